@@ -1,0 +1,1 @@
+"""A multistage multimodal recommender for e-commerce, as a Dagster data-asset project."""

@@ -1,0 +1,166 @@
+"""Features by day, and the feature store that serves them. Their definitions live in `rec_assets.features`."""
+
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from dagster import AssetExecutionContext, AssetIn, BackfillPolicy, MaterializeResult, asset
+
+from rec_assets.assets.publishing import OWNERS, only, publish
+from rec_assets.features.joins import user_features_at
+from rec_assets.features.popularity import POPULARITY_DAYS
+from rec_assets.features.popularity import item_popularity as count_popularity
+from rec_assets.op_tags import CPU
+from rec_assets.partitions import daily, day_before, popularity_window, with_day_before
+from rec_assets.plots import preview
+from rec_assets.resources import Artifacts
+from rec_assets.settings import get_settings
+from rec_assets.storage import Artifact
+
+COMMON: dict[str, Any] = {"group_name": "features", "owners": OWNERS, "op_tags": CPU, "code_version": "1"}
+Days = dict[str, Artifact]
+
+
+def known_by(frame: pl.LazyFrame, day: str) -> pl.LazyFrame:
+    """Keeps the users or items that had arrived by the end of a day."""
+    return frame.filter(pl.col("first_day").is_null() | (pl.col("first_day") <= date.fromisoformat(day)))
+
+
+def midnight_after(day: str) -> datetime:
+    """The end of a UTC day."""
+    return datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), timezone.utc)
+
+
+def interactions_before(raw_interactions: Days, day: str) -> pl.LazyFrame:
+    """The rows of the day before, or none on the first day of history."""
+    before = raw_interactions.get(day_before(day))
+    if before is None:
+        return pl.scan_parquet(raw_interactions[day] / "interactions.parquet").head(0)
+    return pl.scan_parquet(before / "interactions.parquet")
+
+
+@asset(
+    **COMMON,
+    kinds={"polars", "parquet"},
+    partitions_def=daily,
+    backfill_policy=BackfillPolicy.single_run(),
+    ins={"raw_interactions": AssetIn(partition_mapping=with_day_before)},
+)
+def user_features(
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    raw_interactions: Days,
+    raw_users: Artifact,
+    raw_items: Artifact,
+) -> MaterializeResult[None]:
+    """Every user known by the end of the day: age, gender, and top_category, what he engaged with most in 24 hours."""
+
+    def write(out: Path, day: str) -> dict[str, Any]:
+        at = midnight_after(day)
+        frame = user_features_at(
+            int(at.timestamp()),
+            known_by(pl.scan_parquet(raw_users / "users.parquet"), day),
+            pl.scan_parquet(raw_interactions[day] / "interactions.parquet"),
+            interactions_before(raw_interactions, day),
+            pl.scan_parquet(raw_items / "items.parquet"),
+        ).with_columns(event_timestamp=pl.lit(at))
+        features = frame.collect(engine="streaming")
+        features.write_parquet(out / "user_features.parquet")
+        active = features.filter(pl.col("top_category") >= 0).height
+        return {"users": features.height, "users_with_top_category": active, "preview": preview(features)}
+
+    return publish(context, artifacts, write)
+
+
+@asset(
+    **COMMON,
+    kinds={"polars", "parquet"},
+    partitions_def=daily,
+    backfill_policy=BackfillPolicy.single_run(),
+    ins={"raw_interactions": AssetIn(partition_mapping=popularity_window)},
+)
+def item_popularity(
+    context: AssetExecutionContext, artifacts: Artifacts, raw_interactions: Days, raw_items: Artifact
+) -> MaterializeResult[None]:
+    """Interactions of each item over the trailing week: what is trending, overall and by category."""
+    titles = pl.read_parquet(raw_items / "items.parquet", columns=["item_id", "title"])
+
+    def write(out: Path, day: str) -> dict[str, Any]:
+        first = (date.fromisoformat(day) - timedelta(days=POPULARITY_DAYS - 1)).isoformat()
+        week = [raw_interactions[key] / "interactions.parquet" for key in raw_interactions if first <= key <= day]
+        items = known_by(pl.scan_parquet(raw_items / "items.parquet"), day)
+        counts = count_popularity(pl.scan_parquet(week), items).collect(engine="streaming")
+        counts.write_parquet(out / "popularity.parquet")
+        top = counts.head(10).join(titles, on="item_id", how="left")
+        return {"days": len(week), "interactions": int(counts["interactions"].sum()), "top": preview(top, 10)}
+
+    return publish(context, artifacts, write)
+
+
+@asset(
+    **COMMON, kinds={"polars", "parquet"}, partitions_def=daily, backfill_policy=BackfillPolicy.single_run()
+)
+def item_features(
+    context: AssetExecutionContext, artifacts: Artifacts, raw_items: Artifact
+) -> MaterializeResult[None]:
+    """The catalogue known by the end of the day as the feature store holds it: price, categories, gender affinity."""
+
+    def write(out: Path, day: str) -> dict[str, Any]:
+        items = known_by(pl.scan_parquet(raw_items / "items.parquet"), day).select(
+            "item_id", "price", "category_l1", "category_l2", "item_gender", event_timestamp=pl.lit(midnight_after(day))
+        )
+        features = items.collect()
+        features.write_parquet(out / "item_features.parquet")
+        return {"items": features.height, "preview": preview(features)}
+
+    return publish(context, artifacts, write)
+
+
+@asset(**COMMON, kinds={"feast"}, deps=["user_features", "item_features"])
+def feature_store(context: AssetExecutionContext, artifacts: Artifacts) -> MaterializeResult[None]:
+    """The Feast registry: entities and feature views over the newest day of features (`feast apply`)."""
+    from rec_assets.features import online
+
+    store = artifacts.store()
+    day = (store.partitions("user_features") or [get_settings().start_date.isoformat()])[-1]
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        settings = get_settings()
+        online.apply(
+            settings,
+            store.get("user_features", day) / "user_features.parquet",
+            store.get("item_features", day) / "item_features.parquet",
+        )
+        (out / "applied.txt").write_text(f"{day}\n")
+        return {"views": "user_features, item_features", "as_of": day}
+
+    return publish(context, artifacts, write)
+
+
+@asset(**COMMON, kinds={"feast", "redis"}, partitions_def=daily, deps=[feature_store])
+def online_features(
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    user_features: Days,
+    item_features: Days,
+    item_popularity: Days,
+) -> MaterializeResult[None]:
+    """The day's features in Valkey (`feast materialize`), and what is trending, for requests to read."""
+    from rec_assets.features import online
+    from rec_assets.realtime.trending import Trending
+
+    settings, day = get_settings(), only(context)
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        at = midnight_after(day)
+        users, items = user_features[day] / "user_features.parquet", item_features[day] / "item_features.parquet"
+        online.apply(settings, users, items)
+        online.materialize(settings, at - timedelta(seconds=1), at)
+        counts = pl.read_parquet(item_popularity[day] / "popularity.parquet")
+        Trending.connect(settings).replace(counts)
+        (out / "materialized.txt").write_text(f"{users.parent.name}\n{items.parent.name}\n")
+        sizes = {"users": pl.scan_parquet(users), "items": pl.scan_parquet(items)}
+        return {name: frame.select(pl.len()).collect().item() for name, frame in sizes.items()}
+
+    return publish(context, artifacts, write)

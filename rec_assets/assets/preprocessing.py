@@ -1,0 +1,139 @@
+"""From raw days to model inputs: joins, cold-start masking, NVTabular workflows, encoded rows."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from dagster import AssetExecutionContext, AssetIn, BackfillPolicy, MaterializeResult, asset
+
+from rec_assets.assets.features import Days, interactions_before, known_by
+from rec_assets.assets.publishing import OWNERS, only, publish
+from rec_assets.features.joins import join_interactions
+from rec_assets.features.masking import mask_rows
+from rec_assets.op_tags import CPU, GPU, TRAINING_POOL
+from rec_assets.partitions import daily, model_window, training_split, with_day_before
+from rec_assets.plots import preview
+from rec_assets.resources import Artifacts
+from rec_assets.seeds import seed_for
+from rec_assets.settings import get_settings
+from rec_assets.storage import Artifact
+
+COMMON: dict[str, Any] = {
+    "group_name": "preprocessing",
+    "owners": OWNERS,
+    "partitions_def": daily,
+    "code_version": "1",
+}
+ROWS = "rows.parquet"
+
+
+@asset(
+    **COMMON,
+    kinds={"polars", "parquet"},
+    op_tags=CPU,
+    backfill_policy=BackfillPolicy.single_run(),
+    ins={"raw_interactions": AssetIn(partition_mapping=with_day_before)},
+)
+def joined_interactions(
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    raw_interactions: Days,
+    raw_users: Artifact,
+    raw_items: Artifact,
+) -> MaterializeResult[None]:
+    """Each interaction of the day with the features of its user and item as of that very moment."""
+
+    def write(out: Path, day: str) -> dict[str, Any]:
+        rows = join_interactions(
+            pl.scan_parquet(raw_interactions[day] / "interactions.parquet"),
+            interactions_before(raw_interactions, day),
+            known_by(pl.scan_parquet(raw_users / "users.parquet"), day),
+            pl.scan_parquet(raw_items / "items.parquet"),
+        ).collect(engine="streaming")
+        rows.write_parquet(out / ROWS)
+        known = rows.filter(pl.col("top_category") >= 0).height
+        return {"rows": rows.height, "rows_with_top_category": known, "preview": preview(rows)}
+
+    return publish(context, artifacts, write)
+
+
+@asset(**COMMON, kinds={"polars", "parquet"}, op_tags=CPU, backfill_policy=BackfillPolicy.single_run())
+def masked_train_set(
+    context: AssetExecutionContext, artifacts: Artifacts, joined_interactions: Days
+) -> MaterializeResult[None]:
+    """The day's rows with 5 % made anonymous and, apart from that, 5 % made device-less, so that cold start is trained."""
+    settings = get_settings()
+
+    def write(out: Path, day: str) -> dict[str, Any]:
+        rows = pl.read_parquet(joined_interactions[day] / ROWS)
+        masked = mask_rows(rows, settings.mask_probability, seed_for(settings.seed, "masked_train_set", day))
+        masked.write_parquet(out / ROWS)
+        return {
+            "rows": rows.height,
+            "anonymous_rows": masked.filter(pl.col("user_id") < 0).height,
+            "deviceless_rows": masked.filter(pl.col("device_type") < 0).height,
+        }
+
+    return publish(context, artifacts, write)
+
+
+@asset(
+    **COMMON,
+    kinds={"nvtabular"},
+    op_tags=GPU,
+    pool=TRAINING_POOL,
+    ins={"joined_interactions": AssetIn(partition_mapping=model_window)},
+)
+def nvt_workflows(
+    context: AssetExecutionContext, artifacts: Artifacts, joined_interactions: Days, raw_items: Artifact
+) -> MaterializeResult[None]:
+    """The NVTabular workflows (user, item, context, full) fitted on the training days, and their export to lookups."""
+    from rec_assets.workflows.fit import fit_workflows
+
+    train_days, _ = training_split(list(joined_interactions), get_settings())
+
+    def write(out: Path, day: str) -> dict[str, Any]:
+        items = known_by(pl.scan_parquet(raw_items / "items.parquet"), day).sort("item_id").collect()
+        items.write_parquet(out / "items.parquet")
+        fitted = fit_workflows([joined_interactions[d] / ROWS for d in train_days], out / "items.parquet", out)
+        sizes = pl.DataFrame({"column": list(fitted.vocabularies), "known values": [*map(len, fitted.vocabularies.values())]})
+        return {
+            "train_days": f"{train_days[0]} … {train_days[-1]}",
+            "mean_age": fitted.mean_age,
+            "vocabularies": preview(sizes, 20),
+        }
+
+    only(context)
+    return publish(context, artifacts, write)
+
+
+@asset(
+    **COMMON,
+    kinds={"nvtabular", "parquet"},
+    op_tags=GPU,
+    pool=TRAINING_POOL,
+    ins={
+        "masked_train_set": AssetIn(partition_mapping=model_window),
+        "joined_interactions": AssetIn(partition_mapping=model_window),
+    },
+)
+def encoded_interactions(
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    nvt_workflows: Days,
+    masked_train_set: Days,
+    joined_interactions: Days,
+) -> MaterializeResult[None]:
+    """What the trainers read: masked training rows, unmasked validation rows and the catalogue, transformed."""
+    from rec_assets.workflows.fit import transform_items, transform_rows
+
+    train_days, valid_days = training_split(list(joined_interactions), get_settings())
+    workflows = nvt_workflows[only(context)]
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        train = transform_rows(workflows / "full", [masked_train_set[d] / ROWS for d in train_days], out / "train")
+        valid = transform_rows(workflows / "full", [joined_interactions[d] / ROWS for d in valid_days], out / "valid")
+        items = transform_items(workflows / "item", workflows / "items.parquet", out / "items.parquet")
+        return {"train_rows": train, "valid_rows": valid, "items": items}
+
+    return publish(context, artifacts, write)

@@ -1,0 +1,85 @@
+"""Raw data as it comes in, checked against the contract of `rec_assets.sources.contract`."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from dagster import AssetExecutionContext, BackfillPolicy, MaterializeResult, asset
+
+from rec_assets.assets.publishing import OWNERS, publish
+from rec_assets.op_tags import CPU
+from rec_assets.partitions import daily
+from rec_assets.plots import histogram, preview
+from rec_assets.resources import Artifacts
+from rec_assets.settings import get_settings
+from rec_assets.sources import open_source, read_day, read_items, read_users
+from rec_assets.storage import Artifact
+
+# The version changes with the source and its sizes, so that the graph knows its raw data are out of date.
+COMMON: dict[str, Any] = {
+    "group_name": "raw",
+    "owners": OWNERS,
+    "op_tags": CPU,
+    "code_version": f"1-{get_settings().source_version}",
+}
+
+
+@asset(**COMMON, kinds={"parquet"})
+def raw_items(context: AssetExecutionContext, artifacts: Artifacts) -> MaterializeResult[None]:
+    """The catalogue: titles, descriptions, prices, categories, gender affinity and a picture each."""
+    source = open_source(get_settings())
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        checked = read_items(source)
+        items = checked.frame
+        items.write_parquet(out / "items.parquet")
+        (out / "item_images").mkdir()
+        pictures = source.write_pictures(out / "item_images")
+        return {
+            **checked.report.as_dict(),
+            "pictures": pictures,
+            "missing_pictures": items.height - pictures,
+            "categories": items["category_l1"].n_unique(),
+            "styles": items["category_l2"].n_unique(),
+            "preview": preview(items),
+            "prices": histogram(items["price"].to_list(), "price", "Prices"),
+        }
+
+    return publish(context, artifacts, write)
+
+
+@asset(**COMMON, kinds={"parquet"})
+def raw_users(context: AssetExecutionContext, artifacts: Artifacts) -> MaterializeResult[None]:
+    """Everyone with an account: age and gender where known."""
+    source = open_source(get_settings())
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        checked = read_users(source)
+        checked.frame.write_parquet(out / "users.parquet")
+        unknown = checked.frame["age"].null_count()
+        return {**checked.report.as_dict(), "unknown_age": unknown, "preview": preview(checked.frame)}
+
+    return publish(context, artifacts, write)
+
+
+@asset(**COMMON, kinds={"parquet"}, partitions_def=daily, backfill_policy=BackfillPolicy.single_run())
+def raw_interactions(
+    context: AssetExecutionContext, artifacts: Artifacts, raw_items: Artifact, raw_users: Artifact
+) -> MaterializeResult[None]:
+    """One UTC day of interactions, checked: types, ranges, the day itself, duplicates, unknown items and users."""
+    source = open_source(get_settings())
+    items = pl.read_parquet(raw_items / "items.parquet", columns=["item_id"])["item_id"]
+    users = pl.read_parquet(raw_users / "users.parquet", columns=["user_id"])["user_id"]
+
+    def write(out: Path, day: str) -> dict[str, Any]:
+        checked = read_day(source, date.fromisoformat(day), items, users)
+        checked.frame.write_parquet(out / "interactions.parquet")
+        hours = (checked.frame["timestamp"] // 3600 % 24).to_list()
+        return {
+            **checked.report.as_dict(),
+            "preview": preview(checked.frame),
+            **({"hours": histogram(hours, "hour of day (UTC)", day)} if hours else {"empty_day": True}),
+        }
+
+    return publish(context, artifacts, write)

@@ -1,0 +1,130 @@
+"""From trained parts to what Triton serves: an immutable bundle, and the model versions that run it."""
+
+import json
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import polars as pl
+from dagster import AssetExecutionContext, MaterializeResult, asset
+
+from rec_assets.assets.embeddings import VECTORS
+from rec_assets.assets.evaluation import METRICS_FILE
+from rec_assets.assets.features import Days
+from rec_assets.assets.publishing import OWNERS, only, publish
+from rec_assets.op_tags import CPU
+from rec_assets.partitions import daily
+from rec_assets.resources import Artifacts
+from rec_assets.settings import get_settings
+from rec_assets.storage import KEPT_VERSIONS, Artifact
+
+COMMON: dict[str, Any] = {
+    "group_name": "serving",
+    "owners": OWNERS,
+    "op_tags": CPU,
+    "partitions_def": daily,
+    "code_version": "1",
+}
+
+
+@asset(**COMMON, kinds={"onnx", "faiss"})
+def model_bundle(
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    nvt_workflows: Days,
+    query_tower: Days,
+    faiss_index: Days,
+    dlrm_model: Days,
+    model_evaluation: Days,
+    image_embeddings: Artifact,
+    text_embeddings: Artifact,
+) -> MaterializeResult[None]:
+    """Everything that answers a request, as one immutable directory that says what it was made from."""
+    from rec_assets.serving.bundle import ServingConfig, write_bundle
+
+    settings, day = get_settings(), only(context)
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        metrics = pl.read_parquet(model_evaluation[day] / METRICS_FILE)
+        with TemporaryDirectory() as scratch:
+            parts = {
+                "workflow": pick(nvt_workflows[day] / "lookups.npz", Path(scratch) / "workflow"),
+                "query_tower": query_tower[day].path,
+                "item_index": faiss_index[day].path,
+                "dlrm": pick(dlrm_model[day] / "model.onnx", Path(scratch) / "dlrm"),
+                "multimodal": multimodal_part(
+                    nvt_workflows[day], image_embeddings, text_embeddings, Path(scratch) / "multimodal"
+                ),
+                "catalogue": pick(nvt_workflows[day] / "items.parquet", Path(scratch) / "catalogue"),
+            }
+            config = ServingConfig(
+                retrieval_topk=settings.retrieval_topk,
+                ranking_topk=settings.ranking_topk,
+                diversity_mode=settings.diversity_mode,
+            )
+            manifest = write_bundle(
+                out,
+                parts,
+                as_of=date.fromisoformat(day),
+                parent=None,
+                metrics={f"{r['method']} {r['segment']}": r["ndcg@10"] for r in metrics.iter_rows(named=True)},
+                config=config,
+                source=settings.source,
+            )
+        return {"bundle_id": manifest.bundle_id, "parts": manifest.parts}
+
+    return publish(context, artifacts, write)
+
+
+@asset(**COMMON, kinds={"triton"})
+def triton_versions(
+    context: AssetExecutionContext, artifacts: Artifacts, model_bundle: Days
+) -> MaterializeResult[None]:
+    """The bundle as a new version of every Triton model; a running server loads it beside the old and switches at once."""
+    from rec_assets.serving import control, repository
+    from rec_assets.serving.bundle import Bundle
+
+    settings, day = get_settings(), only(context)
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        bundle = Bundle.open(model_bundle[day].path)
+        folder = repository.repository_path(settings)
+        version = repository.publish(bundle, folder, settings=settings)
+        running = control.is_ready(settings)
+        if running:
+            control.go_live(settings, version)
+        else:
+            repository.switch(folder, version)
+        pruned = repository.prune(folder, KEPT_VERSIONS)
+        (out / "version.json").write_text(json.dumps({"version": version, "bundle_id": bundle.bundle_id}))
+        return {
+            "version": version,
+            "bundle_id": bundle.bundle_id,
+            "loaded_by_running_server": running,
+            "repository": str(folder),
+            "pruned_versions": str(pruned),
+        }
+
+    return publish(context, artifacts, write)
+
+
+def pick(file: Path, folder: Path) -> Path:
+    """Puts one file of an artifact into a folder of its own, without copying its bytes where links work."""
+    folder.mkdir()
+    (folder / file.name).symlink_to(file)
+    return folder
+
+
+def multimodal_part(workflows: Artifact, images: Artifact, texts: Artifact, folder: Path) -> Path:
+    """Writes the content vectors by encoded item id: `image` and `text`, float32 [v, 64], zero for no item."""
+    from rec_assets.embeddings import ContentVectors
+    from rec_assets.serving.lookups import Lookups
+
+    lookups = Lookups.load(workflows / "lookups.npz")
+    raw_ids = lookups.decode("item_id", np.arange(lookups.size("item_id")))
+    folder.mkdir()
+    image, text = (ContentVectors.load(artifact / VECTORS).gather(raw_ids) for artifact in (images, texts))
+    np.savez(folder / "embeddings.npz", image=image, text=text)
+    return folder

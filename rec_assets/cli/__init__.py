@@ -1,0 +1,28 @@
+"""`rec …`: one module a group of commands; this one only lists them.
+
+Commands import what they need when they run, so that help comes at once.
+"""
+
+import typer
+
+from rec_assets.cli import activity, demo, recommend, servers
+from rec_assets.cli.console import ExplainingGroup
+
+app = typer.Typer(
+    cls=ExplainingGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The recommender on this machine: its servers, its recommendations, and what users do. "
+    "Settings come from REC_… environment variables.",
+    epilog="Start with: rec up, then rec recommend 42",
+)
+app.command(epilog="Example: REC_VALKEY_PORT=7390 rec up")(servers.up)
+app.command()(servers.down)
+app.command(epilog="Example: rec status && echo all is well")(servers.status)
+app.command(epilog="Example: rec recommend 42 --device mobile --at 2025-03-14T18:30 -k 10")(recommend.recommend)
+app.command(epilog="Example: rec seen 42 1201 733")(activity.seen)
+app.command(epilog="Example: rec flush 42")(activity.flush)
+app.command(epilog="Example: rec trending --category 3 -k 5")(activity.trending)
+app.command()(demo.demo)
+app.command()(demo.dev)

@@ -1,0 +1,58 @@
+"""How commands talk: errors without tracebacks, settings with their errors explained, tables of items."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from typer.core import TyperGroup
+
+from rec_assets.errors import ActionableError
+
+if TYPE_CHECKING:
+    from rec_assets.settings import Settings
+
+
+class ExplainingGroup(TyperGroup):
+    """Prints an ActionableError of any command as what it is, a message, and ends with status 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command."""
+        try:
+            return super().invoke(ctx)
+        except ActionableError as error:
+            console = Console(stderr=True, soft_wrap=True, highlight=False)
+            console.print(error.problem, style="red", markup=False)
+            console.print(f"  → {error.next_step}", markup=False)
+            raise typer.Exit(1) from None
+
+
+def load_settings() -> "Settings":
+    """Returns the settings; raises ActionableError naming each `REC_` variable that cannot be read."""
+    from pydantic import ValidationError
+
+    from rec_assets.settings import get_settings
+
+    try:
+        return get_settings()
+    except ValidationError as error:
+        problems = "; ".join(f"REC_{str(one['loc'][0]).upper()}={one['input']}: {one['msg']}" for one in error.errors())
+        raise ActionableError(problems, "Correct or unset the environment variable.") from error
+
+
+def say(line: str) -> None:
+    """Prints a line as it is."""
+    Console(soft_wrap=True, highlight=False).print(line, markup=False)
+
+
+def print_table(title: str, columns: Mapping[str, bool], rows: Iterable[Sequence[object]]) -> None:
+    """Prints rows under a title; `columns` maps each heading to whether it holds numbers."""
+    table = Table(title=title, title_justify="left")
+    for heading, numeric in columns.items():
+        table.add_column(heading, justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*map(str, row))
+    # Into a file or pipe, lines are as long as they need to be.
+    Console(width=None if sys.stdout.isatty() else 120).print(table, markup=False)

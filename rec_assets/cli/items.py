@@ -1,0 +1,41 @@
+"""What is known about items, for people: the catalogue of the live bundle, beside each id."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rec_assets.cli.console import print_table
+
+if TYPE_CHECKING:
+    from rec_assets.settings import Settings
+
+FACTS = ("title", "category_l1", "category_l2", "price")
+
+
+def describe(settings: "Settings", item_ids: Iterable[int]) -> list[dict[str, Any]]:
+    """Returns, for each id in order, `item_id` and the `FACTS`; only the id where no live bundle here knows it."""
+    from rec_assets.serving.bundle import Bundle
+    from rec_assets.serving.repository import bundle_path, live_version, repository_path
+
+    repository = repository_path(settings)
+    version = live_version(repository)
+    known: dict[int, dict[str, Any]] = {}
+    if version is not None:
+        catalogue = Bundle.open(bundle_path(repository, version)).catalogue().select("item_id", *FACTS)
+        known = {row["item_id"]: row for row in catalogue.iter_rows(named=True)}
+    return [known.get(item, {"item_id": item}) for item in item_ids]
+
+
+def print_items(title: str, measure: str, items: Iterable[dict[str, Any]], values: Sequence[str]) -> None:
+    """Prints ranked items with their facts and one value each, under the heading `measure`."""
+    columns = {"": True, "item": True, "title": False, "category": True, "style": True, "price": True, measure: True}
+    rows = (
+        (place, item["item_id"], *(_cell(fact, item.get(fact)) for fact in FACTS), value)
+        for place, (item, value) in enumerate(zip(items, values, strict=True), start=1)
+    )
+    print_table(title, columns, rows)
+
+
+def _cell(fact: str, value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if fact == "price" else str(value)

@@ -1,0 +1,40 @@
+"""`rec up`, `rec down`, `rec status`: the local Valkey and Triton."""
+
+import typer
+
+from rec_assets.cli.console import load_settings, print_table, say
+
+
+def up() -> None:
+    """Start Valkey and Triton in the background, and wait until they answer."""
+    from rec_assets.local import supervision
+
+    settings = load_settings()
+    started = supervision.up(settings)
+    for server in supervision.status(settings):
+        say(f"{server.name} {'started' if started[server.name] else 'was already running'} ({server.detail})")
+
+
+def down() -> None:
+    """End the servers that `rec up` started; their data stay."""
+    from rec_assets.local import supervision
+
+    for name, ran in supervision.down(load_settings()).items():
+        say(f"{name} {'ended' if ran else 'was not running'}")
+
+
+def status() -> None:
+    """Show what the servers do; ends with status 1 unless both run and answer."""
+    from rec_assets.local import supervision
+
+    servers = supervision.status(load_settings())
+    print_table(
+        "Local servers",
+        {"server": False, "state": False, "pid": True, "ports": False, "": False},
+        (
+            (server.name, server.state, server.pid or "-", ", ".join(map(str, server.ports.values())), server.detail)
+            for server in servers
+        ),
+    )
+    if any(server.state != "running" for server in servers):
+        raise typer.Exit(1)

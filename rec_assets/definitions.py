@@ -1,0 +1,5 @@
+"""The entry point that Dagster loads (see workspace.yaml)."""
+
+from rec_assets.build import build_defs
+
+defs = build_defs()

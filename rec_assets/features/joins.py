@@ -1,0 +1,52 @@
+"""Interactions joined with what was known about the user and the item at that moment."""
+
+import polars as pl
+
+from rec_assets.features.top_category import top_category_as_of
+
+USER_COLUMNS = ("age", "gender")
+ITEM_COLUMNS = ("category_l1", "category_l2", "item_gender", "price")
+
+
+def join_interactions(
+    day: pl.LazyFrame, day_before: pl.LazyFrame, users: pl.LazyFrame, items: pl.LazyFrame
+) -> pl.LazyFrame:
+    """Each interaction of a day with its features as of that moment.
+
+    Args:
+        day: user_id, item_id, device_type int32, timestamp int64.
+        day_before: the same columns, for the 24-hour window of `top_category`; may be empty.
+        users: user_id, age int32 (null unknown), gender int32.
+        items: item_id and `ITEM_COLUMNS`.
+
+    Returns:
+        One row an interaction, by timestamp, user and item: the columns of `day`, age, gender and top_category int32 (age
+        null and the others -1 where unknown), and the item columns. An unknown user is a row with unknowns, not a loss.
+    """
+    categories = items.select("item_id", "category_l1")
+    events = pl.concat([day_before, day]).select("user_id", "timestamp", "item_id").join(categories, on="item_id")
+    return (
+        day.join(users.select("user_id", *USER_COLUMNS), on="user_id", how="left")
+        .join(top_category_as_of(day, events), on=["user_id", "timestamp"], how="left")
+        .join(items.select("item_id", *ITEM_COLUMNS), on="item_id", how="inner")
+        .with_columns(pl.col("gender").fill_null(-1), pl.col("age").cast(pl.Int32))
+        .sort("timestamp", "user_id", "item_id")
+    )
+
+
+def user_features_at(
+    at: int, users: pl.LazyFrame, day: pl.LazyFrame, day_before: pl.LazyFrame, items: pl.LazyFrame
+) -> pl.LazyFrame:
+    """The features of every user at one moment (unix seconds), from the events strictly before it.
+
+    Returns:
+        One row a user of `users`, by user: user_id, age int32 (null unknown), gender, top_category int32.
+    """
+    categories = items.select("item_id", "category_l1")
+    events = pl.concat([day_before, day]).select("user_id", "timestamp", "item_id").join(categories, on="item_id")
+    queries = users.select("user_id", timestamp=pl.lit(at, pl.Int64))
+    return (
+        users.select("user_id", *USER_COLUMNS)
+        .join(top_category_as_of(queries, events).select("user_id", "top_category"), on="user_id", how="left")
+        .sort("user_id")
+    )

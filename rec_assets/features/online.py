@@ -1,0 +1,151 @@
+"""The Feast feature store: opening it, filling it from parquet, and reading it back as arrays."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rec_assets.errors import ActionableError
+from rec_assets.features.views import (
+    ITEM_FEATURES,
+    ITEM_KEY,
+    ITEM_VIEW,
+    USER_FEATURES,
+    USER_KEY,
+    USER_VIEW,
+    feast_objects,
+)
+from rec_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
+ONLINE_DB = 0
+CONNECT_TIMEOUT = 0.05
+REQUEST_TIMEOUT = 0.1  # a request rather goes without features than waits
+BULK_TIMEOUT = 10.0  # seconds, for whole catalogues and materialisation
+_REGISTRY_AGE = 60  # seconds until a running process sees newly applied views
+
+Ids = npt.NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class OnlineRows:
+    """What the store answered.
+
+    Attributes:
+        known: bool [n], whether it has anything about the id.
+        columns: each feature [n] in its own dtype; NaN (float32) or -1 (int32) where missing.
+    """
+
+    known: npt.NDArray[np.bool_]
+    columns: dict[str, npt.NDArray[Any]]
+
+    @classmethod
+    def missing(cls, rows: int, features: Mapping[str, type[np.generic]]) -> "OnlineRows":
+        """Returns `rows` rows of which nothing is known."""
+        columns = {name: np.full(rows, _missing(dtype), dtype) for name, dtype in features.items()}
+        return cls(np.zeros(rows, np.bool_), columns)
+
+
+def repo_config(settings: Settings, timeout: float = REQUEST_TIMEOUT) -> dict[str, Any]:
+    """Returns the content of Feast's `feature_store.yaml` for these settings; `timeout` in seconds."""
+    connection = f"{settings.host}:{settings.valkey_port},db={ONLINE_DB}"
+    return {
+        "project": "rec_assets",
+        "provider": "local",
+        "registry": {"path": str(settings.home / "feast" / "registry.db"), "cache_ttl_seconds": _REGISTRY_AGE},
+        "online_store": {
+            "type": "redis",
+            "connection_string": f"{connection},socket_connect_timeout={CONNECT_TIMEOUT},socket_timeout={timeout}",
+        },
+        "offline_store": {"type": "file"},
+        "entity_key_serialization_version": 3,
+    }
+
+
+def open_store(settings: Settings, timeout: float = REQUEST_TIMEOUT) -> "FeatureStore":
+    """Opens the feature store; neither the online store nor applied views need exist yet.
+
+    Args:
+        settings: where Valkey is reached, and `home`, below which the registry lives.
+        timeout: seconds that one answer of Valkey may take.
+    """
+    from feast import FeatureStore, RepoConfig
+
+    (settings.home / "feast").mkdir(parents=True, exist_ok=True)
+    config = repo_config(settings, timeout)
+    config["registry"]["path"] = str(Path(config["registry"]["path"]).absolute())
+    return FeatureStore(config=RepoConfig(repo_path=Path.cwd(), **config))
+
+
+def apply(settings: Settings, user_path: Path, item_path: Path) -> None:
+    """Registers entities and views over these parquet files (see `feast_objects`); again is a change, not an error.
+
+    Raises:
+        ActionableError: a path does not exist.
+    """
+    for path in (user_path, item_path):
+        if not path.exists():
+            raise ActionableError(
+                f"Feature file {path} does not exist.", "Materialize user_features and item_features."
+            )
+    open_store(settings).apply([*feast_objects(user_path, item_path)])
+
+
+def materialize(settings: Settings, start: datetime, end: datetime, views: Sequence[str] | None = None) -> None:
+    """Writes the newest row of each entity between two moments (UTC) to the online store.
+
+    Feast never replaces a row by an older one or one as old: repeating a day changes nothing, and neither does a
+    corrected day whose `event_timestamp` stayed the same.
+
+    Args:
+        settings: where Valkey is reached.
+        start: the earliest event_timestamp.
+        end: the latest event_timestamp, included.
+        views: `USER_VIEW`, `ITEM_VIEW` or both, which is the default.
+
+    Raises:
+        ActionableError: Valkey is away.
+    """
+    import redis
+
+    try:
+        store = open_store(settings, BULK_TIMEOUT)
+        # Feast leaves the end out, and a day's features carry the moment it ends.
+        after = end + timedelta(microseconds=1)
+        store.materialize(start, after, feature_views=list(views or (USER_VIEW, ITEM_VIEW)))
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        raise ActionableError(
+            f"Valkey does not answer at {settings.host}:{settings.valkey_port} ({error}).", "Start it with `rec up`."
+        ) from error
+
+
+def read_users(store: "FeatureStore", ids: Ids) -> OnlineRows:
+    """Reads `USER_FEATURES` of users [n] in one round trip; raises what Feast and Redis raise."""
+    return _read(store, USER_VIEW, USER_KEY, USER_FEATURES, ids)
+
+
+def read_items(store: "FeatureStore", ids: Ids) -> OnlineRows:
+    """Reads `ITEM_FEATURES` of items [n] in one round trip; raises what Feast and Redis raise."""
+    return _read(store, ITEM_VIEW, ITEM_KEY, ITEM_FEATURES, ids)
+
+
+def _read(store: "FeatureStore", view: str, key: str, features: Mapping[str, type[np.generic]], ids: Ids) -> OnlineRows:
+    names = [f"{view}:{name}" for name in features]
+    answer = store.get_online_features(features=names, entity_rows={key: ids.tolist()}).to_dict()
+    known = np.zeros(len(ids), np.bool_)
+    columns = {}
+    for name, dtype in features.items():
+        present = np.array([value is not None for value in answer[name]], np.bool_)
+        columns[name] = np.array([_missing(dtype) if value is None else value for value in answer[name]], dtype)
+        known |= present
+    return OnlineRows(known, columns)
+
+
+def _missing(dtype: type[np.generic]) -> float:
+    return float("nan") if issubclass(dtype, np.floating) else -1

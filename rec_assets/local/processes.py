@@ -1,0 +1,105 @@
+"""A background process that outlives its starter: spawned, found again by its pid file, ended with its children."""
+
+import json
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+# A pid that is used again belongs to a process that started at another time.
+SAME_START_S = 1.0
+
+
+@dataclass(frozen=True)
+class BackgroundProcess:
+    """The process called `name` below `home`: its pid file is `run/<name>.json`, its output `logs/<name>.log`."""
+
+    name: str
+    home: Path
+
+    @property
+    def pid_file(self) -> Path:
+        """Where pid, start time and ports of the last start are written."""
+        return self.home / "run" / f"{self.name}.json"
+
+    @property
+    def log_file(self) -> Path:
+        """Where stdout and stderr go; the run before is kept beside it as `<name>.previous.log`."""
+        return self.home / "logs" / f"{self.name}.log"
+
+    def find(self) -> psutil.Process | None:
+        """Returns the running process, or None if it ended or its pid now belongs to another program."""
+        record = self._record()
+        if record is None:
+            return None
+        try:
+            process = psutil.Process(record["pid"])
+            same = abs(process.create_time() - record["started"]) < SAME_START_S
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+    def ports(self) -> dict[str, int]:
+        """Returns the ports it was started with, by the environment variable that sets each."""
+        record = self._record()
+        return record["ports"] if record else {}
+
+    def spawn(self, command: Sequence[str], environment: Mapping[str, str], ports: Mapping[str, int]) -> psutil.Process:
+        """Starts `command` in a session of its own, so that neither ctrl-C nor the end of the starter reaches it."""
+        for folder in (self.pid_file.parent, self.log_file.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        if self.log_file.exists():
+            self.log_file.replace(self.log_file.with_suffix(".previous.log"))
+        # posix_spawn and not Popen: nobody here waits for the child, and Popen warns about such children.
+        pid = os.posix_spawn(
+            command[0],
+            list(command),
+            dict(environment),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(self.log_file), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
+        process = psutil.Process(pid)
+        record = {"pid": pid, "started": process.create_time(), "ports": dict(ports), "command": list(command)}
+        partial = self.pid_file.with_suffix(".part")
+        partial.write_text(json.dumps(record, indent=1))
+        partial.replace(self.pid_file)
+        return process
+
+    def end(self, patience_s: float = 10.0) -> bool:
+        """Asks the process to stop, waits `patience_s`, then ends by force what is left of it and its children.
+
+        Returns whether it ran.
+        """
+        process = self.find()
+        if process is not None:
+            family = [process, *process.children(recursive=True)]
+            process.send_signal(signal.SIGTERM)
+            psutil.wait_procs([process], timeout=patience_s)
+            for member in family:
+                with suppress(psutil.NoSuchProcess):
+                    member.kill()
+            psutil.wait_procs(family, timeout=patience_s)
+        self.pid_file.unlink(missing_ok=True)
+        return process is not None
+
+    def log_tail(self, lines: int = 15) -> str:
+        """Returns the last lines of the log, indented."""
+        if not self.log_file.exists():
+            return "    (no log)"
+        tail = self.log_file.read_text(errors="replace").splitlines()[-lines:]
+        return "\n".join(f"    {line}" for line in tail)
+
+    def _record(self) -> dict[str, Any] | None:
+        try:
+            return json.loads(self.pid_file.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None

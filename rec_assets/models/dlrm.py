@@ -1,0 +1,74 @@
+"""DLRM as Merlin builds it, over retrieved candidates, with the retrieval order as its starting point."""
+
+from typing import Any
+
+import merlin.models.tf as mm
+import tensorflow as tf
+from merlin.models.tf.blocks.dlrm import DLRMBlock
+from merlin.schema import ColumnSchema, Schema, Tags
+
+from rec_assets.models.rows import CONTEXT_FEATURES, ITEM_FEATURES, USER_FEATURES
+from rec_assets.models.towers import content_columns
+
+EMBEDDING_DIM = 64
+BOTTOM_LAYERS = [128, EMBEDDING_DIM]
+TOP_LAYERS = [128, 64, 32]
+RETRIEVAL_SCORE = "retrieval_score"
+L2_EMBEDDINGS = 1e-5
+_constant = tf.keras.initializers.Constant
+
+
+class Ranker(tf.keras.Model):
+    """logit = a · retrieval score + b + DLRM(user, item, context, content, retrieval score).
+
+    The last layer of the DLRM starts at zero, so an untrained ranker returns the retrieval order and training can only
+    be kept if it improves on it; a DLRM that has to learn the order anew spoils it while its data are few.
+    Inputs are columns [n, 1] and content vectors [n, 64]; the output is a click logit [n, 1].
+    """
+
+    def __init__(self, schema: Schema, score_mean: float, score_scale: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        inputs = schema.select_by_name([*USER_FEATURES, *CONTEXT_FEATURES, *ITEM_FEATURES])
+        score = ColumnSchema(RETRIEVAL_SCORE, dtype="float32", tags=[Tags.CONTINUOUS])
+        categorical = inputs.select_by_tag(Tags.CATEGORICAL)
+        embeddings = mm.ParallelBlock(
+            {
+                "categorical": mm.Embeddings(
+                    categorical, dim=EMBEDDING_DIM, l2_batch_regularization_factor=L2_EMBEDDINGS
+                ),
+                "content": mm.PretrainedEmbeddings(Schema(content_columns()), output_dims=EMBEDDING_DIM),
+            },
+            is_input=True,
+        )
+        self.block = DLRMBlock(
+            Schema([*inputs, score]),
+            embeddings=embeddings,
+            bottom_block=mm.MLPBlock(BOTTOM_LAYERS),
+            top_block=mm.MLPBlock(TOP_LAYERS),
+        )
+        self.correction = tf.keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", name="correction")
+        self.retrieval = tf.keras.layers.Dense(1, kernel_initializer="ones", name="retrieval")
+        self.score_mean = self.add_weight("score_mean", (), initializer=_constant(score_mean), trainable=False)
+        self.score_scale = self.add_weight("score_scale", (), initializer=_constant(score_scale), trainable=False)
+
+    def call(self, columns: dict[str, Any], training: bool = False) -> Any:
+        """Click logits, float32 [n, 1]."""
+        score = (columns[RETRIEVAL_SCORE] - self.score_mean) / self.score_scale
+        hidden = self.block({**columns, RETRIEVAL_SCORE: score}, training=training)
+        return self.retrieval(score) + self.correction(hidden)
+
+    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """One step over lists: every column is [lists, length] or [lists, length, d], the positive first in each list."""
+        length = tf.shape(batch[RETRIEVAL_SCORE])[1]
+        flat = {
+            name: tf.reshape(column, [-1, column.shape[2] if column.shape.rank == 3 else 1])
+            for name, column in batch.items()
+        }
+        with tf.GradientTape() as tape:
+            logits = tf.reshape(self(flat, training=True), [-1, length])
+            first = tf.zeros(tf.shape(logits)[0], tf.int32)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(first, logits))
+            total = loss + tf.add_n(self.losses) if self.losses else loss
+        variables = self.trainable_variables
+        self.optimizer.apply_gradients(zip(tape.gradient(total, variables), variables, strict=True))
+        return {"loss": loss}

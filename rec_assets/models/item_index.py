@@ -1,0 +1,60 @@
+"""Item vectors of the whole catalogue and the FAISS index over them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+EXACT_UP_TO = 100_000  # a flat scan of 64 floats an item stays near a millisecond
+
+
+@dataclass(frozen=True)
+class ItemVectors:
+    """raw_ids int32 [n] and vectors float32 [n, d], row by row."""
+
+    raw_ids: npt.NDArray[np.int32]
+    vectors: npt.NDArray[np.float32]
+
+    def save(self, file: Path) -> None:
+        """Writes both arrays to one npz."""
+        np.savez(file, raw_ids=self.raw_ids, vectors=self.vectors)
+
+    @classmethod
+    def load(cls, file: Path) -> "ItemVectors":
+        """Reads what `save` wrote."""
+        with np.load(file) as arrays:
+            return cls(arrays["raw_ids"], arrays["vectors"])
+
+
+def build_index(items: ItemVectors) -> faiss.Index:
+    """An inner-product index whose ids are raw item ids: exact for thousands of items, IVF beyond."""
+    count, dim = items.vectors.shape
+    lists = int(4 * np.sqrt(count))
+    spec = "IDMap2,Flat" if count <= EXACT_UP_TO else f"IVF{lists},Flat"
+    index = faiss.index_factory(dim, spec, faiss.METRIC_INNER_PRODUCT)
+    if not index.is_trained:
+        index.train(items.vectors)
+        faiss.extract_index_ivf(index).nprobe = max(1, lists // 20)
+    index.add_with_ids(items.vectors, items.raw_ids.astype(np.int64))
+    return index
+
+
+def recall_against_exact(index: faiss.Index, items: ItemVectors, queries: npt.NDArray[np.float32], k: int) -> float:
+    """The share of the exact top k that the index finds, averaged over queries float32 [q, d]."""
+    exact = faiss.IndexIDMap2(faiss.IndexFlatIP(items.vectors.shape[1]))
+    exact.add_with_ids(items.vectors, items.raw_ids.astype(np.int64))
+    k = min(k, len(items.raw_ids))
+    wanted, found = exact.search(queries, k)[1], index.search(queries, k)[1]
+    return float(np.mean([len(np.intersect1d(a, b)) / k for a, b in zip(wanted, found, strict=True)]))
+
+
+def write_index(index: faiss.Index, file: Path) -> None:
+    """Writes the index as FAISS does."""
+    faiss.write_index(index, str(file))
+
+
+def read_index(file: Path) -> faiss.Index:
+    """Reads what `write_index` wrote."""
+    return faiss.read_index(str(file))

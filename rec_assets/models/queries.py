@@ -1,0 +1,76 @@
+"""The questions a model is judged by: one a user of a period, at the moment of arrival, and what he chose afterwards."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from rec_assets.models.rows import Arrays, take
+
+
+@dataclass(frozen=True)
+class Queries:
+    """One row a user of the period.
+
+    Attributes:
+        user_ids: raw ids, int32 [q].
+        timestamps: unix seconds of the first interaction, int64 [q].
+        device_types: raw, int32 [q].
+        columns: encoded user and context features of that first interaction, each [q].
+        relevant: columns user_id and item_id (both raw): every distinct item the user chose in the period.
+        cold: bool [q], the user has no training row.
+    """
+
+    user_ids: npt.NDArray[np.int32]
+    timestamps: npt.NDArray[np.int64]
+    device_types: npt.NDArray[np.int32]
+    columns: Arrays
+    relevant: pl.DataFrame
+    cold: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.user_ids)
+
+    def at(self, index: npt.NDArray[np.int64]) -> "Queries":
+        """Returns some of the queries, with what is relevant to their users."""
+        users = self.user_ids[index]
+        return Queries(
+            users,
+            self.timestamps[index],
+            self.device_types[index],
+            take(self.columns, index),
+            self.relevant.filter(pl.col("user_id").is_in(pl.Series(users).implode())),
+            self.cold[index],
+        )
+
+    def sample(self, size: int, seed: int) -> "Queries":
+        """Returns at most `size` queries, drawn without replacement and kept in order."""
+        if len(self) <= size:
+            return self
+        return self.at(np.sort(np.random.default_rng(seed).choice(len(self), size, replace=False)))
+
+
+def build_queries(joined: Sequence[Path], encoded: Arrays) -> Queries:
+    """Builds the queries of a period from its joined rows and the same rows, in the same order, encoded.
+
+    Raises:
+        ValueError: the two do not have the same number of rows.
+    """
+    columns = ["user_id", "item_id", "device_type", "timestamp"]
+    rows = pl.concat([pl.read_parquet(file, columns=columns) for file in joined]).with_row_index("row")
+    if rows.height != len(encoded["user_id"]):
+        raise ValueError(f"{rows.height} joined rows, but {len(encoded['user_id'])} encoded ones")
+    first = rows.sort("user_id", "timestamp", "row").unique("user_id", keep="first", maintain_order=True)
+    index = first["row"].to_numpy().astype(np.int64)
+    picked = take({name: array for name, array in encoded.items() if name != "item_id"}, index)
+    return Queries(
+        first["user_id"].to_numpy(),
+        first["timestamp"].to_numpy(),
+        first["device_type"].to_numpy(),
+        picked,
+        rows.select("user_id", "item_id").unique(maintain_order=True),
+        picked["user_id"] == 2,  # out of the training vocabulary
+    )

@@ -1,0 +1,95 @@
+"""Encoded rows as arrays: what the trainers read, and the item table that they look item features up in."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+Arrays = dict[str, npt.NDArray[np.generic]]
+
+USER_FEATURES = ("user_id", "age_norm", "age_binned", "gender", "top_category")
+CONTEXT_FEATURES = ("device_type", "hour_sine", "hour_cosine", "day_of_week_sine", "day_of_week_cosine")
+ITEM_FEATURES = ("item_id", "category_l1", "category_l2", "item_gender", "price_log_norm")
+CONTENT_FEATURES = ("image_embedding", "text_embedding")
+
+
+def load_rows(folder: Path) -> Arrays:
+    """Loads transformed rows: user and context features and `item_id`, each [n], int32 or float32, in file order."""
+    columns = [*USER_FEATURES, *CONTEXT_FEATURES, "item_id"]
+    frame = pl.read_parquet(sorted(folder.glob("*.parquet")), columns=columns)
+    return {name: frame[name].to_numpy() for name in columns}
+
+
+def take(arrays: Arrays, index: npt.NDArray[np.int64] | slice) -> Arrays:
+    """Returns the same columns at some rows."""
+    return {name: array[index] for name, array in arrays.items()}
+
+
+def column_batches(arrays: Arrays, size: int) -> Iterator[Arrays]:
+    """Cuts columns into batches as Merlin's blocks want them: scalars as [n, 1], vectors as [n, d]."""
+    rows = len(next(iter(arrays.values())))
+    for start in range(0, rows, size):
+        yield as_columns(take(arrays, slice(start, start + size)))
+
+
+def as_columns(arrays: Arrays) -> Arrays:
+    """Gives scalars a column axis: [n] → [n, 1]; vectors stay [n, d]."""
+    return {name: array[:, None] if array.ndim == 1 else array for name, array in arrays.items()}
+
+
+@dataclass(frozen=True)
+class ItemTable:
+    """Every item of the vocabulary, row i being encoded id i (0 padding, 1 null, 2 unknown, then the catalogue).
+
+    Attributes:
+        raw_ids: int32 [v], -1 in the first three rows.
+        features: the encoded item features and content vectors, [v] and [v, d].
+        counts: int64 [v], training interactions of each.
+    """
+
+    raw_ids: npt.NDArray[np.int32]
+    features: Arrays
+    counts: npt.NDArray[np.int64]
+
+    FIRST = 3
+
+    def at(self, item_ids: npt.NDArray[np.integer]) -> Arrays:
+        """Returns the features of encoded ids, each [n] or [n, d]."""
+        return take(self.features, np.asarray(item_ids, np.int64))
+
+    @property
+    def catalogue(self) -> npt.NDArray[np.int64]:
+        """The encoded ids of real items."""
+        return np.arange(self.FIRST, len(self.raw_ids))
+
+
+def build_item_table(
+    encoded_items: pl.DataFrame, raw_ids: Sequence[int], content: Arrays, train_item_ids: npt.NDArray[np.integer]
+) -> ItemTable:
+    """Joins the transformed catalogue, content vectors and training counts into one table by encoded id.
+
+    Args:
+        encoded_items: `ITEM_FEATURES`, one row an item of the catalogue.
+        raw_ids: their raw ids, in the same order.
+        content: `CONTENT_FEATURES`, float32 [items, d], in the same order.
+        train_item_ids: encoded ids of all training rows.
+    """
+    ids = encoded_items["item_id"].to_numpy().astype(np.int64)
+    size = ItemTable.FIRST + len(ids)
+
+    def placed(values: npt.NDArray[np.generic], empty: int) -> npt.NDArray[np.generic]:
+        table = np.full((size, *values.shape[1:]), empty, values.dtype)
+        table[ids] = values
+        return table
+
+    # Rows that are no item carry the unknown index (2) of every category.
+    features: Arrays = {
+        name: placed(encoded_items[name].to_numpy(), 2 if encoded_items[name].dtype.is_integer() else 0)
+        for name in ITEM_FEATURES
+    }
+    features |= {name: placed(vectors, 0) for name, vectors in content.items()}
+    counts = np.bincount(train_item_ids, minlength=size)[:size]
+    return ItemTable(placed(np.asarray(raw_ids, np.int32), -1).astype(np.int32), features, counts)

@@ -1,0 +1,73 @@
+"""Materializes the graph in this process, phase by phase, leaving alone what is fresh."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from dagster import AssetSelection, DagsterInstance, Definitions
+
+from rec_assets import jobs
+from rec_assets.build import build_defs
+from rec_assets.errors import ActionableError
+from rec_assets.freshness import out_of_date
+from rec_assets.local.dagster_home import prepare_dagster_home
+from rec_assets.progress import console, progress_logger
+from rec_assets.settings import Settings
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Assets that are rebuilt in one run, for a range of days or for the as-of day alone."""
+
+    job: str
+    selection: AssetSelection
+    days: list[str]
+
+
+def phases(settings: Settings) -> list[Phase]:
+    """From raw data to a Triton version, in order."""
+    history = (settings.as_of - settings.start_date).days + 1
+    days = [(settings.start_date + timedelta(days=n)).isoformat() for n in range(history)]
+    return [
+        Phase("catalogue", jobs.CATALOGUE, []),
+        Phase("daily_data", jobs.DAILY, days),
+        Phase("online_store", jobs.ONLINE, days[-1:]),
+        Phase("full_training", jobs.FULL_TRAINING, days[-1:]),
+    ]
+
+
+def materialize_stale(settings: Settings) -> int:
+    """Rebuilds what is missing or stale; returns the number of assets it materialized.
+
+    Raises:
+        ActionableError: a step failed; it has told why, and what was current before still is.
+    """
+    prepare_dagster_home(settings)
+    defs = build_defs()
+    rebuilt = 0
+    with DagsterInstance.get() as instance:
+        for phase in phases(settings):
+            rebuilt += _run(defs, instance, phase)
+    return rebuilt
+
+
+def _run(defs: Definitions, instance: DagsterInstance, phase: Phase) -> int:
+    assets, days = out_of_date(defs, instance, phase.selection, phase.days)
+    when = f" for {days[0]}" + (f" … {days[-1]}" if len(days) > 1 else "") if days else ""
+    if not assets:
+        console.print(f"[bold]{phase.job}[/]: fresh")
+        return 0
+    console.print(f"[bold]{phase.job}[/]: {len(assets)} assets{when}")
+    job = defs.resolve_job_def(phase.job).with_logger_defs({"console": progress_logger})
+    span = {"dagster/asset_partition_range_start": days[0], "dagster/asset_partition_range_end": days[-1]} if days else {}
+    result = job.execute_in_process(
+        instance=instance,
+        asset_selection=assets,
+        run_config={"loggers": {"console": {}}},
+        tags=span,
+        raise_on_error=False,
+    )
+    if not result.success:
+        raise ActionableError(
+            f"{phase.job} failed; the reason is above.", "Mend it and run the command again: what is done is kept."
+        )
+    return len(assets)

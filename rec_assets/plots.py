@@ -1,0 +1,92 @@
+"""Pictures and tables for the Dagster UI: Markdown with embedded PNGs, and previews of frames."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import polars as pl
+from dagster import MarkdownMetadataValue, MetadataValue
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SIZE = (7.0, 3.2)
+DPI = 110
+
+
+def preview(frame: pl.DataFrame, rows: int = 5) -> MarkdownMetadataValue:
+    """The first rows as a Markdown table."""
+    with pl.Config(
+        tbl_formatting="MARKDOWN",
+        tbl_hide_column_data_types=True,
+        tbl_hide_dataframe_shape=True,
+        tbl_rows=rows,
+        tbl_cols=-1,
+        fmt_str_lengths=60,
+        tbl_width_chars=10_000,
+        float_precision=4,
+    ):
+        return MetadataValue.md(str(frame.head(rows)))
+
+
+def line_plot(series: Mapping[str, Sequence[float]], x_label: str, y_label: str, title: str) -> MarkdownMetadataValue:
+    """One line a series over 1, 2, …; series that differ in scale get an axis each, left and right."""
+    figure = _figure()
+    axis = figure.subplots()
+    axes = [axis, axis.twinx()] if len(series) == 2 else [axis] * len(series)
+    for number, (name, values) in enumerate(series.items()):
+        axes[number].plot(range(1, len(values) + 1), values, marker="o", markersize=3, color=f"C{number}", label=name)
+        axes[number].set_ylabel(name if len(series) == 2 else y_label, color=f"C{number}" if len(series) == 2 else "black")
+    axis.set(xlabel=x_label, title=title)
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    if len(series) > 2:
+        axis.legend()
+    return _embed(figure, title)
+
+
+def bar_plot(groups: Mapping[str, Mapping[str, float]], y_label: str, title: str) -> MarkdownMetadataValue:
+    """Grouped bars: {series: {x: value}}."""
+    figure = _figure()
+    axis = figure.subplots()
+    labels = list(dict.fromkeys(label for values in groups.values() for label in values))
+    width = 0.8 / len(groups)
+    for number, (name, values) in enumerate(groups.items()):
+        places = [i + (number - (len(groups) - 1) / 2) * width for i in range(len(labels))]
+        bars = axis.bar(places, [values.get(label, 0.0) for label in labels], width, label=name)
+        axis.bar_label(bars, fmt="%.3f", fontsize=7)
+    axis.set(xticks=range(len(labels)), xticklabels=labels, ylabel=y_label, title=title)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(fontsize=8)
+    return _embed(figure, title)
+
+
+def histogram(values: Sequence[float], x_label: str, title: str, bins: int = 24) -> MarkdownMetadataValue:
+    """Counts of values."""
+    figure = _figure()
+    axis = figure.subplots()
+    axis.hist(values, bins=bins, color="C0")
+    axis.set(xlabel=x_label, ylabel="count", title=title)
+    axis.spines[["top", "right"]].set_visible(False)
+    return _embed(figure, title)
+
+
+def scatter(points: Sequence[Sequence[float]], labels: Sequence[int], title: str) -> MarkdownMetadataValue:
+    """Points [n, 2], coloured by label."""
+    figure = _figure((5.5, 4.2))
+    axis = figure.subplots()
+    axis.scatter([p[0] for p in points], [p[1] for p in points], c=labels, cmap="tab20", s=6)
+    axis.set(title=title, xticks=[], yticks=[])
+    return _embed(figure, title)
+
+
+def _figure(size: tuple[float, float] = SIZE) -> "Figure":
+    from matplotlib.figure import Figure  # 0.7 s that loading the code location need not pay
+
+    return Figure(figsize=size, layout="constrained")
+
+
+def _embed(figure: "Figure", title: str) -> MarkdownMetadataValue:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI)
+    return MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()})")

@@ -1,0 +1,19 @@
+"""Keeps the training libraries' start-up chatter out of the logs, so that what is printed there is worth reading."""
+
+import logging
+import os
+import warnings
+
+
+def quiet_tensorflow() -> None:
+    """Call before TensorFlow, NVTabular or Merlin is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # reproducible sums, at no cost at these sizes
+    warnings.filterwarnings("ignore", module=r"(merlin|nvtabular|tensorflow|keras|dask|tf2onnx)")
+    for name in ("tensorflow", "tf2onnx", "absl", "nvtabular", "distributed"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def quiet_dagster() -> None:
+    """Backfill policies and check partitions are marked beta for years; said once here instead of on every import."""
+    warnings.filterwarnings("ignore", message=r"(Parameter|Specifying) .* is currently in (beta|preview)")

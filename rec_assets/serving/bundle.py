@@ -1,0 +1,156 @@
+"""A bundle: everything that answers a request, as one immutable directory with a manifest of where it came from."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timezone
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from rec_assets.errors import ActionableError
+from rec_assets.serving.lookups import Lookups
+from rec_assets.storage import digest_of
+
+MANIFEST = "manifest.json"
+PART_FILES = {
+    "workflow": "lookups.npz",
+    "query_tower": "model.onnx",
+    "item_index": "index.faiss",
+    "dlrm": "model.onnx",
+    "multimodal": "embeddings.npz",
+    "catalogue": "items.parquet",
+}
+_ID_LENGTH = 16  # of 64 hex digits: short enough to say aloud, and no two of a project's bundles will share it
+
+
+class ServingConfig(BaseModel):
+    """How the bundle was meant to be served when it was evaluated."""
+
+    model_config = ConfigDict(frozen=True)
+
+    retrieval_topk: int = 300
+    ranking_topk: int = 100
+    diversity_mode: bool = False
+
+
+class Manifest(BaseModel):
+    """What a bundle is made of. `parts` maps part names to the SHA-256 of names and contents of their files."""
+
+    model_config = ConfigDict(frozen=True)
+
+    bundle_id: str
+    as_of: date
+    created_at: datetime
+    parent: str | None
+    parts: dict[str, str]
+    metrics: dict[str, JsonValue]
+    config: ServingConfig
+    source: str
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An opened bundle: paths of its parts, and the small ones read."""
+
+    path: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, path: Path, *, verify: bool = False) -> "Bundle":
+        """Opens a bundle directory.
+
+        Args:
+            path: the directory that holds `manifest.json`.
+            verify: also read every part and compare its digest with the manifest's.
+
+        Raises:
+            ActionableError: there is no readable manifest, a part is missing, or (with `verify`) was changed.
+        """
+        again = "Materialize model_bundle again."
+        try:
+            manifest = Manifest.model_validate_json((path / MANIFEST).read_text())
+        except FileNotFoundError as error:
+            raise ActionableError(f"{path} is no bundle: it has no {MANIFEST}.", again) from error
+        except (OSError, ValidationError) as error:
+            raise ActionableError(f"{path / MANIFEST} cannot be read: {error}", again) from error
+        bundle = cls(path.absolute(), manifest)
+        for part in PART_FILES:
+            if part not in manifest.parts or not bundle.file(part).is_file():
+                raise ActionableError(f"Bundle {manifest.bundle_id} lacks {part}/{PART_FILES[part]} in {path}.", again)
+        if verify:
+            changed = [part for part, digest in manifest.parts.items() if digest_of(path / part) != digest]
+            if changed:
+                raise ActionableError(
+                    f"Bundle {manifest.bundle_id} in {path} was changed after it was written: {', '.join(changed)}.",
+                    again,
+                )
+        return bundle
+
+    @property
+    def bundle_id(self) -> str:
+        """The hex name of this content."""
+        return self.manifest.bundle_id
+
+    def file(self, part: str) -> Path:
+        """Returns the path of a part's file."""
+        return self.path / part / PART_FILES[part]
+
+    @cached_property
+    def lookups(self) -> Lookups:
+        """The fitted workflow."""
+        return Lookups.load(self.file("workflow"))
+
+    def catalogue(self) -> pl.DataFrame:
+        """Returns one row an item, by item_id: item_id, title, price, category_l1, category_l2, item_gender."""
+        return pl.read_parquet(self.file("catalogue")).sort("item_id")
+
+
+def write_bundle(
+    target: Path,
+    parts: Mapping[str, Path],
+    *,
+    as_of: date,
+    parent: str | None,
+    metrics: Mapping[str, JsonValue],
+    config: ServingConfig,
+    source: str,
+) -> Manifest:
+    """Copies parts into `target` and writes their manifest; equal content, day and config give an equal bundle id.
+
+    Args:
+        target: an empty or new directory; the caller gives a temporary one and renames it.
+        parts: part name to the folder that holds its file (`PART_FILES`); further files of a folder come along.
+        as_of: the day the parts were trained on.
+        parent: bundle id of the one it descends from, None for the first.
+        metrics: what the evaluation measured.
+        config: how it is meant to be served.
+        source: the name of the raw-data source.
+
+    Raises:
+        ActionableError: a part is missing, or its folder lacks its file.
+    """
+    for part, name in PART_FILES.items():
+        if part not in parts or not (parts[part] / name).is_file():
+            where = parts.get(part, "the given parts")
+            raise ActionableError(f"A bundle needs {part}/{name}, which {where} lacks.", f"Materialize {part} again.")
+    for part, folder in parts.items():
+        shutil.copytree(folder, target / part)
+    digests = {part: digest_of(target / part) for part in sorted(parts)}
+    identity = json.dumps([as_of.isoformat(), source, digests, config.model_dump()], sort_keys=True)
+    manifest = Manifest(
+        bundle_id=hashlib.sha256(identity.encode()).hexdigest()[:_ID_LENGTH],
+        as_of=as_of,
+        created_at=datetime.now(timezone.utc),
+        parent=parent,
+        parts=digests,
+        metrics=dict(metrics),
+        config=config,
+        source=source,
+    )
+    (target / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n")
+    return manifest

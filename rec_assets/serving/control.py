@@ -1,0 +1,138 @@
+"""What is asked of a running Triton beside recommendations: is it ready, load this, do all stages answer."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TypeVar
+
+import numpy as np
+from tritonclient import grpc
+from tritonclient.utils import InferenceServerException
+
+from rec_assets.errors import ActionableError
+from rec_assets.serving.model_config import BUNDLE_PARAMETER, ENSEMBLE
+from rec_assets.serving.repository import live_version, repository_path, switch
+from rec_assets.settings import Settings
+
+READY_TIMEOUT_S = 2.0
+PROBE_TIMEOUT_S = 5.0
+LOAD_TIMEOUT_S = 120.0
+REHEARSAL = "ensemble_rehearsal"
+_STRANGER = -1
+_TRACEBACK = "\n\nAt:"
+
+T = TypeVar("T")
+
+
+def is_ready(settings: Settings) -> bool:
+    """Returns whether the server says that it is ready."""
+    with _client(settings) as client:
+        try:
+            return bool(client.is_server_ready(client_timeout=READY_TIMEOUT_S))
+        except InferenceServerException:
+            return False
+
+
+def load(settings: Settings, ensemble: str = ENSEMBLE) -> None:
+    """Makes the server run an ensemble as it is on disk, and what is new among the versions of its members.
+
+    An ensemble that is pinned to a version which does not load is down afterwards: `go_live` rehearses first.
+
+    Raises:
+        ActionableError: the server is away, or a model does not load; the reasons of all models are named.
+    """
+    try:
+        _ask(settings, f"load {ensemble}", lambda client: client.load_model(ensemble, client_timeout=LOAD_TIMEOUT_S))
+    except ActionableError as error:
+        reasons = "".join(f"\n  {line}" for line in _unavailable(settings))
+        raise ActionableError(error.problem + reasons, error.next_step) from error
+
+
+def rehearse(settings: Settings, version: int) -> None:
+    """Loads a published version beside the live one and asks it for recommendations; the live one serves on.
+
+    Raises:
+        ActionableError: the version does not load or does not answer.
+    """
+    with _rehearsal(settings, version):
+        pass
+
+
+def go_live(settings: Settings, version: int) -> None:
+    """Makes a published version the one that answers, forwards or back, without a failed request.
+
+    Raises:
+        ActionableError: the version does not load or does not answer; what was live still is.
+    """
+    repository = repository_path(settings)
+    before = live_version(repository)
+    with _rehearsal(settings, version):
+        switch(repository, version)
+        try:
+            load(settings)
+            probe(settings)
+        except ActionableError:
+            if before is None:
+                shutil.rmtree(repository / ENSEMBLE)
+            else:
+                switch(repository, before)
+                load(settings)
+            raise
+
+
+@contextmanager
+def _rehearsal(settings: Settings, version: int) -> Iterator[None]:
+    """Keeps a version loaded, under an ensemble that nobody else asks, for as long as the block runs."""
+    repository = repository_path(settings)
+    switch(repository, version, REHEARSAL)
+    try:
+        load(settings, REHEARSAL)
+        probe(settings, REHEARSAL)
+        yield
+    finally:
+        with suppress(ActionableError):  # it was never loaded, or the server is away: nothing is left to unload
+            _ask(settings, "unload", lambda client: client.unload_model(REHEARSAL, client_timeout=LOAD_TIMEOUT_S))
+        shutil.rmtree(repository / REHEARSAL)
+
+
+def live_bundle_id(settings: Settings) -> str:
+    """Returns the id of the bundle that answers; raises ActionableError where none is loaded or the server is away."""
+    config = _ask(settings, "say what is live", lambda client: client.get_model_config(ENSEMBLE).config)
+    return str(config.parameters[BUNDLE_PARAMETER].string_value)
+
+
+def probe(settings: Settings, ensemble: str = ENSEMBLE) -> None:
+    """Asks for the recommendations of a stranger, which takes every stage; raises ActionableError if none come."""
+    user = grpc.InferInput("user_id", [1], "INT32")
+    user.set_data_from_numpy(np.array([_STRANGER], np.int32))
+    _ask(settings, "answer", lambda client: client.infer(ensemble, [user], client_timeout=PROBE_TIMEOUT_S))
+
+
+def _unavailable(settings: Settings) -> list[str]:
+    """Returns the model versions that failed to load, with the reason and without its traceback."""
+    try:
+        index = _ask(settings, "list its models", lambda client: client.get_model_repository_index())
+    except ActionableError:
+        return []
+    failed = [model for model in index.models if model.state == "UNAVAILABLE" and model.reason not in ("", "unloaded")]
+    return [f"{model.name} version {model.version}: {model.reason.split(_TRACEBACK)[0].strip()}" for model in failed]
+
+
+def _ask(settings: Settings, what: str, call: Callable[[grpc.InferenceServerClient], T]) -> T:
+    with _client(settings) as client:
+        try:
+            return call(client)
+        except InferenceServerException as error:
+            raise ActionableError(
+                f"Triton at {settings.host}:{settings.triton_grpc_port} could not {what}: {error.message()}",
+                "See rec status and Triton's log; rec up starts a local server.",
+            ) from error
+
+
+@contextmanager
+def _client(settings: Settings) -> Iterator[grpc.InferenceServerClient]:
+    client = grpc.InferenceServerClient(f"{settings.host}:{settings.triton_grpc_port}")
+    try:
+        yield client
+    finally:
+        client.close()

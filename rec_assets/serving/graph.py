@@ -1,0 +1,115 @@
+"""The serving graph: which stage feeds which, as plain data. Both Triton topologies are generated from it.
+
+User-level tensors hold one row a request. Candidate-level tensors are flat, one row a candidate.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+DType = Literal["INT32", "INT64", "FP32"]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A named array: `dims` without the row axis is `()` for a column and `(64,)` for a vector a row."""
+
+    name: str
+    dtype: DType
+    dims: tuple[int, ...] = ()
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """One of the models: what it reads and what it makes.
+
+    `reads` and `makes` name tensors of the whole graph (unique there); the local name of a tensor, the one that the
+    stage and its Triton model use, is the part behind the slash, so `user/gender` and `candidate/gender` are both
+    `gender` to their own stage.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    makes: tuple[str, ...]
+
+
+def local_name(tensor: str) -> str:
+    """Returns the name a stage uses for a tensor of the graph: `user/gender` → `gender`."""
+    return tensor.rpartition("/")[2]
+
+
+CONTENT_DIM = 64
+EMBEDDING_DIM = 64
+
+_USER = ("user_id", "age_norm", "age_binned", "gender", "top_category")
+_CONTEXT = ("device_type", "hour_sine", "hour_cosine", "day_of_week_sine", "day_of_week_cosine")
+_ITEM = ("item_id", "category_l1", "category_l2", "item_gender", "price_log_norm")
+_FLOAT_FEATURES = frozenset({"age_norm", "price_log_norm", "retrieval_score", *_CONTEXT[1:]})
+
+
+def _at(level: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{level}/{name}" for name in names)
+
+
+STAGES: tuple[StageSpec, ...] = (
+    StageSpec("context_preprocessor", ("device_type", "timestamp"), _at("request", ("device_type", "timestamp"))),
+    StageSpec("nvt_context_transform", _at("request", ("device_type", "timestamp")), _at("context", _CONTEXT)),
+    StageSpec("feast_user_lookup", ("user_id",), _at("raw_user", ("user_id", "age", "gender", "top_category"))),
+    StageSpec("nvt_user_transform", _at("raw_user", ("user_id", "age", "gender", "top_category")), _at("user", _USER)),
+    StageSpec("query_tower", _at("user", _USER), ("query/query_embedding",)),
+    StageSpec("faiss_retrieval", ("query/query_embedding",), _at("retrieved", ("item_id", "retrieval_score"))),
+    StageSpec(
+        "filter_seen_items",
+        ("user_id", *_at("retrieved", ("item_id", "retrieval_score"))),
+        _at("unseen", ("item_id", "retrieval_score")),
+    ),
+    StageSpec(
+        "feast_item_lookup",
+        ("unseen/item_id",),
+        _at("raw_item", ("item_id", "category_l1", "category_l2", "item_gender", "price")),
+    ),
+    StageSpec(
+        "nvt_item_transform",
+        _at("raw_item", ("item_id", "category_l1", "category_l2", "item_gender", "price")),
+        _at("item", _ITEM),
+    ),
+    StageSpec("multimodal_embedding_lookup", ("item/item_id",), _at("item", ("image_embedding", "text_embedding"))),
+    StageSpec(
+        "unroll_features",
+        ("unseen/item_id", *_at("user", _USER), *_at("context", _CONTEXT)),
+        _at("candidate", (*_USER, *_CONTEXT)),
+    ),
+    StageSpec(
+        "dlrm_ranking",
+        (
+            *_at("candidate", (*_USER, *_CONTEXT)),
+            *_at("item", (*_ITEM, "image_embedding", "text_embedding")),
+            "unseen/retrieval_score",
+        ),
+        ("ranked/score",),
+    ),
+    StageSpec("softmax_sampling", ("item/item_id", "ranked/score"), _at("sampled", ("item_id", "score"))),
+    StageSpec("item_id_decoder", _at("sampled", ("item_id", "score")), ("ordered_ids", "ordered_scores")),
+)
+
+REQUEST: tuple[Tensor, ...] = (
+    Tensor("user_id", "INT32"),
+    Tensor("device_type", "INT32", optional=True),
+    Tensor("timestamp", "INT32", optional=True),
+)
+RESPONSE: tuple[Tensor, ...] = (Tensor("ordered_ids", "INT32"), Tensor("ordered_scores", "FP32"))
+
+
+def tensor(name: str) -> Tensor:
+    """Returns dtype and row shape of a tensor of the graph."""
+    for known in REQUEST + RESPONSE:
+        if known.name == name:
+            return known
+    short = local_name(name)
+    if short in ("image_embedding", "text_embedding"):
+        return Tensor(name, "FP32", (CONTENT_DIM,))
+    if short == "query_embedding":
+        return Tensor(name, "FP32", (EMBEDDING_DIM,))
+    if short in _FLOAT_FEATURES or short in ("age", "price", "score"):
+        return Tensor(name, "FP32")
+    return Tensor(name, "INT32")

@@ -1,0 +1,42 @@
+"""Runs the serving graph in one process, for one user or a batch."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.graph import RESPONSE, STAGES, local_name
+from rec_assets.serving.request import validate
+from rec_assets.serving.rows import ROW_SPLITS
+from rec_assets.serving.stages import Arrays, Stage, load_stage
+from rec_assets.settings import Settings
+
+
+def load_stages(bundle: Bundle, settings: Settings) -> dict[str, Stage]:
+    """Loads every stage of the graph from one bundle, by name."""
+    return {spec.name: load_stage(spec.name, bundle, settings) for spec in STAGES}
+
+
+def run(stages: Mapping[str, Stage], request: Mapping[str, npt.ArrayLike]) -> Arrays:
+    """Answers a request of one or more users.
+
+    Args:
+        stages: the stages by name.
+        request: `user_id` and perhaps `device_type` and `timestamp`, integers [B].
+
+    Returns:
+        `ordered_ids` int32 [N] and `ordered_scores` float32 [N] of all users, one after the other, and `row_splits`
+        int64 [B + 1], which says where each list begins and ends.
+
+    Raises:
+        RequestError: the request is not valid.
+    """
+    tensors: Arrays = dict(validate(request))
+    splits: dict[str, npt.NDArray[np.int64]] = {}
+    for spec in STAGES:
+        answer = stages[spec.name]({local_name(name): tensors[name] for name in spec.reads} | splits)
+        tensors |= {name: answer[local_name(name)] for name in spec.makes}
+        if ROW_SPLITS in answer:
+            splits = {ROW_SPLITS: answer[ROW_SPLITS]}
+    return {tensor.name: tensors[tensor.name] for tensor in RESPONSE} | splits

@@ -1,0 +1,113 @@
+"""Renders the Triton model repository from the serving graph: every config.pbtxt and model.py, as text."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from google.protobuf import text_format
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from rec_assets.serving.graph import REQUEST, RESPONSE, STAGES, StageSpec, Tensor, local_name, tensor
+from rec_assets.settings import Settings
+
+ENSEMBLE = "ensemble_model"
+VERSION_PARAMETER = "bundle_version"
+BUNDLE_PARAMETER = "bundle_id"
+
+# What a deployment may set without a new bundle, by the stage that reads it; `StageModel` lays it over its settings.
+KNOBS = {
+    "faiss_retrieval": ("retrieval_topk",),
+    "softmax_sampling": ("ranking_topk", "diversity_mode"),
+}
+
+_ONE_ROW = frozenset({"request", "context", "raw_user", "user", "query"})
+_TYPES = {"INT32": "TYPE_INT32", "INT64": "TYPE_INT64", "FP32": "TYPE_FP32"}
+_HEADER = "# Generated from rec_assets/serving/graph.py: python -m rec_assets.serving.repository\n"
+_MODEL = '''"""Triton's adapter of the stage `{stage}`, see rec_assets/serving/stages/."""
+
+from rec_assets.serving.triton import StageModel
+
+
+class TritonPythonModel(StageModel):
+    """The model that Triton looks for."""
+
+    stage = "{stage}"
+'''
+
+
+def render(settings: Settings, instances: int = 1) -> dict[str, str]:
+    """Returns the model repository without a bundle: texts by path, such as `query_tower/1/model.py`.
+
+    Args:
+        settings: gives the deployment knobs.
+        instances: processes a model, each with its own copy of what it loads.
+    """
+    files = {}
+    for spec in STAGES:
+        files[f"{spec.name}/config.pbtxt"] = member_config(spec, settings, instances)
+        files[f"{spec.name}/1/model.py"] = model_source(spec.name)
+    files[f"{ENSEMBLE}/config.pbtxt"] = ensemble_config(ENSEMBLE, 1)
+    files[f"{ENSEMBLE}/1/.gitkeep"] = ""  # an ensemble needs a version folder too
+    return files
+
+
+def model_source(stage: str) -> str:
+    """Returns the text of a stage's `model.py`."""
+    return _MODEL.format(stage=stage)
+
+
+def member_config(spec: StageSpec, settings: Settings, instances: int) -> str:
+    """Returns the `config.pbtxt` of one stage: all versions stay loaded, so that the ensemble can choose."""
+    config: Any = ModelConfig(name=spec.name, backend="python", max_batch_size=0)
+    _add_tensors(config.input, [tensor(name) for name in spec.reads])
+    _add_tensors(config.output, [tensor(name) for name in spec.makes])
+    config.version_policy.all.SetInParent()
+    group = config.instance_group.add()
+    group.kind, group.count = "KIND_CPU", instances
+    for knob in KNOBS.get(spec.name, ()):
+        config.parameters[knob.upper()].string_value = str(getattr(settings, knob)).lower()
+    return _text(config)
+
+
+def ensemble_config(name: str, version: int, bundle_id: str = "") -> str:
+    """Returns the `config.pbtxt` of the ensemble that joins one version of every stage.
+
+    Args:
+        name: of the ensemble.
+        version: of all members.
+        bundle_id: of that version, for whoever asks the server what is live.
+    """
+    config: Any = ModelConfig(name=name, platform="ensemble", max_batch_size=0)
+    _add_tensors(config.input, REQUEST)
+    _add_tensors(config.output, RESPONSE)
+    for spec in STAGES:
+        step = config.ensemble_scheduling.step.add()
+        step.model_name, step.model_version = spec.name, version
+        step.input_map.update({local_name(name): name for name in spec.reads})
+        step.output_map.update({local_name(name): name for name in spec.makes})
+    config.parameters[VERSION_PARAMETER].string_value = str(version)
+    config.parameters[BUNDLE_PARAMETER].string_value = bundle_id
+    return _text(config)
+
+
+def parameters_of(text: str) -> dict[str, str]:
+    """Returns the parameters of a `config.pbtxt`."""
+    config: Any = text_format.Parse(text, ModelConfig())
+    return {key: parameter.string_value for key, parameter in config.parameters.items()}
+
+
+def _add_tensors(field: Any, tensors: Iterable[Tensor]) -> None:
+    for one in tensors:
+        entry = field.add()
+        entry.name, entry.data_type = local_name(one.name), _TYPES[one.dtype]
+        entry.dims.extend((_rows(one), *one.dims))
+        if one.optional:
+            entry.optional = True
+
+
+def _rows(one: Tensor) -> int:
+    """Returns 1 for what belongs to the user or the request, -1 (any number) for candidates."""
+    return 1 if one in REQUEST or one.name.partition("/")[0] in _ONE_ROW else -1
+
+
+def _text(config: Any) -> str:
+    return _HEADER + text_format.MessageToString(config)

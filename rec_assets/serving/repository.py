@@ -1,0 +1,159 @@
+"""Triton's model repository on disk: bundles become versions of all models, and one file says which version is live.
+
+What the running server does about it is in `rec_assets.serving.control`.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+from rec_assets.errors import ActionableError
+from rec_assets.serving import model_config
+from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.graph import STAGES
+from rec_assets.serving.model_config import ENSEMBLE, VERSION_PARAMETER
+from rec_assets.serving.triton import BUNDLE_FILE
+from rec_assets.settings import Settings, get_settings
+
+MEMBERS = tuple(spec.name for spec in STAGES)
+COMMITTED = Path("triton_model_repository")
+_STAGING = ".staging"
+
+
+def repository_path(settings: Settings) -> Path:
+    """Returns where the local Triton reads its models."""
+    return settings.home.absolute() / "triton" / "models"
+
+
+def publish(
+    bundle: Bundle,
+    repository: Path,
+    version: int | None = None,
+    *,
+    settings: Settings | None = None,
+    instances: int = 1,
+) -> int:
+    """Adds a bundle as a new version of every model, beside the live one, which stays live; returns the version.
+
+    `control.go_live` makes it the live one on a running server; before the first start, `switch` does.
+
+    Args:
+        bundle: stays where it is; the version points to it.
+        repository: Triton's model repository, made if it does not exist.
+        version: its number, from 1; by default the one after the newest.
+        settings: gives the deployment knobs of `model_config.KNOBS`; by default the process's settings.
+        instances: processes a model.
+
+    Raises:
+        ActionableError: the version exists already.
+    """
+    version = version or max(versions(repository, complete=False), default=0) + 1
+    if version in versions(repository, complete=False):
+        raise ActionableError(f"Version {version} is already in {repository}.", "Publish without naming a version.")
+    pointer = json.dumps({"path": str(bundle.path), "bundle_id": bundle.bundle_id}, indent=1)
+    for spec in STAGES:
+        # Staged beside the models and renamed in: a server that looks meanwhile never sees half a version.
+        staged = repository / _STAGING / spec.name
+        shutil.rmtree(staged, ignore_errors=True)
+        staged.mkdir(parents=True)
+        (staged / "model.py").write_text(model_config.model_source(spec.name))
+        (staged / BUNDLE_FILE).write_text(pointer)
+        model = repository / spec.name
+        model.mkdir(exist_ok=True)
+        _replace(model / "config.pbtxt", model_config.member_config(spec, settings or get_settings(), instances))
+        staged.rename(model / str(version))
+    shutil.rmtree(repository / _STAGING)
+    return version
+
+
+def switch(repository: Path, version: int, ensemble: str = ENSEMBLE) -> None:
+    """Points an ensemble at one version of all models: one file, so that a bundle goes live or back as a whole.
+
+    Args:
+        repository: Triton's model repository.
+        version: one of `versions(repository)`.
+        ensemble: the live one, or another name for a rehearsal beside it.
+
+    Raises:
+        ActionableError: the version is not there.
+    """
+    if version not in versions(repository):
+        known = ", ".join(map(str, versions(repository))) or "none"
+        raise ActionableError(f"{repository} has no version {version} (there are: {known}).", "Publish a bundle first.")
+    (repository / ensemble / "1").mkdir(parents=True, exist_ok=True)
+    text = model_config.ensemble_config(ensemble, version, bundle_id(repository, version))
+    _replace(repository / ensemble / "config.pbtxt", text)
+
+
+def versions(repository: Path, *, complete: bool = True) -> list[int]:
+    """Returns the versions that all models have, or with `complete=False` that any has, in ascending order."""
+    found = [
+        {int(folder.name) for folder in (repository / member).glob("[0-9]*") if folder.name.isdigit()}
+        for member in MEMBERS
+    ]
+    return sorted(set.intersection(*found) if complete else set.union(*found))
+
+
+def live_version(repository: Path) -> int | None:
+    """Returns the version that the ensemble on disk is pinned to, None if nothing was published."""
+    config = repository / ENSEMBLE / "config.pbtxt"
+    return int(model_config.parameters_of(config.read_text())[VERSION_PARAMETER]) if config.exists() else None
+
+
+def bundle_path(repository: Path, version: int) -> Path:
+    """Returns the directory of the bundle behind a version."""
+    return Path(_pointer(repository, version)["path"])
+
+
+def bundle_id(repository: Path, version: int) -> str:
+    """Returns the id of the bundle behind a version."""
+    return _pointer(repository, version)["bundle_id"]
+
+
+def prune(repository: Path, keep: int) -> list[int]:
+    """Removes all but the newest `keep` versions, never the live one; returns what was removed.
+
+    A running server drops removed versions at the next load.
+    """
+    live = live_version(repository)
+    every = versions(repository, complete=False)
+    removed = [version for version in every[: max(len(every) - keep, 0)] if version != live]
+    for version in removed:
+        remove(repository, version)
+    return removed
+
+
+def remove(repository: Path, version: int) -> None:
+    """Removes one version, such as one that did not load: every start would try it again.
+
+    Raises:
+        ActionableError: it is the live one.
+    """
+    if version == live_version(repository):
+        raise ActionableError(f"Version {version} of {repository} is live.", "Switch to another version first.")
+    for member in MEMBERS:
+        shutil.rmtree(repository / member / str(version), ignore_errors=True)
+
+
+def write_committed(folder: Path = COMMITTED) -> None:
+    """Writes the repository as it is committed: all models at version 1, without a bundle."""
+    for name, text in model_config.render(Settings.model_construct()).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def _pointer(repository: Path, version: int) -> dict[str, str]:
+    return json.loads((repository / MEMBERS[0] / str(version) / BUNDLE_FILE).read_text())
+
+
+def _replace(file: Path, text: str) -> None:
+    """Writes a file at once, and leaves an equal one alone: Triton reloads what has a new time."""
+    if file.exists() and file.read_text() == text:
+        return
+    partial = file.with_suffix(".part")
+    partial.write_text(text)
+    partial.replace(file)
+
+
+if __name__ == "__main__":
+    write_committed()

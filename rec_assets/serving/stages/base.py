@@ -1,0 +1,61 @@
+"""What a stage is, and how one lives on when its store does not answer."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
+
+import numpy.typing as npt
+
+from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.graph import STAGES, local_name
+from rec_assets.settings import Settings
+
+Array = npt.NDArray[Any]
+Arrays = dict[str, Array]
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
+class Stage(Protocol):
+    """Named arrays in, named arrays out; the names are the local ones of the serving graph.
+
+    User-level arrays have one row a request, candidate-level arrays are flat; `row_splits` (see `serving.rows`) comes
+    along where there is more than one request.
+    """
+
+    @classmethod
+    def load(cls, bundle: Bundle, settings: Settings) -> "Stage":
+        """Reads what the stage needs of the bundle."""
+        ...
+
+    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+        """Answers a batch of requests."""
+        ...
+
+
+class Outage:
+    """Keeps a stage answering while a store is away: counts the calls it missed, and logs the first of each outage."""
+
+    def __init__(self, consequence: str) -> None:
+        self.missed_calls = 0
+        self._consequence = consequence
+        self._away = False
+
+    def survive(self, call: Callable[[], T]) -> T | None:
+        """Returns what the call returns, None where it fails."""
+        try:
+            answer = call()
+        except Exception as error:  # whatever a store's client raises, it must cost quality and never an answer
+            self.missed_calls += 1
+            if not self._away:
+                logger.warning("%s: %s: %s", self._consequence, type(error).__name__, error)
+            self._away = True
+            return None
+        self._away = False
+        return answer
+
+
+def inputs_of(stage: str) -> list[str]:
+    """Returns the local names of what the serving graph feeds a stage."""
+    return [local_name(name) for spec in STAGES if spec.name == stage for name in spec.reads]

@@ -1,0 +1,55 @@
+"""The request's context: on which device, and when."""
+
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from rec_assets.features.clock import clock_features
+from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.lookups import Lookups
+from rec_assets.serving.request import NOW, UNKNOWN, column
+from rec_assets.serving.stages.base import Array, Arrays
+from rec_assets.settings import Settings
+
+
+class ContextPreprocessor:
+    """Fills in what a request leaves out: an unknown or missing device is -1, a time that is missing or 0 is now."""
+
+    def __init__(self, lookups: Lookups, now: Callable[[], float] = time.time) -> None:
+        self._lookups = lookups
+        self._now = now
+
+    @classmethod
+    def load(cls, bundle: Bundle, settings: Settings) -> "ContextPreprocessor":
+        """Reads the known devices."""
+        return cls(bundle.lookups)
+
+    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+        """device_type, timestamp: integers [B], each may be absent → both int32 [B]; raises RequestError."""
+        given = {name: column(name, inputs[name]) for name in ("device_type", "timestamp") if name in inputs}
+        rows = max(map(len, given.values()), default=1)
+        devices = given.get("device_type", np.full(rows, UNKNOWN, np.int32))
+        times = given.get("timestamp", np.full(rows, NOW, np.int32))
+        known = self._lookups.knows("device_type", devices)
+        return {
+            "device_type": np.where(known, devices, UNKNOWN).astype(np.int32),
+            "timestamp": np.where(times == NOW, int(self._now()), times).astype(np.int32),
+        }
+
+
+class ContextTransform:
+    """Encodes the device and places the time on its circles."""
+
+    def __init__(self, lookups: Lookups) -> None:
+        self._lookups = lookups
+
+    @classmethod
+    def load(cls, bundle: Bundle, settings: Settings) -> "ContextTransform":
+        """Reads the fitted workflow."""
+        return cls(bundle.lookups)
+
+    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+        """device_type, timestamp int32 [B] → device_type encoded int32 [B], the clock features float32 [B]."""
+        encoded = {"device_type": self._lookups.encode("device_type", inputs["device_type"])}
+        return encoded | clock_features(inputs["timestamp"])

@@ -1,0 +1,29 @@
+"""Names the items of the list as the shop does."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.lookups import Lookups
+from rec_assets.serving.stages.base import Array, Arrays
+from rec_assets.settings import Settings
+
+
+class Decoder:
+    """Turns encoded item ids back into raw ones."""
+
+    def __init__(self, lookups: Lookups) -> None:
+        self._lookups = lookups
+
+    @classmethod
+    def load(cls, bundle: Bundle, settings: Settings) -> "Decoder":
+        """Reads the item vocabulary."""
+        return cls(bundle.lookups)
+
+    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+        """Encoded item_id int32 [N], score float32 [N] → ordered_ids int32 [N], ordered_scores float32 [N]."""
+        return {
+            "ordered_ids": self._lookups.decode("item_id", inputs["item_id"]),
+            "ordered_scores": inputs["score"].astype(np.float32),
+        }

@@ -1,0 +1,78 @@
+"""Every knob of the project, read once from `REC_*` environment variables; nothing else reads the environment."""
+
+import hashlib
+from datetime import date, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+_SOURCE_FIELDS = ("source", "start_date", "days", "files_", "retail_", "seed")
+
+
+class Settings(BaseSettings):
+    """One object for laptop, tests and cluster. `REC_TRAIN_DAYS=5` sets `train_days`; times are UTC."""
+
+    model_config = SettingsConfigDict(env_prefix="REC_", frozen=True)
+
+    home: Path = Field(Path(".rec"), description="Where all state lives.")
+    seed: NonNegativeInt = Field(0, description="Mixed with the partition key into every random seed.")
+
+    # Raw data
+    source: Literal["retail", "files"] = Field("retail", description="Where raw days come from.")
+    start_date: date = Field(date(2025, 3, 3), description="The first daily partition.")
+    days: PositiveInt = Field(14, description="Days of history, from start_date.")
+    files_location: str = Field("", description="source=files: folder or bucket prefix with the daily parquet.")
+    retail_users: PositiveInt = Field(10_000, description="source=retail: users at the start.")
+    retail_items: PositiveInt = Field(2_465, description="source=retail: items in the catalogue.")
+    retail_interactions_per_day: PositiveInt = Field(20_000, description="source=retail: rows a day.")
+
+    # Training windows and feature engineering
+    train_days: PositiveInt = Field(9, description="Days a full training learns from.")
+    valid_days: PositiveInt = Field(3, description="Days after them, up to the as-of day, that choose and judge it.")
+    mask_probability: float = Field(0.05, ge=0, le=1, description="Share of training rows made anonymous.")
+    image_encoder: str = Field("packaged", description="'packaged', or a path or hub id of a CLIP model.")
+    text_encoder: str = Field("packaged", description="'packaged', or a path or hub id of a Sentence-BERT model.")
+
+    # Training
+    max_epochs: PositiveInt = Field(30, description="Upper bound; validation recall stops training earlier.")
+
+    # Serving
+    retrieval_topk: PositiveInt = Field(300, description="Candidates a request retrieves.")
+    ranking_topk: PositiveInt = Field(100, description="Items a request returns.")
+    diversity_mode: bool = Field(False, description="Sample the list by score instead of sorting it.")
+    host: str = Field("127.0.0.1", description="Where Valkey and Triton are reached.")
+    valkey_port: PositiveInt = 6390
+    triton_http_port: PositiveInt = 8000
+    triton_grpc_port: PositiveInt = 8001
+    triton_metrics_port: PositiveInt = 8002
+
+    @property
+    def end_date(self) -> date:
+        """The day after the last partition."""
+        return self.start_date + timedelta(days=self.days)
+
+    @property
+    def as_of(self) -> date:
+        """The day of the first full training: the last of the first model window."""
+        return self.start_date + timedelta(days=min(self.train_days + self.valid_days, self.days) - 1)
+
+    @property
+    def source_version(self) -> str:
+        """Changes whenever the raw data would: the source with its location, days, sizes and seed."""
+        parts = self.model_dump_json(include={n for n in type(self).model_fields if n.startswith(_SOURCE_FIELDS)})
+        return hashlib.sha256(parts.encode()).hexdigest()[:8]
+
+    @property
+    def artifacts_dir(self) -> Path:
+        """Root of the artifact store (see `rec_assets.storage`)."""
+        return self.home / "artifacts"
+
+
+@lru_cache
+def get_settings() -> Settings:
+    """Returns the process-wide settings."""
+    return Settings()

@@ -1,0 +1,188 @@
+"""The raw-data contract, applied: what comes in is cast, checked and counted, or refused with the reason.
+
+Nothing behind this door checks raw data again. What the columns are is told in `schemas`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from rec_assets.errors import ActionableError
+
+if TYPE_CHECKING:
+    from rec_assets.sources.schemas import Table
+
+SHOWN_VALUES = 5
+TITLE_WORDS = 6
+
+
+@dataclass(frozen=True)
+class Report:
+    """What happened to the rows of one file; `unknown_users` counts rows that were kept."""
+
+    rows_in: int
+    rows: int
+    duplicates_dropped: int = 0
+    unknown_items_dropped: int = 0
+    unknown_users: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """The counts by name, for metadata."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A frame that keeps the contract, and what it took."""
+
+    frame: pl.DataFrame
+    report: Report
+
+
+def check_interactions(
+    frame: pl.DataFrame, day: date, file: str, known_items: pl.Series, known_users: pl.Series
+) -> Checked:
+    """Checks one day of interactions.
+
+    Rows of items outside the catalogue and exact duplicates are dropped and counted; rows of unknown users are kept
+    and counted, they are cold users. No rows is a valid, empty day.
+
+    Args:
+        frame: user_id, item_id, device_type, timestamp; further columns are left out.
+        day: the UTC day all timestamps must fall in.
+        file: name of the file for error messages.
+        known_items: item ids of the catalogue.
+        known_users: user ids of the users file.
+
+    Returns:
+        user_id int32, item_id int32, device_type int32, timestamp int64, sorted by timestamp, user_id, item_id.
+
+    Raises:
+        ActionableError: a column is missing, of another type, or out of range.
+    """
+    from rec_assets.sources import schemas
+
+    table = schemas.interactions(day)
+    shaped = _shaped(frame, table, file)
+    _validate(shaped, table, file, f"ids from 0, known codes, and `timestamp` in unix seconds of {day} UTC")
+    distinct = shaped.unique()
+    kept = distinct.filter(pl.col("item_id").is_in(known_items.cast(pl.Int32).implode()))
+    report = Report(
+        rows_in=frame.height,
+        rows=kept.height,
+        duplicates_dropped=frame.height - distinct.height,
+        unknown_items_dropped=distinct.height - kept.height,
+        unknown_users=kept.filter(~pl.col("user_id").is_in(known_users.cast(pl.Int32).implode())).height,
+    )
+    return Checked(kept.sort("timestamp", "user_id", "item_id", "device_type"), report)
+
+
+def check_users(frame: pl.DataFrame, file: str) -> Checked:
+    """Checks the users.
+
+    Returns:
+        user_id int32, age int32 or null, gender int32, first_day date or null, sorted by user_id.
+
+    Raises:
+        ActionableError: a column is missing, of another type, or out of range; two different rows share an id.
+    """
+    from rec_assets.sources import schemas
+
+    return _keyed(frame, schemas.users(), file, "user_id")
+
+
+def check_items(frame: pl.DataFrame, file: str) -> Checked:
+    """Checks the catalogue and gives every item a title.
+
+    Returns:
+        item_id int32, title str, product_description str, price float32, category_l1 int32, category_l2 int32,
+        item_gender int32, first_day date or null, sorted by item_id. A missing title becomes the first words of the
+        description, then "Item <id>".
+
+    Raises:
+        ActionableError: no rows; a column is missing, of another type, or out of range; different rows share an id.
+    """
+    from rec_assets.sources import schemas
+
+    if frame.is_empty():
+        raise ActionableError(f"{file} has no rows.", "Write one row an item; a catalogue needs at least one.")
+    checked = _keyed(frame, schemas.items(), file, "item_id")
+    opening = pl.col("product_description").str.split(" ").list.head(TITLE_WORDS).list.join(" ").str.strip_chars(" .,")
+    numbered = pl.format("Item {}", "item_id")
+    title = pl.coalesce(pl.when(text.str.len_chars() > 0).then(text) for text in (pl.col("title"), opening, numbered))
+    return Checked(checked.frame.with_columns(title=title), checked.report)
+
+
+def _keyed(frame: pl.DataFrame, table: Table, file: str, key: str) -> Checked:
+    """Validates a table with one row a key; exact duplicates are dropped and counted first."""
+    distinct = _shaped(frame, table, file).unique()
+    _validate(distinct, table, file, f"one row a {key}, as described in `rec_assets.sources.schemas`")
+    return Checked(distinct.sort(key), Report(frame.height, distinct.height, frame.height - distinct.height))
+
+
+def _shaped(frame: pl.DataFrame, table: Table, file: str) -> pl.DataFrame:
+    """Returns the table's columns, cast and filled; raises ActionableError naming a missing or mistyped column."""
+    return frame.select(_cast(frame, name, dtype, table, file) for name, dtype in table.dtypes.items())
+
+
+def _validate(frame: pl.DataFrame, table: Table, file: str, wanted: str) -> None:
+    """Raises ActionableError naming the first column whose values fail, and the first values that do."""
+    from pandera.errors import SchemaErrors
+
+    try:
+        table.schema.validate(frame, lazy=True)
+    except SchemaErrors as error:
+        cases = error.failure_cases
+        column, check = cases.row(0, named=True)["column"], cases.row(0, named=True)["check"]
+        rows = cases.filter((pl.col("column") == column) & (pl.col("check") == check))["index"]
+        values = frame[column].gather(rows.head(SHOWN_VALUES).cast(pl.UInt32)).to_list()
+        raise ActionableError(
+            f"{file}: column '{column}' fails {_readable(check)} in {rows.len()} of {frame.height} rows; "
+            f"first values: {', '.join(map(str, values))}.",
+            f"Correct those rows: the contract wants {wanted}.",
+        ) from error
+
+
+def _readable(check: str) -> str:
+    names = {"field_uniqueness": "'unique'", "not_nullable": "'not null'"}
+    return names.get(check, f"'{check.replace('_', ' ')}'")
+
+
+def _cast(frame: pl.DataFrame, name: str, dtype: pl.DataType, table: Table, file: str) -> pl.Series:
+    """Returns one column in its type; numbers are cast where nothing is lost, anything else is an error."""
+    if name not in frame.columns:
+        if name not in table.optional:
+            raise ActionableError(
+                f"{file} has no column '{name}' (rows: {frame.height}, columns: {', '.join(frame.columns)}).",
+                f"Write a column '{name}' of type {dtype}.",
+            )
+        column = pl.Series(name, [None], dtype).new_from_index(0, frame.height)
+    else:
+        column = _lossless(frame[name], dtype, file)
+    return column.fill_null(table.fill[name]) if name in table.fill else column
+
+
+def _lossless(column: pl.Series, dtype: pl.DataType, file: str) -> pl.Series:
+    if column.dtype == dtype:
+        return column
+    numeric = column.dtype.is_numeric() and dtype.is_numeric()
+    if not numeric and column.dtype != pl.Null:
+        raise ActionableError(
+            f"{file}: column '{column.name}' is {column.dtype}, not {dtype}, in all {column.len()} rows; "
+            f"first values: {', '.join(map(str, column.head(SHOWN_VALUES).to_list()))}.",
+            f"Write '{column.name}' as {dtype}; strings and dates are not read as numbers, nor numbers as dates.",
+        )
+    cast = column.cast(dtype, strict=False)
+    if dtype.is_integer():
+        lost = column.filter(~cast.cast(column.dtype).eq_missing(column))
+        if not lost.is_empty():
+            raise ActionableError(
+                f"{file}: column '{column.name}' does not fit {dtype} in {lost.len()} of {column.len()} rows; "
+                f"first values: {', '.join(map(str, lost.head(SHOWN_VALUES).to_list()))}.",
+                f"Write '{column.name}' as whole numbers within the range of {dtype}.",
+            )
+    return cast

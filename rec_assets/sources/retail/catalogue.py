@@ -1,0 +1,151 @@
+"""The generated catalogue: what each item is, costs and looks like to a taste, and when it arrives."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from rec_assets.sources.retail.arrivals import arrival_days, dates
+from rec_assets.sources.retail.parameters import RetailParameters, stream
+from rec_assets.sources.retail.vocabulary import ANYONE, COLOURS
+from rec_assets.sources.retail.words import CATEGORIES, MATERIALS, STYLES
+
+TASTE_DIM = 6
+ARRIVING_SHARE = 0.14
+# Items a style has at least.
+LEAST_CHOICE = 12
+# Variance of an item's latent vector that its words and picture tell; the rest only behaviour does.
+MATERIAL_VARIANCE, COLOUR_VARIANCE = 0.45, 0.25
+
+# Standard deviations of log price within a category, and of log popularity; of items within a style it is 1.
+PRICE_SPREAD, CATEGORY_SKEW, STYLE_SKEW = 0.35, 0.7, 0.4
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+STYLE_CATEGORY: Ints = np.array([category for category, _ in STYLES])
+STYLE_GENDER: Ints = np.array([style.gender for _, style in STYLES])
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All items of all days as arrays in the order of item_id - 1; n items, K latent dimensions of taste.
+
+    Attributes:
+        style: level-2 category [n]; `category` is its level-1 category [n].
+        material, colour: indices of the words that describe an item [n].
+        gender: whom an item is for [n].
+        price: [n]; `price_level` is its z-score of log price within the category [n].
+        appeal: log popularity within the style [n].
+        trend_phase: where in its cycle an item's popularity starts [n].
+        latent: what taste sees in an item [n, K].
+        arrival: day index of the first day, 0 for always there [n].
+        style_latent, style_appeal: the same for styles [84, K] and [84].
+        category_share: popularity of categories, sums to 1 [20].
+    """
+
+    style: Ints
+    category: Ints
+    material: Ints
+    colour: Ints
+    gender: Ints
+    price: Floats
+    price_level: Floats
+    appeal: Floats
+    trend_phase: Floats
+    latent: Floats
+    arrival: Ints
+    style_latent: Floats
+    style_appeal: Floats
+    category_share: Floats
+
+    @property
+    def item_ids(self) -> npt.NDArray[np.int32]:
+        """Item ids 1 … n."""
+        return np.arange(1, len(self.style) + 1, dtype=np.int32)
+
+
+def make_catalogue(parameters: RetailParameters) -> Catalogue:
+    """Draws the catalogue."""
+    n, seed = parameters.items, parameters.seed
+    words = stream(seed, "item words")
+    stocked = _stocked_styles(n)
+    style = words.permutation(stocked[np.arange(n) % len(stocked)])
+    category = STYLE_CATEGORY[style]
+    material = np.array([[MATERIALS.index(word) for word in c.materials] for c in CATEGORIES])[
+        category, words.integers(0, len(CATEGORIES[0].materials), n)
+    ]
+    colour = words.integers(0, len(COLOURS), n)
+    gender = np.where(words.random(n) < 0.85, STYLE_GENDER[style], ANYONE)
+
+    level = stream(seed, "item prices").standard_normal(n)
+    median = np.array([c.price for c in CATEGORIES])[category]
+    price = np.maximum(np.round(median * np.exp(PRICE_SPREAD * level)), 1) - 0.05
+
+    popularity = stream(seed, "item popularity")
+    latents = stream(seed, "item latents")
+
+    def unit(rows: int) -> Floats:
+        return latents.standard_normal((rows, TASTE_DIM)) / np.sqrt(TASTE_DIM)
+
+    own = 1 - MATERIAL_VARIANCE - COLOUR_VARIANCE
+    described = np.sqrt(MATERIAL_VARIANCE) * unit(len(MATERIALS))[material]
+    described += np.sqrt(COLOUR_VARIANCE) * unit(len(COLOURS))[colour]
+    share = np.exp(CATEGORY_SKEW * popularity.standard_normal(len(CATEGORIES)))
+    return Catalogue(
+        style=style,
+        category=category,
+        material=material,
+        colour=colour,
+        gender=gender,
+        price=price,
+        price_level=level,
+        appeal=popularity.standard_normal(n),
+        trend_phase=2 * np.pi * popularity.random(n),
+        latent=described + np.sqrt(own) * unit(n),
+        arrival=arrival_days(n - int(ARRIVING_SHARE * n), n, per_day=max(1, n // 100)),
+        style_latent=unit(len(STYLES)),
+        style_appeal=STYLE_SKEW * popularity.standard_normal(len(STYLES)),
+        category_share=share / share.sum(),
+    )
+
+
+def place_in_category(style: int) -> int:
+    """Returns which of its category's styles this is, from 0."""
+    return int((STYLE_CATEGORY[:style] == STYLE_CATEGORY[style]).sum())
+
+
+def items_frame(catalogue: Catalogue, parameters: RetailParameters) -> pl.DataFrame:
+    """The catalogue as the contract's items table, in words."""
+    colours = list(COLOURS)
+    titles, descriptions = [], []
+    for style_index, material_index, colour_index in zip(
+        catalogue.style, catalogue.material, catalogue.colour, strict=True
+    ):
+        category_index, style = STYLES[style_index]
+        category = CATEGORIES[category_index]
+        material, colour = MATERIALS[material_index], colours[colour_index]
+        titles.append(f"{material} {style.noun}, {colour}")
+        descriptions.append(
+            f"{material} {style.noun} in {colour}, made for {style.use}. "
+            f"{category.promise} From our {category.name} range."
+        )
+    return pl.DataFrame(
+        {
+            "item_id": catalogue.item_ids,
+            "title": titles,
+            "product_description": descriptions,
+            "price": catalogue.price.astype(np.float32),
+            "category_l1": catalogue.category.astype(np.int32),
+            "category_l2": catalogue.style.astype(np.int32),
+            "item_gender": catalogue.gender.astype(np.int32),
+            "first_day": dates(catalogue.arrival, parameters.start_date),
+        }
+    )
+
+
+def _stocked_styles(items: int) -> Ints:
+    """A small catalogue has fewer styles, with a choice in each: one of every category first, then the second ones."""
+    places = [place_in_category(style) for style in range(len(STYLES))]
+    return np.argsort(places, kind="stable")[: max(1, items // LEAST_CHOICE)]

@@ -1,0 +1,67 @@
+"""The exact probability of what comes next, and the best list that follows: the ceiling for every model's metrics."""
+
+import numpy as np
+import numpy.typing as npt
+
+from rec_assets.sources.base import Int32s
+from rec_assets.sources.retail.catalogue import Floats, Ints
+from rec_assets.sources.retail.people import Float32s
+from rec_assets.sources.retail.taste import ANY_DEVICE, Taste, device_probabilities, hour_probabilities
+
+# People are drawn independently, so the first so many stand for all.
+POPULATION = 10_000
+CHUNK = 1_000
+
+
+def known_probabilities(taste: Taste, users: Ints, hours: Ints, devices: Ints) -> Float32s:
+    """P(first item of a session | user, hour, device), marginal over what he has in mind.
+
+    Later events of the session follow it up to the rule that no item comes twice.
+
+    Args:
+        taste: what is liked on that day.
+        users: row indices of the people [n].
+        hours: hours of day [n].
+        devices: 0, 1, 2, or -1 for unknown [n].
+
+    Returns:
+        float32 [n, items], rows sum to 1.
+    """
+    result = np.empty((len(users), len(taste.catalogue.style)), np.float32)
+    for start in range(0, len(users), CHUNK):
+        part = slice(start, start + CHUNK)
+        categories = taste.category(users[part], hours[part], devices[part])
+        result[part] = categories[:, taste.catalogue.category] * taste.item_given_category(users[part])
+    return result
+
+
+def anonymous_probabilities(taste: Taste, hours: Ints, devices: Ints) -> Float32s:
+    """P(first item of a session | hour, device), marginal over who it may be, float32 [n, items]; else as above."""
+    contexts, row = np.unique(np.stack([hours, devices], axis=1), axis=0, return_inverse=True)
+    total = np.zeros((len(contexts), len(taste.catalogue.style)))
+    columns = [np.flatnonzero(taste.catalogue.category == c) for c in range(len(taste.styles))]
+    people = np.flatnonzero(taste.people.arrival <= taste.day_index)[:POPULATION]
+    for start in range(0, len(people), CHUNK):
+        users = people[start : start + CHUNK]
+        items = taste.item_given_category(users)
+        weights = np.stack([_interest(taste, users, hour, device) for hour, device in contexts], axis=1)
+        for category, its_items in enumerate(columns):
+            total[:, its_items] += weights[:, :, category].T @ items[:, its_items]
+    return (total / total.sum(axis=1, keepdims=True)).astype(np.float32)[row.reshape(-1)]
+
+
+def best_items(probabilities: Float32s, item_ids: npt.NDArray[np.int32], k: int) -> Int32s:
+    """Returns the ids of the k most probable items of each row, best first, int32 [n, min(k, items)]."""
+    k = min(k, probabilities.shape[1])
+    top = np.argpartition(-probabilities, k - 1, axis=1)[:, :k]
+    order = np.argsort(-np.take_along_axis(probabilities, top, axis=1), axis=1, kind="stable")
+    return item_ids[np.take_along_axis(top, order, axis=1)]
+
+
+def _interest(taste: Taste, users: Ints, hour: int, device: int) -> Floats:
+    """Relative chance that a visitor at this hour on this device is each user, and wants each category [n, 20]."""
+    hours, devices = np.full(len(users), hour), np.full(len(users), device)
+    presence = taste.people.activity[users] * hour_probabilities(taste.people, users)[:, hour]
+    if device != ANY_DEVICE:
+        presence = presence * device_probabilities(taste.people, users, hours)[:, device]
+    return presence[:, None] * taste.category(users, hours, devices)

@@ -1,0 +1,135 @@
+"""The truth about one day: p(category | user, hour, device) · p(style | category, user) · p(item | style, user).
+
+`sessions` samples from it and `oracle` multiplies it out; nothing else may decide what anybody likes.
+"""
+
+import numpy as np
+
+from rec_assets.sources.retail.catalogue import STYLE_CATEGORY, STYLE_GENDER, Catalogue, Floats, Ints
+from rec_assets.sources.retail.people import CHRONOTYPES, PERSONA_WEIGHTS, People
+from rec_assets.sources.retail.vocabulary import ANYONE, MEN, WOMEN
+from rec_assets.sources.retail.words import CATEGORIES, STYLES
+
+# Share of sessions that leave the persona and follow the crowd.
+EXPLORATION = 0.06
+# Cycles in days: tastes turn slowly, what one is in the mood for within the persona faster, trends between.
+TASTE_CYCLE, MOOD_CYCLE, TREND_CYCLE = 120, 9, 24
+MOOD, TREND = 0.8, 0.5
+# Weights of the log-probabilities.
+STYLE_TASTE, ITEM_TASTE, PRICE_FIT, GENDER_MISFIT = 1.6, 1.0, 0.3, 2.5
+CLOCK, DEVICE = 1.6, 1.0
+# What the hour adds to the log-odds of each device [24, 3]: desktops by day, phones in the evening.
+_OFFICE = np.cos(2 * np.pi * (np.arange(24) - 12) / 24)
+DEVICE_BY_HOUR: Floats = np.stack([-0.5 * _OFFICE, 0.8 * _OFFICE, np.zeros(24)], axis=1)
+FAVOURITE_DEVICE = 1.8
+ANY_DEVICE = -1
+
+
+def _context_logits() -> Floats:
+    """What hour and device add to the log-odds of each category [24, 3, 20]."""
+    peaks = np.array([c.peak_hour for c in CATEGORIES])
+    clock = CLOCK * np.cos(2 * np.pi * (np.arange(24)[:, None] - peaks) / 24)
+    device = DEVICE * (np.arange(3)[:, None] == np.array([c.device for c in CATEGORIES]))
+    return clock[:, None, :] + device
+
+
+CONTEXT_LOGITS = _context_logits()
+
+
+class Taste:
+    """What everybody likes on one day. Users are given as row indices of `People`."""
+
+    def __init__(self, catalogue: Catalogue, people: People, day_index: int) -> None:
+        self.people = people
+        self.catalogue = catalogue
+        self.day_index = day_index
+        there = np.flatnonzero(catalogue.arrival <= day_index)
+        order = there[np.argsort(catalogue.style[there], kind="stable")]
+        # Items on sale by style, as row indices of the catalogue.
+        self.items: list[Ints] = np.split(order, np.searchsorted(catalogue.style[order], np.arange(1, len(STYLES))))
+        on_sale = np.array([len(items) > 0 for items in self.items])
+        # Styles on sale by category.
+        self.styles: list[Ints] = [np.flatnonzero(on_sale & (c == STYLE_CATEGORY)) for c in range(len(CATEGORIES))]
+        self._open = np.array([len(styles) > 0 for styles in self.styles])
+        self._trend = TREND * np.sin(2 * np.pi * day_index / TREND_CYCLE + catalogue.trend_phase)
+
+    def category(self, users: Ints, hours: Ints, devices: Ints) -> Floats:
+        """P(category | user, hour of day, device), float64 [n, 20]; device -1 is averaged over the user's devices."""
+        interest = self._interest(users)
+        known = np.where(devices == ANY_DEVICE, 0, devices)
+        probabilities = _normalised(interest * np.exp(CONTEXT_LOGITS[hours, known]))
+        unknown = np.flatnonzero(devices == ANY_DEVICE)
+        if len(unknown):
+            weights = device_probabilities(self.people, users[unknown], hours[unknown])
+            by_device = _normalised(interest[unknown, None, :] * np.exp(CONTEXT_LOGITS[hours[unknown]]))
+            probabilities[unknown] = np.einsum("nd,ndc->nc", weights, by_device)
+        return probabilities
+
+    def style(self, category: int, users: Ints) -> Floats:
+        """P(style | category, user), float64 [n, styles of the category on sale], in the order of `styles`."""
+        styles = self.styles[category]
+        logits = STYLE_TASTE * self._taste(users) @ self.catalogue.style_latent[styles].T
+        logits += self.catalogue.style_appeal[styles]
+        logits -= GENDER_MISFIT * self._misfit(STYLE_GENDER[styles], users)
+        return _softmax(logits)
+
+    def item(self, style: int, users: Ints) -> Floats:
+        """P(item | style, user), float64 [n, items of the style on sale], in the order of `items`."""
+        items = self.items[style]
+        logits = ITEM_TASTE * self._taste(users) @ self.catalogue.latent[items].T
+        logits += self.catalogue.appeal[items] + self._trend[items]
+        liked = self.people.price_level[users].astype(np.float64)
+        level = self.catalogue.price_level[items]
+        logits -= PRICE_FIT * ((level - liked[:, None]) ** 2) / 2
+        logits -= GENDER_MISFIT * self._misfit(self.catalogue.gender[items], users)
+        return _softmax(logits)
+
+    def item_given_category(self, users: Ints) -> Floats:
+        """P(item | its category, user), float64 [n, items]; 0 for items not yet on sale."""
+        result = np.zeros((len(users), len(self.catalogue.style)))
+        for category, styles in enumerate(self.styles):
+            by_style = self.style(category, users) if len(styles) else np.empty((0, 0))
+            for column, style in enumerate(styles):
+                result[:, self.items[style]] = by_style[:, column, None] * self.item(style, users)
+        return result
+
+    def _interest(self, users: Ints) -> Floats:
+        """Weight of each category for each user today, before hour and device, float64 [n, 20]."""
+        mood = np.sin(2 * np.pi * self.day_index / MOOD_CYCLE + self.people.mood_phase[users].astype(np.float64))
+        weights = _normalised(PERSONA_WEIGHTS * np.exp(MOOD * mood)) * (1 - EXPLORATION)
+        interest = np.tile(EXPLORATION * self.catalogue.category_share, (len(users), 1))
+        rows = np.arange(len(users))
+        for place in range(weights.shape[1]):
+            interest[rows, self.people.persona[users, place]] += weights[:, place]
+        return interest * self._open
+
+    def _taste(self, users: Ints) -> Floats:
+        """The latent taste of each user today, float64 [n, K]: two fixed vectors, turned from one to the other."""
+        angle = 2 * np.pi * self.day_index / TASTE_CYCLE
+        now, later = self.people.taste[users], self.people.later_taste[users]
+        return np.cos(angle) * now.astype(np.float64) + np.sin(angle) * later.astype(np.float64)
+
+    def _misfit(self, made_for: Ints, users: Ints) -> Floats:
+        """1 where something is made for the other gender, else 0 [n, things]."""
+        gender = self.people.gender[users][:, None]
+        sided = (gender == WOMEN) | (gender == MEN)
+        return (sided & (made_for != ANYONE) & (made_for != gender)).astype(np.float64)
+
+
+def hour_probabilities(people: People, users: Ints) -> Floats:
+    """P(hour of day | user), float64 [n, 24]."""
+    return CHRONOTYPES[people.chronotype[users]]
+
+
+def device_probabilities(people: People, users: Ints, hours: Ints) -> Floats:
+    """P(device | user, hour of day), float64 [n, 3]."""
+    favourite = FAVOURITE_DEVICE * (people.device[users][:, None] == np.arange(3))
+    return _softmax(favourite + DEVICE_BY_HOUR[hours])
+
+
+def _normalised(weights: Floats) -> Floats:
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def _softmax(logits: Floats) -> Floats:
+    return _normalised(np.exp(logits - logits.max(axis=-1, keepdims=True)))

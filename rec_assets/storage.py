@@ -1,0 +1,155 @@
+"""The artifact store: every asset's files as immutable, content-addressed directories behind an atomic pointer.
+
+Layout: `<root>/<asset>/<partition or "all">/<digest>/…` and beside the digests `current.json`, which names the one
+that is read. A version is written under a temporary name, renamed, and only then pointed at, so a killed run leaves
+the last good version current and nothing half-written is ever read.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rec_assets.errors import ActionableError
+
+UNPARTITIONED = "all"
+POINTER = "current.json"
+# The version before the current one stays, for runs that read it while the new one was written.
+KEPT_VERSIONS = 2
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One version of one partition of one asset.
+
+    Attributes:
+        asset: the asset's name.
+        partition: the partition key, or "all".
+        digest: hex digest of names and contents of all files.
+        path: the directory that holds the files.
+    """
+
+    asset: str
+    partition: str
+    digest: str
+    path: Path
+
+    def __truediv__(self, name: str) -> Path:
+        """Returns the path of a file of this version; raises ActionableError where there is none."""
+        file = self.path / name
+        if not file.exists():
+            raise ActionableError(
+                f"{self.asset} [{self.partition}] has no file '{name}' in {self.path}.",
+                f"Materialize {self.asset} for {self.partition} again.",
+            )
+        return file
+
+
+def digest_of(directory: Path) -> str:
+    """Returns the SHA-256 hex digest over the relative names and contents of all files below `directory`."""
+    total = hashlib.sha256()
+    for file in sorted(p for p in directory.rglob("*") if p.is_file()):
+        total.update(file.relative_to(directory).as_posix().encode() + b"\0")
+        with file.open("rb") as stream:
+            total.update(hashlib.file_digest(stream, "sha256").digest())
+    return total.hexdigest()
+
+
+class ArtifactStore:
+    """Publishes and finds artifacts below one root folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+
+    def folder(self, asset: str, partition: str = UNPARTITIONED) -> Path:
+        """Returns the folder that holds all versions of one partition."""
+        return self.root / asset / partition
+
+    @contextmanager
+    def publish(self, asset: str, partition: str = UNPARTITIONED) -> Iterator["Draft"]:
+        """Gives a draft whose `path` is an empty directory to fill; on a clean exit its content becomes current.
+
+        Raises:
+            ActionableError: the disk is full; what was current before still is.
+        """
+        folder = self.folder(asset, partition)
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = Draft(Path(tempfile.mkdtemp(prefix=".draft-", dir=folder)))
+        try:
+            yield draft
+            digest = digest_of(draft.path)
+            version = folder / digest
+            if not version.exists():
+                draft.path.chmod(0o755)
+                draft.path.rename(version)
+            self._point(folder, digest)
+            self._prune(folder, digest)
+            draft.artifact = Artifact(asset, partition, digest, version)
+        except OSError as error:
+            if error.errno == 28:
+                raise ActionableError(
+                    f"No space left on the disk while writing {asset} [{partition}]; the version before is untouched.",
+                    f"Free space below {self.root} and materialize it again.",
+                ) from error
+            raise
+        finally:
+            shutil.rmtree(draft.path, ignore_errors=True)
+
+    def find(self, asset: str, partition: str = UNPARTITIONED) -> Artifact | None:
+        """Returns the current version, or None where nothing was ever published."""
+        folder = self.folder(asset, partition)
+        try:
+            digest = json.loads((folder / POINTER).read_text())["digest"]
+        except FileNotFoundError:
+            return None
+        return Artifact(asset, partition, digest, folder / digest)
+
+    def get(self, asset: str, partition: str = UNPARTITIONED) -> Artifact:
+        """Returns the current version; raises ActionableError where nothing was ever published."""
+        artifact = self.find(asset, partition)
+        if artifact is None:
+            where = "" if partition == UNPARTITIONED else f" for {partition}"
+            raise ActionableError(
+                f"{asset} has not been materialized{where}.",
+                f"Materialize {asset}{where}, or run `make demo` for the whole graph.",
+            )
+        return artifact
+
+    def partitions(self, asset: str) -> list[str]:
+        """Returns the partitions of an asset that have a current version, sorted."""
+        folder = self.root / asset
+        return sorted(p.parent.name for p in folder.glob(f"*/{POINTER}"))
+
+    @staticmethod
+    def _point(folder: Path, digest: str) -> None:
+        staged = folder / f".{POINTER}-{os.getpid()}"
+        staged.write_text(json.dumps({"digest": digest}))
+        staged.replace(folder / POINTER)
+        (folder / digest).touch()
+
+    @staticmethod
+    def _prune(folder: Path, current: str) -> None:
+        versions = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".") and p.name != current]
+        versions.sort(key=lambda p: p.stat().st_mtime, reverse=True)
+        for old in versions[KEPT_VERSIONS - 1 :]:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+@dataclass
+class Draft:
+    """A version being written: fill `path`; after the `with` block `artifact` is the published version."""
+
+    path: Path
+    artifact: Artifact | None = None
+
+    @property
+    def published(self) -> Artifact:
+        """Returns the published version; raises RuntimeError inside the `with` block."""
+        if self.artifact is None:
+            raise RuntimeError("the draft is not published yet")
+        return self.artifact

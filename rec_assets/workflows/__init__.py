@@ -1,0 +1,5 @@
+"""The NVTabular workflows that turn rows into model inputs, and their export to the plain lookups that serving reads."""
+
+from rec_assets.quiet import quiet_tensorflow
+
+quiet_tensorflow()

@@ -1,0 +1,150 @@
+import runpy
+import shutil
+import time
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+
+from rec_assets.errors import ActionableError
+from rec_assets.features import online
+from rec_assets.features.views import ITEM_FEATURES, ITEM_VIEW, USER_VIEW
+from rec_assets.settings import Settings, get_settings
+from rec_assets.storage import ArtifactStore
+from rec_assets_tests.servers import free_port
+
+DAY = datetime(2025, 3, 14, tzinfo=timezone.utc)
+USERS, ITEMS = 10_000, 300
+FEATURE_REPO = Path(__file__).parents[2] / "feature_repo"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return write_features(tmp_path_factory.mktemp("features"), DAY)
+
+
+def write_features(folder: Path, at: datetime, shift: int = 0) -> tuple[Path, Path]:
+    moment = pl.lit(at, pl.Datetime("us", "UTC"))
+    user, item = np.arange(1, USERS + 1, dtype=np.int32), np.arange(ITEMS, dtype=np.int32) * 3
+    users = pl.DataFrame({"user_id": user, "gender": user % 2, "top_category": (user + shift) % 20 - 1}).with_columns(
+        age=pl.when(pl.col("user_id") % 5 > 0).then(18 + pl.col("user_id") % 60).cast(pl.Int32), event_timestamp=moment
+    )
+    items = pl.DataFrame(
+        {
+            "item_id": item,
+            "price": (item * np.float32(1.1)).astype(np.float32),
+            "category_l1": item % 4,
+            "category_l2": item % 8,
+            "item_gender": item % 3 - 1,
+        }
+    ).with_columns(event_timestamp=moment)
+    users.write_parquet(folder / "users.parquet")
+    items.write_parquet(folder / "items.parquet")
+    return folder / "users.parquet", folder / "items.parquet"
+
+
+@pytest.fixture
+def filled(valkey: Settings, files: tuple[Path, Path]) -> Settings:
+    online.apply(valkey, *files)
+    online.materialize(valkey, DAY - timedelta(days=1), DAY + timedelta(seconds=1))
+    return valkey
+
+
+def test_what_was_materialized_is_read_back_in_the_order_asked(filled: Settings) -> None:
+    users = online.read_users(online.open_store(filled), np.array([42, 7, 5, 42], np.int32))
+    assert users.known.all()
+    np.testing.assert_array_equal(users.columns["age"], np.array([60, 25, np.nan, 60], np.float32))
+    assert users.columns["gender"].tolist() == [0, 1, 1, 0]
+    assert users.columns["top_category"].tolist() == [1, 6, 4, 1]
+    assert [values.dtype for values in users.columns.values()] == [np.float32, np.int32, np.int32]
+    items = online.read_items(online.open_store(filled, online.BULK_TIMEOUT), np.arange(ITEMS) * 3)
+    assert items.known.all()
+    np.testing.assert_allclose(items.columns["price"], np.arange(ITEMS) * 3.3, rtol=1e-6)
+    assert items.columns["item_gender"].tolist() == [item * 3 % 3 - 1 for item in range(ITEMS)]
+
+
+def test_who_is_not_in_the_store_is_unknown(filled: Settings) -> None:
+    users = online.read_users(online.open_store(filled), np.array([999_999, 42, -1]))
+    assert users.known.tolist() == [False, True, False]
+    assert np.isnan(users.columns["age"][[0, 2]]).all()
+    assert users.columns["gender"].tolist() == [-1, 0, -1]
+    assert users.columns["top_category"].tolist() == [-1, 1, -1]
+
+
+def test_repeating_a_day_changes_nothing_and_an_older_day_never_wins(filled: Settings, tmp_path: Path) -> None:
+    ids = np.arange(1, 100)
+    before = online.read_users(online.open_store(filled), ids)
+    online.materialize(filled, DAY - timedelta(days=1), DAY + timedelta(seconds=1), [USER_VIEW])
+    older = write_features(tmp_path, DAY - timedelta(days=3), shift=1)
+    online.apply(filled, *older)
+    online.materialize(filled, DAY - timedelta(days=4), DAY)
+    after = online.read_users(online.open_store(filled), ids)
+    for name, values in before.columns.items():
+        np.testing.assert_array_equal(after.columns[name], values)
+
+
+def test_a_newer_day_replaces_the_one_before(filled: Settings, tmp_path: Path) -> None:
+    store = online.open_store(filled)
+    ids = np.array([42])
+    assert online.read_users(store, ids).columns["top_category"].tolist() == [1]
+    online.apply(filled, *write_features(tmp_path, DAY + timedelta(days=1), shift=1))
+    online.materialize(filled, DAY, DAY + timedelta(days=2))
+    assert online.read_users(store, ids).columns["top_category"].tolist() == [2]
+
+
+def test_ten_thousand_users_take_seconds(valkey: Settings, files: tuple[Path, Path]) -> None:
+    online.apply(valkey, *files)
+    start = time.perf_counter()
+    online.materialize(valkey, DAY - timedelta(days=1), DAY + timedelta(seconds=1), [USER_VIEW])
+    assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize("window", [(-1, 0), (0, 0), (0, 1)])
+def test_both_ends_of_the_window_belong_to_it(
+    valkey: Settings, files: tuple[Path, Path], window: tuple[int, int]
+) -> None:
+    online.apply(valkey, *files)
+    start, end = (DAY + timedelta(seconds=second) for second in window)
+    online.materialize(valkey, start, end, [ITEM_VIEW])
+    assert online.read_items(online.open_store(valkey), np.array([3])).known.all()
+
+
+def test_applying_needs_the_files(valkey: Settings, tmp_path: Path) -> None:
+    with pytest.raises(ActionableError, match=r"nowhere.parquet does not exist.*\n.*user_features"):
+        online.apply(valkey, tmp_path / "nowhere.parquet", tmp_path / "nowhere.parquet")
+
+
+def test_a_store_that_is_away_is_named_with_what_to_do(files: tuple[Path, Path], tmp_path: Path) -> None:
+    away = Settings(home=tmp_path, valkey_port=free_port())
+    online.apply(away, *files)
+    with pytest.raises(ActionableError, match=f"127.0.0.1:{away.valkey_port}.*\n.*rec up"):
+        online.materialize(away, DAY - timedelta(days=1), DAY + timedelta(seconds=1), [ITEM_VIEW])
+
+
+def test_the_feast_command_sees_the_newest_feature_files(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ArtifactStore(Settings(home=tmp_path).artifacts_dir)
+    for asset, file in zip(("user_features", "item_features"), files, strict=True):
+        for day in ("2025-03-13", "2025-03-14"):
+            with store.publish(asset, day) as draft:
+                shutil.copy(file, draft.path / f"{asset}.parquet")
+    monkeypatch.setenv("REC_HOME", str(tmp_path))
+    get_settings.cache_clear()
+    try:
+        seen = runpy.run_path(str(FEATURE_REPO / "definitions.py"))
+    finally:
+        get_settings.cache_clear()
+    assert seen["user_features"].batch_source.path == str(store.get("user_features", "2025-03-14").path)
+    assert [seen["user"].name, seen["item"].name] == ["user", "item"]
+    assert [field.name for field in seen["item_features"].features] == list(ITEM_FEATURES)
+
+
+def test_the_committed_yaml_is_what_the_default_settings_make() -> None:
+    written = yaml.safe_load((FEATURE_REPO / "feature_store.yaml").read_text())
+    expected = online.repo_config(Settings())
+    expected["registry"]["path"] = f"../{expected['registry']['path']}"
+    assert written == expected

@@ -1,0 +1,61 @@
+"""Both servers together; Triton is empty where no bundle matters."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from rec_assets.errors import ActionableError
+from rec_assets.local.supervision import down, services, status, up
+from rec_assets.local.valkey import Valkey
+from rec_assets.serving import control
+from rec_assets.settings import Settings
+from rec_assets_tests.servers import free_port
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Settings:
+    """Settings of servers that do not run yet."""
+    ports = {f"{name}_port": free_port() for name in ("valkey", "triton_http", "triton_grpc", "triton_metrics")}
+    return Settings.model_validate({"home": tmp_path, **ports})
+
+
+def test_two_ups_at_once_start_each_server_once_and_down_ends_both(empty: Settings) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(up, [empty, empty])
+    assert {name: first[name] + second[name] for name in first} == {"valkey": 1, "triton": 1}
+    assert [(server.state, server.detail) for server in status(empty)] == [
+        ("running", "empty"),
+        ("running", "nothing published yet"),
+    ]
+    assert down(empty) == {"triton": True, "valkey": True}
+    assert [server.state for server in status(empty)] == ["stopped", "stopped"]
+    assert down(empty) == {"triton": False, "valkey": False}
+
+
+def test_services_ends_only_what_it_started(empty: Settings) -> None:
+    Valkey(empty).start()
+    try:
+        with services(empty):
+            assert [server.state for server in status(empty)] == ["running", "running"]
+        assert [server.state for server in status(empty)] == ["running", "stopped"]
+    finally:
+        down(empty)
+
+
+def test_servers_of_another_machine_are_not_started_here(empty: Settings) -> None:
+    with pytest.raises(ActionableError, match=r"REC_HOST=triton\.example"):
+        up(empty.model_copy(update={"host": "triton.example"}))
+
+
+@pytest.mark.slow
+def test_a_model_whose_process_was_killed_shows_as_unhealthy_and_up_repairs_it(shop: Settings) -> None:
+    server = status(shop)[1]
+    for stub in psutil.Process(server.pid).children(recursive=True):
+        if any("feast_item_lookup" in part for part in stub.cmdline()):
+            stub.kill()
+    assert control.is_ready(shop)
+    assert status(shop)[1].state == "unhealthy"
+    assert up(shop) == {"valkey": False, "triton": True}
+    assert status(shop)[1].state == "running"

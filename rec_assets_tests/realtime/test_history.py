@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rec_assets.errors import ActionableError
+from rec_assets.realtime.history import History
+from rec_assets.realtime.recent_items import RecentItems
+from rec_assets.realtime.seen_items import SeenItems
+from rec_assets.realtime.valkey import connect_for_requests
+from rec_assets.settings import Settings
+from rec_assets_tests.servers import free_port
+
+NOON = 1_741_608_000
+
+
+def seen(history: History, user: int, items: list[int]) -> list[bool]:
+    asked = np.array([0, len(items)], np.int64)
+    return history.seen_items.contain(np.array([user]), np.array(items), asked).tolist()
+
+
+def test_recorded_items_are_seen_by_that_user_alone(valkey: Settings) -> None:
+    history = History.connect(valkey)
+    history.record(7, [10, 13], NOON)
+    assert seen(history, 7, [10, 11, 13]) == [True, False, True]
+    assert seen(history, 8, [10, 11, 13]) == [False, False, False]
+
+
+def test_flush_forgets_a_user_and_says_whether_there_was_anything(valkey: Settings) -> None:
+    history = History.connect(valkey)
+    history.record(7, [10], NOON)
+    history.record(8, [10], NOON)
+    assert history.flush(7)
+    assert not history.flush(7)
+    assert seen(history, 7, [10]) == [False]
+    assert history.recent_items.latest(7) == []
+    assert seen(history, 8, [10]) == [True]
+
+
+def test_a_filter_lives_a_week_from_the_last_addition(valkey: Settings) -> None:
+    history = History.connect(valkey)
+    client = redis.Redis(valkey.host, valkey.valkey_port, db=1)
+    history.record(7, [10], NOON)
+    client.expire("bf:seen:7", 5)
+    history.record(7, [13], NOON)
+    assert client.ttl("bf:seen:7") == 7 * 24 * 60 * 60
+    assert seen(history, 7, [10, 13]) == [True, True]
+
+
+def test_a_filter_grows_beyond_its_capacity_with_few_mistakes(valkey: Settings) -> None:
+    history = History.connect(valkey)
+    history.record(7, range(3000), NOON)
+    assert all(seen(history, 7, list(range(3000))))
+    assert sum(seen(history, 7, list(range(10_000, 15_000)))) <= 25
+
+
+def test_recent_items_are_newest_first_and_bounded(valkey: Settings) -> None:
+    history = History.connect(valkey)
+    for number in range(RecentItems.LENGTH + 20):
+        history.record(7, [number], NOON + number)
+    latest = history.recent_items.latest(7)
+    assert [item for item, _ in latest] == list(range(RecentItems.LENGTH + 19, 19, -1))
+    assert history.recent_items.latest(7, 1) == [(RecentItems.LENGTH + 19, NOON + RecentItems.LENGTH + 19)]
+
+
+def test_recording_again_or_late_changes_nothing(valkey: Settings) -> None:
+    history = History.connect(valkey)
+    history.record(7, [10], NOON + 60)
+    before = history.recent_items.latest(7)
+    history.record(7, [10], NOON + 60)
+    history.record(7, [10], NOON)
+    assert history.recent_items.latest(7) == before
+
+
+def test_recording_nothing_is_fine(valkey: Settings) -> None:
+    history = History.connect(valkey)
+    history.record(7, [], NOON)
+    assert not history.flush(7)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    recorded=st.lists(st.tuples(st.integers(1, 4), st.integers(0, 30)), max_size=30),
+    asked=st.lists(st.lists(st.integers(0, 30), max_size=12), min_size=1, max_size=5),
+)
+def test_one_query_for_many_users_finds_what_each_has_seen(
+    valkey: Settings, recorded: list[tuple[int, int]], asked: list[list[int]]
+) -> None:
+    history = History.connect(valkey)
+    for user in range(1, 6):
+        history.flush(user)
+    for user, item in recorded:
+        history.record(user, [item], NOON)
+    users = np.arange(1, len(asked) + 1)
+    items = np.array([item for row in asked for item in row], np.int32)
+    splits = np.concatenate([[0], np.cumsum([len(row) for row in asked])]).astype(np.int64)
+    answers = history.seen_items.contain(users, items, splits)
+    assert len(answers) == len(items)
+    for user, start, end in zip(users, splits[:-1], splits[1:], strict=True):
+        for item, answer in zip(items[start:end], answers[start:end], strict=True):
+            assert answer or (user, item) not in recorded
+
+
+def test_a_server_that_is_away_is_named_with_what_to_do() -> None:
+    away = Settings(valkey_port=free_port())
+    with pytest.raises(ActionableError, match=f"127.0.0.1:{away.valkey_port}.*\n.*rec up"):
+        History.connect(away).record(7, [10], NOON)
+    with pytest.raises(ActionableError, match="rec up"):
+        History.connect(away).flush(7)
+
+
+def test_request_clients_raise_at_once_when_the_server_is_away() -> None:
+    client = connect_for_requests(Settings(valkey_port=free_port()), SeenItems.DB)
+    with pytest.raises(redis.ConnectionError):
+        SeenItems(client).contain(np.array([7]), np.array([10]), np.array([0, 1]))

@@ -1,0 +1,56 @@
+import polars as pl
+import pytest
+import redis
+
+from rec_assets.errors import ActionableError
+from rec_assets.realtime.trending import Trending
+from rec_assets.settings import Settings
+from rec_assets_tests.servers import free_port
+
+
+def popularity(rows: list[tuple[int, int, int, int]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=["item_id", "category_l1", "category_l2", "interactions"], orient="row")
+
+
+MONDAY = popularity([(1, 0, 5, 30), (2, 0, 6, 20), (3, 1, 7, 40), (4, 1, 7, 0)])
+
+
+def test_items_come_by_count_overall_and_within_categories(valkey: Settings) -> None:
+    trending = Trending.connect(valkey)
+    trending.replace(MONDAY)
+    assert trending.top(10) == [(3, 40), (1, 30), (2, 20)]
+    assert trending.top(1) == [(3, 40)]
+    assert trending.top(10, category_l1=0) == [(1, 30), (2, 20)]
+    assert trending.top(10, category_l2=6) == [(2, 20)]
+    assert trending.top(10, category_l1=9) == []
+
+
+def test_replacing_leaves_nothing_of_the_day_before(valkey: Settings) -> None:
+    trending = Trending.connect(valkey)
+    trending.replace(MONDAY)
+    trending.replace(popularity([(2, 0, 6, 5)]))
+    assert trending.top(10) == [(2, 5)]
+    assert trending.top(10, category_l1=1) == []
+    keys = redis.Redis(valkey.host, valkey.valkey_port, db=3).keys()
+    assert sorted(keys) == [b"trending:cat_l1:0", b"trending:cat_l2:6", b"trending:global"]
+
+
+def test_replacing_twice_is_replacing_once(valkey: Settings) -> None:
+    trending = Trending.connect(valkey)
+    trending.replace(MONDAY)
+    trending.replace(MONDAY)
+    assert trending.top(10) == [(3, 40), (1, 30), (2, 20)]
+
+
+def test_a_day_without_interactions_empties_it(valkey: Settings) -> None:
+    trending = Trending.connect(valkey)
+    trending.replace(MONDAY)
+    trending.replace(MONDAY.clear())
+    assert trending.top(10) == []
+
+
+def test_a_server_that_is_away_is_named_with_what_to_do() -> None:
+    trending = Trending.connect(Settings(valkey_port=free_port()))
+    for call in (lambda: trending.top(3), lambda: trending.replace(MONDAY)):
+        with pytest.raises(ActionableError, match="rec up"):
+            call()

@@ -1,0 +1,71 @@
+import shutil
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from rec_assets.errors import ActionableError
+from rec_assets.features import online
+from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.stages.items import ContentLookup, ItemLookup, ItemTransform
+from rec_assets.settings import Settings
+from rec_assets_tests.servers import free_port
+
+DAY = datetime(2025, 3, 14, tzinfo=timezone.utc)
+
+
+def test_without_a_store_the_catalogue_of_the_bundle_answers(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    stage = ItemLookup.load(tiny_bundle, Settings(home=tmp_path, valkey_port=free_port()))
+    assert stage.outage.missed_calls == 1
+    made = stage({"item_id": np.array([13, 10, 11, 157, 9999], np.int32)})
+    assert made["item_id"].tolist() == [13, 10, 11, 157, 9999]
+    assert made["category_l1"].tolist() == [1, 0, -1, 1, -1]
+    np.testing.assert_array_equal(made["price"], np.array([6, 5, np.nan, 54, np.nan], np.float32))
+
+
+def test_the_online_store_wins_where_it_knows_the_item(tiny_bundle: Bundle, valkey: Settings, tmp_path: Path) -> None:
+    moment = pl.lit(DAY, pl.Datetime("us", "UTC"))
+    items = tiny_bundle.catalogue().filter(pl.col("item_id") < 20).drop("title").with_columns(event_timestamp=moment)
+    items.with_columns(price=pl.col("price") * 2).write_parquet(tmp_path / "items.parquet")
+    users = pl.DataFrame({"user_id": [1], "age": [30], "gender": [0], "top_category": [1]}).cast(pl.Int32)
+    users.with_columns(event_timestamp=moment).write_parquet(tmp_path / "users.parquet")
+    online.apply(valkey, tmp_path / "users.parquet", tmp_path / "items.parquet")
+    online.materialize(valkey, DAY - timedelta(days=1), DAY + timedelta(seconds=1))
+    stage = ItemLookup.load(tiny_bundle, valkey)
+    made = stage({"item_id": np.array([10, 13, 157], np.int32)})
+    assert made["price"].tolist() == [10, 12, 54]
+    assert made["category_l2"].tolist() == [0, 1, 1]
+    assert stage.outage.missed_calls == 0
+
+
+def test_features_are_encoded_and_unknown_items_are_out_of_vocabulary(tiny_bundle: Bundle) -> None:
+    raw = {
+        "item_id": np.array([10, 9999], np.int32),
+        "category_l1": np.array([0, -1], np.int32),
+        "category_l2": np.array([7, -1], np.int32),
+        "item_gender": np.array([2, -1], np.int32),
+        "price": np.array([np.expm1(3.5), np.nan], np.float32),
+    }
+    made = ItemTransform(tiny_bundle.lookups)(raw)
+    assert made["item_id"].tolist() == [3, 2]
+    assert made["category_l1"].tolist() == [3, 2]
+    assert made["category_l2"].tolist() == [10, 2]
+    assert made["item_gender"].tolist() == [5, 2]
+    np.testing.assert_allclose(made["price_log_norm"], [1, 0], atol=1e-6)
+
+
+def test_content_vectors_are_found_by_encoded_id(tiny_bundle: Bundle) -> None:
+    made = ContentLookup.load(tiny_bundle, Settings())({"item_id": np.array([52, 2, 3], np.int32)})
+    with np.load(tiny_bundle.file("multimodal")) as arrays:
+        np.testing.assert_array_equal(made["image_embedding"], arrays["image"][[52, 2, 3]])
+        np.testing.assert_array_equal(made["text_embedding"], arrays["text"][[52, 2, 3]])
+
+
+def test_content_of_another_workflow_is_refused(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_bundle.path, tmp_path / "copy"))
+    short = np.zeros((40, 64), np.float32)
+    np.savez(folder / "multimodal" / "embeddings.npz", image=short, text=short)
+    with pytest.raises(ActionableError, match=r"\(40, 64\).*need \(53, 64\).*\n.*different workflows"):
+        ContentLookup.load(Bundle.open(folder), Settings())

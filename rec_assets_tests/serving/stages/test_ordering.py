@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rec_assets.serving.stages.base import Arrays
+from rec_assets.serving.stages.decoding import Decoder
+from rec_assets.serving.stages.ordering import Ordering
+from rec_assets.serving.stages.ranking import Unroll
+from rec_assets_tests.serving.synthetic import make_catalogue, make_lookups
+
+REQUESTS = st.lists(st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), max_size=12), min_size=1, max_size=5)
+
+
+def candidates(requests: list[list[float]]) -> Arrays:
+    scores = np.array([score for request in requests for score in request], np.float32)
+    splits = np.concatenate([[0], np.cumsum([len(request) for request in requests])]).astype(np.int64)
+    return {"item_id": np.arange(len(scores), dtype=np.int32), "score": scores, "row_splits": splits}
+
+
+def lists(made: Arrays) -> list[list[int]]:
+    return [row.tolist() for row in np.split(made["item_id"], made["row_splits"][1:-1])]
+
+
+@given(REQUESTS, st.integers(1, 8))
+def test_each_request_gets_its_best_in_order_and_ties_keep_theirs(requests: list[list[float]], k: int) -> None:
+    given_ = candidates(requests)
+    made = Ordering(k)(given_)
+    offsets = given_["row_splits"]
+    expected = [
+        [int(offset) + place for place in sorted(range(len(row)), key=lambda place: -row[place])[:k]]
+        for row, offset in zip(requests, offsets[:-1], strict=True)
+    ]
+    assert lists(made) == expected
+    np.testing.assert_array_equal(made["score"], given_["score"][made["item_id"]])
+
+
+@given(REQUESTS, st.integers(1, 8), st.integers(0, 99))
+def test_a_sample_draws_each_candidate_once_and_equal_seeds_draw_alike(
+    requests: list[list[float]], k: int, seed: int
+) -> None:
+    given_ = candidates(requests)
+    made = Ordering(k, np.random.default_rng(seed))(given_)
+    again = Ordering(k, np.random.default_rng(seed))(given_)
+    assert lists(made) == lists(again)
+    for row, drawn, offset in zip(requests, lists(made), given_["row_splits"][:-1], strict=True):
+        assert len(drawn) == len(set(drawn)) == min(k, len(row))
+        assert all(offset <= item < offset + len(row) for item in drawn)
+
+
+def test_a_sample_draws_the_first_by_the_exponential_of_its_score() -> None:
+    ordering = Ordering(1, np.random.default_rng(0))
+    scores = np.array([0.50, 0.45, 0.40], np.float32)
+    firsts = ordering(candidates([scores.tolist()] * 20_000))["item_id"] % 3
+    weights = np.exp(20 * scores)
+    np.testing.assert_allclose(np.bincount(firsts) / 20_000, weights / weights.sum(), atol=0.01)
+
+
+def test_without_row_splits_there_is_one_request() -> None:
+    made = Ordering(2)({"item_id": np.array([3, 4, 5]), "score": np.array([0.1, 0.9, 0.5], np.float32)})
+    assert made["item_id"].tolist() == [4, 5]
+    assert made["row_splits"].tolist() == [0, 2]
+
+
+@pytest.mark.parametrize(("splits", "expected"), [([0, 2, 2, 3], [7, 7, 9]), ([0, 0, 1, 3], [8, 9, 9])])
+def test_users_are_repeated_for_each_of_their_candidates(splits: list[int], expected: list[int]) -> None:
+    made = Unroll()(
+        {
+            "item_id": np.arange(3, dtype=np.int32),
+            "gender": np.array([7, 8, 9], np.int32),
+            "age_norm": np.array([0.7, 0.8, 0.9], np.float32),
+            "row_splits": np.array(splits),
+        }
+    )
+    assert made["gender"].tolist() == expected
+    np.testing.assert_allclose(made["age_norm"], np.array(expected) / 10)
+    assert set(made) == {"gender", "age_norm"}
+
+
+def test_the_list_is_decoded_to_raw_ids() -> None:
+    made = Decoder(make_lookups(make_catalogue(50), 20))(
+        {"item_id": np.array([3, 52, 4], np.int32), "score": np.array([0.9, 0.5, 0.1], np.float32)}
+    )
+    assert made["ordered_ids"].tolist() == [10, 157, 13]
+    assert made["ordered_ids"].dtype == np.int32
+    np.testing.assert_array_equal(made["ordered_scores"], np.array([0.9, 0.5, 0.1], np.float32))

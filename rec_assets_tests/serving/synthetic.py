@@ -1,0 +1,122 @@
+"""A small bundle with random weights, that every stage can load: for tests of serving, Triton and promotion."""
+
+import tempfile
+from datetime import date
+from pathlib import Path
+
+import faiss
+import numpy as np
+import onnx
+import polars as pl
+from onnx import TensorProto, helper, numpy_helper
+
+from rec_assets.serving.bundle import Bundle, ServingConfig, write_bundle
+from rec_assets.serving.graph import EMBEDDING_DIM, STAGES, local_name, tensor
+from rec_assets.serving.lookups import Lookups
+
+AS_OF = date(2025, 3, 14)
+CATEGORIES = 4
+STYLES = 8
+
+
+def make_bundle(path: Path, seed: int = 0, items: int = 50, users: int = 20) -> Bundle:
+    """Writes and opens a bundle of `items` items (raw ids 10, 13, 16, …) and `users` users (raw ids 1 … users)."""
+    rng = np.random.default_rng(seed)
+    catalogue = make_catalogue(items)
+    lookups = make_lookups(catalogue, users)
+    with tempfile.TemporaryDirectory() as folder:
+        parts = {name: Path(folder) / name for name in ("workflow", "query_tower", "item_index", "dlrm")}
+        parts |= {name: Path(folder) / name for name in ("multimodal", "catalogue")}
+        for part in parts.values():
+            part.mkdir()
+        catalogue.write_parquet(parts["catalogue"] / "items.parquet")
+        lookups.save(parts["workflow"] / "lookups.npz")
+        _save_tower(parts["query_tower"] / "model.onnx", lookups, rng)
+        _save_ranker(parts["dlrm"] / "model.onnx", lookups, rng)
+        index = faiss.IndexIDMap2(faiss.IndexFlatIP(EMBEDDING_DIM))
+        vectors = rng.normal(size=(items, EMBEDDING_DIM)).astype(np.float32)
+        index.add_with_ids(vectors, catalogue["item_id"].to_numpy().astype(np.int64))
+        faiss.write_index(index, str(parts["item_index"] / "index.faiss"))
+        content = rng.normal(size=(2, lookups.size("item_id"), EMBEDDING_DIM)).astype(np.float32)
+        np.savez(parts["multimodal"] / "embeddings.npz", image=content[0], text=content[1])
+        write_bundle(
+            path, parts, as_of=AS_OF, parent=None, metrics={"ndcg@10": 0.5}, config=ServingConfig(), source="retail"
+        )
+    return Bundle.open(path)
+
+
+def make_catalogue(items: int) -> pl.DataFrame:
+    """Returns a catalogue as `Bundle.catalogue` gives it."""
+    number = np.arange(items, dtype=np.int32)
+    return pl.DataFrame(
+        {
+            "item_id": 10 + 3 * number,
+            "title": [f"Item {n}" for n in number],
+            "price": (5.0 + number).astype(np.float32),
+            "category_l1": number % CATEGORIES,
+            "category_l2": number % STYLES,
+            "item_gender": number % 3,
+        }
+    )
+
+
+def make_lookups(catalogue: pl.DataFrame, users: int) -> Lookups:
+    """Returns lookups over the catalogue and users 1 … users."""
+    vocabularies = {
+        "user_id": np.arange(1, users + 1),
+        "gender": np.arange(2),
+        "top_category": np.arange(CATEGORIES),
+        "age_binned": np.arange(6),
+        "device_type": np.arange(3),
+    }
+    for column in ("item_id", "category_l1", "category_l2", "item_gender"):
+        vocabularies[column] = catalogue[column].unique().sort().to_numpy()
+    return Lookups(
+        vocabularies={column: values.astype(np.int64) for column, values in vocabularies.items()},
+        age_boundaries=(18.0, 25.0, 35.0, 50.0, 65.0),
+        age_mean=38.5,
+        age_norm_mean=38.5,
+        age_std=12.25,
+        price_log_mean=3.0,
+        price_log_std=0.5,
+    )
+
+
+def _save_tower(file: Path, lookups: Lookups, rng: np.random.Generator) -> None:
+    names = _inputs_of("query_tower")
+    _save_sum(file, names, EMBEDDING_DIM, "query_embedding", lookups, rng, squash=False)
+
+
+def _save_ranker(file: Path, lookups: Lookups, rng: np.random.Generator) -> None:
+    _save_sum(file, _inputs_of("dlrm_ranking"), 1, "score", lookups, rng, squash=True)
+
+
+def _inputs_of(stage: str) -> list[str]:
+    return [name for spec in STAGES if spec.name == stage for name in spec.reads]
+
+
+def _save_sum(
+    file: Path, reads: list[str], width: int, output: str, lookups: Lookups, rng: np.random.Generator, *, squash: bool
+) -> None:
+    """A model that adds up one random embedding or projection of `width` for each input."""
+    nodes, weights, inputs, terms = [], [], [], []
+    for name in map(tensor, reads):
+        short, columns = local_name(name.name), name.dims[0] if name.dims else 1
+        integer = name.dtype == "INT32"
+        rows = lookups.size(short) if integer else columns
+        weights.append(numpy_helper.from_array((0.1 * rng.normal(size=(rows, width))).astype(np.float32), f"w_{short}"))
+        dtype = TensorProto.INT32 if integer else TensorProto.FLOAT
+        inputs.append(helper.make_tensor_value_info(short, dtype, [None, columns]))
+        if integer:
+            nodes.append(helper.make_node("Gather", [f"w_{short}", short], [f"g_{short}"], axis=0))
+            nodes.append(helper.make_node("Squeeze", [f"g_{short}", "axis"], [f"t_{short}"]))
+        else:
+            nodes.append(helper.make_node("MatMul", [short, f"w_{short}"], [f"t_{short}"]))
+        terms.append(f"t_{short}")
+    weights.append(numpy_helper.from_array(np.array([1], np.int64), "axis"))
+    nodes.append(helper.make_node("Sum", terms, ["total" if squash else output]))
+    if squash:
+        nodes.append(helper.make_node("Sigmoid", ["total"], [output]))
+    result = helper.make_tensor_value_info(output, TensorProto.FLOAT, [None, width])
+    graph = helper.make_graph(nodes, "synthetic", inputs, [result], weights)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(file))

@@ -1,0 +1,70 @@
+from collections.abc import Iterator
+from datetime import datetime, timezone
+
+import numpy as np
+import pytest
+
+from rec_assets.errors import ActionableError
+from rec_assets.local.triton import Triton
+from rec_assets.serving import control
+from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.client import Client
+from rec_assets.serving.graph_runner import load_stages, run
+from rec_assets.serving.repository import publish, repository_path
+from rec_assets.serving.request import RequestError
+from rec_assets.settings import Settings
+from rec_assets_tests.servers import free_port
+
+NOON = datetime(2025, 3, 10, 12, tzinfo=timezone.utc)
+
+
+@pytest.fixture(scope="module")
+def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A Triton that runs and serves nothing; no Valkey."""
+    ports = {f"{name}_port": free_port() for name in ("valkey", "triton_http", "triton_grpc", "triton_metrics")}
+    settings = Settings.model_validate({"home": tmp_path_factory.mktemp("triton"), **ports})
+    server = Triton(settings)
+    server.start()
+    yield settings
+    server.stop()
+
+
+def test_a_triton_that_is_away_is_named_with_what_to_do() -> None:
+    away = Settings(triton_grpc_port=free_port())
+    with pytest.raises(ActionableError, match=f"127.0.0.1:{away.triton_grpc_port}.*\n.*rec up"):
+        Client(away).recommend(5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"device_type": "phone"}, "mobile, desktop, tablet or a number, not 'phone'"),
+        ({"timestamp": -1}, "timestamp must not be negative"),
+        ({"timestamp": datetime(2025, 3, 10)}, "time zone"),
+        ({"user_id": 2**40}, "32 bits"),
+        ({"user_id": "five"}, "integers"),
+        ({"k": 0}, "k must be positive"),
+    ],
+)
+def test_a_bad_argument_is_refused_before_the_server_is_asked(arguments: dict[str, object], complaint: str) -> None:
+    with pytest.raises(RequestError, match=complaint):
+        Client(Settings(triton_grpc_port=free_port())).recommend(**{"user_id": 5} | arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_the_ensemble_answers_what_the_graph_answers_in_one_process(triton: Settings, tiny_bundle: Bundle) -> None:
+    client = Client(triton)
+    with pytest.raises(ActionableError, match=r"serves no ensemble_model yet.*\n.*make demo"):
+        client.recommend(5)
+
+    control.go_live(triton, publish(tiny_bundle, repository_path(triton), settings=triton))
+    stages = load_stages(tiny_bundle, triton)
+    for user, device in ((5, "mobile"), (7, 2), (9999, None)):
+        answer = client.recommend(user, device, NOON)
+        code = {"mobile": 0, None: -1}.get(device, device)
+        expected = run(stages, {"user_id": [user], "device_type": [code], "timestamp": [int(NOON.timestamp())]})
+        np.testing.assert_array_equal(answer.item_ids, expected["ordered_ids"])
+        np.testing.assert_allclose(answer.scores, expected["ordered_scores"], rtol=1e-5)
+        assert answer.bundle_id == tiny_bundle.bundle_id
+    assert list(client.recommend(5, "mobile", NOON, k=3)) == list(client.recommend(5, 0, NOON))[:3]
+    assert len(client.recommend(5)) == 50

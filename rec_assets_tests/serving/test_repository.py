@@ -1,0 +1,105 @@
+"""The model repository on disk."""
+
+from pathlib import Path
+
+import pytest
+
+from rec_assets.errors import ActionableError
+from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.graph import STAGES
+from rec_assets.serving.model_config import ENSEMBLE, parameters_of, render
+from rec_assets.serving.repository import (
+    COMMITTED,
+    MEMBERS,
+    bundle_id,
+    bundle_path,
+    live_version,
+    prune,
+    publish,
+    remove,
+    switch,
+    versions,
+)
+from rec_assets.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def defaults() -> Settings:
+    return Settings.model_construct()
+
+
+def test_the_committed_repository_is_what_the_graph_renders(defaults: Settings) -> None:
+    folder = ROOT / COMMITTED
+    committed = {file.relative_to(folder).as_posix(): file.read_text() for file in folder.rglob("*") if file.is_file()}
+    assert committed == render(defaults), "python -m rec_assets.serving.repository writes it anew"
+
+
+def test_it_has_a_model_for_every_stage_and_the_ensemble(defaults: Settings) -> None:
+    assert {name.split("/")[0] for name in render(defaults)} == {spec.name for spec in STAGES} | {ENSEMBLE}
+    assert len(STAGES) == 14
+
+
+def test_publishing_adds_a_version_to_every_model_and_leaves_the_live_one(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    assert publish(tiny_bundle, tmp_path) == 1
+    assert live_version(tmp_path) is None
+    switch(tmp_path, 1)
+    assert publish(tiny_bundle, tmp_path) == 2
+    assert (live_version(tmp_path), versions(tmp_path)) == (1, [1, 2])
+    assert bundle_path(tmp_path, 2) == tiny_bundle.path
+    assert bundle_id(tmp_path, 2) == tiny_bundle.bundle_id
+    assert not list(tmp_path.rglob("*.part")) and not (tmp_path / ".staging").exists()
+
+
+def test_switching_pins_every_step_of_the_ensemble_and_names_the_bundle(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    switch(tmp_path, publish(tiny_bundle, tmp_path, 7))
+    config = (tmp_path / ENSEMBLE / "config.pbtxt").read_text()
+    assert config.count("model_version: 7") == len(MEMBERS)
+    assert parameters_of(config) == {"bundle_version": "7", "bundle_id": tiny_bundle.bundle_id}
+    assert (tmp_path / ENSEMBLE / "1").is_dir()
+
+
+def test_a_member_whose_configuration_stays_equal_is_not_written_again(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    config = tmp_path / "query_tower" / "config.pbtxt"
+    publish(tiny_bundle, tmp_path)
+    before = config.stat().st_mtime_ns
+    publish(tiny_bundle, tmp_path)
+    assert config.stat().st_mtime_ns == before
+
+
+def test_deployment_knobs_and_the_number_of_processes_reach_the_configuration(
+    tiny_bundle: Bundle, tmp_path: Path, defaults: Settings
+) -> None:
+    publish(tiny_bundle, tmp_path, settings=defaults.model_copy(update={"retrieval_topk": 77}), instances=3)
+    text = (tmp_path / "faiss_retrieval" / "config.pbtxt").read_text()
+    assert parameters_of(text) == {"RETRIEVAL_TOPK": "77"}
+    assert "count: 3" in text
+
+
+def test_a_version_is_never_overwritten(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    publish(tiny_bundle, tmp_path)
+    with pytest.raises(ActionableError, match="Version 1 is already"):
+        publish(tiny_bundle, tmp_path, 1)
+
+
+def test_switching_to_what_was_never_published_is_refused_and_lists_what_was(tmp_path: Path) -> None:
+    with pytest.raises(ActionableError, match=r"no version 4 \(there are: none\)"):
+        switch(tmp_path, 4)
+
+
+@pytest.mark.parametrize(("live", "removed"), [(1, [2]), (2, [1]), (4, [1, 2])])
+def test_pruning_keeps_the_newest_and_the_live_one(
+    tiny_bundle: Bundle, tmp_path: Path, live: int, removed: list[int]
+) -> None:
+    for _ in range(4):
+        publish(tiny_bundle, tmp_path)
+    switch(tmp_path, live)
+    assert prune(tmp_path, keep=2) == removed
+    assert versions(tmp_path) == sorted({1, 2, 3, 4} - set(removed))
+
+
+def test_the_live_version_cannot_be_removed(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    switch(tmp_path, publish(tiny_bundle, tmp_path))
+    with pytest.raises(ActionableError, match="is live"):
+        remove(tmp_path, 1)

@@ -1,0 +1,49 @@
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from rec_assets.serving.request import RequestError, validate
+
+
+def test_what_is_optional_is_filled_in() -> None:
+    request = validate({"user_id": [7, 8]})
+    assert {name: values.tolist() for name, values in request.items()} == {
+        "user_id": [7, 8],
+        "device_type": [-1, -1],
+        "timestamp": [0, 0],
+    }
+    assert all(values.dtype == np.int32 for values in request.values())
+
+
+def test_columns_may_have_a_second_axis_of_one() -> None:
+    request = validate({"user_id": np.array([[7], [8]], np.int64), "device_type": np.array([[1], [0]], np.int32)})
+    assert request["user_id"].tolist() == [7, 8]
+    assert request["device_type"].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("request_", "complaint"),
+    [
+        ({}, "user_id is required"),
+        ({"user_id": None}, "user_id is required"),
+        ({"user_id": []}, "user_id is empty"),
+        ({"user_id": [1.5]}, "user_id must be integers, not float64"),
+        ({"user_id": ["7"]}, "user_id must be integers"),
+        ({"user_id": [True]}, "user_id must be integers, not bool"),
+        ({"user_id": 7}, r"user_id must have one value a user, not shape \[\]"),
+        ({"user_id": [[7, 8]]}, r"user_id must have one value a user, not shape \[1, 2\]"),
+        ({"user_id": [2**31]}, "user_id must fit 32 bits"),
+        ({"user_id": [7], "timestamp": [-1]}, "timestamp must not be negative"),
+        ({"user_id": [7], "device_type": [0, 1]}, "device_type has 2 values, expected 1"),
+        ({"user_id": [7, 8], "timestamp": [1]}, "timestamp has 1 values, expected 2"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_few_words(request_: dict[str, npt.ArrayLike | None], complaint: str) -> None:
+    with pytest.raises(RequestError, match=complaint):
+        validate(request_)
+
+
+def test_more_than_one_user_is_refused_where_one_is_expected() -> None:
+    assert validate({"user_id": [7]}, one_user=True)["user_id"].tolist() == [7]
+    with pytest.raises(RequestError, match="user_id has 2 users, expected one"):
+        validate({"user_id": [7, 8]}, one_user=True)

@@ -1,0 +1,9 @@
+"""Triton's adapter of the stage `context_preprocessor`, see rec_assets/serving/stages/."""
+
+from rec_assets.serving.triton import StageModel
+
+
+class TritonPythonModel(StageModel):
+    """The model that Triton looks for."""
+
+    stage = "context_preprocessor"

@@ -1,0 +1,9 @@
+"""Triton's adapter of the stage `dlrm_ranking`, see rec_assets/serving/stages/."""
+
+from rec_assets.serving.triton import StageModel
+
+
+class TritonPythonModel(StageModel):
+    """The model that Triton looks for."""
+
+    stage = "dlrm_ranking"

@@ -1,0 +1,9 @@
+"""Triton's adapter of the stage `item_id_decoder`, see rec_assets/serving/stages/."""
+
+from rec_assets.serving.triton import StageModel
+
+
+class TritonPythonModel(StageModel):
+    """The model that Triton looks for."""
+
+    stage = "item_id_decoder"

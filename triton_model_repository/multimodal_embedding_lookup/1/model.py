@@ -1,0 +1,9 @@
+"""Triton's adapter of the stage `multimodal_embedding_lookup`, see rec_assets/serving/stages/."""
+
+from rec_assets.serving.triton import StageModel
+
+
+class TritonPythonModel(StageModel):
+    """The model that Triton looks for."""
+
+    stage = "multimodal_embedding_lookup"
