@@ -9,9 +9,8 @@ CATALOGUE = RAW | AssetSelection.groups("embeddings")
 DAILY = AssetSelection.assets(
     "raw_interactions", "user_features", "item_features", "item_popularity", "joined_interactions", "masked_train_set"
 )
-FULL_TRAINING = (
-    AssetSelection.assets("nvt_workflows", "encoded_interactions")
-    | AssetSelection.groups("training", "evaluation", "serving")
+FULL_TRAINING = AssetSelection.assets("nvt_workflows", "encoded_interactions") | AssetSelection.groups(
+    "training", "evaluation", "serving"
 )
 ONLINE = AssetSelection.assets("feature_store", "online_features")
 

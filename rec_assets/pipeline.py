@@ -13,6 +13,8 @@ from rec_assets.local.dagster_home import prepare_dagster_home
 from rec_assets.progress import console, progress_logger
 from rec_assets.settings import Settings
 
+PARTITION_RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -58,12 +60,11 @@ def _run(defs: Definitions, instance: DagsterInstance, phase: Phase) -> int:
         return 0
     console.print(f"[bold]{phase.job}[/]: {len(assets)} assets{when}")
     job = defs.resolve_job_def(phase.job).with_logger_defs({"console": progress_logger})
-    span = {"dagster/asset_partition_range_start": days[0], "dagster/asset_partition_range_end": days[-1]} if days else {}
     result = job.execute_in_process(
         instance=instance,
         asset_selection=assets,
         run_config={"loggers": {"console": {}}},
-        tags=span,
+        tags=dict(zip(PARTITION_RANGE, (days[0], days[-1]), strict=True)) if days else None,
         raise_on_error=False,
     )
     if not result.success:

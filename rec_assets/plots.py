@@ -30,16 +30,18 @@ def preview(frame: pl.DataFrame, rows: int = 5) -> MarkdownMetadataValue:
         return MetadataValue.md(str(frame.head(rows)))
 
 
-def line_plot(series: Mapping[str, Sequence[float]], x_label: str, y_label: str, title: str) -> MarkdownMetadataValue:
-    """One line a series over 1, 2, …; series that differ in scale get an axis each, left and right."""
+def line_plot(series: Mapping[str, Sequence[float]], x_label: str, title: str) -> MarkdownMetadataValue:
+    """One line a series over 1, 2, …; two series get an axis each, left and right."""
     figure = _figure()
     axis = figure.subplots()
     axes = [axis, axis.twinx()] if len(series) == 2 else [axis] * len(series)
     for number, (name, values) in enumerate(series.items()):
-        axes[number].plot(range(1, len(values) + 1), values, marker="o", markersize=3, color=f"C{number}", label=name)
-        axes[number].set_ylabel(name if len(series) == 2 else y_label, color=f"C{number}" if len(series) == 2 else "black")
+        color = f"C{number}"
+        axes[number].plot(range(1, len(values) + 1), values, marker="o", markersize=3, color=color, label=name)
+        if len(series) == 2:
+            axes[number].set_ylabel(name, color=color)
     axis.set(xlabel=x_label, title=title)
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.locator_params(axis="x", integer=True)
     if len(series) > 2:
         axis.legend()
     return _embed(figure, title)

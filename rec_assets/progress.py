@@ -1,8 +1,9 @@
 """What a person sees of a run in a terminal: a line a step, the lines assets log, and failures without tracebacks."""
 
 import logging
+from typing import Any
 
-from dagster import InitLoggerContext, logger
+from dagster import InitLoggerContext, LoggerDefinition
 from rich.console import Console
 from rich.markup import escape
 
@@ -15,9 +16,10 @@ class ProgressHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Prints one record, or leaves it out."""
         meta = getattr(record, "dagster_meta", {})
-        event, step = meta.get("dagster_event"), meta.get("step_key")
+        event: Any = meta.get("dagster_event")
+        step = meta.get("step_key")
         message = escape(str(meta.get("orig_message") or record.getMessage()))
-        kind = event.event_type_value if event is not None else None
+        kind = event.event_type_value if event is not None else "LOG"
         if kind == "STEP_START":
             console.print(f"  [cyan]▶[/] {step}")
         elif kind == "STEP_SUCCESS":
@@ -28,20 +30,21 @@ class ProgressHandler(logging.Handler):
             evaluation = event.event_specific_data
             mark = "[green]✓[/]" if evaluation.passed else "[red]✗[/]"
             console.print(f"    {mark} [dim]check {evaluation.check_name}[/]")
-        elif event is None and record.levelno >= logging.INFO:
+        elif kind == "LOG" and record.levelno >= logging.INFO:
             console.print(f"    [dim]{message}[/]")
 
 
-def _reason(event: object) -> str:
-    error = event.event_specific_data.error  # type: ignore[attr-defined]
+def _reason(event: Any) -> str:
+    error = event.event_specific_data.error
     while error.cause is not None:
         error = error.cause
     return str(error.message)
 
 
-@logger(description="Progress for a terminal.")
-def progress_logger(context: InitLoggerContext) -> logging.Logger:
-    """The console logger of `rec demo`."""
+def _progress(context: InitLoggerContext) -> logging.Logger:
     found = logging.Logger("rec_assets.progress", logging.DEBUG)
     found.addHandler(ProgressHandler())
     return found
+
+
+progress_logger = LoggerDefinition(_progress, description="Progress for a terminal.")

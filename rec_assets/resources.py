@@ -20,7 +20,7 @@ class Artifacts(ConfigurableResource):  # type: ignore[type-arg]
 class ArtifactIOManager(ConfigurableIOManager):
     """Loads an input as the upstream's current `Artifact`, or as {partition key: Artifact} where it is partitioned.
 
-    Assets publish their own files (`rec_assets.assets.publishing`) and return no value, so there is no output to handle.
+    Assets publish their own files (`rec_assets.assets.publishing`) and return no value: there is no output to handle.
     """
 
     root: str

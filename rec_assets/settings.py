@@ -9,7 +9,6 @@ from typing import Literal
 from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-
 _SOURCE_FIELDS = ("source", "start_date", "days", "files_", "retail_", "seed")
 
 

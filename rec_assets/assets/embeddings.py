@@ -70,8 +70,13 @@ def text_embeddings(
 
 
 def _logged(context: AssetExecutionContext, what: str, total: int) -> Any:
+    told = 0
+
     def progress(done: int) -> None:
-        context.log.info(f"{what}: {done} of {total} encoded")
+        nonlocal told
+        if done == total or done - told >= total / 5:
+            told = done
+            context.log.info(f"{what}: {done} of {total} encoded")
 
     return progress
 

@@ -45,7 +45,7 @@ def model_evaluation(
     image_embeddings: Artifact,
     text_embeddings: Artifact,
 ) -> MaterializeResult[None]:
-    """Recall and NDCG of retrieval and of the ranked list on the validation days, beside popularity and the best possible.
+    """Recall and NDCG of retrieval and of the ranked list on the validation days, beside popularity.
 
     One query a user, at his first arrival of the period; relevant is all he chose in it. No seen filter. The exported
     models are judged, as they are served.

@@ -1,6 +1,6 @@
 """Features by day, and the feature store that serves them. Their definitions live in `rec_assets.features`."""
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ def known_by(frame: pl.LazyFrame, day: str) -> pl.LazyFrame:
 
 def midnight_after(day: str) -> datetime:
     """The end of a UTC day."""
-    return datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), timezone.utc)
+    return datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), UTC)
 
 
 def interactions_before(raw_interactions: Days, day: str) -> pl.LazyFrame:
@@ -98,12 +98,8 @@ def item_popularity(
     return publish(context, artifacts, write)
 
 
-@asset(
-    **COMMON, kinds={"polars", "parquet"}, partitions_def=daily, backfill_policy=BackfillPolicy.single_run()
-)
-def item_features(
-    context: AssetExecutionContext, artifacts: Artifacts, raw_items: Artifact
-) -> MaterializeResult[None]:
+@asset(**COMMON, kinds={"polars", "parquet"}, partitions_def=daily, backfill_policy=BackfillPolicy.single_run())
+def item_features(context: AssetExecutionContext, artifacts: Artifacts, raw_items: Artifact) -> MaterializeResult[None]:
     """The catalogue known by the end of the day as the feature store holds it: price, categories, gender affinity."""
 
     def write(out: Path, day: str) -> dict[str, Any]:

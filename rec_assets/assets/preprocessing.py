@@ -61,7 +61,7 @@ def joined_interactions(
 def masked_train_set(
     context: AssetExecutionContext, artifacts: Artifacts, joined_interactions: Days
 ) -> MaterializeResult[None]:
-    """The day's rows with 5 % made anonymous and, apart from that, 5 % made device-less, so that cold start is trained."""
+    """The day's rows with 5 % made anonymous and another 5 % device-less, so that cold start is trained."""
     settings = get_settings()
 
     def write(out: Path, day: str) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def nvt_workflows(
         items = known_by(pl.scan_parquet(raw_items / "items.parquet"), day).sort("item_id").collect()
         items.write_parquet(out / "items.parquet")
         fitted = fit_workflows([joined_interactions[d] / ROWS for d in train_days], out / "items.parquet", out)
-        sizes = pl.DataFrame({"column": list(fitted.vocabularies), "known values": [*map(len, fitted.vocabularies.values())]})
+        sizes = pl.DataFrame([{"column": name, "known values": len(v)} for name, v in fitted.vocabularies.items()])
         return {
             "train_days": f"{train_days[0]} … {train_days[-1]}",
             "mean_age": fitted.mean_age,

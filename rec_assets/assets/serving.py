@@ -82,7 +82,7 @@ def model_bundle(
 def triton_versions(
     context: AssetExecutionContext, artifacts: Artifacts, model_bundle: Days
 ) -> MaterializeResult[None]:
-    """The bundle as a new version of every Triton model; a running server loads it beside the old and switches at once."""
+    """The bundle as a new version of every Triton model; a running server loads it beside the old and switches."""
     from rec_assets.serving import control, repository
     from rec_assets.serving.bundle import Bundle
 

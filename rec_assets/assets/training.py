@@ -23,9 +23,7 @@ TRAINER: dict[str, Any] = {**COMMON, "op_tags": GPU, "pool": TRAINING_POOL}
 WINDOW = AssetIn(partition_mapping=model_window)
 
 
-def training_data(
-    day: str, workflows: Days, encoded: Days, joined: Days, images: Artifact, texts: Artifact
-) -> Any:
+def training_data(day: str, workflows: Days, encoded: Days, joined: Days, images: Artifact, texts: Artifact) -> Any:
     """Opens what one as-of day trains on (`rec_assets.models.training_data.TrainingData`)."""
     import polars as pl
 
@@ -64,9 +62,7 @@ def two_tower_model(
     def write(out: Path, _: str) -> dict[str, Any]:
         seed = seed_for(settings.seed, "two_tower_model", day)
         config = TwoTowerConfig(max_epochs=settings.max_epochs)
-        model, history = train_two_tower(
-            data.schema, data.rows, data.items, data.validation, config, seed, context.log.info
-        )
+        model, history = train_two_tower(data, config, seed, context.log.info)
         save_checkpoint(model, history, out)
         curves = {"training loss": history.loss, f"validation {METRIC}": history.validation}
         return {
@@ -74,7 +70,7 @@ def two_tower_model(
             "epochs": len(history.loss),
             "best_epoch": history.best_epoch,
             METRIC: max(history.validation),
-            "curves": line_plot(curves, "epoch", "", f"Two-tower, as of {day}"),
+            "curves": line_plot(curves, "epoch", f"Two-tower, as of {day}"),
         }
 
     return publish(context, artifacts, write)
@@ -146,9 +142,7 @@ def item_embeddings(
 
 
 @asset(**COMMON, op_tags=CPU, kinds={"faiss"})
-def faiss_index(
-    context: AssetExecutionContext, artifacts: Artifacts, item_embeddings: Days
-) -> MaterializeResult[None]:
+def faiss_index(context: AssetExecutionContext, artifacts: Artifacts, item_embeddings: Days) -> MaterializeResult[None]:
     """The inner-product index over the item vectors: exact for thousands of items, IVF for more than 100,000."""
     from rec_assets.models.item_index import ItemVectors, build_index, recall_against_exact, write_index
 
@@ -195,9 +189,7 @@ def dlrm_model(
         seed = seed_for(settings.seed, "dlrm_model", day)
         candidates = retrieve_for(tower, index, data.rows, data.items, settings.retrieval_topk)
         valid = retrieve_for(tower, index, data.validation.columns, data.items, settings.retrieval_topk)
-        model, history = train_ranker(
-            data.schema, data.rows, candidates, data.items, data.validation, valid, RankerConfig(), seed, context.log.info
-        )
+        model, history = train_ranker(data, candidates, valid, RankerConfig(), seed, context.log.info)
         save_checkpoint(model, history, out)
         difference = export_ranker(model, data.rows, candidates, data.items, out / "model.onnx")
         return {
@@ -208,7 +200,6 @@ def dlrm_model(
             "curves": line_plot(
                 {"training loss": history.loss, f"validation {METRIC}": history.validation[1:]},
                 "epoch",
-                "",
                 f"DLRM, as of {day} (retrieval order: {history.validation[0]:.4f})",
             ),
         }

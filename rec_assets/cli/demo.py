@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 import typer
@@ -41,7 +42,7 @@ def demo() -> None:
 
 def show(settings: "Settings") -> None:
     """Prints what the live bundle recommends to a known user, to strangers, and after some items were seen."""
-    from datetime import datetime, timedelta, timezone
+    from datetime import datetime, timedelta
 
     from rec_assets.cli.items import describe, print_items
     from rec_assets.realtime.history import History
@@ -49,7 +50,7 @@ def show(settings: "Settings") -> None:
 
     client, history = Client(settings), History.connect(settings)
     user = busiest_user(settings)
-    day = datetime.combine(settings.as_of, datetime.min.time(), timezone.utc) + timedelta(days=1)
+    day = datetime.combine(settings.as_of, datetime.min.time(), UTC) + timedelta(days=1)
     history.flush(user)  # what an earlier demo marked as seen
 
     def ask(title: str, user_id: int, device: Device, hour: int) -> list[int]:

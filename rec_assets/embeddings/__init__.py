@@ -3,6 +3,9 @@
 from rec_assets.embeddings.content import ContentVectors, image_vectors, text_vectors
 from rec_assets.embeddings.diagnostics import category_nearest_neighbour_accuracy
 from rec_assets.embeddings.encoding import EncodingReport, encode_cached
+from rec_assets.quiet import quiet_tensorflow
+
+quiet_tensorflow()  # transformers imports it because it is installed
 
 __all__ = [
     "ContentVectors",

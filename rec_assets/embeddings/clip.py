@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rec_assets.embeddings.encoder import files_digest, leave_tensorflow_out, torch_device
+from rec_assets.embeddings.encoder import files_digest, torch_device
 from rec_assets.embeddings.pictures import decode
 from rec_assets.errors import ActionableError
 
@@ -52,14 +52,12 @@ class ClipEncoder:
 
     @cached_property
     def _processor(self) -> Any:
-        leave_tensorflow_out()
         from transformers import CLIPImageProcessor
 
         return CLIPImageProcessor.from_pretrained(self._folder, local_files_only=True)
 
     @cached_property
     def _model(self) -> Any:
-        leave_tensorflow_out()
         from transformers import CLIPModel
 
         return CLIPModel.from_pretrained(self._folder, local_files_only=True).eval().to(torch_device())

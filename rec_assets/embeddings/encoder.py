@@ -1,7 +1,6 @@
 """What an encoder is, which ones there are, and where their weights come from."""
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -96,11 +95,6 @@ def files_digest(path: Path) -> str:
         with file.open("rb") as stream:
             total.update(hashlib.file_digest(stream, "sha256").digest())
     return total.hexdigest()[:12]
-
-
-def leave_tensorflow_out() -> None:
-    """Call before transformers is imported: it would import TensorFlow (7 s) only because that is installed."""
-    os.environ.setdefault("USE_TF", "0")
 
 
 def torch_device() -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rec_assets.embeddings.encoder import files_digest, leave_tensorflow_out, torch_device
+from rec_assets.embeddings.encoder import files_digest, torch_device
 from rec_assets.errors import ActionableError
 
 
@@ -43,7 +43,6 @@ class SentenceBertEncoder:
 
     @cached_property
     def _model(self) -> Any:
-        leave_tensorflow_out()
         from sentence_transformers import SentenceTransformer
 
         try:

@@ -20,8 +20,8 @@ def join_interactions(
         items: item_id and `ITEM_COLUMNS`.
 
     Returns:
-        One row an interaction, by timestamp, user and item: the columns of `day`, age, gender and top_category int32 (age
-        null and the others -1 where unknown), and the item columns. An unknown user is a row with unknowns, not a loss.
+        One row an interaction, by timestamp, user and item: the columns of `day`, age (float32, null unknown),
+        gender and top_category (int32, -1 unknown), and the item columns. An unknown user is a row with unknowns.
     """
     categories = items.select("item_id", "category_l1")
     events = pl.concat([day_before, day]).select("user_id", "timestamp", "item_id").join(categories, on="item_id")
@@ -29,7 +29,7 @@ def join_interactions(
         day.join(users.select("user_id", *USER_COLUMNS), on="user_id", how="left")
         .join(top_category_as_of(day, events), on=["user_id", "timestamp"], how="left")
         .join(items.select("item_id", *ITEM_COLUMNS), on="item_id", how="inner")
-        .with_columns(pl.col("gender").fill_null(-1), pl.col("age").cast(pl.Int32))
+        .with_columns(pl.col("gender").fill_null(-1), pl.col("age").cast(pl.Float32))
         .sort("timestamp", "user_id", "item_id")
     )
 

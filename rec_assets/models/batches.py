@@ -23,9 +23,7 @@ def retrieval_batches(rows: Arrays, items: ItemTable, batch_size: int, seed: int
     return batches.map(gather, num_parallel_calls=2, deterministic=True).prefetch(2)
 
 
-def ranking_batches(
-    rows: Arrays, lists: Arrays, items: ItemTable, batch_size: int, seed: int
-) -> tf.data.Dataset:
+def ranking_batches(rows: Arrays, lists: Arrays, items: ItemTable, batch_size: int, seed: int) -> tf.data.Dataset:
     """One epoch of candidate lists, each feature [batch, length] or [batch, length, d], the positive first.
 
     Args:

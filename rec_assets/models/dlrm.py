@@ -58,7 +58,7 @@ class Ranker(tf.keras.Model):
         return self.retrieval(score) + self.correction(hidden)
 
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """One step over lists: every column is [lists, length] or [lists, length, d], the positive first in each list."""
+        """One step over lists: columns are [lists, length] or [lists, length, d], the positive first in each."""
         length = tf.shape(batch[RETRIEVAL_SCORE])[1]
         flat = {
             name: tf.reshape(column, [-1, column.shape[2] if column.shape.rank == 3 else 1])

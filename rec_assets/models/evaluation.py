@@ -1,6 +1,7 @@
 """Judges ranked lists: per-user metrics, averaged, as RecTools computes them."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ METRICS = {
 
 def score_lists(
     user_ids: npt.NDArray[np.int32],
-    lists: npt.NDArray[np.integer],
+    lists: npt.NDArray[np.integer[Any]],
     relevant: pl.DataFrame,
     metrics: tuple[str, ...] = tuple(METRICS),
 ) -> dict[str, float]:
@@ -47,7 +48,7 @@ def score_lists(
 
 def by_segment(
     user_ids: npt.NDArray[np.int32],
-    lists: npt.NDArray[np.integer],
+    lists: npt.NDArray[np.integer[Any]],
     relevant: pl.DataFrame,
     segments: Mapping[str, npt.NDArray[np.bool_]],
 ) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""The lists that are compared: retrieval, after ranking, popularity, and where the source knows it the best possible."""
+"""The lists that are compared: retrieval, after ranking, popularity, and the best possible where it is known."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

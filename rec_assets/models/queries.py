@@ -1,4 +1,4 @@
-"""The questions a model is judged by: one a user of a period, at the moment of arrival, and what he chose afterwards."""
+"""The questions a model is judged by: one a user of a period, on arrival, and what he chose afterwards."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

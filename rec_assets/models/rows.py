@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-Arrays = dict[str, npt.NDArray[np.generic]]
+Arrays = dict[str, npt.NDArray[Any]]
 
 USER_FEATURES = ("user_id", "age_norm", "age_binned", "gender", "top_category")
 CONTEXT_FEATURES = ("device_type", "hour_sine", "hour_cosine", "day_of_week_sine", "day_of_week_cosine")
@@ -56,7 +57,7 @@ class ItemTable:
 
     FIRST = 3
 
-    def at(self, item_ids: npt.NDArray[np.integer]) -> Arrays:
+    def at(self, item_ids: npt.NDArray[np.integer[Any]]) -> Arrays:
         """Returns the features of encoded ids, each [n] or [n, d]."""
         return take(self.features, np.asarray(item_ids, np.int64))
 
@@ -67,7 +68,7 @@ class ItemTable:
 
 
 def build_item_table(
-    encoded_items: pl.DataFrame, raw_ids: Sequence[int], content: Arrays, train_item_ids: npt.NDArray[np.integer]
+    encoded_items: pl.DataFrame, raw_ids: Sequence[int], content: Arrays, train_item_ids: npt.NDArray[np.integer[Any]]
 ) -> ItemTable:
     """Joins the transformed catalogue, content vectors and training counts into one table by encoded id.
 

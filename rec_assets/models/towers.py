@@ -16,7 +16,8 @@ CONTINUOUS_PROJECTION = 8
 
 def content_columns(dim: int = 64) -> list[ColumnSchema]:
     """The schema of the pretrained image and text vectors."""
-    return [ColumnSchema(n, dtype="float32", dims=(None, dim), tags=[Tags.EMBEDDING, Tags.ITEM]) for n in CONTENT_FEATURES]
+    tags = [Tags.EMBEDDING, Tags.ITEM]
+    return [ColumnSchema(name, dtype="float32", dims=(None, dim), tags=tags) for name in CONTENT_FEATURES]
 
 
 def build_query_tower(schema: Schema) -> mm.Encoder:
@@ -39,7 +40,7 @@ def _encoder(schema: Schema) -> mm.Encoder:
 
 @tf.keras.utils.register_keras_serializable(package="rec_assets")
 class TwoTower(tf.keras.Model):
-    """Softmax over in-batch negatives with the logQ correction of Yi et al. 2019 (Sampling-Bias-Corrected Neural Modeling).
+    """Softmax over in-batch negatives with the logQ correction of Yi et al. 2019 (doi:10.1145/3298689.3346996).
 
     In-batch negatives arrive in proportion to popularity, so an uncorrected softmax learns lift, log P(i|u) - log P(i),
     and loses to popularity on real purchases. Subtracting log P(i) from the training logits makes the plain inner

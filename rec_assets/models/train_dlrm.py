@@ -14,8 +14,8 @@ from rec_assets.models.dlrm import RETRIEVAL_SCORE, Ranker
 from rec_assets.models.early_stopping import History, Report, fit_until_best
 from rec_assets.models.evaluation import score_lists
 from rec_assets.models.onnx_export import export_onnx
-from rec_assets.models.queries import Queries
 from rec_assets.models.rows import CONTEXT_FEATURES, USER_FEATURES, Arrays, ItemTable, as_columns, take
+from rec_assets.models.training_data import TrainingData
 from rec_assets.serving.onnx_model import OnnxModel
 
 METRIC = "ndcg@10"
@@ -29,9 +29,9 @@ class RankerConfig:
 
     batch_size: int = 256
     negatives: int = 15
-    lists_per_epoch: int = 100_000
+    lists_per_epoch: int = 30_000
     learning_rate: float = 1e-3
-    max_epochs: int = 10
+    max_epochs: int = 12
     patience: int = 2
 
 
@@ -51,11 +51,8 @@ def example_columns(items: ItemTable, rows: int) -> Arrays:
 
 
 def train_ranker(
-    schema: Schema,
-    rows: Arrays,
+    data: TrainingData,
     candidates: Candidates,
-    items: ItemTable,
-    validation: Queries,
     validation_candidates: Candidates,
     config: RankerConfig,
     seed: int,
@@ -64,18 +61,16 @@ def train_ranker(
     """Trains from the retrieval order; what is kept is never below it on validation.
 
     Args:
-        schema: of the encoded features.
-        rows: training events with their chosen `item_id` (encoded), [n].
-        candidates: what retrieval returns for them, [n, k].
-        items: the item table.
-        validation: users to judge by.
-        validation_candidates: what retrieval returns for them.
+        data: rows, items and the users to judge by.
+        candidates: what retrieval returns for each training row, [n, k].
+        validation_candidates: what it returns for each validation query.
         config: the recipe.
         seed: of initial weights, negatives and order.
         report: called with a line an epoch.
     """
     tf.keras.utils.set_random_seed(seed)
-    model = build_ranker(schema, items, float(candidates.scores.mean()), float(candidates.scores.std() or 1.0))
+    rows, items, validation = data.rows, data.items, data.validation
+    model = build_ranker(data.schema, items, float(candidates.scores.mean()), float(candidates.scores.std() or 1.0))
     model.compile(optimizer=tf.keras.optimizers.legacy.Adam(config.learning_rate))
     picked = np.sort(np.random.default_rng(seed).permutation(len(validation))[:VALIDATION_USERS])
     sample = validation.at(picked)
@@ -84,12 +79,11 @@ def train_ranker(
     def epoch_batches(epoch: int) -> tf.data.Dataset:
         events, lists = training_lists(candidates, rows["item_id"], config.negatives, seed + epoch)
         chosen = np.random.default_rng(seed + epoch).permutation(len(events))[: config.lists_per_epoch]
-        return ranking_batches(
-            take(rows, events[chosen]), take(lists, chosen), items, config.batch_size, seed + epoch
-        )
+        return ranking_batches(take(rows, events[chosen]), take(lists, chosen), items, config.batch_size, seed + epoch)
 
     def validate() -> float:
-        lists = ranked_lists(sample_candidates, score_candidates(model, sample.columns, sample_candidates, items), items)
+        logits = score_candidates(model, sample.columns, sample_candidates, items)
+        lists = ranked_lists(sample_candidates, logits, items)
         return score_lists(sample.user_ids, lists, sample.relevant, (METRIC,))[METRIC]
 
     history = fit_until_best(
@@ -107,9 +101,7 @@ def score_candidates(
     logits = []
     for start in range(0, len(candidates.item_ids), SCORE_BATCH_USERS):
         window = slice(start, start + SCORE_BATCH_USERS)
-        flat: Arrays = {
-            name: np.repeat(columns[name][window], depth) for name in (*USER_FEATURES, *CONTEXT_FEATURES)
-        }
+        flat: Arrays = {name: np.repeat(columns[name][window], depth) for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
         flat |= items.at(candidates.item_ids[window].ravel())
         flat[RETRIEVAL_SCORE] = candidates.scores[window].ravel()
         batch = {name: tf.constant(column) for name, column in as_columns(flat).items()}

@@ -1,7 +1,9 @@
 """Full training of the two-tower model, its length set by validation recall and not by a number of epochs."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +15,9 @@ from rec_assets.models.checkpoints import restore_checkpoint
 from rec_assets.models.early_stopping import History, Report, fit_until_best
 from rec_assets.models.evaluation import score_lists
 from rec_assets.models.item_index import ItemVectors, build_index
-from rec_assets.models.queries import Queries
 from rec_assets.models.rows import USER_FEATURES, Arrays, ItemTable, column_batches
 from rec_assets.models.towers import TwoTower, build_candidate_tower, build_query_tower
+from rec_assets.models.training_data import TrainingData
 
 METRIC = "recall@300"
 VALIDATION_USERS = 3_000  # a standard error near 0.01, at a second an epoch
@@ -39,17 +41,14 @@ def build_two_tower(schema: Schema, items: ItemTable, config: TwoTowerConfig) ->
     model = TwoTower(
         build_query_tower(schema), build_candidate_tower(schema), probabilities.astype(np.float32), config.temperature
     )
-    example = {name: np.zeros(1, np.float32 if name == "age_norm" else np.int32) for name in USER_FEATURES}
+    example: Arrays = {name: np.zeros(1, np.float32 if name == "age_norm" else np.int32) for name in USER_FEATURES}
     encode_users(model, example)
     encode_items(model, items)
     return model
 
 
 def train_two_tower(
-    schema: Schema,
-    rows: Arrays,
-    items: ItemTable,
-    validation: Queries,
+    data: TrainingData,
     config: TwoTowerConfig,
     seed: int,
     report: Report,
@@ -60,9 +59,10 @@ def train_two_tower(
     nothing, and their content and category already tell them apart.
     """
     tf.keras.utils.set_random_seed(seed)
-    model = build_two_tower(schema, items, config)
+    items = data.items
+    model = build_two_tower(data.schema, items, config)
     model.compile(optimizer=tf.keras.optimizers.legacy.Adam(config.learning_rate))
-    sample = validation.sample(VALIDATION_USERS, seed)
+    sample = data.validation.sample(VALIDATION_USERS, seed)
 
     def validate() -> float:
         index = build_index(item_vectors(model, items))
@@ -71,7 +71,7 @@ def train_two_tower(
 
     history = fit_until_best(
         model,
-        lambda epoch: retrieval_batches(rows, items, config.batch_size, seed + epoch),
+        lambda epoch: retrieval_batches(data.rows, items, config.batch_size, seed + epoch),
         validate,
         config.max_epochs,
         config.patience,
@@ -104,7 +104,7 @@ def item_vectors(model: TwoTower, items: ItemTable) -> ItemVectors:
     return ItemVectors(items.raw_ids[items.catalogue], encode_items(model, items))
 
 
-def _tensors(columns: Arrays):  # type: ignore[no-untyped-def]
+def _tensors(columns: Arrays) -> Iterator[dict[str, Any]]:
     for batch in column_batches(columns, ENCODE_BATCH):
         yield {name: tf.constant(array) for name, array in batch.items()}
 

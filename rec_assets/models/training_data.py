@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import nvtabular as nvt
 import numpy as np
 import numpy.typing as npt
+import nvtabular as nvt
 import polars as pl
 from merlin.schema import Schema
 

@@ -5,7 +5,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -145,7 +145,7 @@ def write_bundle(
     manifest = Manifest(
         bundle_id=hashlib.sha256(identity.encode()).hexdigest()[:_ID_LENGTH],
         as_of=as_of,
-        created_at=datetime.now(timezone.utc),
+        created_at=datetime.now(UTC),
         parent=parent,
         parts=digests,
         metrics=dict(metrics),

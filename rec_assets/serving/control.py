@@ -11,7 +11,7 @@ from tritonclient.utils import InferenceServerException
 
 from rec_assets.errors import ActionableError
 from rec_assets.serving.model_config import BUNDLE_PARAMETER, ENSEMBLE
-from rec_assets.serving.repository import live_version, repository_path, switch
+from rec_assets.serving.repository import live_version, remove, repository_path, switch
 from rec_assets.settings import Settings
 
 READY_TIMEOUT_S = 2.0
@@ -25,10 +25,13 @@ T = TypeVar("T")
 
 
 def is_ready(settings: Settings) -> bool:
-    """Returns whether the server says that it is ready."""
+    """Returns whether the server takes requests; `probe` tells whether its models answer.
+
+    Triton's own "ready" turns false when any model fails to load, a version on trial included.
+    """
     with _client(settings) as client:
         try:
-            return bool(client.is_server_ready(client_timeout=READY_TIMEOUT_S))
+            return bool(client.is_server_live(client_timeout=READY_TIMEOUT_S))
         except InferenceServerException:
             return False
 
@@ -52,7 +55,8 @@ def rehearse(settings: Settings, version: int) -> None:
     """Loads a published version beside the live one and asks it for recommendations; the live one serves on.
 
     Raises:
-        ActionableError: the version does not load or does not answer.
+        ActionableError: the server is away, or the version does not load or does not answer; such a version is
+            removed from the repository, for no later start would get past it.
     """
     with _rehearsal(settings, version):
         pass
@@ -62,7 +66,7 @@ def go_live(settings: Settings, version: int) -> None:
     """Makes a published version the one that answers, forwards or back, without a failed request.
 
     Raises:
-        ActionableError: the version does not load or does not answer; what was live still is.
+        ActionableError: as `rehearse`; what was live still is.
     """
     repository = repository_path(settings)
     before = live_version(repository)
@@ -86,8 +90,13 @@ def _rehearsal(settings: Settings, version: int) -> Iterator[None]:
     repository = repository_path(settings)
     switch(repository, version, REHEARSAL)
     try:
-        load(settings, REHEARSAL)
-        probe(settings, REHEARSAL)
+        try:
+            load(settings, REHEARSAL)
+            probe(settings, REHEARSAL)
+        except ActionableError:
+            if is_ready(settings) and version != live_version(repository):
+                remove(repository, version)
+            raise
         yield
     finally:
         with suppress(ActionableError):  # it was never loaded, or the server is away: nothing is left to unload
@@ -109,13 +118,17 @@ def probe(settings: Settings, ensemble: str = ENSEMBLE) -> None:
 
 
 def _unavailable(settings: Settings) -> list[str]:
-    """Returns the model versions that failed to load, with the reason and without its traceback."""
+    """Returns the model versions that failed to load, by reason and without tracebacks."""
     try:
         index = _ask(settings, "list its models", lambda client: client.get_model_repository_index())
     except ActionableError:
         return []
-    failed = [model for model in index.models if model.state == "UNAVAILABLE" and model.reason not in ("", "unloaded")]
-    return [f"{model.name} version {model.version}: {model.reason.split(_TRACEBACK)[0].strip()}" for model in failed]
+    failed: dict[str, list[str]] = {}
+    for model in index.models:
+        if model.state == "UNAVAILABLE" and model.reason not in ("", "unloaded"):
+            reason = model.reason.split(_TRACEBACK)[0].strip()
+            failed.setdefault(reason, []).append(f"{model.name} version {model.version}")
+    return [f"{', '.join(names)}: {reason}" for reason, names in failed.items()]
 
 
 def _ask(settings: Settings, what: str, call: Callable[[grpc.InferenceServerClient], T]) -> T:
@@ -124,7 +137,8 @@ def _ask(settings: Settings, what: str, call: Callable[[grpc.InferenceServerClie
             return call(client)
         except InferenceServerException as error:
             raise ActionableError(
-                f"Triton at {settings.host}:{settings.triton_grpc_port} could not {what}: {error.message()}",
+                f"Triton at {settings.host}:{settings.triton_grpc_port} could not {what}: "
+                f"{error.message().split(_TRACEBACK)[0].strip()}",
                 "See rec status and Triton's log; rec up starts a local server.",
             ) from error
 

@@ -4,6 +4,8 @@ What the running server does about it is in `rec_assets.serving.control`.
 """
 
 import json
+import os
+import py_compile
 import shutil
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from rec_assets.settings import Settings, get_settings
 MEMBERS = tuple(spec.name for spec in STAGES)
 COMMITTED = Path("triton_model_repository")
 _STAGING = ".staging"
+_BUNDLES = ".bundles"
 
 
 def repository_path(settings: Settings) -> Path:
@@ -38,7 +41,7 @@ def publish(
     `control.go_live` makes it the live one on a running server; before the first start, `switch` does.
 
     Args:
-        bundle: stays where it is; the version points to it.
+        bundle: linked into the repository (copied to another disk), so that its artifact may go.
         repository: Triton's model repository, made if it does not exist.
         version: its number, from 1; by default the one after the newest.
         settings: gives the deployment knobs of `model_config.KNOBS`; by default the process's settings.
@@ -50,13 +53,17 @@ def publish(
     version = version or max(versions(repository, complete=False), default=0) + 1
     if version in versions(repository, complete=False):
         raise ActionableError(f"Version {version} is already in {repository}.", "Publish without naming a version.")
-    pointer = json.dumps({"path": str(bundle.path), "bundle_id": bundle.bundle_id}, indent=1)
+    _keep(bundle, repository)
+    # Relative to the version's folder: the repository can be mounted elsewhere.
+    pointer = json.dumps({"path": f"../../{_BUNDLES}/{bundle.bundle_id}", "bundle_id": bundle.bundle_id}, indent=1)
     for spec in STAGES:
         # Staged beside the models and renamed in: a server that looks meanwhile never sees half a version.
         staged = repository / _STAGING / spec.name
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir(parents=True)
         (staged / "model.py").write_text(model_config.model_source(spec.name))
+        # Compiled now: Triton would take the cache that the first load writes for a change, and load it all again.
+        py_compile.compile(str(staged / "model.py"), doraise=True)
         (staged / BUNDLE_FILE).write_text(pointer)
         model = repository / spec.name
         model.mkdir(exist_ok=True)
@@ -101,13 +108,14 @@ def live_version(repository: Path) -> int | None:
 
 
 def bundle_path(repository: Path, version: int) -> Path:
-    """Returns the directory of the bundle behind a version."""
-    return Path(_pointer(repository, version)["path"])
+    """Returns the directory, within the repository, of the bundle behind a version."""
+    return repository / _BUNDLES / bundle_id(repository, version)
 
 
 def bundle_id(repository: Path, version: int) -> str:
     """Returns the id of the bundle behind a version."""
-    return _pointer(repository, version)["bundle_id"]
+    pointer = repository / MEMBERS[0] / str(version) / BUNDLE_FILE
+    return str(json.loads(pointer.read_text())["bundle_id"])
 
 
 def prune(repository: Path, keep: int) -> list[int]:
@@ -131,8 +139,11 @@ def remove(repository: Path, version: int) -> None:
     """
     if version == live_version(repository):
         raise ActionableError(f"Version {version} of {repository} is live.", "Switch to another version first.")
+    name = bundle_id(repository, version)
     for member in MEMBERS:
         shutil.rmtree(repository / member / str(version), ignore_errors=True)
+    if all(name != bundle_id(repository, other) for other in versions(repository)):
+        shutil.rmtree(repository / _BUNDLES / name, ignore_errors=True)
 
 
 def write_committed(folder: Path = COMMITTED) -> None:
@@ -142,8 +153,21 @@ def write_committed(folder: Path = COMMITTED) -> None:
         (folder / name).write_text(text)
 
 
-def _pointer(repository: Path, version: int) -> dict[str, str]:
-    return json.loads((repository / MEMBERS[0] / str(version) / BUNDLE_FILE).read_text())
+def _keep(bundle: Bundle, repository: Path) -> None:
+    kept = repository / _BUNDLES / bundle.bundle_id
+    if kept.exists():
+        return
+    partial = kept.with_suffix(".part")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(bundle.path, partial, copy_function=_link)
+    partial.rename(kept)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or one without hard links
+        shutil.copy2(source, target)
 
 
 def _replace(file: Path, text: str) -> None:

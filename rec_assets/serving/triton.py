@@ -20,8 +20,9 @@ BUNDLE_FILE = "bundle.json"
 class StageModel:
     """One stage as a Triton model.
 
-    A version directory holds `bundle.json`, {"path": …, "bundle_id": …}: each version is one bundle. Parameters of the
-    model's configuration that are called like a setting (`RETRIEVAL_TOPK`) override it.
+    A version directory holds `bundle.json`, {"path": …, "bundle_id": …}, the path relative to the directory: each
+    version is one bundle. Parameters of the model's configuration that are called like a setting (`RETRIEVAL_TOPK`)
+    override it.
     """
 
     stage: ClassVar[str]
@@ -32,7 +33,7 @@ class StageModel:
         Raises:
             ActionableError: there is no bundle, another one than was published, or it lacks what the stage needs.
         """
-        import triton_python_backend_utils as backend  # type: ignore[import-not-found]  # only inside Triton's stub
+        import triton_python_backend_utils as backend  # exists only inside Triton's stub
 
         self._backend = backend
         config = json.loads(args["model_config"])
@@ -46,7 +47,7 @@ class StageModel:
     def open_stage(self, version: Path, settings: Settings) -> Stage:
         """Returns the stage of the bundle that a version directory points to."""
         pointer = json.loads((version / BUNDLE_FILE).read_text())
-        bundle = Bundle.open(Path(pointer["path"]))
+        bundle = Bundle.open((version / pointer["path"]).resolve())
         if bundle.bundle_id != pointer["bundle_id"]:
             raise ActionableError(
                 f"{bundle.path} is bundle {bundle.bundle_id}, but {pointer['bundle_id']} was published.",

@@ -1,4 +1,4 @@
-"""The NVTabular workflows that turn rows into model inputs, and their export to the plain lookups that serving reads."""
+"""The NVTabular workflows that turn rows into model inputs, and their export to the lookups serving reads."""
 
 from rec_assets.quiet import quiet_tensorflow
 

@@ -62,7 +62,7 @@ def transform_rows(workflow_dir: Path, files: Sequence[Path], output: Path) -> i
 
 
 def transform_items(workflow_dir: Path, items_file: Path, output: Path) -> int:
-    """Transforms the catalogue with the item workflow into one parquet with `raw_item_id` beside the encoded features."""
+    """Transforms the catalogue with the item workflow into one parquet, with `raw_item_id` beside the features."""
     encoded = _transformed(nvt.Workflow.load(str(workflow_dir)), items_file)
     raw_ids = pl.read_parquet(items_file, columns=["item_id"])["item_id"].alias("raw_item_id")
     encoded.with_columns(raw_ids).write_parquet(output)

@@ -31,7 +31,9 @@ def build_workflow(inputs: FitInputs, vocabulary_dir: Path) -> nvt.Workflow:
 
     def clock_feature(name: str) -> Any:
         compute = ops.LambdaOp(_clock(name), dtype=np.float32)
-        return ["timestamp"] >> compute >> ops.Rename(name=name) >> ops.AddMetadata(tags=[Tags.CONTEXT, Tags.CONTINUOUS])
+        return (
+            ["timestamp"] >> compute >> ops.Rename(name=name) >> ops.AddMetadata(tags=[Tags.CONTEXT, Tags.CONTINUOUS])
+        )
 
     age = ["age"] >> ops.FillMissing(fill_val=inputs.mean_age) >> ops.LambdaOp(_negative_age_to(inputs.mean_age))
     age_norm = age >> ops.Normalize(out_dtype=np.float32) >> ops.Rename(name="age_norm") >> ops.AddMetadata([Tags.USER])
@@ -56,11 +58,7 @@ def build_workflow(inputs: FitInputs, vocabulary_dir: Path) -> nvt.Workflow:
     context = device
     for name in clock.FEATURES:
         context = context + clock_feature(name)
-    return nvt.Workflow(
-        Subgraph("user", user)
-        + Subgraph("item", item)
-        + Subgraph("context", context)
-    )
+    return nvt.Workflow(Subgraph("user", user) + Subgraph("item", item) + Subgraph("context", context))
 
 
 def _clock(name: str) -> Callable[[Any], Any]:

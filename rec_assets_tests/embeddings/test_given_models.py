@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rec_assets.embeddings import image_vectors
-from rec_assets.embeddings.encoder import image_encoder, leave_tensorflow_out, text_encoder
+from rec_assets.embeddings.encoder import image_encoder, text_encoder
 from rec_assets.errors import ActionableError
 from rec_assets_tests.embeddings.conftest import Draw
 
@@ -16,7 +16,6 @@ DIM = 24
 
 @pytest.fixture(scope="module")
 def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    leave_tensorflow_out()
     import torch
     from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
 

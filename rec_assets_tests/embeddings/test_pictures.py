@@ -44,7 +44,7 @@ def test_what_is_no_whole_picture_is_refused(content: bytes) -> None:
         decode(content, 100)
 
 
-@pytest.mark.parametrize("size", [(300, 100), (100, 300), (20, 10), (5, 1000)])
+@pytest.mark.parametrize("size", [(300, 100), (100, 300), (20, 10), (10, 600)])
 def test_the_whole_picture_fits_the_square(size: tuple[int, int]) -> None:
     fitted = np.asarray(square(Image.new("RGB", size, "black"), 64))
     assert fitted.shape == (64, 64, 3)

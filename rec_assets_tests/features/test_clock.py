@@ -1,4 +1,4 @@
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ SECONDS = st.integers(0, 2**31 - 1)
 
 @given(SECONDS)
 def test_hour_and_weekday_are_those_of_the_calendar_in_utc(second: int) -> None:
-    moment = datetime.fromtimestamp(second, timezone.utc)
+    moment = datetime.fromtimestamp(second, UTC)
     features = clock_features(np.array([second]))
     hour, weekday = 2 * np.pi * moment.hour / 24, 2 * np.pi * moment.weekday() / 7
     expected = [np.sin(hour), np.cos(hour), np.sin(weekday), np.cos(weekday)]

@@ -1,7 +1,7 @@
 import runpy
 import shutil
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from rec_assets.settings import Settings, get_settings
 from rec_assets.storage import ArtifactStore
 from rec_assets_tests.servers import free_port
 
-DAY = datetime(2025, 3, 14, tzinfo=timezone.utc)
+DAY = datetime(2025, 3, 14, tzinfo=UTC)
 USERS, ITEMS = 10_000, 300
 FEATURE_REPO = Path(__file__).parents[2] / "feature_repo"
 

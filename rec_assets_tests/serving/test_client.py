@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from rec_assets.serving.request import RequestError
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
 
-NOON = datetime(2025, 3, 10, 12, tzinfo=timezone.utc)
+NOON = datetime(2025, 3, 10, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")

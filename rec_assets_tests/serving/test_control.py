@@ -4,13 +4,15 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from rec_assets.errors import ActionableError
+from rec_assets.local.triton import Triton
 from rec_assets.serving import control
 from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.client import Client
-from rec_assets.serving.repository import live_version, publish, remove, repository_path
+from rec_assets.serving.repository import bundle_path, live_version, publish, remove, repository_path, versions
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.serving.synthetic import make_bundle
@@ -60,6 +62,16 @@ def test_a_bundle_goes_live_and_back_as_a_whole_while_users_ask(
     assert len(answers) == 2
 
 
+def test_a_new_version_leaves_the_processes_of_the_live_one_running(shop: Settings, tmp_path: Path) -> None:
+    before = {child.pid for child in psutil.Process(Triton(shop).status().pid).children()}
+    bundle = make_bundle(tmp_path / "third", seed=3, items=50, users=20)
+    version = publish(bundle, repository_path(shop), settings=shop)
+    control.rehearse(shop, version)
+    after = {child.pid for child in psutil.Process(Triton(shop).status().pid).children()}
+    remove(repository_path(shop), version)
+    assert before <= after
+
+
 def test_a_rehearsal_leaves_the_live_version_and_no_trace(shop: Settings, second: tuple[Bundle, int]) -> None:
     live = control.live_bundle_id(shop)
     control.rehearse(shop, second[1])
@@ -70,14 +82,14 @@ def test_a_rehearsal_leaves_the_live_version_and_no_trace(shop: Settings, second
 def test_a_bundle_that_does_not_load_never_goes_live_and_the_reason_is_told(shop: Settings, tmp_path: Path) -> None:
     bundle = make_bundle(tmp_path / "broken", seed=2, items=50, users=20)
     version = publish(bundle, repository_path(shop), settings=shop)
-    bundle.file("query_tower").unlink()
+    (bundle_path(repository_path(shop), version) / "query_tower" / "model.onnx").unlink()
     live = control.live_bundle_id(shop)
-    with pytest.raises(ActionableError, match=rf"(?s)query_tower version {version}: .*lacks query_tower"):
+    with pytest.raises(ActionableError, match=rf"(?s)query_tower version {version}.*: .*lacks query_tower"):
         control.go_live(shop, version)
     assert control.live_bundle_id(shop) == live
     assert live_version(repository_path(shop)) == 1
+    assert version not in versions(repository_path(shop))
     assert len(Client(shop).recommend(5)) == 10
-    remove(repository_path(shop), version)
 
 
 def test_a_version_that_was_never_published_is_refused(shop: Settings) -> None:

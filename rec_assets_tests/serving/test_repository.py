@@ -1,5 +1,6 @@
 """The model repository on disk."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def test_publishing_adds_a_version_to_every_model_and_leaves_the_live_one(tiny_b
     switch(tmp_path, 1)
     assert publish(tiny_bundle, tmp_path) == 2
     assert (live_version(tmp_path), versions(tmp_path)) == (1, [1, 2])
-    assert bundle_path(tmp_path, 2) == tiny_bundle.path
+    assert Bundle.open(bundle_path(tmp_path, 2), verify=True).manifest == tiny_bundle.manifest
     assert bundle_id(tmp_path, 2) == tiny_bundle.bundle_id
     assert not list(tmp_path.rglob("*.part")) and not (tmp_path / ".staging").exists()
 
@@ -97,6 +98,25 @@ def test_pruning_keeps_the_newest_and_the_live_one(
     switch(tmp_path, live)
     assert prune(tmp_path, keep=2) == removed
     assert versions(tmp_path) == sorted({1, 2, 3, 4} - set(removed))
+
+
+def test_a_bundle_stays_in_the_repository_as_long_as_a_version_needs_it(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    publish(tiny_bundle, tmp_path)
+    publish(tiny_bundle, tmp_path)
+    kept = bundle_path(tmp_path, 2)
+    remove(tmp_path, 1)
+    assert kept.is_dir()
+    remove(tmp_path, 2)
+    assert not kept.exists()
+    assert tiny_bundle.path.is_dir()
+
+
+def test_a_repository_answers_from_another_place(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    publish(tiny_bundle, tmp_path / "here")
+    (tmp_path / "here").rename(tmp_path / "there")
+    pointer = json.loads((tmp_path / "there" / "query_tower" / "1" / "bundle.json").read_text())
+    folder = tmp_path / "there" / "query_tower" / "1" / pointer["path"]
+    assert Bundle.open(folder).bundle_id == pointer["bundle_id"]
 
 
 def test_the_live_version_cannot_be_removed(tiny_bundle: Bundle, tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 import shutil
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from rec_assets.serving.stages.items import ContentLookup, ItemLookup, ItemTrans
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
 
-DAY = datetime(2025, 3, 14, tzinfo=timezone.utc)
+DAY = datetime(2025, 3, 14, tzinfo=UTC)
 
 
 def test_without_a_store_the_catalogue_of_the_bundle_answers(tiny_bundle: Bundle, tmp_path: Path) -> None:
