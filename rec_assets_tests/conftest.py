@@ -1,4 +1,4 @@
-"""The running shop: real Valkey and Triton with a tiny bundle live, started once for all tests that ask it."""
+"""What the suite starts once: a shop of real servers with a tiny bundle, and the graph materialized at a small size."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,8 @@ import pytest
 from rec_assets.local.supervision import services
 from rec_assets.serving import repository
 from rec_assets.serving.bundle import Bundle
-from rec_assets.settings import Settings
+from rec_assets.settings import Settings, get_settings
+from rec_assets_tests.pipeline import Pipeline, environment, settings_from
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.serving.synthetic import make_bundle
 
@@ -27,3 +28,22 @@ def shop(shop_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Itera
     repository.switch(models, repository.publish(shop_bundle, models, settings=settings))
     with services(settings):
         yield settings
+
+
+@pytest.fixture(scope="session")
+def built_pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """From raw days to a version live on Triton; the servers stay up for the session."""
+    variables = environment(tmp_path_factory.mktemp("pipeline"))
+    with settings_from(variables) as settings, services(settings):
+        from rec_assets.pipeline import materialize_stale
+
+        built = Pipeline(variables, settings, materialize_stale(settings))
+        get_settings.cache_clear()
+        yield built
+
+
+@pytest.fixture
+def pipeline(built_pipeline: Pipeline) -> Iterator[Pipeline]:
+    """The session's pipeline, with the process's settings being its own."""
+    with settings_from(built_pipeline.environment):
+        yield built_pipeline

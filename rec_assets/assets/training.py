@@ -187,9 +187,10 @@ def dlrm_model(
 
     def write(out: Path, _: str) -> dict[str, Any]:
         seed = seed_for(settings.seed, "dlrm_model", day)
+        config = RankerConfig(max_epochs=min(RankerConfig.max_epochs, settings.max_epochs))
         candidates = retrieve_for(tower, index, data.rows, data.items, settings.retrieval_topk)
         valid = retrieve_for(tower, index, data.validation.columns, data.items, settings.retrieval_topk)
-        model, history = train_ranker(data, candidates, valid, RankerConfig(), seed, context.log.info)
+        model, history = train_ranker(data, candidates, valid, config, seed, context.log.info)
         save_checkpoint(model, history, out)
         difference = export_ranker(model, data.rows, candidates, data.items, out / "model.onnx")
         return {

@@ -1,0 +1,62 @@
+"""The whole graph, materialized once for the session at a small size, on a Valkey and a Triton of its own."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rec_assets.settings import Settings, get_settings
+from rec_assets.storage import Artifact, ArtifactStore
+from rec_assets_tests.servers import free_port
+
+SMALL = {
+    "REC_RETAIL_USERS": "800",
+    "REC_RETAIL_ITEMS": "300",
+    "REC_RETAIL_INTERACTIONS_PER_DAY": "3000",
+    "REC_DAYS": "6",
+    "REC_TRAIN_DAYS": "4",
+    "REC_VALID_DAYS": "1",
+    "REC_MAX_EPOCHS": "4",
+    "REC_RETRIEVAL_TOPK": "100",
+    "REC_RANKING_TOPK": "20",
+}
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What the session's run left: its environment and settings, and how much it materialized."""
+
+    environment: dict[str, str]
+    settings: Settings
+    materialized: int
+
+    @property
+    def store(self) -> ArtifactStore:
+        return ArtifactStore(self.settings.artifacts_dir)
+
+    @property
+    def day(self) -> str:
+        return self.settings.as_of.isoformat()
+
+    def artifact(self, asset: str, partition: str | None = None) -> Artifact:
+        return self.store.get(asset, partition or self.day)
+
+
+def environment(home: Path) -> dict[str, str]:
+    ports = ("VALKEY", "TRITON_HTTP", "TRITON_GRPC", "TRITON_METRICS")
+    return {**SMALL, "REC_HOME": str(home), **{f"REC_{name}_PORT": str(free_port()) for name in ports}}
+
+
+@contextmanager
+def settings_from(variables: dict[str, str]) -> Iterator[Settings]:
+    """Makes `get_settings` answer from these variables, which the graph's modules read when first imported."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    get_settings.cache_clear()
+    try:
+        yield get_settings()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        get_settings.cache_clear()
