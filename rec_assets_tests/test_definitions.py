@@ -4,7 +4,17 @@ import sys
 
 import pytest
 
-HEAVY = ["tensorflow", "merlin", "nvtabular", "torch", "feast", "faiss", "sentence_transformers", "pandera", "matplotlib"]
+HEAVY = [
+    "tensorflow",
+    "merlin",
+    "nvtabular",
+    "torch",
+    "feast",
+    "faiss",
+    "sentence_transformers",
+    "pandera",
+    "matplotlib",
+]
 LOAD = f"""
 import json, sys, time
 start = time.perf_counter()

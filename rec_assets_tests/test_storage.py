@@ -64,7 +64,7 @@ def test_a_full_disk_says_so_and_leaves_the_version_before(store: ArtifactStore)
 
 
 def test_what_was_never_materialized_is_named_with_the_next_step(store: ArtifactStore) -> None:
-    with pytest.raises(ActionableError, match="(?s)rows has not been materialized for 2025-03-04.*Materialize rows"):
+    with pytest.raises(ActionableError, match=r"(?s)rows has not been materialized for 2025-03-04\..*Materialize rows"):
         store.get("rows", "2025-03-04")
 
 

@@ -73,7 +73,16 @@ def test_the_exported_workflow_gives_what_nvtabular_gives(pipeline: Pipeline) ->
 
     differences = largest_differences(pipeline.artifact("nvt_workflows").path)
     assert len(differences) == 15
-    integers = {"user_id", "age_binned", "gender", "top_category", "item_id", "category_l1", "category_l2", "device_type"}
+    integers = {
+        "user_id",
+        "age_binned",
+        "gender",
+        "top_category",
+        "item_id",
+        "category_l1",
+        "category_l2",
+        "device_type",
+    }
     assert {name for name, value in differences.items() if value == 0} >= integers
     assert max(differences.values()) < 1e-6
 

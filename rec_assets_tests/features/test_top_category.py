@@ -33,7 +33,9 @@ def by_hand(rows: list[Event], user: int, at: int) -> int:
 
 
 @given(events, st.integers(1, 4), st.integers(0, 13).map(lambda n: n * WINDOW_SECONDS // 5))
-def test_it_is_the_most_frequent_of_24_hours_with_ties_to_the_most_recent(rows: list[Event], user: int, at: int) -> None:
+def test_it_is_the_most_frequent_of_24_hours_with_ties_to_the_most_recent(
+    rows: list[Event], user: int, at: int
+) -> None:
     assert answer(rows, user, at) == by_hand(rows, user, at)
 
 
