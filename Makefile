@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 VENV := .venv
 RUN := $(VENV)/bin
-export REC_SOURCE ?= $(or $(SOURCE),retail)
+export REC_SOURCE := $(or $(SOURCE),$(REC_SOURCE),retail)
 # uv does not read pip's settings; a folder of wheels given to pip serves it too.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
@@ -30,7 +30,7 @@ bench: $(VENV)/.ready ## Request latency of the running server, stage by stage.
 	$(RUN)/python benchmarks/ensemble_latency.py
 
 lock: $(VENV)/bin/uv ## Resolves requirements/lock.txt anew from pyproject.toml.
-	$(VENV)/bin/uv pip compile --quiet --python $(RUN)/python --all-extras pyproject.toml --no-header \
+	$(VENV)/bin/uv pip compile --quiet --python $(RUN)/python --all-extras pyproject.toml --no-header --no-annotate \
 	  | sed -E 's/^(torch==[0-9.]+)\+cpu/\1/' > requirements/lock.tmp && mv requirements/lock.tmp requirements/lock.txt
 
 $(VENV)/bin/uv:

@@ -9,7 +9,7 @@ CATALOGUE = RAW | AssetSelection.groups("embeddings")
 DAILY = AssetSelection.assets(
     "raw_interactions", "user_features", "item_features", "item_popularity", "joined_interactions", "masked_train_set"
 )
-FULL_TRAINING = AssetSelection.assets("nvt_workflows", "encoded_interactions") | AssetSelection.groups(
+FULL_TRAINING = AssetSelection.assets("nvt_workflows", "training_set") | AssetSelection.groups(
     "training", "evaluation", "serving"
 )
 ONLINE = AssetSelection.assets("feature_store", "online_features")

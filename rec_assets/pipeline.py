@@ -11,6 +11,7 @@ from rec_assets.errors import ActionableError
 from rec_assets.freshness import out_of_date
 from rec_assets.local.dagster_home import prepare_dagster_home
 from rec_assets.progress import console, progress_logger
+from rec_assets.quiet import quiet_deprecations
 from rec_assets.settings import Settings
 
 PARTITION_RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
@@ -43,6 +44,7 @@ def materialize_stale(settings: Settings) -> int:
     Raises:
         ActionableError: a step failed; it has told why, and what was current before still is.
     """
+    quiet_deprecations()
     prepare_dagster_home(settings)
     defs = build_defs()
     rebuilt = 0

@@ -14,6 +14,12 @@ def quiet_tensorflow() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
+def quiet_deprecations() -> None:
+    """For a person's terminal: what libraries deprecate among themselves is nothing that he can act on."""
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+
+
 def quiet_dagster() -> None:
     """Backfill policies and check partitions are marked beta for years; said once here instead of on every import."""
     warnings.filterwarnings("ignore", message=r"(Parameter|Specifying) .* is currently in (beta|preview)")

@@ -4,12 +4,19 @@ import hashlib
 from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Final, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _SOURCE_FIELDS = ("source", "start_date", "days", "files_", "retail_", "seed")
+
+DEFAULT_SOURCE: Final = "retail"
+DEFAULT_HOME = Path(".rec")
+# What a source says where the environment does not: its days, and the windows of a full training.
+_SOURCE_DEFAULTS: dict[str, dict[str, Any]] = {
+    "completejourney": {"start_date": date(2017, 8, 21), "days": 91, "train_days": 63, "valid_days": 14},
+}
 
 
 class Settings(BaseSettings):
@@ -17,11 +24,13 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="REC_", frozen=True)
 
-    home: Path = Field(Path(".rec"), description="Where all state lives.")
+    home: Path = Field(DEFAULT_HOME, description="Where all state lives; another source than retail: <home>/<source>.")
     seed: NonNegativeInt = Field(0, description="Mixed with the partition key into every random seed.")
 
     # Raw data
-    source: Literal["retail", "files"] = Field("retail", description="Where raw days come from.")
+    source: Literal["retail", "files", "completejourney"] = Field(
+        DEFAULT_SOURCE, description="Where raw days come from; it has its own defaults of days and windows."
+    )
     start_date: date = Field(date(2025, 3, 3), description="The first daily partition.")
     days: PositiveInt = Field(14, description="Days of history, from start_date.")
     files_location: str = Field("", description="source=files: folder or bucket prefix with the daily parquet.")
@@ -48,6 +57,17 @@ class Settings(BaseSettings):
     triton_http_port: PositiveInt = 8000
     triton_grpc_port: PositiveInt = 8001
     triton_metrics_port: PositiveInt = 8002
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_source(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Adds what the source says, and gives a source a home of its own: its days are other partitions."""
+        source = given.get("source", DEFAULT_SOURCE)
+        home = Path(given.get("home", DEFAULT_HOME))
+        # A process that is handed a resolved home, as Triton's are, stays in it.
+        if source not in (DEFAULT_SOURCE, home.name):
+            home /= source
+        return _SOURCE_DEFAULTS.get(source, {}) | given | {"home": home}
 
     @property
     def end_date(self) -> date:

@@ -50,7 +50,7 @@ def test_the_lineage_reads_like_the_design(loaded: dict[str, dict[str, str]]) ->
     assert groups == {
         "raw": {"raw_interactions", "raw_items", "raw_users"},
         "features": {"user_features", "item_features", "item_popularity", "feature_store", "online_features"},
-        "preprocessing": {"joined_interactions", "masked_train_set", "nvt_workflows", "encoded_interactions"},
+        "preprocessing": {"joined_interactions", "masked_train_set", "nvt_workflows", "training_set"},
         "embeddings": {"image_embeddings", "text_embeddings"},
         "training": {"two_tower_model", "query_tower", "item_embeddings", "faiss_index", "dlrm_model"},
         "evaluation": {"model_evaluation"},

@@ -10,7 +10,6 @@ from dagster import AssetExecutionContext, AssetIn, MaterializeResult, MetadataV
 from rec_assets.assets.features import Days
 from rec_assets.assets.preprocessing import ROWS
 from rec_assets.assets.publishing import OWNERS, only, publish
-from rec_assets.assets.training import training_data
 from rec_assets.features.popularity import POPULARITY_DAYS
 from rec_assets.op_tags import CPU
 from rec_assets.partitions import daily, model_window, training_split
@@ -18,7 +17,6 @@ from rec_assets.plots import bar_plot
 from rec_assets.resources import Artifacts
 from rec_assets.settings import get_settings
 from rec_assets.sources import open_source
-from rec_assets.storage import Artifact
 
 METRICS_FILE = "metrics.parquet"
 BEST = "best possible"
@@ -39,11 +37,8 @@ def model_evaluation(
     query_tower: Days,
     faiss_index: Days,
     dlrm_model: Days,
-    nvt_workflows: Days,
-    encoded_interactions: Days,
+    training_set: Days,
     joined_interactions: Days,
-    image_embeddings: Artifact,
-    text_embeddings: Artifact,
 ) -> MaterializeResult[None]:
     """Recall and NDCG of retrieval and of the ranked list on the validation days, beside popularity.
 
@@ -52,11 +47,10 @@ def model_evaluation(
     """
     from rec_assets.models.judging import DEPTH, judge, popularity_list, reranked_lists, retrieval_lists
     from rec_assets.models.retrieval import retrieve_for
+    from rec_assets.models.training_set import TrainingSet
 
     settings, day = get_settings(), only(context)
-    data = training_data(
-        day, nvt_workflows, encoded_interactions, joined_interactions, image_embeddings, text_embeddings
-    )
+    data = TrainingSet.load(training_set[day].path)
     train_days, valid_days = training_split(list(joined_interactions), settings)
 
     def write(out: Path, _: str) -> dict[str, Any]:

@@ -1,11 +1,13 @@
-"""From raw days to model inputs: joins, cold-start masking, NVTabular workflows, encoded rows."""
+"""From raw days to model inputs: joins, cold-start masking, NVTabular workflows, the training set."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
 from dagster import AssetExecutionContext, AssetIn, BackfillPolicy, MaterializeResult, asset
 
+from rec_assets.assets.embeddings import VECTORS
 from rec_assets.assets.features import Days, interactions_before, known_by
 from rec_assets.assets.publishing import OWNERS, only, publish
 from rec_assets.features.joins import join_interactions
@@ -117,23 +119,44 @@ def nvt_workflows(
         "joined_interactions": AssetIn(partition_mapping=model_window),
     },
 )
-def encoded_interactions(
+def training_set(
     context: AssetExecutionContext,
     artifacts: Artifacts,
     nvt_workflows: Days,
     masked_train_set: Days,
     joined_interactions: Days,
+    image_embeddings: Artifact,
+    text_embeddings: Artifact,
 ) -> MaterializeResult[None]:
-    """What the trainers read: masked training rows, unmasked validation rows and the catalogue, transformed."""
-    from rec_assets.workflows.fit import transform_items, transform_rows
+    """What the trainers read: transformed masked rows, the catalogue with its content vectors, validation queries."""
+    from rec_assets.embeddings import ContentVectors
+    from rec_assets.models.training_set import build_training_set
+    from rec_assets.workflows.fit import output_schema, transform_items, transform_rows
 
     train_days, valid_days = training_split(list(joined_interactions), get_settings())
     workflows = nvt_workflows[only(context)]
 
     def write(out: Path, _: str) -> dict[str, Any]:
-        train = transform_rows(workflows / "full", [masked_train_set[d] / ROWS for d in train_days], out / "train")
-        valid = transform_rows(workflows / "full", [joined_interactions[d] / ROWS for d in valid_days], out / "valid")
-        items = transform_items(workflows / "item", workflows / "items.parquet", out / "items.parquet")
-        return {"train_rows": train, "valid_rows": valid, "items": items}
+        transform_rows(workflows / "full", [masked_train_set[d] / ROWS for d in train_days], out / "train")
+        items = transform_items(workflows / "item", workflows / "items.parquet")
+        raw_ids = items["raw_item_id"].to_numpy()
+        content = {
+            "image_embedding": ContentVectors.load(image_embeddings / VECTORS).gather(raw_ids),
+            "text_embedding": ContentVectors.load(text_embeddings / VECTORS).gather(raw_ids),
+        }
+        valid = [joined_interactions[d] / ROWS for d in valid_days]
+        with TemporaryDirectory() as scratch:
+            encoded_valid = Path(scratch) / "valid"
+            transform_rows(workflows / "full", valid, encoded_valid)
+            built = build_training_set(out, output_schema(workflows / "full"), items, content, valid, encoded_valid)
+        return {
+            "train_days": f"{train_days[0]} … {train_days[-1]}",
+            "validation_days": f"{valid_days[0]} … {valid_days[-1]}",
+            "rows": len(built.rows["item_id"]),
+            "items": len(built.items.catalogue),
+            "items_without_rows": int((built.items.counts[built.items.catalogue] == 0).sum()),
+            "validation_users": len(built.validation),
+            "cold_validation_users": int(built.validation.cold.sum()),
+        }
 
     return publish(context, artifacts, write)

@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 from dagster import AssetExecutionContext, MaterializeResult, asset
 
-from rec_assets.assets.embeddings import VECTORS
 from rec_assets.assets.evaluation import METRICS_FILE
 from rec_assets.assets.features import Days
 from rec_assets.assets.publishing import OWNERS, only, publish
@@ -38,8 +37,7 @@ def model_bundle(
     faiss_index: Days,
     dlrm_model: Days,
     model_evaluation: Days,
-    image_embeddings: Artifact,
-    text_embeddings: Artifact,
+    training_set: Days,
 ) -> MaterializeResult[None]:
     """Everything that answers a request, as one immutable directory that says what it was made from."""
     from rec_assets.serving.bundle import ServingConfig, write_bundle
@@ -54,9 +52,7 @@ def model_bundle(
                 "query_tower": query_tower[day].path,
                 "item_index": faiss_index[day].path,
                 "dlrm": pick(dlrm_model[day] / "model.onnx", Path(scratch) / "dlrm"),
-                "multimodal": multimodal_part(
-                    nvt_workflows[day], image_embeddings, text_embeddings, Path(scratch) / "multimodal"
-                ),
+                "multimodal": multimodal_part(training_set[day], Path(scratch) / "multimodal"),
                 "catalogue": pick(nvt_workflows[day] / "items.parquet", Path(scratch) / "catalogue"),
             }
             config = ServingConfig(
@@ -117,14 +113,11 @@ def pick(file: Path, folder: Path) -> Path:
     return folder
 
 
-def multimodal_part(workflows: Artifact, images: Artifact, texts: Artifact, folder: Path) -> Path:
+def multimodal_part(training_set: Artifact, folder: Path) -> Path:
     """Writes the content vectors by encoded item id: `image` and `text`, float32 [v, 64], zero for no item."""
-    from rec_assets.embeddings import ContentVectors
-    from rec_assets.serving.lookups import Lookups
+    from rec_assets.models.rows import ItemTable
 
-    lookups = Lookups.load(workflows / "lookups.npz")
-    raw_ids = lookups.decode("item_id", np.arange(lookups.size("item_id")))
+    features = ItemTable.load(training_set / "items.npz").features
     folder.mkdir()
-    image, text = (ContentVectors.load(artifact / VECTORS).gather(raw_ids) for artifact in (images, texts))
-    np.savez(folder / "embeddings.npz", image=image, text=text)
+    np.savez(folder / "embeddings.npz", image=features["image_embedding"], text=features["text_embedding"])
     return folder

@@ -4,100 +4,70 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from dagster import AssetExecutionContext, AssetIn, MaterializeResult, asset
+from dagster import AssetExecutionContext, MaterializeResult, asset
 
-from rec_assets.assets.embeddings import VECTORS
 from rec_assets.assets.features import Days
-from rec_assets.assets.preprocessing import ROWS
 from rec_assets.assets.publishing import OWNERS, only, publish
 from rec_assets.op_tags import CPU, GPU, TRAINING_POOL
-from rec_assets.partitions import daily, model_window, training_split
+from rec_assets.partitions import daily
 from rec_assets.plots import histogram, line_plot
 from rec_assets.resources import Artifacts
 from rec_assets.seeds import seed_for
 from rec_assets.settings import get_settings
-from rec_assets.storage import Artifact
 
 COMMON: dict[str, Any] = {"group_name": "training", "owners": OWNERS, "partitions_def": daily, "code_version": "1"}
 TRAINER: dict[str, Any] = {**COMMON, "op_tags": GPU, "pool": TRAINING_POOL}
-WINDOW = AssetIn(partition_mapping=model_window)
 
 
-def training_data(day: str, workflows: Days, encoded: Days, joined: Days, images: Artifact, texts: Artifact) -> Any:
-    """Opens what one as-of day trains on (`rec_assets.models.training_data.TrainingData`)."""
-    import polars as pl
-
-    from rec_assets.embeddings import ContentVectors
-    from rec_assets.models.training_data import load_training_data
-
-    _, valid_days = training_split(list(joined), get_settings())
-    raw_ids = pl.read_parquet(encoded[day] / "items.parquet", columns=["raw_item_id"])["raw_item_id"].to_numpy()
-    content = {
-        name: ContentVectors.load(artifact / VECTORS).gather(raw_ids)
-        for name, artifact in (("image_embedding", images), ("text_embedding", texts))
-    }
-    valid = [joined[d] / ROWS for d in valid_days]
-    return load_training_data(workflows[day] / "full", encoded[day].path, valid, content)
-
-
-@asset(**TRAINER, kinds={"tensorflow"}, ins={"joined_interactions": WINDOW})
+@asset(**TRAINER, kinds={"tensorflow"})
 def two_tower_model(
     context: AssetExecutionContext,
     artifacts: Artifacts,
-    nvt_workflows: Days,
-    encoded_interactions: Days,
-    joined_interactions: Days,
-    image_embeddings: Artifact,
-    text_embeddings: Artifact,
+    training_set: Days,
 ) -> MaterializeResult[None]:
     """The two-tower retrieval model, trained until validation Recall@300 stops rising; holds the best weights."""
     from rec_assets.models.checkpoints import save_checkpoint
-    from rec_assets.models.train_two_tower import METRIC, TwoTowerConfig, train_two_tower
+    from rec_assets.models.train_two_tower import TwoTowerConfig, train_two_tower, validation_metric
+    from rec_assets.models.training_set import TrainingSet
 
     settings, day = get_settings(), only(context)
-    data = training_data(
-        day, nvt_workflows, encoded_interactions, joined_interactions, image_embeddings, text_embeddings
-    )
+    data = TrainingSet.load(training_set[day].path)
 
     def write(out: Path, _: str) -> dict[str, Any]:
         seed = seed_for(settings.seed, "two_tower_model", day)
         config = TwoTowerConfig(max_epochs=settings.max_epochs)
         model, history = train_two_tower(data, config, seed, context.log.info)
         save_checkpoint(model, history, out)
-        curves = {"training loss": history.loss, f"validation {METRIC}": history.validation}
+        metric = validation_metric(data.items)
+        curves = {"training loss": history.loss, f"validation {metric}": history.validation}
         return {
             "rows": len(data.rows["item_id"]),
             "epochs": len(history.loss),
             "best_epoch": history.best_epoch,
-            METRIC: max(history.validation),
+            metric: max(history.validation),
             "curves": line_plot(curves, "epoch", f"Two-tower, as of {day}"),
         }
 
     return publish(context, artifacts, write)
 
 
-@asset(**TRAINER, kinds={"onnx"}, ins={"joined_interactions": WINDOW})
+@asset(**TRAINER, kinds={"onnx"})
 def query_tower(
     context: AssetExecutionContext,
     artifacts: Artifacts,
     two_tower_model: Days,
-    nvt_workflows: Days,
-    encoded_interactions: Days,
-    joined_interactions: Days,
-    image_embeddings: Artifact,
-    text_embeddings: Artifact,
+    training_set: Days,
 ) -> MaterializeResult[None]:
     """The query tower as one ONNX model with named inputs: what a request runs."""
     from rec_assets.models.onnx_export import export_onnx
     from rec_assets.models.rows import USER_FEATURES, take
     from rec_assets.models.train_two_tower import restore_two_tower
+    from rec_assets.models.training_set import TrainingSet
     from rec_assets.serving.graph import EMBEDDING_DIM
     from rec_assets.serving.onnx_model import OnnxModel
 
     day = only(context)
-    data = training_data(
-        day, nvt_workflows, encoded_interactions, joined_interactions, image_embeddings, text_embeddings
-    )
+    data = TrainingSet.load(training_set[day].path)
 
     def write(out: Path, _: str) -> dict[str, Any]:
         model = restore_two_tower(data.schema, data.items, two_tower_model[day].path)
@@ -109,24 +79,19 @@ def query_tower(
     return publish(context, artifacts, write)
 
 
-@asset(**TRAINER, kinds={"numpy"}, ins={"joined_interactions": WINDOW})
+@asset(**TRAINER, kinds={"numpy"})
 def item_embeddings(
     context: AssetExecutionContext,
     artifacts: Artifacts,
     two_tower_model: Days,
-    nvt_workflows: Days,
-    encoded_interactions: Days,
-    joined_interactions: Days,
-    image_embeddings: Artifact,
-    text_embeddings: Artifact,
+    training_set: Days,
 ) -> MaterializeResult[None]:
     """The candidate tower's vector of every item of the catalogue, chosen before or not."""
     from rec_assets.models.train_two_tower import item_vectors, restore_two_tower
+    from rec_assets.models.training_set import TrainingSet
 
     day = only(context)
-    data = training_data(
-        day, nvt_workflows, encoded_interactions, joined_interactions, image_embeddings, text_embeddings
-    )
+    data = TrainingSet.load(training_set[day].path)
 
     def write(out: Path, _: str) -> dict[str, Any]:
         vectors = item_vectors(restore_two_tower(data.schema, data.items, two_tower_model[day].path), data.items)
@@ -162,27 +127,22 @@ def faiss_index(context: AssetExecutionContext, artifacts: Artifacts, item_embed
     return publish(context, artifacts, write)
 
 
-@asset(**TRAINER, kinds={"tensorflow", "onnx"}, ins={"joined_interactions": WINDOW})
+@asset(**TRAINER, kinds={"tensorflow", "onnx"})
 def dlrm_model(
     context: AssetExecutionContext,
     artifacts: Artifacts,
     query_tower: Days,
     faiss_index: Days,
-    nvt_workflows: Days,
-    encoded_interactions: Days,
-    joined_interactions: Days,
-    image_embeddings: Artifact,
-    text_embeddings: Artifact,
+    training_set: Days,
 ) -> MaterializeResult[None]:
     """The DLRM ranker, trained on what retrieval returns and kept only where its list beats the retrieval order."""
     from rec_assets.models.checkpoints import save_checkpoint
     from rec_assets.models.retrieval import retrieve_for
     from rec_assets.models.train_dlrm import METRIC, RankerConfig, export_ranker, train_ranker
+    from rec_assets.models.training_set import TrainingSet
 
     settings, day = get_settings(), only(context)
-    data = training_data(
-        day, nvt_workflows, encoded_interactions, joined_interactions, image_embeddings, text_embeddings
-    )
+    data = TrainingSet.load(training_set[day].path)
     tower, index = query_tower[day] / "model.onnx", faiss_index[day] / "index.faiss"
 
     def write(out: Path, _: str) -> dict[str, Any]:

@@ -11,15 +11,19 @@ import typer
 from rec_assets.cli.console import load_settings, say
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from rec_assets.settings import Settings
 
 SHOWN = 8
+HOLDING = {"mobile": "on a phone ", "desktop": "on a desktop ", "tablet": "on a tablet "}
 
 
 def demo() -> None:
     """Build the graph, serve it, ask it for recommendations, and leave nothing running."""
     from rec_assets.local import supervision
     from rec_assets.local.dagster_home import prepare_dagster_home
+    from rec_assets.settings import DEFAULT_SOURCE
 
     settings = load_settings()
     prepare_dagster_home(settings)
@@ -31,8 +35,10 @@ def demo() -> None:
         rebuilt = materialize_stale(settings)
         say(f"\n{rebuilt} assets materialized in {time.monotonic() - started:.0f} s\n")
         show(settings)
+    say("\nNothing is left running. Next:")
+    if settings.source != DEFAULT_SOURCE:
+        say(f"  {f'export REC_SOURCE={settings.source}':<32}so that all of these are about this source")
     say(
-        "\nNothing is left running. Next:\n"
         "  make dev                        the asset graph in Dagster's UI, with the servers up\n"
         "  .venv/bin/rec up                the servers alone; then\n"
         "  .venv/bin/rec recommend 42      anyone's list, and .venv/bin/rec --help for the rest\n"
@@ -41,7 +47,10 @@ def demo() -> None:
 
 
 def show(settings: "Settings") -> None:
-    """Prints what the live bundle recommends to a known user, to strangers, and after some items were seen."""
+    """Prints what the live bundle recommends to a known user, to strangers, and after some items were seen.
+
+    Devices are part of the questions only where the source knows them.
+    """
     from datetime import datetime, timedelta
 
     from rec_assets.cli.items import describe, print_items
@@ -49,33 +58,41 @@ def show(settings: "Settings") -> None:
     from rec_assets.serving.client import Client, Device
 
     client, history = Client(settings), History.connect(settings)
-    user = busiest_user(settings)
+    rows = last_day(settings)
+    user, devices_are_known = busiest_user(rows), bool((rows["device_type"] >= 0).any())
     day = datetime.combine(settings.as_of, datetime.min.time(), UTC) + timedelta(days=1)
     history.flush(user)  # what an earlier demo marked as seen
 
-    def ask(title: str, user_id: int, device: Device, hour: int) -> list[int]:
-        answer = client.recommend(user_id, device, day + timedelta(hours=hour), SHOWN)
+    def ask(who: str, user_id: int, device: Device, hour: int) -> list[int]:
+        held = device if devices_are_known else None
+        answer = client.recommend(user_id, held, day + timedelta(hours=hour), SHOWN)
+        title = f"{who}, {HOLDING[held] if held else ''}at {hour:02d}:00"
         scores = [f"{score:.4f}" for _, score in answer]
         print_items(f"{title}  ({answer.milliseconds:.1f} ms)", "score", describe(settings, answer.item_ids), scores)
         return answer.item_ids.tolist()
 
-    first = ask(f"User {user}, who is known, on a desktop at 10:00", user, "desktop", 10)
-    ask("A visitor nobody knows, on a phone at 20:00", -1, "mobile", 20)
-    ask("A visitor nobody knows, on a desktop at 09:00", -1, "desktop", 9)
+    first = ask(f"User {user}, who is known", user, "desktop", 10)
+    ask("A visitor nobody knows", -1, "mobile", 20)
+    ask("A visitor nobody knows", -1, "desktop", 9)
     history.record(user, first[:2], int(time.time()))
     again = ask(f"User {user} again, having seen items {first[0]} and {first[1]}", user, "desktop", 10)
     gone = not set(first[:2]) & set(again)
     say(f"Items {first[0]} and {first[1]} are {'gone' if gone else 'STILL THERE: is the seen filter running?'}.")
 
 
-def busiest_user(settings: "Settings") -> int:
-    """Returns who interacted most on the as-of day; ties go to the smallest id."""
+def last_day(settings: "Settings") -> "pl.DataFrame":
+    """Returns the checked interactions of the as-of day."""
     import polars as pl
 
     from rec_assets.storage import ArtifactStore
 
     rows = ArtifactStore(settings.artifacts_dir).get("raw_interactions", settings.as_of.isoformat())
-    counts = pl.read_parquet(rows / "interactions.parquet")["user_id"].value_counts()
+    return pl.read_parquet(rows / "interactions.parquet")
+
+
+def busiest_user(rows: "pl.DataFrame") -> int:
+    """Returns who interacted most; ties go to the smallest id."""
+    counts = rows["user_id"].value_counts()
     return int(counts.sort(["count", "user_id"], descending=[True, False])["user_id"][0])
 
 

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from rec_assets.settings import Settings
 
-# One training at a time fits a laptop's memory; nothing is reported to anyone.
+# One training at a time fits a laptop's memory; nothing is reported to anyone, and nobody is asked to sign up.
 INSTANCE = """\
+nux:
+  enabled: false
 telemetry:
   enabled: false
 concurrency:

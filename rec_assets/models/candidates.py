@@ -20,9 +20,7 @@ class Candidates:
 def retrieve(index: faiss.Index, items: ItemTable, queries: npt.NDArray[np.float32], k: int) -> Candidates:
     """Searches the index; k is cut to the size of the catalogue."""
     scores, raw_ids = index.search(queries, min(k, index.ntotal))
-    encoded = np.zeros(items.raw_ids.max() + 1, np.int32)
-    encoded[items.raw_ids[items.catalogue]] = items.catalogue
-    return Candidates(encoded[raw_ids], scores)
+    return Candidates(items.encode(raw_ids), scores)
 
 
 def training_lists(

@@ -69,6 +69,5 @@ class Ranker(tf.keras.Model):
             first = tf.zeros(tf.shape(logits)[0], tf.int32)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(first, logits))
             total = loss + tf.add_n(self.losses) if self.losses else loss
-        variables = self.trainable_variables
-        self.optimizer.apply_gradients(zip(tape.gradient(total, variables), variables, strict=True))
+        self.optimizer.minimize(total, self.trainable_variables, tape=tape)
         return {"loss": loss}

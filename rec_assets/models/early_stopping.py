@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -46,8 +46,10 @@ def fit_until_best(
         best = validate()
         history.validation.append(best)
     for epoch in range(max_epochs):
-        fitted: Any = model.fit(epoch_batches(epoch), epochs=1, verbose=0)
-        history.loss.append(float(fitted.history["loss"][-1]))
+        losses: list[float] = []
+        collect = tf.keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: losses.append(logs["loss"]))  # noqa: B023
+        model.fit(epoch_batches(epoch), epochs=1, verbose=0, callbacks=[collect])
+        history.loss.append(float(np.mean(losses)))
         value = validate()
         history.validation.append(value)
         report(f"epoch {epoch + 1}: loss {history.loss[-1]:.4f}, validation {value:.4f}")

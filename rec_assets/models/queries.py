@@ -46,6 +46,22 @@ class Queries:
             self.cold[index],
         )
 
+    def save(self, folder: Path) -> None:
+        """Writes a new folder."""
+        folder.mkdir()
+        columns = {f"columns/{name}": array for name, array in self.columns.items()}
+        own = {name: getattr(self, name) for name in ("user_ids", "timestamps", "device_types", "cold")}
+        np.savez(folder / "queries.npz", **own, **columns)
+        self.relevant.write_parquet(folder / "relevant.parquet")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Queries":
+        """Reads what `save` wrote."""
+        with np.load(folder / "queries.npz") as arrays:
+            columns = {n.removeprefix("columns/"): arrays[n] for n in arrays.files if n.startswith("columns/")}
+            own = {name: arrays[name] for name in ("user_ids", "timestamps", "device_types", "cold")}
+        return cls(**own, columns=columns, relevant=pl.read_parquet(folder / "relevant.parquet"))
+
     def sample(self, size: int, seed: int) -> "Queries":
         """Returns at most `size` queries, drawn without replacement and kept in order."""
         if len(self) <= size:

@@ -61,6 +61,26 @@ class ItemTable:
         """Returns the features of encoded ids, each [n] or [n, d]."""
         return take(self.features, np.asarray(item_ids, np.int64))
 
+    def encode(self, raw_ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int32]:
+        """Returns the encoded ids of items of the catalogue, in the shape given."""
+        catalogue = self.catalogue
+        order = np.argsort(self.raw_ids[catalogue])
+        places = np.searchsorted(self.raw_ids[catalogue], raw_ids, sorter=order)
+        return catalogue[order[places]].astype(np.int32)
+
+    def save(self, file: Path) -> None:
+        """Writes one npz."""
+        features = {f"features/{name}": array for name, array in self.features.items()}
+        np.savez(file, raw_ids=self.raw_ids, counts=self.counts, **features)
+
+    @classmethod
+    def load(cls, file: Path) -> "ItemTable":
+        """Reads what `save` wrote."""
+        with np.load(file) as arrays:
+            names = [name for name in arrays.files if name.startswith("features/")]
+            features = {name.removeprefix("features/"): arrays[name] for name in names}
+            return cls(arrays["raw_ids"], features, arrays["counts"])
+
     @property
     def catalogue(self) -> npt.NDArray[np.int64]:
         """The encoded ids of real items."""

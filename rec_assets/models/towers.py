@@ -80,6 +80,5 @@ class TwoTower(tf.keras.Model):
             labels = tf.range(tf.shape(item_ids)[0])
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
             total = loss + tf.add_n(self.losses) if self.losses else loss
-        variables = self.trainable_variables
-        self.optimizer.apply_gradients(zip(tape.gradient(total, variables), variables, strict=True))
+        self.optimizer.minimize(total, self.trainable_variables, tape=tape)
         return {"loss": loss}

@@ -15,7 +15,7 @@ from rec_assets.models.early_stopping import History, Report, fit_until_best
 from rec_assets.models.evaluation import score_lists
 from rec_assets.models.onnx_export import export_onnx
 from rec_assets.models.rows import CONTEXT_FEATURES, USER_FEATURES, Arrays, ItemTable, as_columns, take
-from rec_assets.models.training_data import TrainingData
+from rec_assets.models.training_set import TrainingSet
 from rec_assets.serving.onnx_model import OnnxModel
 
 METRIC = "ndcg@10"
@@ -51,7 +51,7 @@ def example_columns(items: ItemTable, rows: int) -> Arrays:
 
 
 def train_ranker(
-    data: TrainingData,
+    data: TrainingSet,
     candidates: Candidates,
     validation_candidates: Candidates,
     config: RankerConfig,

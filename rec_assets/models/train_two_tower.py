@@ -17,11 +17,11 @@ from rec_assets.models.evaluation import score_lists
 from rec_assets.models.item_index import ItemVectors, build_index
 from rec_assets.models.rows import USER_FEATURES, Arrays, ItemTable, column_batches
 from rec_assets.models.towers import TwoTower, build_candidate_tower, build_query_tower
-from rec_assets.models.training_data import TrainingData
+from rec_assets.models.training_set import TrainingSet
 
-METRIC = "recall@300"
 VALIDATION_USERS = 3_000  # a standard error near 0.01, at a second an epoch
 ENCODE_BATCH = 8_192
+SMALL_CATALOGUE = 1_000
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def build_two_tower(schema: Schema, items: ItemTable, config: TwoTowerConfig) ->
 
 
 def train_two_tower(
-    data: TrainingData,
+    data: TrainingSet,
     config: TwoTowerConfig,
     seed: int,
     report: Report,
@@ -64,10 +64,12 @@ def train_two_tower(
     model.compile(optimizer=tf.keras.optimizers.legacy.Adam(config.learning_rate))
     sample = data.validation.sample(VALIDATION_USERS, seed)
 
+    metric = validation_metric(items)
+
     def validate() -> float:
         index = build_index(item_vectors(model, items))
         lists = index.search(encode_users(model, sample.columns), 300)[1]
-        return score_lists(sample.user_ids, lists, sample.relevant, (METRIC,))[METRIC]
+        return score_lists(sample.user_ids, lists, sample.relevant, (metric,))[metric]
 
     history = fit_until_best(
         model,
@@ -79,6 +81,11 @@ def train_two_tower(
     )
     _average_untrained_items(model, items)
     return model, history
+
+
+def validation_metric(items: ItemTable) -> str:
+    """Recall at the depth of retrieval, or at 100 where a catalogue is so small that everything would be recalled."""
+    return "recall@300" if len(items.catalogue) > SMALL_CATALOGUE else "recall@100"
 
 
 def restore_two_tower(schema: Schema, items: ItemTable, checkpoint: Path) -> TwoTower:

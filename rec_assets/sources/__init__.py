@@ -1,4 +1,4 @@
-"""Where raw days come from (generated retail, or files of one's own), and the contract that all of it must keep."""
+"""Where raw days come from (generated retail, real groceries, one's own files), and the contract that all must keep."""
 
 from rec_assets.settings import Settings
 from rec_assets.sources.base import BestRanking, Source
@@ -21,11 +21,15 @@ __all__ = [
 
 
 def open_source(settings: Settings) -> Source:
-    """Returns the source that the settings name; raises ActionableError where its location is missing or empty."""
+    """Returns the source that the settings name; raises ActionableError where it cannot be there."""
     if settings.source == "files":
         from rec_assets.sources.files import FilesSource
 
         return FilesSource(settings.files_location, settings.start_date)
+    if settings.source == "completejourney":
+        from rec_assets.sources.completejourney import CompleteJourneySource
+
+        return CompleteJourneySource(settings.start_date, settings.days)
     from rec_assets.sources.retail import RetailParameters, RetailSource
 
     return RetailSource(

@@ -7,6 +7,7 @@ from pathlib import Path
 import nvtabular as nvt
 import polars as pl
 from merlin.io import Dataset
+from merlin.schema import Schema
 
 from rec_assets.workflows.export import export_lookups
 from rec_assets.workflows.graph import SUBGRAPHS, build_workflow
@@ -61,12 +62,16 @@ def transform_rows(workflow_dir: Path, files: Sequence[Path], output: Path) -> i
     return rows
 
 
-def transform_items(workflow_dir: Path, items_file: Path, output: Path) -> int:
-    """Transforms the catalogue with the item workflow into one parquet, with `raw_item_id` beside the features."""
+def transform_items(workflow_dir: Path, items_file: Path) -> pl.DataFrame:
+    """Transforms the catalogue with the item workflow into encoded features, with `raw_item_id` beside them."""
     encoded = _transformed(nvt.Workflow.load(str(workflow_dir)), items_file)
     raw_ids = pl.read_parquet(items_file, columns=["item_id"])["item_id"].alias("raw_item_id")
-    encoded.with_columns(raw_ids).write_parquet(output)
-    return encoded.height
+    return encoded.with_columns(raw_ids)
+
+
+def output_schema(workflow_dir: Path) -> Schema:
+    """The Merlin schema of what a saved workflow makes."""
+    return nvt.Workflow.load(str(workflow_dir)).output_schema
 
 
 def _transformed(workflow: nvt.Workflow, file: Path) -> pl.DataFrame:

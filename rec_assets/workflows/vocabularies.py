@@ -7,6 +7,7 @@ import numpy.typing as npt
 import polars as pl
 
 AGE_BOUNDARIES = (18, 25, 35, 50, 65)
+NO_VALUE = -2  # NVTabular needs one entry even where nothing is known; no row has this one
 UNSEEN_AGE = 40.0  # the mean age where no training row has one
 
 Vocabulary = npt.NDArray[np.int64]
@@ -30,7 +31,8 @@ def fit_inputs(train: pl.LazyFrame, items: pl.LazyFrame) -> FitInputs:
 
     def values(frame: pl.LazyFrame, column: str) -> Vocabulary:
         known = frame.select(pl.col(column).cast(pl.Int64)).filter(pl.col(column) >= 0).unique().sort(column)
-        return known.collect(engine="streaming")[column].to_numpy()
+        found = known.collect(engine="streaming")[column].to_numpy()
+        return found if len(found) else np.array([NO_VALUE], np.int64)
 
     categories = values(items, "category_l1")
     vocabularies = {

@@ -44,7 +44,7 @@ def test_rebuilding_a_day_that_did_not_change_leaves_everything_below_it_fresh(p
 def test_training_again_gives_the_same_model(pipeline: Pipeline) -> None:
     from rec_assets.definitions import defs
 
-    assets = ["nvt_workflows", "encoded_interactions", "two_tower_model", "item_embeddings", "faiss_index"]
+    assets = ["nvt_workflows", "training_set", "two_tower_model", "item_embeddings", "faiss_index"]
     before = {asset: pipeline.artifact(asset).digest for asset in assets[1:]}
     with DagsterInstance.get() as instance:
         result = materialize(
@@ -108,6 +108,16 @@ def test_every_asset_shows_what_a_person_would_look_at(pipeline: Pipeline) -> No
             event = instance.get_latest_materialization_event(AssetKey(asset))
             assert event is not None and event.asset_materialization is not None
             assert wanted | {"path", "digest", "bytes", "seconds"} <= set(event.asset_materialization.metadata)
+
+
+def test_bundling_again_gives_the_same_bundle(pipeline: Pipeline) -> None:
+    from rec_assets.definitions import defs
+
+    before = pipeline.artifact("model_bundle")
+    with DagsterInstance.get() as instance:
+        given = {"instance": instance, "resources": defs.resources, "partition_key": pipeline.day}
+        assert materialize([*defs.assets], selection=["model_bundle"], **given).success
+    assert pipeline.artifact("model_bundle") == before
 
 
 def test_the_bundle_is_whole_and_says_where_it_comes_from(pipeline: Pipeline) -> None:
