@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from rec_assets.local.dagster_home import prepare_dagster_home
 from rec_assets.local.supervision import services
 from rec_assets.serving import repository
 from rec_assets.serving.bundle import Bundle
-from rec_assets.settings import Settings, get_settings
+from rec_assets.settings import Settings
 from rec_assets_tests.pipeline import Pipeline, environment, settings_from
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.serving.synthetic import make_bundle
@@ -34,16 +35,19 @@ def shop(shop_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def built_pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """From raw days to a version live on Triton; the servers stay up for the session."""
     variables = environment(tmp_path_factory.mktemp("pipeline"))
-    with settings_from(variables) as settings, services(settings):
-        from rec_assets.pipeline import materialize_stale
+    with settings_from(variables) as settings:
+        pass
+    with services(settings):
+        with settings_from(variables):
+            from rec_assets.pipeline import materialize_stale
 
-        built = Pipeline(variables, settings, materialize_stale(settings))
-        get_settings.cache_clear()
-        yield built
+            materialized = materialize_stale(settings)
+        yield Pipeline(variables, settings, materialized)
 
 
 @pytest.fixture
 def pipeline(built_pipeline: Pipeline) -> Iterator[Pipeline]:
     """The session's pipeline, with the process's settings being its own."""
-    with settings_from(built_pipeline.environment):
+    with settings_from(built_pipeline.environment) as settings:
+        prepare_dagster_home(settings)
         yield built_pipeline
