@@ -1,8 +1,9 @@
-"""What the suite starts once: a shop of real servers with a tiny bundle, and the graph materialized at a small size."""
+"""What the suite starts once: a Valkey, a shop of real servers with a tiny bundle, and the graph at a small size."""
 
 from collections.abc import Iterator
 
 import pytest
+import redis
 
 from rec_assets.local.dagster_home import prepare_dagster_home
 from rec_assets.local.supervision import services
@@ -10,8 +11,21 @@ from rec_assets.serving import repository
 from rec_assets.serving.bundle import Bundle
 from rec_assets.settings import Settings
 from rec_assets_tests.pipeline import Pipeline, environment, settings_from
-from rec_assets_tests.servers import free_port
+from rec_assets_tests.servers import free_port, running_valkey
 from rec_assets_tests.serving.synthetic import make_bundle
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    with running_valkey(tmp_path_factory.mktemp("valkey")) as settings:
+        yield settings
+
+
+@pytest.fixture
+def valkey(valkey_server: Settings) -> Settings:
+    """Settings that reach an empty Valkey."""
+    redis.Redis(valkey_server.host, valkey_server.valkey_port).flushall()
+    return valkey_server
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,7 @@ from rec_assets.models.item_index import ItemVectors, build_index, recall_agains
 
 def vectors(count: int, dim: int = 16) -> ItemVectors:
     rng = np.random.default_rng(0)
-    return ItemVectors(
-        (1000 + 7 * np.arange(count)).astype(np.int32), rng.normal(size=(count, dim)).astype(np.float32)
-    )
+    return ItemVectors((1000 + 7 * np.arange(count)).astype(np.int32), rng.normal(size=(count, dim)).astype(np.float32))
 
 
 def test_thousands_of_items_are_searched_exactly_and_answer_raw_ids() -> None:

@@ -1,15 +1,12 @@
-"""A bundle with random weights, its stages, and a real Valkey that is empty before every test."""
-
-from collections.abc import Iterator
+"""A bundle with random weights, and its stages."""
 
 import pytest
-import redis
 
 from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.graph_runner import load_stages
 from rec_assets.serving.stages import Stage
 from rec_assets.settings import Settings
-from rec_assets_tests.servers import free_port, running_valkey
+from rec_assets_tests.servers import free_port
 from rec_assets_tests.serving.synthetic import make_bundle
 
 
@@ -24,16 +21,3 @@ def stages_alone(tiny_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) 
     """All stages, with no Valkey to be found; lists of 10."""
     away = Settings(home=tmp_path_factory.mktemp("alone"), valkey_port=free_port(), ranking_topk=10)
     return load_stages(tiny_bundle, away)
-
-
-@pytest.fixture(scope="session")
-def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    with running_valkey(tmp_path_factory.mktemp("valkey")) as settings:
-        yield settings
-
-
-@pytest.fixture
-def valkey(valkey_server: Settings) -> Settings:
-    """Settings that reach an empty Valkey."""
-    redis.Redis(valkey_server.host, valkey_server.valkey_port).flushall()
-    return valkey_server

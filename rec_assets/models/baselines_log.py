@@ -1,0 +1,94 @@
+"""Training rows as a matrix of users by items: what every baseline counts in, and how its scores become lists."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import scipy.sparse as sp
+
+Rows = npt.NDArray[np.int64]
+# Rows of the matrix [b] to the score of every item, float32 [b, items]; zero where there is nothing to say.
+Scores = Callable[[Rows], npt.NDArray[np.float32]]
+DAY_SECONDS = 86_400
+USERS_A_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Log:
+    """Who chose what when.
+
+    Items come most popular first. So a stable sort by any score breaks ties, and fills what a method has nothing to
+    say on, by popularity.
+
+    Attributes:
+        user_ids: raw, ascending, int32 [u].
+        item_ids: raw, int32 [m].
+        user_rows: row of each interaction, int64 [n].
+        item_columns: column of each interaction, int64 [n].
+        ages: days from each interaction to the end of the last day, float64 [n].
+    """
+
+    user_ids: npt.NDArray[np.int32]
+    item_ids: npt.NDArray[np.int32]
+    user_rows: Rows
+    item_columns: Rows
+    ages: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame, popularity_days: int) -> "Log":
+        """Builds the log of rows with user_id, item_id and timestamp; raises ValueError where there are none.
+
+        Popularity is the count of the last `popularity_days` days; ties by the count of all days, then by id.
+        """
+        if rows.is_empty():
+            raise ValueError("no rows to learn from")
+        end = end_of(rows)
+        recent = (pl.col("timestamp") >= end - popularity_days * DAY_SECONDS).sum()
+        ranking = rows.group_by("item_id").agg(recent=recent, rows=pl.len())
+        ranking = ranking.sort("recent", "rows", "item_id", descending=[True, True, False]).with_row_index("column")
+        users, user_rows = np.unique(rows["user_id"].to_numpy(), return_inverse=True)
+        columns = rows.join(ranking, on="item_id", maintain_order="left")["column"].to_numpy()
+        ages = (end - rows["timestamp"].to_numpy()) / DAY_SECONDS
+        return cls(users, ranking["item_id"].to_numpy(), user_rows, columns.astype(np.int64), ages)
+
+    def matrix(self, weights: npt.NDArray[np.floating[Any]] | None = None) -> sp.csr_matrix:
+        """Sums weights (default 1) of the interactions of each pair, float64 [u + 1, m]; a stranger's row is empty."""
+        values = np.ones(len(self.ages)) if weights is None else weights
+        shape = (len(self.user_ids) + 1, len(self.item_ids))
+        return sp.csr_matrix((values, (self.user_rows, self.item_columns)), shape, np.float64)
+
+    def rows_of(self, user_ids: npt.NDArray[np.int32]) -> Rows:
+        """Returns the matrix row of each raw user id [q]; strangers get the last one."""
+        rows = np.searchsorted(self.user_ids, user_ids)
+        found = np.append(self.user_ids, -1)[rows] == user_ids
+        return np.where(found, rows, len(self.user_ids))
+
+    def lists(
+        self, scores: Scores, user_ids: npt.NDArray[np.int32], depth: int, *, new_only: bool = False
+    ) -> npt.NDArray[np.int32]:
+        """Raw ids of the best items [q, min(depth, m)]; `new_only` leaves out a user's own, -1 where none remain."""
+        rows = self.rows_of(user_ids)
+        parts = []
+        for start in range(0, len(rows), USERS_A_BATCH):
+            part = rows[start : start + USERS_A_BATCH]
+            batch = scores(part)
+            if new_only:
+                batch[self._counts[part].nonzero()] = -np.inf
+            order = np.argsort(-batch, axis=1, kind="stable")[:, :depth]
+            left = np.take_along_axis(batch, order, axis=1) > -np.inf
+            parts.append(np.where(left, self.item_ids[order], np.int32(-1)))
+        return np.concatenate(parts)
+
+    @cached_property
+    def _counts(self) -> sp.csr_matrix:
+        return self.matrix()
+
+
+def end_of(rows: pl.DataFrame) -> int:
+    """Returns the midnight (unix seconds) that ends the last day of some rows."""
+    last: Any = rows["timestamp"].max()
+    return (int(last) // DAY_SECONDS + 1) * DAY_SECONDS
