@@ -3,6 +3,7 @@
 import logging
 import os
 import warnings
+from typing import Any
 
 
 def quiet_tensorflow() -> None:
@@ -16,8 +17,14 @@ def quiet_tensorflow() -> None:
 
 def quiet_deprecations() -> None:
     """For a person's terminal: what libraries deprecate among themselves is nothing that he can act on."""
-    warnings.filterwarnings("ignore", category=DeprecationWarning)
-    warnings.filterwarnings("ignore", category=FutureWarning)
+    show = warnings.showwarning
+
+    def show_others(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if not issubclass(category, (DeprecationWarning, FutureWarning)):
+            show(message, category, *where)
+
+    # A filter would not do: Feast and others put their own before it when they are imported.
+    warnings.showwarning = show_others
 
 
 def quiet_dagster() -> None:
