@@ -14,7 +14,7 @@ EXPORT_TOLERANCE = 1e-5
 
 def _metric(artifact: Artifact, method: str, metric: str) -> float:
     table = pl.read_parquet(artifact / METRICS_FILE)
-    return float(table.filter((pl.col("method") == method) & (pl.col("segment") == "all"))[metric][0])
+    return float(table.filter(track="all", segment="all", method=method)[metric][0])
 
 
 @asset_check(asset=nvt_workflows, partitions_def=daily, blocking=True)

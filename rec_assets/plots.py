@@ -2,6 +2,7 @@
 
 import base64
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -57,9 +58,24 @@ def bar_plot(groups: Mapping[str, Mapping[str, float]], y_label: str, title: str
         places = [i + (number - (len(groups) - 1) / 2) * width for i in range(len(labels))]
         bars = axis.bar(places, [values.get(label, 0.0) for label in labels], width, label=name)
         axis.bar_label(bars, fmt="%.3f", fontsize=7)
-    axis.set(xticks=range(len(labels)), xticklabels=labels, ylabel=y_label, title=title)
+    names = [textwrap.fill(label, 11) for label in labels]
+    axis.set(xticks=range(len(labels)), xticklabels=names, ylabel=y_label, title=title)
+    axis.tick_params(axis="x", labelsize=8)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(fontsize=8)
+    return _embed(figure, title)
+
+
+def reliability_plot(scores: Sequence[float], rates: Sequence[float], title: str) -> MarkdownMetadataValue:
+    """How often what is scored so comes true, beside the diagonal of honest scores; both logarithmic."""
+    figure = _figure((4.2, 4.0))
+    axis = figure.subplots()
+    shown = [(score, rate) for score, rate in zip(scores, rates, strict=True) if score > 0 and rate > 0]
+    ends = [min(map(min, shown)), max(map(max, shown))] if shown else [0.01, 1.0]
+    axis.plot(ends, ends, color="0.7", linestyle="--")
+    axis.plot([score for score, _ in shown], [rate for _, rate in shown], marker="o", markersize=4, color="C0")
+    axis.set(xscale="log", yscale="log", xlabel="score", ylabel="observed rate", title=title)
+    axis.spines[["top", "right"]].set_visible(False)
     return _embed(figure, title)
 
 

@@ -3,7 +3,7 @@
 import logging
 import os
 import warnings
-from typing import Any
+from typing import TextIO
 
 
 def quiet_tensorflow() -> None:
@@ -19,9 +19,16 @@ def quiet_deprecations() -> None:
     """For a person's terminal: what libraries deprecate among themselves is nothing that he can act on."""
     show = warnings.showwarning
 
-    def show_others(message: Warning | str, category: type[Warning], *where: Any) -> None:
+    def show_others(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
         if not issubclass(category, (DeprecationWarning, FutureWarning)):
-            show(message, category, *where)
+            show(message, category, filename, lineno, file, line)
 
     # A filter would not do: Feast and others put their own before it when they are imported.
     warnings.showwarning = show_others

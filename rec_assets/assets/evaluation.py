@@ -5,28 +5,27 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from dagster import AssetExecutionContext, AssetIn, MaterializeResult, MetadataValue, asset
+from dagster import AssetExecutionContext, AssetIn, MaterializeResult, asset
 
 from rec_assets.assets.features import Days
 from rec_assets.assets.preprocessing import ROWS
 from rec_assets.assets.publishing import OWNERS, only, publish
-from rec_assets.features.popularity import POPULARITY_DAYS
 from rec_assets.op_tags import CPU
 from rec_assets.partitions import daily, model_window, training_split
-from rec_assets.plots import bar_plot
+from rec_assets.plots import bar_plot, preview, reliability_plot
 from rec_assets.resources import Artifacts
+from rec_assets.seeds import seed_for
 from rec_assets.settings import get_settings
 from rec_assets.sources import open_source
 
-METRICS_FILE = "metrics.parquet"
-BEST = "best possible"
+METRICS_FILE, CALIBRATION_FILE = "metrics.parquet", "calibration.parquet"
 
 
 @asset(
     group_name="evaluation",
     owners=OWNERS,
     op_tags=CPU,
-    code_version="1",
+    code_version="2",
     kinds={"polars"},
     partitions_def=daily,
     ins={"joined_interactions": AssetIn(partition_mapping=model_window)},
@@ -40,54 +39,55 @@ def model_evaluation(
     training_set: Days,
     joined_interactions: Days,
 ) -> MaterializeResult[None]:
-    """Recall and NDCG of retrieval and of the ranked list on the validation days, beside popularity.
+    """Retrieval and ranked list on the validation days, by segment, beside popularity, repeats, item-kNN and ALS.
 
-    One query a user, at his first arrival of the period; relevant is all he chose in it. No seen filter. The exported
-    models are judged, as they are served.
+    One query a user, at his first arrival of the period; relevant is all he chose in it (track all), or what of it he
+    never chose before (track new). No seen filter. The exported models are judged, as they are served.
     """
-    from rec_assets.models.judging import DEPTH, judge, popularity_list, reranked_lists, retrieval_lists
-    from rec_assets.models.retrieval import retrieve_for
+    from rec_assets.models.comparison import compare
+    from rec_assets.models.judging import ALL, NEW
+    from rec_assets.models.served_lists import ServedModels
     from rec_assets.models.training_set import TrainingSet
 
     settings, day = get_settings(), only(context)
-    data = TrainingSet.load(training_set[day].path)
     train_days, valid_days = training_split(list(joined_interactions), settings)
 
     def write(out: Path, _: str) -> dict[str, Any]:
-        queries = data.validation
-        candidates = retrieve_for(
-            query_tower[day] / "model.onnx", faiss_index[day] / "index.faiss", queries.columns, data.items, DEPTH
+        data = TrainingSet.load(training_set[day].path)
+        models = ServedModels(
+            query_tower[day] / "model.onnx",
+            faiss_index[day] / "index.faiss",
+            dlrm_model[day] / "model.onnx",
+            data.items,
         )
-        week = [joined_interactions[d] / ROWS for d in train_days[-POPULARITY_DAYS:]]
-        lists = {
-            "popularity": popularity_list(week, len(queries)),
-            "retrieval": retrieval_lists(candidates, data.items),
-            "ranked": reranked_lists(dlrm_model[day] / "model.onnx", queries.columns, candidates, data.items),
-        }
+        history = pl.read_parquet(
+            [joined_interactions[d] / ROWS for d in train_days], columns=["user_id", "item_id", "timestamp"]
+        )
+        seed = seed_for(settings.seed, "model_evaluation", day)
         best = open_source(settings).best_ranking
-        if best is not None:
-            lists[BEST] = best(queries.user_ids, queries.timestamps, queries.device_types, DEPTH)
-        verdict = judge(queries, lists)
+        verdict, calibration = compare(models, data.validation, history, best, len(valid_days), seed)
         verdict.table.write_parquet(out / METRICS_FILE)
-        context.log.info(f"{verdict.table}")
-        shown = ("recall@10", "recall@100", "ndcg@10")
-        bars = {m: {name: verdict.value(m, name) for name in shown} for m in lists}
+        calibration.table.write_parquet(out / CALIBRATION_FILE)
+        overall = verdict.table.filter(segment="all")
+        context.log.info(f"{overall}")
+        bars = {
+            f"track {track}": dict(overall.filter(track=track).select("method", "ndcg@10").iter_rows())
+            for track in (ALL, NEW)
+        }
         return {
             "validation_days": f"{valid_days[0]} … {valid_days[-1]}",
-            "users": len(queries),
-            "cold_users": int(queries.cold.sum()),
+            "users": len(data.validation),
+            "cold_users": int(data.validation.cold.sum()),
             "retrieval recall@100": verdict.value("retrieval", "recall@100"),
             "ranked ndcg@10": verdict.value("ranked", "ndcg@10"),
             "popularity ndcg@10": verdict.value("popularity", "ndcg@10"),
-            "table": markdown_table(verdict.table),
-            "plot": bar_plot(bars, "", f"Validation {date.fromisoformat(valid_days[0]):%d %b} on, all users"),
+            "plot": bar_plot(bars, "NDCG@10", f"Validation {date.fromisoformat(valid_days[0]):%d %b} on, all users"),
+            **{f"track {t}": preview(verdict.table.filter(track=t), verdict.table.height) for t in (ALL, NEW)},
+            "reliability": reliability_plot(
+                calibration.table["score"].to_list(), calibration.table["rate"].to_list(), "Scores of the ranked list"
+            ),
+            "brier score": calibration.brier,
+            "expected calibration error": calibration.expected_error,
         }
 
     return publish(context, artifacts, write)
-
-
-def markdown_table(table: pl.DataFrame) -> MetadataValue:
-    """All rows of a small table, figures to four places."""
-    from rec_assets.plots import preview
-
-    return preview(table, table.height)

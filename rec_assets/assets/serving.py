@@ -45,7 +45,7 @@ def model_bundle(
     settings, day = get_settings(), only(context)
 
     def write(out: Path, _: str) -> dict[str, Any]:
-        metrics = pl.read_parquet(model_evaluation[day] / METRICS_FILE)
+        metrics = pl.read_parquet(model_evaluation[day] / METRICS_FILE).filter(track="all")
         with TemporaryDirectory() as scratch:
             parts = {
                 "workflow": pick(nvt_workflows[day] / "lookups.npz", Path(scratch) / "workflow"),

@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rec_assets.models.baselines_log import DAY_SECONDS, Log, Scores, end_of
+from rec_assets.models.baselines_log import Log, Scores, end_of
 from rec_assets.models.baselines_scores import AlsSetting, als, first_then, item_knn, popularity, repeat
 from rec_assets.models.evaluation import score_lists
+from rec_assets.sources.base import DAY_SECONDS
 
 METRIC, DEPTH = "ndcg@10", 10
 TRIAL_USERS = 2_000

@@ -1,13 +1,12 @@
-"""Judges ranked lists: per-user metrics, averaged, as RecTools computes them."""
+"""Judges ranked lists: metrics of each user as RecTools computes them, and their averages."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 from rectools import Columns
-from rectools.metrics import NDCG, HitRate, Recall, calc_metrics
+from rectools.metrics import NDCG, CatalogCoverage, HitRate, Recall
 
 METRICS = {
     "recall@10": Recall(k=10),
@@ -16,46 +15,70 @@ METRICS = {
     "ndcg@10": NDCG(k=10, divide_by_achievable=True),
     "hit_rate@10": HitRate(k=10),
 }
+COVERAGE = CatalogCoverage(k=10, normalize=True)
+
+UserIds = npt.NDArray[np.int32]
+Lists = npt.NDArray[np.integer[Any]]
 
 
-def score_lists(
-    user_ids: npt.NDArray[np.int32],
-    lists: npt.NDArray[np.integer[Any]],
-    relevant: pl.DataFrame,
-    metrics: tuple[str, ...] = tuple(METRICS),
-) -> dict[str, float]:
-    """Averages metrics over users.
+def among(user_ids: UserIds, lists: Lists, pairs: pl.DataFrame) -> npt.NDArray[np.bool_]:
+    """Tells which places of the lists ([q, k]) hold an item that is paired with the list's user; [q, k]."""
+
+    def keys(users: npt.NDArray[Any], items: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        return users.astype(np.int64) << 32 | items.astype(np.int64)
+
+    paired = keys(pairs["user_id"].to_numpy(), pairs["item_id"].to_numpy())
+    return (lists >= 0) & np.isin(keys(user_ids[:, None], lists), paired)
+
+
+def user_scores(
+    user_ids: UserIds, lists: Lists, relevant: pl.DataFrame, metrics: tuple[str, ...] = tuple(METRICS)
+) -> pl.DataFrame:
+    """Scores the list of each user.
 
     Args:
         user_ids: raw ids, int32 [q].
         lists: raw item ids, best first, [q, k]; -1 where a list is shorter than k.
         relevant: columns user_id and item_id; users without a relevant item do not count.
         metrics: names out of `METRICS`. NDCG is binary and divided by the best a list of 10 could reach.
+
+    Returns:
+        One row a user that counts: user_id, then the metrics, float64.
     """
     depth = max(METRICS[name].k for name in metrics)
     lists = lists[:, :depth]
-    reco = pl.DataFrame(
+    # No metric reads a place that holds no relevant item, and most hold none; RecTools wants a rank 1 all the same.
+    hits = pl.Series(among(user_ids, lists, relevant).ravel())
+    reco = _as_reco(user_ids, lists).filter(hits | (pl.col(Columns.Rank) == 1)).to_pandas()
+    interactions = relevant.filter(pl.col("user_id").is_in(pl.Series(user_ids).implode())).to_pandas()
+    scores = {name: METRICS[name].calc_per_user(reco, interactions) for name in metrics}
+    return pl.DataFrame({"user_id": scores[metrics[0]].index.to_numpy()}).with_columns(
+        # Each metric has its users in an order of its own.
+        pl.Series(name, values.loc[scores[metrics[0]].index].to_numpy())
+        for name, values in scores.items()
+    )
+
+
+def score_lists(
+    user_ids: UserIds, lists: Lists, relevant: pl.DataFrame, metrics: tuple[str, ...] = tuple(METRICS)
+) -> dict[str, float]:
+    """Averages `user_scores` over the users that count."""
+    means = user_scores(user_ids, lists, relevant, metrics).select(pl.col(metrics).mean())
+    return means.row(0, named=True)
+
+
+def coverage(lists: Lists, catalogue: npt.NDArray[np.int32]) -> float:
+    """The share of the catalogue (raw ids) that is in anyone's first ten."""
+    top = lists[:, : COVERAGE.k]
+    reco = _as_reco(np.arange(len(top), dtype=np.int32), top).filter(pl.col(Columns.Item) >= 0)
+    return float(COVERAGE.calc(reco.to_pandas(), catalogue))
+
+
+def _as_reco(user_ids: UserIds, lists: Lists) -> pl.DataFrame:
+    return pl.DataFrame(
         {
             Columns.User: np.repeat(user_ids, lists.shape[1]),
             Columns.Item: lists.ravel().astype(np.int64),
             Columns.Rank: np.tile(np.arange(1, lists.shape[1] + 1), len(lists)),
         }
-    ).filter(pl.col(Columns.Item) >= 0)
-    interactions = relevant.filter(pl.col("user_id").is_in(pl.Series(user_ids).implode()))
-    values = calc_metrics({name: METRICS[name] for name in metrics}, reco.to_pandas(), interactions.to_pandas())
-    return {name: float(values[name]) for name in metrics}
-
-
-def by_segment(
-    user_ids: npt.NDArray[np.int32],
-    lists: npt.NDArray[np.integer[Any]],
-    relevant: pl.DataFrame,
-    segments: Mapping[str, npt.NDArray[np.bool_]],
-) -> pl.DataFrame:
-    """One row a segment that has users: segment, users, then every metric."""
-    rows = [
-        {"segment": name, "users": int(mask.sum()), **score_lists(user_ids[mask], lists[mask], relevant)}
-        for name, mask in segments.items()
-        if mask.any()
-    ]
-    return pl.DataFrame(rows)
+    )

@@ -1,75 +1,139 @@
-"""The lists that are compared: retrieval, after ranking, popularity, and the best possible where it is known."""
+"""The verdict on every method's lists: by track, with or without what a user chose before, and by segment."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rec_assets.models.candidates import Candidates
-from rec_assets.models.dlrm import RETRIEVAL_SCORE
-from rec_assets.models.evaluation import by_segment
+from rec_assets.models.evaluation import METRICS, UserIds, among, coverage, user_scores
 from rec_assets.models.queries import Queries
-from rec_assets.models.rows import CONTEXT_FEATURES, USER_FEATURES, Arrays, ItemTable
-from rec_assets.serving.onnx_model import OnnxModel
 
 Lists = npt.NDArray[np.int32]
 DEPTH = 300
-USERS_A_BATCH = 64
 
-# Raw user ids, unix seconds and device types, each [q], and a depth; raw item ids [q, depth], best first.
-BestRanking = Callable[[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int32], int], Lists]
+# Tracks: everything counts, or only items new to the user, in the lists and in what is relevant.
+ALL, NEW = "all", "new"
+# The segment of relevant items, not users, that were not there to be trained on.
+NEW_ITEMS = "new items"
+TOP = 10
+COLUMNS = {
+    **dict.fromkeys(("track", "method", "segment"), pl.String),
+    **dict.fromkeys(("users", "pairs"), pl.Int64),
+    **dict.fromkeys((*METRICS, "coverage@10", "new_items@10"), pl.Float64),
+}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One row a method and segment: method, segment, users, then every metric."""
+    """One row a track, method and segment.
+
+    Columns: track, method, segment, users (that had something relevant), pairs (of users and relevant items), the
+    metrics of `evaluation.METRICS`, coverage@10 (share of the catalogue in anyone's first ten) and new_items@10 (share
+    of the first ten places that hold items without training rows).
+    """
 
     table: pl.DataFrame
 
-    def value(self, method: str, metric: str, segment: str = "all") -> float:
+    def value(self, method: str, metric: str, segment: str = "all", track: str = ALL) -> float:
         """Returns one figure; raises KeyError where the table has no such row."""
-        row = self.table.filter((pl.col("method") == method) & (pl.col("segment") == segment))
+        row = self.table.filter(track=track, method=method, segment=segment)
         if row.is_empty():
-            raise KeyError(f"{method} / {segment}")
+            raise KeyError(f"{track} / {method} / {segment}")
         return float(row[metric][0])
 
 
-def judge(queries: Queries, lists: Mapping[str, Lists]) -> Verdict:
-    """Scores every method's lists ([q, k], raw ids) on all users, and on those with and without training rows."""
-    segments = {"all": np.ones(len(queries), bool), "known": ~queries.cold, "cold": queries.cold}
-    tables = [
-        by_segment(queries.user_ids, found, queries.relevant, segments).select(pl.lit(method).alias("method"), pl.all())
-        for method, found in lists.items()
-    ]
-    return Verdict(pl.concat(tables))
+def judge(
+    queries: Queries,
+    history: pl.DataFrame,
+    catalogue: npt.NDArray[np.int32],
+    tracks: Mapping[str, Mapping[str, Lists]],
+) -> Verdict:
+    """Scores every method's lists on all users and on segments of them.
+
+    Args:
+        queries: the users and what they chose.
+        history: the training rows: user_id, item_id.
+        catalogue: raw ids of all items that could be recommended.
+        tracks: track → method → raw ids [q, k], -1 where a list is shorter. In `NEW`, without what is in history.
+    """
+    known = history.select("user_id", "item_id").unique()
+    trained = known["item_id"].unique()
+    masks = segments(queries, history)
+    rows = []
+    for track, methods in tracks.items():
+        relevant = queries.relevant
+        if track == NEW:
+            relevant = relevant.join(known, on=["user_id", "item_id"], how="anti")
+        untrained = relevant.filter(~pl.col("item_id").is_in(trained.implode()))
+        for method, lists in methods.items():
+            scores = user_scores(queries.user_ids, lists, relevant)
+            for segment, mask in masks.items():
+                users, theirs = queries.user_ids[mask], lists[mask]
+                rows.append([track, method, segment, *_figures(users, theirs, scores, relevant, catalogue, trained)])
+            scores = user_scores(queries.user_ids, lists, untrained)
+            figures = _figures(queries.user_ids, lists, scores, untrained, catalogue, trained)
+            rows.append([track, method, NEW_ITEMS, *figures])
+    table = pl.DataFrame(rows, COLUMNS, orient="row")
+    return Verdict(table.filter(pl.col("users") > 0))
 
 
-def retrieval_lists(candidates: Candidates, items: ItemTable) -> Lists:
-    """Raw ids in retrieval order."""
-    return items.raw_ids[candidates.item_ids]
+def _figures(
+    user_ids: UserIds,
+    lists: Lists,
+    scores: pl.DataFrame,
+    relevant: pl.DataFrame,
+    catalogue: npt.NDArray[np.int32],
+    trained: pl.Series,
+) -> tuple[float | None, ...]:
+    """The columns of a verdict from `users` on, for these users and their lists."""
+    own = pl.col("user_id").is_in(pl.Series(user_ids).implode())
+    judged = scores.filter(own)
+    places = lists[:, :TOP][lists[:, :TOP] >= 0]
+    return (
+        judged.height,
+        relevant.filter(own).height,
+        *judged.select(pl.col(METRICS).mean()).row(0),
+        coverage(lists, catalogue),
+        float(1 - np.isin(places, trained.to_numpy()).mean()) if places.size else None,
+    )
 
 
-def reranked_lists(ranker: Path, columns: Arrays, candidates: Candidates, items: ItemTable) -> Lists:
-    """Raw ids in the order of the exported ranker, as serving runs it; ties keep the retrieval order."""
-    names = (*USER_FEATURES, *CONTEXT_FEATURES)
-    model = OnnxModel(ranker, (*names, *items.features, RETRIEVAL_SCORE), 1)
-    depth = candidates.item_ids.shape[1]
-    scores = []
-    for start in range(0, len(candidates.item_ids), USERS_A_BATCH):
-        window = slice(start, start + USERS_A_BATCH)
-        flat: Arrays = {name: np.repeat(columns[name][window], depth) for name in names}
-        flat |= items.at(candidates.item_ids[window].ravel())
-        flat[RETRIEVAL_SCORE] = candidates.scores[window].ravel()
-        scores.append(model(flat).reshape(-1, depth))
-    order = np.argsort(-np.concatenate(scores), axis=1, kind="stable")
-    return items.raw_ids[np.take_along_axis(candidates.item_ids, order, axis=1)]
+def segments(queries: Queries, history: pl.DataFrame) -> dict[str, npt.NDArray[np.bool_]]:
+    """Which queries [q] are of all, known and cold users, and of known ones with few or many training rows.
+
+    Light users have at most as many rows as the median of the known.
+    """
+    rows = history.group_by("user_id").len()
+    counts = pl.DataFrame({"user_id": queries.user_ids}).join(rows, on="user_id", how="left", maintain_order="left")
+    count = counts["len"].fill_null(0).to_numpy()
+    known = count > 0
+    heavy = count > (np.median(count[known]) if known.any() else 0)
+    return {"all": np.ones_like(known), "known": known, "cold": ~known, "light": known & ~heavy, "heavy": heavy}
 
 
-def popularity_list(files: Sequence[Path], users: int) -> Lists:
-    """The items most often chosen in some joined days, the same list for everyone [users, ≤ DEPTH]; ties by id."""
-    counts = pl.scan_parquet(list(files)).group_by("item_id").len().sort(["len", "item_id"], descending=[True, False])
-    best = counts.head(DEPTH).collect()["item_id"].to_numpy()
-    return np.tile(best, (users, 1))
+def unseen_first(
+    user_ids: UserIds, lists: Lists, history: pl.DataFrame, depth: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Picks the places of each list [q, k] that hold items new to the user, in order.
+
+    Returns:
+        Places [q, min(depth, k)], and whether each holds such an item; those that do not come last.
+    """
+    fresh = (lists >= 0) & ~among(user_ids, lists, history)
+    places = np.argsort(~fresh, axis=1, kind="stable")[:, :depth]
+    return places, np.take_along_axis(fresh, places, axis=1)
+
+
+def unseen_lists(user_ids: UserIds, lists: Lists, history: pl.DataFrame, depth: int) -> Lists:
+    """Lists without what a user chose before [q, min(depth, k)], -1 where they run out."""
+    places, fresh = unseen_first(user_ids, lists, history, depth)
+    return np.where(fresh, np.take_along_axis(lists, places, axis=1), np.int32(-1))
+
+
+def deep_enough(user_ids: UserIds, history: pl.DataFrame) -> int:
+    """How long a list must be so that `DEPTH` items are left when the longest history of these users is taken out."""
+    own = history.filter(pl.col("user_id").is_in(pl.Series(user_ids).implode()))
+    longest = own.group_by("user_id").agg(pl.col("item_id").n_unique())["item_id"].max()
+    return DEPTH + (longest if isinstance(longest, int) else 0)

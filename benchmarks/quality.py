@@ -1,0 +1,88 @@
+"""How good the lists of an as-of day are: all methods, both tracks, as `model_evaluation` measured them."""
+
+from typing import Annotated
+
+import polars as pl
+import typer
+from dagster import DagsterInstance, materialize
+from rich.console import Console
+from rich.table import Table
+
+from rec_assets.assets.evaluation import METRICS_FILE
+from rec_assets.definitions import defs
+from rec_assets.errors import ActionableError
+from rec_assets.local.dagster_home import prepare_dagster_home
+from rec_assets.settings import Settings, get_settings
+from rec_assets.storage import Artifact, ArtifactStore
+
+ASSET = "model_evaluation"
+TRACKS = {"all": "repeats count", "new": "only items new to the user"}
+SHOWN = ("recall@10", "recall@100", "recall@300", "ndcg@10", "hit_rate@10", "coverage@10", "new_items@10")
+
+
+def evaluation_of(day: str, settings: Settings) -> Artifact:
+    """Returns the evaluation of an as-of day, and makes it where there is none yet.
+
+    Raises:
+        ActionableError: the models of that day are missing.
+    """
+    store = ArtifactStore(settings.artifacts_dir)
+    if store.find(ASSET, day) is None:
+        store.get("dlrm_model", day)
+        prepare_dagster_home(settings)
+        with DagsterInstance.get() as instance:
+            given = {"instance": instance, "resources": defs.resources, "partition_key": day}
+            materialize([*(defs.assets or ())], selection=[ASSET], **given)
+    return store.get(ASSET, day)
+
+
+def rows_of(metrics: pl.DataFrame, track: str, segment: str) -> list[list[str]]:
+    """One row a method, worst NDCG@10 first: its name, the users and the figures of `SHOWN`, to be printed."""
+    rows = metrics.filter(track=track, segment=segment).sort("ndcg@10", maintain_order=True)
+    return [
+        [row["method"], str(row["users"]), *("-" if row[name] is None else f"{row[name]:.4f}" for name in SHOWN)]
+        for row in rows.iter_rows(named=True)
+    ]
+
+
+def markdown(rows: list[list[str]]) -> str:
+    """A table as Markdown."""
+    head = ["method", "users", *SHOWN]
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def show(console: Console, title: str, rows: list[list[str]]) -> None:
+    """A table for the terminal."""
+    table = Table("method", title=title)
+    for name in ("users", *SHOWN):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def main(
+    day: Annotated[str, typer.Argument(help="The as-of day; default: that of the first full training.")] = "",
+    segment: Annotated[str, typer.Option(help="all, known, cold, light, heavy or 'new items'.")] = "all",
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown for the README.")] = False,
+) -> None:
+    """Prints the comparison of an as-of day, and makes it first where the models are there and it is not."""
+    settings = get_settings()
+    day = day or settings.as_of.isoformat()
+    try:
+        metrics = pl.read_parquet(evaluation_of(day, settings) / METRICS_FILE)
+    except ActionableError as error:
+        Console(stderr=True).print(str(error), style="red")
+        raise typer.Exit(1) from error
+    for track, meaning in TRACKS.items():
+        title = f"Track {track} ({meaning}), {segment}, as of {day}"
+        rows = rows_of(metrics, track, segment)
+        if as_markdown:
+            print(f"**{title}**\n\n{markdown(rows)}\n")
+        else:
+            show(Console(), title, rows)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,41 @@
+"""Whether a ranker's scores are the probabilities they look like."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from sklearn.metrics import brier_score_loss
+
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How scores compare with what happened.
+
+    Attributes:
+        table: one row a tenth of the pairs, lowest scores first: pairs, score (mean), rate (share of hits).
+        brier: mean squared difference of score and outcome.
+        expected_error: mean absolute difference of score and rate over the tenths, weighted by pairs.
+    """
+
+    table: pl.DataFrame
+    brier: float
+    expected_error: float
+
+
+def calibrate(scores: npt.NDArray[np.float32], hits: npt.NDArray[np.bool_]) -> Calibration:
+    """Compares probabilities of pairs with whether each was chosen; both of one shape, and not empty."""
+    flat, outcomes = scores.ravel().astype(np.float64), hits.ravel()
+    table = (
+        pl.DataFrame({"score": flat, "rate": outcomes.astype(np.float64)})
+        .with_columns(tenth=(pl.col("score").rank("ordinal") - 1) * BINS // pl.len())
+        .group_by("tenth")
+        .agg(pl.len().alias("pairs"), pl.col("score", "rate").mean())
+        .sort("tenth")
+        .drop("tenth")
+    )
+    gaps = (table["score"] - table["rate"]).abs()
+    error = float((gaps * table["pairs"]).sum() / flat.size)
+    return Calibration(table, float(brier_score_loss(outcomes, flat)), error)

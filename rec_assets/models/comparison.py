@@ -1,0 +1,57 @@
+"""The one evaluation: every method's lists for the same users, on both tracks, and the verdict on them."""
+
+import numpy as np
+import polars as pl
+
+from rec_assets.models.baselines import baseline_lists
+from rec_assets.models.calibration import Calibration, calibrate
+from rec_assets.models.evaluation import among
+from rec_assets.models.judging import ALL, DEPTH, NEW, Lists, Verdict, deep_enough, judge, unseen_lists
+from rec_assets.models.queries import Queries
+from rec_assets.models.served_lists import Ranked, ServedModels, first, first_unseen
+from rec_assets.sources.base import BestRanking
+
+RETRIEVAL, RANKED, BEST = "retrieval", "ranked", "best possible"
+
+
+def compare(
+    models: ServedModels,
+    queries: Queries,
+    history: pl.DataFrame,
+    best: BestRanking | None,
+    holdout_days: int,
+    seed: int,
+) -> tuple[Verdict, Calibration]:
+    """Judges the models beside the baselines, and beside the best possible lists where the source knows them.
+
+    Args:
+        models: what is served.
+        queries: of the period to judge by.
+        history: the training rows: user_id, item_id, timestamp.
+        best: the source's ideal ranking.
+        holdout_days: how many of the last training days choose the baselines' settings.
+        seed: of the baselines.
+
+    Returns:
+        The verdict, and the calibration of the ranker on the candidates of track all.
+    """
+    users, items = queries.user_ids, models.items
+    deep = deep_enough(users, history)
+    retrieved = models.retrieve(queries.columns, deep)
+    ideal = None if best is None else best(users, queries.timestamps, queries.device_types, deep)
+    tracks: dict[str, dict[str, Lists]] = {}
+    ranked: dict[str, Ranked] = {}
+    for track in (ALL, NEW):
+        new_only = track == NEW
+        candidates = first_unseen(retrieved, items, users, history, DEPTH) if new_only else first(retrieved, DEPTH)
+        ranked[track] = models.rank(queries.columns, candidates)
+        tracks[track] = {
+            **baseline_lists(history, users, DEPTH, new_only=new_only, holdout_days=holdout_days, seed=seed),
+            RETRIEVAL: items.raw_ids[candidates.item_ids],
+            RANKED: ranked[track].lists,
+        }
+        if ideal is not None:
+            tracks[track][BEST] = unseen_lists(users, ideal, history, DEPTH) if new_only else ideal[:, :DEPTH]
+    hits = among(users, ranked[ALL].lists, queries.relevant)
+    catalogue = np.asarray(items.raw_ids[items.catalogue])
+    return judge(queries, history, catalogue, tracks), calibrate(ranked[ALL].scores, hits)

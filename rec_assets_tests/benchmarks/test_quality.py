@@ -1,0 +1,32 @@
+import polars as pl
+import pytest
+
+from benchmarks.quality import SHOWN, evaluation_of, markdown, rows_of
+from rec_assets.errors import ActionableError
+from rec_assets.settings import Settings
+
+METRICS = pl.DataFrame(
+    [
+        {"track": track, "method": method, "segment": "all", "users": 7, **dict.fromkeys(SHOWN, value)}
+        for track, method, value in (("all", "ranked", 0.4), ("all", "popularity", 0.1), ("new", "ranked", 0.2))
+    ]
+)
+
+
+def test_methods_of_one_track_come_from_worst_to_best() -> None:
+    assert [row[:3] for row in rows_of(METRICS, "all", "all")] == [
+        ["popularity", "7", "0.1000"],
+        ["ranked", "7", "0.4000"],
+    ]
+
+
+def test_markdown_has_a_heading_and_a_line_a_method() -> None:
+    lines = markdown(rows_of(METRICS, "new", "all")).splitlines()
+    assert lines[0].startswith("| method | users | recall@10 |")
+    assert lines[2] == f"| ranked | 7 | {' | '.join(['0.2000'] * len(SHOWN))} |"
+    assert len({line.count("|") for line in lines}) == 1
+
+
+def test_a_day_without_models_says_what_to_do(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ActionableError, match="dlrm_model has not been materialized"):
+        evaluation_of("2025-03-14", Settings(home=tmp_path))
