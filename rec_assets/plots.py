@@ -57,7 +57,8 @@ def bar_plot(groups: Mapping[str, Mapping[str, float]], y_label: str, title: str
     for number, (name, values) in enumerate(groups.items()):
         places = [i + (number - (len(groups) - 1) / 2) * width for i in range(len(labels))]
         bars = axis.bar(places, [values.get(label, 0.0) for label in labels], width, label=name)
-        axis.bar_label(bars, fmt="%.3f", fontsize=7)
+        figures = [f"{values[label]:.3f}" if label in values else "" for label in labels]
+        axis.bar_label(bars, figures, fontsize=7)
     names = [textwrap.fill(label, 11) for label in labels]
     axis.set(xticks=range(len(labels)), xticklabels=names, ylabel=y_label, title=title)
     axis.tick_params(axis="x", labelsize=8)

@@ -62,11 +62,13 @@ class ItemTable:
         return take(self.features, np.asarray(item_ids, np.int64))
 
     def encode(self, raw_ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int32]:
-        """Returns the encoded ids of items of the catalogue, in the shape given."""
+        """Returns the encoded ids of items of the catalogue, 0 (padding) for any other, in the shape given."""
         catalogue = self.catalogue
         order = np.argsort(self.raw_ids[catalogue])
         places = np.searchsorted(self.raw_ids[catalogue], raw_ids, sorter=order)
-        return catalogue[order[places]].astype(np.int32)
+        encoded = catalogue[order[np.minimum(places, len(catalogue) - 1)]]
+        # An inverted file that probed too few items fills its lists with -1.
+        return np.where(self.raw_ids[encoded] == raw_ids, encoded, 0).astype(np.int32)
 
     def save(self, file: Path) -> None:
         """Writes one npz."""

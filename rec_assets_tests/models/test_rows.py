@@ -41,6 +41,10 @@ def test_raw_ids_encode_in_any_order_and_shape(table: ItemTable) -> None:
     assert table.encode(np.array([[20, 30], [10, 10]])).tolist() == [[4, 5], [3, 3]]
 
 
+def test_what_the_catalogue_does_not_hold_encodes_to_padding(table: ItemTable) -> None:
+    assert table.encode(np.array([-1, 15, 99])).tolist() == [0, 0, 0]
+
+
 def test_a_saved_table_reads_back(table: ItemTable, tmp_path: Path) -> None:
     table.save(tmp_path / "items.npz")
     again = ItemTable.load(tmp_path / "items.npz")
