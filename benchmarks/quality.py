@@ -4,18 +4,15 @@ from typing import Annotated
 
 import polars as pl
 import typer
-from dagster import DagsterInstance, materialize
 from rich.console import Console
 from rich.table import Table
 
-from rec_assets.assets.evaluation import METRICS_FILE
-from rec_assets.definitions import defs
 from rec_assets.errors import ActionableError
 from rec_assets.local.dagster_home import prepare_dagster_home
 from rec_assets.settings import Settings, get_settings
 from rec_assets.storage import Artifact, ArtifactStore
 
-ASSET = "model_evaluation"
+ASSET, METRICS_FILE = "model_evaluation", "metrics.parquet"
 TRACKS = {"all": "repeats count", "new": "only items new to the user"}
 SHOWN = ("recall@10", "recall@100", "recall@300", "ndcg@10", "hit_rate@10", "coverage@10", "new_items@10")
 
@@ -28,6 +25,11 @@ def evaluation_of(day: str, settings: Settings) -> Artifact:
     """
     store = ArtifactStore(settings.artifacts_dir)
     if store.find(ASSET, day) is None:
+        # The graph reads its settings when it is imported, so only where it is run.
+        from dagster import DagsterInstance, materialize
+
+        from rec_assets.definitions import defs
+
         store.get("dlrm_model", day)
         prepare_dagster_home(settings)
         with DagsterInstance.get() as instance:

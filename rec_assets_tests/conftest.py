@@ -1,5 +1,6 @@
 """What the suite starts once: a Valkey, a shop of real servers with a tiny bundle, and the graph at a small size."""
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -49,6 +50,8 @@ def shop(shop_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def built_pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """From raw days to a version live on Triton; the servers stay up for the session."""
     variables = environment(tmp_path_factory.mktemp("pipeline"))
+    # Partitions and resources are made when the graph is imported: before, they would be of other settings.
+    assert "rec_assets.partitions" not in sys.modules
     with settings_from(variables) as settings:
         pass
     with services(settings):
