@@ -12,7 +12,7 @@ DAILY = AssetSelection.assets(
 FULL_TRAINING = AssetSelection.assets("nvt_workflows", "training_set") | AssetSelection.groups(
     "training", "evaluation", "serving"
 )
-ONLINE = AssetSelection.assets("feature_store", "online_features")
+ONLINE = AssetSelection.assets("feature_store", "online_features", "online_history")
 
 ALL = [
     define_asset_job("catalogue", CATALOGUE, description="Items, users, and what pictures and descriptions say."),

@@ -44,14 +44,16 @@ def materialize_stale(settings: Settings) -> int:
     Raises:
         ActionableError: a step failed; it has told why, and what was current before still is.
     """
+    return rebuild(settings, phases(settings))
+
+
+def rebuild(settings: Settings, wanted: list[Phase]) -> int:
+    """Rebuilds what is missing or stale of some phases, in order; returns and raises as `materialize_stale`."""
     quiet_deprecations()
     prepare_dagster_home(settings)
     defs = build_defs()
-    rebuilt = 0
     with DagsterInstance.get() as instance:
-        for phase in phases(settings):
-            rebuilt += _run(defs, instance, phase)
-    return rebuilt
+        return sum(_run(defs, instance, phase) for phase in wanted)
 
 
 def _run(defs: Definitions, instance: DagsterInstance, phase: Phase) -> int:

@@ -13,9 +13,15 @@ _SOURCE_FIELDS = ("source", "start_date", "days", "files_", "retail_", "seed")
 
 DEFAULT_SOURCE: Final = "retail"
 DEFAULT_HOME = Path(".rec")
-# What a source says where the environment does not: its days, and the windows of a full training.
+# What a source says where the environment does not: its days, the windows of a full training, what is filtered.
 _SOURCE_DEFAULTS: dict[str, dict[str, Any]] = {
-    "completejourney": {"start_date": date(2017, 8, 21), "days": 91, "train_days": 63, "valid_days": 14},
+    "completejourney": {
+        "start_date": date(2017, 8, 21),
+        "days": 91,
+        "train_days": 63,
+        "valid_days": 14,
+        "seen_filter": "nothing",  # groceries are bought again
+    },
 }
 
 
@@ -29,7 +35,7 @@ class Settings(BaseSettings):
 
     # Raw data
     source: Literal["retail", "files", "completejourney"] = Field(
-        DEFAULT_SOURCE, description="Where raw days come from; it has its own defaults of days and windows."
+        DEFAULT_SOURCE, description="Where raw days come from; it has its own defaults of days, windows and filter."
     )
     start_date: date = Field(date(2025, 3, 3), description="The first daily partition.")
     days: PositiveInt = Field(14, description="Days of history, from start_date.")
@@ -52,6 +58,12 @@ class Settings(BaseSettings):
     retrieval_topk: PositiveInt = Field(300, description="Candidates a request retrieves.")
     ranking_topk: PositiveInt = Field(100, description="Items a request returns.")
     diversity_mode: bool = Field(False, description="Sample the list by score instead of sorting it.")
+    repeats: bool = Field(True, description="Whether what a user chose before is always a candidate.")
+    seen_filter: Literal["clicked", "bought", "nothing"] = Field(
+        "clicked",
+        description="What is not recommended again: all that was clicked or bought, what was bought, nothing.",
+    )
+    seen_days: PositiveInt = Field(7, description="Days that it is not, from the user's last such doing.")
     host: str = Field("127.0.0.1", description="Where Valkey and Triton are reached.")
     valkey_port: PositiveInt = 6390
     triton_http_port: PositiveInt = 8000

@@ -11,6 +11,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from rec_assets.cli import app
+from rec_assets.realtime.history import History
 from rec_assets.realtime.trending import Trending
 from rec_assets.serving.bundle import Bundle
 from rec_assets.settings import Settings, get_settings
@@ -143,9 +144,21 @@ def test_seen_items_leave_the_list_and_flush_brings_them_back(open_shop: Rec) ->
     before = listed()
     assert open_shop("seen", 7, *before).exit_code == 0
     assert not set(listed()) & set(before)
-    assert "Forgot" in open_shop("flush", 7).stdout
+    assert "no longer filtered" in open_shop("flush", 7).stdout
     assert listed() == before
-    assert "had seen nothing" in open_shop("flush", 7).stdout
+    assert "Nothing was filtered" in open_shop("flush", 7).stdout
+
+
+def test_what_was_bought_is_said_to_be_and_filtered_where_clicks_are_not(
+    valkey: Settings, rec: Callable[[Settings], Rec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REC_SEEN_FILTER", "bought")
+    words = rec(valkey)
+    assert words("seen", 7, 10).stdout == "User 7 has clicked 1 more item.\n"
+    assert words("flush", 7).stdout == "Nothing was filtered for user 7.\n"
+    assert words("seen", 7, 13, 16, "--bought").stdout == "User 7 has bought 2 more items.\n"
+    assert words("flush", 7).stdout == "What user 7 has seen is no longer filtered.\n"
+    assert [item for item, _ in History.connect(valkey).recent_items.latest(7)] == [16, 13, 10]
 
 
 @pytest.mark.slow

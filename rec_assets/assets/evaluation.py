@@ -56,9 +56,11 @@ def model_evaluation(
         data = TrainingSet.load(training_set[day].path)
         models = ServedModels(
             query_tower[day] / "model.onnx",
-            faiss_index[day] / "index.faiss",
+            faiss_index[day].path,
             dlrm_model[day] / "model.onnx",
             data.items,
+            data.log,
+            settings.repeats,
         )
         history = pl.read_parquet(
             [joined_interactions[d] / ROWS for d in train_days], columns=["user_id", "item_id", "timestamp"]

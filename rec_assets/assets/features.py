@@ -1,5 +1,6 @@
 """Features by day, and the feature store that serves them. Their definitions live in `rec_assets.features`."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from rec_assets.features.joins import user_features_at
 from rec_assets.features.popularity import POPULARITY_DAYS
 from rec_assets.features.popularity import item_popularity as count_popularity
 from rec_assets.op_tags import CPU
-from rec_assets.partitions import daily, day_before, popularity_window, with_day_before
+from rec_assets.partitions import daily, day_before, model_window, popularity_window, with_day_before
 from rec_assets.plots import preview
 from rec_assets.resources import Artifacts
 from rec_assets.settings import get_settings
@@ -158,5 +159,37 @@ def online_features(
         (out / "materialized.txt").write_text(f"{users.parent.name}\n{items.parent.name}\n")
         sizes = {"users": pl.scan_parquet(users), "items": pl.scan_parquet(items)}
         return {name: frame.select(pl.len()).collect().item() for name, frame in sizes.items()}
+
+    return publish(context, artifacts, write)
+
+
+@asset(
+    **COMMON,
+    kinds={"redis"},
+    partitions_def=daily,
+    ins={"raw_interactions": AssetIn(partition_mapping=model_window)},
+)
+def online_history(
+    context: AssetExecutionContext, artifacts: Artifacts, raw_interactions: Days
+) -> MaterializeResult[None]:
+    """Each user's latest interactions up to the day's end in Valkey, where requests read them and clicks join them.
+
+    Nothing is removed: what was recorded since stays, and an older day adds nothing to newer ones.
+    """
+    from rec_assets.features.history import latest_events
+    from rec_assets.realtime.recent_items import RecentItems
+    from rec_assets.realtime.valkey import connect
+
+    settings = get_settings()
+    only(context)
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        days = [raw_interactions[day] / "interactions.parquet" for day in sorted(raw_interactions)]
+        events = latest_events(pl.scan_parquet(days)).collect(engine="streaming")
+        recent_items = RecentItems(connect(settings, RecentItems.DB))
+        recent_items.add_all(*(events[name].to_numpy() for name in ("user_id", "item_id", "timestamp")))
+        counts = {"days": len(days), "interactions": events.height, "users": events["user_id"].n_unique()}
+        (out / "materialized.json").write_text(json.dumps(counts))
+        return counts
 
     return publish(context, artifacts, write)

@@ -144,11 +144,12 @@ def training_set(
             "image_embedding": ContentVectors.load(image_embeddings / VECTORS).gather(raw_ids),
             "text_embedding": ContentVectors.load(text_embeddings / VECTORS).gather(raw_ids),
         }
-        valid = [joined_interactions[d] / ROWS for d in valid_days]
+        train, valid = ([joined_interactions[d] / ROWS for d in days] for days in (train_days, valid_days))
         with TemporaryDirectory() as scratch:
             encoded_valid = Path(scratch) / "valid"
             transform_rows(workflows / "full", valid, encoded_valid)
-            built = build_training_set(out, output_schema(workflows / "full"), items, content, valid, encoded_valid)
+            schema = output_schema(workflows / "full")
+            built = build_training_set(out, schema, items, content, train, valid, encoded_valid)
         return {
             "train_days": f"{train_days[0]} … {train_days[-1]}",
             "validation_days": f"{valid_days[0]} … {valid_days[-1]}",

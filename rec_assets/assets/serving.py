@@ -24,7 +24,7 @@ COMMON: dict[str, Any] = {
     "owners": OWNERS,
     "op_tags": CPU,
     "partitions_def": daily,
-    "code_version": "1",
+    "code_version": "2",
 }
 
 
@@ -53,12 +53,14 @@ def model_bundle(
                 "item_index": faiss_index[day].path,
                 "dlrm": pick(dlrm_model[day] / "model.onnx", Path(scratch) / "dlrm"),
                 "multimodal": multimodal_part(training_set[day], Path(scratch) / "multimodal"),
+                "signals": signals_part(training_set[day], Path(scratch) / "signals"),
                 "catalogue": pick(nvt_workflows[day] / "items.parquet", Path(scratch) / "catalogue"),
             }
             config = ServingConfig(
                 retrieval_topk=settings.retrieval_topk,
                 ranking_topk=settings.ranking_topk,
                 diversity_mode=settings.diversity_mode,
+                repeats=settings.repeats,
             )
             manifest = write_bundle(
                 out,
@@ -120,4 +122,15 @@ def multimodal_part(training_set: Artifact, folder: Path) -> Path:
     features = ItemTable.load(training_set / "items.npz").features
     folder.mkdir()
     np.savez(folder / "embeddings.npz", image=features["image_embedding"], text=features["text_embedding"])
+    return folder
+
+
+def signals_part(training_set: Artifact, folder: Path) -> Path:
+    """Writes what ties candidates to histories, by encoded item id: its categories, its popularity now."""
+    from rec_assets.models.rows import ItemTable
+
+    items = ItemTable.load(training_set / "items.npz")
+    popularity = {name: table[-1] for name, table in items.popularity.items()}
+    folder.mkdir()
+    np.savez(folder / "signals.npz", category_l1=items.categories.l1, category_l2=items.categories.l2, **popularity)
     return folder

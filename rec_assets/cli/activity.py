@@ -13,20 +13,25 @@ User = Annotated[int, typer.Argument(help="User id.")]
 def seen(
     user: User,
     items: Annotated[list[int], typer.Argument(help="Item ids.")],
+    bought: Annotated[bool, typer.Option("--bought", help="The user bought them, and did not only click.")] = False,
 ) -> None:
-    """Record that a user saw items: they are not recommended to that user for a week."""
-    from rec_assets.realtime.history import History
+    """Record that a user chose items: they become the user's history.
 
-    History.connect(load_settings()).record(user, items, int(time.time()))
-    say(f"User {user} has seen {len(items)} more {'item' if len(items) == 1 else 'items'}.")
+    What REC_SEEN_FILTER names is not recommended to that user for REC_SEEN_DAYS days, a week by default.
+    """
+    from rec_assets.realtime.history import History, Kind
+
+    kind: Kind = "bought" if bought else "clicked"
+    History.connect(load_settings()).record(user, items, int(time.time()), kind)
+    say(f"User {user} has {kind} {len(items)} more {'item' if len(items) == 1 else 'items'}.")
 
 
 def flush(user: User) -> None:
-    """Forget what a user has seen."""
+    """Let what a user has seen be recommended again; it stays the user's history."""
     from rec_assets.realtime.history import History
 
     had_any = History.connect(load_settings()).flush(user)
-    say(f"Forgot what user {user} has seen." if had_any else f"User {user} had seen nothing.")
+    say(f"What user {user} has seen is no longer filtered." if had_any else f"Nothing was filtered for user {user}.")
 
 
 def trending(

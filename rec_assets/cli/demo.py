@@ -49,7 +49,7 @@ def demo() -> None:
 def show(settings: "Settings") -> None:
     """Prints what the live bundle recommends to a known user, to strangers, and after some items were seen.
 
-    Devices are part of the questions only where the source knows them.
+    Devices are part of the questions only where the source knows them, and seen items only where clicks are filtered.
     """
     from datetime import datetime, timedelta
 
@@ -74,7 +74,10 @@ def show(settings: "Settings") -> None:
     first = ask(f"User {user}, who is known", user, "desktop", 10)
     ask("A visitor nobody knows", -1, "mobile", 20)
     ask("A visitor nobody knows", -1, "desktop", 9)
-    history.record(user, first[:2], int(time.time()))
+    if settings.seen_filter != "clicked":
+        return
+    # The very moment of the question: run again, it is the same interaction.
+    history.record(user, first[:2], int((day + timedelta(hours=10)).timestamp()))
     again = ask(f"User {user} again, having seen items {first[0]} and {first[1]}", user, "desktop", 10)
     gone = not set(first[:2]) & set(again)
     say(f"Items {first[0]} and {first[1]} are {'gone' if gone else 'STILL THERE: is the seen filter running?'}.")

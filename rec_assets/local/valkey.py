@@ -27,6 +27,7 @@ class Valkey(Server):
             "loadmodule": str(binaries.bloom_module()),
             "appendonly": "yes",
             "save": "",  # the append-only file is enough
+            "zset-max-listpack-entries": "512",  # a whole history stays compact
         }
         return [
             str(binaries.valkey_server()),

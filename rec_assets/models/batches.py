@@ -1,54 +1,73 @@
-"""Feeds encoded rows to training: an epoch is a seeded permutation, and item features are looked up batch by batch."""
+"""Feeds training: an epoch is a seeded permutation, and histories and item features are looked up batch by batch."""
 
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
-from rec_assets.models.rows import Arrays, ItemTable
+from rec_assets.features.history import PADDING, EventLog
+from rec_assets.models.rows import ASKED_BY, CONTEXT_FEATURES, USER_FEATURES, Arrays, ItemTable
+from rec_assets.models.towers import HISTORY_HOURS, HISTORY_IDS, HISTORY_READ
 
 
-def retrieval_batches(rows: Arrays, items: ItemTable, batch_size: int, seed: int) -> tf.data.Dataset:
-    """One epoch of (user columns, item columns), each [batch, 1] or [batch, d]; a last partial batch is dropped."""
-    users = {name: tf.constant(array) for name, array in rows.items() if name != "item_id"}
-    item_ids = tf.constant(rows["item_id"])
-    table = {name: tf.constant(array) for name, array in items.features.items()}
+def retrieval_batches(
+    rows: Arrays, asked_at: npt.NDArray[np.int64], log: EventLog, batch_size: int, seed: int
+) -> tf.data.Dataset:
+    """One epoch of (query columns [batch, 1] and histories [batch, l], chosen items [batch]).
 
-    def gather(index: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        chosen = tf.gather(item_ids, index)
-        return _columns(users, index), _columns(table, chosen)
-
-    order = np.random.default_rng(seed).permutation(len(rows["item_id"]))
-    batches = tf.data.Dataset.from_tensor_slices(order).batch(min(batch_size, len(order)), drop_remainder=True)
-    return batches.map(gather, num_parallel_calls=2, deterministic=True).prefetch(2)
-
-
-def ranking_batches(rows: Arrays, lists: Arrays, items: ItemTable, batch_size: int, seed: int) -> tf.data.Dataset:
-    """One epoch of candidate lists, each feature [batch, length] or [batch, length, d], the positive first.
+    A last partial batch is dropped.
 
     Args:
-        rows: user and context columns of the events, [n].
-        lists: `item_id` int32 [n, length] (encoded) and `retrieval_score` float32 [n, length].
+        rows: the training rows [n].
+        asked_at: unix seconds at which each is to be foreseen [n]; its history ends before.
+        log: where histories lie.
+        batch_size: rows a batch.
+        seed: of the permutation.
+    """
+    features = {name: tf.constant(rows[name]) for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
+    slices, asked = tf.constant(log.slices(rows[ASKED_BY], asked_at)), tf.constant(asked_at)
+    chosen, items, times = tf.constant(rows["item_id"]), tf.constant(log.item_ids), tf.constant(log.timestamps)
+
+    def gather(index: Any) -> tuple[dict[str, Any], Any]:
+        begin, end = tf.split(tf.gather(slices, index), 2, axis=1)
+        places = end - 1 - tf.range(HISTORY_READ, dtype=tf.int64)
+        there = places >= begin
+        places = tf.where(there, places, 0)
+        seconds = tf.cast(tf.gather(asked, index)[:, None] - tf.gather(times, places), tf.float32)
+        columns = {name: tf.gather(array, index)[:, None] for name, array in features.items()}
+        columns[HISTORY_IDS] = tf.where(there, tf.gather(items, places), PADDING)
+        columns[HISTORY_HOURS] = tf.where(there, seconds / 3600, 0.0)
+        return columns, tf.gather(chosen, index)
+
+    return _epoch(len(asked_at), batch_size, seed).map(gather, num_parallel_calls=2, deterministic=True).prefetch(2)
+
+
+def ranking_batches(requests: Arrays, lists: Arrays, items: ItemTable, batch_size: int, seed: int) -> tf.data.Dataset:
+    """One epoch of candidate lists, each feature [batch, length] or [batch, length, d].
+
+    Args:
+        requests: user and context columns of the requests, [n].
+        lists: `item_id` int32 [n, length] (encoded), and whatever else is known of each place [n, length].
         items: the item table.
         batch_size: lists a batch.
         seed: of the permutation.
     """
-    events = {name: tf.constant(array) for name, array in rows.items() if name != "item_id"}
-    candidates = {name: tf.constant(array) for name, array in lists.items()}
-    table = {name: tf.constant(array) for name, array in items.features.items()}
+    own = {name: tf.constant(requests[name]) for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
+    places = {name: tf.constant(array) for name, array in lists.items()}
+    table = {name: tf.constant(array) for name, array in items.features.items() if name != "item_id"}
     length = lists["item_id"].shape[1]
 
     def gather(index: Any) -> dict[str, Any]:
-        chosen = {name: tf.gather(array, index) for name, array in candidates.items()}
-        repeated = {name: tf.repeat(tf.gather(array, index)[:, None], length, axis=1) for name, array in events.items()}
+        chosen = {name: tf.gather(array, index) for name, array in places.items()}
+        repeated = {name: tf.repeat(tf.gather(array, index)[:, None], length, axis=1) for name, array in own.items()}
         features = {name: tf.gather(array, chosen["item_id"]) for name, array in table.items()}
         return {**repeated, **chosen, **features}
 
-    order = np.random.default_rng(seed).permutation(len(lists["item_id"]))
-    batches = tf.data.Dataset.from_tensor_slices(order).batch(min(batch_size, len(order)), drop_remainder=True)
+    batches = _epoch(len(lists["item_id"]), batch_size, seed)
     return batches.map(gather, num_parallel_calls=2, deterministic=True).prefetch(2)
 
 
-def _columns(arrays: dict[str, Any], index: Any) -> dict[str, Any]:
-    taken = {name: tf.gather(array, index) for name, array in arrays.items()}
-    return {name: value[:, None] if value.shape.rank == 1 else value for name, value in taken.items()}
+def _epoch(rows: int, batch_size: int, seed: int) -> tf.data.Dataset:
+    order = np.random.default_rng(seed).permutation(rows)
+    return tf.data.Dataset.from_tensor_slices(order).batch(min(batch_size, rows), drop_remainder=True)

@@ -8,7 +8,7 @@ from rec_assets.models.calibration import Calibration, calibrate
 from rec_assets.models.evaluation import among
 from rec_assets.models.judging import ALL, DEPTH, NEW, Lists, Verdict, deep_enough, judge, unseen_lists
 from rec_assets.models.queries import Queries
-from rec_assets.models.served_lists import Ranked, ServedModels, first, first_unseen
+from rec_assets.models.served_lists import Ranked, ServedModels, first_unseen
 from rec_assets.sources.base import BestRanking
 
 RETRIEVAL, RANKED, BEST = "retrieval", "ranked", "best possible"
@@ -37,13 +37,13 @@ def compare(
     """
     users, items = queries.user_ids, models.items
     deep = deep_enough(users, history)
-    retrieved = models.retrieve(queries.columns, deep)
+    found, retrieved = (models.retrieve(queries.columns, depth) for depth in (DEPTH, deep))
     ideal = None if best is None else best(users, queries.timestamps, queries.device_types, deep)
     tracks: dict[str, dict[str, Lists]] = {}
     ranked: dict[str, Ranked] = {}
     for track in (ALL, NEW):
         new_only = track == NEW
-        candidates = first_unseen(retrieved, items, users, history, DEPTH) if new_only else first(retrieved, DEPTH)
+        candidates = first_unseen(retrieved, items, users, history, DEPTH) if new_only else found
         ranked[track] = models.rank(queries.columns, candidates)
         tracks[track] = {
             **baseline_lists(history, users, DEPTH, new_only=new_only, holdout_days=holdout_days, seed=seed),

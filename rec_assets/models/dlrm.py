@@ -7,29 +7,30 @@ import tensorflow as tf
 from merlin.models.tf.blocks.dlrm import DLRMBlock
 from merlin.schema import ColumnSchema, Schema, Tags
 
-from rec_assets.models.rows import CONTEXT_FEATURES, ITEM_FEATURES, USER_FEATURES
+from rec_assets.models.ranking_inputs import RANKED_ITEM_FEATURES, RETRIEVAL_SCORE, SIGNALS
+from rec_assets.models.rows import CONTEXT_FEATURES, USER_FEATURES
 from rec_assets.models.towers import content_columns
 
-EMBEDDING_DIM = 64
+EMBEDDING_DIM = 32
 BOTTOM_LAYERS = [128, EMBEDDING_DIM]
 TOP_LAYERS = [128, 64, 32]
-RETRIEVAL_SCORE = "retrieval_score"
-L2_EMBEDDINGS = 1e-5
+L2_EMBEDDINGS = 1e-4
+CHOSEN = "chosen"
 _constant = tf.keras.initializers.Constant
 
 
 class Ranker(tf.keras.Model):
-    """logit = a · retrieval score + b + DLRM(user, item, context, content, retrieval score).
+    """logit = a · retrieval score + b + DLRM(user, item, context, content, signals).
 
     The last layer of the DLRM starts at zero, so an untrained ranker returns the retrieval order and training can only
     be kept if it improves on it; a DLRM that has to learn the order anew spoils it while its data are few.
-    Inputs are columns [n, 1] and content vectors [n, 64]; the output is a click logit [n, 1].
+    Inputs are columns [n, 1] and content vectors [n, 64]; the output is a logit [n, 1].
     """
 
     def __init__(self, schema: Schema, score_mean: float, score_scale: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        inputs = schema.select_by_name([*USER_FEATURES, *CONTEXT_FEATURES, *ITEM_FEATURES])
-        score = ColumnSchema(RETRIEVAL_SCORE, dtype="float32", tags=[Tags.CONTINUOUS])
+        inputs = schema.select_by_name([*USER_FEATURES, *CONTEXT_FEATURES, *RANKED_ITEM_FEATURES])
+        signals = [ColumnSchema(name, dtype="float32", tags=[Tags.CONTINUOUS]) for name in SIGNALS]
         categorical = inputs.select_by_tag(Tags.CATEGORICAL)
         embeddings = mm.ParallelBlock(
             {
@@ -41,7 +42,7 @@ class Ranker(tf.keras.Model):
             is_input=True,
         )
         self.block = DLRMBlock(
-            Schema([*inputs, score]),
+            Schema([*inputs, *signals]),
             embeddings=embeddings,
             bottom_block=mm.MLPBlock(BOTTOM_LAYERS),
             top_block=mm.MLPBlock(TOP_LAYERS),
@@ -50,24 +51,33 @@ class Ranker(tf.keras.Model):
         self.retrieval = tf.keras.layers.Dense(1, kernel_initializer="ones", name="retrieval")
         self.score_mean = self.add_weight("score_mean", (), initializer=_constant(score_mean), trainable=False)
         self.score_scale = self.add_weight("score_scale", (), initializer=_constant(score_scale), trainable=False)
+        # Platt's scaling, fitted once the order is learned: it changes no order.
+        self.slope = self.add_weight("slope", (), initializer="ones", trainable=False)
+        self.intercept = self.add_weight("intercept", (), initializer="zeros", trainable=False)
 
     def call(self, columns: dict[str, Any], training: bool = False) -> Any:
-        """Click logits, float32 [n, 1]."""
+        """Logits of being chosen, float32 [n, 1]."""
         score = (columns[RETRIEVAL_SCORE] - self.score_mean) / self.score_scale
         hidden = self.block({**columns, RETRIEVAL_SCORE: score}, training=training)
-        return self.retrieval(score) + self.correction(hidden)
+        return self.slope * (self.retrieval(score) + self.correction(hidden)) + self.intercept
 
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """One step over lists: columns are [lists, length] or [lists, length, d], the positive first in each."""
-        length = tf.shape(batch[RETRIEVAL_SCORE])[1]
+        """One step over lists: columns are [lists, length] or [lists, length, d].
+
+        `chosen` bool [lists, positives] tells which of the first places hold a positive; all others are negatives. The
+        loss of a positive is that of a softmax over it and the negatives, and every list weighs the same.
+        """
+        chosen = tf.cast(batch.pop(CHOSEN), tf.float32)
+        length, positives = tf.shape(batch[RETRIEVAL_SCORE])[1], tf.shape(chosen)[1]
         flat = {
             name: tf.reshape(column, [-1, column.shape[2] if column.shape.rank == 3 else 1])
             for name, column in batch.items()
         }
         with tf.GradientTape() as tape:
             logits = tf.reshape(self(flat, training=True), [-1, length])
-            first = tf.zeros(tf.shape(logits)[0], tf.int32)
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(first, logits))
+            against = tf.reduce_logsumexp(logits[:, positives:], axis=1, keepdims=True)
+            losses = tf.nn.softplus(against - logits[:, :positives]) * chosen
+            loss = tf.reduce_mean(tf.reduce_sum(losses, axis=1) / tf.reduce_sum(chosen, axis=1))
             total = loss + tf.add_n(self.losses) if self.losses else loss
         self.optimizer.minimize(total, self.trainable_variables, tape=tape)
         return {"loss": loss}

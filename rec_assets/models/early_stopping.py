@@ -1,10 +1,16 @@
 """Trains epoch by epoch, keeps the weights that validate best, and stops when they no longer improve."""
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
+
+from rec_assets.errors import ActionableError
 
 
 @dataclass
@@ -15,8 +21,14 @@ class History:
     validation: list[float] = field(default_factory=list)
     best_epoch: int = 0
 
+    @property
+    def best(self) -> float:
+        """The validation of the weights that were kept."""
+        return max(self.validation, default=float("-inf"))
+
 
 Report = Callable[[str], None]
+Weights = list[npt.NDArray[Any]]
 
 
 def fit_until_best(
@@ -28,34 +40,67 @@ def fit_until_best(
     report: Report,
     *,
     judge_untrained: bool = False,
+    unfinished: Path | None = None,
 ) -> History:
     """Fits until validation has not improved for `patience` epochs, and restores the best weights.
 
     Args:
         model: compiled.
-        epoch_batches: the batches of epoch 0, 1, ….
+        epoch_batches: the batches of epoch 0, 1, …; they depend on the number alone, so a resumed training is equal.
         validate: the metric to maximise, of the model as it is.
         max_epochs: upper bound.
         patience: epochs without improvement that end training.
         report: called with a line an epoch.
         judge_untrained: whether the starting weights compete too, as epoch 0 of the validation.
+        unfinished: a file that keeps the state after every epoch; a training that finds one goes on from it.
     """
-    history = History()
-    best, best_weights = float("-inf"), model.get_weights()
-    if judge_untrained:
-        best = validate()
-        history.validation.append(best)
-    for epoch in range(max_epochs):
+    history, best_weights = History(), model.get_weights()
+    if unfinished and unfinished.exists():
+        history, best_weights = _restore(model, unfinished)
+        report(f"Goes on after epoch {len(history.loss)} of a training that did not finish.")
+    elif judge_untrained:
+        history.validation.append(validate())
+    for epoch in range(len(history.loss), max_epochs):
+        if epoch - history.best_epoch >= patience:
+            break
         losses: list[float] = []
         collect = tf.keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: losses.append(logs["loss"]))  # noqa: B023
         model.fit(epoch_batches(epoch), epochs=1, verbose=0, callbacks=[collect])
+        value, best = validate(), history.best
         history.loss.append(float(np.mean(losses)))
-        value = validate()
         history.validation.append(value)
         report(f"epoch {epoch + 1}: loss {history.loss[-1]:.4f}, validation {value:.4f}")
         if value > best:
-            best, best_weights, history.best_epoch = value, model.get_weights(), epoch + 1
-        elif epoch + 1 - history.best_epoch >= patience:
-            break
+            best_weights, history.best_epoch = model.get_weights(), epoch + 1
+        if unfinished:
+            _keep(model, history, best_weights, unfinished)
     model.set_weights(best_weights)
+    if unfinished:
+        unfinished.unlink(missing_ok=True)
     return history
+
+
+def _keep(model: tf.keras.Model, history: History, best: Weights, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {"weight": model.get_weights(), "optimizer": model.optimizer.get_weights(), "best": best}
+    named = {f"{kind}/{number:04d}": a for kind, group in arrays.items() for number, a in enumerate(group)}
+    partial = file.with_suffix(".partial.npz")
+    np.savez(partial, history=np.array(json.dumps(asdict(history))), **named)
+    partial.replace(file)  # a crash while writing leaves the epoch before
+
+
+def _restore(model: tf.keras.Model, file: Path) -> tuple[History, Weights]:
+    with np.load(file) as arrays:
+        groups = {
+            kind: [arrays[name] for name in sorted(arrays.files) if name.startswith(f"{kind}/")]
+            for kind in ("weight", "optimizer", "best")
+        }
+        history = History(**json.loads(str(arrays["history"])))
+    shapes = [[tuple(a.shape) for a in group] for group in (groups["weight"], model.get_weights())]
+    if shapes[0] != shapes[1]:
+        raise ActionableError(f"{file} is the state of another model.", "Delete it, and train from the start.")
+    model.set_weights(groups["weight"])
+    # The optimizer's slots are made by its first step; before it, there is nothing to fill.
+    model.optimizer._create_all_weights(model.trainable_variables)
+    model.optimizer.set_weights(groups["optimizer"])
+    return history, groups["best"]

@@ -27,6 +27,12 @@ class ItemVectors:
         with np.load(file) as arrays:
             return cls(arrays["raw_ids"], arrays["vectors"])
 
+    def by_encoded_id(self, encoded: npt.NDArray[np.int32], size: int) -> npt.NDArray[np.float32]:
+        """Vectors by encoded id, float32 [size, d], zero where there is no item; `encoded` are the ids of each row."""
+        table = np.zeros((size, self.vectors.shape[1]), np.float32)
+        table[encoded] = self.vectors
+        return table
+
 
 def build_index(items: ItemVectors) -> faiss.Index:
     """An inner-product index whose ids are raw item ids: exact for thousands of items, IVF beyond."""

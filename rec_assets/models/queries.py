@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rec_assets.models.rows import Arrays, take
+from rec_assets.models.rows import ASKED_BY, TIMESTAMP, Arrays, take
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Queries:
         user_ids: raw ids, int32 [q].
         timestamps: unix seconds of the first interaction, int64 [q].
         device_types: raw, int32 [q].
-        columns: encoded user and context features of that first interaction, each [q].
+        columns: encoded user and context features of that first interaction, who asks and when, each [q].
         relevant: columns user_id and item_id (both raw): every distinct item the user chose in the period.
         cold: bool [q], the user has no training row.
     """
@@ -72,6 +72,10 @@ class Queries:
 def build_queries(joined: Sequence[Path], encoded: Arrays) -> Queries:
     """Builds the queries of a period from its joined rows and the same rows, in the same order, encoded.
 
+    Args:
+        joined: files of the period.
+        encoded: their rows.
+
     Raises:
         ValueError: the two do not have the same number of rows.
     """
@@ -82,9 +86,11 @@ def build_queries(joined: Sequence[Path], encoded: Arrays) -> Queries:
     first = rows.sort("user_id", "timestamp", "row").unique("user_id", keep="first", maintain_order=True)
     index = first["row"].to_numpy().astype(np.int64)
     picked = take({name: array for name, array in encoded.items() if name != "item_id"}, index)
+    users, timestamps = first["user_id"].to_numpy(), first["timestamp"].to_numpy()
+    picked |= {ASKED_BY: users, TIMESTAMP: timestamps}
     return Queries(
-        first["user_id"].to_numpy(),
-        first["timestamp"].to_numpy(),
+        users,
+        timestamps,
         first["device_type"].to_numpy(),
         picked,
         rows.select("user_id", "item_id").unique(maintain_order=True),

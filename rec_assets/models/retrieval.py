@@ -1,24 +1,44 @@
-"""Retrieval as serving does it: the exported query tower and the index, for any number of users."""
+"""Retrieval as serving does it: the exported query tower, the index and the history, for any number of requests."""
 
 from pathlib import Path
 
 import numpy as np
 
-from rec_assets.models.candidates import Candidates, retrieve
+from rec_assets.features.history import EventLog
+from rec_assets.models.candidates import Candidates, add_histories, retrieve
 from rec_assets.models.item_index import read_index
-from rec_assets.models.rows import USER_FEATURES, Arrays, ItemTable, take
+from rec_assets.models.requests import batches
+from rec_assets.models.rows import Arrays, ItemTable
+from rec_assets.models.towers import HISTORY_IDS, QUERY_FEATURES
 from rec_assets.serving.graph import EMBEDDING_DIM
 from rec_assets.serving.onnx_model import OnnxModel
+from rec_assets.serving.stages.retrieval import VECTORS
 
-BATCH = 16_384
+BATCH = 2_048
+INDEX = "index.faiss"
 
 
-def retrieve_for(tower: Path, index: Path, columns: Arrays, items: ItemTable, k: int) -> Candidates:
-    """What the ONNX tower and the index return for encoded user columns [n]."""
-    model, searched = OnnxModel(tower, USER_FEATURES, EMBEDDING_DIM), read_index(index)
-    users = {name: columns[name] for name in USER_FEATURES}
+def retrieve_for(
+    tower: Path, index: Path, columns: Arrays, log: EventLog, items: ItemTable, k: int, *, repeats: bool
+) -> Candidates:
+    """What serving retrieves for requests [n].
+
+    Args:
+        tower: the exported query tower.
+        index: folder of the index and the item vectors.
+        columns: encoded user and context columns, who asks and when [n].
+        log: where histories lie.
+        items: the item table.
+        k: candidates a request, cut to the size of the catalogue.
+        repeats: whether what a user chose before is always among them.
+    """
+    model, searched = OnnxModel(tower, QUERY_FEATURES, EMBEDDING_DIM), read_index(index / INDEX)
+    vectors = np.load(index / VECTORS)
     parts = []
-    for start in range(0, len(users["user_id"]), BATCH):
-        queries = model(take(users, slice(start, start + BATCH)))
-        parts.append(retrieve(searched, items, queries, k))
+    for batch in batches(columns, log, BATCH):
+        queries = model(batch)
+        found = retrieve(searched, items, queries, k)
+        if repeats:
+            found = add_histories(found, queries, batch[HISTORY_IDS], vectors)
+        parts.append(found)
     return Candidates(np.concatenate([p.item_ids for p in parts]), np.concatenate([p.scores for p in parts]))

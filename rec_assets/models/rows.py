@@ -9,17 +9,22 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rec_assets.features.signals import DAY_SECONDS, ItemCategories, daily_popularity
+from rec_assets.serving.lookups import FIRST_KNOWN, OUT_OF_VOCABULARY
+
 Arrays = dict[str, npt.NDArray[Any]]
 
-USER_FEATURES = ("user_id", "age_norm", "age_binned", "gender", "top_category")
+USER_FEATURES = ("age_norm", "age_binned", "gender", "top_category")
 CONTEXT_FEATURES = ("device_type", "hour_sine", "hour_cosine", "day_of_week_sine", "day_of_week_cosine")
 ITEM_FEATURES = ("item_id", "category_l1", "category_l2", "item_gender", "price_log_norm")
 CONTENT_FEATURES = ("image_embedding", "text_embedding")
+# Who asks and when: raw id (-1 for a stranger) and unix seconds, which lead to a history.
+ASKED_BY, TIMESTAMP = "asked_by", "timestamp"
 
 
 def load_rows(folder: Path) -> Arrays:
-    """Loads transformed rows: user and context features and `item_id`, each [n], int32 or float32, in file order."""
-    columns = [*USER_FEATURES, *CONTEXT_FEATURES, "item_id"]
+    """Loads transformed rows: ids, user and context features, each [n], int32 or float32, in file order."""
+    columns = ["user_id", *USER_FEATURES, *CONTEXT_FEATURES, "item_id"]
     frame = pl.read_parquet(sorted(folder.glob("*.parquet")), columns=columns)
     return {name: frame[name].to_numpy() for name in columns}
 
@@ -49,13 +54,33 @@ class ItemTable:
         raw_ids: int32 [v], -1 in the first three rows.
         features: the encoded item features and content vectors, [v] and [v, d].
         counts: int64 [v], training interactions of each.
+        popularity: `signals.POPULARITY_SIGNALS` at the start of each day and after the last, float32 [d, v].
+        first_day: the day number (unix seconds / 86,400) of the first row of `popularity`.
     """
 
     raw_ids: npt.NDArray[np.int32]
     features: Arrays
     counts: npt.NDArray[np.int64]
+    popularity: Arrays
+    first_day: int
 
-    FIRST = 3
+    FIRST = FIRST_KNOWN
+
+    def popularity_at(self, item_ids: npt.NDArray[np.integer[Any]], timestamps: npt.NDArray[np.integer[Any]]) -> Arrays:
+        """Returns the popularity of encoded ids as it was known before the days of some moments, [n] each."""
+        known = len(next(iter(self.popularity.values())))
+        days = np.clip(timestamps // DAY_SECONDS - self.first_day, 0, known - 1)
+        return {name: table[days, item_ids] for name, table in self.popularity.items()}
+
+    def trained_ids(self, item_ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int32]:
+        """Replaces encoded ids that no training row names by the unknown id; padding stays."""
+        rare = (self.counts[item_ids] == 0) & (item_ids >= self.FIRST)
+        return np.where(rare, OUT_OF_VOCABULARY, item_ids).astype(np.int32)
+
+    @property
+    def categories(self) -> ItemCategories:
+        """Both category levels by encoded id."""
+        return ItemCategories(self.features["category_l1"], self.features["category_l2"])
 
     def at(self, item_ids: npt.NDArray[np.integer[Any]]) -> Arrays:
         """Returns the features of encoded ids, each [n] or [n, d]."""
@@ -72,16 +97,18 @@ class ItemTable:
 
     def save(self, file: Path) -> None:
         """Writes one npz."""
-        features = {f"features/{name}": array for name, array in self.features.items()}
-        np.savez(file, raw_ids=self.raw_ids, counts=self.counts, **features)
+        tables = {f"{kind}/{name}": a for kind in ("features", "popularity") for name, a in getattr(self, kind).items()}
+        np.savez(file, raw_ids=self.raw_ids, counts=self.counts, first_day=self.first_day, **tables)
 
     @classmethod
     def load(cls, file: Path) -> "ItemTable":
         """Reads what `save` wrote."""
         with np.load(file) as arrays:
-            names = [name for name in arrays.files if name.startswith("features/")]
-            features = {name.removeprefix("features/"): arrays[name] for name in names}
-            return cls(arrays["raw_ids"], features, arrays["counts"])
+            features, popularity = (
+                {name.removeprefix(kind): arrays[name] for name in arrays.files if name.startswith(kind)}
+                for kind in ("features/", "popularity/")
+            )
+            return cls(arrays["raw_ids"], features, arrays["counts"], popularity, int(arrays["first_day"]))
 
     @property
     def catalogue(self) -> npt.NDArray[np.int64]:
@@ -90,15 +117,24 @@ class ItemTable:
 
 
 def build_item_table(
-    encoded_items: pl.DataFrame, raw_ids: Sequence[int], content: Arrays, train_item_ids: npt.NDArray[np.integer[Any]]
+    encoded_items: pl.DataFrame,
+    raw_ids: Sequence[int],
+    first_days: pl.Series,
+    content: Arrays,
+    train_item_ids: npt.NDArray[np.int32],
+    item_ids: npt.NDArray[np.int32],
+    timestamps: npt.NDArray[np.int64],
 ) -> ItemTable:
     """Joins the transformed catalogue, content vectors and training counts into one table by encoded id.
 
     Args:
         encoded_items: `ITEM_FEATURES`, one row an item of the catalogue.
         raw_ids: their raw ids, in the same order.
+        first_days: the dates they came, null where they were always there, in the same order.
         content: `CONTENT_FEATURES`, float32 [items, d], in the same order.
         train_item_ids: encoded ids of all training rows.
+        item_ids: encoded ids of all interactions up to the as-of day [n].
+        timestamps: theirs, unix seconds [n].
     """
     ids = encoded_items["item_id"].to_numpy().astype(np.int64)
     size = ItemTable.FIRST + len(ids)
@@ -115,4 +151,11 @@ def build_item_table(
     }
     features |= {name: placed(vectors, 0) for name, vectors in content.items()}
     counts = np.bincount(train_item_ids, minlength=size)[:size]
-    return ItemTable(placed(np.asarray(raw_ids, np.int32), -1).astype(np.int32), features, counts)
+    days = timestamps // DAY_SECONDS
+    first_day = int(days.min()) if len(days) else 0
+    came = placed(first_days.cast(pl.Int32).fill_null(0).to_numpy(), 0).astype(np.int64)  # days since 1970
+    categories = ItemCategories(features["category_l1"], features["category_l2"])
+    popularity = daily_popularity(item_ids, days - first_day, categories, came - first_day)
+    return ItemTable(
+        placed(np.asarray(raw_ids, np.int32), -1).astype(np.int32), features, counts, popularity, first_day
+    )

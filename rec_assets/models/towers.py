@@ -1,17 +1,25 @@
-"""The two towers as Merlin encoders, and the two-tower model that trains them with popularity-corrected negatives."""
+"""The two towers, built of Merlin's blocks around one table of item vectors that they share."""
 
 from typing import Any
 
 import merlin.models.tf as mm
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 from merlin.schema import ColumnSchema, Schema, Tags
 
-from rec_assets.models.rows import CONTENT_FEATURES, ITEM_FEATURES, USER_FEATURES
+from rec_assets.features.history import PADDING
+from rec_assets.features.signals import ItemCategories
+from rec_assets.models.pooling import POOLINGS
+from rec_assets.models.rows import CONTENT_FEATURES, CONTEXT_FEATURES, ITEM_FEATURES, USER_FEATURES
+from rec_assets.serving.lookups import OUT_OF_VOCABULARY
 
-TOWER_LAYERS = [128, 64]
+DIM = 63  # one more is kept for popularity, see TwoTower
+TOWER_LAYERS = [128, DIM]
 CONTINUOUS_PROJECTION = 8
+HISTORY_IDS, HISTORY_HOURS = "history_item_id", "history_hours"
+QUERY_FEATURES = (*USER_FEATURES, *CONTEXT_FEATURES, HISTORY_IDS, HISTORY_HOURS)
+HISTORY_READ = 50  # of the history, the newest; more costs time and did not help
+SESSION_HOURS = 0.5
 
 
 def content_columns(dim: int = 64) -> list[ColumnSchema]:
@@ -20,65 +28,83 @@ def content_columns(dim: int = 64) -> list[ColumnSchema]:
     return [ColumnSchema(name, dtype="float32", dims=(None, dim), tags=tags) for name in CONTENT_FEATURES]
 
 
-def build_query_tower(schema: Schema) -> mm.Encoder:
-    """User features → float32 [n, 64]."""
-    return _encoder(schema.select_by_name(list(USER_FEATURES)))
+class ItemVectors(tf.keras.layers.Layer):
+    """An item's own vector, float32 [..., 63]: the sum of what its id and its two categories say.
 
-
-def build_candidate_tower(schema: Schema) -> mm.Encoder:
-    """Item features and content vectors → float32 [n, 64]."""
-    return _encoder(Schema([*schema.select_by_name(list(ITEM_FEATURES)), *content_columns()]))
-
-
-def _encoder(schema: Schema) -> mm.Encoder:
-    continuous = schema.select_by_tag(Tags.CONTINUOUS)
-    inputs = mm.InputBlockV2(
-        schema, continuous=mm.ContinuousProjection(continuous, mm.MLPBlock([CONTINUOUS_PROJECTION]))
-    )
-    return mm.Encoder(inputs, mm.MLPBlock(TOWER_LAYERS, no_activation_last_layer=True))
-
-
-@tf.keras.utils.register_keras_serializable(package="rec_assets")
-class TwoTower(tf.keras.Model):
-    """Softmax over in-batch negatives with the logQ correction of Yi et al. 2019 (doi:10.1145/3298689.3346996).
-
-    In-batch negatives arrive in proportion to popularity, so an uncorrected softmax learns lift, log P(i|u) - log P(i),
-    and loses to popularity on real purchases. Subtracting log P(i) from the training logits makes the plain inner
-    product of the towers an estimate of log P(i|u), which is what the index searches.
+    Categories carry what an id alone is too rare to say, and all that is known of an item that came after training.
     """
 
-    def __init__(
-        self,
-        query: mm.Encoder,
-        candidate: mm.Encoder,
-        item_probabilities: npt.NDArray[np.float32],
-        temperature: float,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.query = query
-        self.candidate = candidate
-        self.temperature = temperature
-        self.log_probability = tf.constant(np.log(np.maximum(item_probabilities, 1e-9)), tf.float32)
+    def __init__(self, categories: ItemCategories) -> None:
+        super().__init__()
+        self.size = len(categories.l1)
+        # As arrays: a constant made outside of the exported function would become an input of the ONNX model.
+        self.l1, self.l2 = categories.l1.astype(np.int32), categories.l2.astype(np.int32)
 
-    def call(self, batch: tuple[dict[str, Any], dict[str, Any]], training: bool = False) -> Any:
-        """Logits [n, n] of every query of the batch against every item of the batch, before any correction."""
-        users, items = batch
-        queries = self.query(users, training=training)
-        candidates = self.candidate(items, training=training)
-        return tf.matmul(queries, candidates, transpose_b=True) / self.temperature
+        def table(rows: int) -> tf.keras.layers.Embedding:
+            return tf.keras.layers.Embedding(rows, DIM, tf.keras.initializers.RandomNormal(stddev=0.05))
 
-    def train_step(self, batch: tuple[dict[str, Any], dict[str, Any]]) -> dict[str, Any]:
-        """One step over (user columns, item columns) of the same rows."""
-        item_ids = tf.reshape(batch[1]["item_id"], [-1])
-        with tf.GradientTape() as tape:
-            logits = self(batch, training=True) - tf.gather(self.log_probability, item_ids)[None, :]
-            # Another row of the same item is no negative.
-            same = tf.equal(item_ids[:, None], item_ids[None, :])
-            same = tf.linalg.set_diag(same, tf.zeros_like(item_ids, tf.bool))
-            logits = tf.where(same, tf.float32.min, logits)
-            labels = tf.range(tf.shape(item_ids)[0])
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
-            total = loss + tf.add_n(self.losses) if self.losses else loss
-        self.optimizer.minimize(total, self.trainable_variables, tape=tape)
-        return {"loss": loss}
+        self.of_id = table(self.size)
+        self.of_l1, self.of_l2 = table(int(categories.l1.max()) + 1), table(int(categories.l2.max()) + 1)
+
+    def call(self, item_ids: Any, l1: Any = None, l2: Any = None) -> Any:
+        """Encoded ids of any shape, and their categories where they are at hand."""
+        known = tf.where(item_ids < self.size, item_ids, OUT_OF_VOCABULARY)
+        l1 = tf.gather(self.l1, known) if l1 is None else l1
+        l2 = tf.gather(self.l2, known) if l2 is None else l2
+        return self.of_id(known) + self.of_l1(l1) + self.of_l2(l2)
+
+
+class QueryTower(tf.keras.Model):
+    """User, context and history → float32 [n, 63].
+
+    The pooled history is an input of the network and is added to its output, as an item's own vector is to the
+    candidate tower's: so an item can match itself and what is chosen along with it.
+    """
+
+    def __init__(self, schema: Schema, items: ItemVectors, pooling: str) -> None:
+        super().__init__(name="query_tower")
+        self.features = (*USER_FEATURES, *CONTEXT_FEATURES)
+        self.block = _input_block(schema.select_by_name(list(self.features)))
+        self.items = items
+        self.pool = POOLINGS[pooling](DIM)
+        self.mlp = mm.MLPBlock(TOWER_LAYERS, no_activation_last_layer=True)
+
+    def call(self, columns: dict[str, Any], training: bool = False) -> Any:
+        """Columns [n, 1]; `history_item_id` int32 and `history_hours` float32 [n, length], newest first."""
+        history, hours = (columns[name][:, :HISTORY_READ] for name in (HISTORY_IDS, HISTORY_HOURS))
+        there = history != PADDING
+        pooled = self.pool(self.items(history), there, hours)
+        inputs = self.block({name: columns[name] for name in self.features}, training=training)
+        summary = tf.concat([inputs, pooled, _pace(there, hours)], axis=1)
+        return self.mlp(summary, training=training) + pooled
+
+
+class CandidateTower(tf.keras.Model):
+    """Item features and content vectors → float32 [n, 63]."""
+
+    def __init__(self, schema: Schema, items: ItemVectors) -> None:
+        super().__init__(name="candidate_tower")
+        columns = schema.select_by_name([name for name in ITEM_FEATURES if name != "item_id"])
+        self.block = _input_block(Schema([*columns, *content_columns()]))
+        self.items = items
+        self.mlp = mm.MLPBlock(TOWER_LAYERS, no_activation_last_layer=True)
+
+    def call(self, columns: dict[str, Any], training: bool = False) -> Any:
+        """Columns [n, 1] and content vectors [n, 64]."""
+        own = self.items(*(columns[name][:, 0] for name in ("item_id", "category_l1", "category_l2")))
+        inputs = self.block({name: column for name, column in columns.items() if name != "item_id"}, training=training)
+        return self.mlp(tf.concat([inputs, own], axis=1), training=training) + own
+
+
+def _input_block(schema: Schema) -> Any:
+    continuous = mm.ContinuousProjection(schema.select_by_tag(Tags.CONTINUOUS), mm.MLPBlock([CONTINUOUS_PROJECTION]))
+    return mm.InputBlockV2(schema, continuous=continuous)
+
+
+def _pace(there: Any, hours: Any) -> Any:
+    """How long ago the last interaction was, how many are known, how many are of this session [n, 3], about 1 each."""
+    present = tf.cast(there, tf.float32)
+    last = tf.math.log(1.0 + hours[:, :1]) * present[:, :1]
+    known = tf.math.log(1.0 + tf.reduce_sum(present, axis=1, keepdims=True))
+    session = tf.reduce_sum(tf.where(hours < SESSION_HOURS, present, 0.0), axis=1, keepdims=True)
+    return tf.concat([last / 5, known / 5, tf.minimum(session, 3.0)], axis=1)

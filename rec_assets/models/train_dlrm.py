@@ -1,124 +1,154 @@
 """Full training of the ranker on retrieval's own candidates, judged by the list it makes of them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from merlin.schema import Schema
+from sklearn.linear_model import LogisticRegression
 
 from rec_assets.models.batches import ranking_batches
-from rec_assets.models.candidates import Candidates, training_lists
-from rec_assets.models.dlrm import RETRIEVAL_SCORE, Ranker
+from rec_assets.models.candidates import Candidates, chosen_later, draw_lists, ranker_arrivals
+from rec_assets.models.dlrm import CHOSEN, Ranker
 from rec_assets.models.early_stopping import History, Report, fit_until_best
-from rec_assets.models.evaluation import score_lists
+from rec_assets.models.evaluation import among, score_lists
 from rec_assets.models.onnx_export import export_onnx
-from rec_assets.models.rows import CONTEXT_FEATURES, USER_FEATURES, Arrays, ItemTable, as_columns, take
+from rec_assets.models.ranking_inputs import RANKER_FEATURES, in_batches, ranking_columns, signals_at
+from rec_assets.models.reproducible import start_from
+from rec_assets.models.requests import histories_of
+from rec_assets.models.rows import TIMESTAMP, Arrays, ItemTable, as_columns, take
 from rec_assets.models.training_set import TrainingSet
+from rec_assets.serving.candidates import NOTHING
 from rec_assets.serving.onnx_model import OnnxModel
 
 METRIC = "ndcg@10"
 VALIDATION_USERS = 3_000
-SCORE_BATCH_USERS = 64
+USERS_A_BATCH = 64
+Retrieve = Callable[[Arrays], Candidates]
 
 
 @dataclass(frozen=True)
 class RankerConfig:
-    """The recipe. An epoch is `lists_per_epoch` events at most; `negatives` are drawn for each, anew every epoch."""
+    """The recipe. `horizon_days` is how far ahead a list looks; positives and negatives are drawn anew every epoch."""
 
-    batch_size: int = 256
-    negatives: int = 15
-    lists_per_epoch: int = 30_000
+    horizon_days: int
+    batch_size: int = 128
+    most_lists: int = 20_000
+    positives: int = 10
+    negatives: int = 40
     learning_rate: float = 1e-3
-    max_epochs: int = 12
-    patience: int = 2
-
-
-def build_ranker(schema: Schema, items: ItemTable, score_mean: float, score_scale: float) -> Ranker:
-    """Builds the ranker with all its variables made; the statistics standardise the retrieval score."""
-    model = Ranker(schema, score_mean, score_scale)
-    model({name: tf.constant(column) for name, column in as_columns(example_columns(items, 2)).items()})
-    return model
-
-
-def example_columns(items: ItemTable, rows: int) -> Arrays:
-    """Rows of unknown users and padding items, with every input the ranker reads."""
-    floats = {"age_norm", *CONTEXT_FEATURES[1:], RETRIEVAL_SCORE}
-    names = (*USER_FEATURES, *CONTEXT_FEATURES, RETRIEVAL_SCORE)
-    example: Arrays = {n: np.zeros(rows, np.float32) if n in floats else np.full(rows, 2, np.int32) for n in names}
-    return {**example, **items.at(np.zeros(rows, np.int64))}
+    max_epochs: int = 20
+    patience: int = 3
 
 
 def train_ranker(
     data: TrainingSet,
-    candidates: Candidates,
-    validation_candidates: Candidates,
+    retrieve: Retrieve,
     config: RankerConfig,
     seed: int,
     report: Report,
+    unfinished: Path | None = None,
 ) -> tuple[Ranker, History]:
     """Trains from the retrieval order; what is kept is never below it on validation.
 
     Args:
-        data: rows, items and the users to judge by.
-        candidates: what retrieval returns for each training row, [n, k].
-        validation_candidates: what it returns for each validation query.
+        data: rows, histories, items and the users to judge by.
+        retrieve: what retrieval returns for requests [n].
         config: the recipe.
         seed: of initial weights, negatives and order.
         report: called with a line an epoch.
+        unfinished: where the state is kept while training, to go on from after a crash.
     """
-    tf.keras.utils.set_random_seed(seed)
-    rows, items, validation = data.rows, data.items, data.validation
-    model = build_ranker(data.schema, items, float(candidates.scores.mean()), float(candidates.scores.std() or 1.0))
+    start_from(seed)
+    requests = take(data.rows, ranker_arrivals(data.rows, config.most_lists, seed))
+    candidates, histories = retrieve(requests), histories_of(requests, data.log)
+    # What follows the training days is for validation.
+    chosen = chosen_later(requests, candidates, data.log.until(data.rows[TIMESTAMP].max() + 1), config.horizon_days)
+    model = build_ranker(data, candidates)
     model.compile(optimizer=tf.keras.optimizers.legacy.Adam(config.learning_rate))
-    picked = np.sort(np.random.default_rng(seed).permutation(len(validation))[:VALIDATION_USERS])
-    sample = validation.at(picked)
-    sample_candidates = Candidates(validation_candidates.item_ids[picked], validation_candidates.scores[picked])
+    sample = data.validation.sample(VALIDATION_USERS, seed)
+    judged = retrieve(sample.columns)
+    report(
+        f"{int(chosen.any(axis=1).sum())} lists, {chosen.sum() / max(1, chosen.any(axis=1).sum()):.1f} positives each"
+    )
 
     def epoch_batches(epoch: int) -> tf.data.Dataset:
-        events, lists = training_lists(candidates, rows["item_id"], config.negatives, seed + epoch)
-        chosen = np.random.default_rng(seed + epoch).permutation(len(events))[: config.lists_per_epoch]
-        return ranking_batches(take(rows, events[chosen]), take(lists, chosen), items, config.batch_size, seed + epoch)
+        rows, places, positive = draw_lists(candidates, chosen, config.positives, config.negatives, seed + epoch)
+        own = Candidates(candidates.item_ids[rows], candidates.scores[rows])
+        lists = signals_at(own, places, histories.at(rows), requests[TIMESTAMP][rows], data.items)
+        return ranking_batches(
+            take(requests, rows), lists | {CHOSEN: positive}, data.items, config.batch_size, seed + epoch
+        )
 
     def validate() -> float:
-        logits = score_candidates(model, sample.columns, sample_candidates, items)
-        lists = ranked_lists(sample_candidates, logits, items)
+        lists = ranked_lists(judged, score_candidates(model, sample.columns, judged, data), data.items)
         return score_lists(sample.user_ids, lists, sample.relevant, (METRIC,))[METRIC]
 
     history = fit_until_best(
-        model, epoch_batches, validate, config.max_epochs, config.patience, report, judge_untrained=True
+        model,
+        epoch_batches,
+        validate,
+        config.max_epochs,
+        config.patience,
+        report,
+        judge_untrained=True,
+        unfinished=unfinished,
     )
+    logits = score_candidates(model, sample.columns, judged, data)
+    hits = among(sample.user_ids, data.items.raw_ids[judged.item_ids], sample.relevant)
+    scale_to_probabilities(model, logits[judged.item_ids != NOTHING], hits[judged.item_ids != NOTHING])
     return model, history
 
 
+def build_ranker(data: TrainingSet, candidates: Candidates) -> Ranker:
+    """Builds the ranker with all its variables made; the candidates' scores are what it standardises by."""
+    scores = candidates.scores[candidates.item_ids != NOTHING]
+    model = Ranker(data.schema, float(scores.mean()), float(scores.std() or 1.0))
+    model({name: tf.constant(column) for name, column in as_columns(_example(data, candidates)).items()})
+    return model
+
+
 def score_candidates(
-    model: Ranker, columns: Arrays, candidates: Candidates, items: ItemTable
+    model: Ranker, columns: Arrays, candidates: Candidates, data: TrainingSet
 ) -> npt.NDArray[np.float32]:
-    """Click logits float32 [q, k] of every candidate of every query (columns [q])."""
-    depth = candidates.item_ids.shape[1]
+    """Logits float32 [q, k] of every candidate of every request."""
     score = tf.function(lambda batch: model(batch), reduce_retracing=True)
     logits = []
-    for start in range(0, len(candidates.item_ids), SCORE_BATCH_USERS):
-        window = slice(start, start + SCORE_BATCH_USERS)
-        flat: Arrays = {name: np.repeat(columns[name][window], depth) for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
-        flat |= items.at(candidates.item_ids[window].ravel())
-        flat[RETRIEVAL_SCORE] = candidates.scores[window].ravel()
-        batch = {name: tf.constant(column) for name, column in as_columns(flat).items()}
-        logits.append(score(batch).numpy().reshape(-1, depth))
+    for requests, own in in_batches(columns, candidates, USERS_A_BATCH):
+        flat = ranking_columns(requests, own, histories_of(requests, data.log), data.items)
+        batch = {name: tf.constant(flat[name]) for name in RANKER_FEATURES}
+        logits.append(score(as_columns(batch)).numpy().reshape(own.item_ids.shape))
     return np.concatenate(logits)
 
 
 def ranked_lists(candidates: Candidates, logits: npt.NDArray[np.float32], items: ItemTable) -> npt.NDArray[np.int32]:
     """Raw item ids [q, k], best logit first, ties in retrieval order."""
-    order = np.argsort(-logits, axis=1, kind="stable")
+    order = np.argsort(np.where(candidates.item_ids == NOTHING, np.inf, -logits), axis=1, kind="stable")
     return items.raw_ids[np.take_along_axis(candidates.item_ids, order, axis=1)]
 
 
-def export_ranker(model: Ranker, rows: Arrays, candidates: Candidates, items: ItemTable, file: Path) -> float:
+def scale_to_probabilities(model: Ranker, logits: npt.NDArray[Any], hits: npt.NDArray[np.bool_]) -> None:
+    """Fits slope and intercept (Platt 1999) so that a sigmoid of the logit is the share that was chosen [n]."""
+    if hits.all() or not hits.any():
+        return
+    fitted = LogisticRegression(penalty=None).fit(logits.reshape(-1, 1), hits)
+    if fitted.coef_[0, 0] > 0:  # a negative slope would turn the order around
+        model.slope.assign(fitted.coef_[0, 0])
+        model.intercept.assign(fitted.intercept_[0])
+
+
+def export_ranker(model: Ranker, data: TrainingSet, candidates: Candidates, file: Path) -> float:
     """Writes the ranker as ONNX with output `score`, a probability; returns the largest difference from TensorFlow."""
-    columns = take({name: rows[name] for name in (*USER_FEATURES, *CONTEXT_FEATURES)}, slice(0, 512))
-    columns |= items.at(candidates.item_ids[:512, 0])
-    columns[RETRIEVAL_SCORE] = candidates.scores[:512, 0]
-    expected = export_onnx(lambda batch: tf.sigmoid(model(batch)), columns, "score", file)
-    return float(np.abs(OnnxModel(file, tuple(columns), 1)(columns) - expected).max())
+    example = _example(data, candidates)
+    expected = export_onnx(lambda batch: tf.sigmoid(model(batch)), example, "score", file)
+    return float(np.abs(OnnxModel(file, tuple(example), 1)(example) - expected).max())
+
+
+def _example(data: TrainingSet, candidates: Candidates) -> Arrays:
+    """The ranker's inputs for the first validation users."""
+    requests, own = in_batches(data.validation.columns, candidates, 4)[0]
+    flat = ranking_columns(requests, own, histories_of(requests, data.log), data.items)
+    return {name: flat[name] for name in RANKER_FEATURES}

@@ -1,6 +1,7 @@
-"""What each user has seen lately: one Bloom filter a user."""
+"""What each user has seen lately, and is not to be shown again: one Bloom filter a user."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,13 @@ Ids = npt.NDArray[np.integer[Any]]
 
 
 class SeenItems:
-    """`bf:seen:{user_id}` in db 1, gone a week after the last addition.
+    """`bf:seen:{user_id}` in db 1, gone some days after the last addition.
 
     A filter never forgets an item, and takes one unseen item in a thousand for seen. On a pipeline as
     its client, additions become part of a transaction.
     """
 
     DB = 1
-    LIFETIME = 7 * 24 * 60 * 60  # seconds
     ERROR_RATE = 0.001
     CAPACITY = 256  # items until a filter grows, to twice the size
     EXPANSION = 2
@@ -32,12 +32,12 @@ class SeenItems:
         """Returns the key of a user's filter."""
         return f"bf:seen:{user_id}"
 
-    def add(self, user_id: int, item_ids: Sequence[int]) -> None:
-        """Marks one or more items as seen and starts the week anew."""
+    def add(self, user_id: int, item_ids: Sequence[int], days: int) -> None:
+        """Marks one or more items as seen; the filter lives so many days from now."""
         reserve = ("CAPACITY", self.CAPACITY, "ERROR", self.ERROR_RATE, "EXPANSION", self.EXPANSION)
         # Reserves the filter where there is none, in the same step.
         command(self._client, "BF.INSERT", self.key(user_id), *reserve, "ITEMS", *item_ids)
-        self._client.expire(self.key(user_id), self.LIFETIME)
+        self._client.expire(self.key(user_id), timedelta(days=days))
 
     def contain(self, user_ids: Ids, item_ids: Ids, row_splits: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Asks the filters of several users about their own items, in one round trip.

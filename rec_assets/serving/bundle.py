@@ -27,6 +27,7 @@ PART_FILES = {
     "dlrm": "model.onnx",
     "multimodal": "embeddings.npz",
     "catalogue": "items.parquet",
+    "signals": "signals.npz",
 }
 _ID_LENGTH = 16  # of 64 hex digits: short enough to say aloud, and no two of a project's bundles will share it
 
@@ -39,6 +40,7 @@ class ServingConfig(BaseModel):
     retrieval_topk: int = 300
     ranking_topk: int = 100
     diversity_mode: bool = False
+    repeats: bool = True
 
 
 class Manifest(BaseModel):

@@ -6,6 +6,9 @@ User-level tensors hold one row a request. Candidate-level tensors are flat, one
 from dataclasses import dataclass
 from typing import Literal
 
+from rec_assets.features import history
+from rec_assets.features.signals import HISTORY_SIGNALS, POPULARITY_SIGNALS
+
 DType = Literal["INT32", "INT64", "FP32"]
 
 
@@ -41,10 +44,22 @@ def local_name(tensor: str) -> str:
 CONTENT_DIM = 64
 EMBEDDING_DIM = 64
 
-_USER = ("user_id", "age_norm", "age_binned", "gender", "top_category")
+_RAW_USER = ("age", "gender", "top_category", "recent_item_id", "recent_timestamp")
+_USER = ("age_norm", "age_binned", "gender", "top_category")
 _CONTEXT = ("device_type", "hour_sine", "hour_cosine", "day_of_week_sine", "day_of_week_cosine")
 _ITEM = ("item_id", "category_l1", "category_l2", "item_gender", "price_log_norm")
-_FLOAT_FEATURES = frozenset({"age_norm", "price_log_norm", "retrieval_score", *_CONTEXT[1:]})
+_SIGNALS = ("retrieval_rank", *HISTORY_SIGNALS, *POPULARITY_SIGNALS)
+_FLOATS = frozenset(
+    {"age", "age_norm", "price", "price_log_norm", "retrieval_score", "score", *_CONTEXT[1:], *_SIGNALS}
+)
+
+_HISTORY: dict[str, DType] = {
+    "recent_item_id": "INT32",
+    "recent_timestamp": "INT64",
+    "history_item_id": "INT32",
+    "history_timestamp": "INT64",
+    "history_hours": "FP32",
+}
 
 
 def _at(level: str, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -54,10 +69,22 @@ def _at(level: str, names: tuple[str, ...]) -> tuple[str, ...]:
 STAGES: tuple[StageSpec, ...] = (
     StageSpec("context_preprocessor", ("device_type", "timestamp"), _at("request", ("device_type", "timestamp"))),
     StageSpec("nvt_context_transform", _at("request", ("device_type", "timestamp")), _at("context", _CONTEXT)),
-    StageSpec("feast_user_lookup", ("user_id",), _at("raw_user", ("user_id", "age", "gender", "top_category"))),
-    StageSpec("nvt_user_transform", _at("raw_user", ("user_id", "age", "gender", "top_category")), _at("user", _USER)),
-    StageSpec("query_tower", _at("user", _USER), ("query/query_embedding",)),
-    StageSpec("faiss_retrieval", ("query/query_embedding",), _at("retrieved", ("item_id", "retrieval_score"))),
+    StageSpec("feast_user_lookup", ("user_id",), _at("raw_user", _RAW_USER)),
+    StageSpec(
+        "nvt_user_transform",
+        (*_at("raw_user", _RAW_USER), "request/timestamp"),
+        _at("user", (*_USER, "history_item_id", "history_timestamp", "history_hours")),
+    ),
+    StageSpec(
+        "query_tower",
+        (*_at("user", _USER), *_at("context", _CONTEXT), *_at("user", ("history_item_id", "history_hours"))),
+        ("query/query_embedding",),
+    ),
+    StageSpec(
+        "faiss_retrieval",
+        ("query/query_embedding", "user/history_item_id"),
+        _at("retrieved", ("item_id", "retrieval_score")),
+    ),
     StageSpec(
         "filter_seen_items",
         ("user_id", *_at("retrieved", ("item_id", "retrieval_score"))),
@@ -76,13 +103,18 @@ STAGES: tuple[StageSpec, ...] = (
     StageSpec("multimodal_embedding_lookup", ("item/item_id",), _at("item", ("image_embedding", "text_embedding"))),
     StageSpec(
         "unroll_features",
-        ("unseen/item_id", *_at("user", _USER), *_at("context", _CONTEXT)),
-        _at("candidate", (*_USER, *_CONTEXT)),
+        (
+            "item/item_id",
+            *_at("user", (*_USER, "history_item_id", "history_timestamp")),
+            *_at("context", _CONTEXT),
+            "request/timestamp",
+        ),
+        _at("candidate", (*_USER, *_CONTEXT, *_SIGNALS)),
     ),
     StageSpec(
         "dlrm_ranking",
         (
-            *_at("candidate", (*_USER, *_CONTEXT)),
+            *_at("candidate", (*_USER, *_CONTEXT, *_SIGNALS)),
             *_at("item", (*_ITEM, "image_embedding", "text_embedding")),
             "unseen/retrieval_score",
         ),
@@ -110,6 +142,8 @@ def tensor(name: str) -> Tensor:
         return Tensor(name, "FP32", (CONTENT_DIM,))
     if short == "query_embedding":
         return Tensor(name, "FP32", (EMBEDDING_DIM,))
-    if short in _FLOAT_FEATURES or short in ("age", "price", "score"):
+    if short in _HISTORY:
+        return Tensor(name, _HISTORY[short], (history.LENGTH,))
+    if short in _FLOATS:
         return Tensor(name, "FP32")
     return Tensor(name, "INT32")

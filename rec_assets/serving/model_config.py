@@ -15,7 +15,7 @@ BUNDLE_PARAMETER = "bundle_id"
 
 # What a deployment may set without a new bundle, by the stage that reads it; `StageModel` lays it over its settings.
 KNOBS = {
-    "faiss_retrieval": ("retrieval_topk",),
+    "faiss_retrieval": ("retrieval_topk", "repeats"),
     "softmax_sampling": ("ranking_topk", "diversity_mode"),
 }
 

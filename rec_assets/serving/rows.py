@@ -26,6 +26,11 @@ def request_of(splits: Splits) -> npt.NDArray[np.int64]:
     return np.repeat(np.arange(len(splits) - 1), np.diff(splits))
 
 
+def place_of(splits: Splits) -> npt.NDArray[np.int64]:
+    """Returns the place of every candidate within its request, from 0; int64 [N]."""
+    return np.arange(splits[-1]) - np.repeat(splits[:-1], np.diff(splits))
+
+
 def keep(splits: Splits, kept: npt.NDArray[np.bool_]) -> Splits:
     """Returns the splits after only the candidates marked in `kept` (bool [N]) are left."""
     return np.concatenate([[0], np.cumsum(kept)])[splits].astype(np.int64)

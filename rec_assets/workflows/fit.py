@@ -63,10 +63,10 @@ def transform_rows(workflow_dir: Path, files: Sequence[Path], output: Path) -> i
 
 
 def transform_items(workflow_dir: Path, items_file: Path) -> pl.DataFrame:
-    """Transforms the catalogue with the item workflow into encoded features, with `raw_item_id` beside them."""
+    """Transforms the catalogue with the item workflow into encoded features, `raw_item_id` and `first_day` beside."""
     encoded = _transformed(nvt.Workflow.load(str(workflow_dir)), items_file)
-    raw_ids = pl.read_parquet(items_file, columns=["item_id"])["item_id"].alias("raw_item_id")
-    return encoded.with_columns(raw_ids)
+    raw = pl.read_parquet(items_file, columns=["item_id", "first_day"])
+    return encoded.with_columns(raw_item_id=raw["item_id"], first_day=raw["first_day"])
 
 
 def output_schema(workflow_dir: Path) -> Schema:

@@ -1,36 +1,64 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rec_assets.models.candidates import Candidates, training_lists
+from rec_assets.features.history import EventLog
+from rec_assets.models.candidates import Candidates, chosen_later, draw_lists, ranker_arrivals
+from rec_assets.models.holdout import trains_ranker
+from rec_assets.models.rows import ASKED_BY, TIMESTAMP
+
+DAY = 86_400
 
 
-def candidates(events: int, depth: int, seed: int) -> Candidates:
+def candidates(requests: int, depth: int, seed: int) -> Candidates:
     rng = np.random.default_rng(seed)
-    item_ids = np.stack([rng.permutation(2 * depth)[:depth] for _ in range(events)]).astype(np.int32)
-    return Candidates(item_ids, -np.sort(-rng.random((events, depth)).astype(np.float32), axis=1))
+    item_ids = np.stack([1 + rng.permutation(2 * depth)[:depth] for _ in range(requests)]).astype(np.int32)
+    return Candidates(item_ids, -np.sort(-rng.random((requests, depth)).astype(np.float32), axis=1))
 
 
-@given(st.integers(1, 30), st.integers(2, 20), st.integers(1, 15), st.integers(0, 1000))
-def test_a_list_is_the_positive_then_other_candidates_of_its_event(
-    events: int, depth: int, negatives: int, seed: int
+@given(st.integers(1, 20), st.integers(4, 20), st.integers(1, 3), st.integers(1, 10), st.integers(0, 1000))
+def test_a_list_is_its_positives_then_others_and_nothing_twice(
+    requests: int, depth: int, positives: int, negatives: int, seed: int
 ) -> None:
-    found = candidates(events, depth, seed)
-    positives = np.random.default_rng(seed + 1).integers(0, 2 * depth, events).astype(np.int32)
-    kept, lists = training_lists(found, positives, negatives, seed)
-    retrieved = [positive in row for positive, row in zip(positives, found.item_ids, strict=True)]
-    assert kept.tolist() == np.flatnonzero(retrieved).tolist()
-    assert lists["item_id"].shape == lists["retrieval_score"].shape == (len(kept), 1 + negatives)
-    for event, items, scores in zip(kept, lists["item_id"], lists["retrieval_score"], strict=True):
-        own = dict(zip(found.item_ids[event].tolist(), found.scores[event].tolist(), strict=True))
-        assert items[0] == positives[event]
-        assert positives[event] not in items[1:]
-        assert [own[item] for item in items.tolist()] == scores.tolist()
+    chosen = np.random.default_rng(seed).random((requests, depth)) < 0.3
+    found = candidates(requests, depth, seed)
+    rows, places, positive = draw_lists(found, chosen, positives, negatives, seed)
+    assert rows.tolist() == np.flatnonzero(chosen.any(axis=1)).tolist()
+    for row, drawn, real in zip(rows, places, positive, strict=True):
+        first, others = drawn[:positives], drawn[positives:]
+        assert real.sum() == min(positives, chosen[row].sum())
+        assert chosen[row][first[real]].all()
+        assert len(set(first[real])) == real.sum()
+        if (~chosen[row]).sum() >= negatives:
+            assert not chosen[row][others].any()
+            assert len(set(others)) == negatives
 
 
-def test_equal_seeds_draw_equal_negatives() -> None:
-    found = candidates(50, 20, 1)
-    positives = found.item_ids[:, 3]
-    first, again, other = (training_lists(found, positives, 5, seed)[1]["item_id"] for seed in (1, 1, 2))
+def test_equal_seeds_draw_equal_lists() -> None:
+    found, chosen = candidates(50, 20, 1), np.random.default_rng(1).random((50, 20)) < 0.2
+    first, again, other = (draw_lists(found, chosen, 2, 5, seed)[1] for seed in (1, 1, 2))
     assert (first == again).all()
     assert (first != other).any()
+
+
+def test_chosen_later_is_from_the_request_on_and_within_the_horizon() -> None:
+    log = EventLog.of([7, 7, 7, 7, 8], [50, 100, 100 + DAY, 100 + 2 * DAY, 100], [3, 4, 5, 6, 9])
+    found = Candidates(np.array([[3, 4, 5, 6, 9, 0]], np.int32), np.zeros((1, 6), np.float32))
+    request = {ASKED_BY: np.array([7]), TIMESTAMP: np.array([100])}
+    assert chosen_later(request, found, log, 2).tolist() == [[False, True, True, False, False, False]]
+
+
+def test_the_ranker_learns_from_first_rows_of_days_of_its_own_users() -> None:
+    users = np.repeat(np.arange(100), 4)
+    times = np.tile([10, 20, DAY + 5, DAY + 1], 100)
+    arrivals = ranker_arrivals({ASKED_BY: users, TIMESTAMP: times}, 1_000, seed=0)
+    mine = np.flatnonzero(trains_ranker(np.arange(100)))
+    assert arrivals.tolist() == sorted([4 * u for u in mine] + [4 * u + 3 for u in mine])
+    assert len(ranker_arrivals({ASKED_BY: users, TIMESTAMP: times}, 5, seed=0)) == 5
+
+
+def test_about_a_quarter_of_the_users_and_no_stranger_is_the_rankers() -> None:
+    assert trains_ranker(np.arange(10_000)).mean() == pytest.approx(0.25, abs=0.02)
+    assert trains_ranker(np.arange(0, 1_000_000, 4)).mean() == pytest.approx(0.25, abs=0.02)
+    assert not trains_ranker(np.array([-1])).any()

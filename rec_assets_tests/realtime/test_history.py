@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from rec_assets.errors import ActionableError
 from rec_assets.realtime.history import History
-from rec_assets.realtime.recent_items import RecentItems
 from rec_assets.realtime.seen_items import SeenItems
 from rec_assets.realtime.valkey import connect_for_requests
 from rec_assets.settings import Settings
@@ -27,24 +26,44 @@ def test_recorded_items_are_seen_by_that_user_alone(valkey: Settings) -> None:
     assert seen(history, 8, [10, 11, 13]) == [False, False, False]
 
 
-def test_flush_forgets_a_user_and_says_whether_there_was_anything(valkey: Settings) -> None:
+@pytest.mark.parametrize(
+    ("policy", "filtered"), [("clicked", [True, True]), ("bought", [False, True]), ("nothing", [False, False])]
+)
+def test_the_policy_says_what_is_filtered_and_everything_is_history(
+    valkey: Settings, policy: str, filtered: list[bool]
+) -> None:
+    history = History.connect(valkey.model_copy(update={"seen_filter": policy}))
+    history.record(7, [10], NOON, "clicked")
+    history.record(7, [13], NOON, "bought")
+    assert seen(history, 7, [10, 13]) == filtered
+    assert history.recent_items.latest(7) == [(13, NOON), (10, NOON)]
+
+
+def test_groceries_are_never_filtered_unless_someone_says_so() -> None:
+    assert Settings(source="retail").seen_filter == Settings(source="files").seen_filter == "clicked"
+    assert Settings(source="completejourney").seen_filter == "nothing"
+    assert Settings(source="completejourney", seen_filter="bought").seen_filter == "bought"
+
+
+def test_flush_lifts_the_filter_of_one_user_and_leaves_his_history(valkey: Settings) -> None:
     history = History.connect(valkey)
     history.record(7, [10], NOON)
     history.record(8, [10], NOON)
     assert history.flush(7)
     assert not history.flush(7)
     assert seen(history, 7, [10]) == [False]
-    assert history.recent_items.latest(7) == []
+    assert history.recent_items.latest(7) == [(10, NOON)]
     assert seen(history, 8, [10]) == [True]
 
 
-def test_a_filter_lives_a_week_from_the_last_addition(valkey: Settings) -> None:
-    history = History.connect(valkey)
+@pytest.mark.parametrize("days", [1, 7])
+def test_a_filter_lives_some_days_from_the_last_addition(valkey: Settings, days: int) -> None:
+    history = History.connect(valkey.model_copy(update={"seen_days": days}))
     client = redis.Redis(valkey.host, valkey.valkey_port, db=1)
     history.record(7, [10], NOON)
     client.expire("bf:seen:7", 5)
     history.record(7, [13], NOON)
-    assert client.ttl("bf:seen:7") == 7 * 24 * 60 * 60
+    assert client.ttl("bf:seen:7") == days * 24 * 60 * 60
     assert seen(history, 7, [10, 13]) == [True, True]
 
 
@@ -55,28 +74,18 @@ def test_a_filter_grows_beyond_its_capacity_with_few_mistakes(valkey: Settings) 
     assert sum(seen(history, 7, list(range(10_000, 15_000)))) <= 25
 
 
-def test_recent_items_are_newest_first_and_bounded(valkey: Settings) -> None:
+def test_recording_again_changes_nothing(valkey: Settings) -> None:
     history = History.connect(valkey)
-    for number in range(RecentItems.LENGTH + 20):
-        history.record(7, [number], NOON + number)
-    latest = history.recent_items.latest(7)
-    assert [item for item, _ in latest] == list(range(RecentItems.LENGTH + 19, 19, -1))
-    assert history.recent_items.latest(7, 1) == [(RecentItems.LENGTH + 19, NOON + RecentItems.LENGTH + 19)]
-
-
-def test_recording_again_or_late_changes_nothing(valkey: Settings) -> None:
-    history = History.connect(valkey)
-    history.record(7, [10], NOON + 60)
-    before = history.recent_items.latest(7)
-    history.record(7, [10], NOON + 60)
-    history.record(7, [10], NOON)
-    assert history.recent_items.latest(7) == before
+    history.record(7, [10, 13], NOON)
+    history.record(7, [10, 13], NOON)
+    assert history.recent_items.latest(7) == [(13, NOON), (10, NOON)]
 
 
 def test_recording_nothing_is_fine(valkey: Settings) -> None:
     history = History.connect(valkey)
     history.record(7, [], NOON)
     assert not history.flush(7)
+    assert history.recent_items.latest(7) == []
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

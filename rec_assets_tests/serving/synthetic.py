@@ -10,9 +10,12 @@ import onnx
 import polars as pl
 from onnx import TensorProto, helper, numpy_helper
 
-from rec_assets.serving.bundle import Bundle, ServingConfig, write_bundle
+from rec_assets.features.history import PADDING
+from rec_assets.features.signals import POPULARITY_SIGNALS
+from rec_assets.serving.bundle import PART_FILES, Bundle, ServingConfig, write_bundle
 from rec_assets.serving.graph import EMBEDDING_DIM, STAGES, local_name, tensor
-from rec_assets.serving.lookups import Lookups
+from rec_assets.serving.lookups import FIRST_KNOWN, Lookups
+from rec_assets.serving.stages import Arrays
 
 AS_OF = date(2025, 3, 14)
 CATEGORIES = 4
@@ -25,8 +28,7 @@ def make_bundle(path: Path, seed: int = 0, items: int = 50, users: int = 20) -> 
     catalogue = make_catalogue(items)
     lookups = make_lookups(catalogue, users)
     with tempfile.TemporaryDirectory() as folder:
-        parts = {name: Path(folder) / name for name in ("workflow", "query_tower", "item_index", "dlrm")}
-        parts |= {name: Path(folder) / name for name in ("multimodal", "catalogue")}
+        parts = {name: Path(folder) / name for name in PART_FILES}
         for part in parts.values():
             part.mkdir()
         catalogue.write_parquet(parts["catalogue"] / "items.parquet")
@@ -37,8 +39,11 @@ def make_bundle(path: Path, seed: int = 0, items: int = 50, users: int = 20) -> 
         vectors = rng.normal(size=(items, EMBEDDING_DIM)).astype(np.float32)
         index.add_with_ids(vectors, catalogue["item_id"].to_numpy().astype(np.int64))
         faiss.write_index(index, str(parts["item_index"] / "index.faiss"))
+        by_code = np.concatenate([np.zeros((FIRST_KNOWN, EMBEDDING_DIM), np.float32), vectors])
+        np.save(parts["item_index"] / "vectors.npy", by_code)
         content = rng.normal(size=(2, lookups.size("item_id"), EMBEDDING_DIM)).astype(np.float32)
         np.savez(parts["multimodal"] / "embeddings.npz", image=content[0], text=content[1])
+        np.savez(parts["signals"] / "signals.npz", **make_signals(catalogue, lookups, rng))
         write_bundle(
             path, parts, as_of=AS_OF, parent=None, metrics={"ndcg@10": 0.5}, config=ServingConfig(), source="retail"
         )
@@ -82,6 +87,16 @@ def make_lookups(catalogue: pl.DataFrame, users: int) -> Lookups:
     )
 
 
+def make_signals(catalogue: pl.DataFrame, lookups: Lookups, rng: np.random.Generator) -> Arrays:
+    """Returns the tables of the part `signals`, by encoded item id."""
+    none = np.zeros(FIRST_KNOWN)
+    tables = {name: np.append(none, lookups.encode(name, catalogue[name])) for name in ("category_l1", "category_l2")}
+    popularity = {name: rng.exponential(size=lookups.size("item_id")) for name in POPULARITY_SIGNALS}
+    return {name: values.astype(np.int32) for name, values in tables.items()} | {
+        name: values.astype(np.float32) for name, values in popularity.items()
+    }
+
+
 def _save_tower(file: Path, lookups: Lookups, rng: np.random.Generator) -> None:
     names = _inputs_of("query_tower")
     _save_sum(file, names, EMBEDDING_DIM, "query_embedding", lookups, rng, squash=False)
@@ -98,18 +113,22 @@ def _inputs_of(stage: str) -> list[str]:
 def _save_sum(
     file: Path, reads: list[str], width: int, output: str, lookups: Lookups, rng: np.random.Generator, *, squash: bool
 ) -> None:
-    """A model that adds up one random embedding or projection of `width` for each input."""
+    """A model that adds up one random embedding (of a history: of each item) or projection of `width` an input."""
     nodes, weights, inputs, terms = [], [], [], []
     for name in map(tensor, reads):
         short, columns = local_name(name.name), name.dims[0] if name.dims else 1
         integer = name.dtype == "INT32"
-        rows = lookups.size(short) if integer else columns
-        weights.append(numpy_helper.from_array((0.1 * rng.normal(size=(rows, width))).astype(np.float32), f"w_{short}"))
+        rows = lookups.size("item_id" if short == "history_item_id" else short) if integer else columns
+        # Hours are thousands.
+        values = (1e-4 if short == "history_hours" else 0.1) * rng.normal(size=(rows, width))
+        if short == "history_item_id":
+            values[PADDING] = 0
+        weights.append(numpy_helper.from_array(values.astype(np.float32), f"w_{short}"))
         dtype = TensorProto.INT32 if integer else TensorProto.FLOAT
         inputs.append(helper.make_tensor_value_info(short, dtype, [None, columns]))
         if integer:
             nodes.append(helper.make_node("Gather", [f"w_{short}", short], [f"g_{short}"], axis=0))
-            nodes.append(helper.make_node("Squeeze", [f"g_{short}", "axis"], [f"t_{short}"]))
+            nodes.append(helper.make_node("ReduceSum", [f"g_{short}", "axis"], [f"t_{short}"], keepdims=0))
         else:
             nodes.append(helper.make_node("MatMul", [short, f"w_{short}"], [f"t_{short}"]))
         terms.append(f"t_{short}")

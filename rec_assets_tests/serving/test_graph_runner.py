@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from rec_assets.realtime.history import History
+from rec_assets.realtime.valkey import connect
 from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.graph import STAGES, local_name, tensor
 from rec_assets.serving.graph_runner import load_stages, run
@@ -37,6 +38,37 @@ def test_the_context_matters(stages_alone: dict[str, Stage]) -> None:
     mobile = run(stages_alone, {"user_id": [5], "device_type": [0], "timestamp": [NOON]})
     tablet = run(stages_alone, {"user_id": [5], "device_type": [2], "timestamp": [NOON]})
     assert not np.allclose(mobile["ordered_scores"], tablet["ordered_scores"])
+
+
+def test_a_batch_of_users_with_histories_answers_what_each_request_alone_answers(
+    tiny_bundle: Bundle, valkey: Settings
+) -> None:
+    rng = np.random.default_rng(0)
+    users = rng.integers(1, 20, 300)
+    items, times = 10 + 3 * rng.integers(0, 52, 300), NOON + rng.integers(-900_000, 40_000, 300)
+    History.connect(valkey).recent_items.add_all(users, items, times)
+    stages = load_stages(tiny_bundle, valkey.model_copy(update={"retrieval_topk": 20}))
+    batch = {"user_id": np.arange(-1, 22), "timestamp": NOON + 1000 * np.arange(23)}
+    together = run(stages, batch)
+    rows = zip(together["row_splits"][:-1], together["row_splits"][1:], strict=True)
+    for row, (start, end) in enumerate(rows):
+        alone = run(stages, {name: values[row : row + 1] for name, values in batch.items()})
+        np.testing.assert_array_equal(together["ordered_ids"][start:end], alone["ordered_ids"])
+        np.testing.assert_allclose(together["ordered_scores"][start:end], alone["ordered_scores"], rtol=1e-4)
+
+
+def test_a_history_matters_from_the_second_after_it_happened(tiny_bundle: Bundle, valkey: Settings) -> None:
+    stages = load_stages(tiny_bundle, valkey)
+
+    def scores(user: int, at: int) -> list[float]:
+        return run(stages, {"user_id": [user], "timestamp": [at]})["ordered_scores"].tolist()
+
+    before = [scores(5, NOON + seconds) for seconds in (-1, 0, 1)]
+    History(connect(valkey, 1), valkey.model_copy(update={"seen_filter": "nothing"})).record(5, [13, 40, 100], NOON)
+    after = [scores(5, NOON + seconds) for seconds in (-1, 0, 1)]
+    assert after[:2] == before[:2]
+    assert after[2] != before[2]
+    assert scores(6, NOON + 1) == before[2]
 
 
 def test_what_a_user_has_seen_is_not_in_his_list(tiny_bundle: Bundle, valkey: Settings) -> None:

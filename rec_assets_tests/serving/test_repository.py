@@ -72,9 +72,14 @@ def test_a_member_whose_configuration_stays_equal_is_not_written_again(tiny_bund
 def test_deployment_knobs_and_the_number_of_processes_reach_the_configuration(
     tiny_bundle: Bundle, tmp_path: Path, defaults: Settings
 ) -> None:
-    publish(tiny_bundle, tmp_path, settings=defaults.model_copy(update={"retrieval_topk": 77}), instances=3)
+    publish(
+        tiny_bundle,
+        tmp_path,
+        settings=defaults.model_copy(update={"retrieval_topk": 77, "repeats": False}),
+        instances=3,
+    )
     text = (tmp_path / "faiss_retrieval" / "config.pbtxt").read_text()
-    assert parameters_of(text) == {"RETRIEVAL_TOPK": "77"}
+    assert parameters_of(text) == {"RETRIEVAL_TOPK": "77", "REPEATS": "false"}
     assert "count: 3" in text
 
 

@@ -7,6 +7,7 @@ import pytest
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
+from rec_assets.realtime.history import History
 from rec_assets.serving import control
 from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.client import Client
@@ -108,6 +109,27 @@ def test_the_ensemble_refuses_what_is_no_request(shop: Settings, inputs: dict[st
     with pytest.raises(InferenceServerException) as caught:
         ask(shop, "ensemble_model", inputs)
     assert str(shop.home) not in caught.value.message()
+
+
+def test_what_a_user_just_chose_changes_his_next_list(shop: Settings, shop_bundle: Bundle) -> None:
+    """The list is then also that of one process: the history reaches tower, retrieval and ranker alike."""
+    user, at = 11, 1741977000
+    client, stages = Client(shop), load_stages(shop_bundle, shop)
+    before = client.recommend(user, "mobile", at)
+    history = History.connect(shop.model_copy(update={"seen_filter": "nothing"}))
+    history.record(user, [10, 100, 157], at)
+    same_moment, second_later = (client.recommend(user, "mobile", at + seconds) for seconds in (0, 1))
+    np.testing.assert_array_equal(same_moment.scores, before.scores)
+    assert second_later.item_ids.tolist() != before.item_ids.tolist()
+    alone = run(stages, {"user_id": [user], "device_type": [0], "timestamp": [at + 1]})
+    assert second_later.item_ids.tolist() == alone["ordered_ids"].tolist()
+    np.testing.assert_array_equal(second_later.scores, alone["ordered_scores"])
+
+
+def test_who_has_seen_everything_gets_an_empty_list(shop: Settings, shop_bundle: Bundle) -> None:
+    history = History.connect(shop)
+    history.record(12, shop_bundle.catalogue()["item_id"].to_list(), 1741977000)
+    assert len(Client(shop).recommend(12)) == 0
 
 
 @pytest.mark.parametrize("user", [1, 20, 999_999, -1])

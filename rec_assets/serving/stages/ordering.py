@@ -38,13 +38,11 @@ class Ordering:
         items, scores = inputs["item_id"], inputs["score"]
         splits = rows.splits_of(inputs, len(items))
         order = np.lexsort((-self._preference(scores), rows.request_of(splits)))
-        counts = np.diff(splits)
-        place = np.arange(len(items)) - np.repeat(splits[:-1], counts)
-        chosen = order[place < self._topk]
+        chosen = order[rows.place_of(splits) < self._topk]
         return {
             "item_id": items[chosen],
             "score": scores[chosen],
-            rows.ROW_SPLITS: rows.from_counts(np.minimum(counts, self._topk)),
+            rows.ROW_SPLITS: rows.from_counts(np.minimum(np.diff(splits), self._topk)),
         }
 
     def _preference(self, scores: Array) -> Array:

@@ -1,29 +1,61 @@
-"""Scores candidates: each with its user and context beside it, then the ranker."""
+"""Scores candidates: each with its user and context beside it and what ties it to his history, then the ranker."""
 
 from collections.abc import Mapping
 
 import numpy as np
 
+from rec_assets.errors import ActionableError
+from rec_assets.features.history import Histories
+from rec_assets.features.signals import POPULARITY_SIGNALS, ItemCategories, history_signals
 from rec_assets.serving import rows
 from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.onnx_model import OnnxModel
 from rec_assets.serving.stages.base import Array, Arrays, inputs_of
 from rec_assets.settings import Settings
 
+_TABLES = ("category_l1", "category_l2", *POPULARITY_SIGNALS)
+# What signals are made of; the rest of the inputs is repeated as it is.
+_SOURCES = frozenset({"item_id", "history_item_id", "history_timestamp", "timestamp", rows.ROW_SPLITS})
+
 
 class Unroll:
-    """Repeats what belongs to a request for each of its candidates."""
+    """Repeats what belongs to a request for each of its candidates, and adds the candidates' signals."""
+
+    def __init__(self, tables: Mapping[str, Array]) -> None:
+        """Takes category_l1, category_l2 and `POPULARITY_SIGNALS` by encoded item id, [V] each."""
+        self._categories = ItemCategories(tables["category_l1"], tables["category_l2"])
+        self._popularity = {name: tables[name].astype(np.float32) for name in POPULARITY_SIGNALS}
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "Unroll":
-        """Needs nothing."""
-        return cls()
+        """Reads the tables; raises ActionableError where one is missing or has not one row an encoded item id."""
+        file, expected = bundle.file("signals"), (bundle.lookups.size("item_id"),)
+        with np.load(file) as arrays:
+            tables = {name: arrays[name] for name in _TABLES if name in arrays.files}
+        shapes = {name: tables[name].shape if name in tables else None for name in _TABLES}
+        if set(shapes.values()) != {expected}:
+            raise ActionableError(
+                f"{file} holds {shapes}; the workflow's items need {expected} of each.",
+                "The parts come from different workflows: materialize them and model_bundle again.",
+            )
+        return cls(tables)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """item_id [N] and user and context features [B] → the features [N]."""
-        counts = np.diff(rows.splits_of(inputs, len(inputs["item_id"])))
-        repeated = set(inputs) - {"item_id", rows.ROW_SPLITS}
-        return {name: np.repeat(inputs[name], counts, axis=0) for name in repeated}
+        """Encoded item_id [N], features [B], histories [B, LENGTH], timestamp [B] → features and signals [N] each.
+
+        Signals are float32: retrieval_rank, the log(1 + place) within the request, `HISTORY_SIGNALS` and
+        `POPULARITY_SIGNALS`.
+        """
+        items = inputs["item_id"]
+        splits = rows.splits_of(inputs, len(items))
+        owners = rows.request_of(splits)
+        histories = Histories(inputs["history_item_id"], inputs["history_timestamp"])
+        return {
+            **{name: values[owners] for name, values in inputs.items() if name not in _SOURCES},
+            "retrieval_rank": np.log1p(rows.place_of(splits)).astype(np.float32),
+            **history_signals(histories, inputs["timestamp"], items, owners, self._categories),
+            **{name: table[items] for name, table in self._popularity.items()},
+        }
 
 
 class Ranker:

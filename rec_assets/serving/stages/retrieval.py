@@ -1,17 +1,24 @@
-"""From a user to candidates: the query tower, and the search for the items nearest to it."""
+"""From a user to candidates: the query tower, the items nearest to it, and those the user chose before."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from rec_assets.errors import ActionableError
 from rec_assets.serving import rows
 from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.candidates import NOTHING, with_history
 from rec_assets.serving.graph import EMBEDDING_DIM
+from rec_assets.serving.lookups import FIRST_KNOWN, Lookups
 from rec_assets.serving.onnx_model import OnnxModel
 from rec_assets.serving.stages.base import Array, Arrays, inputs_of
 from rec_assets.settings import Settings
+
+VECTORS = "vectors.npy"
+Vectors = npt.NDArray[np.float32]
 
 
 class QueryTower:
@@ -26,20 +33,29 @@ class QueryTower:
         return cls(OnnxModel(bundle.file("query_tower"), inputs_of("query_tower"), EMBEDDING_DIM))
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """Encoded user features [B] → query_embedding float32 [B, 64]."""
+        """Encoded user and context features [B] and histories [B, LENGTH] → query_embedding float32 [B, 64]."""
         return {"query_embedding": self._model(inputs)}
 
 
 class Retrieval:
-    """The items of the largest inner product with each query, best first."""
+    """The items of the largest inner product with each query and, with vectors, those of the user's history."""
 
-    def __init__(self, index: Any, topk: int) -> None:
+    def __init__(self, index: Any, topk: int, lookups: Lookups, vectors: Vectors | None = None) -> None:
+        """Takes an index whose ids are raw, candidates wanted, the workflow, and item vectors by encoded id [V, 64].
+
+        Without vectors what a user chose before is no candidate of its own.
+        """
         self._index = index
         self._topk = min(topk, index.ntotal)
+        self._lookups = lookups
+        self._vectors = vectors
+        if vectors is not None:
+            self._has_vector = vectors.any(axis=1)
+            self._has_vector[:FIRST_KNOWN] = False  # padding, null and unknown are no items
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "Retrieval":
-        """Reads the index; raises ActionableError where it is not one over the tower's space and the known items."""
+        """Reads index and vectors; raises ActionableError where they are not of the tower's space and known items."""
         import faiss
 
         # Threads cost more than a search over thousands of items, and several processes would fight for the cores.
@@ -53,14 +69,44 @@ class Retrieval:
         if index.d != EMBEDDING_DIM or not 0 < index.ntotal <= known:
             shape = f"{index.ntotal} vectors of {index.d}"
             raise ActionableError(f"{file} holds {shape}; expected 1 to {known} of {EMBEDDING_DIM}.", again)
-        return cls(index, settings.retrieval_topk)
+        vectors = _read_vectors(file.with_name(VECTORS), bundle.lookups.size("item_id"), again)
+        return cls(index, settings.retrieval_topk, bundle.lookups, vectors if settings.repeats else None)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """query_embedding float32 [B, 64] → raw item_id int32 [N], retrieval_score float32 [N], row_splits [B + 1]."""
-        scores, ids = self._index.search(np.ascontiguousarray(inputs["query_embedding"]), self._topk)
-        found = ids >= 0  # FAISS fills up with -1 where an inverted list holds fewer
+        """Finds candidates, best first.
+
+        query_embedding float32 [B, 64], history_item_id int32 [B, LENGTH], encoded → raw item_id int32 [N],
+        retrieval_score float32 [N], row_splits int64 [B + 1].
+        """
+        queries = np.ascontiguousarray(inputs["query_embedding"])
+        scores, raw = self._index.search(queries, self._topk)
+        # FAISS fills up with -1 where an inverted list holds fewer; no vocabulary knows it.
+        items = self._lookups.encode("item_id", raw)
+        items = np.where(items < FIRST_KNOWN, np.int32(NOTHING), items)
+        if self._vectors is not None:
+            items, scores = self._with_history(items, scores, inputs["history_item_id"], queries, self._vectors)
+        found = items != NOTHING
         return {
-            "item_id": ids[found].astype(np.int32),
+            "item_id": self._lookups.decode("item_id", items[found]),
             "retrieval_score": scores[found],
             rows.ROW_SPLITS: rows.from_counts(found.sum(axis=1)),
         }
+
+    def _with_history(
+        self, items: Array, scores: Array, history: Array, queries: Vectors, vectors: Vectors
+    ) -> tuple[Array, Array]:
+        own = np.where(history < len(vectors), history, np.int32(NOTHING))
+        own = np.where(self._has_vector[own], own, np.int32(NOTHING))
+        own_scores = (vectors[own] @ queries[:, :, None])[..., 0]
+        return with_history(items, scores, own, own_scores, self._topk)
+
+
+def _read_vectors(file: Path, size: int, again: str) -> Vectors:
+    try:
+        vectors = np.asarray(np.load(file, mmap_mode="r"))
+    except (OSError, ValueError, EOFError) as error:
+        raise ActionableError(f"{file} cannot be read as item vectors: {error}", again) from error
+    if vectors.dtype != np.float32 or vectors.shape[1:] != (EMBEDDING_DIM,) or not FIRST_KNOWN < len(vectors) <= size:
+        shape = f"{vectors.dtype} {vectors.shape}"
+        raise ActionableError(f"{file} holds {shape}; expected float32 ({size}, {EMBEDDING_DIM}).", again)
+    return vectors

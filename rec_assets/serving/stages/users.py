@@ -1,4 +1,4 @@
-"""Who asks: features from the online store, then as the models read them."""
+"""Who asks: features and history from the online stores, then as the models read them."""
 
 from collections.abc import Callable, Mapping
 
@@ -6,7 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.features import online
+from rec_assets.features.history import LENGTH, PADDING, Histories, Ids, Times
 from rec_assets.features.views import USER_FEATURES
+from rec_assets.realtime.recent_items import NO_ITEM, RecentItems
+from rec_assets.realtime.valkey import connect_for_requests
 from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.lookups import Lookups
 from rec_assets.serving.request import UNKNOWN, column
@@ -14,38 +17,52 @@ from rec_assets.serving.stages.base import Array, Arrays, Outage
 from rec_assets.settings import Settings
 
 ReadUsers = Callable[[npt.NDArray[np.int32]], online.OnlineRows]
+ReadHistories = Callable[[npt.NDArray[np.int32]], tuple[Ids, Times]]
 
 
 class UserLookup:
-    """One read of the online store for all users; who is unknown, or all while it is away, are strangers."""
+    """One read of each store for all users; who is unknown, or all while both are away, are strangers."""
 
-    def __init__(self, read_users: ReadUsers, age_mean: float) -> None:
+    def __init__(self, read_users: ReadUsers, read_histories: ReadHistories, age_mean: float) -> None:
         self._read_users = read_users
+        self._read_histories = read_histories
         self._age_mean = age_mean
-        self.outage = Outage("The online store is away, users are served as strangers")
+        self.outage = Outage("The online store is away, users are served without their features")
+        self.history_outage = Outage("The recent items are away, users are served without their history")
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "UserLookup":
-        """Opens the feature store; Valkey may be away now."""
+        """Opens the feature store and the recent items; Valkey may be away now."""
         store = online.open_store(settings)
-        return cls(lambda users: online.read_users(store, users), bundle.lookups.age_mean)
+        recent_items = RecentItems(connect_for_requests(settings, RecentItems.DB))
+        return cls(lambda users: online.read_users(store, users), recent_items.histories, bundle.lookups.age_mean)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """user_id int32 [B] → user_id, gender, top_category int32 [B], age float32 [B]; raises RequestError."""
+        """user_id int32 [B] → raw features [B], recent_item_id int32 and recent_timestamp int64 [B, LENGTH].
+
+        Features are age float32, gender and top_category int32; recent items come newest first, -1 and 0 where there
+        are fewer. Raises RequestError.
+        """
         users = column("user_id", inputs["user_id"])
         rows = self.outage.survive(lambda: self._read_users(users))
         if rows is None:
             rows = online.OnlineRows.missing(len(users), USER_FEATURES)
+        recent = self.history_outage.survive(lambda: self._read_histories(users))
+        if recent is None:
+            recent = np.full((len(users), LENGTH), NO_ITEM, np.int32), np.zeros((len(users), LENGTH), np.int64)
+        items, times = recent
         return {
-            "user_id": np.where(rows.known, users, UNKNOWN).astype(np.int32),
             "age": np.where(rows.known, rows.columns["age"], self._age_mean).astype(np.float32),
             "gender": rows.columns["gender"],
             "top_category": rows.columns["top_category"],
+            # Strangers share an id, and must not share a history.
+            "recent_item_id": np.where(users[:, None] == UNKNOWN, np.int32(NO_ITEM), items),
+            "recent_timestamp": np.where(users[:, None] == UNKNOWN, 0, times),
         }
 
 
 class UserTransform:
-    """Encodes and normalises user features."""
+    """Encodes and normalises user features, and keeps of the recent items what was before the request."""
 
     def __init__(self, lookups: Lookups) -> None:
         self._lookups = lookups
@@ -56,7 +73,20 @@ class UserTransform:
         return cls(bundle.lookups)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """Raw user_id, gender, top_category int32 [B], age float32 [B] → the query tower's features, [B] each."""
-        encoded = {name: self._lookups.encode(name, inputs[name]) for name in ("user_id", "gender", "top_category")}
-        age = inputs["age"]
-        return encoded | {"age_norm": self._lookups.age_norm(age), "age_binned": self._lookups.age_binned(age)}
+        """What `UserLookup` makes and timestamp int32 [B] → the models' features [B] and histories [B, LENGTH].
+
+        Histories are history_item_id int32 (encoded), history_timestamp int64 and history_hours float32, newest first,
+        0 where they are shorter.
+        """
+        age, recent, now = inputs["age"], inputs["recent_item_id"], inputs["timestamp"]
+        encoded = np.where(recent == NO_ITEM, np.int32(PADDING), self._lookups.encode("item_id", recent))
+        histories = Histories(encoded, inputs["recent_timestamp"]).before(now)
+        return {
+            "age_norm": self._lookups.age_norm(age),
+            "age_binned": self._lookups.age_binned(age),
+            "gender": self._lookups.encode("gender", inputs["gender"]),
+            "top_category": self._lookups.encode("top_category", inputs["top_category"]),
+            "history_item_id": histories.item_ids,
+            "history_timestamp": histories.timestamps,
+            "history_hours": histories.hours(now),
+        }

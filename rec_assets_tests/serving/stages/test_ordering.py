@@ -1,12 +1,10 @@
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.decoding import Decoder
 from rec_assets.serving.stages.ordering import Ordering
-from rec_assets.serving.stages.ranking import Unroll
 from rec_assets_tests.serving.synthetic import make_catalogue, make_lookups
 
 REQUESTS = st.lists(st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), max_size=12), min_size=1, max_size=5)
@@ -60,21 +58,6 @@ def test_without_row_splits_there_is_one_request() -> None:
     made = Ordering(2)({"item_id": np.array([3, 4, 5]), "score": np.array([0.1, 0.9, 0.5], np.float32)})
     assert made["item_id"].tolist() == [4, 5]
     assert made["row_splits"].tolist() == [0, 2]
-
-
-@pytest.mark.parametrize(("splits", "expected"), [([0, 2, 2, 3], [7, 7, 9]), ([0, 0, 1, 3], [8, 9, 9])])
-def test_users_are_repeated_for_each_of_their_candidates(splits: list[int], expected: list[int]) -> None:
-    made = Unroll()(
-        {
-            "item_id": np.arange(3, dtype=np.int32),
-            "gender": np.array([7, 8, 9], np.int32),
-            "age_norm": np.array([0.7, 0.8, 0.9], np.float32),
-            "row_splits": np.array(splits),
-        }
-    )
-    assert made["gender"].tolist() == expected
-    np.testing.assert_allclose(made["age_norm"], np.array(expected) / 10)
-    assert set(made) == {"gender", "age_norm"}
 
 
 def test_the_list_is_decoded_to_raw_ids() -> None:

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from rec_assets.errors import ActionableError
+from rec_assets.features.clock import clock_features
+from rec_assets.features.history import LENGTH, Histories
 from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.retrieval import QueryTower, Retrieval
 from rec_assets.settings import Settings
 
@@ -15,9 +18,22 @@ def queries(rows: int) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
     return np.random.default_rng(3).normal(size=(rows, 64)).astype(np.float32)
 
 
+def asked(rows: int, *histories: list[int]) -> Arrays:
+    """So many queries, the first of them with histories of encoded ids."""
+    padded = Histories.empty(rows).item_ids
+    for row, history in enumerate(histories):
+        padded[row, : len(history)] = history
+    return {"query_embedding": queries(rows), "history_item_id": padded}
+
+
+@pytest.fixture
+def copy(tiny_bundle: Bundle, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_bundle.path, tmp_path / "copy"))
+
+
 @pytest.mark.parametrize(("topk", "found"), [(7, 7), (300, 50)])
 def test_the_nearest_items_come_best_first(tiny_bundle: Bundle, topk: int, found: int) -> None:
-    made = Retrieval.load(tiny_bundle, Settings(retrieval_topk=topk))({"query_embedding": queries(3)})
+    made = Retrieval.load(tiny_bundle, Settings(retrieval_topk=topk))(asked(3))
     assert made["row_splits"].tolist() == [0, found, 2 * found, 3 * found]
     index = faiss.read_index(str(tiny_bundle.file("item_index")))
     for row, query in enumerate(queries(3)):
@@ -30,42 +46,88 @@ def test_the_nearest_items_come_best_first(tiny_bundle: Bundle, topk: int, found
     assert made["retrieval_score"].dtype == np.float32
 
 
-def test_rows_that_an_inverted_index_leaves_empty_are_dropped() -> None:
+def test_what_the_user_chose_is_a_candidate_however_far_it_is(tiny_bundle: Bundle) -> None:
+    everything = Retrieval.load(tiny_bundle, Settings())(asked(2))
+    ranked = np.split(everything["item_id"], 2)
+    farthest = [row[-2:].tolist() for row in ranked]
+    histories = [tiny_bundle.lookups.encode("item_id", items).tolist() * 2 for items in farthest]
+    inputs = asked(2, *histories)
+    made = Retrieval.load(tiny_bundle, Settings(retrieval_topk=7))(inputs)
+    assert made["row_splits"].tolist() == [0, 7, 14]
+    scores = np.split(everything["retrieval_score"], 2)
+    for row in range(2):
+        mine = slice(7 * row, 7 * row + 7)
+        assert made["item_id"][mine].tolist() == [*ranked[row][:5].tolist(), *farthest[row]]
+        best = [*scores[row][:5], *scores[row][-2:]]
+        np.testing.assert_allclose(made["retrieval_score"][mine], best, rtol=1e-4, atol=1e-4)
+    without = Retrieval.load(tiny_bundle, Settings(retrieval_topk=7, repeats=False))(inputs)
+    assert without["item_id"].tolist() == [*ranked[0][:7], *ranked[1][:7]]
+
+
+def test_what_has_no_vector_of_its_own_is_no_candidate(tiny_bundle: Bundle, copy: Path) -> None:
+    vectors = np.load(copy / "item_index" / "vectors.npy")
+    vectors[10] = 0
+    np.save(copy / "item_index" / "vectors.npy", vectors[:50])
+    # Nothing, null, unknown, without a vector, beyond the vectors; and one that is an item.
+    made = Retrieval.load(Bundle.open(copy), Settings(retrieval_topk=4))(asked(1, [1, 2, 10, 50, 52, 20]))
+    nearest = Retrieval.load(tiny_bundle, Settings(retrieval_topk=4, repeats=False))(asked(1))["item_id"].tolist()
+    item = int(tiny_bundle.lookups.decode("item_id", [20])[0])
+    assert item not in nearest
+    assert made["item_id"].tolist() == [*nearest[:3], item]
+
+
+def test_rows_that_an_inverted_index_leaves_empty_are_dropped(tiny_bundle: Bundle) -> None:
     centroids = np.array([[1.0], [-1.0]], np.float32) * np.ones((2, 64), np.float32)
     quantizer = faiss.IndexFlatIP(64)
     quantizer.add(centroids)
     index = faiss.IndexIVFFlat(quantizer, 64, 2, faiss.METRIC_INNER_PRODUCT)
     index.is_trained = True
-    index.add_with_ids(np.repeat(centroids, [5, 3], axis=0), np.arange(8))
-    made = Retrieval(index, 8)({"query_embedding": centroids})
+    index.add_with_ids(np.repeat(centroids, [5, 3], axis=0), 10 + 3 * np.arange(8))
+    made = Retrieval(index, 8, tiny_bundle.lookups)({"query_embedding": centroids})
     assert made["row_splits"].tolist() == [0, 5, 8]
-    assert sorted(made["item_id"][:5].tolist()) == [0, 1, 2, 3, 4]
+    assert sorted(made["item_id"][:5].tolist()) == [10, 13, 16, 19, 22]
 
 
-def test_an_index_that_does_not_fit_the_bundle_is_refused(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(tiny_bundle.path, tmp_path / "copy"))
+def test_an_index_that_does_not_fit_the_bundle_is_refused(copy: Path) -> None:
     for index, complaint in [
         (faiss.IndexFlatIP(64), "holds 0 vectors of 64"),
         (faiss.IndexFlatIP(32), "holds 1 vectors of 32"),
     ]:
         if index.d == 32:
             index.add(np.ones((1, 32), np.float32))
-        faiss.write_index(index, str(folder / "item_index" / "index.faiss"))
+        faiss.write_index(index, str(copy / "item_index" / "index.faiss"))
         with pytest.raises(ActionableError, match=complaint):
-            Retrieval.load(Bundle.open(folder), Settings())
-    (folder / "item_index" / "index.faiss").write_text("nothing")
+            Retrieval.load(Bundle.open(copy), Settings())
+    (copy / "item_index" / "index.faiss").write_text("nothing")
     with pytest.raises(ActionableError, match="cannot be read as a FAISS index"):
-        Retrieval.load(Bundle.open(folder), Settings())
+        Retrieval.load(Bundle.open(copy), Settings())
+
+
+def test_vectors_that_are_missing_or_do_not_fit_the_bundle_are_refused(copy: Path) -> None:
+    file = copy / "item_index" / "vectors.npy"
+    for shape in [(54, 64), (53, 32), (3, 64)]:
+        np.save(file, np.ones(shape, np.float32))
+        with pytest.raises(ActionableError, match=rf"\({shape[0]}, {shape[1]}\); expected float32 \(53, 64\)"):
+            Retrieval.load(Bundle.open(copy), Settings())
+    file.write_text("")
+    with pytest.raises(ActionableError, match="cannot be read as item vectors"):
+        Retrieval.load(Bundle.open(copy), Settings())
+    file.unlink()
+    with pytest.raises(ActionableError, match=r"vectors\.npy cannot be read.*\n.*faiss_index"):
+        Retrieval.load(Bundle.open(copy), Settings())
 
 
 def test_a_tower_of_a_batch_is_the_tower_of_each(tiny_bundle: Bundle) -> None:
     tower = QueryTower.load(tiny_bundle, Settings())
     users = {
-        "user_id": np.array([3, 4, 2], np.int32),
         "age_norm": np.array([0.5, -1, 0], np.float32),
         "age_binned": np.array([3, 4, 5], np.int32),
         "gender": np.array([3, 4, 2], np.int32),
         "top_category": np.array([3, 2, 2], np.int32),
+        "device_type": np.array([3, 2, 4], np.int32),
+        **clock_features([0, 40_000, 500_000]),
+        "history_item_id": asked(3, [5, 6], [7])["history_item_id"],
+        "history_hours": np.zeros((3, LENGTH), np.float32),
     }
     together = tower(users)["query_embedding"]
     assert together.shape == (3, 64)
@@ -73,11 +135,10 @@ def test_a_tower_of_a_batch_is_the_tower_of_each(tiny_bundle: Bundle) -> None:
     np.testing.assert_allclose(together, np.concatenate([one["query_embedding"] for one in alone]), rtol=1e-5)
 
 
-def test_a_model_that_does_not_fit_the_graph_is_refused(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(tiny_bundle.path, tmp_path / "copy"))
-    shutil.copy(folder / "dlrm" / "model.onnx", folder / "query_tower" / "model.onnx")
+def test_a_model_that_does_not_fit_the_graph_is_refused(copy: Path) -> None:
+    shutil.copy(copy / "dlrm" / "model.onnx", copy / "query_tower" / "model.onnx")
     with pytest.raises(ActionableError, match=r"category_l1.*, which serving does not make"):
-        QueryTower.load(Bundle.open(folder), Settings())
-    (folder / "query_tower" / "model.onnx").write_text("nothing")
+        QueryTower.load(Bundle.open(copy), Settings())
+    (copy / "query_tower" / "model.onnx").write_text("nothing")
     with pytest.raises(ActionableError, match="cannot be loaded as an ONNX model"):
-        QueryTower.load(Bundle.open(folder), Settings())
+        QueryTower.load(Bundle.open(copy), Settings())

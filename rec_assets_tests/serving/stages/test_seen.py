@@ -32,6 +32,14 @@ def test_one_request_needs_no_row_splits(tiny_bundle: Bundle, valkey: Settings) 
     assert made["row_splits"].tolist() == [0, 1]
 
 
+def test_where_nothing_is_filtered_nobody_is_asked(tiny_bundle: Bundle, valkey: Settings) -> None:
+    History.connect(valkey).record(1, [13], 0)
+    for settings in (valkey, Settings(valkey_port=free_port())):
+        stage = SeenFilter.load(tiny_bundle, settings.model_copy(update={"seen_filter": "nothing"}))
+        assert stage(CANDIDATES)["item_id"].tolist() == CANDIDATES["item_id"].tolist()
+        assert stage.outage.missed_calls == 0
+
+
 def test_everything_passes_while_the_store_is_away(tiny_bundle: Bundle) -> None:
     stage = SeenFilter.load(tiny_bundle, Settings(valkey_port=free_port()))
     for calls in (1, 2):

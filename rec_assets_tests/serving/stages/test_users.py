@@ -1,13 +1,20 @@
 import logging
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import pytest
 
+from rec_assets.features.history import LENGTH, Ids, Times
 from rec_assets.features.online import OnlineRows
 from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.request import RequestError
-from rec_assets.serving.stages.users import UserLookup, UserTransform
+from rec_assets.serving.stages.base import Arrays
+from rec_assets.serving.stages.users import ReadHistories, UserLookup, UserTransform
+from rec_assets.settings import Settings
+from rec_assets_tests.servers import free_port
 
+NOON, HOUR = 1_741_608_000, 3600
 STORED = OnlineRows(
     np.array([True, False, True]),
     {
@@ -17,53 +24,130 @@ STORED = OnlineRows(
     },
 )
 USERS = {"user_id": np.array([5, 99, 7], np.int32)}
+T = TypeVar("T")
 
 
-def test_known_users_have_their_features_and_unknown_ones_are_strangers(tiny_bundle: Bundle) -> None:
-    made = UserLookup(lambda _: STORED, tiny_bundle.lookups.age_mean)(USERS)
-    assert made["user_id"].tolist() == [5, -1, 7]
-    assert made["gender"].tolist() == [1, -1, 0]
-    assert made["top_category"].tolist() == [2, -1, -1]
-    np.testing.assert_array_equal(made["age"], np.array([30, 38.5, np.nan], np.float32))
+def recent(*histories: list[tuple[int, int]]) -> tuple[Ids, Times]:
+    """Pairs of raw item and time, padded as `RecentItems.histories` does."""
+    items, times = np.full((len(histories), LENGTH), -1, np.int32), np.zeros((len(histories), LENGTH), np.int64)
+    for row, history in enumerate(histories):
+        items[row, : len(history)] = [item for item, _ in history]
+        times[row, : len(history)] = [at for _, at in history]
+    return items, times
 
 
-def test_everyone_is_a_stranger_while_the_store_is_away_and_one_line_says_so(
-    tiny_bundle: Bundle, caplog: pytest.LogCaptureFixture
-) -> None:
-    answers: list[OnlineRows | Exception] = [OSError("gone"), OSError("gone"), STORED, OSError("gone again")]
+RECENT = recent([(13, NOON), (10, NOON - HOUR)], [(16, NOON)], [])
 
-    def read(_: object) -> OnlineRows:
+
+def answering(answers: list[T | Exception]) -> Callable[[object], T]:
+    """A store that gives one answer after the other."""
+
+    def read(_: object) -> T:
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    lookup = UserLookup(read, tiny_bundle.lookups.age_mean)
+    return read
+
+
+def transform(bundle: Bundle, *histories: list[tuple[int, int]], now: int = NOON) -> Arrays:
+    items, times = recent(*histories)
+    nothing = np.full(len(histories), -1, np.int32)
+    features = {"age": nothing.astype(np.float32), "gender": nothing, "top_category": nothing}
+    given = {"recent_item_id": items, "recent_timestamp": times, "timestamp": np.full(len(histories), now, np.int32)}
+    return UserTransform(bundle.lookups)(features | given)
+
+
+def test_known_users_have_their_features_and_everyone_his_history(tiny_bundle: Bundle) -> None:
+    made = UserLookup(lambda _: STORED, lambda _: RECENT, tiny_bundle.lookups.age_mean)(USERS)
+    assert made["gender"].tolist() == [1, -1, 0]
+    assert made["top_category"].tolist() == [2, -1, -1]
+    np.testing.assert_array_equal(made["age"], np.array([30, 38.5, np.nan], np.float32))
+    np.testing.assert_array_equal(made["recent_item_id"], RECENT[0])
+    np.testing.assert_array_equal(made["recent_timestamp"], RECENT[1])
+
+
+def test_visitors_without_an_id_share_no_history(tiny_bundle: Bundle) -> None:
+    made = UserLookup(lambda _: STORED, lambda _: RECENT, 38.5)({"user_id": np.array([5, -1, 7], np.int32)})
+    assert made["recent_item_id"].max(axis=1).tolist() == [13, -1, -1]
+    assert made["recent_timestamp"].max(axis=1).tolist() == [NOON, 0, 0]
+
+
+def test_nobody_has_features_while_the_store_is_away_and_one_line_says_so(
+    tiny_bundle: Bundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers = [OSError("gone"), OSError("gone"), STORED, OSError("gone again")]
+    lookup = UserLookup(answering(answers), lambda _: RECENT, tiny_bundle.lookups.age_mean)
     with caplog.at_level(logging.WARNING):
-        for users, lines in [([-1, -1, -1], 1), ([-1, -1, -1], 1), ([5, -1, 7], 1), ([-1, -1, -1], 2)]:
-            assert lookup(USERS)["user_id"].tolist() == users
+        for genders, lines in [([-1, -1, -1], 1), ([-1, -1, -1], 1), ([1, -1, 0], 1), ([-1, -1, -1], 2)]:
+            made = lookup(USERS)
+            assert made["gender"].tolist() == genders
+            assert made["recent_item_id"][0, 0] == 13
             assert len(caplog.records) == lines
-    assert lookup.outage.missed_calls == 3
-    assert "served as strangers: OSError: gone" in caplog.text
+    assert (lookup.outage.missed_calls, lookup.history_outage.missed_calls) == (3, 0)
+    assert "served without their features: OSError: gone" in caplog.text
+
+
+def test_nobody_has_a_history_while_the_recent_items_are_away_and_one_line_says_so(
+    tiny_bundle: Bundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    read: ReadHistories = answering([OSError("gone"), OSError("gone"), RECENT])
+    lookup = UserLookup(lambda _: STORED, read, tiny_bundle.lookups.age_mean)
+    with caplog.at_level(logging.WARNING):
+        for newest in (-1, -1, 13):
+            made = lookup(USERS)
+            assert made["recent_item_id"][0, 0] == newest
+            assert made["gender"].tolist() == [1, -1, 0]
+    assert (made["recent_item_id"].shape, made["recent_timestamp"].shape) == ((3, LENGTH), (3, LENGTH))
+    assert (lookup.outage.missed_calls, lookup.history_outage.missed_calls) == (0, 2)
+    assert [record.message for record in caplog.records] == [
+        "The recent items are away, users are served without their history: OSError: gone"
+    ]
+
+
+def test_with_valkey_away_the_stage_loads_and_users_are_strangers(tiny_bundle: Bundle) -> None:
+    lookup = UserLookup.load(tiny_bundle, Settings(valkey_port=free_port()))
+    made = lookup(USERS)
+    assert (made["recent_item_id"] == -1).all() and (made["gender"] == -1).all()
+    assert (lookup.outage.missed_calls, lookup.history_outage.missed_calls) == (1, 1)
 
 
 def test_a_request_that_is_wrong_is_not_an_outage(tiny_bundle: Bundle) -> None:
     with pytest.raises(RequestError, match="integers"):
-        UserLookup(lambda _: STORED, 38.5)({"user_id": np.array([1.5])})
+        UserLookup(lambda _: STORED, lambda _: RECENT, 38.5)({"user_id": np.array([1.5])})
 
 
 def test_features_are_encoded_and_strangers_are_out_of_vocabulary(tiny_bundle: Bundle) -> None:
+    items, times = recent([], [], [])
     raw = {
-        "user_id": np.array([1, 20, -1], np.int32),
         "age": np.array([50.75, np.nan, 38.5], np.float32),
         "gender": np.array([0, 1, -1], np.int32),
         "top_category": np.array([3, -1, -1], np.int32),
+        "recent_item_id": items,
+        "recent_timestamp": times,
+        "timestamp": np.full(3, NOON, np.int32),
     }
     made = UserTransform(tiny_bundle.lookups)(raw)
+    assert all((made.pop(f"history_{name}") == 0).all() for name in ("item_id", "timestamp", "hours"))
     assert {name: values.tolist() for name, values in made.items()} == {
-        "user_id": [3, 22, 2],
         "gender": [3, 4, 2],
         "top_category": [6, 2, 2],
         "age_norm": [1, 0, 0],
         "age_binned": [7, 6, 6],
     }
+
+
+def test_a_history_is_encoded_newest_first_and_an_item_nobody_knows_is_unknown(tiny_bundle: Bundle) -> None:
+    made = transform(tiny_bundle, [(13, NOON - HOUR), (9999, NOON - 2 * HOUR), (10, NOON - 36 * HOUR)], [])
+    assert made["history_item_id"][:, :4].tolist() == [[4, 2, 3, 0], [0, 0, 0, 0]]
+    assert made["history_timestamp"][0, :4].tolist() == [NOON - HOUR, NOON - 2 * HOUR, NOON - 36 * HOUR, 0]
+    assert made["history_hours"][0, :4].tolist() == [1, 2, 36, 0]
+    dtypes = [made[f"history_{name}"].dtype for name in ("item_id", "timestamp", "hours")]
+    assert dtypes == [np.int32, np.int64, np.float32]
+
+
+def test_what_was_not_before_the_request_does_not_count(tiny_bundle: Bundle) -> None:
+    made = transform(tiny_bundle, [(16, NOON + 1), (13, NOON), (10, NOON - 1)])
+    assert made["history_item_id"][0, :3].tolist() == [3, 0, 0]
+    assert made["history_timestamp"][0, :3].tolist() == [NOON - 1, 0, 0]

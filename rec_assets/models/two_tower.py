@@ -1,0 +1,89 @@
+"""The model that trains the two towers: a softmax over corrected negatives."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from rec_assets.models.rows import Arrays
+from rec_assets.models.towers import CandidateTower, QueryTower
+from rec_assets.serving.lookups import FIRST_KNOWN, OUT_OF_VOCABULARY
+
+
+class TwoTower(tf.keras.Model):
+    """Softmax over in-batch and uniform negatives with the logQ correction of Yi et al. (doi:10.1145/3298689.3346996).
+
+    In-batch negatives arrive in proportion to popularity, so an uncorrected softmax learns lift, log P(i|u) - log P(i),
+    and loses to popularity on real purchases. Subtracting log Q(i), Q the expected number of times an item is among the
+    candidates, makes the plain inner product of the towers an estimate of log P(i|u), which is what the index searches.
+    Few rows teach an item less than many, so the estimate of rare items is too wild to be taken at its word: the last
+    dimension of the vectors, 1 in a query's, adds a share of log popularity to an item's, as much as validation likes.
+    Uniform negatives (Yang et al. 2020, doi:10.1145/3366424.3386195) show the model the items that batches rarely hold.
+    """
+
+    def __init__(
+        self,
+        query: QueryTower,
+        candidate: CandidateTower,
+        counts: npt.NDArray[np.int64],
+        features: Arrays,
+        temperature: float,
+        uniform_negatives: int,
+        id_dropout: float,
+        seed: int,
+    ) -> None:
+        """Takes the towers, training interactions and features by encoded item id [v], and the recipe.
+
+        `id_dropout` is the share of candidates whose id is hidden, so that "unknown" is trained to stand for new items.
+        """
+        super().__init__()
+        self.query = query
+        self.candidate = candidate
+        self.temperature = temperature
+        self.uniform_negatives = uniform_negatives
+        self.id_dropout = id_dropout
+        self.seed = seed
+        self.size = len(counts)
+        self.share = tf.constant(counts / max(1, counts.sum()), tf.float32)
+        self.features = {name: tf.constant(array) for name, array in features.items()}
+        self.popularity_weight = self.add_weight("popularity_weight", (), initializer="zeros", trainable=False)
+
+    def query_embedding(self, columns: dict[str, Any]) -> Any:
+        """What the index is searched with, float32 [n, 64]."""
+        queries = self.query(columns)
+        return tf.concat([queries, tf.ones_like(queries[:, :1])], axis=1)
+
+    def item_embedding(self, columns: dict[str, Any], log_popularity: Any) -> Any:
+        """What the index holds, float32 [n, 64], of item columns and their log popularity float32 [n, 1]."""
+        weight = self.temperature * self.popularity_weight
+        return tf.concat([self.candidate(columns), weight * log_popularity], axis=1)
+
+    def train_step(self, batch: tuple[dict[str, Any], Any]) -> dict[str, Any]:
+        """One step over (query columns, encoded ids of the items chosen [n])."""
+        columns, chosen = batch
+        rows = tf.shape(chosen)[0]
+        step = tf.cast(self.optimizer.iterations, tf.int32)
+        uniform = tf.random.stateless_uniform(
+            [self.uniform_negatives], [self.seed, step], FIRST_KNOWN, self.size, tf.int32
+        )
+        item_ids = tf.concat([chosen, uniform], axis=0)
+        expected = tf.cast(rows, tf.float32) * tf.gather(self.share, item_ids)
+        expected += self.uniform_negatives / (self.size - FIRST_KNOWN)
+        with tf.GradientTape() as tape:
+            queries = self.query(columns, training=True)
+            candidates = self.candidate(self._columns(item_ids, step), training=True)
+            logits = tf.matmul(queries, candidates, transpose_b=True) / self.temperature - tf.math.log(expected)
+            # The same item in another row, or drawn, is no negative.
+            same = tf.equal(chosen[:, None], item_ids)
+            logits = tf.where(tf.linalg.set_diag(same, tf.zeros([rows], tf.bool)), tf.float32.min, logits)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(tf.range(rows), logits))
+            total = loss + tf.add_n(self.losses) if self.losses else loss
+        self.optimizer.minimize(total, self.trainable_variables, tape=tape)
+        return {"loss": loss}
+
+    def _columns(self, item_ids: Any, step: Any) -> dict[str, Any]:
+        columns = {name: tf.gather(table, item_ids) for name, table in self.features.items()}
+        columns = {name: c[:, None] if c.shape.rank == 1 else c for name, c in columns.items()}
+        hidden = tf.random.stateless_uniform(tf.shape(item_ids), [self.seed + 1, step]) < self.id_dropout
+        return columns | {"item_id": tf.where(hidden[:, None], OUT_OF_VOCABULARY, columns["item_id"])}

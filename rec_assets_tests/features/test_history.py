@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rec_assets.features.history import LENGTH, PADDING, EventLog, Histories, latest_events
+
+# user, time, item
+EVENTS = st.lists(st.tuples(st.integers(0, 4), st.integers(1, 30), st.integers(1, 9)), max_size=60)
+
+
+def log_of(events: list[tuple[int, int, int]]) -> EventLog:
+    users, times, items = zip(*events, strict=True) if events else ([], [], [])
+    return EventLog.of(users, times, items)
+
+
+@given(EVENTS, st.integers(0, 4), st.integers(0, 31))
+def test_a_history_is_what_came_strictly_before_newest_first(
+    events: list[tuple[int, int, int]], user: int, now: int
+) -> None:
+    log = log_of(events)
+    found = log.gather(log.slices([user], [now]))
+    expected = sorted(((t, i) for u, t, i in events if u == user and t < now), reverse=True)[:LENGTH]
+    assert found.item_ids[0].tolist() == [i for _, i in expected] + [PADDING] * (LENGTH - len(expected))
+    assert found.timestamps[0].tolist() == [t for t, _ in expected] + [0] * (LENGTH - len(expected))
+
+
+def test_only_the_latest_are_kept_and_strangers_have_none() -> None:
+    log = EventLog.of(np.zeros(LENGTH + 5, np.int64), np.arange(1, LENGTH + 6), np.arange(1, LENGTH + 6))
+    found = log.gather(log.slices([0, -1], [1_000, 1_000]))
+    assert found.item_ids[0].tolist() == list(range(LENGTH + 5, 5, -1))
+    assert not found.item_ids[1].any()
+
+
+@given(EVENTS, st.integers(0, 31))
+def test_leaving_out_what_came_later_gives_the_history_of_that_moment(
+    events: list[tuple[int, int, int]], now: int
+) -> None:
+    log = log_of(events)
+    users = np.arange(5)
+    everything = log.gather(log.slices(users, np.full(5, 100)))
+    then = log.gather(log.slices(users, np.full(5, now)))
+    left = everything.before(np.full(5, now))
+    assert left.item_ids.tolist() == then.item_ids.tolist()
+    assert left.timestamps.tolist() == then.timestamps.tolist()
+
+
+def test_hours_are_counted_to_the_request_and_padding_has_none() -> None:
+    past = Histories.empty(1)
+    past.item_ids[0, :2], past.timestamps[0, :2] = [5, 6], [7_200, 3_600]
+    assert past.hours([10_800])[0, :3].tolist() == [1.0, 2.0, 0.0]
+
+
+def test_a_log_reads_back_and_ends_where_it_is_cut(tmp_path: Path) -> None:
+    log = EventLog.of([1, 1, 2], [10, 20, 15], [3, 4, 5])
+    log.save(tmp_path / "log.npz")
+    again = EventLog.load(tmp_path / "log.npz").until(20)
+    assert again.user_ids.tolist() == [1, 2]
+    assert again.timestamps.tolist() == [10, 15]
+
+
+def test_the_latest_events_of_each_user_are_those_of_the_log() -> None:
+    events = [(1, 10, 3), (1, 10, 4), (1, 30, 3), (2, 5, 9)]
+    frame = pl.DataFrame(events, ["user_id", "timestamp", "item_id"], orient="row")
+    latest = latest_events(frame.lazy(), 2).collect()
+    assert sorted(latest.select("user_id", "timestamp", "item_id").rows()) == [(1, 10, 4), (1, 30, 3), (2, 5, 9)]

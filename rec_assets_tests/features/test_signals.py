@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+
+from rec_assets.features.history import Histories
+from rec_assets.features.signals import DAY_SECONDS, ItemCategories, daily_popularity, history_signals
+
+# Items 3 and 4 share a style, 5 their department only, 6 nothing.
+CATEGORIES = ItemCategories(np.array([2, 2, 2, 3, 3, 3, 4]), np.array([2, 2, 2, 3, 3, 4, 5]))
+NOW = 100 * DAY_SECONDS
+
+
+@pytest.fixture
+def histories() -> Histories:
+    """One user chose item 3 three and one days ago and item 5 two days ago; another chose nothing."""
+    past = Histories.empty(2)
+    past.item_ids[0, :3] = [3, 5, 3]
+    past.timestamps[0, :3] = [NOW - DAY_SECONDS, NOW - 2 * DAY_SECONDS, NOW - 3 * DAY_SECONDS]
+    return past
+
+
+def test_signals_count_items_and_their_categories(histories: Histories) -> None:
+    items = np.array([3, 4, 5, 6], np.int32)
+    found = history_signals(histories, np.array([NOW, NOW]), items, np.zeros(4, np.int64), CATEGORIES)
+    counts = {name: np.expm1(values).round(4).tolist() for name, values in found.items()}
+    assert counts == {
+        "times_chosen": [2, 0, 1, 0],
+        "days_since": [1, 0, 2, 0],
+        "times_in_category_l2": [2, 2, 1, 0],
+        "times_in_category_l1": [3, 3, 3, 0],
+        "history_length": [3, 3, 3, 3],
+    }
+
+
+def test_a_stranger_has_no_signals(histories: Histories) -> None:
+    items = np.array([3, 0], np.int32)
+    found = history_signals(histories, np.array([NOW, NOW]), items, np.ones(2, np.int64), CATEGORIES)
+    assert not any(values.any() for values in found.values())
+
+
+def test_candidates_of_many_requests_are_those_of_each_alone(
+    histories: Histories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items, owners = np.array([3, 4, 5, 6, 3], np.int32), np.array([0, 0, 1, 0, 1])
+    together = history_signals(histories, np.array([NOW, NOW]), items, owners, CATEGORIES)
+    monkeypatch.setattr("rec_assets.features.signals.CHUNK", 1)
+    alone = history_signals(histories, np.array([NOW, NOW]), items, owners, CATEGORIES)
+    assert {n: v.tolist() for n, v in together.items()} == {n: v.tolist() for n, v in alone.items()}
+
+
+ALWAYS = np.zeros(7, np.int64)
+
+
+def test_popularity_looks_back_a_week_or_a_month_and_never_at_the_day_itself() -> None:
+    found = daily_popularity(np.full(40, 6, np.int32), np.arange(40), CATEGORIES, ALWAYS)
+    week, month = (np.expm1(found[f"popularity_{name}"][:, 6]) for name in ("week", "month"))
+    assert week[0] == 0
+    np.testing.assert_allclose(week[[1, 7, 40]], 7, rtol=1e-5)
+    np.testing.assert_allclose(month[[1, 28, 40]], 7, rtol=1e-5)
+    once = daily_popularity(np.array([6], np.int32), np.array([0]), CATEGORIES, ALWAYS)
+    assert np.expm1(once["popularity_week"][:, 6]).round(3).tolist() == [0, 7]
+
+
+def test_a_new_item_is_as_popular_as_its_like_and_an_old_one_that_nobody_chose_is_not() -> None:
+    items, days = np.full(10, 3, np.int32), np.arange(10)
+    new, old = (
+        daily_popularity(items, days, CATEGORIES, np.array([0, 0, 0, 0, came, 0, 0]))["popularity_week"][10]
+        for came in (10, 0)
+    )
+    assert new[4] == pytest.approx(new[3])
+    assert old[4] < old[3] / 3

@@ -1,0 +1,101 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rec_assets.errors import ActionableError
+from rec_assets.features.history import LENGTH, Histories
+from rec_assets.features.signals import HISTORY_SIGNALS, POPULARITY_SIGNALS, ItemCategories, history_signals
+from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.stages.base import Arrays
+from rec_assets.serving.stages.ranking import Unroll
+from rec_assets.settings import Settings
+
+NOON, HOUR, DAY = 1_741_608_000, 3600, 86_400
+# By encoded id: 3 and 4 are of one style, 5 of another in the same category, 6 of neither.
+TABLES = {
+    "category_l1": np.array([0, 0, 0, 3, 3, 3, 4], np.int32),
+    "category_l2": np.array([0, 0, 0, 3, 3, 4, 5], np.int32),
+    "popularity_week": np.linspace(0, 3, 7, dtype=np.float32),
+    "popularity_month": np.linspace(6, 3, 7, dtype=np.float32),
+}
+
+
+def request(histories: list[list[tuple[int, int]]], splits: list[int], items: list[int]) -> Arrays:
+    """Requests at noon of users with pairs of encoded item and time."""
+    padded = Histories.empty(len(histories))
+    for row, history in enumerate(histories):
+        padded.item_ids[row, : len(history)] = [item for item, _ in history]
+        padded.timestamps[row, : len(history)] = [at for _, at in history]
+    return {
+        "item_id": np.array(items, np.int32),
+        "gender": np.arange(7, 7 + len(histories), dtype=np.int32),
+        "age_norm": np.arange(7, 7 + len(histories)).astype(np.float32) / 10,
+        "history_item_id": padded.item_ids,
+        "history_timestamp": padded.timestamps,
+        "timestamp": np.full(len(histories), NOON, np.int32),
+        "row_splits": np.array(splits),
+    }
+
+
+@pytest.mark.parametrize(("splits", "expected"), [([0, 2, 2, 3], [7, 7, 9]), ([0, 0, 1, 3], [8, 9, 9])])
+def test_users_are_repeated_for_each_of_their_candidates(splits: list[int], expected: list[int]) -> None:
+    made = Unroll(TABLES)(request([[], [], []], splits, [3, 4, 5]))
+    assert made["gender"].tolist() == expected
+    np.testing.assert_allclose(made["age_norm"], np.array(expected) / 10)
+    signals = {"retrieval_rank", *HISTORY_SIGNALS, *POPULARITY_SIGNALS}
+    assert set(made) == {"gender", "age_norm"} | signals
+    assert all(made[name].dtype == np.float32 for name in signals)
+
+
+def test_the_rank_begins_anew_with_each_request() -> None:
+    made = Unroll(TABLES)(request([[], []], [0, 3, 5], [6, 5, 4, 5, 6]))
+    np.testing.assert_allclose(made["retrieval_rank"], np.log1p([0, 1, 2, 0, 1]), rtol=1e-6)
+
+
+def test_signals_tie_a_candidate_to_the_history_of_its_own_user() -> None:
+    histories = [[(3, NOON - HOUR), (5, NOON - DAY), (3, NOON - 2 * DAY)], [(6, NOON - 3 * DAY)]]
+    made = Unroll(TABLES)(request(histories, [0, 4, 5], [3, 4, 6, 5, 6]))
+    wanted = {
+        "times_chosen": [2, 0, 0, 1, 1],
+        "days_since": [1 / 24, 0, 0, 1, 3],
+        "times_in_category_l2": [2, 2, 0, 1, 1],
+        "times_in_category_l1": [3, 3, 0, 3, 1],
+        "history_length": [3, 3, 3, 3, 1],
+    }
+    for name, values in wanted.items():
+        np.testing.assert_allclose(made[name], np.log1p(values), rtol=1e-6, err_msg=name)
+    for name in POPULARITY_SIGNALS:
+        np.testing.assert_array_equal(made[name], TABLES[name][[3, 4, 6, 5, 6]])
+
+
+def test_the_signals_of_a_bundle_are_those_of_training(tiny_bundle: Bundle) -> None:
+    rng = np.random.default_rng(0)
+    histories = [[(int(item), NOON - 60 * place) for place, item in enumerate(rng.integers(2, 53, LENGTH))], [(9, 5)]]
+    inputs = request(histories, [0, 30, 50], rng.integers(2, 53, 50).tolist())
+    made = Unroll.load(tiny_bundle, Settings())(inputs)
+    with np.load(tiny_bundle.file("signals")) as tables:
+        categories = ItemCategories(tables["category_l1"], tables["category_l2"])
+    past = Histories(inputs["history_item_id"], inputs["history_timestamp"])
+    owners = np.repeat([0, 1], [30, 20])
+    for name, values in history_signals(past, inputs["timestamp"], inputs["item_id"], owners, categories).items():
+        np.testing.assert_array_equal(made[name], values)
+
+
+def test_where_no_candidate_is_left_there_are_no_rows() -> None:
+    made = Unroll(TABLES)(request([[(3, 5)]], [0, 0], []))
+    assert {name: values.shape for name, values in made.items()} == dict.fromkeys(made, (0,))
+
+
+@pytest.mark.parametrize("change", [{"popularity_week": np.zeros(9, np.float32)}, {"category_l2": None}])
+def test_signals_of_another_workflow_are_refused(
+    tiny_bundle: Bundle, tmp_path: Path, change: dict[str, "np.ndarray[tuple[int], np.dtype[np.float32]] | None"]
+) -> None:
+    folder = Path(shutil.copytree(tiny_bundle.path, tmp_path / "copy"))
+    with np.load(tiny_bundle.file("signals")) as arrays:
+        tables = {name: arrays[name] for name in arrays.files} | change
+    kept = {name: values for name, values in tables.items() if values is not None}
+    np.savez(folder / "signals" / "signals.npz", **kept)
+    with pytest.raises(ActionableError, match=rf"{next(iter(change))}.*need \(53,\).*\n.*different workflows"):
+        Unroll.load(Bundle.open(folder), Settings())
