@@ -1,5 +1,6 @@
 """How good the lists of an as-of day are: all methods, both tracks, as `model_evaluation` measured them."""
 
+from datetime import date, timedelta
 from typing import Annotated
 
 import polars as pl
@@ -38,6 +39,43 @@ def evaluation_of(day: str, settings: Settings) -> Artifact:
     return store.get(ASSET, day)
 
 
+def following(day: str, days: int, settings: Settings) -> pl.DataFrame:
+    """Judges the models of an as-of day on the days after it, which chose nothing; returns the verdict's table.
+
+    Raises:
+        ActionableError: the models of that day are missing, or the source has no such days.
+    """
+    from rec_assets import jobs
+    from rec_assets.models.comparison import compare
+    from rec_assets.models.following import following_queries
+    from rec_assets.models.served_lists import ServedModels
+    from rec_assets.models.training_set import TrainingSet
+    from rec_assets.pipeline import Phase, rebuild
+    from rec_assets.sources import open_source
+
+    store, end = ArtifactStore(settings.artifacts_dir), date.fromisoformat(day)
+    ranker = store.get("dlrm_model", day) / "model.onnx"
+    after = [(end + timedelta(days=n + 1)).isoformat() for n in range(days)]
+    rebuild(settings, [Phase("daily_data", jobs.DAILY, after)])
+    joined = [store.get("joined_interactions", d) / "rows.parquet" for d in after]
+    window = [store.get("joined_interactions", d) / "rows.parquet" for d in model_days(end, settings)]
+    data = TrainingSet.load(store.get("training_set", day).path)
+    tower, index = store.get("query_tower", day) / "model.onnx", store.get("faiss_index", day).path
+    models = ServedModels(tower, index, ranker, data.items, data.log, settings.repeats)
+    queries = following_queries(store.get("nvt_workflows", day) / "full", joined)
+    history = pl.read_parquet(window, columns=["user_id", "item_id", "timestamp"])
+    best = open_source(settings).best_ranking
+    verdict, _ = compare(models, queries, history, best, settings.valid_days, settings.seed)
+    return verdict.table
+
+
+def model_days(end: date, settings: Settings) -> list[str]:
+    """The days a model as of `end` knows."""
+    count = settings.train_days + settings.valid_days
+    days = [end - timedelta(days=n) for n in reversed(range(count))]
+    return [d.isoformat() for d in days if d >= settings.start_date]
+
+
 def rows_of(metrics: pl.DataFrame, track: str, segment: str) -> list[list[str]]:
     """One row a method, worst NDCG@10 first: its name, the users and the figures of `SHOWN`, to be printed."""
     rows = metrics.filter(track=track, segment=segment).sort("ndcg@10", maintain_order=True)
@@ -66,6 +104,7 @@ def show(console: Console, title: str, rows: list[list[str]]) -> None:
 
 def main(
     day: Annotated[str, typer.Argument(help="The as-of day; default: that of the first full training.")] = "",
+    following_days: Annotated[int, typer.Option("--following", help="Judge by so many days after it instead.")] = 0,
     segment: Annotated[str, typer.Option(help="all, known, cold, light, heavy or 'new items'.")] = "all",
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown for the README.")] = False,
 ) -> None:
@@ -73,12 +112,16 @@ def main(
     settings = get_settings()
     day = day or settings.as_of.isoformat()
     try:
-        metrics = pl.read_parquet(evaluation_of(day, settings) / METRICS_FILE)
+        if following_days:
+            metrics = following(day, following_days, settings)
+        else:
+            metrics = pl.read_parquet(evaluation_of(day, settings) / METRICS_FILE)
     except ActionableError as error:
         Console(stderr=True).print(str(error), style="red")
         raise typer.Exit(1) from error
     for track, meaning in TRACKS.items():
-        title = f"Track {track} ({meaning}), {segment}, as of {day}"
+        when = f"the {following_days} days after {day}" if following_days else f"validation as of {day}"
+        title = f"Track {track} ({meaning}), {segment}, {when}"
         rows = rows_of(metrics, track, segment)
         if as_markdown:
             print(f"**{title}**\n\n{markdown(rows)}\n")

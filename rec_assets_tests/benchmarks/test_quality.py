@@ -1,9 +1,10 @@
 import polars as pl
 import pytest
 
-from benchmarks.quality import SHOWN, evaluation_of, markdown, rows_of
+from benchmarks.quality import SHOWN, evaluation_of, following, markdown, rows_of
 from rec_assets.errors import ActionableError
 from rec_assets.settings import Settings
+from rec_assets_tests.pipeline import Pipeline
 
 METRICS = pl.DataFrame(
     [
@@ -30,3 +31,11 @@ def test_markdown_has_a_heading_and_a_line_a_method() -> None:
 def test_a_day_without_models_says_what_to_do(tmp_path) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ActionableError, match="dlrm_model has not been materialized"):
         evaluation_of("2025-03-14", Settings(home=tmp_path))
+
+
+@pytest.mark.slow
+def test_the_days_that_follow_judge_the_models_of_a_day(pipeline: Pipeline) -> None:
+    table = following(pipeline.day, 1, pipeline.settings)
+    overall = {row["method"]: row for row in table.filter(track="all", segment="known").iter_rows(named=True)}
+    assert overall["ranked"]["users"] > 100
+    assert overall["popularity"]["ndcg@10"] < overall["ranked"]["ndcg@10"] < overall["best possible"]["ndcg@10"]
