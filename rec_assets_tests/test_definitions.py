@@ -49,7 +49,14 @@ def test_the_lineage_reads_like_the_design(loaded: dict[str, dict[str, str]]) ->
         groups.setdefault(group, set()).add(asset)
     assert groups == {
         "raw": {"raw_interactions", "raw_items", "raw_users"},
-        "features": {"user_features", "item_features", "item_popularity", "feature_store", "online_features"},
+        "features": {
+            "user_features",
+            "item_features",
+            "item_popularity",
+            "feature_store",
+            "online_features",
+            "online_history",
+        },
         "preprocessing": {"joined_interactions", "masked_train_set", "nvt_workflows", "training_set"},
         "embeddings": {"image_embeddings", "text_embeddings"},
         "training": {"two_tower_model", "query_tower", "item_embeddings", "faiss_index", "dlrm_model"},

@@ -39,7 +39,7 @@ def history_signals(
     """`HISTORY_SIGNALS` of candidates, float32 [N] each.
 
     Args:
-        histories: of the users [q].
+        histories: of the users, without holes [q].
         now: unix seconds of each request [q].
         item_ids: encoded candidates of all requests [N].
         owners: the request of each candidate [N].
@@ -50,17 +50,18 @@ def history_signals(
         a user who never chose it 0, which times_chosen tells apart) and log(1 + length of the history).
     """
     result = {name: np.empty(len(item_ids), np.float32) for name in HISTORY_SIGNALS}
-    step = max(1, CHUNK // histories.item_ids.shape[1])
     lengths = (histories.item_ids != PADDING).sum(axis=1)
+    longest = max(1, int(lengths.max(initial=0)))  # most histories are far from full
+    step = max(1, CHUNK // longest)
     for start in range(0, len(item_ids), step):
         part = slice(start, start + step)
         owner, items = owners[part], item_ids[part, None]
-        past = histories.item_ids[owner]
+        past = histories.item_ids[owner, :longest]
         chosen = (past == items) & (past != PADDING)
         # Padding has the category of no item, by the item table's convention, but may share it with padding candidates.
         in_l2 = (categories.l2[past] == categories.l2[items]) & (past != PADDING)
         in_l1 = (categories.l1[past] == categories.l1[items]) & (past != PADDING)
-        latest = np.where(chosen, histories.timestamps[owner], 0).max(axis=1)
+        latest = np.where(chosen, histories.timestamps[owner, :longest], 0).max(axis=1)
         days = np.where(latest > 0, now[owner] - latest, 0) / DAY_SECONDS
         for name, values in zip(
             HISTORY_SIGNALS,
