@@ -37,7 +37,7 @@ def demo() -> None:
         show(settings)
     say("\nNothing is left running. Next:")
     if settings.source != DEFAULT_SOURCE:
-        say(f"  {f'export REC_SOURCE={settings.source}':<32}so that all of these are about this source")
+        say(f"  {f'export REC_SOURCE={settings.source}':<34}so that all of these are about this source")
     say(
         "  make dev                        the asset graph in Dagster's UI, with the servers up\n"
         "  .venv/bin/rec up                the servers alone; then\n"

@@ -39,7 +39,7 @@ class AttentionPooling(AgePooling):
         self.score = tf.keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
 
     def call(self, vectors: Any, there: Any, hours: Any) -> Any:
-        """As in mean pooling."""
+        """As in pooling by age."""
         score = self.score(self.hidden(vectors))[..., 0] + self.log_weights(hours)
         return _pooled(vectors, tf.where(there, tf.exp(score), 0.0))
 
@@ -53,7 +53,7 @@ class TransformerPooling(AgePooling):
         self.norm = tf.keras.layers.LayerNormalization()
 
     def call(self, vectors: Any, there: Any, hours: Any) -> Any:
-        """As in mean pooling."""
+        """As in pooling by age."""
         # A row without history attends to padding and is weighed by nothing afterwards.
         mixed = self.attention(vectors, vectors, attention_mask=there[:, None, :])
         return super().call(vectors + self.norm(mixed), there, hours)
