@@ -25,7 +25,7 @@ METRICS_FILE, CALIBRATION_FILE = "metrics.parquet", "calibration.parquet"
     group_name="evaluation",
     owners=OWNERS,
     op_tags=CPU,
-    code_version="2",
+    code_version="3",
     kinds={"polars"},
     partitions_def=daily,
     ins={"joined_interactions": AssetIn(partition_mapping=model_window)},

@@ -110,7 +110,7 @@ def nvt_workflows(
 
 
 @asset(
-    **COMMON,
+    **{**COMMON, "code_version": "2"},
     kinds={"nvtabular", "parquet"},
     op_tags=GPU,
     pool=TRAINING_POOL,

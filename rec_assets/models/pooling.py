@@ -1,4 +1,4 @@
-"""Ways to make one vector of a user's history. Which one the tower uses was chosen by measurement (README)."""
+"""Ways to make one vector of a user's history. The tower names one."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,35 +30,6 @@ class AgePooling(tf.keras.layers.Layer):
         return tf.gather(self.log_weight, tf.where(hours < NOW_HOURS, 0, tf.minimum(age, AGES - 1)))
 
 
-class AttentionPooling(AgePooling):
-    """Weights by what an item is, too: additive attention with a learned query."""
-
-    def __init__(self, dim: int) -> None:
-        super().__init__(dim)
-        self.hidden = tf.keras.layers.Dense(dim, activation="tanh")
-        self.score = tf.keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
-
-    def call(self, vectors: Any, there: Any, hours: Any) -> Any:
-        """As in pooling by age."""
-        score = self.score(self.hidden(vectors))[..., 0] + self.log_weights(hours)
-        return _pooled(vectors, tf.where(there, tf.exp(score), 0.0))
-
-
-class TransformerPooling(AgePooling):
-    """One layer of self-attention over the history before the weights by age."""
-
-    def __init__(self, dim: int) -> None:
-        super().__init__(dim)
-        self.attention = tf.keras.layers.MultiHeadAttention(num_heads=2, key_dim=dim // 2)
-        self.norm = tf.keras.layers.LayerNormalization()
-
-    def call(self, vectors: Any, there: Any, hours: Any) -> Any:
-        """As in pooling by age."""
-        # A row without history attends to padding and is weighed by nothing afterwards.
-        mixed = self.attention(vectors, vectors, attention_mask=there[:, None, :])
-        return super().call(vectors + self.norm(mixed), there, hours)
-
-
 class MeanPooling(AgePooling):
     """The same weight for every age."""
 
@@ -70,8 +41,6 @@ class MeanPooling(AgePooling):
 POOLINGS: dict[str, Callable[[int], Any]] = {
     "mean": MeanPooling,
     "age": AgePooling,
-    "attention": AttentionPooling,
-    "transformer": TransformerPooling,
 }
 
 
