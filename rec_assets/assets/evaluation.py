@@ -10,6 +10,7 @@ from dagster import AssetExecutionContext, AssetIn, MaterializeResult, asset
 from rec_assets.assets.features import Days
 from rec_assets.assets.preprocessing import ROWS
 from rec_assets.assets.publishing import OWNERS, only, publish
+from rec_assets.assets.training import JUDGED
 from rec_assets.op_tags import CPU
 from rec_assets.partitions import daily, model_window, training_split
 from rec_assets.plots import bar_plot, preview, reliability_plot
@@ -25,7 +26,7 @@ METRICS_FILE, CALIBRATION_FILE = "metrics.parquet", "calibration.parquet"
     group_name="evaluation",
     owners=OWNERS,
     op_tags=CPU,
-    code_version="3",
+    code_version="4",
     kinds={"polars"},
     partitions_def=daily,
     ins={"joined_interactions": AssetIn(partition_mapping=model_window)},
@@ -33,8 +34,7 @@ METRICS_FILE, CALIBRATION_FILE = "metrics.parquet", "calibration.parquet"
 def model_evaluation(
     context: AssetExecutionContext,
     artifacts: Artifacts,
-    query_tower: Days,
-    faiss_index: Days,
+    two_tower_model: Days,
     dlrm_model: Days,
     training_set: Days,
     joined_interactions: Days,
@@ -47,6 +47,7 @@ def model_evaluation(
     from rec_assets.models.comparison import compare
     from rec_assets.models.judging import ALL, NEW
     from rec_assets.models.served_lists import ServedModels
+    from rec_assets.models.tower_vectors import TOWER
     from rec_assets.models.training_set import TrainingSet
 
     settings, day = get_settings(), only(context)
@@ -54,9 +55,10 @@ def model_evaluation(
 
     def write(out: Path, _: str) -> dict[str, Any]:
         data = TrainingSet.load(training_set[day].path)
+        judged = two_tower_model[day] / JUDGED
         models = ServedModels(
-            query_tower[day] / "model.onnx",
-            faiss_index[day].path,
+            judged / TOWER,
+            judged,
             dlrm_model[day] / "model.onnx",
             data.items,
             data.log,

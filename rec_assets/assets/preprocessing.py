@@ -110,7 +110,7 @@ def nvt_workflows(
 
 
 @asset(
-    **{**COMMON, "code_version": "2"},
+    **{**COMMON, "code_version": "3"},
     kinds={"nvtabular", "parquet"},
     op_tags=GPU,
     pool=TRAINING_POOL,
@@ -130,14 +130,16 @@ def training_set(
 ) -> MaterializeResult[None]:
     """What the trainers read: transformed masked rows, the catalogue with its content vectors, validation queries."""
     from rec_assets.embeddings import ContentVectors
-    from rec_assets.models.training_set import build_training_set
+    from rec_assets.models.training_set import LAST, TRAIN, build_training_set
     from rec_assets.workflows.fit import output_schema, transform_items, transform_rows
 
     train_days, valid_days = training_split(list(joined_interactions), get_settings())
     workflows = nvt_workflows[only(context)]
 
     def write(out: Path, _: str) -> dict[str, Any]:
-        transform_rows(workflows / "full", [masked_train_set[d] / ROWS for d in train_days], out / "train")
+        masked, masked_last = ([masked_train_set[d] / ROWS for d in days] for days in (train_days, valid_days))
+        transform_rows(workflows / "full", masked, out / TRAIN)
+        transform_rows(workflows / "full", masked_last, out / LAST)
         items = transform_items(workflows / "item", workflows / "items.parquet")
         raw_ids = items["raw_item_id"].to_numpy()
         content = {
@@ -149,7 +151,7 @@ def training_set(
             encoded_valid = Path(scratch) / "valid"
             transform_rows(workflows / "full", valid, encoded_valid)
             schema = output_schema(workflows / "full")
-            built = build_training_set(out, schema, items, content, train, valid, encoded_valid)
+            built = build_training_set(out, schema, items, content, masked, masked_last, train, valid, encoded_valid)
         return {
             "train_days": f"{train_days[0]} … {train_days[-1]}",
             "validation_days": f"{valid_days[0]} … {valid_days[-1]}",

@@ -52,7 +52,8 @@ def fit_until_best(
         patience: epochs without improvement that end training.
         report: called with a line an epoch.
         judge_untrained: whether the starting weights compete too, as epoch 0 of the validation.
-        unfinished: a file that keeps the state after every epoch; a training that finds one goes on from it.
+        unfinished: a file that keeps the state after every epoch; a training that finds one goes on from it. It is
+            the caller's to delete, once what was trained is safe.
     """
     history, best_weights = History(), model.get_weights()
     if unfinished and unfinished.exists():
@@ -75,8 +76,6 @@ def fit_until_best(
         if unfinished:
             _keep(model, history, best_weights, unfinished)
     model.set_weights(best_weights)
-    if unfinished:
-        unfinished.unlink(missing_ok=True)
     return history
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import tensorflow as tf
 import tf2onnx
 
@@ -33,5 +34,49 @@ def export_onnx(
     def forward(*values: Any) -> dict[str, Any]:
         return {output: model(dict(zip(names, values, strict=True)))}
 
-    tf2onnx.convert.from_function(forward, input_signature=signature, opset=OPSET, output_path=str(file))
+    exported, _ = tf2onnx.convert.from_function(forward, input_signature=signature, opset=OPSET)
+    onnx.save(_canonical(exported), str(file))
     return forward(*(tf.constant(columns[n]) for n in names))[output].numpy()
+
+
+def _canonical(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model with nodes and tensors numbered as the outputs need them, depth first.
+
+    TensorFlow's names and the converter's order depend on what a process did before; equal models are equal bytes.
+    """
+    graph = model.graph
+    producers = {name: node for node in graph.node for name in node.output}
+    initializers = {tensor.name: tensor for tensor in graph.initializer}
+    names = {tensor.name: tensor.name for tensor in (*graph.input, *graph.output)}
+    nodes: list[onnx.NodeProto] = []
+    used: list[onnx.TensorProto] = []
+    done: set[str] = set()
+
+    def visit(name: str) -> None:
+        if not name or name in done:
+            return
+        done.add(name)
+        if name in initializers:
+            used.append(initializers[name])
+        elif name in producers:
+            node = producers[name]
+            done.update(node.output)
+            for given in node.input:
+                visit(given)
+            nodes.append(node)
+        names.setdefault(name, f"t{len(names)}")
+
+    for output in graph.output:
+        visit(output.name)
+    for number, node in enumerate(nodes):
+        node.name = f"n{number}"
+        node.input[:] = [names[name] if name else "" for name in node.input]
+        node.output[:] = [names.setdefault(name, f"t{len(names)}") for name in node.output]
+    for constant in used:
+        constant.name = names[constant.name]
+    for tensor in (*graph.input, *graph.output):
+        for axis in tensor.type.tensor_type.shape.dim:
+            if axis.dim_param:
+                axis.dim_param = "rows"
+    canonical = onnx.helper.make_graph(nodes, "model", graph.input, graph.output, used)
+    return onnx.helper.make_model(canonical, opset_imports=model.opset_import, ir_version=model.ir_version)

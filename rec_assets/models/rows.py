@@ -1,7 +1,7 @@
 """Encoded rows as arrays: what the trainers read, and the item table that they look item features up in."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,10 @@ class ItemTable:
         known = len(next(iter(self.popularity.values())))
         days = np.clip(timestamps // DAY_SECONDS - self.first_day, 0, known - 1)
         return {name: table[days, item_ids] for name, table in self.popularity.items()}
+
+    def with_rows(self, item_ids: npt.NDArray[np.int32]) -> "ItemTable":
+        """Returns the table with these training rows [n] counted too."""
+        return replace(self, counts=self.counts + np.bincount(item_ids, minlength=len(self.counts)))
 
     def trained_ids(self, item_ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int32]:
         """Replaces encoded ids that no training row names by the unknown id; padding stays."""

@@ -10,16 +10,17 @@ import numpy.typing as npt
 import tensorflow as tf
 from sklearn.linear_model import LogisticRegression
 
-from rec_assets.models.batches import ranking_batches
-from rec_assets.models.candidates import Candidates, chosen_later, draw_lists, ranker_arrivals
-from rec_assets.models.dlrm import CHOSEN, Ranker
+from rec_assets.models.candidates import Candidates
+from rec_assets.models.checkpoints import restore_checkpoint
+from rec_assets.models.dlrm import Ranker
 from rec_assets.models.early_stopping import History, Report, fit_until_best
 from rec_assets.models.evaluation import among, score_lists
 from rec_assets.models.onnx_export import export_onnx
-from rec_assets.models.ranking_inputs import RANKER_FEATURES, in_batches, ranking_columns, signals_at
+from rec_assets.models.ranker_lists import RankerLists, ranker_arrivals
+from rec_assets.models.ranking_inputs import RANKER_FEATURES, in_batches, ranking_columns
 from rec_assets.models.reproducible import start_from
 from rec_assets.models.requests import histories_of
-from rec_assets.models.rows import TIMESTAMP, Arrays, ItemTable, as_columns, take
+from rec_assets.models.rows import Arrays, ItemTable, as_columns, take
 from rec_assets.models.training_set import TrainingSet
 from rec_assets.serving.candidates import NOTHING
 from rec_assets.serving.onnx_model import OnnxModel
@@ -64,32 +65,22 @@ def train_ranker(
     """
     start_from(seed)
     requests = take(data.rows, ranker_arrivals(data.rows, config.most_lists, seed))
-    candidates, histories = retrieve(requests), histories_of(requests, data.log)
     # What follows the training days is for validation.
-    chosen = chosen_later(requests, candidates, data.log.until(data.rows[TIMESTAMP].max() + 1), config.horizon_days)
-    model = build_ranker(data, candidates)
+    known = data.log.until(data.last_training_moment + 1)
+    lists = RankerLists.of(requests, retrieve(requests), histories_of(requests, data.log), known, config.horizon_days)
+    model = build_ranker(data, lists.candidates)
     model.compile(optimizer=tf.keras.optimizers.legacy.Adam(config.learning_rate))
     sample = data.validation.sample(VALIDATION_USERS, seed)
     judged = retrieve(sample.columns)
-    report(
-        f"{int(chosen.any(axis=1).sum())} lists, {chosen.sum() / max(1, chosen.any(axis=1).sum()):.1f} positives each"
-    )
-
-    def epoch_batches(epoch: int) -> tf.data.Dataset:
-        rows, places, positive = draw_lists(candidates, chosen, config.positives, config.negatives, seed + epoch)
-        own = Candidates(candidates.item_ids[rows], candidates.scores[rows])
-        lists = signals_at(own, places, histories.at(rows), requests[TIMESTAMP][rows], data.items)
-        return ranking_batches(
-            take(requests, rows), lists | {CHOSEN: positive}, data.items, config.batch_size, seed + epoch
-        )
+    report(f"{len(lists)} lists, {lists.chosen.sum() / max(1, len(lists)):.1f} positives each")
 
     def validate() -> float:
-        lists = ranked_lists(judged, score_candidates(model, sample.columns, judged, data), data.items)
-        return score_lists(sample.user_ids, lists, sample.relevant, (METRIC,))[METRIC]
+        ranked = ranked_lists(judged, score_candidates(model, sample.columns, judged, data), data.items)
+        return score_lists(sample.user_ids, ranked, sample.relevant, (METRIC,))[METRIC]
 
     history = fit_until_best(
         model,
-        epoch_batches,
+        lambda epoch: list_batches(lists, data.items, config, seed + epoch),
         validate,
         config.max_epochs,
         config.patience,
@@ -103,11 +94,26 @@ def train_ranker(
     return model, history
 
 
+def list_batches(lists: RankerLists, items: ItemTable, config: RankerConfig, seed: int) -> tf.data.Dataset:
+    """One epoch, drawn as the recipe says."""
+    return lists.epoch(items, config.positives, config.negatives, config.batch_size, seed)
+
+
 def build_ranker(data: TrainingSet, candidates: Candidates) -> Ranker:
     """Builds the ranker with all its variables made; the candidates' scores are what it standardises by."""
     scores = candidates.scores[candidates.item_ids != NOTHING]
     model = Ranker(data.schema, float(scores.mean()), float(scores.std() or 1.0))
     model({name: tf.constant(column) for name, column in as_columns(_example(data, candidates)).items()})
+    return model
+
+
+def restore_ranker(data: TrainingSet, checkpoint: Path) -> Ranker:
+    """Builds the ranker of a checkpoint and fills it."""
+    empty = Candidates(
+        np.full((len(data.validation), 1), NOTHING + 1, np.int32), np.zeros((len(data.validation), 1), np.float32)
+    )
+    model = build_ranker(data, empty)
+    restore_checkpoint(model, checkpoint)
     return model
 
 

@@ -1,41 +1,43 @@
 """Full training of the two-tower model, its length set by validation recall and not by a number of epochs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import tensorflow as tf
 
+from rec_assets.features.history import EventLog
 from rec_assets.features.signals import DAY_SECONDS
 from rec_assets.models.batches import retrieval_batches
-from rec_assets.models.candidates import add_histories, retrieve
+from rec_assets.models.candidates import retrieve
 from rec_assets.models.checkpoints import restore_checkpoint
 from rec_assets.models.early_stopping import History, Report, fit_until_best
 from rec_assets.models.evaluation import score_lists
 from rec_assets.models.holdout import trains_ranker
-from rec_assets.models.item_index import ItemVectors, build_index
+from rec_assets.models.item_index import build_index
+from rec_assets.models.judging import deep_enough, unseen_lists
 from rec_assets.models.reproducible import start_from
-from rec_assets.models.requests import asked_earlier, batches, histories_of
-from rec_assets.models.rows import ASKED_BY, TIMESTAMP, Arrays, ItemTable, as_columns, column_batches, take
-from rec_assets.models.towers import QUERY_FEATURES, CandidateTower, QueryTower
+from rec_assets.models.requests import asked_earlier
+from rec_assets.models.rows import ASKED_BY, Arrays, ItemTable, take
+from rec_assets.models.tower_vectors import NOW, encode_users, item_vectors
+from rec_assets.models.towers import CandidateTower, QueryTower
 from rec_assets.models.towers import ItemVectors as OwnVectors
 from rec_assets.models.training_set import TrainingSet
 from rec_assets.models.two_tower import TwoTower
 
 VALIDATION_USERS = 3_000  # a standard error near 0.01, at a second an epoch
-ENCODE_BATCH = 2_048
 SMALL_CATALOGUE = 1_000
 DEPTH = 300
 POPULARITY_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
-LOG_POPULARITY, LEAST_RATE = "log_popularity", 0.01  # interactions a week
 
 
 @dataclass(frozen=True)
 class TwoTowerConfig:
     """The recipe; `temperature` divides the logits, `horizon_days` is how far ahead rows are foreseen.
 
-    `repeats`: whether what a user chose before is a candidate anyway, and validation judges what is found beside it.
+    `repeats`: whether what a user chose before is a candidate anyway; validation then judges the search for the rest.
     """
 
     horizon_days: int
@@ -65,7 +67,7 @@ def build_two_tower(data: TrainingSet, config: TwoTowerConfig, seed: int) -> Two
         seed,
     )
     encode_users(model, take(data.rows, slice(0, 1)), data)
-    encode_items(model, data)
+    item_vectors(model, items, NOW)
     return model
 
 
@@ -88,23 +90,20 @@ def train_two_tower(
     items, sample = data.items, data.validation.sample(VALIDATION_USERS, seed)
     model = build_two_tower(data, config, seed)
     model.compile(optimizer=tf.keras.optimizers.legacy.Adam(config.learning_rate))
-    rows = take(data.rows, np.flatnonzero(~trains_ranker(data.rows[ASKED_BY])))
-    horizon, metric = config.horizon_days * DAY_SECONDS, validation_metric(items)
+    rows, metric = rows_of_towers(data.rows), validation_metric(items)
 
-    def epoch_batches(epoch: int) -> tf.data.Dataset:
-        asked_at = asked_earlier(rows, horizon, seed + epoch)
-        return retrieval_batches(rows, asked_at, data.log, config.batch_size, seed + epoch)
-
-    encoded = items.encode(items.raw_ids[items.catalogue])
+    # What a user chose before is a candidate anyway: what has to be found is the rest.
+    known = _chosen_before(data) if config.repeats else None
+    relevant = sample.relevant if known is None else sample.relevant.join(known, on=["user_id", "item_id"], how="anti")
+    depth = DEPTH if known is None else deep_enough(sample.user_ids, known)
 
     def recall(weight: float, queries: npt.NDArray[np.float32]) -> float:
         model.popularity_weight.assign(weight)
-        vectors = item_vectors(model, data)
-        found = retrieve(build_index(vectors), items, queries, DEPTH)
-        if config.repeats:
-            own = histories_of(sample.columns, data.log).item_ids
-            found = add_histories(found, queries, own, vectors.by_encoded_id(encoded, len(items.raw_ids)))
-        return score_lists(sample.user_ids, items.raw_ids[found.item_ids], sample.relevant, (metric,))[metric]
+        vectors = item_vectors(model, items, data.last_training_moment)
+        lists = items.raw_ids[retrieve(build_index(vectors), items, queries, depth).item_ids]
+        if known is not None:
+            lists = unseen_lists(sample.user_ids, lists, known, DEPTH)
+        return score_lists(sample.user_ids, lists, relevant, (metric,))[metric]
 
     def validate() -> float:
         """Leaves the model with the weight of popularity that is best now."""
@@ -115,11 +114,43 @@ def train_two_tower(
         return judged[best]
 
     history = fit_until_best(
-        model, epoch_batches, validate, config.max_epochs, config.patience, report, unfinished=unfinished
+        model,
+        lambda epoch: epoch_batches(rows, data.log, config, seed + epoch),
+        validate,
+        config.max_epochs,
+        config.patience,
+        report,
+        unfinished=unfinished,
     )
     forget_untrained_items(model, items)
     report(f"weight of popularity: {float(model.popularity_weight)}")
     return model, history
+
+
+def learn_last_days(model: TwoTower, data: TrainingSet, config: TwoTowerConfig, epochs: int, seed: int) -> TrainingSet:
+    """Goes on with the validation days, which have chosen and judged and are the freshest there are.
+
+    As many epochs as the training days had: tried on completejourney, it is worth as much as training anew on all days.
+
+    Args:
+        model: as `train_two_tower` left it.
+        data: what it was trained from.
+        config: the recipe.
+        epochs: how often these days are seen.
+        seed: of negatives and order.
+
+    Returns:
+        The training set with these rows counted among what items were trained on.
+    """
+    rows = rows_of_towers(data.last_rows)
+    items = data.items.with_rows(data.last_rows["item_id"])
+    if len(rows[ASKED_BY]):
+        model.count(items.counts)
+        model.compile(optimizer=tf.keras.optimizers.legacy.Adam(config.learning_rate))
+        for epoch in range(epochs):
+            model.fit(epoch_batches(rows, data.log, config, seed + config.max_epochs + epoch), verbose=0)
+        forget_untrained_items(model, items)
+    return replace(data, items=items)
 
 
 def validation_metric(items: ItemTable) -> str:
@@ -134,35 +165,22 @@ def restore_two_tower(data: TrainingSet, config: TwoTowerConfig, checkpoint: Pat
     return model
 
 
-def encode_users(model: TwoTower, columns: Arrays, data: TrainingSet) -> npt.NDArray[np.float32]:
-    """Query vectors float32 [n, 64] of requests [n]."""
-    parts = []
-    for batch in batches(columns, data.log, ENCODE_BATCH):
-        parts.append(model.query_embedding(as_columns({name: batch[name] for name in QUERY_FEATURES})).numpy())
-    return np.concatenate(parts)
+def rows_of_towers(rows: Arrays) -> Arrays:
+    """The rows of users that the ranker does not learn from, and of strangers."""
+    return take(rows, np.flatnonzero(~trains_ranker(rows[ASKED_BY])))
 
 
-def encode_items(model: TwoTower, data: TrainingSet) -> npt.NDArray[np.float32]:
-    """Item vectors float32 [n, 64] of the catalogue, in the order of `items.catalogue`.
-
-    Popularity is what was known after the training days: the days that judge must not be in what they judge.
-    """
-    items = data.items
-    catalogue = items.at(items.catalogue)
-    # While training, the id vector of an item without rows is still the random one it started from.
-    catalogue["item_id"] = items.trained_ids(catalogue["item_id"])
-    tomorrow = data.rows[TIMESTAMP].max(keepdims=True) + DAY_SECONDS
-    rates = np.expm1(items.popularity_at(items.catalogue, tomorrow)["popularity_month"])
-    catalogue[LOG_POPULARITY] = np.log(rates + LEAST_RATE).astype(np.float32)
-    parts = []
-    for batch in column_batches(catalogue, 4 * ENCODE_BATCH):
-        parts.append(model.item_embedding(batch, batch.pop(LOG_POPULARITY)).numpy())
-    return np.concatenate(parts)
+def epoch_batches(rows: Arrays, log: EventLog, config: TwoTowerConfig, seed: int) -> tf.data.Dataset:
+    """One epoch of rows, half of them foreseen from up to the horizon before."""
+    asked_at = asked_earlier(rows, config.horizon_days * DAY_SECONDS, seed)
+    return retrieval_batches(rows, asked_at, log, config.batch_size, seed)
 
 
-def item_vectors(model: TwoTower, data: TrainingSet) -> ItemVectors:
-    """Item vectors with their raw ids."""
-    return ItemVectors(data.items.raw_ids[data.items.catalogue], encode_items(model, data))
+def _chosen_before(data: TrainingSet) -> pl.DataFrame:
+    """Users and items (both raw) of all training rows."""
+    log = data.log.until(data.last_training_moment + 1)
+    users = pl.Series("user_id", (log.keys >> 32).astype(np.int32))
+    return pl.DataFrame([users, pl.Series("item_id", data.items.raw_ids[log.item_ids])]).unique()
 
 
 def forget_untrained_items(model: TwoTower, items: ItemTable) -> None:

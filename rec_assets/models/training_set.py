@@ -11,11 +11,12 @@ from merlin.schema import Schema
 
 from rec_assets.features.history import EventLog
 from rec_assets.models.queries import Queries, build_queries
-from rec_assets.models.rows import ASKED_BY, TIMESTAMP, Arrays, ItemTable, build_item_table, load_rows
+from rec_assets.models.rows import ASKED_BY, TIMESTAMP, Arrays, ItemTable, build_item_table, load_rows, take
 from rec_assets.models.schema_file import load_schema, save_schema
-from rec_assets.serving.lookups import OUT_OF_VOCABULARY
+from rec_assets.serving.lookups import Lookups
 
 SCHEMA = "schema.json"
+TRAIN, LAST, ASKERS = "train", "last", "askers.npz"
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class TrainingSet:
         log: all interactions up to the as-of day; a history is a slice of it that ends before the row.
         items: the item table.
         validation: the queries of the validation days.
+        last_rows: the rows of the validation days; they are learned from once they have chosen and judged.
     """
 
     schema: Schema
@@ -35,18 +37,26 @@ class TrainingSet:
     log: EventLog
     items: ItemTable
     validation: Queries
+    last_rows: Arrays
+
+    @property
+    def last_training_moment(self) -> int:
+        """The last unix second that the training rows know."""
+        return int(self.rows[TIMESTAMP].max())
 
     @classmethod
     def load(cls, folder: Path) -> "TrainingSet":
         """Reads what `build_training_set` wrote."""
-        with np.load(folder / "asked.npz") as asked:
-            rows = load_rows(folder / "train") | {name: asked[name] for name in asked.files}
+        rows = _rows_with_askers(folder / TRAIN)
+        # A fine-tune has no days that first judge and then teach.
+        last = _rows_with_askers(folder / LAST) if (folder / LAST).exists() else take(rows, slice(0))
         return cls(
             load_schema(folder / SCHEMA),
             rows,
             EventLog.load(folder / "log.npz"),
             ItemTable.load(folder / "items.npz"),
             Queries.load(folder / "validation"),
+            last,
         )
 
 
@@ -55,38 +65,54 @@ def build_training_set(
     schema: Schema,
     catalogue: pl.DataFrame,
     content: Mapping[str, npt.NDArray[np.float32]],
+    masked_train: Sequence[Path],
+    masked_valid: Sequence[Path],
     joined_train: Sequence[Path],
     joined_valid: Sequence[Path],
     encoded_valid: Path,
 ) -> TrainingSet:
-    """Completes a folder that holds the transformed, masked training rows in `train/`.
+    """Completes a folder that holds transformed, masked rows: of the training days in `train/`, the others in `last/`.
 
     Args:
         folder: where everything goes.
         schema: of the transformed features.
         catalogue: transformed items, with `raw_item_id` and `first_day`.
         content: `image_embedding` and `text_embedding`, float32 [items, 64], in the order of `catalogue`.
-        joined_train: the joined rows of the training days, in the order of the transformed ones.
+        masked_train: the masked rows of the training days, in the order of the transformed ones.
+        masked_valid: those of the validation days.
+        joined_train: the same rows unmasked, of the training days, in order.
         joined_valid: the joined rows of the validation days, in order.
         encoded_valid: folder of the same rows, transformed.
     """
-    rows, valid = load_rows(folder / "train"), load_rows(encoded_valid)
+    train_ids, valid = load_rows(folder / TRAIN)["item_id"], load_rows(encoded_valid)
     asked = pl.concat(
         [pl.read_parquet(file, columns=["user_id", "timestamp"]) for file in (*joined_train, *joined_valid)]
     )
     users, timestamps = asked["user_id"].to_numpy(), asked["timestamp"].to_numpy()
-    item_ids = np.concatenate([rows["item_id"], valid["item_id"]])
+    item_ids = np.concatenate([train_ids, valid["item_id"]])
     EventLog.of(users, timestamps, item_ids).save(folder / "log.npz")
-    train = slice(0, len(rows["item_id"]))
-    # A row that was made anonymous has no history either: strangers have none.
-    strangers = rows["user_id"] == OUT_OF_VOCABULARY
-    np.savez(
-        folder / "asked.npz",
-        **{ASKED_BY: np.where(strangers, np.int32(-1), users[train]), TIMESTAMP: timestamps[train]},
-    )
+    for part, masked in ((TRAIN, masked_train), (LAST, masked_valid)):
+        write_askers(folder / part, masked)
     raw_ids, first_days = catalogue["raw_item_id"].to_list(), catalogue["first_day"]
-    items = build_item_table(catalogue, raw_ids, first_days, dict(content), rows["item_id"], item_ids, timestamps)
+    items = build_item_table(catalogue, raw_ids, first_days, dict(content), train_ids, item_ids, timestamps)
     items.save(folder / "items.npz")
     build_queries(joined_valid, valid).save(folder / "validation")
     save_schema(schema, folder / SCHEMA)
     return TrainingSet.load(folder)
+
+
+def write_askers(folder: Path, masked: Sequence[Path], lookups: Lookups | None = None) -> None:
+    """Writes who asks, and when, beside transformed rows; with lookups the items too, where they know more of them.
+
+    A row that was made anonymous (-1) has no history either: strangers have none.
+    """
+    rows = pl.concat([pl.read_parquet(file, columns=["user_id", "timestamp", "item_id"]) for file in masked])
+    columns = {ASKED_BY: rows["user_id"].to_numpy(), TIMESTAMP: rows["timestamp"].to_numpy()}
+    if lookups is not None:
+        columns["item_id"] = lookups.encode("item_id", rows["item_id"].to_numpy())
+    np.savez(folder / ASKERS, **columns)
+
+
+def _rows_with_askers(folder: Path) -> Arrays:
+    with np.load(folder / ASKERS) as askers:
+        return load_rows(folder) | {name: askers[name] for name in askers.files}

@@ -44,10 +44,22 @@ class TwoTower(tf.keras.Model):
         self.uniform_negatives = uniform_negatives
         self.id_dropout = id_dropout
         self.seed = seed
-        self.size = len(counts)
-        self.share = tf.constant(counts / max(1, counts.sum()), tf.float32)
+        self.count(counts)
+        self.frozen: Any = None
         self.features = {name: tf.constant(array) for name, array in features.items()}
         self.popularity_weight = self.add_weight("popularity_weight", (), initializer="zeros", trainable=False)
+
+    def freeze_items(self, vectors: npt.NDArray[np.float32], counts: npt.NDArray[np.int64]) -> None:
+        """From now on only the query tower learns, against these item vectors by encoded id [v, 64]."""
+        self.candidate.trainable = False
+        self.query.items.trainable = False
+        self.frozen = tf.constant(vectors[:, :-1])
+        self.count(counts)
+
+    def count(self, counts: npt.NDArray[np.int64]) -> None:
+        """Takes the training interactions by encoded item id [v]; a compiled model has to be compiled anew."""
+        self.size = len(counts)
+        self.share = tf.constant(counts / max(1, counts.sum()), tf.float32)
 
     def query_embedding(self, columns: dict[str, Any]) -> Any:
         """What the index is searched with, float32 [n, 64]."""
@@ -72,7 +84,7 @@ class TwoTower(tf.keras.Model):
         expected += self.uniform_negatives / (self.size - FIRST_KNOWN)
         with tf.GradientTape() as tape:
             queries = self.query(columns, training=True)
-            candidates = self.candidate(self._columns(item_ids, step), training=True)
+            candidates = self._candidates(item_ids, step)
             logits = tf.matmul(queries, candidates, transpose_b=True) / self.temperature - tf.math.log(expected)
             # The same item in another row, or drawn, is no negative.
             same = tf.equal(chosen[:, None], item_ids)
@@ -81,6 +93,11 @@ class TwoTower(tf.keras.Model):
             total = loss + tf.add_n(self.losses) if self.losses else loss
         self.optimizer.minimize(total, self.trainable_variables, tape=tape)
         return {"loss": loss}
+
+    def _candidates(self, item_ids: Any, step: Any) -> Any:
+        if self.frozen is not None:
+            return tf.gather(self.frozen, item_ids)
+        return self.candidate(self._columns(item_ids, step), training=True)
 
     def _columns(self, item_ids: Any, step: Any) -> dict[str, Any]:
         columns = {name: tf.gather(table, item_ids) for name, table in self.features.items()}

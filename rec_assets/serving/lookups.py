@@ -4,6 +4,7 @@ What NVTabular does to a row is done here with NumPy, for training's export, the
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,8 @@ class Lookups:
     """What a fitted workflow knows.
 
     Attributes:
-        vocabularies: for each of `CATEGORICALS` its known values, sorted and unique, int64.
+        vocabularies: for each of `CATEGORICALS` its known values in the order of their indices, unique, int64; sorted,
+            but for items that came after the fit and are appended.
         age_boundaries: lower bounds of the age bins after the first, ascending, years.
         age_mean: the age that stands in for an unknown one, years.
         age_norm_mean, age_std: what ages are normalised with; together with
@@ -50,6 +52,10 @@ class Lookups:
     price_log_mean: float
     price_log_std: float
 
+    @cached_property
+    def _orders(self) -> dict[str, npt.NDArray[np.int64]]:
+        return {column: np.argsort(values, kind="stable") for column, values in self.vocabularies.items()}
+
     def size(self, column: str) -> int:
         """Returns the number of encoded indices of a column, reserved ones included."""
         return FIRST_KNOWN + len(self.vocabularies[column])
@@ -60,7 +66,8 @@ class Lookups:
         vocabulary = self.vocabularies[column]
         if not len(vocabulary):
             return np.full(raw.shape, OUT_OF_VOCABULARY, np.int32)
-        position = np.minimum(np.searchsorted(vocabulary, raw), len(vocabulary) - 1)
+        order = self._orders[column]
+        position = order[np.minimum(np.searchsorted(vocabulary, raw, sorter=order), len(vocabulary) - 1)]
         return np.where(vocabulary[position] == raw, position + FIRST_KNOWN, OUT_OF_VOCABULARY).astype(np.int32)
 
     def decode(self, column: str, indices: npt.ArrayLike) -> Indices:

@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from dagster import AssetKey, DagsterInstance, materialize
@@ -111,6 +112,20 @@ def test_every_asset_shows_what_a_person_would_look_at(pipeline: Pipeline) -> No
             assert wanted | {"path", "digest", "bytes", "seconds"} <= set(event.asset_materialization.metadata)
 
 
+def test_the_days_that_judge_are_learned_from_after_they_judged(pipeline: Pipeline) -> None:
+    from rec_assets.models.rows import TIMESTAMP
+    from rec_assets.models.training_set import TrainingSet
+    from rec_assets.serving.stages.retrieval import VECTORS
+
+    data = TrainingSet.load(pipeline.artifact("training_set").path)
+    assert data.rows[TIMESTAMP].max() < data.last_rows[TIMESTAMP].min()
+    assert pipeline.day == str(np.datetime64(int(data.last_rows[TIMESTAMP].max()), "s").astype("datetime64[D]"))
+    judged = np.load(pipeline.artifact("two_tower_model") / "judged" / VECTORS)
+    served = np.load(pipeline.artifact("faiss_index") / VECTORS)
+    assert judged.shape == served.shape
+    assert not np.allclose(judged, served)
+
+
 def test_bundling_again_gives_the_same_bundle(pipeline: Pipeline) -> None:
     from rec_assets.definitions import defs
 
@@ -133,8 +148,6 @@ def test_the_bundle_is_whole_and_says_where_it_comes_from(pipeline: Pipeline) ->
 def test_triton_answers_as_the_stages_do_in_one_process(
     pipeline: Pipeline, user: int, device: str | None, hour: int
 ) -> None:
-    import numpy as np
-
     from rec_assets.serving.request import DEVICE_TYPES
 
     bundle = Bundle.open(pipeline.artifact("model_bundle").path)

@@ -50,4 +50,11 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(survived: int,
     assert fit(resumed, iter(METRIC[survived:]), state) == expected
     for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-    assert not state.exists()
+
+
+def test_a_training_that_is_killed_after_its_last_epoch_is_not_trained_again(tmp_path: Path) -> None:
+    state, whole, again = tmp_path / "state.npz", model(), model()
+    expected = fit(whole, iter(METRIC), state)
+    assert fit(again, iter([]), state) == expected
+    for one, other in zip(whole.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

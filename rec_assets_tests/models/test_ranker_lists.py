@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rec_assets.features.history import EventLog
-from rec_assets.models.candidates import Candidates, chosen_later, draw_lists, ranker_arrivals
+from rec_assets.features.history import EventLog, Histories
+from rec_assets.models.candidates import Candidates
 from rec_assets.models.holdout import trains_ranker
+from rec_assets.models.ranker_lists import chosen_later, draw_lists, new_to_users, ranker_arrivals
 from rec_assets.models.rows import ASKED_BY, TIMESTAMP
 
 DAY = 86_400
@@ -47,6 +48,12 @@ def test_chosen_later_is_from_the_request_on_and_within_the_horizon() -> None:
     found = Candidates(np.array([[3, 4, 5, 6, 9, 0]], np.int32), np.zeros((1, 6), np.float32))
     request = {ASKED_BY: np.array([7]), TIMESTAMP: np.array([100])}
     assert chosen_later(request, found, log, 2).tolist() == [[False, True, True, False, False, False]]
+
+
+def test_what_is_in_a_users_own_history_is_not_new_to_him() -> None:
+    found = Candidates(np.array([[3, 4, 5], [3, 4, 5]], np.int32), np.zeros((2, 3), np.float32))
+    past = Histories(np.array([[4, 9, 0], [5, 3, 4]], np.int32), np.zeros((2, 3), np.int64))
+    assert new_to_users(found, past).tolist() == [[True, False, True], [False, False, False]]
 
 
 def test_the_ranker_learns_from_first_rows_of_days_of_its_own_users() -> None:

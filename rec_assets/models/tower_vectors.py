@@ -1,0 +1,77 @@
+"""What the towers make of requests and of the catalogue: query and item vectors, and the retrieval they add up to."""
+
+from pathlib import Path
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from rec_assets.features.signals import DAY_SECONDS
+from rec_assets.models.item_index import ItemVectors, build_index, write_index
+from rec_assets.models.onnx_export import export_onnx
+from rec_assets.models.requests import batches, with_histories
+from rec_assets.models.rows import Arrays, ItemTable, as_columns, column_batches, take
+from rec_assets.models.towers import QUERY_FEATURES
+from rec_assets.models.training_set import TrainingSet
+from rec_assets.models.two_tower import TwoTower
+from rec_assets.serving.graph import EMBEDDING_DIM
+from rec_assets.serving.onnx_model import OnnxModel
+from rec_assets.serving.stages.retrieval import VECTORS
+
+ENCODE_BATCH = 2_048
+LOG_POPULARITY, LEAST_RATE = "log_popularity", 0.01  # interactions a week
+NOW = np.iinfo(np.int64).max - DAY_SECONDS  # a moment after all that is known
+INDEX, TOWER = "index.faiss", "model.onnx"
+
+
+def encode_users(model: TwoTower, columns: Arrays, data: TrainingSet) -> npt.NDArray[np.float32]:
+    """Query vectors float32 [n, 64] of requests [n]."""
+    parts = []
+    for batch in batches(columns, data.log, ENCODE_BATCH):
+        parts.append(model.query_embedding(as_columns({name: batch[name] for name in QUERY_FEATURES})).numpy())
+    return np.concatenate(parts)
+
+
+def item_vectors(model: TwoTower, items: ItemTable, moment: int) -> ItemVectors:
+    """Item vectors of the whole catalogue, in the order of `items.catalogue`.
+
+    Args:
+        model: the towers.
+        items: the catalogue; ids without training rows are encoded as the unknown one.
+        moment: unix seconds; popularity is what was known the day after it. The days that judge a model must not be in
+            what they judge.
+    """
+    catalogue = items.at(items.catalogue)
+    # While training, the id vector of an item without rows is still the random one it started from.
+    catalogue["item_id"] = items.trained_ids(catalogue["item_id"])
+    tomorrow = np.array([moment + DAY_SECONDS])
+    rates = np.expm1(items.popularity_at(items.catalogue, tomorrow)["popularity_month"])
+    catalogue[LOG_POPULARITY] = np.log(rates + LEAST_RATE).astype(np.float32)
+    parts = []
+    for batch in column_batches(catalogue, 4 * ENCODE_BATCH):
+        parts.append(model.item_embedding(batch, batch.pop(LOG_POPULARITY)).numpy())
+    return ItemVectors(items.raw_ids[items.catalogue], np.concatenate(parts))
+
+
+def export_query_tower(model: TwoTower, data: TrainingSet, file: Path) -> float:
+    """Writes the query tower as ONNX; returns its largest difference from TensorFlow on validation requests."""
+    known = with_histories(take(data.validation.columns, slice(0, 1024)), data.log)
+    example = {name: known[name] for name in QUERY_FEATURES}
+    expected = export_onnx(lambda columns: model.query_embedding(dict(columns)), example, "query_embedding", file)
+    found = OnnxModel(file, QUERY_FEATURES, EMBEDDING_DIM)(example)
+    return float(np.abs(found - expected).max())
+
+
+def write_item_index(vectors: ItemVectors, items: ItemTable, folder: Path) -> faiss.Index:
+    """Writes the index, and the vectors by encoded id beside it; returns the index."""
+    index = build_index(vectors)
+    write_index(index, folder / INDEX)
+    np.save(folder / VECTORS, vectors.by_encoded_id(items.encode(vectors.raw_ids), len(items.raw_ids)))
+    return index
+
+
+def write_retrieval(model: TwoTower, data: TrainingSet, moment: int, folder: Path) -> None:
+    """Writes tower and index of one moment into a new folder, as serving reads them."""
+    folder.mkdir()
+    export_query_tower(model, data, folder / TOWER)
+    write_item_index(item_vectors(model, data.items, moment), data.items, folder)
