@@ -63,7 +63,7 @@ def following(day: str, days: int, settings: Settings) -> pl.DataFrame:
     tower, index = store.get("query_tower", day) / "model.onnx", store.get("faiss_index", day).path
     models = ServedModels(tower, index, ranker, data.items, data.log, settings.repeats)
     queries = following_queries(store.get("nvt_workflows", day) / "full", joined)
-    history = pl.read_parquet(window, columns=["user_id", "item_id", "timestamp"])
+    history = pl.read_parquet(window, columns=["user_id", "item_id", "device_type", "timestamp"])
     best = open_source(settings).best_ranking
     verdict, _ = compare(models, queries, history, best, settings.valid_days, settings.seed)
     return verdict.table

@@ -2,23 +2,28 @@
 
 from dagster import AssetSelection, define_asset_job
 
-from rec_assets.partitions import daily
-
 RAW = AssetSelection.assets("raw_items", "raw_users")
 CATALOGUE = RAW | AssetSelection.groups("embeddings")
 DAILY = AssetSelection.assets(
     "raw_interactions", "user_features", "item_features", "item_popularity", "joined_interactions", "masked_train_set"
 )
-FULL_TRAINING = AssetSelection.assets("nvt_workflows", "training_set") | AssetSelection.groups(
-    "training", "evaluation", "serving"
+FULL_TRAINING = AssetSelection.groups("training") | AssetSelection.assets(
+    "nvt_workflows", "training_set", "model_evaluation", "model_bundle", "triton_versions"
+)
+FINETUNING = AssetSelection.groups("finetuning") | AssetSelection.assets(
+    "finetune_evaluation", "finetuned_bundle", "following_day_evaluation"
 )
 ONLINE = AssetSelection.assets("feature_store", "online_features", "online_history")
 
-ALL = [
-    define_asset_job("catalogue", CATALOGUE, description="Items, users, and what pictures and descriptions say."),
-    define_asset_job("daily_data", DAILY, partitions_def=daily, description="A day's raw rows, features and joins."),
-    define_asset_job("online_store", ONLINE, partitions_def=daily, description="A day's features into Valkey."),
-    define_asset_job(
-        "full_training", FULL_TRAINING, partitions_def=daily, description="Workflows, models, bundle, Triton version."
-    ),
-]
+EVERY_DAY = DAILY | ONLINE | FINETUNING
+
+catalogue = define_asset_job("catalogue", CATALOGUE, description="Items, users, what pictures and descriptions say.")
+daily_data = define_asset_job("daily_data", DAILY, description="A day's raw rows, features and joins.")
+online_store = define_asset_job("online_store", ONLINE, description="A day's features into Valkey.")
+full_training = define_asset_job(
+    "full_training", FULL_TRAINING, description="Workflows, models, bundle, Triton version."
+)
+fine_tuning = define_asset_job("fine_tuning", FINETUNING, description="A day's fine-tune, its verdict and its bundle.")
+every_day = define_asset_job("every_day", EVERY_DAY, description="Ingest, features, fine-tune, verdict, bundle.")
+
+ALL = [catalogue, daily_data, online_store, full_training, fine_tuning, every_day]

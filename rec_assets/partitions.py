@@ -24,6 +24,14 @@ def trailing(days: int) -> TimeWindowPartitionMapping:
 with_day_before = trailing(2)
 popularity_window = trailing(POPULARITY_DAYS)
 model_window = trailing(_settings.train_days + _settings.valid_days)
+only_day_before = TimeWindowPartitionMapping(start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True)
+# As far back as a model's window: what a fine-tune replays, and what it goes on from.
+replay_window = trailing(_settings.train_days + _settings.valid_days + 1)
+earlier_days = TimeWindowPartitionMapping(
+    start_offset=-(_settings.train_days + _settings.valid_days),
+    end_offset=-1,
+    allow_nonexistent_upstream_partitions=True,
+)
 
 
 def training_split(days: list[str], settings: Settings) -> tuple[list[str], list[str]]:

@@ -4,6 +4,7 @@ import base64
 import io
 import textwrap
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -45,6 +46,19 @@ def line_plot(series: Mapping[str, Sequence[float]], x_label: str, title: str) -
     axis.locator_params(axis="x", integer=True)
     if len(series) > 2:
         axis.legend()
+    return _embed(figure, title)
+
+
+def daily_plot(series: Mapping[str, Mapping[str, float]], y_label: str, title: str) -> MarkdownMetadataValue:
+    """One line a series over days: {series: {ISO day: value}}."""
+    figure = _figure()
+    axis = figure.subplots()
+    for name, values in series.items():
+        days = [f"{date.fromisoformat(day):%d %b}" for day in values]
+        axis.plot(days, list(values.values()), marker="o", markersize=4, label=name)
+    axis.set(ylabel=y_label, title=title, ylim=(0, None))
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(fontsize=8)
     return _embed(figure, title)
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _SOURCE_FIELDS = ("source", "start_date", "days", "files_", "retail_", "seed")
@@ -53,6 +53,12 @@ class Settings(BaseSettings):
 
     # Training
     max_epochs: PositiveInt = Field(30, description="Upper bound; validation recall stops training earlier.")
+
+    # Daily fine-tuning
+    finetune_epochs: PositiveInt = Field(1, description="How often a fine-tune sees the rows of its day.")
+    finetune_learning_rate: PositiveFloat = Field(1e-4, description="Its rate, a tenth of a full training's.")
+    replay_ratio: NonNegativeFloat = Field(1.0, description="Older rows a fine-tune sees for each row of its day.")
+    judge_share: float = Field(0.2, gt=0, lt=1, description="Share of a day's users who judge its fine-tune.")
 
     # Serving
     retrieval_topk: PositiveInt = Field(300, description="Candidates a request retrieves.")

@@ -14,7 +14,7 @@ SMALL = {
     "REC_RETAIL_USERS": "800",
     "REC_RETAIL_ITEMS": "300",
     "REC_RETAIL_INTERACTIONS_PER_DAY": "3000",
-    "REC_DAYS": "6",
+    "REC_DAYS": "8",
     "REC_TRAIN_DAYS": "4",
     "REC_VALID_DAYS": "1",
     "REC_MAX_EPOCHS": "4",

@@ -60,8 +60,15 @@ def test_the_lineage_reads_like_the_design(loaded: dict[str, dict[str, str]]) ->
         "preprocessing": {"joined_interactions", "masked_train_set", "nvt_workflows", "training_set"},
         "embeddings": {"image_embeddings", "text_embeddings"},
         "training": {"two_tower_model", "query_tower", "item_embeddings", "faiss_index", "dlrm_model"},
-        "evaluation": {"model_evaluation"},
-        "serving": {"model_bundle", "triton_versions"},
+        "finetuning": {
+            "replay_set",
+            "finetune_set",
+            "daily_item_index",
+            "finetuned_query_tower",
+            "finetuned_dlrm",
+        },
+        "evaluation": {"model_evaluation", "finetune_evaluation", "following_day_evaluation"},
+        "serving": {"model_bundle", "finetuned_bundle", "triton_versions"},
     }
 
 

@@ -26,7 +26,7 @@ METRICS_FILE, CALIBRATION_FILE = "metrics.parquet", "calibration.parquet"
     group_name="evaluation",
     owners=OWNERS,
     op_tags=CPU,
-    code_version="4",
+    code_version="5",
     kinds={"polars"},
     partitions_def=daily,
     ins={"joined_interactions": AssetIn(partition_mapping=model_window)},
@@ -65,7 +65,8 @@ def model_evaluation(
             settings.repeats,
         )
         history = pl.read_parquet(
-            [joined_interactions[d] / ROWS for d in train_days], columns=["user_id", "item_id", "timestamp"]
+            [joined_interactions[d] / ROWS for d in train_days],
+            columns=["user_id", "item_id", "device_type", "timestamp"],
         )
         seed = seed_for(settings.seed, "model_evaluation", day)
         best = open_source(settings).best_ranking

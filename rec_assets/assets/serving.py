@@ -12,11 +12,13 @@ from dagster import AssetExecutionContext, MaterializeResult, asset
 
 from rec_assets.assets.evaluation import METRICS_FILE
 from rec_assets.assets.features import Days
+from rec_assets.assets.lineage import base_in, earlier, parent_in
 from rec_assets.assets.publishing import OWNERS, only, publish
 from rec_assets.op_tags import CPU
 from rec_assets.partitions import daily
 from rec_assets.resources import Artifacts
-from rec_assets.settings import get_settings
+from rec_assets.serving.bundle import ServingConfig
+from rec_assets.settings import Settings, get_settings
 from rec_assets.storage import KEPT_VERSIONS, Artifact
 
 COMMON: dict[str, Any] = {
@@ -40,7 +42,7 @@ def model_bundle(
     training_set: Days,
 ) -> MaterializeResult[None]:
     """Everything that answers a request, as one immutable directory that says what it was made from."""
-    from rec_assets.serving.bundle import ServingConfig, write_bundle
+    from rec_assets.serving.bundle import write_bundle
 
     settings, day = get_settings(), only(context)
 
@@ -56,22 +58,63 @@ def model_bundle(
                 "signals": signals_part(training_set[day], Path(scratch) / "signals"),
                 "catalogue": pick(nvt_workflows[day] / "items.parquet", Path(scratch) / "catalogue"),
             }
-            config = ServingConfig(
-                retrieval_topk=settings.retrieval_topk,
-                ranking_topk=settings.ranking_topk,
-                diversity_mode=settings.diversity_mode,
-                repeats=settings.repeats,
-            )
             manifest = write_bundle(
                 out,
                 parts,
                 as_of=date.fromisoformat(day),
                 parent=None,
                 metrics={f"{r['method']} {r['segment']}": r["ndcg@10"] for r in metrics.iter_rows(named=True)},
-                config=config,
+                config=serving_config(settings),
                 source=settings.source,
             )
         return {"bundle_id": manifest.bundle_id, "parts": manifest.parts}
+
+    return publish(context, artifacts, write)
+
+
+@asset(**{**COMMON, "code_version": "1"}, kinds={"onnx", "faiss"}, deps=earlier("model_bundle"))
+def finetuned_bundle(
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    finetune_set: Days,
+    daily_item_index: Days,
+    finetuned_query_tower: Days,
+    finetuned_dlrm: Days,
+    finetune_evaluation: Days,
+) -> MaterializeResult[None]:
+    """The day's models as a bundle, with items that came since; its parent is the bundle that they go on from."""
+    from rec_assets.models.finetune_set import CATALOGUE, LOOKUPS
+    from rec_assets.models.tower_vectors import TOWER
+    from rec_assets.serving.bundle import Bundle, write_bundle
+
+    settings, day, store = get_settings(), only(context), artifacts.store()
+    base, before = base_in(finetuned_dlrm[day]), parent_in(finetuned_dlrm[day])
+    parent = store.find("model_bundle" if before == base else "finetuned_bundle", before)
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        known = finetune_set[day]
+        metrics = pl.read_parquet(finetune_evaluation[day] / METRICS_FILE)
+        with TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            parts = {
+                "workflow": pick(known / LOOKUPS, folder / "workflow"),
+                "query_tower": pick(finetuned_query_tower[day] / TOWER, folder / "query_tower"),
+                "item_index": daily_item_index[day].path,
+                "dlrm": pick(finetuned_dlrm[day] / "model.onnx", folder / "dlrm"),
+                "multimodal": multimodal_part(known, folder / "multimodal"),
+                "signals": signals_part(known, folder / "signals"),
+                "catalogue": pick(known / CATALOGUE, folder / "catalogue"),
+            }
+            manifest = write_bundle(
+                out,
+                parts,
+                as_of=date.fromisoformat(day),
+                parent=None if parent is None else Bundle.open(parent.path).bundle_id,
+                metrics={f"{r['method']} {r['segment']}": r["ndcg@10"] for r in metrics.iter_rows(named=True)},
+                config=serving_config(settings),
+                source=settings.source,
+            )
+        return {"bundle_id": manifest.bundle_id, "parent": manifest.parent, "parts": manifest.parts}
 
     return publish(context, artifacts, write)
 
@@ -106,6 +149,16 @@ def triton_versions(
         }
 
     return publish(context, artifacts, write)
+
+
+def serving_config(settings: Settings) -> ServingConfig:
+    """How bundles of these settings are meant to be served."""
+    return ServingConfig(
+        retrieval_topk=settings.retrieval_topk,
+        ranking_topk=settings.ranking_topk,
+        diversity_mode=settings.diversity_mode,
+        repeats=settings.repeats,
+    )
 
 
 def pick(file: Path, folder: Path) -> Path:

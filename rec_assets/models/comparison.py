@@ -3,8 +3,9 @@
 import numpy as np
 import polars as pl
 
-from rec_assets.models.baselines import baseline_lists
+from rec_assets.models.baselines import Trial, baseline_lists
 from rec_assets.models.calibration import Calibration, calibrate
+from rec_assets.models.context_popularity import context_popularity
 from rec_assets.models.evaluation import among
 from rec_assets.models.judging import ALL, DEPTH, NEW, Lists, Verdict, deep_enough, judge, unseen_lists
 from rec_assets.models.queries import Queries
@@ -12,6 +13,7 @@ from rec_assets.models.served_lists import Ranked, ServedModels, first_unseen
 from rec_assets.sources.base import BestRanking
 
 RETRIEVAL, RANKED, BEST = "retrieval", "ranked", "best possible"
+CONTEXT = "popularity by context"
 
 
 def compare(
@@ -27,7 +29,7 @@ def compare(
     Args:
         models: what is served.
         queries: of the period to judge by.
-        history: the training rows: user_id, item_id, timestamp.
+        history: the training rows: user_id, item_id, device_type, timestamp.
         best: the source's ideal ranking.
         holdout_days: how many of the last training days choose the baselines' settings.
         seed: of the baselines.
@@ -39,6 +41,8 @@ def compare(
     deep = deep_enough(users, history)
     found, retrieved = (models.retrieve(queries.columns, depth) for depth in (DEPTH, deep))
     ideal = None if best is None else best(users, queries.timestamps, queries.device_types, deep)
+    days = Trial(history, holdout_days, new_only=False, seed=seed).best_popularity_days()
+    in_context = context_popularity(history, queries.timestamps, queries.device_types, deep, days)
     tracks: dict[str, dict[str, Lists]] = {}
     ranked: dict[str, Ranked] = {}
     for track in (ALL, NEW):
@@ -50,8 +54,9 @@ def compare(
             RETRIEVAL: items.raw_ids[candidates.item_ids],
             RANKED: ranked[track].lists,
         }
-        if ideal is not None:
-            tracks[track][BEST] = unseen_lists(users, ideal, history, DEPTH) if new_only else ideal[:, :DEPTH]
+        whole = {CONTEXT: in_context} | ({} if ideal is None else {BEST: ideal})
+        for name, lists in whole.items():
+            tracks[track][name] = unseen_lists(users, lists, history, DEPTH) if new_only else lists[:, :DEPTH]
     hits = among(users, ranked[ALL].lists, queries.relevant)
     catalogue = np.asarray(items.raw_ids[items.catalogue])
     return judge(queries, history, catalogue, tracks), calibrate(ranked[ALL].scores, hits)

@@ -79,6 +79,11 @@ def judge(
     return Verdict(table.filter(pl.col("users") > 0))
 
 
+def no_verdict() -> pl.DataFrame:
+    """The table of a verdict on nothing."""
+    return pl.DataFrame(schema=COLUMNS)
+
+
 def _figures(
     user_ids: UserIds,
     lists: Lists,

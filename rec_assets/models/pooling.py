@@ -26,8 +26,12 @@ class AgePooling(tf.keras.layers.Layer):
 
     def log_weights(self, hours: Any) -> Any:
         """The logarithm of each weight [n, l]."""
+        return tf.gather(self.log_weight, self.ages(hours))
+
+    def ages(self, hours: Any) -> Any:
+        """Which age each is of, int32 [n, l] in 0 … AGES - 1."""
         age = tf.cast(tf.math.log(hours + 1.0) / tf.math.log(2.0), tf.int32) + 1
-        return tf.gather(self.log_weight, tf.where(hours < NOW_HOURS, 0, tf.minimum(age, AGES - 1)))
+        return tf.where(hours < NOW_HOURS, 0, tf.minimum(age, AGES - 1))
 
 
 class MeanPooling(AgePooling):
@@ -38,9 +42,44 @@ class MeanPooling(AgePooling):
         return tf.zeros_like(hours)
 
 
+class AttentionPooling(AgePooling):
+    """Weights that depend on the item too: a small network reads its vector beside the weight of its age."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.score = tf.keras.Sequential([tf.keras.layers.Dense(dim, "tanh"), tf.keras.layers.Dense(1, use_bias=False)])
+
+    def call(self, vectors: Any, there: Any, hours: Any) -> Any:
+        """As `AgePooling`."""
+        weights = tf.exp(self.log_weights(hours) + self.score(vectors)[..., 0])
+        return _pooled(vectors, tf.where(there, weights, 0.0))
+
+
+class TransformerPooling(AgePooling):
+    """Interactions see each other first: one block of self-attention with a learned vector for each age."""
+
+    HEADS, HIDDEN = 4, 128
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self.of_age = tf.keras.layers.Embedding(AGES, dim)
+        self.attention = tf.keras.layers.MultiHeadAttention(self.HEADS, dim // self.HEADS)
+        self.mlp = tf.keras.Sequential([tf.keras.layers.Dense(self.HIDDEN, "relu"), tf.keras.layers.Dense(dim)])
+        self.norms = [tf.keras.layers.LayerNormalization() for _ in range(2)]
+
+    def call(self, vectors: Any, there: Any, hours: Any) -> Any:
+        """As `AgePooling`."""
+        tokens = self.norms[0](vectors + self.of_age(self.ages(hours)))
+        seen = self.attention(tokens, tokens, attention_mask=there[:, None, :])
+        seen += self.mlp(self.norms[1](seen))
+        return _pooled(vectors + seen, tf.where(there, tf.exp(self.log_weights(hours)), 0.0))
+
+
 POOLINGS: dict[str, Callable[[int], Any]] = {
     "mean": MeanPooling,
     "age": AgePooling,
+    "attention": AttentionPooling,
+    "transformer": TransformerPooling,
 }
 
 

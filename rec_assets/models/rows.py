@@ -76,6 +76,12 @@ class ItemTable:
         """Returns the table with these training rows [n] counted too."""
         return replace(self, counts=self.counts + np.bincount(item_ids, minlength=len(self.counts)))
 
+    def without_rows(self, item_ids: npt.NDArray[np.int64]) -> "ItemTable":
+        """Returns the table with these items [n] counted as never trained on."""
+        counts = self.counts.copy()
+        counts[item_ids] = 0
+        return replace(self, counts=counts)
+
     def trained_ids(self, item_ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int32]:
         """Replaces encoded ids that no training row names by the unknown id; padding stays."""
         rare = (self.counts[item_ids] == 0) & (item_ids >= self.FIRST)

@@ -61,9 +61,9 @@ class QueryTower(tf.keras.Model):
     candidate tower's: so an item can match itself and what is chosen along with it.
     """
 
-    def __init__(self, schema: Schema, items: ItemVectors, pooling: str) -> None:
+    def __init__(self, schema: Schema, items: ItemVectors, pooling: str, *, context: bool = True) -> None:
         super().__init__(name="query_tower")
-        self.features = (*USER_FEATURES, *CONTEXT_FEATURES)
+        self.features = (*USER_FEATURES, *CONTEXT_FEATURES) if context else USER_FEATURES
         self.block = _input_block(schema.select_by_name(list(self.features)))
         self.items = items
         self.pool = POOLINGS[pooling](DIM)

@@ -37,6 +37,7 @@ POPULARITY_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 class TwoTowerConfig:
     """The recipe; `temperature` divides the logits, `horizon_days` is how far ahead rows are foreseen.
 
+    `pooling` of the history and whether the query tower reads the `context` are chosen by `benchmarks/ablation.py`.
     `repeats`: whether what a user chose before is a candidate anyway; validation then judges the search for the rest.
     """
 
@@ -47,6 +48,7 @@ class TwoTowerConfig:
     uniform_negatives: int = 1_024
     id_dropout: float = 0.05
     pooling: str = "age"
+    context: bool = True
     repeats: bool = True
     max_epochs: int = 30
     patience: int = 2
@@ -57,7 +59,7 @@ def build_two_tower(data: TrainingSet, config: TwoTowerConfig, seed: int) -> Two
     items = data.items
     own = OwnVectors(items.categories)
     model = TwoTower(
-        QueryTower(data.schema, own, config.pooling),
+        QueryTower(data.schema, own, config.pooling, context=config.context),
         CandidateTower(data.schema, own),
         items.counts,
         items.features,

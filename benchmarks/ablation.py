@@ -1,0 +1,81 @@
+"""What each choice in the two-tower model is worth: trained with and without it, on one training set, side by side.
+
+    python benchmarks/ablation.py [DAY] [--seeds 1]
+
+Recall@300 (of 100, where a catalogue is small) on the validation days, of what the history does not hold. Figures of
+one seed differ by about a standard error of the metric, near 0.003 with 2,000 users.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from rec_assets.errors import ActionableError
+from rec_assets.models.train_two_tower import TwoTowerConfig, train_two_tower, validation_metric
+from rec_assets.models.training_set import TrainingSet
+from rec_assets.quiet import quiet_tensorflow
+from rec_assets.settings import get_settings
+from rec_assets.storage import ArtifactStore
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One change to the recipe."""
+
+    name: str
+    config: TwoTowerConfig
+
+
+def variants(recipe: TwoTowerConfig) -> list[Variant]:
+    """The recipe as it is, and one thing different at a time."""
+    return [
+        Variant("as it is", recipe),
+        Variant("history pooled by mean", replace(recipe, pooling="mean")),
+        Variant("… by attention", replace(recipe, pooling="attention")),
+        Variant("… by a transformer block", replace(recipe, pooling="transformer")),
+        Variant("no device and time in the query", replace(recipe, context=False)),
+        Variant("nothing foreseen", replace(recipe, horizon_days=0)),
+        Variant("no uniform negatives", replace(recipe, uniform_negatives=0)),
+        Variant("no item id hidden", replace(recipe, id_dropout=0.0)),
+    ]
+
+
+def main(
+    day: Annotated[str, typer.Argument(help="The as-of day; default: that of the first full training.")] = "",
+    seeds: Annotated[int, typer.Option(help="Trainings of each variant.")] = 1,
+    only: Annotated[str, typer.Option(help="Variants whose name contains this.")] = "",
+) -> None:
+    """Trains every variant and prints validation recall, epochs and the weight of popularity that validation chose."""
+    quiet_tensorflow()
+    settings, console = get_settings(), Console()
+    try:
+        folder = ArtifactStore(settings.artifacts_dir).get("training_set", day or settings.as_of.isoformat()).path
+    except ActionableError as error:
+        Console(stderr=True).print(str(error), style="red")
+        raise typer.Exit(1) from error
+    data = TrainingSet.load(folder)
+    table = Table("variant", title=f"Two-tower, {settings.source}, as of {day or settings.as_of}")
+    for name in (validation_metric(data.items), "best epoch", "popularity weight"):
+        table.add_column(name, justify="right")
+    for variant in variants(TwoTowerConfig(settings.valid_days, repeats=settings.repeats)):
+        if only not in variant.name:
+            continue
+        trained = [train_two_tower(data, variant.config, seed, _silent) for seed in range(seeds)]
+        recalls = [history.best for _, history in trained]
+        epochs = ", ".join(str(history.best_epoch) for _, history in trained)
+        weights = ", ".join(f"{float(model.popularity_weight):g}" for model, _ in trained)
+        table.add_row(variant.name, f"{np.mean(recalls):.4f}", epochs, weights)
+        console.print(f"{variant.name}: {', '.join(f'{recall:.4f}' for recall in recalls)}")
+    console.print(table)
+
+
+def _silent(_: str) -> None:
+    """Says nothing of single epochs."""
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,168 @@
+"""How fine-tunes do: on the judging users of their own day, which gates the bundle, and on the day that follows."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from dagster import AssetDep, AssetExecutionContext, AssetIn, MaterializeResult, asset
+
+from rec_assets.assets.evaluation import METRICS_FILE
+from rec_assets.assets.features import Days
+from rec_assets.assets.finetuning import COMMON
+from rec_assets.assets.lineage import base_in, earlier
+from rec_assets.assets.preprocessing import ROWS
+from rec_assets.assets.publishing import only, publish
+from rec_assets.op_tags import CPU
+from rec_assets.partitions import day_before, only_day_before, replay_window
+from rec_assets.plots import daily_plot, preview
+from rec_assets.resources import Artifacts
+from rec_assets.seeds import seed_for
+from rec_assets.settings import get_settings
+from rec_assets.storage import ArtifactStore
+
+if TYPE_CHECKING:
+    from dagster import MarkdownMetadataValue
+
+    from rec_assets.models.served_lists import ServedModels
+
+
+@asset(
+    **{**COMMON, "group_name": "evaluation"},
+    op_tags=CPU,
+    kinds={"polars"},
+    ins={"joined_interactions": AssetIn(partition_mapping=replay_window)},
+    deps=earlier("query_tower", "faiss_index", "dlrm_model"),
+)
+def finetune_evaluation(
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    finetune_set: Days,
+    joined_interactions: Days,
+    daily_item_index: Days,
+    finetuned_query_tower: Days,
+    finetuned_dlrm: Days,
+) -> MaterializeResult[None]:
+    """The fine-tuned models on the day's judging users, whose rows of it they did not learn: the bundle's gate."""
+    from rec_assets.models.daily_verdict import FINETUNED, FROZEN, judge_day
+    from rec_assets.models.training_set import TrainingSet
+    from rec_assets.sources import open_source
+
+    settings, day, store = get_settings(), only(context), artifacts.store()
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        base = base_in(finetune_set[day])
+        queries = TrainingSet.load(finetune_set[day].path).validation
+        models = {FINETUNED: finetuned_models(store, day), FROZEN: full_models(store, base, day)}
+        seed = seed_for(settings.seed, "finetune_evaluation", day)
+        best = open_source(settings).best_ranking
+        verdict = judge_day(models, queries, rows_before(joined_interactions, day), best, seed)
+        verdict.table.write_parquet(out / METRICS_FILE)
+        return {"full_training": base, "users": len(queries), **figures_of(verdict.table)}
+
+    return publish(context, artifacts, write)
+
+
+@asset(
+    **{**COMMON, "group_name": "evaluation"},
+    op_tags=CPU,
+    kinds={"polars"},
+    ins={"joined_interactions": AssetIn(partition_mapping=replay_window)},
+    deps=[
+        AssetDep(name, partition_mapping=only_day_before)
+        for name in ("finetune_set", "daily_item_index", "finetuned_query_tower", "finetuned_dlrm")
+    ],
+)
+def following_day_evaluation(
+    context: AssetExecutionContext, artifacts: Artifacts, joined_interactions: Days
+) -> MaterializeResult[None]:
+    """The models of the day before, judged by this day, of which they know nothing: fine-tuned and not.
+
+    One query a user at his first arrival of the day; relevant is all he chose on it.
+    """
+    from rec_assets.models.daily_verdict import FINETUNED, FROZEN, judge_day
+    from rec_assets.models.following import following_queries
+    from rec_assets.models.judging import no_verdict
+    from rec_assets.sources import open_source
+
+    settings, day, store = get_settings(), only(context), artifacts.store()
+    judged = day_before(day)
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        known = store.find("finetune_set", judged)
+        if known is None or store.find("finetuned_dlrm", judged) is None:
+            no_verdict().write_parquet(out / METRICS_FILE)
+            return {"nothing to judge": f"{judged} has no fine-tune."}
+        base = base_in(known)
+        queries = following_queries(store.get("nvt_workflows", base) / "full", [joined_interactions[day] / ROWS])
+        history = rows_before(joined_interactions, day)
+        models = {FINETUNED: finetuned_models(store, judged), FROZEN: full_models(store, base, judged)}
+        seed = seed_for(settings.seed, "following_day_evaluation", day)
+        verdict = judge_day(models, queries, history, open_source(settings).best_ranking, seed)
+        verdict.table.write_parquet(out / METRICS_FILE)
+        return {
+            "full_training": base,
+            "users": len(queries),
+            **figures_of(verdict.table),
+            "plot": following_plot(store, verdict.table, day),
+        }
+
+    return publish(context, artifacts, write)
+
+
+def rows_before(joined_interactions: Days, day: str) -> pl.DataFrame:
+    """Who chose what and when on the days before a day."""
+    files = [joined_interactions[d] / ROWS for d in sorted(joined_interactions) if d < day]
+    return pl.read_parquet(files, columns=["user_id", "item_id", "timestamp"])
+
+
+def figures_of(table: pl.DataFrame) -> dict[str, Any]:
+    """What a person would look at of a verdict."""
+    from rec_assets.models.daily_verdict import FINETUNED
+    from rec_assets.models.judging import NEW_ITEMS
+
+    overall, later = table.filter(segment="all"), table.filter(segment=NEW_ITEMS, method=FINETUNED)
+    figures: dict[str, Any] = {f"{row['method']} ndcg@10": row["ndcg@10"] for row in overall.iter_rows(named=True)}
+    if later.height:
+        figures["hit rate@10 of items never chosen before"] = later["hit_rate@10"][0]
+        figures["their share of the first ten"] = later["new_items@10"][0]
+    return figures | {"metrics": preview(table, table.height)}
+
+
+def finetuned_models(store: ArtifactStore, day: str) -> "ServedModels":
+    """The models that a day left, with all that is known by its end."""
+    return _served(store, "finetuned_query_tower", "daily_item_index", "finetuned_dlrm", day, day)
+
+
+def full_models(store: ArtifactStore, base: str, day: str) -> "ServedModels":
+    """The models of a full training, with all that is known by the end of a later day."""
+    return _served(store, "query_tower", "faiss_index", "dlrm_model", base, day)
+
+
+def _served(store: ArtifactStore, tower: str, index: str, ranker: str, trained: str, day: str) -> "ServedModels":
+    from rec_assets.features.history import EventLog
+    from rec_assets.models.rows import ItemTable
+    from rec_assets.models.served_lists import ServedModels
+
+    known = store.get("finetune_set", day)
+    return ServedModels(
+        store.get(tower, trained) / "model.onnx",
+        store.get(index, trained).path,
+        store.get(ranker, trained) / "model.onnx",
+        ItemTable.load(known / "items.npz"),
+        EventLog.load(known / "log.npz"),
+        get_settings().repeats,
+    )
+
+
+def following_plot(store: ArtifactStore, table: pl.DataFrame, day: str) -> "MarkdownMetadataValue":
+    """NDCG@10 by method over the days that were judged so far, this one last."""
+    tables = {
+        d: pl.read_parquet(store.get("following_day_evaluation", d) / METRICS_FILE)
+        for d in store.partitions("following_day_evaluation")
+        if d < day
+    }
+    series: dict[str, dict[str, float]] = {}
+    for d, metrics in {**tables, day: table}.items():
+        for row in metrics.filter(segment="all").iter_rows(named=True):
+            series.setdefault(row["method"], {})[d] = row["ndcg@10"]
+    return daily_plot(series, "NDCG@10", "Judged by the day that followed")

@@ -1,0 +1,241 @@
+"""Daily fine-tunes: each goes on from the newest checkpoint before its day, and never from its own output.
+
+The last full training before a day is its base: its workflows encode, its candidate tower stays. A full training of a
+later day is the base of the days after it, so it starts a new chain.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from dagster import AssetDep, AssetExecutionContext, AssetIn, MaterializeResult, asset
+
+from rec_assets.assets.embeddings import VECTORS
+from rec_assets.assets.features import Days, known_by
+from rec_assets.assets.lineage import base_in, base_of, earlier, parent_of, write_lineage
+from rec_assets.assets.preprocessing import ROWS
+from rec_assets.assets.publishing import OWNERS, only, publish
+from rec_assets.op_tags import CPU, GPU, TRAINING_POOL
+from rec_assets.partitions import daily, model_window, only_day_before, replay_window
+from rec_assets.resources import Artifacts
+from rec_assets.seeds import seed_for
+from rec_assets.settings import get_settings
+from rec_assets.storage import Artifact
+
+if TYPE_CHECKING:
+    from rec_assets.models.finetuning import FinetuneConfig
+
+COMMON: dict[str, Any] = {
+    "group_name": "finetuning",
+    "owners": OWNERS,
+    "partitions_def": daily,
+    "code_version": "1",
+}
+TRAINER: dict[str, Any] = {**COMMON, "op_tags": GPU, "pool": TRAINING_POOL}
+
+
+@asset(
+    **COMMON,
+    op_tags=CPU,
+    kinds={"polars", "parquet"},
+    ins={"masked_train_set": AssetIn(partition_mapping=replay_window)},
+)
+def replay_set(context: AssetExecutionContext, artifacts: Artifacts, masked_train_set: Days) -> MaterializeResult[None]:
+    """Rows of the days before, drawn at random: what a fine-tune must not forget."""
+    from rec_assets.features.replay import replay_rows
+
+    settings, day = get_settings(), only(context)
+    older = [masked_train_set[d] / ROWS for d in sorted(masked_train_set) if d < day]
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        today = pl.read_parquet(masked_train_set[day] / ROWS)
+        seed, count = seed_for(settings.seed, "replay_set", day), round(settings.replay_ratio * today.height)
+        rows = replay_rows(older, count, seed) if older else today.head(0)
+        rows.write_parquet(out / ROWS)
+        return {"rows": rows.height, "rows_of_the_day": today.height, "days": len(older)}
+
+    return publish(context, artifacts, write)
+
+
+@asset(
+    **COMMON,
+    op_tags=GPU,
+    kinds={"nvtabular", "parquet"},
+    ins={"joined_interactions": AssetIn(partition_mapping=model_window)},
+    deps=earlier("nvt_workflows"),
+)
+def finetune_set(
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    replay_set: Days,
+    masked_train_set: Days,
+    joined_interactions: Days,
+    raw_items: Artifact,
+    image_embeddings: Artifact,
+    text_embeddings: Artifact,
+) -> MaterializeResult[None]:
+    """The day's rows and older ones in the codes of the last full training; items that came since have codes too."""
+    from rec_assets.embeddings import ContentVectors
+    from rec_assets.models.finetune_set import build_finetune_set
+
+    settings, day, store = get_settings(), only(context), artifacts.store()
+    base = base_of(store, day)
+    workflows = store.get("nvt_workflows", base)
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        today = known_by(pl.scan_parquet(raw_items / "items.parquet"), day).collect()
+        trained = pl.read_parquet(workflows / "items.parquet")
+        # What is no longer sold keeps its code.
+        catalogue = pl.concat([today, trained.join(today, on="item_id", how="anti")]).sort("item_id")
+        raw_ids = catalogue["item_id"].to_numpy()
+        data = build_finetune_set(
+            out,
+            workflows.path,
+            catalogue,
+            {
+                "image_embedding": ContentVectors.load(image_embeddings / VECTORS).gather(raw_ids),
+                "text_embedding": ContentVectors.load(text_embeddings / VECTORS).gather(raw_ids),
+            },
+            masked_train_set[day] / ROWS,
+            replay_set[day] / ROWS,
+            [joined_interactions[d] / ROWS for d in sorted(joined_interactions)],
+            settings.judge_share,
+            seed_for(settings.seed, "finetune_set", day),
+        )
+        chosen = pl.read_parquet(joined_interactions[day] / ROWS, columns=["item_id"])
+        return {
+            **write_lineage(out, base),
+            "rows": len(data.rows["item_id"]),
+            "judging_users": len(data.validation),
+            "unknown_judging_users": int(data.validation.cold.sum()),
+            "items_since_the_full_training": catalogue.height - trained.height,
+            "interactions_with_them": chosen.join(trained, on="item_id", how="anti").height,
+        }
+
+    return publish(context, artifacts, write)
+
+
+@asset(**COMMON, op_tags=CPU, kinds={"faiss"}, deps=earlier("two_tower_model", "item_embeddings", "training_set"))
+def daily_item_index(
+    context: AssetExecutionContext, artifacts: Artifacts, finetune_set: Days
+) -> MaterializeResult[None]:
+    """The index of the full training, and in it the items that came since, placed by its frozen candidate tower."""
+    from rec_assets.models.finetuning import later_item_vectors
+    from rec_assets.models.item_index import ItemVectors
+    from rec_assets.models.rows import ItemTable
+    from rec_assets.models.tower_vectors import write_item_index
+    from rec_assets.models.training_set import TrainingSet
+
+    day, store = only(context), artifacts.store()
+    base = base_in(finetune_set[day])
+    items = ItemTable.load(finetune_set[day] / "items.npz")
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        trained = ItemVectors.load(store.get("item_embeddings", base) / "item_vectors.npz")
+        full = TrainingSet.load(store.get("training_set", base).path)
+        vectors, later = later_item_vectors(full, store.get("two_tower_model", base).path, trained, items)
+        write_item_index(vectors, items, out)
+        return {**write_lineage(out, base), "items": len(vectors.raw_ids), "items_since_the_full_training": later}
+
+    return publish(context, artifacts, write)
+
+
+@asset(
+    **TRAINER,
+    kinds={"tensorflow", "onnx"},
+    deps=[
+        *earlier("two_tower_model", "training_set"),
+        AssetDep("finetuned_query_tower", partition_mapping=only_day_before),
+    ],
+)
+def finetuned_query_tower(
+    context: AssetExecutionContext, artifacts: Artifacts, finetune_set: Days, daily_item_index: Days
+) -> MaterializeResult[None]:
+    """The query tower after the day: restored from the newest checkpoint before it, with the items where they were."""
+    import numpy as np
+
+    from rec_assets.models.checkpoints import save_checkpoint
+    from rec_assets.models.early_stopping import History
+    from rec_assets.models.finetuning import finetune_query_tower
+    from rec_assets.models.tower_vectors import TOWER, export_query_tower
+    from rec_assets.models.training_set import TrainingSet
+    from rec_assets.serving.stages.retrieval import VECTORS as ITEM_VECTORS
+
+    settings, day, store = get_settings(), only(context), artifacts.store()
+    base = base_in(finetune_set[day])
+    parent = parent_of(store, "finetuned_query_tower", "two_tower_model", day, base)
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        full = TrainingSet.load(store.get("training_set", base).path)
+        data = TrainingSet.load(finetune_set[day].path)
+        vectors = np.load(daily_item_index[day] / ITEM_VECTORS)
+        seed = seed_for(settings.seed, "finetuned_query_tower", day)
+        model, loss = finetune_query_tower(full, parent.path, data, vectors, finetune_config(), seed)
+        save_checkpoint(model, History(loss), out)
+        difference = export_query_tower(model, full, out / TOWER)
+        return {
+            **write_lineage(out, base, parent),
+            "loss": loss[-1] if loss else "no rows, nothing changed",
+            "largest_difference_from_tensorflow": difference,
+        }
+
+    return publish(context, artifacts, write)
+
+
+@asset(
+    **TRAINER,
+    kinds={"tensorflow", "onnx"},
+    deps=[*earlier("dlrm_model", "training_set"), AssetDep("finetuned_dlrm", partition_mapping=only_day_before)],
+)
+def finetuned_dlrm(
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    finetune_set: Days,
+    daily_item_index: Days,
+    finetuned_query_tower: Days,
+) -> MaterializeResult[None]:
+    """The ranker after the day: restored from the newest checkpoint before it; all of it learns, at a reduced rate."""
+    from rec_assets.models.candidates import Candidates
+    from rec_assets.models.checkpoints import save_checkpoint
+    from rec_assets.models.early_stopping import History
+    from rec_assets.models.finetuning import finetune_ranker
+    from rec_assets.models.retrieval import retrieve_for
+    from rec_assets.models.rows import Arrays, take
+    from rec_assets.models.tower_vectors import TOWER
+    from rec_assets.models.train_dlrm import export_ranker
+    from rec_assets.models.training_set import TrainingSet
+
+    settings, day, store = get_settings(), only(context), artifacts.store()
+    base = base_in(finetune_set[day])
+    parent = parent_of(store, "finetuned_dlrm", "dlrm_model", day, base)
+    data = TrainingSet.load(finetune_set[day].path)
+
+    def retrieve(columns: Arrays) -> Candidates:
+        tower, index = finetuned_query_tower[day] / TOWER, daily_item_index[day].path
+        return retrieve_for(
+            tower, index, columns, data.log, data.items, settings.retrieval_topk, repeats=settings.repeats
+        )
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        full = TrainingSet.load(store.get("training_set", base).path)
+        seed = seed_for(settings.seed, "finetuned_dlrm", day)
+        model, loss = finetune_ranker(full, parent.path, data, retrieve, finetune_config(), seed)
+        save_checkpoint(model, History(loss), out)
+        asked = replace(full, items=data.items, log=data.log)
+        example = retrieve(take(full.validation.columns, slice(0, 4)))
+        return {
+            **write_lineage(out, base, parent),
+            "loss": loss[-1] if loss else "no lists, nothing changed",
+            "largest_difference_from_tensorflow": export_ranker(model, asked, example, out / "model.onnx"),
+        }
+
+    return publish(context, artifacts, write)
+
+
+def finetune_config() -> "FinetuneConfig":
+    """The recipe of the settings."""
+    from rec_assets.models.finetuning import FinetuneConfig
+
+    settings = get_settings()
+    return FinetuneConfig(settings.valid_days, settings.finetune_epochs, settings.finetune_learning_rate)

@@ -1,0 +1,92 @@
+"""What a fine-tune of one day reads: its rows and older ones, in the codes of the last full training.
+
+Items that came since that training get codes after its own; the towers take them for the unknown item, which was
+trained, and tell them apart by content and category.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from rec_assets.features.history import EventLog
+from rec_assets.models.queries import build_queries
+from rec_assets.models.rows import build_item_table, load_rows
+from rec_assets.models.schema_file import save_schema
+from rec_assets.models.training_set import SCHEMA, TRAIN, TrainingSet, write_askers
+from rec_assets.serving.lookups import Lookups
+from rec_assets.workflows.fit import output_schema, transform_items, transform_rows
+
+LOOKUPS, CATALOGUE = "lookups.npz", "items.parquet"
+
+
+def extend_lookups(lookups: Lookups, catalogue: pl.DataFrame) -> Lookups:
+    """Gives codes to the items that came since, in the order of their ids; all other codes stay."""
+    item_ids = catalogue["item_id"].to_numpy().astype(np.int64)
+    later = np.setdiff1d(item_ids, lookups.vocabularies["item_id"])
+    known = {**lookups.vocabularies, "item_id": np.append(lookups.vocabularies["item_id"], later)}
+    return replace(lookups, vocabularies=known)
+
+
+def judging_users(user_ids: npt.NDArray[np.int32], share: float, seed: int) -> npt.NDArray[np.int32]:
+    """Draws the users of a day [n] whose rows of that day judge the fine-tune and are not learned from; sorted."""
+    users = np.unique(user_ids)
+    return users[np.random.default_rng(seed).random(len(users)) < share]
+
+
+def build_finetune_set(
+    folder: Path,
+    workflows: Path,
+    catalogue: pl.DataFrame,
+    content: Mapping[str, npt.NDArray[np.float32]],
+    masked_day: Path,
+    replay: Path,
+    joined: Sequence[Path],
+    judge_share: float,
+    seed: int,
+) -> TrainingSet:
+    """Fills a folder that `TrainingSet.load` reads; `validation` is asked by the day's judging users.
+
+    Args:
+        folder: an empty directory.
+        workflows: those of the last full training.
+        catalogue: all items as of the day, sorted by item_id; in the order of `content`.
+        content: `image_embedding` and `text_embedding`, float32 [items, 64].
+        masked_day: the masked rows of the day.
+        replay: masked rows of older days.
+        joined: the unmasked rows of the days that histories reach back to; the last is the day itself.
+        judge_share: of the day's users, who judge.
+        seed: of their draw.
+    """
+    lookups = extend_lookups(Lookups.load(workflows / LOOKUPS), catalogue)
+    lookups.save(folder / LOOKUPS)
+    catalogue.write_parquet(folder / CATALOGUE)
+    columns = ["user_id", "item_id", "timestamp"]
+    events = pl.concat([pl.read_parquet(file, columns=columns) for file in joined])
+    users, raw_items, times = (events[name].to_numpy() for name in columns)
+    item_ids = lookups.encode("item_id", raw_items)
+    EventLog.of(users, times, item_ids).save(folder / "log.npz")
+    today = pl.read_parquet(joined[-1], columns=["user_id"])["user_id"]
+    judges = judging_users(today.to_numpy(), judge_share, seed)
+    with TemporaryDirectory() as scratch:
+        learned, encoded = Path(scratch) / "learned.parquet", Path(scratch) / "encoded"
+        own = pl.read_parquet(masked_day).filter(~today.is_in(judges.tolist()))
+        pl.concat([pl.read_parquet(replay), own]).write_parquet(learned)
+        transform_rows(workflows / "full", [learned], folder / TRAIN)
+        write_askers(folder / TRAIN, [learned], lookups)
+        transform_rows(workflows / "full", [joined[-1]], encoded)
+        queries = build_queries([joined[-1]], load_rows(encoded))
+        items = transform_items(workflows / "item", folder / CATALOGUE)
+        learned_ids = lookups.encode("item_id", pl.read_parquet(learned, columns=["item_id"])["item_id"].to_numpy())
+    queries.at(np.flatnonzero(np.isin(queries.user_ids, judges))).save(folder / "validation")
+    codes = lookups.encode("item_id", catalogue["item_id"].to_numpy())
+    items = items.with_columns(item_id=pl.Series(codes))
+    raw_ids, first_days = catalogue["item_id"].to_list(), catalogue["first_day"]
+    table = build_item_table(items, raw_ids, first_days, dict(content), learned_ids, item_ids, times)
+    table.save(folder / "items.npz")
+    save_schema(output_schema(workflows / "full"), folder / SCHEMA)
+    return TrainingSet.load(folder)

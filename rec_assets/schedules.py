@@ -1,0 +1,35 @@
+"""When things run by themselves, in UTC; all are off until someone switches them on in the UI."""
+
+from dagster import RunRequest, SkipReason, build_schedule_from_partitioned_job, schedule
+
+from rec_assets import jobs
+from rec_assets.partitions import daily
+
+# Raw days are complete at midnight; two hours let late rows arrive.
+EVERY_DAY_HOUR = 2
+# Monday, when the day's fine-tune is done.
+FULL_TRAINING_CRON = "0 5 * * 1"
+
+every_day = build_schedule_from_partitioned_job(
+    jobs.every_day,
+    name="every_day_schedule",
+    hour_of_day=EVERY_DAY_HOUR,
+    description="Yesterday: ingest, features, fine-tune, verdict, bundle.",
+)
+
+
+@schedule(
+    job=jobs.full_training,
+    cron_schedule=FULL_TRAINING_CRON,
+    execution_timezone="UTC",
+    description="Once a week a full training as of yesterday: new vocabularies and vectors, a new chain of fine-tunes.",
+)
+def full_training_schedule() -> RunRequest | SkipReason:
+    """Requests the last day that is over; says so where the source has no such day."""
+    day = daily.get_last_partition_key()
+    if day is None:
+        return SkipReason("No day of this source is over yet.")
+    return RunRequest(run_key=day, partition_key=day)
+
+
+ALL = [every_day, full_training_schedule]
