@@ -37,3 +37,5 @@ def quiet_deprecations() -> None:
 def quiet_dagster() -> None:
     """Backfill policies and check partitions are marked beta for years; said once here instead of on every import."""
     warnings.filterwarnings("ignore", message=r"(Parameter|Specifying) .* is currently in (beta|preview)")
+    # A job of ingestion, which takes a range at once, and fine-tunes, which go day by day, is meant so.
+    warnings.filterwarnings("ignore", message=r"Asset job every_day materializes assets with varying BackfillPolicies")
