@@ -29,7 +29,7 @@ from tritonclient.utils import InferenceServerException
 from rec_assets.errors import ActionableError
 from rec_assets.serving.graph import REQUEST, RESPONSE, STAGES
 from rec_assets.serving.model_config import ENSEMBLE
-from rec_assets.serving.request import DEVICE_TYPES
+from rec_assets.serving.request import DEVICE_TYPES, validate
 from rec_assets.settings import Settings, get_settings
 from rec_assets.storage import ArtifactStore
 
@@ -128,11 +128,12 @@ def draw_requests(user_ids: npt.NDArray[np.int32], n: int, settings: Settings, s
         int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
         for day in (settings.start_date, settings.end_date)
     )
-    return {
-        "user_id": rng.choice(user_ids, n).astype(np.int32),
-        "device_type": rng.integers(-1, len(DEVICE_TYPES), n, dtype=np.int32),
-        "timestamp": rng.integers(start, end, n, dtype=np.int32),
+    drawn = {
+        "user_id": rng.choice(user_ids, n),
+        "device_type": rng.integers(-1, len(DEVICE_TYPES), n),
+        "timestamp": rng.integers(start, end, n),
     }
+    return validate(drawn)
 
 
 def ask(address: str, requests: Requests) -> list[float]:

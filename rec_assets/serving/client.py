@@ -13,7 +13,7 @@ from tritonclient.utils import InferenceServerException
 
 from rec_assets.errors import ActionableError
 from rec_assets.serving.graph import REQUEST, RESPONSE
-from rec_assets.serving.model_config import BUNDLE_PARAMETER, ENSEMBLE
+from rec_assets.serving.model_config import RECOMMENDER, shape_of_one
 from rec_assets.serving.request import DEVICE_TYPES, RequestError, validate
 from rec_assets.settings import Settings
 
@@ -29,13 +29,13 @@ class Recommendations:
     Attributes:
         item_ids: raw ids, best first, int32 [k].
         scores: the ranker's probabilities, float32 [k].
-        bundle_id: the bundle that was live when the answer came, None where the server does not say.
+        bundle_id: the bundle that answered.
         milliseconds: from question to answer, as the client saw it.
     """
 
     item_ids: npt.NDArray[np.int32]
     scores: npt.NDArray[np.float32]
-    bundle_id: str | None
+    bundle_id: str
     milliseconds: float
 
     def __len__(self) -> int:
@@ -49,7 +49,10 @@ class Recommendations:
 class Client:
     """A connection to Triton; opened at the first question and safe to keep."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, model: str = RECOMMENDER) -> None:
+        """Takes where Triton is, and one of `model_config.TOPOLOGIES`: both give the same answers."""
+        self._model = model
+        self._shape = shape_of_one(model)
         self._address = f"{settings.host}:{settings.triton_grpc_port}"
         self._triton = grpc.InferenceServerClient(self._address)
 
@@ -59,6 +62,7 @@ class Client:
         device_type: int | Device | None = None,
         timestamp: int | datetime | None = None,
         k: int | None = None,
+        diversity: bool | None = None,
     ) -> Recommendations:
         """Returns what to show a user.
 
@@ -66,45 +70,46 @@ class Client:
             user_id: raw; one the shop does not know is a stranger.
             device_type: a name or its number; unknown if left out.
             timestamp: when, unix seconds or an aware datetime; now if left out.
-            k: at most so many items, all the model returns if left out.
+            k: at most so many items, and no more than the server's `ranking_topk`, which it is if left out.
+            diversity: whether to draw the list, favouring high scores, instead of sorting it; as the server is
+                configured if left out.
 
         Raises:
             RequestError: an argument cannot be part of a request.
             ActionableError: Triton is away, or serves no recommender.
         """
-        given = {"user_id": [user_id], "device_type": _device(device_type), "timestamp": _seconds(timestamp)}
-        request = validate(given, one_user=True)
         if k is not None and k < 1:
             raise RequestError("k must be positive")
-        inputs = []
-        for tensor in REQUEST:
-            if given[tensor.name] is not None:
-                inputs.append(grpc.InferInput(tensor.name, [1], tensor.dtype))
-                inputs[-1].set_data_from_numpy(request[tensor.name])
+        given: dict[str, list[int] | None] = {
+            "user_id": [user_id],
+            "device_type": _device(device_type),
+            "timestamp": _seconds(timestamp),
+            "top_k": None if k is None else [k],
+            "diversity": None if diversity is None else [int(diversity)],
+        }
+        request = validate(given, one_user=True)
+        # All inputs, also what was left out: Triton makes batches only of requests that have the same ones.
+        inputs = [grpc.InferInput(tensor.name, self._shape, tensor.dtype) for tensor in REQUEST]
+        for one in inputs:
+            one.set_data_from_numpy(request[one.name()].reshape(self._shape))
         outputs = [grpc.InferRequestedOutput(tensor.name) for tensor in RESPONSE]
         start = time.perf_counter()
         try:
-            answer = self._triton.infer(ENSEMBLE, inputs, outputs=outputs, client_timeout=TIMEOUT)
-            elapsed = 1000 * (time.perf_counter() - start)
-            return Recommendations(
-                answer.as_numpy("ordered_ids")[:k], answer.as_numpy("ordered_scores")[:k], self._bundle_id(), elapsed
-            )
+            answer = self._triton.infer(self._model, inputs, outputs=outputs, client_timeout=TIMEOUT)
         except InferenceServerException as error:
             raise self._explained(error) from error
-
-    def _bundle_id(self) -> str | None:
-        config = self._triton.get_model_config(ENSEMBLE, client_timeout=TIMEOUT).config
-        parameter = config.parameters.get(BUNDLE_PARAMETER)
-        return parameter.string_value if parameter else None
+        elapsed = 1000 * (time.perf_counter() - start)
+        ids, scores, bundle = (answer.as_numpy(tensor.name).ravel() for tensor in RESPONSE)
+        return Recommendations(ids, scores, bundle.item().decode(), elapsed)
 
     def _explained(self, error: InferenceServerException) -> Exception:
         status, message = str(error.status()), str(error.message())
         if "INVALID_ARGUMENT" in status:
-            return RequestError(message)
+            return RequestError(message.removeprefix(f"in ensemble '{self._model}', "))
         if "UNAVAILABLE" in status and "model" not in message.lower():
             return ActionableError(f"Triton does not answer at {self._address}.", "Start it with `rec up`.")
         if "NOT_FOUND" in status or "UNAVAILABLE" in status:
-            problem = f"Triton at {self._address} serves no {ENSEMBLE} yet."
+            problem = f"Triton at {self._address} serves no {self._model} yet."
             return ActionableError(problem, "Train and promote a first bundle with `make demo`.")
         return ActionableError(f"Triton at {self._address} failed: {message}", "See its log; restart it with `rec up`.")
 

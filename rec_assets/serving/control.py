@@ -1,8 +1,9 @@
 """What is asked of a running Triton beside recommendations: is it ready, load this, do all stages answer."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -10,14 +11,15 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
 from rec_assets.errors import ActionableError
-from rec_assets.serving.model_config import BUNDLE_PARAMETER, ENSEMBLE
+from rec_assets.serving.model_config import BUNDLE_PARAMETER, RECOMMENDER, TOPOLOGIES, shape_of_one
 from rec_assets.serving.repository import live_version, remove, repository_path, switch
 from rec_assets.settings import Settings
 
 READY_TIMEOUT_S = 2.0
 PROBE_TIMEOUT_S = 5.0
 LOAD_TIMEOUT_S = 120.0
-REHEARSAL = "ensemble_rehearsal"
+LIVE = tuple(TOPOLOGIES)
+REHEARSAL = "_rehearsal"  # what follows the names of the live ones while a version is on trial
 _STRANGER = -1
 _TRACEBACK = "\n\nAt:"
 
@@ -36,19 +38,20 @@ def is_ready(settings: Settings) -> bool:
             return False
 
 
-def load(settings: Settings, ensemble: str = ENSEMBLE) -> None:
-    """Makes the server run an ensemble as it is on disk, and what is new among the versions of its members.
+def load(settings: Settings, models: Sequence[str] = LIVE) -> None:
+    """Makes the server run ensembles as they are on disk, and what is new among the versions of their members.
 
     An ensemble that is pinned to a version which does not load is down afterwards: `go_live` rehearses first.
 
     Raises:
         ActionableError: the server is away, or a model does not load; the reasons of all models are named.
     """
-    try:
-        _ask(settings, f"load {ensemble}", lambda client: client.load_model(ensemble, client_timeout=LOAD_TIMEOUT_S))
-    except ActionableError as error:
-        reasons = "".join(f"\n  {line}" for line in _unavailable(settings))
-        raise ActionableError(error.problem + reasons, error.next_step) from error
+    for model in models:
+        try:
+            _ask(settings, f"load {model}", lambda client: client.load_model(model, client_timeout=LOAD_TIMEOUT_S))  # noqa: B023
+        except ActionableError as error:
+            reasons = "".join(f"\n  {line}" for line in _unavailable(settings))
+            raise ActionableError(error.problem + reasons, error.next_step) from error
 
 
 def rehearse(settings: Settings, version: int) -> None:
@@ -77,7 +80,7 @@ def go_live(settings: Settings, version: int) -> None:
             probe(settings)
         except ActionableError:
             if before is None:
-                shutil.rmtree(repository / ENSEMBLE)
+                _remove(repository, LIVE)
             else:
                 switch(repository, before)
                 load(settings)
@@ -86,12 +89,12 @@ def go_live(settings: Settings, version: int) -> None:
 
 @contextmanager
 def _rehearsal(settings: Settings, version: int) -> Iterator[None]:
-    """Keeps a version loaded, under an ensemble that nobody else asks, for as long as the block runs."""
-    repository = repository_path(settings)
+    """Keeps a version loaded, under ensembles that nobody else asks, for as long as the block runs."""
+    repository, names = repository_path(settings), [f"{name}{REHEARSAL}" for name in LIVE]
     switch(repository, version, REHEARSAL)
     try:
         try:
-            load(settings, REHEARSAL)
+            load(settings, names)
             probe(settings, REHEARSAL)
         except ActionableError:
             if is_ready(settings) and version != live_version(repository):
@@ -99,22 +102,30 @@ def _rehearsal(settings: Settings, version: int) -> Iterator[None]:
             raise
         yield
     finally:
-        with suppress(ActionableError):  # it was never loaded, or the server is away: nothing is left to unload
-            _ask(settings, "unload", lambda client: client.unload_model(REHEARSAL, client_timeout=LOAD_TIMEOUT_S))
-        shutil.rmtree(repository / REHEARSAL)
+        for name in names:
+            with suppress(ActionableError):  # it was never loaded, or the server is away: nothing is left to unload
+                _ask(settings, "unload", lambda client: client.unload_model(name, client_timeout=LOAD_TIMEOUT_S))  # noqa: B023
+        _remove(repository, names)
+
+
+def _remove(repository: Path, models: Sequence[str]) -> None:
+    for model in models:
+        shutil.rmtree(repository / model, ignore_errors=True)
 
 
 def live_bundle_id(settings: Settings) -> str:
     """Returns the id of the bundle that answers; raises ActionableError where none is loaded or the server is away."""
-    config = _ask(settings, "say what is live", lambda client: client.get_model_config(ENSEMBLE).config)
+    config = _ask(settings, "say what is live", lambda client: client.get_model_config(RECOMMENDER).config)
     return str(config.parameters[BUNDLE_PARAMETER].string_value)
 
 
-def probe(settings: Settings, ensemble: str = ENSEMBLE) -> None:
-    """Asks for the recommendations of a stranger, which takes every stage; raises ActionableError if none come."""
-    user = grpc.InferInput("user_id", [1], "INT32")
-    user.set_data_from_numpy(np.array([_STRANGER], np.int32))
-    _ask(settings, "answer", lambda client: client.infer(ensemble, [user], client_timeout=PROBE_TIMEOUT_S))
+def probe(settings: Settings, suffix: str = "") -> None:
+    """Asks every topology about a stranger, which takes every stage; raises ActionableError if no list comes."""
+    for topology in LIVE:
+        shape, name = shape_of_one(topology), topology + suffix
+        user = grpc.InferInput("user_id", shape, "INT32")
+        user.set_data_from_numpy(np.full(shape, _STRANGER, np.int32))
+        _ask(settings, "answer", lambda client: client.infer(name, [user], client_timeout=PROBE_TIMEOUT_S))  # noqa: B023
 
 
 def _unavailable(settings: Settings) -> list[str]:

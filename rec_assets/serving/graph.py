@@ -9,7 +9,7 @@ from typing import Literal
 from rec_assets.features import history
 from rec_assets.features.signals import HISTORY_SIGNALS, POPULARITY_SIGNALS
 
-DType = Literal["INT32", "INT64", "FP32"]
+DType = Literal["INT32", "INT64", "FP32", "BYTES"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,6 @@ class Tensor:
     name: str
     dtype: DType
     dims: tuple[int, ...] = ()
-    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ STAGES: tuple[StageSpec, ...] = (
     ),
     StageSpec(
         "filter_seen_items",
-        ("user_id", *_at("retrieved", ("item_id", "retrieval_score"))),
+        ("user_id", *_at("retrieved", ("item_id", "retrieval_score")), "user/history_item_id"),
         _at("unseen", ("item_id", "retrieval_score")),
     ),
     StageSpec(
@@ -120,16 +119,21 @@ STAGES: tuple[StageSpec, ...] = (
         ),
         ("ranked/score",),
     ),
-    StageSpec("softmax_sampling", ("item/item_id", "ranked/score"), _at("sampled", ("item_id", "score"))),
-    StageSpec("item_id_decoder", _at("sampled", ("item_id", "score")), ("ordered_ids", "ordered_scores")),
+    StageSpec(
+        "softmax_sampling",
+        ("item/item_id", "ranked/score", "top_k", "diversity"),
+        _at("sampled", ("item_id", "score")),
+    ),
+    StageSpec("item_id_decoder", _at("sampled", ("item_id", "score")), ("ordered_ids", "ordered_scores", "bundle_id")),
 )
 
-REQUEST: tuple[Tensor, ...] = (
-    Tensor("user_id", "INT32"),
-    Tensor("device_type", "INT32", optional=True),
-    Tensor("timestamp", "INT32", optional=True),
-)
-RESPONSE: tuple[Tensor, ...] = (Tensor("ordered_ids", "INT32"), Tensor("ordered_scores", "FP32"))
+# One value a user each; all but `user_id` may be left out. What they mean is said in `serving.request`.
+REQUEST = tuple(Tensor(name, "INT32") for name in ("user_id", "device_type", "timestamp", "top_k", "diversity"))
+BUNDLE_ID = Tensor("bundle_id", "BYTES")  # which bundle answered
+RESPONSE = (Tensor("ordered_ids", "INT32"), Tensor("ordered_scores", "FP32"), BUNDLE_ID)
+
+# The graph as a single stage, which is how one process answers whole batches (`serving.graph_runner`).
+WHOLE = StageSpec("graph_runner", tuple(one.name for one in REQUEST), tuple(one.name for one in RESPONSE))
 
 
 def tensor(name: str) -> Tensor:

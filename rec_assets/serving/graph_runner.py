@@ -23,20 +23,25 @@ def run(stages: Mapping[str, Stage], request: Mapping[str, npt.ArrayLike]) -> Ar
 
     Args:
         stages: the stages by name.
-        request: `user_id` and perhaps `device_type` and `timestamp`, integers [B].
+        request: `user_id` and perhaps the other inputs of `graph.REQUEST`, integers [B].
 
     Returns:
-        `ordered_ids` int32 [N] and `ordered_scores` float32 [N] of all users, one after the other, and `row_splits`
-        int64 [B + 1], which says where each list begins and ends.
+        `ordered_ids` int32 [N] and `ordered_scores` float32 [N] of all users, one after the other, `row_splits`
+        int64 [B + 1], which says where each list begins and ends, and `bundle_id` [B].
 
     Raises:
         RequestError: the request is not valid.
     """
-    tensors: Arrays = dict(validate(request))
+    return answer(stages, dict(validate(request)))
+
+
+def answer(stages: Mapping[str, Stage], request: Arrays) -> Arrays:
+    """Answers what `request.validate` made, as `run` does."""
+    tensors = dict(request)
     splits: dict[str, npt.NDArray[np.int64]] = {}
     for spec in STAGES:
-        answer = stages[spec.name]({local_name(name): tensors[name] for name in spec.reads} | splits)
-        tensors |= {name: answer[local_name(name)] for name in spec.makes}
-        if ROW_SPLITS in answer:
-            splits = {ROW_SPLITS: answer[ROW_SPLITS]}
+        made = stages[spec.name]({local_name(name): tensors[name] for name in spec.reads} | splits)
+        tensors |= {name: made[local_name(name)] for name in spec.makes}
+        if ROW_SPLITS in made:
+            splits = {ROW_SPLITS: made[ROW_SPLITS]}
     return {tensor.name: tensors[tensor.name] for tensor in RESPONSE} | splits

@@ -12,12 +12,11 @@ from pathlib import Path
 from rec_assets.errors import ActionableError
 from rec_assets.serving import model_config
 from rec_assets.serving.bundle import Bundle
-from rec_assets.serving.graph import STAGES
-from rec_assets.serving.model_config import ENSEMBLE, VERSION_PARAMETER
+from rec_assets.serving.model_config import TOPOLOGIES, VERSION_PARAMETER
 from rec_assets.serving.triton import BUNDLE_FILE
 from rec_assets.settings import Settings, get_settings
 
-MEMBERS = tuple(spec.name for spec in STAGES)
+MEMBERS = tuple(spec.name for spec in model_config.MEMBERS)
 COMMITTED = Path("triton_model_repository")
 _STAGING = ".staging"
 _BUNDLES = ".bundles"
@@ -56,12 +55,12 @@ def publish(
     _keep(bundle, repository)
     # Relative to the version's folder: the repository can be mounted elsewhere.
     pointer = json.dumps({"path": f"../../{_BUNDLES}/{bundle.bundle_id}", "bundle_id": bundle.bundle_id}, indent=1)
-    for spec in STAGES:
+    for spec in model_config.MEMBERS:
         # Staged beside the models and renamed in: a server that looks meanwhile never sees half a version.
         staged = repository / _STAGING / spec.name
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir(parents=True)
-        (staged / "model.py").write_text(model_config.model_source(spec.name))
+        (staged / "model.py").write_text(model_config.model_source(spec))
         # Compiled now: Triton would take the cache that the first load writes for a change, and load it all again.
         py_compile.compile(str(staged / "model.py"), doraise=True)
         (staged / BUNDLE_FILE).write_text(pointer)
@@ -73,13 +72,15 @@ def publish(
     return version
 
 
-def switch(repository: Path, version: int, ensemble: str = ENSEMBLE) -> None:
-    """Points an ensemble at one version of all models: one file, so that a bundle goes live or back as a whole.
+def switch(repository: Path, version: int, suffix: str = "") -> None:
+    """Points both topologies at one version of their members: a file each, so that either switches as a whole.
+
+    What `live_version` reads is written last: killed in between, this is to be done again.
 
     Args:
         repository: Triton's model repository.
         version: one of `versions(repository)`.
-        ensemble: the live one, or another name for a rehearsal beside it.
+        suffix: to the names of the live ones, for a rehearsal beside them.
 
     Raises:
         ActionableError: the version is not there.
@@ -87,9 +88,11 @@ def switch(repository: Path, version: int, ensemble: str = ENSEMBLE) -> None:
     if version not in versions(repository):
         known = ", ".join(map(str, versions(repository))) or "none"
         raise ActionableError(f"{repository} has no version {version} (there are: {known}).", "Publish a bundle first.")
-    (repository / ensemble / "1").mkdir(parents=True, exist_ok=True)
-    text = model_config.ensemble_config(ensemble, version, bundle_id(repository, version))
-    _replace(repository / ensemble / "config.pbtxt", text)
+    for topology, steps in TOPOLOGIES.items():
+        name = topology + suffix
+        (repository / name / "1").mkdir(parents=True, exist_ok=True)
+        text = model_config.ensemble_config(name, version, steps, bundle_id(repository, version))
+        _replace(repository / name / "config.pbtxt", text)
 
 
 def versions(repository: Path, *, complete: bool = True) -> list[int]:
@@ -102,9 +105,11 @@ def versions(repository: Path, *, complete: bool = True) -> list[int]:
 
 
 def live_version(repository: Path) -> int | None:
-    """Returns the version that the ensemble on disk is pinned to, None if nothing was published."""
-    config = repository / ENSEMBLE / "config.pbtxt"
-    return int(model_config.parameters_of(config.read_text())[VERSION_PARAMETER]) if config.exists() else None
+    """Returns the version that is live on disk, None if nothing was published, or by an older release."""
+    configs = [repository / name / "config.pbtxt" for name in TOPOLOGIES]
+    if not all(config.exists() for config in configs):
+        return None
+    return int(model_config.parameters_of(configs[-1].read_text())[VERSION_PARAMETER])
 
 
 def bundle_path(repository: Path, version: int) -> Path:

@@ -8,6 +8,9 @@ import numpy.typing as npt
 DEVICE_TYPES = {"mobile": 0, "desktop": 1, "tablet": 2}
 UNKNOWN = -1
 NOW = 0
+AS_CONFIGURED = -1  # the server's own list length, or way of ordering
+# What stands for an input that is left out; sending it is the same.
+MISSING = {"device_type": UNKNOWN, "timestamp": NOW, "top_k": AS_CONFIGURED, "diversity": AS_CONFIGURED}
 _INT32 = np.iinfo(np.int32)
 
 Ids = npt.NDArray[np.int32]
@@ -17,41 +20,60 @@ class RequestError(ValueError):
     """The request cannot be answered as it is."""
 
 
-def validate(request: Mapping[str, npt.ArrayLike | None], *, one_user: bool = False) -> dict[str, Ids]:
+def validate(
+    request: Mapping[str, npt.ArrayLike | None], *, one_user: bool = False, longest: int | None = None
+) -> dict[str, Ids]:
     """Checks a request of one or more users and fills in what is optional.
 
     Args:
-        request: `user_id`, and perhaps `device_type` and `timestamp` (unix seconds): integers [B] or [B, 1].
+        request: `user_id`, and perhaps `device_type`, `timestamp` (unix seconds), `top_k` (items wanted) and
+            `diversity` (1 draws the list, 0 sorts it): integers [B] or [B, 1].
         one_user: refuse more than one user.
+        longest: the largest `top_k`; unchecked if left out.
 
     Returns:
-        The three inputs, int32 [B]; -1 for a missing device, 0 for a missing time.
+        The five inputs, int32 [B]; what `MISSING` says where one is left out.
 
     Raises:
-        RequestError: user_id is missing or empty, a type or shape is wrong, or a time is negative.
+        RequestError: user_id is missing or empty, a type or shape is wrong, or a value is out of its range.
     """
+    users = user_ids(request)
+    if one_user and len(users) > 1:
+        raise RequestError(f"user_id has {len(users)} users, expected one")
+    filled = {"user_id": users}
+    for name, missing in MISSING.items():
+        given = request.get(name)
+        filled[name] = np.full(len(users), missing, np.int32) if given is None else column(name, given)
+        if len(filled[name]) != len(users):
+            raise RequestError(f"{name} has {len(filled[name])} values, expected {len(users)}, one for each user_id")
+    if longest is not None:
+        list_lengths(filled["top_k"], longest)
+    return filled
+
+
+def user_ids(request: Mapping[str, npt.ArrayLike | None]) -> Ids:
+    """Returns who asks, int32 [B]; raises RequestError where nobody does, or as `column`."""
     given = request.get("user_id")
     if given is None:
         raise RequestError("user_id is required")
     users = column("user_id", given)
     if not len(users):
         raise RequestError("user_id is empty")
-    if one_user and len(users) > 1:
-        raise RequestError(f"user_id has {len(users)} users, expected one")
-    filled = {"user_id": users}
-    for name, missing in (("device_type", UNKNOWN), ("timestamp", NOW)):
-        given = request.get(name)
-        filled[name] = np.full(len(users), missing, np.int32) if given is None else column(name, given)
-        if len(filled[name]) != len(users):
-            raise RequestError(f"{name} has {len(filled[name])} values, expected {len(users)}, one for each user_id")
-    return filled
+    return users
+
+
+def list_lengths(top_k: Ids, longest: int) -> Ids:
+    """Returns how many items each user gets, int32 [B]; raises RequestError for more than `longest`."""
+    if top_k.max(initial=0) > longest:
+        raise RequestError(f"top_k must be 1 to {longest}")
+    return np.where(top_k == AS_CONFIGURED, np.int32(longest), top_k)
 
 
 def column(name: str, values: npt.ArrayLike) -> Ids:
     """Checks one input and returns it as int32 [B].
 
     Raises:
-        RequestError: not integers, not [B] or [B, 1], beyond 32 bits, or a negative time.
+        RequestError: not integers, not [B] or [B, 1], beyond 32 bits, or not what this input may be.
     """
     array = np.asarray(values)
     if array.dtype.kind not in "iu" and array.size:
@@ -62,6 +84,10 @@ def column(name: str, values: npt.ArrayLike) -> Ids:
         raise RequestError(f"{name} must have one value a user, not shape {list(array.shape)}")
     if array.size and (array.min() < _INT32.min or array.max() > _INT32.max):
         raise RequestError(f"{name} must fit 32 bits")
-    if name == "timestamp" and array.size and array.min() < 0:
+    if name == "timestamp" and (array < 0).any():
         raise RequestError("timestamp must not be negative")
+    if name == "top_k" and ((array < 1) & (array != AS_CONFIGURED)).any():
+        raise RequestError("top_k must be positive")
+    if name == "diversity" and not np.isin(array, (AS_CONFIGURED, 0, 1)).all():
+        raise RequestError("diversity must be 0 or 1")
     return array.astype(np.int32)

@@ -52,9 +52,9 @@ def test_a_bad_argument_is_refused_before_the_server_is_asked(arguments: dict[st
 
 
 @pytest.mark.slow
-def test_the_ensemble_answers_what_the_graph_answers_in_one_process(triton: Settings, tiny_bundle: Bundle) -> None:
+def test_a_client_gets_what_the_graph_answers_in_one_process(triton: Settings, tiny_bundle: Bundle) -> None:
     client = Client(triton)
-    with pytest.raises(ActionableError, match=r"serves no ensemble_model yet.*\n.*make demo"):
+    with pytest.raises(ActionableError, match=r"serves no recommender yet.*\n.*make demo"):
         client.recommend(5)
 
     control.go_live(triton, publish(tiny_bundle, repository_path(triton), settings=triton))

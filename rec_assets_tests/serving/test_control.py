@@ -76,7 +76,7 @@ def test_a_rehearsal_leaves_the_live_version_and_no_trace(shop: Settings, second
     live = control.live_bundle_id(shop)
     control.rehearse(shop, second[1])
     assert control.live_bundle_id(shop) == live
-    assert not (repository_path(shop) / control.REHEARSAL).exists()
+    assert not list(repository_path(shop).glob(f"*{control.REHEARSAL}"))
 
 
 def test_a_bundle_that_does_not_load_never_goes_live_and_the_reason_is_told(shop: Settings, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_bundle_that_does_not_load_never_goes_live_and_the_reason_is_told(shop
     version = publish(bundle, repository_path(shop), settings=shop)
     (bundle_path(repository_path(shop), version) / "query_tower" / "model.onnx").unlink()
     live = control.live_bundle_id(shop)
-    with pytest.raises(ActionableError, match=rf"(?s)query_tower version {version}.*: .*lacks query_tower"):
+    with pytest.raises(ActionableError, match=rf"(?s)graph_runner version {version}.*: .*lacks query_tower"):
         control.go_live(shop, version)
     assert control.live_bundle_id(shop) == live
     assert live_version(repository_path(shop)) == 1

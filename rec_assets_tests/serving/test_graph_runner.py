@@ -97,7 +97,7 @@ def test_a_bad_request_is_refused_before_any_stage() -> None:
 def test_every_stage_makes_the_tensors_that_the_graph_declares(stages_alone: dict[str, Stage]) -> None:
     """One request without row_splits, stage by stage, as Triton's ensemble runs it."""
     tensors: Arrays = {"user_id": np.array([5], np.int32)}
-    dtypes = {"INT32": np.int32, "INT64": np.int64, "FP32": np.float32}
+    dtypes = {"INT32": np.int32, "INT64": np.int64, "FP32": np.float32, "BYTES": np.object_}
     for spec in STAGES:
         made = stages_alone[spec.name]({local_name(name): tensors[name] for name in spec.reads if name in tensors})
         for name in spec.makes:

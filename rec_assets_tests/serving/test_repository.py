@@ -1,6 +1,7 @@
 """The model repository on disk."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,9 @@ import pytest
 from rec_assets.errors import ActionableError
 from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.graph import STAGES
-from rec_assets.serving.model_config import ENSEMBLE, parameters_of, render
+from rec_assets.serving.model_config import ENSEMBLE, RECOMMENDER, parameters_of, render
 from rec_assets.serving.repository import (
     COMMITTED,
-    MEMBERS,
     bundle_id,
     bundle_path,
     live_version,
@@ -37,9 +37,10 @@ def test_the_committed_repository_is_what_the_graph_renders(defaults: Settings) 
     assert committed == render(defaults), "python -m rec_assets.serving.repository writes it anew"
 
 
-def test_it_has_a_model_for_every_stage_and_the_ensemble(defaults: Settings) -> None:
-    assert {name.split("/")[0] for name in render(defaults)} == {spec.name for spec in STAGES} | {ENSEMBLE}
-    assert len(STAGES) == 14
+def test_it_has_a_model_for_every_stage_one_for_the_graph_and_both_topologies(defaults: Settings) -> None:
+    stages = {spec.name for spec in STAGES}
+    assert {name.split("/")[0] for name in render(defaults)} == stages | {ENSEMBLE, "graph_runner", RECOMMENDER}
+    assert len(stages) == 14
 
 
 def test_publishing_adds_a_version_to_every_model_and_leaves_the_live_one(tiny_bundle: Bundle, tmp_path: Path) -> None:
@@ -55,10 +56,22 @@ def test_publishing_adds_a_version_to_every_model_and_leaves_the_live_one(tiny_b
 
 def test_switching_pins_every_step_of_the_ensemble_and_names_the_bundle(tiny_bundle: Bundle, tmp_path: Path) -> None:
     switch(tmp_path, publish(tiny_bundle, tmp_path, 7))
-    config = (tmp_path / ENSEMBLE / "config.pbtxt").read_text()
-    assert config.count("model_version: 7") == len(MEMBERS)
-    assert parameters_of(config) == {"bundle_version": "7", "bundle_id": tiny_bundle.bundle_id}
-    assert (tmp_path / ENSEMBLE / "1").is_dir()
+    for name, steps in ((ENSEMBLE, 14), (RECOMMENDER, 1)):
+        config = (tmp_path / name / "config.pbtxt").read_text()
+        assert config.count("model_version: 7") == steps
+        assert parameters_of(config) == {"bundle_version": "7", "bundle_id": tiny_bundle.bundle_id}
+        assert (tmp_path / name / "1").is_dir()
+
+
+def test_a_repository_of_a_release_without_the_recommender_has_nothing_live(
+    tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    switch(tmp_path, publish(tiny_bundle, tmp_path))
+    for name in (RECOMMENDER, "graph_runner"):
+        shutil.rmtree(tmp_path / name)
+    assert (live_version(tmp_path), versions(tmp_path)) == (None, [])
+    switch(tmp_path, publish(tiny_bundle, tmp_path))
+    assert (live_version(tmp_path), versions(tmp_path)) == (2, [2])
 
 
 def test_a_member_whose_configuration_stays_equal_is_not_written_again(tiny_bundle: Bundle, tmp_path: Path) -> None:

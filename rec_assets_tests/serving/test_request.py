@@ -11,6 +11,8 @@ def test_what_is_optional_is_filled_in() -> None:
         "user_id": [7, 8],
         "device_type": [-1, -1],
         "timestamp": [0, 0],
+        "top_k": [-1, -1],
+        "diversity": [-1, -1],
     }
     assert all(values.dtype == np.int32 for values in request.values())
 
@@ -34,13 +36,16 @@ def test_columns_may_have_a_second_axis_of_one() -> None:
         ({"user_id": [[7, 8]]}, r"user_id must have one value a user, not shape \[1, 2\]"),
         ({"user_id": [2**31]}, "user_id must fit 32 bits"),
         ({"user_id": [7], "timestamp": [-1]}, "timestamp must not be negative"),
+        ({"user_id": [7], "top_k": [0]}, "top_k must be positive"),
+        ({"user_id": [7], "top_k": [101]}, "top_k must be 1 to 100"),
+        ({"user_id": [7], "diversity": [2]}, "diversity must be 0 or 1"),
         ({"user_id": [7], "device_type": [0, 1]}, "device_type has 2 values, expected 1"),
         ({"user_id": [7, 8], "timestamp": [1]}, "timestamp has 1 values, expected 2"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_few_words(request_: dict[str, npt.ArrayLike | None], complaint: str) -> None:
     with pytest.raises(RequestError, match=complaint):
-        validate(request_)
+        validate(request_, longest=100)
 
 
 def test_more_than_one_user_is_refused_where_one_is_expected() -> None:

@@ -51,7 +51,7 @@ def toy(shop: Settings) -> Settings:
     folder.mkdir(parents=True)
     (folder / "model.py").write_text(TOY_MODEL)
     (folder.parent / "config.pbtxt").write_text(TOY_CONFIG)
-    control.load(shop, "toy")
+    control.load(shop, ["toy"])
     return shop
 
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy.typing as npt
 
+from rec_assets.serving.breaker import Breaker
 from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.graph import STAGES, local_name
 from rec_assets.settings import Settings
@@ -35,25 +36,43 @@ class Stage(Protocol):
 
 
 class Outage:
-    """Keeps a stage answering while a store is away: counts the calls it missed, and logs the first of each outage."""
+    """Keeps a stage answering while a store is away: counts the calls it missed, and logs the first of each outage.
 
-    def __init__(self, consequence: str) -> None:
+    Attributes:
+        store: what is away then.
+        missed_calls: how often it did not answer, or was not asked.
+    """
+
+    def __init__(self, store: str, consequence: str, breaker: Breaker | None = None) -> None:
+        """Takes the store's name, a sentence on what its absence means, and the breaker that it shares with others."""
+        self.store = store
         self.missed_calls = 0
         self._consequence = consequence
+        self._breaker = breaker or Breaker()
         self._away = False
 
     def survive(self, call: Callable[[], T]) -> T | None:
-        """Returns what the call returns, None where it fails."""
+        """Returns what the call returns; None where it fails, or is not made because others failed just before."""
+        if self._breaker.is_open:
+            self.missed_calls += 1
+            return None
         try:
             answer = call()
         except Exception as error:  # whatever a store's client raises, it must cost quality and never an answer
             self.missed_calls += 1
+            self._breaker.failed()
             if not self._away:
                 logger.warning("%s: %s: %s", self._consequence, type(error).__name__, error)
             self._away = True
             return None
+        self._breaker.answered()
         self._away = False
         return answer
+
+
+def outages_of(stage: Stage) -> list[Outage]:
+    """Returns the outages that a stage may live through."""
+    return [value for value in vars(stage).values() if isinstance(value, Outage)]
 
 
 def inputs_of(stage: str) -> list[str]:

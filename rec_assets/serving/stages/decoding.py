@@ -1,9 +1,10 @@
-"""Names the items of the list as the shop does."""
+"""Names the items of the list as the shop does, and the bundle that made it."""
 
 from collections.abc import Mapping
 
 import numpy as np
 
+from rec_assets.serving import rows
 from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.lookups import Lookups
 from rec_assets.serving.stages.base import Array, Arrays
@@ -13,17 +14,23 @@ from rec_assets.settings import Settings
 class Decoder:
     """Turns encoded item ids back into raw ones."""
 
-    def __init__(self, lookups: Lookups) -> None:
+    def __init__(self, lookups: Lookups, bundle_id: str) -> None:
         self._lookups = lookups
+        self._bundle_id = bundle_id.encode()
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "Decoder":
         """Reads the item vocabulary."""
-        return cls(bundle.lookups)
+        return cls(bundle.lookups, bundle.bundle_id)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """Encoded item_id int32 [N], score float32 [N] → ordered_ids int32 [N], ordered_scores float32 [N]."""
+        """Encoded item_id int32 [N], score float32 [N] → ordered_ids int32, ordered_scores float32 [N], bundle_id [B].
+
+        The bundle's id is bytes, as Triton wants strings.
+        """
+        requests = len(rows.splits_of(inputs, len(inputs["item_id"]))) - 1
         return {
             "ordered_ids": self._lookups.decode("item_id", inputs["item_id"]),
             "ordered_scores": inputs["score"].astype(np.float32),
+            "bundle_id": np.full(requests, self._bundle_id, np.object_),
         }

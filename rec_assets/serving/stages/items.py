@@ -5,11 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from rec_assets.errors import ActionableError
 from rec_assets.features import online
 from rec_assets.features.views import ITEM_FEATURES
 from rec_assets.serving.bundle import Bundle
-from rec_assets.serving.graph import CONTENT_DIM
+from rec_assets.serving.item_tables import content_tables
 from rec_assets.serving.lookups import Lookups
 from rec_assets.serving.stages.base import Array, Arrays, Outage
 from rec_assets.settings import Settings
@@ -33,7 +32,7 @@ class ItemLookup:
         item_ids = catalogue["item_id"].to_numpy().astype(np.int32)
         columns: Arrays = {name: catalogue[name].to_numpy().astype(dtype) for name, dtype in ITEM_FEATURES.items()}
         store = online.open_store(settings, online.BULK_TIMEOUT)
-        outage = Outage("The online store is away, item features are the bundle's own")
+        outage = Outage("item_features", "The online store is away, item features are the bundle's own")
         newer = outage.survive(lambda: online.read_items(store, item_ids))
         if newer is not None:
             columns = {name: np.where(newer.known, newer.columns[name], columns[name]) for name in columns}
@@ -76,15 +75,7 @@ class ContentLookup:
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "ContentLookup":
         """Reads both matrices; raises ActionableError where they are not one row an encoded item id."""
-        file, expected = bundle.file("multimodal"), (bundle.lookups.size("item_id"), CONTENT_DIM)
-        with np.load(file) as arrays:
-            image, text = arrays["image"], arrays["text"]
-        if image.shape != expected or text.shape != expected:
-            raise ActionableError(
-                f"{file} holds image {image.shape} and text {text.shape}; the workflow's items need {expected}.",
-                "The parts come from different workflows: materialize them and model_bundle again.",
-            )
-        return cls(image.astype(np.float32), text.astype(np.float32))
+        return cls(**content_tables(bundle))
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
         """Encoded item_id int32 [N] → image_embedding and text_embedding float32 [N, 64]."""

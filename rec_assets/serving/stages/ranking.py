@@ -4,16 +4,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from rec_assets.errors import ActionableError
 from rec_assets.features.history import Histories
 from rec_assets.features.signals import POPULARITY_SIGNALS, ItemCategories, history_signals
 from rec_assets.serving import rows
 from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.item_tables import signal_tables
 from rec_assets.serving.onnx_model import OnnxModel
 from rec_assets.serving.stages.base import Array, Arrays, inputs_of
 from rec_assets.settings import Settings
 
-_TABLES = ("category_l1", "category_l2", *POPULARITY_SIGNALS)
 # What signals are made of; the rest of the inputs is repeated as it is.
 _SOURCES = frozenset({"item_id", "history_item_id", "history_timestamp", "timestamp", rows.ROW_SPLITS})
 
@@ -24,21 +23,12 @@ class Unroll:
     def __init__(self, tables: Mapping[str, Array]) -> None:
         """Takes category_l1, category_l2 and `POPULARITY_SIGNALS` by encoded item id, [V] each."""
         self._categories = ItemCategories(tables["category_l1"], tables["category_l2"])
-        self._popularity = {name: tables[name].astype(np.float32) for name in POPULARITY_SIGNALS}
+        self._popularity = {name: tables[name] for name in POPULARITY_SIGNALS}
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "Unroll":
         """Reads the tables; raises ActionableError where one is missing or has not one row an encoded item id."""
-        file, expected = bundle.file("signals"), (bundle.lookups.size("item_id"),)
-        with np.load(file) as arrays:
-            tables = {name: arrays[name] for name in _TABLES if name in arrays.files}
-        shapes = {name: tables[name].shape if name in tables else None for name in _TABLES}
-        if set(shapes.values()) != {expected}:
-            raise ActionableError(
-                f"{file} holds {shapes}; the workflow's items need {expected} of each.",
-                "The parts come from different workflows: materialize them and model_bundle again.",
-            )
-        return cls(tables)
+        return cls(signal_tables(bundle))
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
         """Encoded item_id [N], features [B], histories [B, LENGTH], timestamp [B] → features and signals [N] each.

@@ -1,43 +1,92 @@
-"""Leaves out what a user has seen, where the policy filters anything."""
+"""Leaves out what a user has seen, where the policy filters anything, and fills up what gets too short by it."""
 
 from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
 
 from rec_assets.realtime.seen_items import SeenItems
 from rec_assets.realtime.valkey import connect_for_requests
 from rec_assets.serving import rows
+from rec_assets.serving.breaker import valkey_breaker
 from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.fallback import Fallback
+from rec_assets.serving.request import Ids, user_ids
 from rec_assets.serving.stages.base import Array, Arrays, Outage
 from rec_assets.settings import Settings
+
+Scores = npt.NDArray[np.float32]
 
 
 class SeenFilter:
     """Asks each user's Bloom filter about all candidates in one round trip; passes everything while it is away.
 
-    Without filters it passes everything and asks nobody.
+    Without filters it passes everything and asks nobody. Where fewer candidates are left than a list may hold, the
+    user gets the most popular items that he has not seen in addition, at the score of his last candidate.
     """
 
-    def __init__(self, seen_items: SeenItems | None) -> None:
+    def __init__(self, seen_items: SeenItems | None, fallback: Fallback, least: int, outage: Outage) -> None:
+        """Takes the filters, what fills up, how many candidates each user should have at least, and the outage."""
         self._seen_items = seen_items
-        self.outage = Outage("The Bloom filters are away, seen items are not filtered")
+        self._fallback = fallback
+        self._least = least
+        self.outage = outage
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "SeenFilter":
-        """Needs nothing of the bundle; Valkey may be away now."""
-        if settings.seen_filter == "nothing":
-            return cls(None)
-        return cls(SeenItems(connect_for_requests(settings, SeenItems.DB)))
+        """Reads popularity; Valkey may be away now."""
+        filters = None
+        if settings.seen_filter != "nothing":
+            filters = SeenItems(connect_for_requests(settings, SeenItems.DB))
+        consequence = "The Bloom filters are away, seen items are not filtered"
+        outage = Outage("seen_items", consequence, valkey_breaker(settings))
+        return cls(filters, Fallback.load(bundle), settings.ranking_topk, outage)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """user_id int32 [B], item_id and retrieval_score [N] → those not seen, and their row_splits int64 [B + 1]."""
-        items, scores = inputs["item_id"], inputs["retrieval_score"]
+        """user_id int32 [B], item_id and retrieval_score [N], history_item_id [B, LENGTH] → those not seen, filled up.
+
+        They come with their row_splits int64 [B + 1]. Raises RequestError.
+        """
+        users, items, scores = user_ids(inputs), inputs["item_id"], inputs["retrieval_score"]
         splits = rows.splits_of(inputs, len(items))
-        filters, seen = self._seen_items, None
-        if filters is not None:
-            seen = self.outage.survive(lambda: filters.contain(inputs["user_id"], items, splits))
-        if seen is None:
-            return {"item_id": items, "retrieval_score": scores, rows.ROW_SPLITS: splits}
+        unseen = ~self._seen(users, items, splits)
+        owners = rows.request_of(splits)[unseen]
+        more, more_scores, more_owners = self._more(users, items, scores, splits, unseen, inputs["history_item_id"])
+        order = np.argsort(np.concatenate([owners, more_owners]), kind="stable")
         return {
-            "item_id": items[~seen],
-            "retrieval_score": scores[~seen],
-            rows.ROW_SPLITS: rows.keep(splits, ~seen),
+            "item_id": np.concatenate([items[unseen], more])[order],
+            "retrieval_score": np.concatenate([scores[unseen], more_scores])[order],
+            rows.ROW_SPLITS: rows.keep(splits, unseen) + np.searchsorted(more_owners, np.arange(len(splits))),
         }
+
+    def _seen(self, users: Ids, items: Ids, splits: rows.Splits) -> npt.NDArray[np.bool_]:
+        filters, seen = self._seen_items, None
+        if filters is not None and len(items):
+            seen = self.outage.survive(lambda: filters.contain(users, items, splits))
+        return np.zeros(len(items), np.bool_) if seen is None else seen
+
+    def _more(
+        self,
+        users: Ids,
+        items: Ids,
+        scores: Scores,
+        splits: rows.Splits,
+        unseen: npt.NDArray[np.bool_],
+        histories: Ids,
+    ) -> tuple[Ids, Scores, npt.NDArray[np.int64]]:
+        """Returns the items that fill up, their scores and, ascending, the requests that they are for."""
+        missing = self._least - np.diff(rows.keep(splits, unseen))
+        short = np.flatnonzero(missing > 0)
+        spare, lowest = [], []
+        for row in short:
+            mine = slice(splits[row], splits[row + 1])
+            popular = self._fallback.order(histories[row])
+            spare.append(popular[~np.isin(popular, items[mine])])
+            lowest.append(scores[mine].min() if splits[row] < splits[row + 1] else 0)
+        ids = np.concatenate([np.empty(0, np.int32), *spare])
+        ends = rows.from_counts(np.array([len(row) for row in spare], np.int64))
+        kept = ~self._seen(users[short], ids, ends)
+        owners = rows.request_of(ends)[kept]
+        first = rows.place_of(rows.keep(ends, kept)) < missing[short][owners]
+        ids, owners = ids[kept][first], owners[first]
+        return ids, np.array(lowest, np.float32)[owners], short[owners]

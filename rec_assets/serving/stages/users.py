@@ -10,9 +10,10 @@ from rec_assets.features.history import LENGTH, PADDING, Histories, Ids, Times
 from rec_assets.features.views import USER_FEATURES
 from rec_assets.realtime.recent_items import NO_ITEM, RecentItems
 from rec_assets.realtime.valkey import connect_for_requests
+from rec_assets.serving.breaker import Breaker, valkey_breaker
 from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.lookups import Lookups
-from rec_assets.serving.request import UNKNOWN, column
+from rec_assets.serving.request import UNKNOWN, user_ids
 from rec_assets.serving.stages.base import Array, Arrays, Outage
 from rec_assets.settings import Settings
 
@@ -23,19 +24,34 @@ ReadHistories = Callable[[npt.NDArray[np.int32]], tuple[Ids, Times]]
 class UserLookup:
     """One read of each store for all users; who is unknown, or all while both are away, are strangers."""
 
-    def __init__(self, read_users: ReadUsers, read_histories: ReadHistories, age_mean: float) -> None:
+    def __init__(
+        self,
+        read_users: ReadUsers,
+        read_histories: ReadHistories,
+        age_mean: float,
+        breaker: Breaker | None = None,
+    ) -> None:
         self._read_users = read_users
         self._read_histories = read_histories
         self._age_mean = age_mean
-        self.outage = Outage("The online store is away, users are served without their features")
-        self.history_outage = Outage("The recent items are away, users are served without their history")
+        self.outage = Outage(
+            "user_features", "The online store is away, users are served without their features", breaker
+        )
+        self.history_outage = Outage(
+            "recent_items", "The recent items are away, users are served without their history", breaker
+        )
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "UserLookup":
         """Opens the feature store and the recent items; Valkey may be away now."""
         store = online.open_store(settings)
         recent_items = RecentItems(connect_for_requests(settings, RecentItems.DB))
-        return cls(lambda users: online.read_users(store, users), recent_items.histories, bundle.lookups.age_mean)
+        return cls(
+            lambda users: online.read_users(store, users),
+            recent_items.histories,
+            bundle.lookups.age_mean,
+            valkey_breaker(settings),
+        )
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
         """user_id int32 [B] → raw features [B], recent_item_id int32 and recent_timestamp int64 [B, LENGTH].
@@ -43,7 +59,7 @@ class UserLookup:
         Features are age float32, gender and top_category int32; recent items come newest first, -1 and 0 where there
         are fewer. Raises RequestError.
         """
-        users = column("user_id", inputs["user_id"])
+        users = user_ids(inputs)
         rows = self.outage.survive(lambda: self._read_users(users))
         if rows is None:
             rows = online.OnlineRows.missing(len(users), USER_FEATURES)

@@ -1,7 +1,9 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rec_assets.serving.request import RequestError
 from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.decoding import Decoder
 from rec_assets.serving.stages.ordering import Ordering
@@ -38,8 +40,8 @@ def test_a_sample_draws_each_candidate_once_and_equal_seeds_draw_alike(
     requests: list[list[float]], k: int, seed: int
 ) -> None:
     given_ = candidates(requests)
-    made = Ordering(k, np.random.default_rng(seed))(given_)
-    again = Ordering(k, np.random.default_rng(seed))(given_)
+    made = Ordering(k, diversity=True, seed=seed)(given_)
+    again = Ordering(k, diversity=True, seed=seed)(given_)
     assert lists(made) == lists(again)
     for row, drawn, offset in zip(requests, lists(made), given_["row_splits"][:-1], strict=True):
         assert len(drawn) == len(set(drawn)) == min(k, len(row))
@@ -47,7 +49,7 @@ def test_a_sample_draws_each_candidate_once_and_equal_seeds_draw_alike(
 
 
 def test_a_sample_draws_the_first_by_the_exponential_of_its_score() -> None:
-    ordering = Ordering(1, np.random.default_rng(0))
+    ordering = Ordering(1, diversity=True)
     scores = np.array([0.50, 0.45, 0.40], np.float32)
     firsts = ordering(candidates([scores.tolist()] * 20_000))["item_id"] % 3
     weights = np.exp(20 * scores)
@@ -61,9 +63,34 @@ def test_without_row_splits_there_is_one_request() -> None:
 
 
 def test_the_list_is_decoded_to_raw_ids() -> None:
-    made = Decoder(make_lookups(make_catalogue(50), 20))(
+    made = Decoder(make_lookups(make_catalogue(50), 20), "4f2a")(
         {"item_id": np.array([3, 52, 4], np.int32), "score": np.array([0.9, 0.5, 0.1], np.float32)}
     )
     assert made["ordered_ids"].tolist() == [10, 157, 13]
     assert made["ordered_ids"].dtype == np.int32
     np.testing.assert_array_equal(made["ordered_scores"], np.array([0.9, 0.5, 0.1], np.float32))
+    assert made["bundle_id"].tolist() == [b"4f2a"]
+
+
+@given(REQUESTS, st.data())
+def test_a_request_that_says_how_many_it_wants_gets_so_many_of_the_others_list(
+    requests: list[list[float]], data: st.DataObject
+) -> None:
+    given_, longest = candidates(requests), 8
+    wanted = [data.draw(st.sampled_from([-1, 1, 3, longest])) for _ in requests]
+    whole = lists(Ordering(longest)(given_))
+    some = lists(Ordering(longest)(given_ | {"top_k": np.array(wanted, np.int32)}))
+    assert some == [row if k == -1 else row[:k] for row, k in zip(whole, wanted, strict=True)]
+
+
+def test_a_request_chooses_between_drawing_and_sorting_for_itself() -> None:
+    given_ = candidates([np.linspace(0.5, 0.6, 12).tolist()] * 3)
+    for diversity in (False, True):
+        made = lists(Ordering(12, diversity=diversity, seed=1)(given_ | {"diversity": np.array([-1, 0, 1], np.int32)}))
+        is_sorted = [row == sorted(row, reverse=True) for row in made]
+        assert is_sorted == [not diversity, True, False]
+
+
+def test_more_than_the_longest_list_is_refused() -> None:
+    with pytest.raises(RequestError, match="top_k must be 1 to 8"):
+        Ordering(8)(candidates([[0.5]]) | {"top_k": np.array([9], np.int32)})

@@ -1,49 +1,124 @@
-import numpy as np
+from dataclasses import dataclass
 
+import numpy as np
+import pytest
+
+from rec_assets.features.history import LENGTH
 from rec_assets.realtime.history import History
 from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.seen import SeenFilter
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
 
+# By encoded id 3, 4, …: items 10, 13, … of the categories 0, 1, 2, 3, 0, …
 CANDIDATES = {
     "user_id": np.array([1, 2, 3], np.int32),
     "item_id": np.array([10, 13, 16, 10, 13, 19], np.int32),
     "retrieval_score": np.array([6, 5, 4, 3, 2, 1], np.float32),
+    "history_item_id": np.zeros((3, LENGTH), np.int32),
     "row_splits": np.array([0, 3, 5, 6], np.int64),
 }
+EVERYTHING = list(range(10, 160, 3))
 
 
-def test_each_user_keeps_what_he_has_not_seen(tiny_bundle: Bundle, valkey: Settings) -> None:
-    history = History.connect(valkey)
+@dataclass
+class Shop:
+    """A bundle whose lists hold some items, and its Valkey."""
+
+    bundle: Bundle
+    settings: Settings
+
+    def filtered(self, inputs: Arrays, ranking_topk: int = 1) -> Arrays:
+        return self.stage(ranking_topk)(inputs)
+
+    def stage(self, ranking_topk: int = 1) -> SeenFilter:
+        return SeenFilter.load(self.bundle, self.settings.model_copy(update={"ranking_topk": ranking_topk}))
+
+
+@pytest.fixture
+def shop(tiny_bundle: Bundle, valkey: Settings) -> Shop:
+    return Shop(tiny_bundle, valkey)
+
+
+@pytest.fixture
+def by_popularity(tiny_bundle: Bundle) -> list[int]:
+    """All items, the most popular of the week first."""
+    with np.load(tiny_bundle.file("signals")) as tables:
+        return (10 + 3 * np.argsort(-tables["popularity_week"][3:], kind="stable")).tolist()
+
+
+def lists(made: Arrays) -> list[list[int]]:
+    return [row.tolist() for row in np.split(made["item_id"], made["row_splits"][1:-1])]
+
+
+def test_each_user_keeps_what_he_has_not_seen(shop: Shop) -> None:
+    history = History.connect(shop.settings)
     history.record(1, [13], 0)
-    history.record(2, [10, 13], 0)
-    made = SeenFilter.load(tiny_bundle, valkey)(CANDIDATES)
-    assert made["item_id"].tolist() == [10, 16, 19]
-    assert made["retrieval_score"].tolist() == [6, 4, 1]
-    assert made["row_splits"].tolist() == [0, 2, 2, 3]
+    history.record(2, [10], 0)
+    made = shop.filtered(CANDIDATES)
+    assert lists(made) == [[10, 16], [13], [19]]
+    assert made["retrieval_score"].tolist() == [6, 4, 2, 1]
 
 
-def test_one_request_needs_no_row_splits(tiny_bundle: Bundle, valkey: Settings) -> None:
-    History.connect(valkey).record(1, [13], 0)
+def test_one_request_needs_no_row_splits(shop: Shop) -> None:
+    History.connect(shop.settings).record(1, [13], 0)
     one = {"user_id": np.array([1], np.int32), "item_id": np.array([10, 13], np.int32)}
-    made = SeenFilter.load(tiny_bundle, valkey)(one | {"retrieval_score": np.array([2, 1], np.float32)})
+    one |= {"retrieval_score": np.array([2, 1], np.float32), "history_item_id": np.zeros((1, LENGTH), np.int32)}
+    made = shop.filtered(one)
     assert made["item_id"].tolist() == [10]
     assert made["row_splits"].tolist() == [0, 1]
+
+
+def test_a_list_that_gets_too_short_is_filled_with_what_is_popular_and_neither_seen_nor_there(
+    shop: Shop, by_popularity: list[int]
+) -> None:
+    seen = [13, *by_popularity[:5]]
+    History.connect(shop.settings).record(1, seen, 0)
+    made = lists(shop.filtered(CANDIDATES, ranking_topk=4))
+    for mine, found, gone in zip(made, [[10, 13, 16], [10, 13], [19]], [seen, [], []], strict=True):
+        left = [item for item in found if item not in gone]
+        popular = [item for item in by_popularity if item not in (*found, *gone)]
+        assert mine == left + popular[: 4 - len(left)]
+
+
+def test_what_fills_up_comes_after_what_was_found_and_of_the_users_categories_first(
+    shop: Shop, by_popularity: list[int]
+) -> None:
+    history = CANDIDATES["history_item_id"].copy()
+    history[2, :2] = [4, 8]  # items 13 and 25, both of category 1
+    made = shop.filtered(CANDIDATES | {"history_item_id": history}, ranking_topk=20)
+    own = [item for item in by_popularity if (item - 10) // 3 % 4 == 1]
+    others = [item for item in by_popularity if item not in (*own, 19)]
+    assert lists(made)[2] == [19, *own, *others][:20]
+    assert made["retrieval_score"][made["row_splits"][2] :].tolist() == [1] * 20
+    assert lists(made)[1][2:] == [item for item in by_popularity if item not in (10, 13)][:18]
+
+
+def test_only_who_has_seen_everything_gets_nothing(shop: Shop) -> None:
+    history = History.connect(shop.settings)
+    history.record(1, EVERYTHING, 0)
+    history.record(2, EVERYTHING[:-1], 0)
+    assert [len(row) for row in lists(shop.filtered(CANDIDATES, ranking_topk=10))] == [0, 1, 10]
 
 
 def test_where_nothing_is_filtered_nobody_is_asked(tiny_bundle: Bundle, valkey: Settings) -> None:
     History.connect(valkey).record(1, [13], 0)
     for settings in (valkey, Settings(valkey_port=free_port())):
-        stage = SeenFilter.load(tiny_bundle, settings.model_copy(update={"seen_filter": "nothing"}))
+        stage = Shop(tiny_bundle, settings.model_copy(update={"seen_filter": "nothing"})).stage()
         assert stage(CANDIDATES)["item_id"].tolist() == CANDIDATES["item_id"].tolist()
         assert stage.outage.missed_calls == 0
 
 
 def test_everything_passes_while_the_store_is_away(tiny_bundle: Bundle) -> None:
-    stage = SeenFilter.load(tiny_bundle, Settings(valkey_port=free_port()))
+    stage = Shop(tiny_bundle, Settings(valkey_port=free_port())).stage()
     for calls in (1, 2):
         made = stage(CANDIDATES)
         for name in ("item_id", "retrieval_score", "row_splits"):
             np.testing.assert_array_equal(made[name], CANDIDATES[name])
         assert stage.outage.missed_calls == calls
+
+
+def test_lists_are_filled_while_the_store_is_away(tiny_bundle: Bundle) -> None:
+    made = Shop(tiny_bundle, Settings(valkey_port=free_port())).filtered(CANDIDATES, ranking_topk=50)
+    assert [sorted(row) for row in lists(made)] == [EVERYTHING] * 3

@@ -1,0 +1,7 @@
+"""Triton's adapter of the whole graph, see rec_assets/serving/graph_runner.py."""
+
+from rec_assets.serving.graph_model import GraphModel
+
+
+class TritonPythonModel(GraphModel):
+    """The model that Triton looks for."""
