@@ -5,7 +5,7 @@ from typing import Any
 
 from dagster import Definitions, in_process_executor, load_assets_from_package_module
 
-from rec_assets import assets, checks, jobs, schedules
+from rec_assets import assets, checks, jobs, schedules, sensors
 from rec_assets.resources import ArtifactIOManager, Artifacts
 from rec_assets.settings import get_settings
 
@@ -18,6 +18,7 @@ def build_defs(*, resources: Mapping[str, Any] | None = None) -> Definitions:
         asset_checks=checks.ALL,
         jobs=jobs.ALL,
         schedules=schedules.ALL,
+        sensors=sensors.ALL,
         # Heavy imports cost 10 to 17 s a process; on a laptop the steps of a run share one.
         executor=in_process_executor,
         resources={"artifacts": Artifacts(root=root), "io_manager": ArtifactIOManager(root=root), **(resources or {})},

@@ -8,11 +8,12 @@ DAILY = AssetSelection.assets(
     "raw_interactions", "user_features", "item_features", "item_popularity", "joined_interactions", "masked_train_set"
 )
 FULL_TRAINING = AssetSelection.groups("training") | AssetSelection.assets(
-    "nvt_workflows", "training_set", "model_evaluation", "model_bundle", "triton_versions"
+    "nvt_workflows", "training_set", "model_evaluation", "model_bundle"
 )
 FINETUNING = AssetSelection.groups("finetuning") | AssetSelection.assets(
     "finetune_evaluation", "finetuned_bundle", "following_day_evaluation"
 )
+PROMOTION = AssetSelection.assets("triton_versions", "live_bundle")
 ONLINE = AssetSelection.assets("feature_store", "online_features", "online_history")
 
 EVERY_DAY = DAILY | ONLINE | FINETUNING
@@ -20,10 +21,16 @@ EVERY_DAY = DAILY | ONLINE | FINETUNING
 catalogue = define_asset_job("catalogue", CATALOGUE, description="Items, users, what pictures and descriptions say.")
 daily_data = define_asset_job("daily_data", DAILY, description="A day's raw rows, features and joins.")
 online_store = define_asset_job("online_store", ONLINE, description="A day's features into Valkey.")
-full_training = define_asset_job(
-    "full_training", FULL_TRAINING, description="Workflows, models, bundle, Triton version."
-)
+full_training = define_asset_job("full_training", FULL_TRAINING, description="Workflows, models, bundle, its gates.")
 fine_tuning = define_asset_job("fine_tuning", FINETUNING, description="A day's fine-tune, its verdict and its bundle.")
 every_day = define_asset_job("every_day", EVERY_DAY, description="Ingest, features, fine-tune, verdict, bundle.")
 
-ALL = [catalogue, daily_data, online_store, full_training, fine_tuning, every_day]
+promote = define_asset_job("promote", PROMOTION, description="A bundle goes live: the newest that passed its gates.")
+rollback = define_asset_job(
+    "rollback",
+    PROMOTION,
+    config={"ops": {"promotion": {"config": {"bundle": "previous"}}}},
+    description="The bundle that was live before this one is live again.",
+)
+
+ALL = [catalogue, daily_data, online_store, full_training, fine_tuning, every_day, promote, rollback]

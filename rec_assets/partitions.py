@@ -1,5 +1,6 @@
 """Daily partitions (UTC) and the mappings between them. A model is keyed by its as-of day D, the last day it knows."""
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 from dagster import DailyPartitionsDefinition, TimeWindowPartitionMapping
@@ -23,15 +24,23 @@ def trailing(days: int) -> TimeWindowPartitionMapping:
 
 with_day_before = trailing(2)
 popularity_window = trailing(POPULARITY_DAYS)
-model_window = trailing(_settings.train_days + _settings.valid_days)
+MODEL_DAYS = _settings.train_days + _settings.valid_days
+model_window = trailing(MODEL_DAYS)
 only_day_before = TimeWindowPartitionMapping(start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True)
 # As far back as a model's window: what a fine-tune replays, and what it goes on from.
-replay_window = trailing(_settings.train_days + _settings.valid_days + 1)
+replay_window = trailing(MODEL_DAYS + 1)
 earlier_days = TimeWindowPartitionMapping(
-    start_offset=-(_settings.train_days + _settings.valid_days),
-    end_offset=-1,
-    allow_nonexistent_upstream_partitions=True,
+    start_offset=-MODEL_DAYS, end_offset=-1, allow_nonexistent_upstream_partitions=True
 )
+
+
+def window(days: Iterable[str], day: str, length: int) -> list[str]:
+    """Returns, of some days, those of the `length` days that end with one, in order.
+
+    A run over a range of days is given the windows of all of them: what comes later is none of a day's business.
+    """
+    first = (date.fromisoformat(day) - timedelta(days=length - 1)).isoformat()
+    return sorted(d for d in days if first <= d <= day)
 
 
 def training_split(days: list[str], settings: Settings) -> tuple[list[str], list[str]]:

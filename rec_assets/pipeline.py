@@ -13,6 +13,7 @@ from rec_assets.local.dagster_home import prepare_dagster_home
 from rec_assets.progress import console, progress_logger
 from rec_assets.quiet import quiet_deprecations
 from rec_assets.settings import Settings
+from rec_assets.storage import ArtifactStore
 
 PARTITION_RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
@@ -27,7 +28,7 @@ class Phase:
 
 
 def phases(settings: Settings) -> list[Phase]:
-    """From raw data to a Triton version, in order."""
+    """From raw data to a bundle, in order."""
     history = (settings.as_of - settings.start_date).days + 1
     days = [(settings.start_date + timedelta(days=n)).isoformat() for n in range(history)]
     return [
@@ -76,3 +77,36 @@ def _run(defs: Definitions, instance: DagsterInstance, phase: Phase) -> int:
             f"{phase.job} failed; the reason is above.", "Mend it and run the command again: what is done is kept."
         )
     return len(assets)
+
+
+def promote(settings: Settings, wanted: str) -> None:
+    """Runs the job `promote` in this process, so that the UI shows it too.
+
+    Args:
+        settings: where everything is.
+        wanted: a bundle, as `serving.promotion.choose` takes it.
+
+    Raises:
+        ActionableError: it failed; it has told why, and what was live still is.
+    """
+    quiet_deprecations()
+    prepare_dagster_home(settings)
+    job = build_defs().resolve_job_def(jobs.promote.name).with_logger_defs({"console": progress_logger})
+    config = {"loggers": {"console": {}}, "ops": {"promotion": {"config": {"bundle": wanted}}}}
+    with DagsterInstance.get() as instance:
+        if not job.execute_in_process(instance=instance, run_config=config, raise_on_error=False).success:
+            raise ActionableError(
+                "The promotion failed; the reason is above.", "What was live still is: see rec status and rec bundles."
+            )
+
+
+def promote_newest(settings: Settings) -> bool:
+    """Promotes the newest bundle that passed its gates, unless it is live; returns whether it had to."""
+    from rec_assets.serving import control
+    from rec_assets.serving.promotion import NEWEST, choose
+
+    newest = choose(ArtifactStore(settings.artifacts_dir), settings, NEWEST).bundle_id
+    if newest == control.answering_bundle(settings):
+        return False
+    promote(settings, newest)
+    return True

@@ -60,6 +60,18 @@ def digest_of(directory: Path) -> str:
     return total.hexdigest()
 
 
+def link_tree(source: Path, target: Path) -> None:
+    """Copies a directory of files that never change: as hard links where the disk has them."""
+    shutil.copytree(source, target, copy_function=_link)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or one without hard links
+        shutil.copy2(source, target)
+
+
 class ArtifactStore:
     """Publishes and finds artifacts below one root folder."""
 

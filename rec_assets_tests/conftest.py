@@ -56,9 +56,10 @@ def built_pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipelin
         pass
     with services(settings):
         with settings_from(variables):
-            from rec_assets.pipeline import materialize_stale
+            from rec_assets.pipeline import materialize_stale, promote_newest
 
             materialized = materialize_stale(settings)
+            promote_newest(settings)
         yield Pipeline(variables, settings, materialized)
 
 

@@ -9,11 +9,11 @@ from dagster import AssetDep, AssetExecutionContext, AssetIn, MaterializeResult,
 from rec_assets.assets.evaluation import METRICS_FILE
 from rec_assets.assets.features import Days
 from rec_assets.assets.finetuning import COMMON
-from rec_assets.assets.lineage import base_in, earlier
+from rec_assets.assets.lineage import earlier, lineage_of
 from rec_assets.assets.preprocessing import ROWS
-from rec_assets.assets.publishing import only, publish
+from rec_assets.assets.publishing import publish
 from rec_assets.op_tags import CPU
-from rec_assets.partitions import day_before, only_day_before, replay_window
+from rec_assets.partitions import MODEL_DAYS, day_before, only_day_before, replay_window, window
 from rec_assets.plots import daily_plot, preview
 from rec_assets.resources import Artifacts
 from rec_assets.seeds import seed_for
@@ -47,10 +47,10 @@ def finetune_evaluation(
     from rec_assets.models.training_set import TrainingSet
     from rec_assets.sources import open_source
 
-    settings, day, store = get_settings(), only(context), artifacts.store()
+    settings, store = get_settings(), artifacts.store()
 
-    def write(out: Path, _: str) -> dict[str, Any]:
-        base = base_in(finetune_set[day])
+    def write(out: Path, day: str) -> dict[str, Any]:
+        base = lineage_of(finetune_set[day]).base
         queries = TrainingSet.load(finetune_set[day].path).validation
         models = {FINETUNED: finetuned_models(store, day), FROZEN: full_models(store, base, day)}
         seed = seed_for(settings.seed, "finetune_evaluation", day)
@@ -84,15 +84,15 @@ def following_day_evaluation(
     from rec_assets.models.judging import no_verdict
     from rec_assets.sources import open_source
 
-    settings, day, store = get_settings(), only(context), artifacts.store()
-    judged = day_before(day)
+    settings, store = get_settings(), artifacts.store()
 
-    def write(out: Path, _: str) -> dict[str, Any]:
+    def write(out: Path, day: str) -> dict[str, Any]:
+        judged = day_before(day)
         known = store.find("finetune_set", judged)
         if known is None or store.find("finetuned_dlrm", judged) is None:
             no_verdict().write_parquet(out / METRICS_FILE)
             return {"nothing to judge": f"{judged} has no fine-tune."}
-        base = base_in(known)
+        base = lineage_of(known).base
         queries = following_queries(store.get("nvt_workflows", base) / "full", [joined_interactions[day] / ROWS])
         history = rows_before(joined_interactions, day)
         models = {FINETUNED: finetuned_models(store, judged), FROZEN: full_models(store, base, judged)}
@@ -111,7 +111,8 @@ def following_day_evaluation(
 
 def rows_before(joined_interactions: Days, day: str) -> pl.DataFrame:
     """Who chose what and when on the days before a day."""
-    files = [joined_interactions[d] / ROWS for d in sorted(joined_interactions) if d < day]
+    days = [d for d in window(joined_interactions, day, MODEL_DAYS + 1) if d < day]
+    files = [joined_interactions[d] / ROWS for d in days]
     return pl.read_parquet(files, columns=["user_id", "item_id", "timestamp"])
 
 

@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from dagster import AssetDep, AssetExecutionContext, AssetIn, MaterializeResult, asset
+from dagster import AssetDep, AssetExecutionContext, AssetIn, BackfillPolicy, MaterializeResult, asset
 
 from rec_assets.assets.embeddings import VECTORS
 from rec_assets.assets.features import Days, known_by
-from rec_assets.assets.lineage import base_in, base_of, earlier, parent_of, write_lineage
+from rec_assets.assets.lineage import base_of, earlier, lineage_of, parent_of
 from rec_assets.assets.preprocessing import ROWS
-from rec_assets.assets.publishing import OWNERS, only, publish
+from rec_assets.assets.publishing import OWNERS, publish
 from rec_assets.op_tags import CPU, GPU, TRAINING_POOL
-from rec_assets.partitions import daily, model_window, only_day_before, replay_window
+from rec_assets.partitions import MODEL_DAYS, daily, model_window, only_day_before, replay_window, window
 from rec_assets.resources import Artifacts
-from rec_assets.seeds import seed_for
+from rec_assets.seeds import judges_seed, seed_for
+from rec_assets.serving.lineage import codes_of
+from rec_assets.serving.lookups import Lookups
 from rec_assets.settings import get_settings
 from rec_assets.storage import Artifact
 
@@ -30,7 +32,9 @@ COMMON: dict[str, Any] = {
     "group_name": "finetuning",
     "owners": OWNERS,
     "partitions_def": daily,
-    "code_version": "1",
+    "code_version": "2",
+    # A range of days is one run: each asset takes its days in order, each from what the day before left.
+    "backfill_policy": BackfillPolicy.single_run(),
 }
 TRAINER: dict[str, Any] = {**COMMON, "op_tags": GPU, "pool": TRAINING_POOL}
 
@@ -45,10 +49,10 @@ def replay_set(context: AssetExecutionContext, artifacts: Artifacts, masked_trai
     """Rows of the days before, drawn at random: what a fine-tune must not forget."""
     from rec_assets.features.replay import replay_rows
 
-    settings, day = get_settings(), only(context)
-    older = [masked_train_set[d] / ROWS for d in sorted(masked_train_set) if d < day]
+    settings = get_settings()
 
-    def write(out: Path, _: str) -> dict[str, Any]:
+    def write(out: Path, day: str) -> dict[str, Any]:
+        older = [masked_train_set[d] / ROWS for d in window(masked_train_set, day, MODEL_DAYS + 1) if d < day]
         today = pl.read_parquet(masked_train_set[day] / ROWS)
         seed, count = seed_for(settings.seed, "replay_set", day), round(settings.replay_ratio * today.height)
         rows = replay_rows(older, count, seed) if older else today.head(0)
@@ -77,13 +81,13 @@ def finetune_set(
 ) -> MaterializeResult[None]:
     """The day's rows and older ones in the codes of the last full training; items that came since have codes too."""
     from rec_assets.embeddings import ContentVectors
-    from rec_assets.models.finetune_set import build_finetune_set
+    from rec_assets.models.finetune_set import LOOKUPS, build_finetune_set
 
-    settings, day, store = get_settings(), only(context), artifacts.store()
-    base = base_of(store, day)
-    workflows = store.get("nvt_workflows", base)
+    settings, store = get_settings(), artifacts.store()
 
-    def write(out: Path, _: str) -> dict[str, Any]:
+    def write(out: Path, day: str) -> dict[str, Any]:
+        base = base_of(store, day)
+        workflows = store.get("nvt_workflows", base)
         today = known_by(pl.scan_parquet(raw_items / "items.parquet"), day).collect()
         trained = pl.read_parquet(workflows / "items.parquet")
         # What is no longer sold keeps its code.
@@ -99,16 +103,20 @@ def finetune_set(
             },
             masked_train_set[day] / ROWS,
             replay_set[day] / ROWS,
-            [joined_interactions[d] / ROWS for d in sorted(joined_interactions)],
+            [joined_interactions[d] / ROWS for d in window(joined_interactions, day, MODEL_DAYS)],
             settings.judge_share,
-            seed_for(settings.seed, "finetune_set", day),
+            judges_seed(settings.seed, day),
         )
-        chosen = pl.read_parquet(joined_interactions[day] / ROWS, columns=["item_id"])
+        lineage_of(workflows).but(codes=codes_of(Lookups.load(out / LOOKUPS))).write(out)
+        chosen = pl.read_parquet(joined_interactions[day] / ROWS, columns=["user_id", "item_id"])
+        users = Lookups.load(out / LOOKUPS).knows("user_id", chosen["user_id"].unique().to_numpy())
         return {
-            **write_lineage(out, base),
+            "full_training": base,
             "rows": len(data.rows["item_id"]),
             "judging_users": len(data.validation),
             "unknown_judging_users": int(data.validation.cold.sum()),
+            "users": len(users),
+            "users_since_the_full_training": int((~users).sum()),
             "items_since_the_full_training": catalogue.height - trained.height,
             "interactions_with_them": chosen.join(trained, on="item_id", how="anti").height,
         }
@@ -127,16 +135,18 @@ def daily_item_index(
     from rec_assets.models.tower_vectors import write_item_index
     from rec_assets.models.training_set import TrainingSet
 
-    day, store = only(context), artifacts.store()
-    base = base_in(finetune_set[day])
-    items = ItemTable.load(finetune_set[day] / "items.npz")
+    store = artifacts.store()
 
-    def write(out: Path, _: str) -> dict[str, Any]:
-        trained = ItemVectors.load(store.get("item_embeddings", base) / "item_vectors.npz")
-        full = TrainingSet.load(store.get("training_set", base).path)
-        vectors, later = later_item_vectors(full, store.get("two_tower_model", base).path, trained, items)
+    def write(out: Path, day: str) -> dict[str, Any]:
+        known = lineage_of(finetune_set[day])
+        items = ItemTable.load(finetune_set[day] / "items.npz")
+        towers = store.get("two_tower_model", known.base)
+        trained = ItemVectors.load(store.get("item_embeddings", known.base) / "item_vectors.npz")
+        full = TrainingSet.load(store.get("training_set", known.base).path)
+        vectors, later = later_item_vectors(full, towers.path, trained, items)
         write_item_index(vectors, items, out)
-        return {**write_lineage(out, base), "items": len(vectors.raw_ids), "items_since_the_full_training": later}
+        lineage_of(towers).but(codes=known.codes).write(out)
+        return {"full_training": known.base, "items": len(vectors.raw_ids), "items_since_the_full_training": later}
 
     return publish(context, artifacts, write)
 
@@ -160,24 +170,26 @@ def finetuned_query_tower(
     from rec_assets.models.finetuning import finetune_query_tower
     from rec_assets.models.tower_vectors import TOWER, export_query_tower
     from rec_assets.models.training_set import TrainingSet
+    from rec_assets.serving.exports import write_difference
     from rec_assets.serving.stages.retrieval import VECTORS as ITEM_VECTORS
 
-    settings, day, store = get_settings(), only(context), artifacts.store()
-    base = base_in(finetune_set[day])
-    parent = parent_of(store, "finetuned_query_tower", "two_tower_model", day, base)
+    settings, store = get_settings(), artifacts.store()
 
-    def write(out: Path, _: str) -> dict[str, Any]:
+    def write(out: Path, day: str) -> dict[str, Any]:
+        base = lineage_of(finetune_set[day]).base
+        parent = parent_of(store, "finetuned_query_tower", "two_tower_model", day, base)
         full = TrainingSet.load(store.get("training_set", base).path)
         data = TrainingSet.load(finetune_set[day].path)
         vectors = np.load(daily_item_index[day] / ITEM_VECTORS)
         seed = seed_for(settings.seed, "finetuned_query_tower", day)
         model, loss = finetune_query_tower(full, parent.path, data, vectors, finetune_config(), seed)
         save_checkpoint(model, History(loss), out)
-        difference = export_query_tower(model, full, out / TOWER)
+        lineage_of(parent).but(parent=parent.partition, codes=None).write(out)
         return {
-            **write_lineage(out, base, parent),
+            "full_training": base,
+            "goes_on_from": parent.partition,
             "loss": loss[-1] if loss else "no rows, nothing changed",
-            "largest_difference_from_tensorflow": difference,
+            **write_difference(out, export_query_tower(model, full, out / TOWER)),
         }
 
     return publish(context, artifacts, write)
@@ -205,29 +217,32 @@ def finetuned_dlrm(
     from rec_assets.models.tower_vectors import TOWER
     from rec_assets.models.train_dlrm import export_ranker
     from rec_assets.models.training_set import TrainingSet
+    from rec_assets.serving.exports import write_difference
 
-    settings, day, store = get_settings(), only(context), artifacts.store()
-    base = base_in(finetune_set[day])
-    parent = parent_of(store, "finetuned_dlrm", "dlrm_model", day, base)
-    data = TrainingSet.load(finetune_set[day].path)
+    settings, store = get_settings(), artifacts.store()
 
-    def retrieve(columns: Arrays) -> Candidates:
-        tower, index = finetuned_query_tower[day] / TOWER, daily_item_index[day].path
-        return retrieve_for(
-            tower, index, columns, data.log, data.items, settings.retrieval_topk, repeats=settings.repeats
-        )
-
-    def write(out: Path, _: str) -> dict[str, Any]:
+    def write(out: Path, day: str) -> dict[str, Any]:
+        base = lineage_of(finetune_set[day]).base
+        parent = parent_of(store, "finetuned_dlrm", "dlrm_model", day, base)
         full = TrainingSet.load(store.get("training_set", base).path)
+        data = TrainingSet.load(finetune_set[day].path)
+
+        def retrieve(columns: Arrays) -> Candidates:
+            tower, index = finetuned_query_tower[day] / TOWER, daily_item_index[day].path
+            depth, repeats = settings.retrieval_topk, settings.repeats
+            return retrieve_for(tower, index, columns, data.log, data.items, depth, repeats=repeats)
+
         seed = seed_for(settings.seed, "finetuned_dlrm", day)
         model, loss = finetune_ranker(full, parent.path, data, retrieve, finetune_config(), seed)
         save_checkpoint(model, History(loss), out)
+        lineage_of(parent).but(parent=parent.partition).write(out)
         asked = replace(full, items=data.items, log=data.log)
         example = retrieve(take(full.validation.columns, slice(0, 4)))
         return {
-            **write_lineage(out, base, parent),
+            "full_training": base,
+            "goes_on_from": parent.partition,
             "loss": loss[-1] if loss else "no lists, nothing changed",
-            "largest_difference_from_tensorflow": export_ranker(model, asked, example, out / "model.onnx"),
+            **write_difference(out, export_ranker(model, asked, example, out / "model.onnx")),
         }
 
     return publish(context, artifacts, write)

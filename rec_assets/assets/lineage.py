@@ -1,16 +1,11 @@
 """What a fine-tune goes on from: the last full training before its day, and the newest checkpoint of that chain."""
 
-import json
-from pathlib import Path
-from typing import Any
-
 from dagster import AssetDep
 
 from rec_assets.errors import ActionableError
 from rec_assets.partitions import earlier_days
+from rec_assets.serving.lineage import Lineage
 from rec_assets.storage import Artifact, ArtifactStore
-
-LINEAGE = "lineage.json"
 
 
 def earlier(*assets: str) -> list[AssetDep]:
@@ -36,6 +31,8 @@ def base_of(store: ArtifactStore, day: str) -> str:
 def parent_of(store: ArtifactStore, asset: str, full: str, day: str, base: str) -> Artifact:
     """Returns the newest checkpoint before a day: a fine-tune of the same base, or the base itself.
 
+    A fine-tune of towers that were trained again since is none of theirs: its day has to be fine-tuned again first.
+
     Args:
         store: where they are.
         asset: the fine-tuned asset.
@@ -43,25 +40,16 @@ def parent_of(store: ArtifactStore, asset: str, full: str, day: str, base: str) 
         day: whose parent is wanted.
         base: the day of the full training.
     """
+    origin = store.get(full, base)
+    towers = lineage_of(origin).towers
     for earlier_day in reversed([d for d in store.partitions(asset) if base < d < day]):
         artifact = store.get(asset, earlier_day)
-        if base_in(artifact) == base:
+        lineage = lineage_of(artifact)
+        if lineage.base == base and lineage.towers == towers:
             return artifact
-    return store.get(full, base)
+    return origin
 
 
-def write_lineage(folder: Path, base: str, parent: Artifact | None = None) -> dict[str, Any]:
-    """Writes what an artifact goes back to, and returns it as metadata."""
-    lineage = {"base": base} | ({} if parent is None else {"parent": parent.partition})
-    (folder / LINEAGE).write_text(json.dumps(lineage))
-    return {**lineage}
-
-
-def base_in(artifact: Artifact) -> str:
-    """Returns the day of the full training that an artifact goes back to."""
-    return str(json.loads((artifact / LINEAGE).read_text())["base"])
-
-
-def parent_in(artifact: Artifact) -> str:
-    """Returns the day of the checkpoint that an artifact goes on from."""
-    return str(json.loads((artifact / LINEAGE).read_text())["parent"])
+def lineage_of(artifact: Artifact) -> Lineage:
+    """Returns what an artifact says it was made from."""
+    return Lineage.read(artifact.path)

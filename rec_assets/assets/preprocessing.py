@@ -9,6 +9,7 @@ from dagster import AssetExecutionContext, AssetIn, BackfillPolicy, MaterializeR
 
 from rec_assets.assets.embeddings import VECTORS
 from rec_assets.assets.features import Days, interactions_before, known_by
+from rec_assets.assets.lineage import lineage_of
 from rec_assets.assets.publishing import OWNERS, only, publish
 from rec_assets.features.joins import join_interactions
 from rec_assets.features.masking import mask_rows
@@ -16,7 +17,9 @@ from rec_assets.op_tags import CPU, GPU, TRAINING_POOL
 from rec_assets.partitions import daily, model_window, training_split, with_day_before
 from rec_assets.plots import preview
 from rec_assets.resources import Artifacts
-from rec_assets.seeds import seed_for
+from rec_assets.seeds import judges_seed, seed_for
+from rec_assets.serving.lineage import Lineage, codes_of, digest_of_file
+from rec_assets.serving.lookups import Lookups
 from rec_assets.settings import get_settings
 from rec_assets.storage import Artifact
 
@@ -80,7 +83,7 @@ def masked_train_set(
 
 
 @asset(
-    **COMMON,
+    **{**COMMON, "code_version": "2"},
     kinds={"nvtabular"},
     op_tags=GPU,
     pool=TRAINING_POOL,
@@ -98,6 +101,8 @@ def nvt_workflows(
         items = known_by(pl.scan_parquet(raw_items / "items.parquet"), day).sort("item_id").collect()
         items.write_parquet(out / "items.parquet")
         fitted = fit_workflows([joined_interactions[d] / ROWS for d in train_days], out / "items.parquet", out)
+        lookups = out / "lookups.npz"
+        Lineage(base=day, workflow=digest_of_file(lookups), codes=codes_of(Lookups.load(lookups))).write(out)
         sizes = pl.DataFrame([{"column": name, "known values": len(v)} for name, v in fitted.vocabularies.items()])
         return {
             "train_days": f"{train_days[0]} … {train_days[-1]}",
@@ -110,7 +115,7 @@ def nvt_workflows(
 
 
 @asset(
-    **{**COMMON, "code_version": "3"},
+    **{**COMMON, "code_version": "4"},
     kinds={"nvtabular", "parquet"},
     op_tags=GPU,
     pool=TRAINING_POOL,
@@ -128,18 +133,23 @@ def training_set(
     image_embeddings: Artifact,
     text_embeddings: Artifact,
 ) -> MaterializeResult[None]:
-    """What the trainers read: transformed masked rows, the catalogue with its content vectors, validation queries."""
+    """What the trainers read: transformed masked rows, the catalogue with its content vectors, validation queries.
+
+    Rows of the as-of day of the users who judge its bundles are left out.
+    """
     from rec_assets.embeddings import ContentVectors
+    from rec_assets.models.judges import judges_of, rows_to_learn
     from rec_assets.models.training_set import LAST, TRAIN, build_training_set
     from rec_assets.workflows.fit import output_schema, transform_items, transform_rows
 
-    train_days, valid_days = training_split(list(joined_interactions), get_settings())
-    workflows = nvt_workflows[only(context)]
+    settings, day = get_settings(), only(context)
+    train_days, valid_days = training_split(list(joined_interactions), settings)
+    workflows = nvt_workflows[day]
 
     def write(out: Path, _: str) -> dict[str, Any]:
         masked, masked_last = ([masked_train_set[d] / ROWS for d in days] for days in (train_days, valid_days))
+        judges = judges_of(joined_interactions[day] / ROWS, settings.judge_share, judges_seed(settings.seed, day))
         transform_rows(workflows / "full", masked, out / TRAIN)
-        transform_rows(workflows / "full", masked_last, out / LAST)
         items = transform_items(workflows / "item", workflows / "items.parquet")
         raw_ids = items["raw_item_id"].to_numpy()
         content = {
@@ -148,16 +158,20 @@ def training_set(
         }
         train, valid = ([joined_interactions[d] / ROWS for d in days] for days in (train_days, valid_days))
         with TemporaryDirectory() as scratch:
-            encoded_valid = Path(scratch) / "valid"
+            encoded_valid, masked_last[-1] = Path(scratch) / "valid", Path(scratch) / "learned.parquet"
+            rows_to_learn(masked_train_set[day] / ROWS, valid[-1], judges).write_parquet(masked_last[-1])
+            transform_rows(workflows / "full", masked_last, out / LAST)
             transform_rows(workflows / "full", valid, encoded_valid)
             schema = output_schema(workflows / "full")
             built = build_training_set(out, schema, items, content, masked, masked_last, train, valid, encoded_valid)
+        lineage_of(workflows).write(out)
         return {
             "train_days": f"{train_days[0]} … {train_days[-1]}",
             "validation_days": f"{valid_days[0]} … {valid_days[-1]}",
             "rows": len(built.rows["item_id"]),
             "items": len(built.items.catalogue),
             "items_without_rows": int((built.items.counts[built.items.catalogue] == 0).sum()),
+            "judging_users": len(judges),
             "validation_users": len(built.validation),
             "cold_validation_users": int(built.validation.cold.sum()),
         }

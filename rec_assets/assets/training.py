@@ -7,16 +7,18 @@ import numpy as np
 from dagster import AssetExecutionContext, MaterializeResult, asset
 
 from rec_assets.assets.features import Days
+from rec_assets.assets.lineage import lineage_of
 from rec_assets.assets.publishing import OWNERS, only, publish
 from rec_assets.op_tags import CPU, GPU, TRAINING_POOL
 from rec_assets.partitions import daily
 from rec_assets.plots import histogram, line_plot
 from rec_assets.resources import Artifacts
 from rec_assets.seeds import seed_for
+from rec_assets.serving.lineage import digest_of_file
 from rec_assets.settings import get_settings
 from rec_assets.storage import Artifact
 
-COMMON: dict[str, Any] = {"group_name": "training", "owners": OWNERS, "partitions_def": daily, "code_version": "3"}
+COMMON: dict[str, Any] = {"group_name": "training", "owners": OWNERS, "partitions_def": daily, "code_version": "4"}
 JUDGED = "judged"
 TRAINER: dict[str, Any] = {**COMMON, "op_tags": GPU, "pool": TRAINING_POOL}
 
@@ -31,7 +33,7 @@ def two_tower_model(
 
     `judged/` keeps the retrieval of before the last step: what the ranker is trained and everything is judged with.
     """
-    from rec_assets.models.checkpoints import save_checkpoint
+    from rec_assets.models.checkpoints import WEIGHTS, save_checkpoint
     from rec_assets.models.tower_vectors import write_retrieval
     from rec_assets.models.train_two_tower import TwoTowerConfig, learn_last_days, train_two_tower, validation_metric
     from rec_assets.models.training_set import TrainingSet
@@ -47,6 +49,7 @@ def two_tower_model(
         write_retrieval(model, data, data.last_training_moment, out / JUDGED)
         learn_last_days(model, data, config, history.best_epoch, seed)
         save_checkpoint(model, history, out)
+        lineage_of(training_set[day]).but(towers=digest_of_file(out / WEIGHTS), codes=None).write(out)
         metric = validation_metric(data.items)
         curves = {"training loss": history.loss, f"validation {metric}": history.validation}
         return {
@@ -75,13 +78,15 @@ def query_tower(
     from rec_assets.models.tower_vectors import TOWER, export_query_tower
     from rec_assets.models.train_two_tower import TwoTowerConfig, restore_two_tower
     from rec_assets.models.training_set import TrainingSet
+    from rec_assets.serving.exports import write_difference
 
     day = only(context)
     data = TrainingSet.load(training_set[day].path)
 
     def write(out: Path, _: str) -> dict[str, Any]:
         model = restore_two_tower(data, TwoTowerConfig(get_settings().valid_days), two_tower_model[day].path)
-        return {"largest_difference_from_tensorflow": export_query_tower(model, data, out / TOWER)}
+        lineage_of(two_tower_model[day]).write(out)
+        return write_difference(out, export_query_tower(model, data, out / TOWER))
 
     return publish(context, artifacts, write)
 
@@ -106,6 +111,7 @@ def item_embeddings(
         items = data.items.with_rows(data.last_rows["item_id"])
         vectors = item_vectors(model, items, NOW)
         vectors.save(out / "item_vectors.npz")
+        lineage_of(two_tower_model[day]).but(codes=lineage_of(training_set[day]).codes).write(out)
         norms = np.linalg.norm(vectors.vectors, axis=1)
         return {
             "items": len(vectors.raw_ids),
@@ -131,6 +137,7 @@ def faiss_index(
     def write(out: Path, _: str) -> dict[str, Any]:
         items = ItemVectors.load(item_embeddings[day] / "item_vectors.npz")
         index = write_item_index(items, table, out)
+        lineage_of(item_embeddings[day]).write(out)
         depth = get_settings().retrieval_topk
         return {
             "items": index.ntotal,
@@ -156,6 +163,7 @@ def dlrm_model(
     from rec_assets.models.tower_vectors import TOWER
     from rec_assets.models.train_dlrm import METRIC, RankerConfig, export_ranker, train_ranker
     from rec_assets.models.training_set import TrainingSet
+    from rec_assets.serving.exports import write_difference
 
     settings, day = get_settings(), only(context)
     data = TrainingSet.load(training_set[day].path)
@@ -170,14 +178,14 @@ def dlrm_model(
         config = RankerConfig(settings.valid_days, max_epochs=min(RankerConfig.max_epochs, settings.max_epochs))
         model, history = train_ranker(data, retrieve, config, seed, context.log.info, state)
         save_checkpoint(model, history, out)
-        difference = export_ranker(
-            model, data, retrieve(take(data.validation.columns, slice(0, 4))), out / "model.onnx"
-        )
+        lineage_of(two_tower_model[day]).write(out)
+        example = retrieve(take(data.validation.columns, slice(0, 4)))
+        difference = export_ranker(model, data, example, out / "model.onnx")
         return {
             f"retrieval order {METRIC}": history.validation[0],
             f"ranked {METRIC}": history.best,
             "best_epoch": history.best_epoch,
-            "largest_difference_from_tensorflow": difference,
+            **write_difference(out, difference),
             "curves": line_plot(
                 {"training loss": history.loss, f"validation {METRIC}": history.validation[1:]},
                 "epoch",

@@ -5,7 +5,7 @@ Commands import what they need when they run, so that help comes at once.
 
 import typer
 
-from rec_assets.cli import activity, demo, recommend, servers
+from rec_assets.cli import activity, bundles, demo, recommend, servers
 from rec_assets.cli.console import ExplainingGroup
 
 app = typer.Typer(
@@ -24,5 +24,8 @@ app.command(epilog="Example: rec recommend 42 --device mobile --at 2025-03-14T18
 app.command(epilog="Example: rec seen 42 1201 733 --bought")(activity.seen)
 app.command(epilog="Example: rec flush 42")(activity.flush)
 app.command(epilog="Example: rec trending --category 3 -k 5")(activity.trending)
+app.command(epilog="Example: rec bundles -k 5")(bundles.bundles)
+app.command(epilog="Example: rec promote 4f2a")(bundles.promote)
+app.command(epilog="Example: rec rollback")(bundles.rollback)
 app.command()(demo.demo)
 app.command()(demo.dev)

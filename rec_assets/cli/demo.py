@@ -30,9 +30,10 @@ def demo() -> None:
     started = time.monotonic()
     say("Starting Valkey and Triton")
     with supervision.services(settings):
-        from rec_assets.pipeline import materialize_stale
+        from rec_assets.pipeline import materialize_stale, promote_newest
 
         rebuilt = materialize_stale(settings)
+        promote_newest(settings)
         say(f"\n{rebuilt} assets materialized in {time.monotonic() - started:.0f} s\n")
         show(settings)
     say("\nNothing is left running. Next:")

@@ -24,7 +24,8 @@ def down() -> None:
 
 
 def status() -> None:
-    """Show what the servers do; ends with status 1 unless both run and answer."""
+    """Show what the servers do and which bundle is live; ends with status 1 unless both run and answer."""
+    from rec_assets.cli.bundles import say_live
     from rec_assets.local import supervision
 
     servers = supervision.status(load_settings())
@@ -36,5 +37,6 @@ def status() -> None:
             for server in servers
         ),
     )
+    say_live()
     if any(server.state != "running" for server in servers):
         raise typer.Exit(1)

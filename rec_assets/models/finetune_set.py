@@ -14,6 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from rec_assets.features.history import EventLog
+from rec_assets.models.judges import judges_of, rows_to_learn
 from rec_assets.models.queries import build_queries
 from rec_assets.models.rows import build_item_table, load_rows
 from rec_assets.models.schema_file import save_schema
@@ -30,12 +31,6 @@ def extend_lookups(lookups: Lookups, catalogue: pl.DataFrame) -> Lookups:
     later = np.setdiff1d(item_ids, lookups.vocabularies["item_id"])
     known = {**lookups.vocabularies, "item_id": np.append(lookups.vocabularies["item_id"], later)}
     return replace(lookups, vocabularies=known)
-
-
-def judging_users(user_ids: npt.NDArray[np.int32], share: float, seed: int) -> npt.NDArray[np.int32]:
-    """Draws the users of a day [n] whose rows of that day judge the fine-tune and are not learned from; sorted."""
-    users = np.unique(user_ids)
-    return users[np.random.default_rng(seed).random(len(users)) < share]
 
 
 def build_finetune_set(
@@ -70,11 +65,10 @@ def build_finetune_set(
     users, raw_items, times = (events[name].to_numpy() for name in columns)
     item_ids = lookups.encode("item_id", raw_items)
     EventLog.of(users, times, item_ids).save(folder / "log.npz")
-    today = pl.read_parquet(joined[-1], columns=["user_id"])["user_id"]
-    judges = judging_users(today.to_numpy(), judge_share, seed)
+    judges = judges_of(joined[-1], judge_share, seed)
     with TemporaryDirectory() as scratch:
         learned, encoded = Path(scratch) / "learned.parquet", Path(scratch) / "encoded"
-        own = pl.read_parquet(masked_day).filter(~today.is_in(judges.tolist()))
+        own = rows_to_learn(masked_day, joined[-1], judges)
         pl.concat([pl.read_parquet(replay), own]).write_parquet(learned)
         transform_rows(workflows / "full", [learned], folder / TRAIN)
         write_askers(folder / TRAIN, [learned], lookups)

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from rec_assets.errors import ActionableError
+from rec_assets.serving.lineage import Lineage, require_same
 from rec_assets.serving.lookups import Lookups
 from rec_assets.storage import digest_of
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     import polars as pl  # 0.3 s in each of 14 processes, of which none reads the catalogue this way
 
 MANIFEST = "manifest.json"
+# What makes bundles: a full training, a fine-tune.
+ASSETS = ("model_bundle", "finetuned_bundle")
 PART_FILES = {
     "workflow": "lookups.npz",
     "query_tower": "model.onnx",
@@ -44,14 +48,22 @@ class ServingConfig(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a bundle is made of. `parts` maps part names to the SHA-256 of names and contents of their files."""
+    """What a bundle is made of.
+
+    `parts` maps part names to the SHA-256 of names and contents of their files, `made_from` assets and their
+    partitions ("query_tower [2025-03-14]") to the digests of the versions that were taken; `base` is the as-of day of
+    the full training behind it, `code_version` that of this package.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     bundle_id: str
     as_of: date
+    base: date
     parent: str | None
     parts: dict[str, str]
+    made_from: dict[str, str]
+    code_version: str
     metrics: dict[str, JsonValue]
     config: ServingConfig
     source: str
@@ -70,10 +82,11 @@ class Bundle:
 
         Args:
             path: the directory that holds `manifest.json`.
-            verify: also read every part and compare its digest with the manifest's.
+            verify: also read every part, compare its digest with the manifest's, and the parts' lineages.
 
         Raises:
-            ActionableError: there is no readable manifest, a part is missing, or (with `verify`) was changed.
+            ActionableError: there is no readable manifest, a part is missing, or (with `verify`) was changed or does
+                not belong to the others.
         """
         again = "Materialize model_bundle again."
         try:
@@ -93,6 +106,7 @@ class Bundle:
                     f"Bundle {manifest.bundle_id} in {path} was changed after it was written: {', '.join(changed)}.",
                     again,
                 )
+            require_same(bundle.lineages)
         return bundle
 
     @property
@@ -103,6 +117,11 @@ class Bundle:
     def file(self, part: str) -> Path:
         """Returns the path of a part's file."""
         return self.path / part / PART_FILES[part]
+
+    @property
+    def lineages(self) -> dict[str, Lineage]:
+        """What each part goes back to."""
+        return {part: Lineage.read(self.path / part) for part in self.manifest.parts}
 
     @cached_property
     def lookups(self) -> Lookups:
@@ -125,25 +144,29 @@ def write_bundle(
     metrics: Mapping[str, JsonValue],
     config: ServingConfig,
     source: str,
+    made_from: Mapping[str, str],
 ) -> Manifest:
     """Copies parts into `target` and writes their manifest; equal content, day and config give an equal bundle id.
 
     Args:
         target: an empty or new directory; the caller gives a temporary one and renames it.
-        parts: part name to the folder that holds its file (`PART_FILES`); further files of a folder come along.
+        parts: part name to the folder that holds its file (`PART_FILES`) and its lineage; further files come along.
         as_of: the day the parts were trained on.
         parent: bundle id of the one it descends from, None for the first.
         metrics: what the evaluation measured.
         config: how it is meant to be served.
         source: the name of the raw-data source.
+        made_from: the versions of the assets behind the parts.
 
     Raises:
-        ActionableError: a part is missing, or its folder lacks its file.
+        ActionableError: a part is missing, its folder lacks its file, or two parts do not belong together.
     """
     for part, name in PART_FILES.items():
         if part not in parts or not (parts[part] / name).is_file():
             where = parts.get(part, "the given parts")
             raise ActionableError(f"A bundle needs {part}/{name}, which {where} lacks.", f"Materialize {part} again.")
+    lineages = {part: Lineage.read(folder) for part, folder in parts.items()}
+    require_same(lineages)
     for part, folder in parts.items():
         shutil.copytree(folder, target / part)
     digests = {part: digest_of(target / part) for part in sorted(parts)}
@@ -151,8 +174,11 @@ def write_bundle(
     manifest = Manifest(
         bundle_id=hashlib.sha256(identity.encode()).hexdigest()[:_ID_LENGTH],
         as_of=as_of,
+        base=date.fromisoformat(lineages["query_tower"].base),
         parent=parent,
         parts=digests,
+        made_from=dict(made_from),
+        code_version=version("rec_assets"),
         metrics=dict(metrics),
         config=config,
         source=source,

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,8 +12,9 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
 from rec_assets.errors import ActionableError
+from rec_assets.serving.graph import BUNDLE_ID
 from rec_assets.serving.model_config import BUNDLE_PARAMETER, RECOMMENDER, TOPOLOGIES, shape_of_one
-from rec_assets.serving.repository import live_version, remove, repository_path, switch
+from rec_assets.serving.repository import bundle_id, live_version, remove, repository_path, switch, versions
 from rec_assets.settings import Settings
 
 READY_TIMEOUT_S = 2.0
@@ -65,19 +67,25 @@ def rehearse(settings: Settings, version: int) -> None:
         pass
 
 
-def go_live(settings: Settings, version: int) -> None:
+def go_live(settings: Settings, version: int, users: Sequence[int] = ()) -> None:
     """Makes a published version the one that answers, forwards or back, without a failed request.
+
+    Args:
+        settings: where repository and server are.
+        version: as `publish` returned it.
+        users: who is asked about beside a stranger, in the rehearsal and once the version is live.
 
     Raises:
         ActionableError: as `rehearse`; what was live still is.
     """
     repository = repository_path(settings)
     before = live_version(repository)
-    with _rehearsal(settings, version):
+    expected = bundle_id(repository, version) if version in versions(repository) else None
+    with _rehearsal(settings, version, users):
         switch(repository, version)
         try:
             load(settings)
-            probe(settings)
+            probe(settings, users=users, expected=expected)
         except ActionableError:
             if before is None:
                 _remove(repository, LIVE)
@@ -88,14 +96,14 @@ def go_live(settings: Settings, version: int) -> None:
 
 
 @contextmanager
-def _rehearsal(settings: Settings, version: int) -> Iterator[None]:
+def _rehearsal(settings: Settings, version: int, users: Sequence[int] = ()) -> Iterator[None]:
     """Keeps a version loaded, under ensembles that nobody else asks, for as long as the block runs."""
     repository, names = repository_path(settings), [f"{name}{REHEARSAL}" for name in LIVE]
     switch(repository, version, REHEARSAL)
     try:
         try:
             load(settings, names)
-            probe(settings, REHEARSAL)
+            probe(settings, REHEARSAL, users, bundle_id(repository, version))
         except ActionableError:
             if is_ready(settings) and version != live_version(repository):
                 remove(repository, version)
@@ -119,13 +127,44 @@ def live_bundle_id(settings: Settings) -> str:
     return str(config.parameters[BUNDLE_PARAMETER].string_value)
 
 
-def probe(settings: Settings, suffix: str = "") -> None:
-    """Asks every topology about a stranger, which takes every stage; raises ActionableError if no list comes."""
+def answering_bundle(settings: Settings) -> str | None:
+    """Returns the id of the bundle that answers, None where none is loaded or the server is away."""
+    with suppress(ActionableError):
+        return live_bundle_id(settings)
+    return None
+
+
+def probe(settings: Settings, suffix: str = "", users: Sequence[int] = (), expected: str | None = None) -> None:
+    """Asks every topology about a stranger, which takes every stage, and about some users.
+
+    Args:
+        settings: where the server is.
+        suffix: to the names of the live ones, for a version on trial.
+        users: raw ids.
+        expected: the id of the bundle that has to answer.
+
+    Raises:
+        ActionableError: no list comes, the stranger's is empty, or another bundle answers.
+    """
     for topology in LIVE:
-        shape, name = shape_of_one(topology), topology + suffix
-        user = grpc.InferInput("user_id", shape, "INT32")
-        user.set_data_from_numpy(np.full(shape, _STRANGER, np.int32))
-        _ask(settings, "answer", lambda client: client.infer(name, [user], client_timeout=PROBE_TIMEOUT_S))  # noqa: B023
+        name = topology + suffix
+        for user in (_STRANGER, *users):
+            items, by = _ask(settings, "answer", partial(_answer, name=name, shape=shape_of_one(topology), user=user))
+            problem = None
+            if expected not in (None, by):
+                problem = f"{name} answered from bundle {by}, not {expected}."
+            elif user == _STRANGER and not items:
+                problem = f"{name} has nothing to recommend to a stranger."
+            if problem:
+                raise ActionableError(problem, "See Triton's log; what was live before still is.")
+
+
+def _answer(client: grpc.InferenceServerClient, name: str, shape: list[int], user: int) -> tuple[int, str]:
+    """Returns how many items a user is recommended, and the id of the bundle that says so."""
+    asked = grpc.InferInput("user_id", shape, "INT32")
+    asked.set_data_from_numpy(np.full(shape, user, np.int32))
+    answer = client.infer(name, [asked], client_timeout=PROBE_TIMEOUT_S)
+    return answer.as_numpy("ordered_ids").size, answer.as_numpy(BUNDLE_ID.name).item().decode()
 
 
 def _unavailable(settings: Settings) -> list[str]:

@@ -4,9 +4,9 @@ What the running server does about it is in `rec_assets.serving.control`.
 """
 
 import json
-import os
 import py_compile
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from rec_assets.errors import ActionableError
@@ -15,11 +15,13 @@ from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.model_config import TOPOLOGIES, VERSION_PARAMETER
 from rec_assets.serving.triton import BUNDLE_FILE
 from rec_assets.settings import Settings, get_settings
+from rec_assets.storage import link_tree
 
 MEMBERS = tuple(spec.name for spec in model_config.MEMBERS)
 COMMITTED = Path("triton_model_repository")
 _STAGING = ".staging"
 _BUNDLES = ".bundles"
+_NEWEST = ".newest_version"
 
 
 def repository_path(settings: Settings) -> Path:
@@ -42,17 +44,19 @@ def publish(
     Args:
         bundle: linked into the repository (copied to another disk), so that its artifact may go.
         repository: Triton's model repository, made if it does not exist.
-        version: its number, from 1; by default the one after the newest.
+        version: its number, from 1; by default the one after the newest that ever was: a server may still hold an old
+            one whose folder is gone.
         settings: gives the deployment knobs of `model_config.KNOBS`; by default the process's settings.
         instances: processes a model.
 
     Raises:
         ActionableError: the version exists already.
     """
-    version = version or max(versions(repository, complete=False), default=0) + 1
+    version = version or max([_newest_ever(repository), *versions(repository, complete=False)]) + 1
     if version in versions(repository, complete=False):
         raise ActionableError(f"Version {version} is already in {repository}.", "Publish without naming a version.")
     _keep(bundle, repository)
+    _replace(repository / _NEWEST, str(max(version, _newest_ever(repository))))
     # Relative to the version's folder: the repository can be mounted elsewhere.
     pointer = json.dumps({"path": f"../../{_BUNDLES}/{bundle.bundle_id}", "bundle_id": bundle.bundle_id}, indent=1)
     for spec in model_config.MEMBERS:
@@ -118,21 +122,31 @@ def bundle_path(repository: Path, version: int) -> Path:
 
 
 def bundle_id(repository: Path, version: int) -> str:
-    """Returns the id of the bundle behind a version."""
-    pointer = repository / MEMBERS[0] / str(version) / BUNDLE_FILE
+    """Returns the id of the bundle behind a version, of which only some models may be left."""
+    pointers = (repository / member / str(version) / BUNDLE_FILE for member in MEMBERS)
+    pointer = next(file for file in pointers if file.exists())
     return str(json.loads(pointer.read_text())["bundle_id"])
 
 
-def prune(repository: Path, keep: int) -> list[int]:
-    """Removes all but the newest `keep` versions, never the live one; returns what was removed.
+def version_of(repository: Path, name: str) -> int | None:
+    """Returns the newest whole version of the bundle with this id, None where there is none."""
+    return next((v for v in reversed(versions(repository)) if bundle_id(repository, v) == name), None)
 
-    A running server drops removed versions at the next load.
+
+def prune(repository: Path, keep: Collection[str]) -> list[int]:
+    """Removes all versions but the newest of each of these bundles and the live one; returns what was removed.
+
+    Versions and bundles that a killed run left half written go too. A running server drops removed versions at the
+    next load.
     """
-    live = live_version(repository)
-    every = versions(repository, complete=False)
-    removed = [version for version in every[: max(len(every) - keep, 0)] if version != live]
+    kept = {live_version(repository), *(version_of(repository, name) for name in keep)}
+    removed = [version for version in versions(repository, complete=False) if version not in kept]
     for version in removed:
         remove(repository, version)
+    used = {bundle_id(repository, version) for version in versions(repository)}
+    for folder in (repository / _BUNDLES).glob("*"):
+        if folder.name not in used:
+            shutil.rmtree(folder, ignore_errors=True)
     return removed
 
 
@@ -158,21 +172,18 @@ def write_committed(folder: Path = COMMITTED) -> None:
         (folder / name).write_text(text)
 
 
+def _newest_ever(repository: Path) -> int:
+    return int((repository / _NEWEST).read_text()) if (repository / _NEWEST).exists() else 0
+
+
 def _keep(bundle: Bundle, repository: Path) -> None:
     kept = repository / _BUNDLES / bundle.bundle_id
     if kept.exists():
         return
     partial = kept.with_suffix(".part")
     shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(bundle.path, partial, copy_function=_link)
+    link_tree(bundle.path, partial)
     partial.rename(kept)
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another disk, or one without hard links
-        shutil.copy2(source, target)
 
 
 def _replace(file: Path, text: str) -> None:

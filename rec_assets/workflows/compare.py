@@ -16,16 +16,18 @@ HOUR = 3600
 UNSEEN = 10_000_000  # no id, category or age of a real catalogue
 
 
-def largest_differences(workflows: Path) -> dict[str, float]:
+def largest_differences(workflows: Path, lookups: Lookups | None = None) -> dict[str, float]:
     """The largest absolute difference of each output column, over every known value, unknowns, -1 and nulls.
 
     Args:
         workflows: folder of the saved workflows and `lookups.npz`.
+        lookups: others to compare, which may know items that came after the fit.
     """
-    lookups = Lookups.load(workflows / "lookups.npz")
+    fitted = Lookups.load(workflows / "lookups.npz")
+    lookups = lookups or fitted
     differences: dict[str, float] = {}
     for part in SUBGRAPHS:
-        raw = _probes(part, lookups)
+        raw = _probes(part, fitted)
         workflow = nvt.Workflow.load(str(workflows / part))
         wanted = workflow.transform(Dataset(pd.DataFrame(raw))).to_ddf().compute()
         for column, values in _by_lookups(part, raw, lookups).items():

@@ -1,18 +1,23 @@
 """Three days after the full training of the session's pipeline: an ordinary one, one that judges it, an empty one."""
 
-import json
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import faiss
 import numpy as np
 import polars as pl
 import pytest
 from dagster import DagsterInstance
 
+from rec_assets.errors import ActionableError
 from rec_assets.local.dagster_home import prepare_dagster_home
 from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.client import Client
 from rec_assets.serving.graph_runner import load_stages, run
+from rec_assets.serving.lineage import Lineage
 from rec_assets.settings import Settings, get_settings
 from rec_assets.storage import ArtifactStore
 from rec_assets_tests.pipeline import Pipeline, settings_from
@@ -24,21 +29,23 @@ def day_after(settings: Settings, days: int) -> str:
     return (settings.as_of + timedelta(days=days)).isoformat()
 
 
-def materialize_day(job: str, day: str) -> None:
+def materialize_day(job: str, day: str, last: str = "") -> None:
+    """Runs a job for a day, or in one run for all days up to a last one, as a backfill does."""
     from rec_assets.definitions import defs
+    from rec_assets.pipeline import PARTITION_RANGE
 
     prepare_dagster_home(get_settings())
+    days = {"tags": dict(zip(PARTITION_RANGE, (day, last), strict=True))} if last else {"partition_key": day}
     with DagsterInstance.get() as instance:
-        assert defs.resolve_job_def(job).execute_in_process(instance=instance, partition_key=day).success
+        assert defs.resolve_job_def(job).execute_in_process(instance=instance, **days).success
 
 
 @pytest.fixture(scope="module")
 def finetuned(built_pipeline: Pipeline) -> Iterator[Pipeline]:
     with settings_from(built_pipeline.environment) as settings:
         first, second, empty = (day_after(settings, n) for n in (1, 2, 3))
-        for day in (first, second):
-            materialize_day("daily_data", day)
-            materialize_day("fine_tuning", day)
+        materialize_day("daily_data", first, second)
+        materialize_day("fine_tuning", first, second)
         for asset in ("joined_interactions", "masked_train_set"):
             rows = pl.read_parquet(built_pipeline.artifact(asset, second) / "rows.parquet")
             with built_pipeline.store.publish(asset, empty) as draft:
@@ -62,8 +69,8 @@ def vectors_by_item(folder: Path, items: Path) -> dict[int, bytes]:
 def test_a_fine_tune_goes_on_from_the_day_before_and_not_from_itself(finetuned: Pipeline) -> None:
     full, (first, second) = finetuned.day, (day_after(finetuned.settings, n) for n in (1, 2))
     for asset in ("finetuned_query_tower", "finetuned_dlrm"):
-        lineage = [json.loads((finetuned.artifact(asset, day) / "lineage.json").read_text()) for day in (first, second)]
-        assert lineage == [{"base": full, "parent": full}, {"base": full, "parent": first}]
+        lineages = [Lineage.read(finetuned.artifact(asset, day).path) for day in (first, second)]
+        assert [(one.base, one.parent) for one in lineages] == [(full, full), (full, first)]
 
 
 @pytest.mark.parametrize("model", [("two_tower_model", "finetuned_query_tower"), ("dlrm_model", "finetuned_dlrm")])
@@ -96,6 +103,59 @@ def test_a_day_again_gives_the_same_bytes_whatever_came_later(finetuned: Pipelin
     with settings_from(finetuned.environment):
         materialize_day("fine_tuning", first)
     assert {asset: finetuned.artifact(asset, first).digest for asset in assets} == before
+
+
+def test_nothing_that_is_later_than_a_day_changes_what_the_day_makes(finetuned: Pipeline) -> None:
+    """Rows are planted in the day after, and both days made again in one run, whose window holds them."""
+    first, second = (day_after(finetuned.settings, n) for n in (1, 2))
+    made = ["finetune_set", "daily_item_index", "finetuned_query_tower", "finetuned_dlrm", "finetuned_bundle"]
+    before = {(asset, day): finetuned.artifact(asset, day).digest for asset in made for day in (first, second)}
+    kept = {}
+    for asset in ("joined_interactions", "masked_train_set"):
+        kept[asset] = rows = pl.read_parquet(finetuned.artifact(asset, second) / "rows.parquet")
+        popular = rows["item_id"].mode().min()
+        with finetuned.store.publish(asset, second) as draft:
+            rows.with_columns(item_id=pl.lit(popular, pl.Int32)).write_parquet(draft.path / "rows.parquet")
+    with settings_from(finetuned.environment):
+        materialize_day("fine_tuning", first, second)
+        after = {key: finetuned.artifact(*key).digest for key in before}
+        for asset, rows in kept.items():
+            with finetuned.store.publish(asset, second) as draft:
+                rows.write_parquet(draft.path / "rows.parquet")
+        materialize_day("fine_tuning", first, second)
+    assert {key: digest for key, digest in after.items() if key[1] == first} == {
+        key: digest for key, digest in before.items() if key[1] == first
+    }
+    assert after["finetuned_bundle", second] != before["finetuned_bundle", second]
+    assert {key: finetuned.artifact(*key).digest for key in before} == before
+
+
+def test_a_day_that_is_rewritten_makes_what_was_made_from_it_stale(finetuned: Pipeline) -> None:
+    from dagster import AssetMaterialization, AssetSelection
+
+    from rec_assets import jobs
+    from rec_assets.definitions import defs
+    from rec_assets.freshness import out_of_date
+
+    first = day_after(finetuned.settings, 1)
+
+    def stale() -> set[str]:
+        with DagsterInstance.get() as instance:
+            selection = jobs.DAILY | jobs.FINETUNING - AssetSelection.assets("following_day_evaluation")
+            return {key.path[-1] for key in out_of_date(defs, instance, selection, [first])[0]}
+
+    def rewrite(version: str) -> None:
+        event = AssetMaterialization("raw_interactions", partition=first, tags={"dagster/data_version": version})
+        with DagsterInstance.get() as instance:
+            instance.report_runless_asset_event(event)
+
+    with settings_from(finetuned.environment) as settings:
+        prepare_dagster_home(settings)
+        before = stale()
+        rewrite("late rows")
+        late = stale()
+        materialize_day("daily_data", first)
+        assert {"joined_interactions", "finetune_set", "finetuned_dlrm", "finetuned_bundle"} <= late - before
 
 
 def test_the_judging_users_rows_of_the_day_are_not_learned_from(finetuned: Pipeline) -> None:
@@ -144,3 +204,66 @@ def test_the_bundle_descends_from_the_one_before_and_answers(finetuned: Pipeline
     known = set(two.catalogue()["item_id"])
     assert set(answer["ordered_ids"].tolist()) <= known
     assert set(later.tolist()) <= known
+
+
+def test_a_worse_a_corrupt_and_a_mixed_bundle_are_refused_with_the_reason(finetuned: Pipeline, tmp_path: Path) -> None:
+    from rec_assets.checks import hearing
+    from rec_assets.models.bundle_gates import try_gates
+    from rec_assets.serving.bundle import PART_FILES, write_bundle
+
+    first, second = (day_after(finetuned.settings, n) for n in (1, 2))
+    good = Bundle.open(finetuned.artifact("finetuned_bundle", second).path)
+    facts = good.manifest.model_dump(include={"as_of", "parent", "metrics", "source", "made_from"})
+    facts["config"] = good.manifest.config
+
+    def failed(bundle: Path) -> dict[str, str]:
+        judged = replace(hearing(finetuned.store, "finetuned_bundle", second), bundle=bundle)
+        return {gate.name: gate.told for gate in try_gates(judged) if not gate.passed}
+
+    assert failed(good.path) == {}
+    parts = {part: Path(shutil.copytree(good.path / part, tmp_path / part)) for part in PART_FILES}
+    vectors = np.load(parts["item_index"] / "vectors.npy")
+    popular = pl.read_parquet(parts["catalogue"] / "items.parquet")["item_id"]
+    worst_first = faiss.IndexIDMap2(faiss.IndexFlatIP(vectors.shape[1]))
+    worst_first.add_with_ids(-vectors[3:], popular.to_numpy().astype(np.int64))
+    faiss.write_index(worst_first, str(parts["item_index"] / "index.faiss"))
+    np.save(parts["item_index"] / "vectors.npy", -vectors)
+    write_bundle(tmp_path / "worse", parts, **facts)
+    worse = failed(tmp_path / "worse")
+    assert set(worse) >= {"not_worse_than_live"}
+    assert "the live bundle's is" in worse["not_worse_than_live"]
+
+    corrupt = Path(shutil.copytree(good.path, tmp_path / "corrupt"))
+    (corrupt / "dlrm" / "model.onnx").write_bytes(b"nothing")
+    assert "was changed after it was written: dlrm" in failed(corrupt)["parts_belong_together"]
+
+    other = Bundle.open(finetuned.artifact("finetuned_bundle", first).path)
+    mixed = {part: good.path / part for part in PART_FILES} | {"item_index": other.path / "item_index"}
+    with pytest.raises(ActionableError, match=r"(?s)catalogue has codes .*, but item_index has codes"):
+        write_bundle(tmp_path / "mixed", mixed, **facts)
+
+
+def test_every_day_is_promoted_without_a_hand_in_order_and_once(finetuned: Pipeline) -> None:
+    from dagster import RunRequest, build_sensor_context
+
+    from rec_assets.definitions import defs
+    from rec_assets.pipeline import promote
+
+    prepare_dagster_home(finetuned.settings)
+    sensor, job = defs.get_sensor_def("promotion_sensor"), defs.resolve_job_def("promote")
+    promoted: list[str] = []
+    with DagsterInstance.get() as instance:
+        cursor = None
+        for _ in range(8):
+            resources = {"artifacts": defs.resources["artifacts"]}  # type: ignore[index]
+            with build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
+                tick = sensor.evaluate_tick(context)
+            cursor = tick.cursor
+            for request in tick.run_requests or []:
+                assert isinstance(request, RunRequest)
+                assert job.execute_in_process(instance=instance, run_config=request.run_config).success
+                promoted.append(Client(finetuned.settings).recommend(1).bundle_id)
+    days = [day_after(finetuned.settings, n) for n in (1, 2, 3)]
+    promote(finetuned.settings, Bundle.open(finetuned.artifact("model_bundle").path).bundle_id)
+    # The full training was live already, and days that were made again are the same bundles.
+    assert promoted == [Bundle.open(finetuned.artifact("finetuned_bundle", day).path).bundle_id for day in days]

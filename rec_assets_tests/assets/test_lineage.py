@@ -14,7 +14,7 @@ def store(tmp_path: Path) -> ArtifactStore:
 
 def put(store: ArtifactStore, asset: str, day: str, base: str | None = None) -> Artifact:
     with store.publish(asset, day) as draft:
-        (draft.path / "lineage.json").write_text(json.dumps({"base": base or day}))
+        (draft.path / "lineage.json").write_text(json.dumps({"base": base or day, "towers": "t" + (base or day)}))
     return draft.published
 
 

@@ -11,7 +11,9 @@ from dagster import AssetKey, DagsterInstance, materialize
 
 from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.client import Client
+from rec_assets.serving.gates import find_verdict
 from rec_assets.serving.graph_runner import load_stages, run
+from rec_assets.serving.promotion import find_live
 from rec_assets.serving.repository import live_version, repository_path
 from rec_assets_tests.pipeline import Pipeline
 
@@ -19,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_everything_was_materialized(pipeline: Pipeline) -> None:
-    assert pipeline.materialized == 23
+    assert pipeline.materialized == 22
     days = [(pipeline.settings.start_date + timedelta(days=n)).isoformat() for n in range(5)]
     assert pipeline.store.partitions("raw_interactions")[:5] == days  # other tests add days
     assert pipeline.store.partitions("model_bundle") == [pipeline.day]
@@ -179,10 +181,14 @@ def test_seen_items_vanish_and_come_back_when_forgotten(pipeline: Pipeline) -> N
     assert client.recommend(user, "desktop", at).item_ids.tolist() == before
 
 
-def test_publishing_a_version_goes_live_on_the_running_server(pipeline: Pipeline) -> None:
-    version = json.loads((pipeline.artifact("triton_versions") / "version.json").read_text())
-    assert live_version(repository_path(pipeline.settings)) == version["version"]
-    assert Client(pipeline.settings).recommend(1).bundle_id == version["bundle_id"]
+def test_the_bundle_passed_its_gates_and_is_live_on_the_running_server(pipeline: Pipeline) -> None:
+    bundle = Bundle.open(pipeline.artifact("model_bundle").path)
+    live, verdict = find_live(pipeline.store), find_verdict(pipeline.store, bundle.bundle_id)
+    assert verdict is not None and verdict.passed and not verdict.reasons
+    assert live is not None and live.bundle_id == bundle.bundle_id
+    assert Client(pipeline.settings).recommend(1).bundle_id == bundle.bundle_id
+    versions = json.loads((pipeline.artifact("triton_versions", "all") / "versions.json").read_text())
+    assert versions[str(live_version(repository_path(pipeline.settings)))] == bundle.bundle_id
 
 
 def test_a_bad_day_fails_with_the_reason_and_leaves_the_day_before_it_readable(

@@ -14,6 +14,7 @@ from rec_assets.features.history import PADDING
 from rec_assets.features.signals import POPULARITY_SIGNALS
 from rec_assets.serving.bundle import PART_FILES, Bundle, ServingConfig, write_bundle
 from rec_assets.serving.graph import EMBEDDING_DIM, STAGES, local_name, tensor
+from rec_assets.serving.lineage import Lineage, codes_of
 from rec_assets.serving.lookups import FIRST_KNOWN, Lookups
 from rec_assets.serving.stages import Arrays
 
@@ -22,7 +23,7 @@ CATEGORIES = 4
 STYLES = 8
 
 
-def make_bundle(path: Path, seed: int = 0, items: int = 50, users: int = 20) -> Bundle:
+def make_bundle(path: Path, seed: int = 0, items: int = 50, users: int = 20, as_of: date = AS_OF) -> Bundle:
     """Writes and opens a bundle of `items` items (raw ids 10, 13, 16, …) and `users` users (raw ids 1 … users)."""
     rng = np.random.default_rng(seed)
     catalogue = make_catalogue(items)
@@ -44,10 +45,24 @@ def make_bundle(path: Path, seed: int = 0, items: int = 50, users: int = 20) -> 
         content = rng.normal(size=(2, lookups.size("item_id"), EMBEDDING_DIM)).astype(np.float32)
         np.savez(parts["multimodal"] / "embeddings.npz", image=content[0], text=content[1])
         np.savez(parts["signals"] / "signals.npz", **make_signals(catalogue, lookups, rng))
+        for part in parts.values():
+            lineage(lookups, seed).write(part)
         write_bundle(
-            path, parts, as_of=AS_OF, parent=None, metrics={"ndcg@10": 0.5}, config=ServingConfig(), source="retail"
+            path,
+            parts,
+            as_of=as_of,
+            parent=None,
+            metrics={"ndcg@10": 0.5},
+            config=ServingConfig(),
+            source="retail",
+            made_from={"query_tower [2025-03-14]": "ab12"},
         )
     return Bundle.open(path)
+
+
+def lineage(lookups: Lookups, seed: int) -> Lineage:
+    """Returns what the parts of one synthetic bundle go back to."""
+    return Lineage(base=AS_OF.isoformat(), workflow=f"workflow{seed}", towers=f"towers{seed}", codes=codes_of(lookups))
 
 
 def make_catalogue(items: int) -> pl.DataFrame:

@@ -6,12 +6,15 @@ import pytest
 
 from rec_assets.errors import ActionableError
 from rec_assets.serving.bundle import PART_FILES, Bundle, Manifest, ServingConfig, write_bundle
+from rec_assets.serving.lineage import Lineage
 from rec_assets_tests.serving.synthetic import AS_OF, make_bundle
 
 
-def write_again(bundle: Bundle, target: Path, **changes: object) -> Manifest:
-    facts = {"as_of": AS_OF, "parent": None, "metrics": {}, "config": ServingConfig(), "source": "retail"} | changes
-    return write_bundle(target, {part: bundle.path / part for part in PART_FILES}, **facts)  # type: ignore[arg-type]
+def write_again(bundle: Bundle, target: Path, parts: dict[str, Path] | None = None, **changes: object) -> Manifest:
+    facts = {"as_of": AS_OF, "parent": None, "metrics": {}, "config": ServingConfig(), "source": "retail"}
+    facts |= {"made_from": {}} | changes
+    parts = parts or {part: bundle.path / part for part in PART_FILES}
+    return write_bundle(target, parts, **facts)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -75,11 +78,40 @@ def test_a_folder_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
 def test_no_bundle_is_written_without_all_parts(tiny_bundle: Bundle, tmp_path: Path) -> None:
     parts = {part: tiny_bundle.path / part for part in PART_FILES if part != "dlrm"}
     facts = {"as_of": AS_OF, "parent": None, "metrics": {}, "config": ServingConfig(), "source": "retail"}
+    facts |= {"made_from": {}}
     with pytest.raises(ActionableError, match=r"needs dlrm/model\.onnx"):
         write_bundle(tmp_path / "new", parts, **facts)  # type: ignore[arg-type]
     assert not (tmp_path / "new").exists()
     with pytest.raises(ActionableError, match=r"needs dlrm/model\.onnx"):
         write_bundle(tmp_path / "new", parts | {"dlrm": tmp_path}, **facts)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "told"),
+    [
+        (
+            "query_tower",
+            {"workflow": "another"},
+            "catalogue has workflow workflow0 .*, but query_tower has workflow another",
+        ),
+        ("item_index", {"towers": "another"}, "has towers towers0 .*, but item_index has towers another"),
+        ("multimodal", {"codes": "another"}, "but multimodal has codes another"),
+    ],
+)
+def test_parts_that_do_not_belong_together_are_refused_and_both_are_named(
+    tiny_bundle: Bundle, copy: Path, tmp_path: Path, part: str, change: dict[str, str], told: str
+) -> None:
+    Lineage.read(copy / part).but(base="2025-03-21", **change).write(copy / part)
+    parts = {name: copy / name for name in PART_FILES}
+    with pytest.raises(ActionableError, match=f"(?s){told}.*of the full training of 2025-03-21"):
+        write_again(tiny_bundle, tmp_path / "mixed", parts=parts)
+    assert not (tmp_path / "mixed").exists()
+
+
+def test_a_part_that_says_nothing_of_its_making_is_refused(tiny_bundle: Bundle, copy: Path, tmp_path: Path) -> None:
+    (copy / "dlrm" / "lineage.json").unlink()
+    with pytest.raises(ActionableError, match="does not say what it was made from"):
+        write_again(tiny_bundle, tmp_path / "new", parts={name: copy / name for name in PART_FILES})
 
 
 def test_the_catalogue_has_titles_by_item_id(tiny_bundle: Bundle) -> None:

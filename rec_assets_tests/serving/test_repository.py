@@ -19,9 +19,11 @@ from rec_assets.serving.repository import (
     publish,
     remove,
     switch,
+    version_of,
     versions,
 )
 from rec_assets.settings import Settings
+from rec_assets_tests.serving.synthetic import make_bundle
 
 ROOT = Path(__file__).parents[2]
 
@@ -107,15 +109,35 @@ def test_switching_to_what_was_never_published_is_refused_and_lists_what_was(tmp
         switch(tmp_path, 4)
 
 
-@pytest.mark.parametrize(("live", "removed"), [(1, [2]), (2, [1]), (4, [1, 2])])
-def test_pruning_keeps_the_newest_and_the_live_one(
-    tiny_bundle: Bundle, tmp_path: Path, live: int, removed: list[int]
+def test_pruning_keeps_the_live_version_and_the_newest_of_what_is_asked_for(
+    tiny_bundle: Bundle, tmp_path: Path
 ) -> None:
-    for _ in range(4):
-        publish(tiny_bundle, tmp_path)
-    switch(tmp_path, live)
-    assert prune(tmp_path, keep=2) == removed
-    assert versions(tmp_path) == sorted({1, 2, 3, 4} - set(removed))
+    other = make_bundle(tmp_path / "other", seed=1)
+    models = tmp_path / "models"
+    for bundle in (tiny_bundle, tiny_bundle, other, tiny_bundle):
+        publish(bundle, models)
+    switch(models, 1)
+    assert prune(models, [tiny_bundle.bundle_id]) == [2, 3]
+    assert versions(models) == [1, 4]
+    assert (version_of(models, tiny_bundle.bundle_id), version_of(models, other.bundle_id)) == (4, None)
+    assert {folder.name for folder in (models / ".bundles").iterdir()} == {tiny_bundle.bundle_id}
+
+
+def test_a_number_is_never_given_twice(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    switch(tmp_path, publish(tiny_bundle, tmp_path))
+    remove(tmp_path, publish(tiny_bundle, tmp_path))
+    assert publish(tiny_bundle, tmp_path) == 3
+
+
+def test_what_a_killed_run_left_is_pruned(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    switch(tmp_path, publish(tiny_bundle, tmp_path))
+    publish(tiny_bundle, tmp_path)
+    shutil.rmtree(tmp_path / "dlrm_ranking" / "2")
+    shutil.rmtree(tmp_path / STAGES[0].name / "2")
+    (tmp_path / ".bundles" / "4f2a.part").mkdir()
+    assert prune(tmp_path, []) == [2]
+    assert versions(tmp_path, complete=False) == [1]
+    assert [folder.name for folder in (tmp_path / ".bundles").iterdir()] == [tiny_bundle.bundle_id]
 
 
 def test_a_bundle_stays_in_the_repository_as_long_as_a_version_needs_it(tiny_bundle: Bundle, tmp_path: Path) -> None:

@@ -1,0 +1,24 @@
+"""Who judges the models of a day: users whose rows of that day no model of it learns from."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+
+def judging_users(user_ids: npt.NDArray[np.int32], share: float, seed: int) -> npt.NDArray[np.int32]:
+    """Draws so large a share of the users of a day [n]; sorted raw ids."""
+    users = np.unique(user_ids)
+    return users[np.random.default_rng(seed).random(len(users)) < share]
+
+
+def judges_of(joined_day: Path, share: float, seed: int) -> npt.NDArray[np.int32]:
+    """Draws the judging users of a day's joined rows."""
+    return judging_users(pl.read_parquet(joined_day, columns=["user_id"])["user_id"].to_numpy(), share, seed)
+
+
+def rows_to_learn(masked_day: Path, joined_day: Path, judges: npt.NDArray[np.int32]) -> pl.DataFrame:
+    """The masked rows of a day without those of its judges; the joined rows, in the same order, say whose they are."""
+    users = pl.read_parquet(joined_day, columns=["user_id"])["user_id"]
+    return pl.read_parquet(masked_day).filter(~users.is_in(judges.tolist()))

@@ -1,0 +1,19 @@
+"""How far an exported model is from the one it was exported from: measured once, kept beside the file."""
+
+import json
+from pathlib import Path
+
+FILE = "export.json"
+LARGEST_DIFFERENCE = "largest_difference_from_tensorflow"
+
+
+def write_difference(folder: Path, difference: float) -> dict[str, float]:
+    """Keeps the largest difference of any output, and returns it as metadata."""
+    measured = {LARGEST_DIFFERENCE: difference}
+    (folder / FILE).write_text(json.dumps(measured))
+    return measured
+
+
+def read_difference(folder: Path) -> float:
+    """Reads what `write_difference` kept."""
+    return float(json.loads((folder / FILE).read_text())[LARGEST_DIFFERENCE])

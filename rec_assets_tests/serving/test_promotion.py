@@ -1,0 +1,215 @@
+"""Bundles go live and back on the real Triton, under load, and what must not go live does not."""
+
+import shutil
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from rec_assets.errors import ActionableError
+from rec_assets.local.triton import Triton
+from rec_assets.serving import control
+from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.client import Client
+from rec_assets.serving.gates import GATES, gate, save_verdict
+from rec_assets.serving.graph_runner import load_stages, run
+from rec_assets.serving.model_config import ENSEMBLE, RECOMMENDER
+from rec_assets.serving.promotion import Live, choose, find_live, known_bundles, live_path, promote
+from rec_assets.serving.repository import bundle_path, live_version, publish, repository_path, versions
+from rec_assets.settings import Settings
+from rec_assets.storage import ArtifactStore
+from rec_assets_tests.serving.synthetic import AS_OF, make_bundle
+
+AT = 1_741_977_000
+USERS = (1, 5, 7, 999_999)
+
+
+def silent(_: str) -> None:
+    """Reports nothing."""
+
+
+def add(store: ArtifactStore, number: int, items: int = 50, failed: str = "", judged: bool = True) -> Bundle:
+    """Publishes a bundle of its own day; another number of items is another vocabulary, as of a full training."""
+    day = AS_OF + timedelta(days=number)
+    with store.publish("model_bundle" if items != 50 else "finetuned_bundle", day.isoformat()) as draft:
+        shutil.rmtree(draft.path)
+        made = make_bundle(draft.path, seed=number, items=items, as_of=day)
+    if judged:
+        gates = [gate(name, name != failed, "0.1 is below 0.2" if name == failed else "fine") for name in GATES]
+        save_verdict(store, made.bundle_id, gates)
+    return Bundle.open(store.get("model_bundle" if items != 50 else "finetuned_bundle", day.isoformat()).path)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArtifactStore:
+    return ArtifactStore(tmp_path / "artifacts")
+
+
+@pytest.fixture(scope="module")
+def promoted(shop: Settings, shop_bundle: Bundle) -> Iterator[Settings]:
+    """The shop's server; afterwards its own bundle is live again."""
+    yield shop
+    control.go_live(shop, publish(shop_bundle, repository_path(shop), settings=shop))
+
+
+@pytest.fixture(scope="module")
+def days(promoted: Settings, tmp_path_factory: pytest.TempPathFactory) -> tuple[ArtifactStore, list[Bundle]]:
+    """A store with fine-tunes of three days and a full training with more items, all passed."""
+    store = ArtifactStore(tmp_path_factory.mktemp("days"))
+    return store, [add(store, 1), add(store, 2), add(store, 3, items=60), add(store, 4)]
+
+
+@pytest.mark.slow
+def test_under_load_every_answer_is_of_exactly_one_bundle_and_none_fails(
+    promoted: Settings, days: tuple[ArtifactStore, list[Bundle]], shop_bundle: Bundle
+) -> None:
+    store, (one, two, full, four) = days
+    expected = {
+        bundle.bundle_id: run(load_stages(bundle, promoted), {"user_id": USERS, "timestamp": [AT] * len(USERS)})
+        for bundle in (shop_bundle, one, two, full, four)
+    }
+    done, errors, seen = threading.Event(), [], set()
+
+    def user(number: int) -> int:
+        """Asks until it is over; says how many answers it got."""
+        client, asked = Client(promoted, (RECOMMENDER, ENSEMBLE)[number % 2]), 0
+        while not done.is_set():
+            place = asked % len(USERS)
+            try:
+                answer = client.recommend(USERS[place], None, AT)
+                made = expected[answer.bundle_id]
+                mine = slice(made["row_splits"][place], made["row_splits"][place + 1])
+                np.testing.assert_array_equal(answer.item_ids, made["ordered_ids"][mine])
+                np.testing.assert_allclose(answer.scores, made["ordered_scores"][mine], rtol=1e-4, atol=1e-6)
+                seen.add(answer.bundle_id)
+            except Exception as error:
+                errors.append(error)
+            asked += 1
+            done.wait(0.02)  # leaves the processor to the server, which has models to load
+        return asked
+
+    wanted = [one, two, "previous", two, full, "previous", full, four, "previous", four]
+    with ThreadPoolExecutor(4) as threads:
+        asking = [threads.submit(user, number) for number in range(4)]
+        try:
+            live = [
+                promote(store, promoted, one if isinstance(one, str) else one.bundle_id, silent).bundle_id
+                for one in wanted
+            ]
+        finally:
+            done.set()
+        answers = sum(task.result() for task in asking)
+    assert not errors, errors[:3]
+    assert live == [b.bundle_id for b in (one, two, one, two, full, two, full, four, full, four)]
+    assert seen >= set(live)
+    assert answers > 200
+
+
+@pytest.mark.slow
+def test_the_record_says_what_is_live_and_holds_it_and_two_versions_stay_loaded(
+    promoted: Settings, days: tuple[ArtifactStore, list[Bundle]]
+) -> None:
+    store, (one, two, *_) = days
+    promote(store, promoted, one.bundle_id, silent)
+    live = promote(store, promoted, two.bundle_id[:6], silent)
+    assert (live.bundle_id, live.as_of, live.before[0]) == (two.bundle_id, two.manifest.as_of, one.bundle_id)
+    assert find_live(store) == live
+    held = live_path(store)
+    assert held is not None and Bundle.open(held, verify=True).manifest == two.manifest
+    folder = repository_path(promoted)
+    assert live_version(folder) == live.version
+    assert {bundle_path(folder, v).name for v in versions(folder)} == {one.bundle_id, two.bundle_id}
+    assert promote(store, promoted, two.bundle_id, silent) == live, "promoting it again changes nothing"
+    server = psutil.Process(Triton(promoted).status().pid)
+    loaded = [" ".join(child.cmdline()) for child in server.children()]
+    assert len([command for command in loaded if f"{folder}/graph_runner/" in command]) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("harm", ["corrupt", "worse", "unjudged", "broken"])
+def test_what_must_not_go_live_does_not_and_the_reason_is_told(
+    promoted: Settings, days: tuple[ArtifactStore, list[Bundle]], harm: str
+) -> None:
+    store, (one, *_) = days
+    live = promote(store, promoted, one.bundle_id, silent)
+    number = 10 + len(harm)
+    bad = add(store, number, failed="not_worse_than_live" if harm == "worse" else "", judged=harm != "unjudged")
+    if harm == "corrupt":
+        with (bad.path / "dlrm" / "model.onnx").open("ab") as file:
+            file.write(b"\0")
+    if harm == "broken":
+        bad = break_tower(store, number)
+    reasons = {
+        "corrupt": "was changed after it was written: dlrm",
+        "worse": "did not pass its gates:\n  not_worse_than_live: 0.1 is below 0.2",
+        "unjudged": "was never judged",
+        "broken": r"graph_runner version \d+: .*cannot be loaded as an ONNX model",
+    }
+    with pytest.raises(ActionableError, match=reasons[harm]):
+        promote(store, promoted, bad.bundle_id, silent)
+    assert find_live(store) == live
+    assert Client(promoted).recommend(5).bundle_id == one.bundle_id
+    shutil.rmtree(store.folder("finetuned_bundle", (AS_OF + timedelta(days=number)).isoformat()))
+
+
+def break_tower(store: ArtifactStore, number: int) -> Bundle:
+    """A bundle that is whole and passed, and that no server can load."""
+    from rec_assets.serving.bundle import PART_FILES, write_bundle
+
+    day = AS_OF + timedelta(days=number)
+    made = Bundle.open(store.get("finetuned_bundle", day.isoformat()).path)
+    with store.publish("finetuned_bundle", day.isoformat()) as draft:
+        parts = {part: shutil.copytree(made.path / part, draft.path / ".." / f".{part}") for part in PART_FILES}
+        (parts["query_tower"] / "model.onnx").write_bytes(b"no model")
+        facts = {"parent": None, "metrics": {}, "config": made.manifest.config, "source": "retail", "made_from": {}}
+        write_bundle(draft.path, parts, as_of=day, **facts)
+        for folder in parts.values():
+            shutil.rmtree(folder)
+    bundle = Bundle.open(store.get("finetuned_bundle", day.isoformat()).path)
+    save_verdict(store, bundle.bundle_id, [gate(name, True, "fine") for name in GATES])
+    return bundle
+
+
+@pytest.mark.slow
+def test_a_second_promotion_waits_for_the_first(promoted: Settings, days: tuple[ArtifactStore, list[Bundle]]) -> None:
+    store, (one, two, *_) = days
+    told: list[str] = []
+    with ThreadPoolExecutor(2) as threads:
+        both = [threads.submit(promote, store, promoted, b.bundle_id, told.append) for b in (one, two)]
+        records = [task.result() for task in both]
+    assert find_live(store) in records
+    last = max(records, key=lambda record: told.index(f"Bundle {record.bundle_id} is live"))
+    assert Client(promoted).recommend(5).bundle_id == last.bundle_id
+    # All lines of one come before all of the other.
+    switches = [line.split()[1] for line in told if line.startswith("Bundle")]
+    assert switches in ([one.bundle_id] * 2 + [two.bundle_id] * 2, [two.bundle_id] * 2 + [one.bundle_id] * 2)
+
+
+def test_bundles_are_listed_newest_first_and_found_by_how_they_begin(store: ArtifactStore, tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    first, second = add(store, 1), add(store, 2, failed="better_than_popularity")
+    assert [one.bundle_id for one in known_bundles(store, settings)] == [second.bundle_id, first.bundle_id]
+    assert choose(store, settings, first.bundle_id[:5]).bundle_id == first.bundle_id
+    assert choose(store, settings, "newest").bundle_id == first.bundle_id, "the newest that passed"
+    for wanted, complaint in (("zzz", "There is no bundle that begins"), ("previous", "No bundle was live before")):
+        with pytest.raises(ActionableError, match=complaint):
+            choose(store, settings, wanted)
+
+
+def test_without_a_server_nothing_is_promoted_and_the_way_out_is_named(store: ArtifactStore, tmp_path: Path) -> None:
+    from rec_assets_tests.servers import free_port
+
+    bundle = add(store, 1)
+    with pytest.raises(ActionableError, match=r"(?s)could not load.*rec up"):
+        promote(store, Settings(home=tmp_path, triton_grpc_port=free_port()), bundle.bundle_id, silent)
+    assert find_live(store) is None
+
+
+def test_the_record_is_read_as_it_was_written() -> None:
+    live = Live(bundle_id="ab", as_of=date(2025, 3, 14), version=3, promoted_at="2025-03-15T02:20:00Z", before=["cd"])
+    assert Live.model_validate_json(live.model_dump_json()) == live
