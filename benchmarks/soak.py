@@ -7,9 +7,10 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
@@ -139,8 +140,9 @@ def write_features(
     items.write_parquet(folder / "items.parquet")
     people = pl.DataFrame({"user_id": users}).with_columns(age=30, gender=0, top_category=-1).cast(pl.Int32)
     people.with_columns(event_timestamp=moment).write_parquet(folder / "users.parquet")
-    online.apply(settings, folder / "users.parquet", folder / "items.parquet")
-    online.materialize(settings, at - timedelta(days=1), at, [ITEM_VIEW])
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # Feast shows its progress
+        online.apply(settings, folder / "users.parquet", folder / "items.parquet")
+        online.materialize(settings, at - timedelta(days=1), at, [ITEM_VIEW])
 
 
 @contextmanager
@@ -211,7 +213,7 @@ def main(
         with TemporaryDirectory(dir=settings.home) as scratch, shop(settings, Path(scratch)) as (own, bundle):
             soak = Soak(own, bundle, users, Path(scratch))
             log = soak.run(minutes, clients)
-            show(Console(), log, 60 * minutes)
+            show(Console(width=120), log, 60 * minutes)
     except ActionableError as error:
         Console(stderr=True).print(str(error), style="red")
         raise typer.Exit(1) from error

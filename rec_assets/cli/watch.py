@@ -11,8 +11,9 @@ def watch() -> None:
     from rec_assets.local import watching
 
     logging.basicConfig(format="%(asctime)s %(message)s")
-    say("Watching; Ctrl-C ends it, and leaves the servers alone.")
+    settings = load_settings()
     try:
-        watching.watch(load_settings(), Event())
+        say("Watching; Ctrl-C ends it, and leaves the servers alone.")
+        watching.watch(settings, Event())
     except KeyboardInterrupt:
         return

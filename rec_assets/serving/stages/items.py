@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.features import online
+from rec_assets.features.online_reader import OnlineReader
+from rec_assets.features.views import ITEM_VIEW
 from rec_assets.realtime.valkey import connect_for_requests
 from rec_assets.serving.breaker import valkey_breaker
 from rec_assets.serving.bundle import Bundle
@@ -38,13 +40,12 @@ class ItemLookup:
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "ItemLookup":
         """Reads the catalogue and the online store, and from then on follows the store from a thread of its own."""
-        store = online.open_store(settings, online.BULK_TIMEOUT)
         client = connect_for_requests(settings, online.ONLINE_DB)
         consequence = "The online store is away, item features are those read last"
         stage = cls(
             ItemTable.of(bundle),
             lambda: client.get(online.ITEM_VERSION),
-            lambda ids: online.read_items(store, ids),
+            OnlineReader(settings, ITEM_VIEW, online.BULK_TIMEOUT),
             Outage("item_features", consequence, valkey_breaker(settings)),
         )
         stage.refresh(pause_s=0)

@@ -96,7 +96,8 @@ class Retrieval:
     def _with_history(
         self, items: Array, scores: Array, history: Array, queries: Vectors, vectors: Vectors
     ) -> tuple[Array, Array]:
-        own = np.where(history < len(vectors), history, np.int32(NOTHING))
+        longest = (history != NOTHING).any(axis=0).sum()  # most histories are far from full
+        own = np.where(history < len(vectors), history, np.int32(NOTHING))[:, :longest]
         own = np.where(self._has_vector[own], own, np.int32(NOTHING))
         own_scores = (vectors[own] @ queries[:, :, None])[..., 0]
         return with_history(items, scores, own, own_scores, self._topk)
