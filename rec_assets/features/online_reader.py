@@ -4,6 +4,7 @@
 as long as the read. The definitions are this project's own and known here.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,10 @@ class OnlineReader:
         self._view: Any = next(one for one in feast_objects(nowhere, nowhere) if one.name == view)
         self._features = _FEATURES[view]
         self._config = open_store(settings, timeout).config
-        self._store: Any = RedisOnlineStore()  # type: ignore[no-untyped-call]
-        self._key_of = lambda number: EntityKey(join_keys=[_KEYS[view]], entity_values=[Value(int64_val=number)])
+        self._store = RedisOnlineStore()
+        self._key_of: Callable[[int], Any] = lambda number: EntityKey(
+            join_keys=[_KEYS[view]], entity_values=[Value(int64_val=number)]
+        )
 
     def __call__(self, ids: Ids) -> OnlineRows:
         """Reads the features of ids [n] in one round trip; raises what Feast and Redis raise."""
