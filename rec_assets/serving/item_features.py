@@ -35,7 +35,10 @@ class ItemTable:
     @classmethod
     def of(cls, bundle: Bundle) -> "ItemTable":
         """Returns what the bundle's catalogue says."""
-        catalogue = bundle.catalogue()
+        import polars as pl
+
+        # Without the titles, which would be most of it.
+        catalogue = pl.read_parquet(bundle.file("catalogue"), columns=["item_id", *ITEM_FEATURES]).sort("item_id")
         unknown = OnlineRows.missing(1, ITEM_FEATURES).columns
         columns = {
             name: np.append(catalogue[name].to_numpy().astype(dtype), unknown[name])
