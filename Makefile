@@ -26,8 +26,8 @@ lint: $(VENV)/.ready ## Format, lint and types.
 	$(RUN)/ruff check .
 	$(RUN)/mypy
 
-bench: $(VENV)/.ready ## Request latency of the running server, stage by stage.
-	$(RUN)/python benchmarks/ensemble_latency.py
+bench: $(VENV)/.ready ## What a request costs on the running server, beside the reference's design.
+	$(RUN)/python -m benchmarks.request_latency
 
 lock: $(VENV)/bin/uv ## Resolves requirements/lock.txt anew from pyproject.toml.
 	$(VENV)/bin/uv pip compile --quiet --python $(RUN)/python --all-extras pyproject.toml --no-header --no-annotate \

@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 from dagster import (
     AssetCheckExecutionContext,
@@ -18,6 +19,7 @@ from dagster import (
 from rec_assets.assets.evaluation import METRICS_FILE, model_evaluation
 from rec_assets.assets.lineage import lineage_of
 from rec_assets.assets.preprocessing import ROWS, nvt_workflows
+from rec_assets.assets.training import faiss_index
 from rec_assets.partitions import MODEL_DAYS, daily, window
 from rec_assets.resources import Artifacts
 from rec_assets.seeds import judges_seed, seed_for
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 # Where the item table of a bundle's day is.
 KNOWN = {"model_bundle": "training_set", "finetuned_bundle": "finetune_set"}
+QUERIES = 200
 
 
 def _metric(artifact: Artifact, method: str, metric: str) -> float:
@@ -113,6 +116,20 @@ def hearing(store: ArtifactStore, asset: str, day: str) -> "Hearing":
     )
 
 
+@asset_check(asset=faiss_index, partitions_def=daily, blocking=True)
+def index_finds_what_exact_search_finds(context: AssetCheckExecutionContext, artifacts: Artifacts) -> AssetCheckResult:
+    """The index finds the items of the largest inner products, all but some where the catalogue is large."""
+    from rec_assets.models.item_index import DEPTH, LEAST_RECALL, ItemVectors, read_index, recall_against_exact
+    from rec_assets.models.tower_vectors import INDEX
+
+    day, store = context.partition_key, artifacts.store()
+    items = ItemVectors.load(store.get("item_embeddings", day) / "item_vectors.npz")
+    index = read_index(store.get("faiss_index", day) / INDEX)
+    queries = items.vectors[np.random.default_rng(1).permutation(len(items.vectors))[:QUERIES]]
+    recall = recall_against_exact(index, items, queries, DEPTH)
+    return AssetCheckResult(passed=recall >= LEAST_RECALL, metadata={f"recall@{DEPTH}": recall, "wanted": LEAST_RECALL})
+
+
 def _live_before(store: ArtifactStore, day: str) -> Path | None:
     """The live bundle's directory, unless it has learned what the day's judges chose since."""
     from rec_assets.serving.promotion import find_live, live_path
@@ -121,4 +138,9 @@ def _live_before(store: ArtifactStore, day: str) -> Path | None:
     return None if live is None or live.as_of > date.fromisoformat(day) else live_path(store)
 
 
-ALL = [export_equals_nvtabular, ranking_keeps_the_retrieval_order, *(bundle_gates(asset) for asset in KNOWN)]
+ALL = [
+    export_equals_nvtabular,
+    index_finds_what_exact_search_finds,
+    ranking_keeps_the_retrieval_order,
+    *(bundle_gates(asset) for asset in KNOWN),
+]

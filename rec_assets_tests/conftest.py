@@ -2,10 +2,13 @@
 
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
+import polars as pl
 import pytest
 import redis
 
+from rec_assets.features import online
 from rec_assets.local.dagster_home import prepare_dagster_home
 from rec_assets.local.supervision import services
 from rec_assets.serving import repository
@@ -13,7 +16,7 @@ from rec_assets.serving.bundle import Bundle
 from rec_assets.settings import Settings
 from rec_assets_tests.pipeline import Pipeline, environment, settings_from
 from rec_assets_tests.servers import free_port, running_valkey
-from rec_assets_tests.serving.synthetic import make_bundle
+from rec_assets_tests.serving.synthetic import make_bundle, write_features
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +45,8 @@ def shop(shop_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Itera
     settings = Settings.model_validate({"home": home, "retrieval_topk": 30, "ranking_topk": 10, **ports})
     models = repository.repository_path(settings)
     repository.switch(models, repository.publish(shop_bundle, models, settings=settings))
+    # The views are known before the server starts, which looks for new ones once a minute. Valkey has no features.
+    online.apply(settings, *write_features(shop_bundle, home, datetime(2025, 3, 1, tzinfo=UTC), pl.col("price")))
     with services(settings):
         yield settings
 

@@ -1,6 +1,8 @@
 """`rec …`, as a person meets it."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -51,6 +53,16 @@ def test_help_needs_none_of_the_heavy_libraries() -> None:
     heavy = {"numpy", "polars", "tritonclient", "redis", "dagster", "pydantic_settings"}
     code = f"import sys, rec_assets.cli; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_watching_goes_on_until_ctrl_c(tmp_path: Path) -> None:
+    ports = {f"REC_{port.upper()}": str(free_port()) for port in PORTS}
+    command, variables = [f"{sys.prefix}/bin/rec", "watch"], os.environ | ports | {"REC_HOME": str(tmp_path)}
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and "Ctrl-C" in process.stdout.readline()
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
 
 
 def test_help_lists_every_command_with_an_example(closed: Rec) -> None:

@@ -135,7 +135,7 @@ def feature_store(context: AssetExecutionContext, artifacts: Artifacts) -> Mater
     return publish(context, artifacts, write)
 
 
-@asset(**COMMON, kinds={"feast", "redis"}, partitions_def=daily, deps=[feature_store])
+@asset(**{**COMMON, "code_version": "2"}, kinds={"feast", "redis"}, partitions_def=daily, deps=[feature_store])
 def online_features(
     context: AssetExecutionContext,
     artifacts: Artifacts,

@@ -5,7 +5,7 @@ Commands import what they need when they run, so that help comes at once.
 
 import typer
 
-from rec_assets.cli import activity, bundles, demo, recommend, servers
+from rec_assets.cli import activity, bundles, demo, recommend, servers, watch
 from rec_assets.cli.console import ExplainingGroup
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command(epilog="Example: REC_VALKEY_PORT=7390 rec up")(servers.up)
 app.command()(servers.down)
 app.command(epilog="Example: rec status && echo all is well")(servers.status)
+app.command()(watch.watch)
 app.command(epilog="Example: rec recommend 42 --device mobile --at 2025-03-14T18:30 -k 10")(recommend.recommend)
 app.command(epilog="Example: rec seen 42 1201 733 --bought")(activity.seen)
 app.command(epilog="Example: rec flush 42")(activity.flush)

@@ -106,11 +106,12 @@ def dev() -> None:
 
     from rec_assets.local import supervision
     from rec_assets.local.dagster_home import prepare_dagster_home
+    from rec_assets.local.watching import watching
 
     settings = load_settings()
     prepare_dagster_home(settings)
     os.environ["REC_HOME"] = str(settings.home.absolute())
-    with supervision.services(settings):
+    with supervision.services(settings), watching(settings):
         say("Dagster's UI comes up at http://127.0.0.1:3000 — Ctrl-C ends it and the servers.")
         try:
             subprocess.run([f"{sys.prefix}/bin/dagster", "dev", "-w", "workspace.yaml"], check=False)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,9 @@ ONLINE_DB = 0
 CONNECT_TIMEOUT = 0.05
 REQUEST_TIMEOUT = 0.1  # a request rather goes without features than waits
 BULK_TIMEOUT = 10.0  # seconds, for whole catalogues and materialisation
+# Another value whenever item features were written: readers that keep a copy look here. Drawn and not counted, so that
+# a store that lost its data never says again what it said before.
+ITEM_VERSION = "item_features:version"
 _REGISTRY_AGE = 60  # seconds until a running process sees newly applied views
 
 Ids = npt.NDArray[np.integer[Any]]
@@ -101,7 +105,7 @@ def materialize(settings: Settings, start: datetime, end: datetime, views: Seque
     """Writes the newest row of each entity between two moments (UTC) to the online store.
 
     Feast never replaces a row by an older one or one as old: repeating a day changes nothing, and neither does a
-    corrected day whose `event_timestamp` stayed the same.
+    corrected day whose `event_timestamp` stayed the same. Where items were written, `ITEM_VERSION` changes afterwards.
 
     Args:
         settings: where Valkey is reached.
@@ -118,7 +122,11 @@ def materialize(settings: Settings, start: datetime, end: datetime, views: Seque
         store = open_store(settings, BULK_TIMEOUT)
         # Feast leaves the end out, and a day's features carry the moment it ends.
         after = end + timedelta(microseconds=1)
-        store.materialize(start, after, feature_views=list(views or (USER_VIEW, ITEM_VIEW)))
+        written = list(views or (USER_VIEW, ITEM_VIEW))
+        store.materialize(start, after, feature_views=written)
+        if ITEM_VIEW in written:
+            with redis.Redis(settings.host, settings.valkey_port, ONLINE_DB, socket_timeout=BULK_TIMEOUT) as client:
+                client.set(ITEM_VERSION, uuid4().hex)
     except (redis.ConnectionError, redis.TimeoutError) as error:
         raise ActionableError(
             f"Valkey does not answer at {settings.host}:{settings.valkey_port} ({error}).", "Start it with `rec up`."

@@ -16,7 +16,6 @@ DAY_SECONDS = 24 * 60 * 60
 WEEK, MONTH = 7, 28
 HISTORY_SIGNALS = ("times_chosen", "days_since", "times_in_category_l2", "times_in_category_l1", "history_length")
 POPULARITY_SIGNALS = ("popularity_week", "popularity_month")
-CHUNK = 1 << 22  # comparisons held at a time
 
 Floats = npt.NDArray[np.float32]
 
@@ -49,27 +48,45 @@ def history_signals(
         log(1 + times the item, its level-2 and its level-1 category were chosen), log(1 + days since the item was; of
         a user who never chose it 0, which times_chosen tells apart) and log(1 + length of the history).
     """
-    result = {name: np.empty(len(item_ids), np.float32) for name in HISTORY_SIGNALS}
-    lengths = (histories.item_ids != PADDING).sum(axis=1)
-    longest = max(1, int(lengths.max(initial=0)))  # most histories are far from full
-    step = max(1, CHUNK // longest)
-    for start in range(0, len(item_ids), step):
-        part = slice(start, start + step)
-        owner, items = owners[part], item_ids[part, None]
-        past = histories.item_ids[owner, :longest]
-        chosen = (past == items) & (past != PADDING)
-        # Padding has the category of no item, by the item table's convention, but may share it with padding candidates.
-        in_l2 = (categories.l2[past] == categories.l2[items]) & (past != PADDING)
-        in_l1 = (categories.l1[past] == categories.l1[items]) & (past != PADDING)
-        latest = np.where(chosen, histories.timestamps[owner, :longest], 0).max(axis=1)
-        days = np.where(latest > 0, now[owner] - latest, 0) / DAY_SECONDS
-        for name, values in zip(
-            HISTORY_SIGNALS,
-            (chosen.sum(axis=1), days, in_l2.sum(axis=1), in_l1.sum(axis=1), lengths[owner]),
-            strict=True,
-        ):
-            result[name][part] = np.log1p(values)
-    return result
+    there = histories.item_ids != PADDING
+    past_owners, past = np.nonzero(there)[0], histories.item_ids[there]
+    lengths = there.sum(axis=1)
+    times, first = _occurrences(past_owners, past, owners, item_ids)
+    # Newest first, so that the first occurrence is the latest.
+    latest = np.append(histories.timestamps[there], 0)[first]
+    values = {
+        "times_chosen": times,
+        "days_since": np.where(times > 0, now[owners] - latest, 0) / DAY_SECONDS,
+        "times_in_category_l2": _occurrences(past_owners, categories.l2[past], owners, categories.l2[item_ids])[0],
+        "times_in_category_l1": _occurrences(past_owners, categories.l1[past], owners, categories.l1[item_ids])[0],
+        "history_length": lengths[owners],
+    }
+    return {name: np.log1p(values[name]).astype(np.float32) for name in HISTORY_SIGNALS}
+
+
+def _occurrences(
+    past_owners: npt.NDArray[np.integer[Any]],
+    past: npt.NDArray[np.integer[Any]],
+    owners: npt.NDArray[np.integer[Any]],
+    values: npt.NDArray[np.integer[Any]],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Counts each owner's value among that owner's past.
+
+    Args:
+        past_owners: of the past, ascending [m].
+        past: values, not negative [m].
+        owners: of the values that are looked for [n].
+        values: not negative [n].
+
+    Returns:
+        How often each is there, and the place in `past` where it is first, len(past) where it is not; int64 [n].
+    """
+    there = past_owners << 32 | past.astype(np.int64)
+    order = np.argsort(there, kind="stable")
+    there, wanted = there[order], owners.astype(np.int64) << 32 | values.astype(np.int64)
+    start = np.searchsorted(there, wanted)
+    times = np.searchsorted(there, wanted, side="right") - start
+    return times, np.where(times > 0, np.append(order, len(past))[start], len(past))
 
 
 def daily_popularity(

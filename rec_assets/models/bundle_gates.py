@@ -10,7 +10,7 @@ import numpy as np
 
 from rec_assets.errors import ActionableError
 from rec_assets.models.duel import CANDIDATE, LIVE, METRIC, POPULARITY, Duel, hold_duel
-from rec_assets.models.item_index import ItemVectors, recall_against_exact
+from rec_assets.models.item_index import LEAST_RECALL, ItemVectors, recall_against_exact
 from rec_assets.models.judges import judges_of
 from rec_assets.models.rows import ItemTable
 from rec_assets.serving.bundle import Bundle
@@ -26,7 +26,6 @@ Figures = dict[str, float | str]
 Answer = tuple[bool, str, Figures]
 
 EXPORT_TOLERANCE = 1e-5  # of any feature, or of any output of a model
-LEAST_RECALL = 0.95
 WORSE_BY = 0.05  # of the live bundle's metric; more is a failure where it is also more than chance
 STANDARD_ERRORS = 2.0
 _QUERIES = 200

@@ -56,6 +56,11 @@ def load(settings: Settings, models: Sequence[str] = LIVE) -> None:
             raise ActionableError(error.problem + reasons, error.next_step) from error
 
 
+def unload(settings: Settings, model: str) -> None:
+    """Makes the server forget a model; raises ActionableError where it is away, or never had it."""
+    _ask(settings, f"unload {model}", lambda client: client.unload_model(model, client_timeout=LOAD_TIMEOUT_S))
+
+
 def rehearse(settings: Settings, version: int) -> None:
     """Loads a published version beside the live one and asks it for recommendations; the live one serves on.
 
@@ -112,7 +117,7 @@ def _rehearsal(settings: Settings, version: int, users: Sequence[int] = ()) -> I
     finally:
         for name in names:
             with suppress(ActionableError):  # it was never loaded, or the server is away: nothing is left to unload
-                _ask(settings, "unload", lambda client: client.unload_model(name, client_timeout=LOAD_TIMEOUT_S))  # noqa: B023
+                unload(settings, name)
         _remove(repository, names)
 
 

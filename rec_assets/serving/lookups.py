@@ -72,9 +72,10 @@ class Lookups:
 
     def decode(self, column: str, indices: npt.ArrayLike) -> Indices:
         """Returns the raw values behind encoded indices, -1 for the reserved ones; int32 [n]."""
-        position = np.asarray(indices, np.int64) - FIRST_KNOWN
-        padded = np.append(self.vocabularies[column], -1)
-        return padded[np.where(position < 0, -1, position)].astype(np.int32)
+        position, vocabulary = np.asarray(indices, np.int64) - FIRST_KNOWN, self.vocabularies[column]
+        known = position >= 0
+        raw = vocabulary[np.where(known, position, 0)] if len(vocabulary) else position
+        return np.where(known, raw, -1).astype(np.int32)
 
     def knows(self, column: str, values: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """Returns whether each value is in the column's vocabulary; bool [n]."""

@@ -14,9 +14,10 @@ from rec_assets.realtime.recent_items import NO_ITEM
 from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.graph import STAGES
 from rec_assets.serving.graph_runner import run
+from rec_assets.serving.item_features import ItemTable
 from rec_assets.serving.item_tables import signal_tables
 from rec_assets.serving.rows import ROW_SPLITS
-from rec_assets.serving.stages import Arrays, Stage, load_stage
+from rec_assets.serving.stages import Stage, load_stage
 from rec_assets.serving.stages.base import Outage
 from rec_assets.serving.stages.items import ItemLookup
 from rec_assets.serving.stages.ranking import Unroll
@@ -101,10 +102,12 @@ def _stages(bundle: Bundle, popularity: PastPopularity, settings: Settings) -> d
         for spec in STAGES
         if spec.name not in ("feast_user_lookup", "feast_item_lookup", "unroll_features")
     }
-    catalogue = bundle.catalogue()
-    columns: Arrays = {name: catalogue[name].to_numpy().astype(dtype) for name, dtype in ITEM_FEATURES.items()}
+    # What the bundle knows of its items, and a store that has nothing newer.
     stages["feast_item_lookup"] = ItemLookup(
-        catalogue["item_id"].to_numpy().astype(np.int32), columns, Outage("item_features", "Not asked")
+        ItemTable.of(bundle),
+        lambda: None,
+        lambda items: OnlineRows.missing(len(items), ITEM_FEATURES),
+        Outage("item_features", "Not asked"),
     )
     tables = signal_tables(bundle)
     known = bundle.lookups.knows("item_id", popularity.item_ids)

@@ -11,6 +11,7 @@ import yaml
 
 from rec_assets.errors import ActionableError
 from rec_assets.features import online
+from rec_assets.features.online_reader import OnlineReader
 from rec_assets.features.views import ITEM_FEATURES, ITEM_VIEW, USER_VIEW
 from rec_assets.settings import Settings, get_settings
 from rec_assets.storage import ArtifactStore
@@ -72,6 +73,22 @@ def test_who_is_not_in_the_store_is_unknown(filled: Settings) -> None:
     assert np.isnan(users.columns["age"][[0, 2]]).all()
     assert users.columns["gender"].tolist() == [-1, 0, -1]
     assert users.columns["top_category"].tolist() == [-1, 1, -1]
+
+
+def test_requests_read_what_feast_reads(filled: Settings) -> None:
+    """Users with and without an age, all items, and ids that nobody knows."""
+    store, rng = online.open_store(filled, online.BULK_TIMEOUT), np.random.default_rng(0)
+    reads = {
+        USER_VIEW: (online.read_users, np.array([-1, 0, 2**31 - 1, *rng.integers(1, USERS + 50, 2000)], np.int32)),
+        ITEM_VIEW: (online.read_items, np.arange(-5, 3 * ITEMS + 5, dtype=np.int32)),
+    }
+    for view, (read, ids) in reads.items():
+        expected, found = read(store, ids), OnlineReader(filled, view)(ids)
+        assert 0 < expected.known.sum() < len(ids)
+        np.testing.assert_array_equal(found.known, expected.known)
+        for name, values in expected.columns.items():
+            np.testing.assert_array_equal(found.columns[name], values)
+            assert found.columns[name].dtype == values.dtype
 
 
 def test_repeating_a_day_changes_nothing_and_an_older_day_never_wins(filled: Settings, tmp_path: Path) -> None:

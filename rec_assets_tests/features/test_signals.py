@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rec_assets.features.history import Histories
 from rec_assets.features.signals import DAY_SECONDS, ItemCategories, daily_popularity, history_signals
@@ -37,14 +39,34 @@ def test_a_stranger_has_no_signals(histories: Histories) -> None:
     assert not any(values.any() for values in found.values())
 
 
-def test_candidates_of_many_requests_are_those_of_each_alone(
-    histories: Histories, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    items, owners = np.array([3, 4, 5, 6, 3], np.int32), np.array([0, 0, 1, 0, 1])
-    together = history_signals(histories, np.array([NOW, NOW]), items, owners, CATEGORIES)
-    monkeypatch.setattr("rec_assets.features.signals.CHUNK", 1)
-    alone = history_signals(histories, np.array([NOW, NOW]), items, owners, CATEGORIES)
-    assert {n: v.tolist() for n, v in together.items()} == {n: v.tolist() for n, v in alone.items()}
+def test_candidates_of_many_requests_are_those_of_each_alone(histories: Histories) -> None:
+    items, owners, now = np.array([3, 4, 5, 6, 3], np.int32), np.array([0, 0, 1, 0, 1]), np.array([NOW, NOW])
+    together = history_signals(histories, now, items, owners, CATEGORIES)
+    for place in range(len(items)):
+        one = slice(place, place + 1)
+        alone = history_signals(histories, now, items[one], owners[one], CATEGORIES)
+        assert {n: v[place] for n, v in together.items()} == {n: v[0] for n, v in alone.items()}
+
+
+@given(st.lists(st.lists(st.integers(3, 6), max_size=9), min_size=1, max_size=4), st.lists(st.integers(0, 6)))
+def test_counts_and_days_are_those_of_a_walk_through_the_history(pasts: list[list[int]], candidates: list[int]) -> None:
+    items, times = np.zeros((len(pasts), 9), np.int32), np.zeros((len(pasts), 9), np.int64)
+    for row, past in enumerate(pasts):
+        items[row, : len(past)] = past
+        times[row, : len(past)] = NOW - 86_400 * (1 + np.arange(len(past)))
+    owners = np.arange(len(candidates)) % len(pasts)
+    ids, now = np.array(candidates, np.int32), np.full(len(pasts), NOW)
+    found = history_signals(Histories(items, times), now, ids, owners, CATEGORIES)
+    for place, (owner, item) in enumerate(zip(owners, candidates, strict=True)):
+        past = pasts[owner]
+        expected = {
+            "times_chosen": past.count(item),
+            "days_since": 1 + past.index(item) if item in past else 0,
+            "times_in_category_l1": sum(CATEGORIES.l1[other] == CATEGORIES.l1[item] for other in past),
+            "times_in_category_l2": sum(CATEGORIES.l2[other] == CATEGORIES.l2[item] for other in past),
+            "history_length": len(past),
+        }
+        np.testing.assert_allclose([found[name][place] for name in expected], np.log1p(list(expected.values())), 1e-6)
 
 
 ALWAYS = np.zeros(7, np.int64)

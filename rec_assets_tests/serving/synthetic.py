@@ -1,7 +1,7 @@
 """A small bundle with random weights, that every stage can load: for tests of serving, Triton and promotion."""
 
 import tempfile
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import faiss
@@ -63,6 +63,17 @@ def make_bundle(path: Path, seed: int = 0, items: int = 50, users: int = 20, as_
 def lineage(lookups: Lookups, seed: int) -> Lineage:
     """Returns what the parts of one synthetic bundle go back to."""
     return Lineage(base=AS_OF.isoformat(), workflow=f"workflow{seed}", towers=f"towers{seed}", codes=codes_of(lookups))
+
+
+def write_features(bundle: Bundle, folder: Path, at: datetime, price: pl.Expr) -> tuple[Path, Path]:
+    """Writes features as of a moment: of one user, number 5, and of all items, which have that price."""
+    moment = pl.lit(at, pl.Datetime("us", "UTC"))
+    users = pl.DataFrame({"user_id": [5], "age": [70], "gender": [1], "top_category": [2]}).cast(pl.Int32)
+    items = bundle.catalogue().drop("title").with_columns(price=price.cast(pl.Float32))
+    files = folder / "users.parquet", folder / "items.parquet"
+    for frame, file in zip((users, items), files, strict=True):
+        frame.with_columns(event_timestamp=moment).write_parquet(file)
+    return files
 
 
 def make_catalogue(items: int) -> pl.DataFrame:

@@ -51,23 +51,31 @@ class Outage:
         self._breaker = breaker or Breaker()
         self._away = False
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the last call got no answer, or was not made."""
+        return self._away
+
     def survive(self, call: Callable[[], T]) -> T | None:
         """Returns what the call returns; None where it fails, or is not made because others failed just before."""
         if self._breaker.is_open:
-            self.missed_calls += 1
+            self._miss("it did not answer others")
             return None
         try:
             answer = call()
         except Exception as error:  # whatever a store's client raises, it must cost quality and never an answer
-            self.missed_calls += 1
             self._breaker.failed()
-            if not self._away:
-                logger.warning("%s: %s: %s", self._consequence, type(error).__name__, error)
-            self._away = True
+            self._miss(f"{type(error).__name__}: {error}")
             return None
         self._breaker.answered()
         self._away = False
         return answer
+
+    def _miss(self, reason: str) -> None:
+        self.missed_calls += 1
+        if not self._away:
+            logger.warning("%s: %s", self._consequence, reason)
+        self._away = True
 
 
 def outages_of(stage: Stage) -> list[Outage]:

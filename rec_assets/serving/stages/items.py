@@ -1,50 +1,88 @@
 """What the candidates are: features of the whole catalogue held in memory, then as the models read them."""
 
-from collections.abc import Mapping
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from threading import Thread
 
 import numpy as np
 import numpy.typing as npt
 
 from rec_assets.features import online
-from rec_assets.features.views import ITEM_FEATURES
+from rec_assets.features.online_reader import OnlineReader
+from rec_assets.features.views import ITEM_VIEW
+from rec_assets.realtime.valkey import connect_for_requests
+from rec_assets.serving.breaker import valkey_breaker
 from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.item_features import PAUSE_S, ItemTable, ReadItems
 from rec_assets.serving.item_tables import content_tables
 from rec_assets.serving.lookups import Lookups
 from rec_assets.serving.stages.base import Array, Arrays, Outage
 from rec_assets.settings import Settings
 
+LOOK_EVERY_S = 1.0  # at the store's version: one GET
+
+ReadVersion = Callable[[], bytes | None]
+
 
 class ItemLookup:
-    """Raw item features by item id: the online store's, read once, and the bundle's catalogue where it has none."""
+    """Raw item features by item id: the online store's, kept in memory, or the bundle's where it has none."""
 
-    def __init__(self, item_ids: npt.NDArray[np.int32], columns: Arrays, outage: Outage) -> None:
-        """Takes sorted ids [V], `ITEM_FEATURES` [V], and how reading them from the store went."""
-        self._item_ids = item_ids
-        # One more row, at -1, for an item that is not in the catalogue.
-        unknown = online.OnlineRows.missing(1, ITEM_FEATURES).columns
-        self._columns = {name: np.concatenate([columns[name], unknown[name]]) for name in ITEM_FEATURES}
+    def __init__(self, bundled: ItemTable, read_version: ReadVersion, read_items: ReadItems, outage: Outage) -> None:
+        """Takes the bundle's features, what asks the store for its version and its items, and their outage."""
+        self._bundled = bundled
+        self._read_version = read_version
+        self._read_items = read_items
+        self._table = bundled
+        self._version: bytes | None = None
         self.outage = outage
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "ItemLookup":
-        """Reads the catalogue, and from the online store what is newer."""
-        catalogue = bundle.catalogue()
-        item_ids = catalogue["item_id"].to_numpy().astype(np.int32)
-        columns: Arrays = {name: catalogue[name].to_numpy().astype(dtype) for name, dtype in ITEM_FEATURES.items()}
-        store = online.open_store(settings, online.BULK_TIMEOUT)
-        outage = Outage("item_features", "The online store is away, item features are the bundle's own")
-        newer = outage.survive(lambda: online.read_items(store, item_ids))
-        if newer is not None:
-            columns = {name: np.where(newer.known, newer.columns[name], columns[name]) for name in columns}
-        return cls(item_ids, columns, outage)
+        """Reads the catalogue and the online store, and from then on follows the store from a thread of its own."""
+        client = connect_for_requests(settings, online.ONLINE_DB)
+        consequence = "The online store is away, item features are those read last"
+        stage = cls(
+            ItemTable.of(bundle),
+            lambda: client.get(online.ITEM_VERSION),
+            OnlineReader(settings, ITEM_VIEW, online.BULK_TIMEOUT),
+            Outage("item_features", consequence, valkey_breaker(settings)),
+        )
+        stage.refresh(pause_s=0)
+        Thread(target=_follow, args=(weakref.ref(stage),), name="item_features", daemon=True).start()
+        return stage
+
+    def refresh(self, pause_s: float = PAUSE_S) -> bool:
+        """Looks at the store's version, and where it is another one reads all items; returns whether it did.
+
+        Requests are answered from the table before until the new one is complete. A store without a version, which
+        lost its data or never had any, changes nothing.
+
+        Args:
+            pause_s: seconds to rest between two chunks of items, so that requests get their turn.
+        """
+        version = self.outage.survive(self._read_version)
+        if version in (None, self._version):
+            return False
+        table = self.outage.survive(lambda: self._bundled.updated(self._read_items, pause_s))
+        if table is None:
+            return False
+        self._table, self._version = table, version
+        return True
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
         """item_id int32 [N] → item_id, category_l1, category_l2, item_gender int32 [N], price float32 [N]."""
-        items = inputs["item_id"].astype(np.int32)
-        row = np.searchsorted(self._item_ids, items)
-        found = self._item_ids[np.minimum(row, len(self._item_ids) - 1)] == items
-        row = np.where(found, row, -1)
-        return {"item_id": items} | {name: values[row] for name, values in self._columns.items()}
+        if self.outage.is_away:
+            self.outage.missed_calls += 1
+        return self._table.rows(inputs["item_id"].astype(np.int32))
+
+
+def _follow(stage: "weakref.ref[ItemLookup]") -> None:
+    """Refreshes a stage every second for as long as somebody holds it."""
+    while (held := stage()) is not None:
+        held.refresh()
+        del held
+        time.sleep(LOOK_EVERY_S)
 
 
 class ItemTransform:

@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from rec_assets.features import online
 from rec_assets.features.history import LENGTH, PADDING, Histories, Ids, Times
-from rec_assets.features.views import USER_FEATURES
+from rec_assets.features.online_reader import OnlineReader
+from rec_assets.features.views import USER_FEATURES, USER_VIEW
 from rec_assets.realtime.recent_items import NO_ITEM, RecentItems
 from rec_assets.realtime.valkey import connect_for_requests
 from rec_assets.serving.breaker import Breaker, valkey_breaker
@@ -44,10 +45,9 @@ class UserLookup:
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "UserLookup":
         """Opens the feature store and the recent items; Valkey may be away now."""
-        store = online.open_store(settings)
         recent_items = RecentItems(connect_for_requests(settings, RecentItems.DB))
         return cls(
-            lambda users: online.read_users(store, users),
+            OnlineReader(settings, USER_VIEW),
             recent_items.histories,
             bundle.lookups.age_mean,
             valkey_breaker(settings),

@@ -1,0 +1,177 @@
+"""What a large catalogue costs: the live bundle and one with a million generated items, each behind its own Triton.
+
+The further items are copies of the live ones with noise on their vectors, so that towers and ranker need no training.
+Building, memory and recall of the index are measured too.
+"""
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.processes import usage
+from benchmarks.request_latency import first, shape_of
+from benchmarks.traffic import draw_requests, free_ports, known_users, machine, send
+from rec_assets.errors import ActionableError
+from rec_assets.local.triton import Triton
+from rec_assets.models.item_index import DEPTH, ItemVectors, build_index, recall_against_exact, write_index
+from rec_assets.serving import repository
+from rec_assets.serving.bundle import PART_FILES, Bundle, write_bundle
+from rec_assets.serving.item_tables import mapped
+from rec_assets.serving.lookups import FIRST_KNOWN
+from rec_assets.serving.model_config import RECOMMENDER, WHOLE
+from rec_assets.serving.stages.retrieval import VECTORS
+from rec_assets.settings import Settings, get_settings
+
+NOISE = 0.3  # of a vector's length; items of one kind lie together, as in a real catalogue
+QUERIES = 200
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One catalogue: the time to build its index, its recall, and what requests cost."""
+
+    items: int
+    build_s: float
+    index_mb: float
+    recall: float
+    load_s: float
+    memory_mb: float
+    p50_ms: float
+    p99_ms: float
+
+
+def enlarge(bundle: Bundle, target: Path, items: int, seed: int) -> tuple[Bundle, ItemVectors, float]:
+    """Writes a bundle of more items; returns it, their vectors, and the seconds that the index took to build."""
+    rng = np.random.default_rng(seed)
+    known = len(bundle.lookups.vocabularies["item_id"])
+    copied = np.concatenate([np.arange(known), rng.integers(0, known, max(items - known, 0))])
+    of_old = np.concatenate([np.arange(FIRST_KNOWN), copied + FIRST_KNOWN])  # by new encoded id
+    old_ids = bundle.lookups.vocabularies["item_id"]
+    ids = np.concatenate([old_ids, old_ids.max() + 1 + np.arange(len(copied) - known)])
+    vectors = np.load(bundle.file("item_index").with_name(VECTORS))[of_old]
+    scale = NOISE * np.linalg.norm(vectors, axis=1, keepdims=True) / np.sqrt(vectors.shape[1])
+    vectors[known + FIRST_KNOWN :] += (scale * rng.normal(size=vectors.shape).astype(np.float32))[known + FIRST_KNOWN :]
+    found = ItemVectors(ids.astype(np.int32), np.ascontiguousarray(vectors[FIRST_KNOWN:]))
+    with TemporaryDirectory(dir=target.parent) as scratch:
+        parts = {name: Path(scratch) / name for name in PART_FILES}
+        for name, folder in parts.items():
+            shutil.copytree(bundle.path / name, folder)
+        lookups = bundle.lookups
+        lookups.vocabularies["item_id"] = ids.astype(np.int64)
+        lookups.save(parts["workflow"] / PART_FILES["workflow"])
+        catalogue = bundle.catalogue()
+        row = np.searchsorted(catalogue["item_id"].to_numpy(), old_ids[copied])
+        catalogue[row].with_columns(item_id=pl.Series(ids.astype(np.int32))).write_parquet(
+            parts["catalogue"] / PART_FILES["catalogue"]
+        )
+        for name in ("multimodal", "signals"):
+            tables = {key: table[of_old] for key, table in mapped(bundle.file(name)).items()}
+            np.savez(parts[name] / PART_FILES[name], **tables)
+        start = time.perf_counter()
+        index = build_index(found)
+        seconds = time.perf_counter() - start
+        write_index(index, parts["item_index"] / PART_FILES["item_index"])
+        np.save(parts["item_index"] / VECTORS, vectors)
+        manifest = bundle.manifest
+        write_bundle(
+            target,
+            parts,
+            as_of=manifest.as_of,
+            parent=manifest.bundle_id,
+            metrics={},
+            config=manifest.config,
+            source=manifest.source,
+        )
+    return Bundle.open(target), found, seconds
+
+
+def served(
+    settings: Settings, bundle: Bundle, home: Path, requests: int, seed: int
+) -> tuple[float, float, list[float]]:
+    """Serves a bundle from a Triton of its own beside the running Valkey.
+
+    Returns:
+        Seconds until it answered, MB of the recommender's processes, and the latencies of the requests, ms.
+    """
+    own = settings.model_copy(update={"home": home, **free_ports()})
+    shutil.copytree(settings.home / "feast", home / "feast")
+    folder = repository.repository_path(own)
+    repository.switch(folder, repository.publish(bundle, folder, settings=own))
+    triton, start = Triton(own), time.perf_counter()
+    try:
+        triton.start()
+        seconds = time.perf_counter() - start
+        drawn = draw_requests(known_users(settings), requests, settings, seed)
+        send(own, RECOMMENDER, shape_of(RECOMMENDER), first(drawn, requests // 5), 1)
+        _, latencies, lists = send(own, RECOMMENDER, shape_of(RECOMMENDER), drawn, 1)
+        if not all(ids for ids, _ in lists):
+            raise ActionableError("Some lists were empty.", "See the log of Triton in the benchmark's folder.")
+        return seconds, usage(own)[WHOLE.name].memory / 1e6, latencies.tolist()
+    finally:
+        triton.stop()
+
+
+def recall(bundle: Bundle, items: ItemVectors, seed: int) -> float:
+    """Returns Recall@DEPTH of a bundle's index against exact search, for items as queries."""
+    import faiss
+
+    index = faiss.read_index(str(bundle.file("item_index")))
+    queries: npt.NDArray[np.float32] = np.random.default_rng(seed).choice(items.vectors, QUERIES, replace=False)
+    return recall_against_exact(index, items, queries, DEPTH)
+
+
+def measure(settings: Settings, bundle: Bundle, items: int, requests: int, seed: int, scratch: Path) -> Measured:
+    """Builds and serves a catalogue of so many items."""
+    larger, vectors, build_s = enlarge(bundle, scratch / f"bundle-{items}", items, seed)
+    load_s, memory, latencies = served(settings, larger, scratch / f"home-{items}", requests, seed)
+    size = larger.file("item_index").stat().st_size / 1e6
+    p50, p99 = np.percentile(latencies, (50, 99)).tolist()
+    found = len(vectors.raw_ids)
+    return Measured(found, build_s, size, recall(larger, vectors, seed + 1), load_s, memory, p50, p99)
+
+
+def main(
+    items: Annotated[int, typer.Option(min=10_000, help="Of the large catalogue.")] = 1_000_000,
+    requests: Annotated[int, typer.Option(min=20, help="Sent to each, one at a time.")] = 500,
+    seed: Annotated[int, typer.Option(help="Of the noise and the requests.")] = 0,
+) -> None:
+    """Measures the live catalogue and a large one."""
+    settings = get_settings()
+    folder = repository.repository_path(settings)
+    version = repository.live_version(folder)
+    try:
+        if version is None:
+            raise ActionableError("Nothing is live.", "Train and promote a first bundle with `make demo`.")
+        path = repository.bundle_path(folder, version)
+        with TemporaryDirectory(dir=settings.home) as scratch:
+            live = len(Bundle.open(path).lookups.vocabularies["item_id"])
+            rows = [measure(settings, Bundle.open(path), size, requests, seed, Path(scratch)) for size in (live, items)]
+    except ActionableError as error:
+        Console(stderr=True).print(str(error), style="red")
+        raise typer.Exit(1) from error
+    table = Table("", *(f"{row.items:,} items" for row in rows))
+    table.add_row("index built in, s", *(f"{row.build_s:.2f}" for row in rows))
+    table.add_row("index, MB on disk", *(f"{row.index_mb:.1f}" for row in rows))
+    table.add_row(f"Recall@{DEPTH} against exact", *(f"{row.recall:.3f}" for row in rows))
+    table.add_row("server started and loaded in, s", *(f"{row.load_s:.1f}" for row in rows))
+    table.add_row("recommender's process, MB", *(f"{row.memory_mb:.0f}" for row in rows))
+    table.add_row("request p50, ms", *(f"{row.p50_ms:.2f}" for row in rows))
+    table.add_row("request p99, ms", *(f"{row.p99_ms:.2f}" for row in rows))
+    table.add_row("p50, times the smaller's", *(f"{row.p50_ms / rows[0].p50_ms:.2f}" for row in rows))
+    console = Console()
+    console.print(machine())
+    console.print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)

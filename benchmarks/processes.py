@@ -1,0 +1,50 @@
+"""What the processes of the local Triton cost: CPU time and memory, by model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from rec_assets.errors import ActionableError
+from rec_assets.local.triton import Triton
+from rec_assets.settings import Settings
+
+SERVER = "tritonserver"
+
+
+@dataclass(frozen=True)
+class Usage:
+    """CPU seconds since the process started, and bytes of memory, a share of what is shared (PSS)."""
+
+    cpu_s: float
+    memory: int
+
+
+def usage(settings: Settings) -> dict[str, Usage]:
+    """Returns the usage of the server itself and of each model, its processes added up.
+
+    Raises:
+        ActionableError: no local Triton runs.
+    """
+    server = Triton(settings).process.find()
+    if server is None:
+        raise ActionableError("The local Triton does not run.", "Start it with `rec up`.")
+    used: dict[str, Usage] = {SERVER: _of(server)}
+    for child in server.children(recursive=True):
+        try:
+            model, now = _model(child), _of(child)
+        except psutil.NoSuchProcess:  # also what is dead and not yet reaped
+            continue
+        before = used.get(model, Usage(0, 0))
+        used[model] = Usage(before.cpu_s + now.cpu_s, before.memory + now.memory)
+    return used
+
+
+def _of(process: psutil.Process) -> Usage:
+    times = process.cpu_times()
+    return Usage(times.user + times.system, process.memory_full_info().pss)
+
+
+def _model(stub: psutil.Process) -> str:
+    """Returns the model of a process, which is started with the path `<model>/<version>/model.py`."""
+    return next((Path(word).parts[-3] for word in stub.cmdline() if word.endswith("model.py")), SERVER)

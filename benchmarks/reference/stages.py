@@ -1,0 +1,104 @@
+"""Stages as the reference has them: they make the same tensors as `rec_assets.serving.stages`, by other means."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rec_assets.features import online
+from rec_assets.features.views import ITEM_FEATURES
+from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.graph import STAGES, local_name
+from rec_assets.serving.stages.base import Array, Arrays
+from rec_assets.serving.stages.users import UserTransform
+from rec_assets.settings import Settings
+
+
+def makes(stage: str) -> list[str]:
+    """Returns the local names of what the serving graph expects of a stage."""
+    return [local_name(name) for spec in STAGES if spec.name == stage for name in spec.makes]
+
+
+class FeastItems:
+    """Asks Feast about the candidates of every request."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._store = online.open_store(settings, online.BULK_TIMEOUT)
+
+    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+        """As `ItemLookup`."""
+        items = inputs["item_id"].astype(np.int32)
+        return {"item_id": items} | online.read_items(self._store, items).columns
+
+
+class CachedItems:
+    """Asks Feast about the whole catalogue once, and keeps arrays indexed by item id until the server restarts."""
+
+    def __init__(self, bundle: Bundle, settings: Settings) -> None:
+        items = bundle.lookups.vocabularies["item_id"].astype(np.int32)
+        found = online.read_items(online.open_store(settings, online.BULK_TIMEOUT), items).columns
+        self._columns = online.OnlineRows.missing(int(items.max()) + 1, ITEM_FEATURES).columns
+        for name, values in self._columns.items():
+            values[items] = found[name]
+
+    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+        """As `ItemLookup`."""
+        items = inputs["item_id"].astype(np.int32)
+        return {"item_id": items} | {name: values[items] for name, values in self._columns.items()}
+
+
+class Workflow:
+    """Transforms the columns of a request with a saved NVTabular workflow."""
+
+    def __init__(self, folder: Path, stage: str) -> None:
+        import nvtabular as nvt
+
+        self._workflow = nvt.Workflow.load(str(folder))
+        self._columns = self._workflow.input_schema.column_names
+        self._makes = makes(stage)
+
+    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+        """Raw columns [n] → the encoded and normalised ones [n]."""
+        import pandas as pd
+
+        frame = pd.DataFrame({name: inputs[name] for name in self._columns})
+        made = self._workflow.transform(frame)
+        return {name: made[name].to_numpy() for name in self._makes if name in made}
+
+
+class UserWorkflow:
+    """The user workflow; histories, which the reference has not, are read as everywhere in this project."""
+
+    def __init__(self, folder: Path, bundle: Bundle) -> None:
+        self._workflow = Workflow(folder, "nvt_user_transform")
+        self._histories = UserTransform(bundle.lookups)
+
+    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+        """As `UserTransform`."""
+        own = self._histories(inputs)
+        return self._workflow(inputs) | {name: own[name] for name in own if name.startswith("history_")}
+
+
+class TensorFlowModel:
+    """A SavedModel with named inputs and one output."""
+
+    def __init__(self, folder: Path, output: str) -> None:
+        import tensorflow as tf
+
+        # As for the other stages' libraries: processes run side by side instead of threads.
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        self._tf: Any = tf
+        self._loaded = tf.saved_model.load(str(folder))  # the signature alone does not keep it alive
+        self._run = self._loaded.signatures["serving_default"]
+        self._dtypes = {name: spec.dtype for name, spec in self._run.structured_input_signature[1].items()}
+        self._output = output
+
+    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+        """Features of [n] or [n, d] → the output [n] or [n, d]."""
+        rows = len(next(iter(inputs.values())))
+        given = {name: inputs[name].reshape(rows, -1) for name in self._dtypes}
+        made = self._run(**{name: self._tf.constant(values, self._dtypes[name]) for name, values in given.items()})
+        values = made[self._output].numpy()
+        return {self._output: values[:, 0] if values.shape[1] == 1 else values}

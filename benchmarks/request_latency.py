@@ -1,0 +1,165 @@
+"""What a request costs on the running Triton: the reference's serving design, its item cache, and both of ours.
+
+The same bundle, the same requests, the same run; client, server and Valkey share this machine's cores. The stages'
+times are Triton's own, from its Prometheus metrics; CPU time and memory are those of its processes.
+"""
+
+import json
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.processes import SERVER, usage
+from benchmarks.reference import models as reference
+from benchmarks.traffic import Lists, Requests, draw_requests, known_users, machine, send
+from benchmarks.triton_metrics import StageCost, read_metrics, stage_costs
+from rec_assets.errors import ActionableError
+from rec_assets.serving.graph import STAGES
+from rec_assets.serving.model_config import ENSEMBLE, RECOMMENDER, TOPOLOGIES, shape_of_one
+from rec_assets.settings import Settings, get_settings
+
+WARM_UP = 100
+SLOW_PART = 10  # the reference gets the first tenth of the requests
+EQUAL_SCORES = 1e-3
+# In the order of the table: the slow ones first.
+MEMBERS: dict[str, tuple[str, ...]] = {
+    reference.PER_REQUEST: tuple(spec.name for spec in reference.steps(reference.PER_REQUEST)),
+    reference.CACHED: tuple(spec.name for spec in reference.steps(reference.CACHED)),
+    **{name: tuple(spec.name for spec in TOPOLOGIES[name]) for name in (ENSEMBLE, RECOMMENDER)},
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model at one concurrency.
+
+    Attributes:
+        model: which one.
+        concurrency: requests at a time.
+        requests: how many in all.
+        requests_per_second: answered.
+        p50_ms, p95_ms, p99_ms: latencies as the clients saw them.
+        cpu_ms: CPU time of the server and the model's processes, a request.
+        memory_mb: of the model's processes, MB (PSS).
+        stages: what each stage cost, in Triton's own metrics.
+    """
+
+    model: str
+    concurrency: int
+    requests: int
+    requests_per_second: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    cpu_ms: float
+    memory_mb: float
+    stages: list[StageCost]
+
+
+def shape_of(model: str) -> list[int]:
+    """Returns the shape of each input of a request for one user."""
+    return shape_of_one(model) if model in TOPOLOGIES else shape_of_one(ENSEMBLE)
+
+
+def measure(settings: Settings, model: str, requests: Requests, concurrency: int) -> tuple[Run, Lists]:
+    """Sends all requests, `concurrency` at a time; returns what they cost and their answers.
+
+    Raises:
+        ActionableError: Triton is away, does not serve the model, or failed a request.
+    """
+    names = MEMBERS[model]
+    before, used = read_metrics(settings), usage(settings)
+    seconds, latencies, lists = send(settings, model, shape_of(model), requests, concurrency)
+    after, use = read_metrics(settings), usage(settings)
+    cpu = sum(use[name].cpu_s - used[name].cpu_s for name in (SERVER, *names))
+    p50, p95, p99 = np.percentile(latencies, (50, 95, 99)).tolist()
+    count = len(latencies)
+    memory = sum(use[name].memory for name in names) / 1e6
+    stages = stage_costs(before, after, names, model)
+    return Run(model, concurrency, count, count / seconds, p50, p95, p99, 1000 * cpu / count, memory, stages), lists
+
+
+def first(requests: Requests, count: int) -> Requests:
+    """Returns so many of the requests."""
+    return {name: values[:count] for name, values in requests.items()}
+
+
+def same_lists(lists: Lists, others: Lists) -> float:
+    """Returns the share of answers with the same scores, place by place, as the other's (within `EQUAL_SCORES`).
+
+    Items whose scores differ by less than rounding may change places.
+    """
+    same = [
+        len(ours) == len(theirs) and bool(np.allclose(ours, theirs, atol=EQUAL_SCORES))
+        for (_, ours), (_, theirs) in zip(lists, others, strict=True)
+    ]
+    return float(np.mean(same))
+
+
+def show(console: Console, runs: Sequence[Run]) -> None:
+    """Prints latencies and costs of all models, then the stages of each at the lowest concurrency."""
+    console.print(machine())
+    table = Table("model", "concurrency", "requests/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms", "memory MB", "times")
+    slowest = {run.concurrency: run.requests_per_second for run in reversed(runs)}
+    for run in runs:
+        latencies = (f"{ms:.1f}" for ms in (run.p50_ms, run.p95_ms, run.p99_ms))
+        times = f"{run.requests_per_second / slowest[run.concurrency]:.1f}"
+        cost = f"{run.cpu_ms:.1f}", f"{run.memory_mb:.0f}", times
+        table.add_row(run.model, str(run.concurrency), f"{run.requests_per_second:.1f}", *latencies, *cost)
+    console.print(table)
+    lowest = {run.model: run for run in reversed(runs)}
+    stages = Table("stage", *(name for name in MEMBERS if name in lowest and name != RECOMMENDER))
+    whole = {name: lowest[name] for name in MEMBERS if name in lowest and name != RECOMMENDER}
+    for place, spec in enumerate(STAGES):
+        costs = (run.stages[place] for run in whole.values())
+        stages.add_row(spec.name, *(f"{cost.request_ms:.2f} ms, {cost.share:.0%}" for cost in costs))
+    console.print(stages)
+
+
+def main(
+    requests: Annotated[
+        int, typer.Option(min=10, help="Of each fast model at each concurrency; fewer of a slow.")
+    ] = 1_000,
+    concurrency: Annotated[list[int], typer.Option(min=1, help="How many at a time; may be given again.")] = [1, 4, 16],  # noqa: B006
+    with_reference: Annotated[bool, typer.Option("--reference/--no-reference", help="Also the reference's.")] = True,
+    seed: Annotated[int, typer.Option(help="Of the random users, devices and times.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Measures all serving designs on the running local Triton."""
+    settings = get_settings()
+    try:
+        users, runs = known_users(settings), []
+        with reference.reference_models(settings) if with_reference else nullcontext():
+            answers: dict[str, Lists] = {}
+            drawn = draw_requests(users, requests, settings, seed)
+            warm = draw_requests(users, WARM_UP, settings, seed + 1)
+            for model in (name for name in MEMBERS if with_reference or name in TOPOLOGIES):
+                part = 1 if model in TOPOLOGIES else SLOW_PART
+                send(settings, model, shape_of(model), first(warm, len(warm["user_id"]) // part), max(concurrency))
+                for level in concurrency:
+                    run, answers[model] = measure(settings, model, first(drawn, max(requests // part, 1)), level)
+                    runs.append(run)
+        for model, lists in answers.items():
+            share = same_lists(lists, answers[ENSEMBLE][: len(lists)])
+            if share < 0.99:
+                problem = f"{model} gives {1 - share:.0%} other lists than {ENSEMBLE}."
+                raise ActionableError(
+                    problem, "Only designs that answer the same can be compared: find the difference."
+                )
+    except ActionableError as error:
+        Console(stderr=True).print(str(error), style="red")
+        raise typer.Exit(1) from error
+    if as_json:
+        print(json.dumps({"machine": machine(), "runs": [asdict(run) for run in runs]}, indent=2))
+    else:
+        show(Console(width=140), runs)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,128 @@
+"""How far a request is from the bare mathematics: query tower, index search and ranker on the same arrays, one process.
+
+What the other stages would hand to the three is made once and kept, so that nothing but them is timed.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import onnxruntime as ort
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.request_latency import first, shape_of
+from benchmarks.traffic import draw_requests, known_users, machine, send
+from rec_assets.errors import ActionableError
+from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.graph import STAGES, local_name
+from rec_assets.serving.graph_runner import load_stages
+from rec_assets.serving.model_config import ENSEMBLE, RECOMMENDER
+from rec_assets.serving.repository import bundle_path, live_version, repository_path
+from rec_assets.serving.rows import ROW_SPLITS
+from rec_assets.serving.stages import Arrays, Stage
+from rec_assets.settings import Settings, get_settings
+
+MATHEMATICS = ("query_tower", "faiss_retrieval", "dlrm_ranking")
+
+
+def inputs_of_stages(stages: dict[str, Stage], request: Arrays) -> dict[str, Arrays]:
+    """Answers a request and returns what each stage was given."""
+    tensors, splits, given = dict(request), {}, {}
+    for spec in STAGES:
+        given[spec.name] = {local_name(name): tensors[name] for name in spec.reads} | splits
+        made = stages[spec.name](given[spec.name])
+        tensors |= {name: made[local_name(name)] for name in spec.makes}
+        splits = {ROW_SPLITS: made[ROW_SPLITS]} if ROW_SPLITS in made else splits
+    return given
+
+
+def mathematics(bundle: Bundle, given: dict[str, Arrays], depth: int) -> dict[str, Callable[[], object]]:
+    """Returns the three calls, each on arrays that are as the library wants them.
+
+    Args:
+        bundle: what answers.
+        given: the inputs of the stages.
+        depth: items to find.
+    """
+    import faiss
+
+    faiss.omp_set_num_threads(1)
+    index = faiss.read_index(str(bundle.file("item_index")))
+    query = np.ascontiguousarray(given["faiss_retrieval"]["query_embedding"])
+    return {
+        "query_tower": onnx_call(bundle.file("query_tower"), given["query_tower"]),
+        "faiss_retrieval": lambda: index.search(query, min(depth, index.ntotal)),
+        "dlrm_ranking": onnx_call(bundle.file("dlrm"), given["dlrm_ranking"]),
+    }
+
+
+def onnx_call(file: Path, features: Arrays) -> Callable[[], object]:
+    """Returns a run of an ONNX model on one thread, over features [n] or [n, d]."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    feed = {one.name: features[one.name].reshape(len(features[one.name]), -1) for one in session.get_inputs()}
+    return lambda: session.run(None, feed)
+
+
+def median_ms(call: Callable[[], object], times: int) -> float:
+    """Returns the median time of a call, milliseconds."""
+    taken = []
+    for _ in range(times):
+        start = time.perf_counter()
+        call()
+        taken.append(1000 * (time.perf_counter() - start))
+    return float(np.median(taken))
+
+
+def limit(settings: Settings, users: int, times: int, seed: int) -> dict[str, float]:
+    """Returns the medians of the three calls, milliseconds, averaged over requests of some users."""
+    folder = repository_path(settings)
+    version = live_version(folder)
+    if version is None:
+        raise ActionableError("Nothing is live.", "Train and promote a first bundle with `make demo`.")
+    bundle = Bundle.open(bundle_path(folder, version))
+    stages = load_stages(bundle, settings)
+    drawn = draw_requests(known_users(settings), users, settings, seed)
+    sums = dict.fromkeys(MATHEMATICS, 0.0)
+    for row in range(users):
+        request: Arrays = {name: values[row : row + 1] for name, values in drawn.items()}
+        for name, call in mathematics(bundle, inputs_of_stages(stages, request), settings.retrieval_topk).items():
+            sums[name] += median_ms(call, times) / users
+    return sums
+
+
+def main(
+    users: Annotated[int, typer.Option(min=1, help="Requests whose arrays are used.")] = 20,
+    requests: Annotated[int, typer.Option(min=10, help="Sent to each model, one at a time.")] = 500,
+    seed: Annotated[int, typer.Option(help="Of the random users, devices and times.")] = 0,
+) -> None:
+    """Times the mathematics alone, then both models of the running local Triton."""
+    settings = get_settings()
+    try:
+        bare = limit(settings, users, times=50, seed=seed)
+        drawn = draw_requests(known_users(settings), requests, settings, seed)
+        served = {}
+        for model in (ENSEMBLE, RECOMMENDER):
+            send(settings, model, shape_of(model), first(drawn, requests // 10), 1)
+            served[model] = float(np.median(send(settings, model, shape_of(model), drawn, 1)[1]))
+    except ActionableError as error:
+        Console(stderr=True).print(str(error), style="red")
+        raise typer.Exit(1) from error
+    whole = sum(bare.values())
+    table = Table("one request, alone", "ms (p50)", "times the limit")
+    for name, ms in bare.items():
+        table.add_row(name, f"{ms:.3f}", "")
+    for name, ms in {"the limit: all three": whole, **served}.items():
+        table.add_row(name, f"{ms:.2f}", f"{ms / whole:.1f}")
+    console = Console()
+    console.print(machine())
+    console.print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)

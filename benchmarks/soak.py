@@ -1,0 +1,225 @@
+"""Mixed traffic for some minutes on a Triton of its own: requests, clicks, promotions to and fro, changed items.
+
+Reports errors, memory over time and how latency drifts; ends with status 1 where a request failed.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
+from typing import Annotated
+
+import numpy as np
+import polars as pl
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.processes import usage
+from benchmarks.traffic import free_ports, known_users, machine
+from rec_assets.errors import ActionableError
+from rec_assets.features import online
+from rec_assets.features.views import ITEM_VIEW
+from rec_assets.local.supervision import down, up
+from rec_assets.realtime.history import History
+from rec_assets.serving import control, repository
+from rec_assets.serving.bundle import Bundle, write_bundle
+from rec_assets.serving.client import Client
+from rec_assets.settings import Settings, get_settings
+
+SEEN_EVERY_S, ITEMS_EVERY_S, PROMOTION_EVERY_S, MEMORY_EVERY_S = 0.1, 20.0, 30.0, 5.0
+PERIODS = 5
+
+
+@dataclass
+class Log:
+    """What happened: seconds since the start, with latencies (ms), MB of all server processes, or counts."""
+
+    latencies: list[tuple[float, float]] = field(default_factory=list)
+    memory: list[tuple[float, float]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    seen: int = 0
+    promotions: int = 0
+    item_updates: int = 0
+    bundles: set[str] = field(default_factory=set)
+
+
+class Soak:
+    """The traffic, until it is told to stop."""
+
+    def __init__(self, settings: Settings, bundle: Bundle, users: list[int], folder: Path) -> None:
+        self.log = Log()
+        self.stop = Event()
+        self._settings, self._bundle, self._users, self._folder = settings, bundle, users, folder
+        self._start = time.monotonic()
+
+    def ask(self, seed: int) -> None:
+        """Asks one request after another, and looks at what it got."""
+        client, rng = Client(self._settings), np.random.default_rng(seed)
+        while not self.stop.is_set():
+            user = int(rng.choice(self._users)) if rng.random() < 0.9 else -1
+            try:
+                answer = client.recommend(user, int(rng.integers(-1, 3)))
+                if not len(answer):
+                    raise ActionableError(f"An empty list for user {user}.", "")
+            except Exception as error:  # every kind counts
+                self.log.errors.append(f"request: {error}")
+                continue
+            self.log.bundles.add(answer.bundle_id)
+            self.log.latencies.append((self._now(), answer.milliseconds))
+
+    def click(self) -> None:
+        """Records a click of some user on some item."""
+        rng = np.random.default_rng()
+        items = self._bundle.catalogue()["item_id"].to_numpy()
+        history = History.connect(self._settings)
+        history.record(int(rng.choice(self._users)), [int(rng.choice(items))], int(time.time()))
+        self.log.seen += 1
+
+    def promote(self) -> None:
+        """Makes the other version live."""
+        folder = repository.repository_path(self._settings)
+        live = repository.live_version(folder)
+        control.go_live(self._settings, next(one for one in repository.versions(folder) if one != live))
+        self.log.promotions += 1
+
+    def change_items(self) -> None:
+        """Writes new prices of all items to the online store."""
+        self.log.item_updates += 1
+        at = datetime(2030, 1, 1, tzinfo=UTC) + timedelta(days=self.log.item_updates)
+        price = pl.col("price") * (1 + 0.01 * (self.log.item_updates % 5))
+        write_features(self._settings, self._bundle, self._users, self._folder, at, price)
+
+    def weigh(self) -> None:
+        """Notes the memory of the server and its models."""
+        total = sum(used.memory for used in usage(self._settings).values())
+        self.log.memory.append((self._now(), total / 1e6))
+
+    def every(self, seconds: float, act: Callable[[], None]) -> None:
+        """Acts again and again; what it raises is an error of the soak."""
+        while not self.stop.wait(seconds):
+            try:
+                act()
+            except Exception as error:  # every kind counts
+                self.log.errors.append(f"{act.__name__}: {error}")
+
+    def run(self, minutes: float, clients: int) -> Log:
+        """Runs everything at once for some minutes."""
+        timed = [
+            (SEEN_EVERY_S, self.click),
+            (ITEMS_EVERY_S, self.change_items),
+            (PROMOTION_EVERY_S, self.promote),
+            (MEMORY_EVERY_S, self.weigh),
+        ]
+        with ThreadPoolExecutor(clients + len(timed)) as threads:
+            work = [threads.submit(self.ask, seed) for seed in range(clients)]
+            work += [threads.submit(self.every, seconds, act) for seconds, act in timed]
+            time.sleep(60 * minutes)
+            self.stop.set()
+            for one in work:
+                one.result()
+        return self.log
+
+    def _now(self) -> float:
+        return time.monotonic() - self._start
+
+
+def write_features(
+    settings: Settings, bundle: Bundle, users: list[int], folder: Path, at: datetime, price: pl.Expr
+) -> None:
+    """Writes item features as of a moment to the online store."""
+    moment = pl.lit(at, pl.Datetime("us", "UTC"))
+    items = bundle.catalogue().drop("title").with_columns(price=price.cast(pl.Float32), event_timestamp=moment)
+    items.write_parquet(folder / "items.parquet")
+    people = pl.DataFrame({"user_id": users}).with_columns(age=30, gender=0, top_category=-1).cast(pl.Int32)
+    people.with_columns(event_timestamp=moment).write_parquet(folder / "users.parquet")
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # Feast shows its progress
+        online.apply(settings, folder / "users.parquet", folder / "items.parquet")
+        online.materialize(settings, at - timedelta(days=1), at, [ITEM_VIEW])
+
+
+@contextmanager
+def shop(settings: Settings, home: Path) -> Iterator[tuple[Settings, Bundle]]:
+    """Runs servers of its own over a copy of the online store, with the live bundle and one of another id."""
+    folder = repository.repository_path(settings)
+    version = repository.live_version(folder)
+    if version is None:
+        raise ActionableError("Nothing is live.", "Train and promote a first bundle with `make demo`.")
+    bundle, ports = Bundle.open(repository.bundle_path(folder, version)), free_ports("valkey_port")
+    own = settings.model_copy(update={"home": home, **ports})
+    for state in ("feast", "valkey"):
+        shutil.copytree(settings.home / state, home / state)
+    other = home / "other"
+    write_bundle(
+        other,
+        {part: bundle.path / part for part in bundle.manifest.parts},
+        as_of=bundle.manifest.as_of,
+        parent=bundle.bundle_id,
+        metrics={},
+        config=bundle.manifest.config.model_copy(update={"diversity_mode": not settings.diversity_mode}),
+        source=bundle.manifest.source,
+    )
+    models = repository.repository_path(own)
+    for one in (bundle, Bundle.open(other)):
+        repository.publish(one, models, settings=own)
+    repository.switch(models, 1)
+    try:
+        up(own)
+        yield own, bundle
+    finally:
+        down(own)
+
+
+def show(console: Console, log: Log, seconds: float) -> None:
+    """Prints counts, and latency and memory by fifths of the time."""
+    console.print(machine())
+    console.print(
+        f"{seconds / 60:.1f} minutes: {len(log.latencies):,} requests, {log.seen} clicks, {log.item_updates} updates "
+        f"of all items, {log.promotions} promotions between {len(log.bundles)} bundles, "
+        f"[bold]{len(log.errors)} errors[/]"
+    )
+    table = Table("part of the time", "requests/s", "p50 ms", "p95 ms", "p99 ms", "memory MB (median)")
+    times, latencies = np.array(log.latencies).T
+    moments, memory = np.array(log.memory).T
+    for part in range(PERIODS):
+        begin, end = (seconds * edge / PERIODS for edge in (part, part + 1))
+        mine = latencies[(times >= begin) & (times < end)]
+        p50, p95, p99 = np.percentile(mine, (50, 95, 99))
+        weight = np.median(memory[(moments >= begin) & (moments < end)])
+        rate = len(mine) * PERIODS / seconds
+        table.add_row(
+            f"{part + 1} of {PERIODS}", f"{rate:.0f}", f"{p50:.1f}", f"{p95:.1f}", f"{p99:.1f}", f"{weight:.0f}"
+        )
+    console.print(table)
+    for error in log.errors[:10]:
+        console.print(error, style="red")
+
+
+def main(
+    minutes: Annotated[float, typer.Option(min=0.5, help="How long.")] = 10.0,
+    clients: Annotated[int, typer.Option(min=1, help="Requests at a time.")] = 4,
+) -> None:
+    """Runs mixed traffic and reports errors, memory and latency."""
+    settings = get_settings()
+    try:
+        users = known_users(settings).tolist()
+        with TemporaryDirectory(dir=settings.home) as scratch, shop(settings, Path(scratch)) as (own, bundle):
+            soak = Soak(own, bundle, users, Path(scratch))
+            log = soak.run(minutes, clients)
+            show(Console(width=120), log, 60 * minutes)
+    except ActionableError as error:
+        Console(stderr=True).print(str(error), style="red")
+        raise typer.Exit(1) from error
+    if log.errors:
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,119 @@
+"""Requests for the benchmarks, and how long the running Triton takes for them; client and server share the machine."""
+
+import platform
+import socket
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import psutil
+from tritonclient import grpc
+from tritonclient.utils import InferenceServerException
+
+from benchmarks.triton_metrics import START_TRITON, TIMEOUT
+from rec_assets.errors import ActionableError
+from rec_assets.local.server import LOOPBACK
+from rec_assets.serving.graph import REQUEST, RESPONSE
+from rec_assets.serving.request import DEVICE_TYPES, validate
+from rec_assets.settings import Settings
+from rec_assets.storage import ArtifactStore
+
+Requests = dict[str, npt.NDArray[np.int32]]
+Lists = list[tuple[list[int], list[float]]]
+
+
+def free_ports(*more: str) -> dict[str, int]:
+    """Returns settings of ports for another Triton, and what else is named, which nothing listens on."""
+    names = ("triton_http_port", "triton_grpc_port", "triton_metrics_port", *more)
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in names]
+        for probe in probes:
+            probe.bind((LOOPBACK, 0))
+        return {name: probe.getsockname()[1] for name, probe in zip(names, probes, strict=True)}
+
+
+def known_users(settings: Settings) -> npt.NDArray[np.int32]:
+    """Returns the raw ids of all users; raises ActionableError where there are none yet."""
+    file = ArtifactStore(settings.artifacts_dir).get("raw_users") / "users.parquet"
+    return pl.read_parquet(file, columns=["user_id"])["user_id"].to_numpy().astype(np.int32)
+
+
+def draw_requests(user_ids: npt.NDArray[np.int32], n: int, settings: Settings, seed: int) -> Requests:
+    """Draws known users, any device (or none known) and times of the history; each int32 [n]."""
+    rng = np.random.default_rng(seed)
+    start, end = (
+        int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+        for day in (settings.start_date, settings.end_date)
+    )
+    drawn = {
+        "user_id": rng.choice(user_ids, n),
+        "device_type": rng.integers(-1, len(DEVICE_TYPES), n),
+        "timestamp": rng.integers(start, end, n),
+    }
+    return validate(drawn)
+
+
+def ask(address: str, model: str, shape: Sequence[int], requests: Requests) -> tuple[list[float], Lists]:
+    """Asks one request after another over one connection.
+
+    Args:
+        address: host and gRPC port.
+        model: which model answers.
+        shape: of each input of a request for one user.
+        requests: what to ask.
+
+    Returns:
+        Latencies in milliseconds, and the ids and scores of each answer.
+    """
+    outputs = [grpc.InferRequestedOutput(tensor.name) for tensor in RESPONSE]
+    latencies, lists = [], []
+    with grpc.InferenceServerClient(address) as client:
+        for row in range(len(requests["user_id"])):
+            inputs = [grpc.InferInput(tensor.name, shape, tensor.dtype) for tensor in REQUEST]
+            for tensor in inputs:
+                tensor.set_data_from_numpy(requests[tensor.name()][row : row + 1].reshape(shape))
+            start = time.perf_counter()
+            answer = client.infer(model, inputs, outputs=outputs, client_timeout=TIMEOUT)
+            latencies.append(1000 * (time.perf_counter() - start))
+            ids, scores, _ = (answer.as_numpy(tensor.name).ravel().tolist() for tensor in RESPONSE)
+            lists.append((ids, scores))
+    return latencies, lists
+
+
+def send(
+    settings: Settings, model: str, shape: Sequence[int], requests: Requests, concurrency: int
+) -> tuple[float, npt.NDArray[np.float64], Lists]:
+    """Sends all requests, `concurrency` at a time.
+
+    Returns:
+        Seconds it took, latencies in milliseconds [n], and the answers in the order of the requests.
+
+    Raises:
+        ActionableError: Triton is away, does not serve the model, or failed a request.
+    """
+    address = f"{settings.host}:{settings.triton_grpc_port}"
+    parts = [{name: values[i::concurrency] for name, values in requests.items()} for i in range(concurrency)]
+    try:
+        with ThreadPoolExecutor(concurrency) as threads:
+            start = time.perf_counter()
+            made = list(threads.map(lambda part: ask(address, model, shape, part), parts))
+            seconds = time.perf_counter() - start
+    except InferenceServerException as error:
+        raise ActionableError(f"Triton at {address} failed a request: {error.message()}", START_TRITON) from error
+    lists: Lists = [([], [])] * len(requests["user_id"])
+    for first, (_, answers) in enumerate(made):
+        lists[first::concurrency] = answers
+    return seconds, np.concatenate([latencies for latencies, _ in made]), lists
+
+
+def machine() -> str:
+    """Returns cores and CPU model of this machine."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return f"{psutil.cpu_count()} cores, {model or platform.processor() or platform.machine()}"

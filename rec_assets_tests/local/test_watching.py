@@ -1,0 +1,65 @@
+"""Processes of real models are killed or stopped, and come back while the server runs on."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from rec_assets.errors import ActionableError
+from rec_assets.local import watching
+from rec_assets.local.supervision import status
+from rec_assets.serving import control
+from rec_assets.serving.client import Client
+from rec_assets.serving.model_config import ENSEMBLE, RECOMMENDER
+from rec_assets.settings import Settings
+from rec_assets_tests.servers import free_port
+
+NOON = 1_741_608_000
+
+
+def stub(settings: Settings, model: str) -> psutil.Process:
+    """Returns the process of one model."""
+    children = psutil.Process(status(settings)[1].pid).children(recursive=True)
+    alive = [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+    return next(child for child in alive if any(model in word for word in child.cmdline()))
+
+
+def until(answer: Callable[[], object], seconds: float = 60) -> object:
+    """Returns the first answer that is no error; raises the last error after some seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return answer()
+        except ActionableError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("topology", "model"), [(RECOMMENDER, "graph_runner"), (ENSEMBLE, "faiss_retrieval")])
+def test_a_killed_process_comes_back_without_a_restart_of_the_server(
+    shop: Settings, topology: str, model: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    client, server = Client(shop, topology), status(shop)[1].pid
+    before = client.recommend(7, "mobile", NOON)
+    with watching.watching(shop, every_s=0.2):
+        os.kill(stub(shop, model).pid, signal.SIGKILL)
+        after = until(lambda: client.recommend(7, "mobile", NOON))
+        until(lambda: control.probe(shop))
+    assert list(after) == list(before)  # type: ignore[call-overload]
+    assert status(shop)[1].pid == server
+    assert f"loaded again: {model}" in caplog.text
+
+
+@pytest.mark.slow
+def test_where_nothing_is_dead_nothing_is_loaded(shop: Settings) -> None:
+    assert list(watching.repair(shop)) == []
+
+
+def test_servers_that_do_not_run_are_left_alone(shop: Settings) -> None:
+    away = shop.model_copy(update={"triton_grpc_port": free_port()})
+    assert list(watching.repair(away)) == []

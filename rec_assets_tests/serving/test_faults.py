@@ -1,0 +1,159 @@
+"""What the real server answers while the real Valkey is away, slow, back again, or empty, and what it counts."""
+
+import itertools
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.request import urlopen
+
+import polars as pl
+import psutil
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from rec_assets.features import online
+from rec_assets.local.valkey import Valkey
+from rec_assets.realtime.history import History
+from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.client import Client
+from rec_assets.serving.model_config import TOPOLOGIES
+from rec_assets.serving.triton import DEGRADED
+from rec_assets.settings import Settings
+from rec_assets_tests.serving.synthetic import write_features
+
+pytestmark = pytest.mark.slow
+
+NOON = 1_741_608_000
+USER, STRANGER = 5, 424_242
+STORES = {"user_features", "recent_items", "seen_items", "item_features"}
+WAIT_S = 0.1  # a store's time limit in a request
+ANSWERS = 100
+DAYS = itertools.count(1)
+List = list[tuple[int, float]]
+
+
+@pytest.fixture(params=TOPOLOGIES)
+def client(request: pytest.FixtureRequest, shop: Settings) -> Client:
+    return Client(shop, request.param)
+
+
+@pytest.fixture
+def filled(shop: Settings, shop_bundle: Bundle, tmp_path: Path) -> Iterator[Settings]:
+    """A shop whose Valkey knows one user, his history and what he has seen; afterwards it runs and knows nothing."""
+    fill(shop, shop_bundle, tmp_path)
+    yield shop
+    Valkey(shop).start()
+    with Valkey(shop)._client() as valkey:
+        valkey.flushall()
+
+
+def fill(shop: Settings, bundle: Bundle, folder: Path) -> None:
+    write_items(shop, bundle, folder, pl.col("price") * 3)
+    History.connect(shop).record(USER, [10, 13, 16], NOON - 3600)
+
+
+def write_items(shop: Settings, bundle: Bundle, folder: Path, price: pl.Expr) -> None:
+    at = datetime(2025, 3, 1, tzinfo=UTC) + timedelta(days=next(DAYS))
+    online.apply(shop, *write_features(bundle, folder, at, price))
+    online.materialize(shop, at - timedelta(days=1), at)
+
+
+def ask(client: Client, user: int = USER) -> List:
+    return list(client.recommend(user, "mobile", NOON))
+
+
+def degraded(settings: Settings) -> dict[str, float]:
+    """Returns how many answers lacked each store so far, over all models."""
+    with urlopen(f"http://{settings.host}:{settings.triton_metrics_port}/metrics") as page:
+        samples = [one for family in text_string_to_metric_families(page.read().decode()) for one in family.samples]
+    counts = dict.fromkeys(STORES, 0.0)
+    for one in samples:
+        if one.name == DEGRADED:
+            counts[one.labels["store"]] += one.value
+    return counts
+
+
+def until(true: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come to this"
+        time.sleep(0.1)
+
+
+def settled(client: Client, shop: Settings) -> List:
+    """Returns the list that all stores and their newest items make."""
+    until(lambda: not growth(shop, lambda: ask(client)))
+    time.sleep(1.5)  # a look at the version of the items, and the read that follows
+    return ask(client)
+
+
+def growth(shop: Settings, work: Callable[[], object]) -> set[str]:
+    """Returns the stores that some work was done without."""
+    before = degraded(shop)
+    work()
+    after = degraded(shop)
+    return {store for store in STORES if after[store] > before[store]}
+
+
+def test_while_the_store_is_gone_users_are_strangers_and_afterwards_themselves(
+    client: Client, filled: Settings
+) -> None:
+    whole = settled(client, filled)
+    assert not {10, 13, 16} & {item for item, _ in whole}
+    Valkey(filled).stop()
+    stranger = ask(client, STRANGER)
+    assert growth(filled, lambda: [ask(client) for _ in range(20)]) >= STORES - {"item_features"}
+    assert ask(client) == stranger and len(stranger) == 10
+    until(lambda: "item_features" in growth(filled, lambda: ask(client)))
+    Valkey(filled).start()
+    until(lambda: not growth(filled, lambda: ask(client)))
+    assert ask(client) == whole
+
+
+def test_a_store_that_hangs_costs_some_answers_their_time_limit_and_the_others_nothing(
+    client: Client, filled: Settings
+) -> None:
+    whole = settled(client, filled)
+    process = psutil.Process(Valkey(filled).status().pid)
+    process.send_signal(signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        first = [ask(client) for _ in range(2)]
+        assert time.monotonic() - began < 5, "each store may take its time limit, once or twice"
+        began = time.monotonic()
+        answers = [ask(client) for _ in range(ANSWERS)]
+        # Had each waited for one store alone, they would have taken longer.
+        assert time.monotonic() - began < ANSWERS * WAIT_S / 2
+        assert len({tuple(one) for one in [*first[1:], *answers]}) == 1 and len(answers[0]) == 10
+    finally:
+        process.send_signal(signal.SIGCONT)
+    until(lambda: not growth(filled, lambda: ask(client)))
+    assert ask(client) == whole
+
+
+def test_a_store_that_comes_back_empty_makes_strangers_of_users_until_it_is_filled(
+    client: Client, filled: Settings, shop_bundle: Bundle, tmp_path: Path
+) -> None:
+    whole = settled(client, filled)
+    Valkey(filled).stop()
+    shutil.rmtree(filled.home / "valkey")
+    Valkey(filled).start()
+    until(lambda: not growth(filled, lambda: ask(client)))
+    assert ask(client) == ask(client, STRANGER) != whole
+    fill(filled, shop_bundle, tmp_path)
+    assert settled(client, filled) == whole
+
+
+def test_a_changed_item_is_in_the_answers_within_seconds_and_none_is_lost(
+    client: Client, filled: Settings, shop_bundle: Bundle, tmp_path: Path
+) -> None:
+    before = settled(client, filled)
+    write_items(filled, shop_bundle, tmp_path, pl.lit(0.01))
+    lists = []
+    until(lambda: lists.append(ask(client)) or lists[-1] != before)  # type: ignore[func-returns-value]
+    assert all(len(one) == 10 for one in lists)
+    assert all(one == before for one in lists[:-1])
+    assert ask(client) == lists[-1]

@@ -1,0 +1,45 @@
+"""The checks that block a bundle."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import faiss
+import numpy as np
+import pytest
+from dagster import AssetCheckResult
+
+from rec_assets.models import item_index
+from rec_assets.models.item_index import ItemVectors, build_index, write_index
+from rec_assets.models.tower_vectors import INDEX
+from rec_assets.storage import ArtifactStore
+from rec_assets_tests.pipeline import Pipeline
+
+
+def judged(root: Path, day: str, items: ItemVectors, index: faiss.Index) -> AssetCheckResult:
+    """Publishes vectors and index of a day, and returns what the check says."""
+    # The graph is imported under the pipeline's settings.
+    from rec_assets.checks import index_finds_what_exact_search_finds as check
+    from rec_assets.resources import Artifacts
+
+    store = ArtifactStore(root)
+    with store.publish("item_embeddings", day) as draft:
+        items.save(draft.path / "item_vectors.npz")
+    with store.publish("faiss_index", day) as draft:
+        write_index(index, draft.path / INDEX)
+    # Dagster runs a partitioned check only beside its asset.
+    return check.op.compute_fn.decorated_fn(SimpleNamespace(partition_key=day), Artifacts(root=str(root)))
+
+
+@pytest.mark.slow
+def test_an_index_that_misses_items_is_not_served(
+    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(item_index, "EXACT_UP_TO", 1000)
+    rng = np.random.default_rng(0)
+    items = ItemVectors(np.arange(1, 5001, dtype=np.int32), rng.normal(size=(5000, 16)).astype(np.float32))
+    index = build_index(items)
+    good = judged(tmp_path, pipeline.day, items, index)
+    index.nprobe = 1
+    bad = judged(tmp_path, pipeline.day, items, index)
+    assert (good.passed, bad.passed) == (True, False)
+    assert bad.metadata["recall@300"].value < good.metadata["recall@300"].value < 1  # type: ignore[operator, index]
