@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rec_assets.settings import Settings
 
 SHOWN = 8
+PATIENCE_S = 10.0  # until a worker has applied what was reported
 HOLDING = {"mobile": "on a phone ", "desktop": "on a desktop ", "tablet": "on a tablet "}
 
 
@@ -28,7 +29,7 @@ def demo() -> None:
     settings = load_settings()
     prepare_dagster_home(settings)
     started = time.monotonic()
-    say("Starting Valkey and Triton")
+    say("Starting Valkey, Triton and the worker")
     with supervision.services(settings):
         from rec_assets.pipeline import materialize_stale
 
@@ -54,14 +55,13 @@ def show(settings: "Settings") -> None:
     from datetime import datetime, timedelta
 
     from rec_assets.cli.items import describe, print_items
-    from rec_assets.realtime.history import History
     from rec_assets.serving.client import Client, Device
 
-    client, history = Client(settings), History.connect(settings)
+    client = Client(settings)
     rows = last_day(settings)
     user, devices_are_known = busiest_user(rows), bool((rows["device_type"] >= 0).any())
     day = datetime.combine(settings.as_of, datetime.min.time(), UTC) + timedelta(days=1)
-    history.flush(user)  # what an earlier demo marked as seen
+    client.events.wait(client.flush(user), PATIENCE_S)  # what an earlier demo marked as seen
 
     def ask(who: str, user_id: int, device: Device, hour: int) -> list[int]:
         held = device if devices_are_known else None
@@ -77,10 +77,10 @@ def show(settings: "Settings") -> None:
     if settings.seen_filter != "clicked":
         return
     # The very moment of the question: run again, it is the same interaction.
-    history.record(user, first[:2], int((day + timedelta(hours=10)).timestamp()))
+    client.events.wait(client.record(user, first[:2], day + timedelta(hours=10), device_type="desktop"), PATIENCE_S)
     again = ask(f"User {user} again, having seen items {first[0]} and {first[1]}", user, "desktop", 10)
     gone = not set(first[:2]) & set(again)
-    say(f"Items {first[0]} and {first[1]} are {'gone' if gone else 'STILL THERE: is the seen filter running?'}.")
+    say(f"Items {first[0]} and {first[1]} are {'gone' if gone else 'STILL THERE: is the worker running?'}.")
 
 
 def last_day(settings: "Settings") -> "pl.DataFrame":
