@@ -5,7 +5,7 @@ Commands import what they need when they run, so that help comes at once.
 
 import typer
 
-from rec_assets.cli import activity, demo, recommend, servers
+from rec_assets.cli import activity, demo, recommend, servers, storefront
 from rec_assets.cli.console import ExplainingGroup
 
 app = typer.Typer(
@@ -25,5 +25,6 @@ app.command(epilog="Example: rec seen 42 1201 733 --bought")(activity.seen)
 app.command(epilog="Example: rec flush 42")(activity.flush)
 app.command(epilog="Example: REC_VALKEY_PORT=7390 rec worker")(activity.worker)
 app.command(epilog="Example: rec trending --category 3 -k 5")(activity.trending)
+app.command(epilog="Example: REC_STOREFRONT_PORT=9000 rec storefront")(storefront.storefront)
 app.command()(demo.demo)
 app.command()(demo.dev)

@@ -100,17 +100,20 @@ def busiest_user(rows: "pl.DataFrame") -> int:
 
 
 def dev() -> None:
-    """Run Dagster's UI and daemon over the same state, with Valkey and Triton up; Ctrl-C ends all of it."""
+    """Run Dagster's UI, the storefront and all servers over the same state; Ctrl-C ends all of it."""
     import subprocess
 
     from rec_assets.local import supervision
     from rec_assets.local.dagster_home import prepare_dagster_home
+    from rec_assets.local.storefront import Storefront
 
     settings = load_settings()
     prepare_dagster_home(settings)
     os.environ["REC_HOME"] = str(settings.home.absolute())
-    with supervision.services(settings):
-        say("Dagster's UI comes up at http://127.0.0.1:3000 — Ctrl-C ends it and the servers.")
+    storefront = Storefront(settings)
+    with supervision.services(settings), supervision.running(storefront):
+        say(f"The storefront is at {storefront.address}")
+        say("Dagster's UI comes up at http://127.0.0.1:3000 — Ctrl-C ends all of it.")
         try:
             subprocess.run([f"{sys.prefix}/bin/dagster", "dev", "-w", "workspace.yaml"], check=False)
         except KeyboardInterrupt:

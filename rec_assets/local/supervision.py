@@ -61,6 +61,17 @@ def services(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
+def running(server: Server) -> Iterator[None]:
+    """Runs a block with one more server up; afterwards ends it, unless it ran before."""
+    started = server.start()
+    try:
+        yield
+    finally:
+        if started:
+            server.stop()
+
+
+@contextmanager
 def _one_at_a_time(settings: Settings) -> Iterator[None]:
     run = settings.home.absolute() / "run"
     run.mkdir(parents=True, exist_ok=True)
