@@ -12,6 +12,7 @@ from rec_assets.features.days import whole_day
 from rec_assets.features.history import latest_events
 from rec_assets.features.joins import join_interactions
 from rec_assets.features.top_category import top_category_as_of
+from rec_assets.features.views import ITEM_VIEW, USER_VIEW
 from rec_assets.realtime.behaviour_log import BehaviourLog
 from rec_assets.realtime.events import Event
 from rec_assets.realtime.recent_items import RecentItems
@@ -28,16 +29,20 @@ INTERACTION = ["user_id", "item_id", "timestamp"]
 
 @pytest.fixture
 def replayed(pipeline: Pipeline, valkey: Settings, tmp_path: Path) -> Settings:
-    """A shop as it was at the midnight before the pipeline's last day, after the worker has applied that day."""
+    """A shop as it was at the midnight before the pipeline's last day, after the worker has applied that day.
+
+    Of items it knows those that arrive on the day, too, as the batch does.
+    """
     settings = valkey.model_copy(update={"home": tmp_path})
     midnight = datetime.combine(pipeline.settings.as_of, datetime.min.time(), UTC)
     eve = (pipeline.settings.as_of - timedelta(days=1)).isoformat()
     online.apply(
         settings,
         pipeline.artifact("user_features", eve) / "user_features.parquet",
-        pipeline.artifact("item_features", eve) / "item_features.parquet",
+        pipeline.artifact("item_features") / "item_features.parquet",
     )
-    online.materialize(settings, midnight - timedelta(seconds=1), midnight)
+    online.materialize(settings, midnight, midnight, [USER_VIEW])
+    online.materialize(settings, midnight, midnight + timedelta(days=1), [ITEM_VIEW])
     days = [key for key in pipeline.store.partitions("raw_interactions") if key < pipeline.day]
     past = latest_events(pl.scan_parquet([raw_day(pipeline, key) for key in days])).collect()
     columns = (past[name].to_numpy() for name in INTERACTION)

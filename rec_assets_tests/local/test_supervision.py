@@ -26,7 +26,7 @@ def test_two_ups_at_once_start_each_server_once_and_down_ends_all(empty: Setting
         first, second = pool.map(up, [empty, empty])
     assert {name: first[name] + second[name] for name in first} == {"valkey": 1, "triton": 1, "worker": 1}
     assert [(server.state, server.detail) for server in status(empty)] == [
-        ("running", "empty"),
+        ("running", "db1: 1 keys"),
         ("running", "nothing published yet"),
         ("running", "0 events waiting, 0 given up"),
     ]
