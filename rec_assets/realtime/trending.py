@@ -15,7 +15,7 @@ from rec_assets.settings import Settings
 
 @dataclass(frozen=True)
 class Counted:
-    """An event to count, and the categories of its item, -1 where nothing is known of it."""
+    """An event to count, and the categories of its item."""
 
     event: Event
     category_l1: int
@@ -38,9 +38,7 @@ for i = 2, #ARGV, 5 do
   local filter = 'counted:' .. day
   local new = redis.call('BF.INSERT', filter, 'CAPACITY', 4096, 'ERROR', 0.001, 'EXPANSION', 2, 'ITEMS', event)[1]
   if new == 1 then
-    local names = {'global'}
-    if l1 ~= '-1' then names = {'global', 'cat_l1:' .. l1, 'cat_l2:' .. l2} end
-    for _, name in ipairs(names) do
+    for _, name in ipairs({'global', 'cat_l1:' .. l1, 'cat_l2:' .. l2}) do
       redis.call('ZINCRBY', 'trending:' .. name, 1, item)
       redis.call('ZINCRBY', 'online:' .. day .. ':' .. name, 1, item)
       redis.call('EXPIRE', 'online:' .. day .. ':' .. name, ARGV[1])

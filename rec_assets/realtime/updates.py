@@ -10,6 +10,7 @@ from itertools import groupby
 
 import polars as pl
 
+from rec_assets.features.top_category import NO_CATEGORY
 from rec_assets.realtime.behaviour_log import SCHEMA, BehaviourLog
 from rec_assets.realtime.events import FLUSHED, Event, EventError
 from rec_assets.realtime.history import History
@@ -61,10 +62,10 @@ class Updates:
         events = [one.event for one in received]
         activities = self._history.record_all(events)
         # Told before the user's wish to forget, and only applied after it: it is forgotten, too.
-        for user in {
-            one.event.user_id for one in received if _is_forgotten(one, activities[one.event.user_id].flushed)
-        }:
-            self._forget(user, activities[user].flushed, activities[user].flushed_at)
+        late = [one.event for one in received if _is_forgotten(one, activities[one.event.user_id].flushed)]
+        for user in {event.user_id for event in late}:
+            last = max(event.at for event in late if event.user_id == user)
+            self._forget(user, activities[user].flushed, max(last, activities[user].flushed_at))
         top_categories = self._prefer(events)
         self._count(events)
         self._write_down(events, top_categories)
@@ -102,13 +103,16 @@ class Updates:
 
     def _prefer(self, events: Sequence[Event]) -> list[int]:
         if not self._preferences.is_there():
-            return [-1] * len(events)
+            return [NO_CATEGORY] * len(events)
         return self._preferences.update({event.user_id for event in events}, events)
 
     def _count(self, events: Sequence[Event]) -> None:
-        items = {event.item_id or 0 for event in events}
-        categories = self._preferences.categories(items) if self._preferences.is_there() else {}
-        self._trending.count(Counted(event, *categories.get(event.item_id or 0, (-1, -1))) for event in events)
+        """Counts as the batch does: what is in the catalogue."""
+        if not self._preferences.is_there():
+            return
+        categories = self._preferences.categories({event.item_id or 0 for event in events})
+        known = [(event, *categories[event.item_id or 0]) for event in events]
+        self._trending.count(Counted(event, l1, l2) for event, l1, l2 in known if l1 != NO_CATEGORY)
 
     def _write_down(self, events: Sequence[Event], top_categories: Sequence[int]) -> None:
         rows = [

@@ -20,10 +20,15 @@ WAIT_MS = 1000
 CLAIM_EVERY_S = 1.0
 TIDY_EVERY_S = 60.0
 PAUSE_S = 0.5
+PATIENCE_S = (0.1, 0.5)  # between attempts to apply what failed
 # What Valkey says when it cannot do now what it could do a moment before; other errors are about the event.
 UNABLE = ("NOGROUP", "OOM", "MISCONF", "READONLY", "LOADING", "NOREPLICAS", "unknown command")
 
 logger = logging.getLogger(__name__)
+
+
+class Unfit(Exception):
+    """Entries that were not applied, and not for want of a server."""
 
 
 class Worker:
@@ -84,24 +89,35 @@ class Worker:
         return self._stream.take(self.name, BATCH, wait_ms)
 
     def _apply(self, entries: Sequence[Entry]) -> None:
+        """Applies entries together or, where that fails, each alone, so that one that cannot be applied is found."""
+        try:
+            self._attempt(entries)
+        except Unfit as error:
+            for entry in entries if len(entries) > 1 else ():
+                self._apply([entry])
+            if len(entries) == 1:
+                self._insist(entries[0], error)
+
+    def _insist(self, entry: Entry, error: Unfit) -> None:
+        """Tries an entry again, for it may have met someone else's trouble, and gives it up in the end."""
+        for pause in PATIENCE_S:
+            time.sleep(pause)
+            try:
+                return self._attempt([entry])
+            except Unfit as another:
+                error = another
+        logger.warning("Entry %s cannot be applied: %s", entry.id, error)
+        self._stream.bury(entry, str(error))
+
+    def _attempt(self, entries: Sequence[Entry]) -> None:
+        """Applies entries and acknowledges them; raises Unfit where the reason may be one of them."""
         try:
             self._updates.apply(self._readable(entries))
             self._stream.done(entries)
-        except (redis.RedisError, OSError) as error:
+        except Exception as error:  # whatever an event can provoke, the others must get through
             if _is_outage(error):
                 raise
-            self._apply_apart(entries, error)
-        except Exception as error:  # whatever an event can provoke, the others must get through
-            self._apply_apart(entries, error)
-
-    def _apply_apart(self, entries: Sequence[Entry], error: Exception) -> None:
-        """Finds the entry that cannot be applied."""
-        if len(entries) > 1:
-            for entry in entries:
-                self._apply([entry])
-        else:
-            logger.warning("Entry %s cannot be applied: %s: %s", entries[0].id, type(error).__name__, error)
-            self._stream.bury(entries[0], f"{type(error).__name__}: {error}")
+            raise Unfit(f"{type(error).__name__}: {error}") from error
 
     def _readable(self, entries: Sequence[Entry]) -> list[Received]:
         events = []
@@ -118,4 +134,4 @@ class Worker:
 def _is_outage(error: Exception) -> bool:
     if isinstance(error, redis.ResponseError):
         return any(word in str(error) for word in UNABLE)
-    return True
+    return isinstance(error, (redis.RedisError, OSError))

@@ -70,8 +70,6 @@ def test_an_event_counts_at_once_and_only_once(valkey: Settings) -> None:
     assert trending.top(10) == [(2, 45), (3, 40), (1, 30)]
     assert trending.top(10, category_l1=0) == [(2, 45), (1, 30)]
     assert trending.top(10, category_l2=5) == [(1, 30), (2, 25)]
-    trending.count([Counted(Event(user_id=1, item_id=99, at=1_742_040_000), -1, -1)])
-    assert (99, 1) in trending.top(10)
 
 
 def test_the_batch_replaces_the_online_counts_of_its_days_and_keeps_later_ones(valkey: Settings) -> None:
