@@ -80,6 +80,16 @@ def test_dagster_validates_the_workspace() -> None:
 
 
 def test_the_domain_knows_no_dagster() -> None:
-    packages = ("sources", "features", "embeddings", "workflows", "models", "serving", "realtime", "local")
+    packages = (
+        "sources",
+        "features",
+        "embeddings",
+        "workflows",
+        "models",
+        "serving",
+        "realtime",
+        "storefront",
+        "local",
+    )
     command = ["grep", "-rlE", r"^\s*(import|from) dagster", *(f"rec_assets/{package}" for package in packages)]
     assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == ""
