@@ -7,6 +7,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
@@ -56,8 +57,10 @@ class Throughput:
 class Load:
     """Sends events of regular users at a steady rate, until the block ends."""
 
-    def __init__(self, settings: Settings, rate: float) -> None:
+    def __init__(self, settings: Settings, rate: float, users: range | None = None) -> None:
+        """Takes events a second, and whose they are: everyone's if left out."""
         self._client, self._rate, self._stop = Client(settings), rate, threading.Event()
+        self._users = users or range(1, settings.retail_users + 1)
         catalogue = Catalogue(settings)
         self._items = np.array(sorted(catalogue.items()))
         self._rng = np.random.default_rng(0)
@@ -74,7 +77,7 @@ class Load:
 
     def events(self, count: int) -> list[Event]:
         """Draws events of now."""
-        users = self._rng.integers(1, get_settings().retail_users, count).tolist()
+        users = self._rng.integers(self._users.start, self._users.stop, count).tolist()
         items = self._rng.choice(self._items, count).tolist()
         now = int(time.time())
         return [Event(user_id=user, item_id=item, at=now) for user, item in zip(users, items, strict=True)]
@@ -90,12 +93,12 @@ class Load:
         self.seconds = time.perf_counter() - start
 
 
-def measure_latency(settings: Settings, rate: float, probes: int) -> Latency:
+def measure_latency(settings: Settings, rate: float, probes: int, users: range | None = None) -> Latency:
     """Has newcomers click what they see first, and looks until it has changed something."""
     client, store = Client(settings), online.open_store(settings, online.BULK_TIMEOUT)
     first = NEWCOMERS + int(time.time()) % 10_000_000 * 40
     features, answers = [], []
-    with Load(settings, rate) as load:
+    with Load(settings, rate, users) as load:
         time.sleep(1)
         for user in range(first, first + probes):
             item = int(client.recommend(user, "mobile", k=10).item_ids[0])
@@ -110,7 +113,9 @@ def measure_latency(settings: Settings, rate: float, probes: int) -> Latency:
     return Latency(load.sent / load.seconds, probes, *at)
 
 
-def measure_throughput(settings: Settings, rate: float, seconds: float, many: int) -> Throughput:
+def measure_throughput(
+    settings: Settings, rate: float, seconds: float, many: int, users: range | None = None
+) -> Throughput:
     """Sends at a rate and watches what waits; then sends many at once and takes the time until none does."""
     stream, waiting = Client(settings).events, []
 
@@ -118,7 +123,7 @@ def measure_throughput(settings: Settings, rate: float, seconds: float, many: in
         state = stream.state()
         return state.waiting + state.taken
 
-    with Load(settings, rate) as load:
+    with Load(settings, rate, users) as load:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(0.25)
@@ -132,9 +137,9 @@ def measure_throughput(settings: Settings, rate: float, seconds: float, many: in
     return Throughput(load.sent / load.seconds, seconds, max(waiting), waiting[-1], capacity)
 
 
-def _until(is_so: object, patience_s: float = PATIENCE_S) -> None:
+def _until(is_so: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + patience_s
-    while not is_so():  # type: ignore[operator]
+    while not is_so():
         if time.monotonic() > deadline:
             raise ActionableError("What was reported does not arrive.", "See rec status and the log of the worker.")
         time.sleep(POLL_S)
