@@ -40,7 +40,7 @@ def demo() -> None:
     if settings.source != DEFAULT_SOURCE:
         say(f"  {f'export REC_SOURCE={settings.source}':<34}so that all of these are about this source")
     say(
-        "  make dev                        the asset graph in Dagster's UI, with the servers up\n"
+        "  make dev                        the asset graph in Dagster's UI, and the storefront\n"
         "  .venv/bin/rec up                the servers alone; then\n"
         "  .venv/bin/rec recommend 42      anyone's list, and .venv/bin/rec --help for the rest\n"
         "  README.md                       how to bring your own data"

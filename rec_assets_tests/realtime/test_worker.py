@@ -327,6 +327,30 @@ def test_two_workers_share_the_events_and_the_end_is_that_of_one(store: Settings
     assert files >= {"one", "two"}
 
 
+def test_of_two_workers_that_write_one_user_at_once_none_leaves_what_the_other_made_stale(
+    store: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, whole, writes = Client(store), online.write_users, []
+
+    def interleaved(*words: object) -> None:
+        writes.append(words)
+        if len(writes) == 1:  # the other learns more meanwhile, writes after this one, and is refused: it is no newer
+            client.record(3, [8, 13], MORNING - 10)
+            drain(store, "other")
+        elif len(writes) == 2:
+            whole(*writes[0])
+            whole(*words)  # type: ignore[arg-type]
+            assert top_category(store, 3) == 2
+        else:
+            whole(*words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(online, "write_users", interleaved)
+    client.record(3, [7], MORNING)
+    drain(store, "one")
+    assert len(writes) == 3
+    assert top_category(store, 3) == 3
+
+
 def test_events_wait_for_a_worker_and_need_no_feature_store(valkey: Settings, tmp_path: Path) -> None:
     bare = valkey.model_copy(update={"home": tmp_path})
     client = Client(bare)
