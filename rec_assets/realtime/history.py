@@ -104,12 +104,13 @@ class History:
             self._changed(pipeline, user_id)
             pipeline.execute()
 
-    def activities(self, user_ids: Iterable[int]) -> list[Activity]:
+    def activities(self, user_ids: Iterable[int]) -> dict[int, Activity]:
         """Returns what is remembered about users, in one round trip."""
+        users = list(user_ids)
         with self._client.pipeline(transaction=False) as pipeline:
-            for user_id in user_ids:
+            for user_id in users:
                 pipeline.hmget(Activity.key(user_id), FIELDS)
-            return [Activity.of(answer) for answer in pipeline.execute()]
+            return {user: Activity.of(answer) for user, answer in zip(users, pipeline.execute(), strict=True)}
 
     def flush(self, user_id: int) -> bool:
         """Forgets at once what is filtered for a user, and nothing else; returns whether there was anything.

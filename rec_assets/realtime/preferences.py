@@ -11,7 +11,7 @@ import polars as pl
 from rec_assets.features import online
 from rec_assets.features.top_category import NO_CATEGORY, WINDOW_SECONDS, top_category_as_of
 from rec_assets.realtime.events import Event
-from rec_assets.realtime.history import History
+from rec_assets.realtime.history import Activity, History
 from rec_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -82,12 +82,15 @@ class Preferences:
         """Returns level-1 and level-2 category of items, -1 where nothing is known."""
         return self._categories.of(item_ids)
 
-    def update(self, user_ids: Iterable[int], events: Sequence[Event] = ()) -> list[int]:
+    def update(
+        self, user_ids: Iterable[int], events: Sequence[Event] = (), known: Mapping[int, Activity] | None = None
+    ) -> list[int]:
         """Makes the online store hold the `top_category` of users whose recent items changed.
 
         Args:
             user_ids: who.
             events: doings of theirs that are recorded already.
+            known: activities that were read since they were recorded; the others are read.
 
         Returns:
             The `top_category` as of each event, strictly before it.
@@ -98,17 +101,18 @@ class Preferences:
             starts[user] = min(starts.get(user, at), at - WINDOW_SECONDS)
         starts = dict.fromkeys(user_ids, 0) | starts  # of who did nothing new, all
         found: dict[Moment, int] = {}
+        before = dict(known or {})
         while starts:
-            before = self._history.activities(starts)
+            before |= self._history.activities(starts.keys() - before.keys())
             chosen = self._history.recent_items.since(starts)
             latest = {user: rows[0][1] + 1 for user, rows in chosen.items() if rows}
-            floors = {user: activity.flushed_at for user, activity in zip(starts, before, strict=True)}
+            floors = {user: before[user].flushed_at for user in starts}
             answers = self._answers({*latest.items(), *(one for one in asked if one[0] in starts)}, chosen, floors)
             self._write({user: (at, answers[user, at]) for user, at in latest.items()})
             found = answers | found
             after = self._history.activities(starts)
-            changed = [old.version != new.version for old, new in zip(before, after, strict=True)]
-            starts = {user: start for (user, start), again in zip(starts.items(), changed, strict=True) if again}
+            starts = {user: start for user, start in starts.items() if before[user].version != after[user].version}
+            before = after
         return [found[moment] for moment in asked]
 
     def _answers(

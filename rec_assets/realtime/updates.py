@@ -66,14 +66,17 @@ class Updates:
         for user in {event.user_id for event in late}:
             last = max(event.at for event in late if event.user_id == user)
             self._forget(user, activities[user].flushed, max(last, activities[user].flushed_at))
-        top_categories = self._prefer(events)
-        self._count(events)
+            activities.pop(user)
+        top_categories = [NO_CATEGORY] * len(events)
+        if self._preferences.is_there():
+            top_categories = self._preferences.update({event.user_id for event in events}, events, activities)
+            self._count(events)
         self._write_down(events, top_categories)
 
     def _grant(self, wish: Received) -> None:
         """Forgets what a user has seen, and his taste of the day, up to his wish; what he did after it stays."""
         user, entry_id = wish.event.user_id, wish.entry_id
-        (known,) = self._history.activities([user])
+        known = self._history.activities([user])[user]
         if known.flushed and order_of(known.flushed) > order_of(entry_id):
             return
         if known.flushed == entry_id:
@@ -101,15 +104,8 @@ class Updates:
                     continue  # its turn will come
         return events
 
-    def _prefer(self, events: Sequence[Event]) -> list[int]:
-        if not self._preferences.is_there():
-            return [NO_CATEGORY] * len(events)
-        return self._preferences.update({event.user_id for event in events}, events)
-
     def _count(self, events: Sequence[Event]) -> None:
         """Counts as the batch does: what is in the catalogue."""
-        if not self._preferences.is_there():
-            return
         categories = self._preferences.categories({event.item_id or 0 for event in events})
         known = [(event, *categories[event.item_id or 0]) for event in events]
         self._trending.count(Counted(event, l1, l2) for event, l1, l2 in known if l1 != NO_CATEGORY)
