@@ -18,6 +18,7 @@ from rich.table import Table
 
 from rec_assets.errors import ActionableError
 from rec_assets.features import online
+from rec_assets.local.worker import Worker
 from rec_assets.quiet import quiet_deprecations
 from rec_assets.realtime.events import Event
 from rec_assets.serving.client import Client
@@ -45,13 +46,17 @@ class Latency:
 
 @dataclass(frozen=True)
 class Throughput:
-    """What the worker took: events that waited at most while they came at a rate, and how fast it works off many."""
+    """What the worker took: events that waited at most while they came at a rate, and how fast it works off many.
+
+    `processor_ms` is what the worker's process used for each of the many, which other programs do not change.
+    """
 
     events_per_second: float
     seconds: float
     waiting_at_most: int
     waiting_at_the_end: int
     capacity_per_second: float
+    processor_ms: float
 
 
 class Load:
@@ -131,10 +136,19 @@ def measure_throughput(
     _until(lambda: backlog() == 0, 60)
     for _ in range(many // 1000):
         stream.send(load.events(1000))
-    left, start = backlog(), time.perf_counter()
+    left, start, used = backlog(), time.perf_counter(), _processor_seconds(settings)
     _until(lambda: backlog() == 0, 120)
     capacity = left / (time.perf_counter() - start)
-    return Throughput(load.sent / load.seconds, seconds, max(waiting), waiting[-1], capacity)
+    used = 1000 * (_processor_seconds(settings) - used) / left
+    return Throughput(load.sent / load.seconds, seconds, max(waiting), waiting[-1], capacity, used)
+
+
+def _processor_seconds(settings: Settings) -> float:
+    process = Worker(settings).process.find()
+    if process is None:
+        raise ActionableError("No worker of this home runs.", "Start it with `rec up`.")
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def _until(is_so: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
@@ -180,7 +194,8 @@ def main(
     console.print(
         f"At {throughput.events_per_second:.0f} events/s for {throughput.seconds:.0f} s at most "
         f"{throughput.waiting_at_most:,} waited, {throughput.waiting_at_the_end:,} at the end; "
-        f"of {many:,} at once one worker takes {throughput.capacity_per_second:,.0f} a second."
+        f"of {many:,} at once one worker takes {throughput.capacity_per_second:,.0f} a second, "
+        f"{throughput.processor_ms:.2f} ms of a processor each."
     )
 
 

@@ -19,4 +19,5 @@ def test_the_way_of_an_event_is_measured_to_its_end(pipeline: Pipeline) -> None:
 def test_what_the_worker_takes_is_measured_until_nothing_waits(pipeline: Pipeline) -> None:
     throughput = measure_throughput(pipeline.settings, rate=200, seconds=1, many=2000, users=NOBODY)
     assert throughput.capacity_per_second > 100
+    assert 0 < throughput.processor_ms < 10
     assert 0 <= throughput.waiting_at_the_end <= throughput.waiting_at_most

@@ -1,5 +1,6 @@
 """All servers together; Triton is empty where no bundle matters."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from rec_assets_tests.servers import free_port
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Settings:
-    """Settings of servers that do not run yet."""
+def empty(tmp_path: Path) -> Iterator[Settings]:
+    """Settings of servers that do not run yet; those that do in the end are ended."""
     ports = {f"{name}_port": free_port() for name in ("valkey", "triton_http", "triton_grpc", "triton_metrics")}
-    return Settings.model_validate({"home": tmp_path, **ports})
+    settings = Settings.model_validate({"home": tmp_path, **ports})
+    yield settings
+    down(settings)
 
 
 def test_two_ups_at_once_start_each_server_once_and_down_ends_all(empty: Settings) -> None:
@@ -37,12 +40,9 @@ def test_two_ups_at_once_start_each_server_once_and_down_ends_all(empty: Setting
 
 def test_services_ends_only_what_it_started(empty: Settings) -> None:
     Valkey(empty).start()
-    try:
-        with services(empty):
-            assert [server.state for server in status(empty)] == ["running"] * 3
-        assert [server.state for server in status(empty)] == ["running", "stopped", "stopped"]
-    finally:
-        down(empty)
+    with services(empty):
+        assert [server.state for server in status(empty)] == ["running"] * 3
+    assert [server.state for server in status(empty)] == ["running", "stopped", "stopped"]
 
 
 def test_servers_of_another_machine_are_not_started_here(empty: Settings) -> None:
