@@ -86,6 +86,7 @@ def worker() -> None:
     from rec_assets.realtime.worker import Worker
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("feast").setLevel(logging.WARNING)  # it tells every minute that it looked at its registry
     quiet_deprecations()
     stop = threading.Event()
     for end in (signal.SIGTERM, signal.SIGINT):
