@@ -23,16 +23,25 @@ def top_category_as_of(queries: pl.LazyFrame, events: pl.LazyFrame) -> pl.LazyFr
         One row a distinct (user_id, timestamp) of `queries`: user_id, timestamp, top_category int32.
     """
     asked = queries.select("user_id", "timestamp").unique()
-    timeline = pl.concat(
-        [
-            events.select("user_id", "timestamp", pl.col("category_l1").cast(pl.Int32)),
-            asked.with_columns(category_l1=pl.lit(None, pl.Int32)),
-        ]
-    ).sort("user_id", "timestamp", "category_l1", nulls_last=True)
-    windows = timeline.rolling("timestamp", period=f"{WINDOW_SECONDS}i", closed="left", group_by="user_id").agg(
-        # Reversed, the first of the modes is the one seen last.
-        top_category=pl.col("category_l1").drop_nulls().tail(LENGTH).reverse().mode(maintain_order=True).first(),
+    # In the order of seeing; those of one user stand together, so that places tell how long ago.
+    seen = (
+        events.select("user_id", pl.col("timestamp").alias("at"), pl.col("category_l1").cast(pl.Int32))
+        .sort("user_id", "at", "category_l1")
+        .with_row_index("place")
     )
-    return asked.join(windows.unique(), on=["user_id", "timestamp"], how="left").with_columns(
+    window = asked.join(seen, on="user_id").filter(
+        pl.col("at") >= pl.col("timestamp") - WINDOW_SECONDS, pl.col("at") < pl.col("timestamp")
+    )
+    latest = window.filter(
+        pl.col("place") + LENGTH > pl.col("place").max().over("user_id", "timestamp"),
+    )
+    best = (
+        latest.group_by("user_id", "timestamp", "category_l1")
+        .agg(count=pl.len(), last=pl.col("place").max())
+        .sort("count", "last", descending=True)
+        .unique(["user_id", "timestamp"], keep="first", maintain_order=True)
+        .select("user_id", "timestamp", top_category="category_l1")
+    )
+    return asked.join(best, on=["user_id", "timestamp"], how="left").with_columns(
         pl.col("top_category").fill_null(NO_CATEGORY)
     )
