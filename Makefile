@@ -15,7 +15,7 @@ help: ## What there is to run.
 demo: $(VENV)/.ready ## From nothing to recommendations, and leaves nothing running.
 	$(RUN)/rec demo
 
-dev: $(VENV)/.ready ## The Dagster UI with Valkey and Triton up, over the same state.
+dev: $(VENV)/.ready ## Dagster, the storefront and all servers, over the same state.
 	$(RUN)/rec dev
 
 test: $(VENV)/.ready ## The whole suite.

@@ -5,7 +5,13 @@ from dagster import AssetSelection, define_asset_job
 RAW = AssetSelection.assets("raw_items", "raw_users")
 CATALOGUE = RAW | AssetSelection.groups("embeddings")
 DAILY = AssetSelection.assets(
-    "raw_interactions", "user_features", "item_features", "item_popularity", "joined_interactions", "masked_train_set"
+    "raw_interactions",
+    "behavioral_updates",
+    "user_features",
+    "item_features",
+    "item_popularity",
+    "joined_interactions",
+    "masked_train_set",
 )
 FULL_TRAINING = AssetSelection.groups("training") | AssetSelection.assets(
     "nvt_workflows", "training_set", "model_evaluation", "model_bundle"

@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     triton_http_port: PositiveInt = 8000
     triton_grpc_port: PositiveInt = 8001
     triton_metrics_port: PositiveInt = 8002
+    storefront_port: PositiveInt = Field(8080, description="Where `rec storefront` listens, on 127.0.0.1.")
 
     @model_validator(mode="before")
     @classmethod

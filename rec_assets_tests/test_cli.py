@@ -13,10 +13,12 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from rec_assets.cli import app
-from rec_assets.realtime.history import History
+from rec_assets.realtime.recent_items import RecentItems
 from rec_assets.realtime.trending import Trending
+from rec_assets.realtime.valkey import connect
 from rec_assets.serving.bundle import Bundle
 from rec_assets.settings import Settings, get_settings
+from rec_assets_tests.realtime.state import drain, seen
 from rec_assets_tests.servers import free_port
 
 Rec = Callable[..., Result]
@@ -66,7 +68,7 @@ def test_watching_goes_on_until_ctrl_c(tmp_path: Path) -> None:
 
 
 def test_help_lists_every_command_with_an_example(closed: Rec) -> None:
-    for command in ("up", "status", "recommend", "seen", "flush", "trending"):
+    for command in ("up", "status", "recommend", "seen", "flush", "trending", "worker", "storefront"):
         assert command in closed("--help").output
         assert "Example: " in closed(command, "--help").output
 
@@ -100,11 +102,12 @@ def test_without_servers_every_command_says_how_to_start_them(closed: Rec, words
 def test_status_shows_stopped_servers_and_fails(closed: Rec) -> None:
     result = closed("status")
     assert result.exit_code == 1
-    assert result.stdout.count("stopped") == 2
+    assert result.stdout.count("stopped") == 3
 
 
 def test_down_where_nothing_runs_says_so(closed: Rec) -> None:
-    assert closed("down").stdout.splitlines() == ["triton was not running", "valkey was not running"]
+    names = ["worker", "triton", "valkey"]
+    assert closed("down").stdout.splitlines() == [f"{name} was not running" for name in names]
 
 
 def test_a_setting_that_cannot_be_read_is_named(closed: Rec, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +120,7 @@ def test_a_setting_that_cannot_be_read_is_named(closed: Rec, monkeypatch: pytest
 
 @pytest.mark.slow
 def test_up_and_status_show_running_servers_with_the_live_version(open_shop: Rec) -> None:
-    assert open_shop("up").stdout.count("was already running") == 2
+    assert open_shop("up").stdout.count("was already running") == 3
     result = open_shop("status")
     assert result.exit_code == 0
     assert "version 1" in result.stdout
@@ -158,19 +161,30 @@ def test_seen_items_leave_the_list_and_flush_brings_them_back(open_shop: Rec) ->
     assert not set(listed()) & set(before)
     assert "no longer filtered" in open_shop("flush", 7).stdout
     assert listed() == before
-    assert "Nothing was filtered" in open_shop("flush", 7).stdout
 
 
 def test_what_was_bought_is_said_to_be_and_filtered_where_clicks_are_not(
     valkey: Settings, rec: Callable[[Settings], Rec], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REC_SEEN_FILTER", "bought")
-    words = rec(valkey)
-    assert words("seen", 7, 10).stdout == "User 7 has clicked 1 more item.\n"
-    assert words("flush", 7).stdout == "Nothing was filtered for user 7.\n"
-    assert words("seen", 7, 13, 16, "--bought").stdout == "User 7 has bought 2 more items.\n"
-    assert words("flush", 7).stdout == "What user 7 has seen is no longer filtered.\n"
-    assert [item for item, _ in History.connect(valkey).recent_items.latest(7)] == [16, 13, 10]
+    words, policy = rec(valkey), valkey.model_copy(update={"seen_filter": "bought"})
+    assert words("seen", 7, 10).stdout.splitlines() == [
+        "User 7 has clicked 1 more item.",
+        "No worker runs: 1 event waits in the stream until one does (rec worker, or rec up).",
+    ]
+    assert words("seen", 7, 13, 16, "--bought").stdout.startswith("User 7 has bought 2 more items.\n")
+    drain(policy)
+    assert [item for item, _ in RecentItems(connect(valkey, RecentItems.DB)).latest(7)] == [16, 13, 10]
+    assert seen(valkey, 7, [10, 13, 16]) == [13, 16]
+    assert words("flush", 7).stdout.startswith("What user 7 has seen is no longer filtered.\n")
+    drain(policy)
+    assert seen(valkey, 7, [10, 13, 16]) == []
+
+
+def test_what_is_no_event_is_explained(valkey: Settings, rec: Callable[[Settings], Rec]) -> None:
+    result = rec(valkey)("seen", 7, 2**40)
+    assert result.exit_code == 1
+    assert "item_id: " in result.stderr and "rec seen --help" in result.stderr
 
 
 @pytest.mark.slow

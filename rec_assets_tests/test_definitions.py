@@ -56,6 +56,7 @@ def test_the_lineage_reads_like_the_design(loaded: dict[str, dict[str, str]]) ->
             "feature_store",
             "online_features",
             "online_history",
+            "behavioral_updates",
         },
         "preprocessing": {"joined_interactions", "masked_train_set", "nvt_workflows", "training_set"},
         "embeddings": {"image_embeddings", "text_embeddings"},
@@ -79,6 +80,16 @@ def test_dagster_validates_the_workspace() -> None:
 
 
 def test_the_domain_knows_no_dagster() -> None:
-    packages = ("sources", "features", "embeddings", "workflows", "models", "serving", "realtime", "local")
+    packages = (
+        "sources",
+        "features",
+        "embeddings",
+        "workflows",
+        "models",
+        "serving",
+        "realtime",
+        "storefront",
+        "local",
+    )
     command = ["grep", "-rlE", r"^\s*(import|from) dagster", *(f"rec_assets/{package}" for package in packages)]
     assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == ""

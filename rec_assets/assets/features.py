@@ -8,7 +8,9 @@ from typing import Any
 import polars as pl
 from dagster import AssetExecutionContext, AssetIn, BackfillPolicy, MaterializeResult, asset
 
+from rec_assets.assets.behavior import UPDATES
 from rec_assets.assets.publishing import OWNERS, only, publish
+from rec_assets.features.days import whole_day
 from rec_assets.features.joins import user_features_at
 from rec_assets.features.popularity import POPULARITY_DAYS
 from rec_assets.features.popularity import item_popularity as count_popularity
@@ -33,12 +35,17 @@ def midnight_after(day: str) -> datetime:
     return datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), UTC)
 
 
-def interactions_before(raw_interactions: Days, day: str) -> pl.LazyFrame:
+def interactions_of(raw_interactions: Days, behavioral_updates: Days, day: str) -> pl.LazyFrame:
+    """All rows of a day: raw ones, and those recorded online that are not among them."""
+    return whole_day(raw_interactions[day] / "interactions.parquet", behavioral_updates[day] / UPDATES)
+
+
+def interactions_before(raw_interactions: Days, behavioral_updates: Days, day: str) -> pl.LazyFrame:
     """The rows of the day before, or none on the first day of history."""
-    before = raw_interactions.get(day_before(day))
-    if before is None:
+    before = day_before(day)
+    if before not in raw_interactions:
         return pl.scan_parquet(raw_interactions[day] / "interactions.parquet").head(0)
-    return pl.scan_parquet(before / "interactions.parquet")
+    return interactions_of(raw_interactions, behavioral_updates, before)
 
 
 @asset(
@@ -46,12 +53,16 @@ def interactions_before(raw_interactions: Days, day: str) -> pl.LazyFrame:
     kinds={"polars", "parquet"},
     partitions_def=daily,
     backfill_policy=BackfillPolicy.single_run(),
-    ins={"raw_interactions": AssetIn(partition_mapping=with_day_before)},
+    ins={
+        "raw_interactions": AssetIn(partition_mapping=with_day_before),
+        "behavioral_updates": AssetIn(partition_mapping=with_day_before),
+    },
 )
 def user_features(
     context: AssetExecutionContext,
     artifacts: Artifacts,
     raw_interactions: Days,
+    behavioral_updates: Days,
     raw_users: Artifact,
     raw_items: Artifact,
 ) -> MaterializeResult[None]:
@@ -62,8 +73,8 @@ def user_features(
         frame = user_features_at(
             int(at.timestamp()),
             known_by(pl.scan_parquet(raw_users / "users.parquet"), day),
-            pl.scan_parquet(raw_interactions[day] / "interactions.parquet"),
-            interactions_before(raw_interactions, day),
+            interactions_of(raw_interactions, behavioral_updates, day),
+            interactions_before(raw_interactions, behavioral_updates, day),
             pl.scan_parquet(raw_items / "items.parquet"),
         ).with_columns(event_timestamp=pl.lit(at))
         features = frame.collect(engine="streaming")
@@ -79,19 +90,27 @@ def user_features(
     kinds={"polars", "parquet"},
     partitions_def=daily,
     backfill_policy=BackfillPolicy.single_run(),
-    ins={"raw_interactions": AssetIn(partition_mapping=popularity_window)},
+    ins={
+        "raw_interactions": AssetIn(partition_mapping=popularity_window),
+        "behavioral_updates": AssetIn(partition_mapping=popularity_window),
+    },
 )
 def item_popularity(
-    context: AssetExecutionContext, artifacts: Artifacts, raw_interactions: Days, raw_items: Artifact
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    raw_interactions: Days,
+    behavioral_updates: Days,
+    raw_items: Artifact,
 ) -> MaterializeResult[None]:
     """Interactions of each item over the trailing week: what is trending, overall and by category."""
     titles = pl.read_parquet(raw_items / "items.parquet", columns=["item_id", "title"])
 
     def write(out: Path, day: str) -> dict[str, Any]:
         first = (date.fromisoformat(day) - timedelta(days=POPULARITY_DAYS - 1)).isoformat()
-        week = [raw_interactions[key] / "interactions.parquet" for key in raw_interactions if first <= key <= day]
+        days = [key for key in sorted(raw_interactions) if first <= key <= day]
+        week = [interactions_of(raw_interactions, behavioral_updates, key) for key in days]
         items = known_by(pl.scan_parquet(raw_items / "items.parquet"), day)
-        counts = count_popularity(pl.scan_parquet(week), items).collect(engine="streaming")
+        counts = count_popularity(pl.concat(week), items).collect(engine="streaming")
         counts.write_parquet(out / "popularity.parquet")
         top = counts.head(10).join(titles, on="item_id", how="left")
         return {"days": len(week), "interactions": int(counts["interactions"].sum()), "top": preview(top, 10)}
@@ -155,7 +174,7 @@ def online_features(
         online.apply(settings, users, items)
         online.materialize(settings, at - timedelta(seconds=1), at)
         counts = pl.read_parquet(item_popularity[day] / "popularity.parquet")
-        Trending.connect(settings).replace(counts)
+        Trending.connect(settings).replace(counts, day)
         (out / "materialized.txt").write_text(f"{users.parent.name}\n{items.parent.name}\n")
         sizes = {"users": pl.scan_parquet(users), "items": pl.scan_parquet(items)}
         return {name: frame.select(pl.len()).collect().item() for name, frame in sizes.items()}
@@ -167,10 +186,13 @@ def online_features(
     **COMMON,
     kinds={"redis"},
     partitions_def=daily,
-    ins={"raw_interactions": AssetIn(partition_mapping=model_window)},
+    ins={
+        "raw_interactions": AssetIn(partition_mapping=model_window),
+        "behavioral_updates": AssetIn(partition_mapping=model_window),
+    },
 )
 def online_history(
-    context: AssetExecutionContext, artifacts: Artifacts, raw_interactions: Days
+    context: AssetExecutionContext, artifacts: Artifacts, raw_interactions: Days, behavioral_updates: Days
 ) -> MaterializeResult[None]:
     """Each user's latest interactions up to the day's end in Valkey, where requests read them and clicks join them.
 
@@ -184,8 +206,8 @@ def online_history(
     only(context)
 
     def write(out: Path, _: str) -> dict[str, Any]:
-        days = [raw_interactions[day] / "interactions.parquet" for day in sorted(raw_interactions)]
-        events = latest_events(pl.scan_parquet(days)).collect(engine="streaming")
+        days = [interactions_of(raw_interactions, behavioral_updates, day) for day in sorted(raw_interactions)]
+        events = latest_events(pl.concat(days)).collect(engine="streaming")
         recent_items = RecentItems(connect(settings, RecentItems.DB))
         recent_items.add_all(*(events[name].to_numpy() for name in ("user_id", "item_id", "timestamp")))
         counts = {"days": len(days), "interactions": events.height, "users": events["user_id"].n_unique()}

@@ -8,7 +8,7 @@ import polars as pl
 from dagster import AssetExecutionContext, AssetIn, BackfillPolicy, MaterializeResult, asset
 
 from rec_assets.assets.embeddings import VECTORS
-from rec_assets.assets.features import Days, interactions_before, known_by
+from rec_assets.assets.features import Days, interactions_before, interactions_of, known_by
 from rec_assets.assets.lineage import lineage_of
 from rec_assets.assets.publishing import OWNERS, only, publish
 from rec_assets.features.joins import join_interactions
@@ -37,12 +37,16 @@ ROWS = "rows.parquet"
     kinds={"polars", "parquet"},
     op_tags=CPU,
     backfill_policy=BackfillPolicy.single_run(),
-    ins={"raw_interactions": AssetIn(partition_mapping=with_day_before)},
+    ins={
+        "raw_interactions": AssetIn(partition_mapping=with_day_before),
+        "behavioral_updates": AssetIn(partition_mapping=with_day_before),
+    },
 )
 def joined_interactions(
     context: AssetExecutionContext,
     artifacts: Artifacts,
     raw_interactions: Days,
+    behavioral_updates: Days,
     raw_users: Artifact,
     raw_items: Artifact,
 ) -> MaterializeResult[None]:
@@ -50,8 +54,8 @@ def joined_interactions(
 
     def write(out: Path, day: str) -> dict[str, Any]:
         rows = join_interactions(
-            pl.scan_parquet(raw_interactions[day] / "interactions.parquet"),
-            interactions_before(raw_interactions, day),
+            interactions_of(raw_interactions, behavioral_updates, day),
+            interactions_before(raw_interactions, behavioral_updates, day),
             known_by(pl.scan_parquet(raw_users / "users.parquet"), day),
             pl.scan_parquet(raw_items / "items.parquet"),
         ).collect(engine="streaming")

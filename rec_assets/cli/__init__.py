@@ -5,7 +5,7 @@ Commands import what they need when they run, so that help comes at once.
 
 import typer
 
-from rec_assets.cli import activity, bundles, demo, recommend, servers, watch
+from rec_assets.cli import activity, bundles, demo, recommend, servers, storefront, watch
 from rec_assets.cli.console import ExplainingGroup
 
 app = typer.Typer(
@@ -24,7 +24,9 @@ app.command()(watch.watch)
 app.command(epilog="Example: rec recommend 42 --device mobile --at 2025-03-14T18:30 -k 10")(recommend.recommend)
 app.command(epilog="Example: rec seen 42 1201 733 --bought")(activity.seen)
 app.command(epilog="Example: rec flush 42")(activity.flush)
+app.command(epilog="Example: REC_VALKEY_PORT=7390 rec worker")(activity.worker)
 app.command(epilog="Example: rec trending --category 3 -k 5")(activity.trending)
+app.command(epilog="Example: REC_STOREFRONT_PORT=9000 rec storefront")(storefront.storefront)
 app.command(epilog="Example: rec bundles -k 5")(bundles.bundles)
 app.command(epilog="Example: rec promote 4f2a")(bundles.promote)
 app.command(epilog="Example: rec rollback")(bundles.rollback)

@@ -1,11 +1,18 @@
-"""`rec seen`, `rec flush`, `rec trending`: what users did, and what is popular."""
+"""`rec seen`, `rec flush`, `rec trending`, `rec worker`: what users did, and what is popular."""
 
-import time
-from typing import Annotated
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rec_assets.cli.console import load_settings, say
+from rec_assets.cli.recommend import utc_time
+
+if TYPE_CHECKING:
+    from rec_assets.serving.client import Client
+
+PATIENCE_S = 5.0
 
 User = Annotated[int, typer.Argument(help="User id.")]
 
@@ -14,24 +21,41 @@ def seen(
     user: User,
     items: Annotated[list[int], typer.Argument(help="Item ids.")],
     bought: Annotated[bool, typer.Option("--bought", help="The user bought them, and did not only click.")] = False,
+    at: Annotated[
+        datetime | None, typer.Option(parser=utc_time, metavar="ISO-TIME", help="When, UTC; now if left out.")
+    ] = None,
 ) -> None:
-    """Record that a user chose items: they become the user's history.
+    """Report that a user chose items: they become the user's history, and shift what is recommended.
 
     What REC_SEEN_FILTER names is not recommended to that user for REC_SEEN_DAYS days, a week by default.
     """
-    from rec_assets.realtime.history import History, Kind
+    from rec_assets.errors import ActionableError
+    from rec_assets.realtime.events import EventError, Kind
+    from rec_assets.serving.client import Client
 
     kind: Kind = "bought" if bought else "clicked"
-    History.connect(load_settings()).record(user, items, int(time.time()), kind)
+    client = Client(load_settings())
+    try:
+        sent = client.record(user, items, at, kind)
+    except EventError as error:
+        raise ActionableError(str(error), "See rec seen --help.") from error
     say(f"User {user} has {kind} {len(items)} more {'item' if len(items) == 1 else 'items'}.")
+    _tell_of_workers(client, sent)
 
 
 def flush(user: User) -> None:
-    """Let what a user has seen be recommended again; it stays the user's history."""
-    from rec_assets.realtime.history import History
+    """Let what a user has seen be recommended again, and forget today's taste; it stays the user's history."""
+    from rec_assets.errors import ActionableError
+    from rec_assets.realtime.events import EventError
+    from rec_assets.serving.client import Client
 
-    had_any = History.connect(load_settings()).flush(user)
-    say(f"What user {user} has seen is no longer filtered." if had_any else f"Nothing was filtered for user {user}.")
+    client = Client(load_settings())
+    try:
+        sent = client.flush(user)
+    except EventError as error:
+        raise ActionableError(str(error), "See rec flush --help.") from error
+    say(f"What user {user} has seen is no longer filtered.")
+    _tell_of_workers(client, sent)
 
 
 def trending(
@@ -40,13 +64,43 @@ def trending(
 ) -> None:
     """Show the items with the most interactions."""
     from rec_assets.cli.items import describe, print_items
-    from rec_assets.realtime.trending import Trending
+    from rec_assets.serving.client import Client
 
     settings = load_settings()
-    top = Trending.connect(settings).top(k, category_l1=category)
+    top = Client(settings).trending(k, category)
     where = "" if category is None else f" in category {category}"
     if not top:
         say(f"Nothing is trending{where}: item_popularity was not published to Valkey, or the category is empty.")
         return
     items = describe(settings, [item for item, _ in top])
     print_items(f"Trending{where}", "interactions", items, [f"{count:,}" for _, count in top])
+
+
+def worker() -> None:
+    """Apply what users do, as it is reported, until Ctrl-C; any number of workers may run."""
+    import logging
+    import signal
+    import threading
+
+    from rec_assets.quiet import quiet_deprecations
+    from rec_assets.realtime.worker import Worker
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("feast").setLevel(logging.WARNING)  # it tells every minute that it looked at its registry
+    quiet_deprecations()
+    stop = threading.Event()
+    for end in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(end, lambda *_: stop.set())
+    one = Worker(load_settings())
+    say(f"Worker {one.name} applies what users do; Ctrl-C ends it.")
+    one.run(stop)
+
+
+def _tell_of_workers(client: "Client", sent: Sequence[str]) -> None:
+    """Waits for a worker to be done; where none runs, says that nothing is lost."""
+    state = client.events.state()
+    if not state.workers:
+        many = f"{state.waiting} {'event waits' if state.waiting == 1 else 'events wait'}"
+        say(f"No worker runs: {many} in the stream until one does (rec worker, or rec up).")
+    elif not client.events.wait(sent, PATIENCE_S):
+        say(f"The workers are behind: {state.waiting + state.taken:,} events are before it.")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rec_assets.settings import Settings
 
 SHOWN = 8
+PATIENCE_S = 10.0  # until a worker has applied what was reported
 HOLDING = {"mobile": "on a phone ", "desktop": "on a desktop ", "tablet": "on a tablet "}
 
 
@@ -28,7 +29,7 @@ def demo() -> None:
     settings = load_settings()
     prepare_dagster_home(settings)
     started = time.monotonic()
-    say("Starting Valkey and Triton")
+    say("Starting Valkey, Triton and the worker")
     with supervision.services(settings):
         from rec_assets.pipeline import materialize_stale, promote_newest
 
@@ -40,7 +41,7 @@ def demo() -> None:
     if settings.source != DEFAULT_SOURCE:
         say(f"  {f'export REC_SOURCE={settings.source}':<34}so that all of these are about this source")
     say(
-        "  make dev                        the asset graph in Dagster's UI, with the servers up\n"
+        "  make dev                        the asset graph in Dagster's UI, and the storefront\n"
         "  .venv/bin/rec up                the servers alone; then\n"
         "  .venv/bin/rec recommend 42      anyone's list, and .venv/bin/rec --help for the rest\n"
         "  README.md                       how to bring your own data"
@@ -55,14 +56,13 @@ def show(settings: "Settings") -> None:
     from datetime import datetime, timedelta
 
     from rec_assets.cli.items import describe, print_items
-    from rec_assets.realtime.history import History
     from rec_assets.serving.client import Client, Device
 
-    client, history = Client(settings), History.connect(settings)
+    client = Client(settings)
     rows = last_day(settings)
     user, devices_are_known = busiest_user(rows), bool((rows["device_type"] >= 0).any())
     day = datetime.combine(settings.as_of, datetime.min.time(), UTC) + timedelta(days=1)
-    history.flush(user)  # what an earlier demo marked as seen
+    client.events.wait(client.flush(user), PATIENCE_S)  # what an earlier demo marked as seen
 
     def ask(who: str, user_id: int, device: Device, hour: int) -> list[int]:
         held = device if devices_are_known else None
@@ -78,10 +78,10 @@ def show(settings: "Settings") -> None:
     if settings.seen_filter != "clicked":
         return
     # The very moment of the question: run again, it is the same interaction.
-    history.record(user, first[:2], int((day + timedelta(hours=10)).timestamp()))
+    client.events.wait(client.record(user, first[:2], day + timedelta(hours=10), device_type="desktop"), PATIENCE_S)
     again = ask(f"User {user} again, having seen items {first[0]} and {first[1]}", user, "desktop", 10)
     gone = not set(first[:2]) & set(again)
-    say(f"Items {first[0]} and {first[1]} are {'gone' if gone else 'STILL THERE: is the seen filter running?'}.")
+    say(f"Items {first[0]} and {first[1]} are {'gone' if gone else 'STILL THERE: is the worker running?'}.")
 
 
 def last_day(settings: "Settings") -> "pl.DataFrame":
@@ -101,18 +101,21 @@ def busiest_user(rows: "pl.DataFrame") -> int:
 
 
 def dev() -> None:
-    """Run Dagster's UI and daemon over the same state, with Valkey and Triton up; Ctrl-C ends all of it."""
+    """Run Dagster's UI, the storefront and all servers over the same state; Ctrl-C ends all of it."""
     import subprocess
 
     from rec_assets.local import supervision
     from rec_assets.local.dagster_home import prepare_dagster_home
+    from rec_assets.local.storefront import Storefront
     from rec_assets.local.watching import watching
 
     settings = load_settings()
     prepare_dagster_home(settings)
     os.environ["REC_HOME"] = str(settings.home.absolute())
-    with supervision.services(settings), watching(settings):
-        say("Dagster's UI comes up at http://127.0.0.1:3000 — Ctrl-C ends it and the servers.")
+    storefront = Storefront(settings)
+    with supervision.services(settings), supervision.running(storefront), watching(settings):
+        say(f"The storefront is at {storefront.address}")
+        say("Dagster's UI comes up at http://127.0.0.1:3000 — Ctrl-C ends all of it.")
         try:
             subprocess.run([f"{sys.prefix}/bin/dagster", "dev", "-w", "workspace.yaml"], check=False)
         except KeyboardInterrupt:

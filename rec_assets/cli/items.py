@@ -13,14 +13,11 @@ FACTS = ("title", "category_l1", "category_l2", "price")
 
 def describe(settings: "Settings", item_ids: Iterable[int]) -> list[dict[str, Any]]:
     """Returns, for each id in order, `item_id` and the `FACTS`; only the id where no live bundle here knows it."""
-    from rec_assets.serving.bundle import Bundle
-    from rec_assets.serving.repository import bundle_path, live_version, repository_path
+    from rec_assets.serving.live import live_bundle
 
-    repository = repository_path(settings)
-    version = live_version(repository)
-    known: dict[int, dict[str, Any]] = {}
-    if version is not None:
-        catalogue = Bundle.open(bundle_path(repository, version)).catalogue().select("item_id", *FACTS)
+    bundle, known = live_bundle(settings), dict[int, dict[str, Any]]()
+    if bundle is not None:
+        catalogue = bundle.catalogue().select("item_id", *FACTS)
         known = {row["item_id"]: row for row in catalogue.iter_rows(named=True)}
     return [known.get(item, {"item_id": item}) for item in item_ids]
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 LENGTH = 400
+LARGEST_ID = 2**31 - 1  # of users, items and unix seconds: a request has 32 bits for each
 PADDING = 0  # encoded ids start at 1
 
 Ids = npt.NDArray[np.int32]

@@ -15,6 +15,7 @@ from rec_assets.features.views import (
     ITEM_FEATURES,
     ITEM_KEY,
     ITEM_VIEW,
+    TIMESTAMP,
     USER_FEATURES,
     USER_KEY,
     USER_VIEW,
@@ -32,6 +33,7 @@ BULK_TIMEOUT = 10.0  # seconds, for whole catalogues and materialisation
 # Another value whenever item features were written: readers that keep a copy look here. Drawn and not counted, so that
 # a store that lost its data never says again what it said before.
 ITEM_VERSION = "item_features:version"
+_TIMES = "__ts"  # what Feast puts behind the name of a feature for the time of its row
 _REGISTRY_AGE = 60  # seconds until a running process sees newly applied views
 
 Ids = npt.NDArray[np.integer[Any]]
@@ -143,9 +145,49 @@ def read_items(store: "FeatureStore", ids: Ids) -> OnlineRows:
     return _read(store, ITEM_VIEW, ITEM_KEY, ITEM_FEATURES, ids)
 
 
+def read_users_with_times(store: "FeatureStore", ids: Ids) -> tuple[OnlineRows, npt.NDArray[np.int64]]:
+    """Reads users [n] as `read_users`, and the event_timestamp of each row in unix seconds, 0 where there is none."""
+    answer = _ask(store, USER_VIEW, USER_KEY, USER_FEATURES, ids, times=True)
+    times = np.array(answer[f"{next(iter(USER_FEATURES))}{_TIMES}"], np.int64)
+    return _rows(answer, USER_FEATURES, ids), times
+
+
+def write_users(store: "FeatureStore", ids: Ids, columns: Mapping[str, npt.NDArray[Any]], times: Ids) -> None:
+    """Writes `USER_FEATURES` of users [n], as of event_timestamps in unix seconds [n]; raises as `read_users`.
+
+    A row that is there with the same second or a later one stays, without a word.
+    """
+    import pandas as pd
+
+    moments = pd.to_datetime(times, unit="s", utc=True)
+    frame = pd.DataFrame({USER_KEY: ids.astype(np.int64), **columns, TIMESTAMP: moments})
+    store.write_to_online_store(USER_VIEW, df=frame)
+
+
+def is_applied(store: "FeatureStore") -> bool:
+    """Returns whether the views are registered; a store that was opened before may say no for a minute."""
+    return {USER_VIEW, ITEM_VIEW} <= {view.name for view in store.list_feature_views(allow_cache=True)}
+
+
 def _read(store: "FeatureStore", view: str, key: str, features: Mapping[str, type[np.generic]], ids: Ids) -> OnlineRows:
+    return _rows(_ask(store, view, key, features, ids), features, ids)
+
+
+def _ask(
+    store: "FeatureStore",
+    view: str,
+    key: str,
+    features: Mapping[str, type[np.generic]],
+    ids: Ids,
+    *,
+    times: bool = False,
+) -> dict[str, list[Any]]:
     names = [f"{view}:{name}" for name in features]
-    answer = store.get_online_features(features=names, entity_rows={key: ids.tolist()}).to_dict()
+    answer = store.get_online_features(features=names, entity_rows={key: ids.tolist()})
+    return answer.to_dict(include_event_timestamps=times)
+
+
+def _rows(answer: Mapping[str, list[Any]], features: Mapping[str, type[np.generic]], ids: Ids) -> OnlineRows:
     known = np.zeros(len(ids), np.bool_)
     columns = {}
     for name, dtype in features.items():

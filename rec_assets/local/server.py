@@ -1,4 +1,4 @@
-"""What Valkey and Triton have in common as local servers: start once, wait for readiness, explain what went wrong."""
+"""What the local servers have in common: start once, wait for readiness, explain what went wrong."""
 
 import os
 import socket
@@ -69,6 +69,11 @@ class Server(ABC):
     def environment(self) -> dict[str, str]:
         """Returns the environment of the process."""
         return dict(os.environ)
+
+    def settings_as_variables(self) -> dict[str, str]:
+        """Returns these settings as the environment that gives them to another process."""
+        settings = self.settings.model_copy(update={"home": self.home}).model_dump(mode="json")
+        return {f"REC_{name.upper()}": str(value) for name, value in settings.items()}
 
     def prepare(self) -> None:  # noqa: B027 - most servers have nothing to add
         """Runs after a fresh start, once the server is ready."""

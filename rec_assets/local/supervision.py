@@ -9,15 +9,16 @@ from rec_assets.errors import ActionableError
 from rec_assets.local.server import LOOPBACK, Server, ServerStatus
 from rec_assets.local.triton import Triton
 from rec_assets.local.valkey import Valkey
+from rec_assets.local.worker import Worker
 from rec_assets.settings import Settings
 
-# As long as both servers may take to start.
+# As long as the servers may take to start.
 LOCK_PATIENCE_S = 120.0
 
 
 def servers(settings: Settings) -> list[Server]:
     """Returns the servers in starting order."""
-    return [Valkey(settings), Triton(settings)]
+    return [Valkey(settings), Triton(settings), Worker(settings)]
 
 
 def up(settings: Settings) -> dict[str, bool]:
@@ -56,6 +57,17 @@ def services(settings: Settings) -> Iterator[None]:
         yield
     finally:
         for server in reversed(idle):
+            server.stop()
+
+
+@contextmanager
+def running(server: Server) -> Iterator[None]:
+    """Runs a block with one more server up; afterwards ends it, unless it ran before."""
+    started = server.start()
+    try:
+        yield
+    finally:
+        if started:
             server.stop()
 
 

@@ -57,8 +57,7 @@ class Triton(Server):
         environment["PATH"] = os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ.get("PATH", os.defpath)])
         # One process a model: threads of NumPy and FAISS would only fight over the cores.
         environment["OMP_NUM_THREADS"] = "1"
-        settings = self.settings.model_copy(update={"home": self.home}).model_dump(mode="json")
-        return environment | {f"REC_{name.upper()}": str(value) for name, value in settings.items()}
+        return environment | self.settings_as_variables()
 
     def prepare(self) -> None:
         """Loads what is published; raises ActionableError with Triton's reason if that fails."""

@@ -1,6 +1,6 @@
 """What each user chose last, in order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,10 @@ class RecentItems:
         """Records that a user chose one or more items at a unix time; adding it again changes nothing."""
         _put(self._client, user_id, item_ids, [at] * len(item_ids))
 
+    def add_each(self, user_id: int, chosen: Sequence[tuple[int, int]]) -> None:
+        """Records that a user chose items, pairs of item id and unix time, at least one; again changes nothing."""
+        _put(self._client, user_id, [item for item, _ in chosen], [at for _, at in chosen])
+
     def add_all(
         self,
         user_ids: npt.NDArray[np.integer[Any]],
@@ -60,6 +64,15 @@ class RecentItems:
         """Returns at most `k` pairs of item id and unix time, newest first; of one second, the larger item first."""
         rows = self._client.zrevrange(self.key(user_id), 0, k - 1, withscores=True)
         return [(_item(member), int(at)) for member, at in rows]
+
+    def since(self, starts: Mapping[int, int]) -> dict[int, list[tuple[int, int]]]:
+        """Returns what users chose from a unix time of each on, as `latest` does, in one round trip."""
+        with self._client.pipeline(transaction=False) as pipeline:
+            for user_id, start in starts.items():
+                pipeline.zrevrangebyscore(self.key(user_id), "+inf", start, withscores=True)
+            answers = pipeline.execute()
+        rows = zip(starts, answers, strict=True)
+        return {user_id: [(_item(member), int(at)) for member, at in answer] for user_id, answer in rows}
 
     def histories(self, user_ids: npt.NDArray[np.int32]) -> tuple[Ids, Times]:
         """Reads the interactions of several users in one round trip, each as `latest` does.

@@ -1,38 +1,88 @@
 """What is popular now, overall and within categories."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeAlias
 
 import polars as pl
 
+from rec_assets.realtime.behaviour_log import day_of
+from rec_assets.realtime.events import Event
 from rec_assets.realtime.valkey import Valkey, connect, explained
 from rec_assets.settings import Settings
 
+
+@dataclass(frozen=True)
+class Counted:
+    """An event to count, and the categories of its item."""
+
+    event: Event
+    category_l1: int
+    category_l2: int
+
+    def words(self) -> tuple[str | int, ...]:
+        """Returns the words of the script: day, what tells the event from others, item and categories."""
+        event = self.event
+        who = f"{event.user_id}:{event.item_id}:{event.at}"
+        return day_of(event.at), who, event.item_id or 0, self.category_l1, self.category_l2
+
+
 Counts: TypeAlias = dict[str | bytes, bytes | float | int | str]  # as zadd wants them
+
+
+# Each event of a day once, whoever says it how often: whether it is new and what it counts for is one step.
+_COUNT = """
+for i = 2, #ARGV, 5 do
+  local day, event, item, l1, l2 = unpack(ARGV, i, i + 4)
+  local filter = 'counted:' .. day
+  local new = redis.call('BF.INSERT', filter, 'CAPACITY', 4096, 'ERROR', 0.001, 'EXPANSION', 2, 'ITEMS', event)[1]
+  if new == 1 then
+    for _, name in ipairs({'global', 'cat_l1:' .. l1, 'cat_l2:' .. l2}) do
+      redis.call('ZINCRBY', 'trending:' .. name, 1, item)
+      redis.call('ZINCRBY', 'online:' .. day .. ':' .. name, 1, item)
+      redis.call('EXPIRE', 'online:' .. day .. ':' .. name, ARGV[1])
+    end
+    redis.call('EXPIRE', filter, ARGV[1])
+  end
+end
+"""
 
 
 class Trending:
     """Sorted sets of item ids by interactions in db 3.
 
-    Keys: `trending:global`, `trending:cat_l1:{category}` and `trending:cat_l2:{category}`.
+    Keys: `trending:global`, `trending:cat_l1:{category}` and `trending:cat_l2:{category}`: the week up to the last day
+    of the batch, and what was counted online since. `online:{day}:…` holds the latter alone, and the Bloom filter
+    `counted:{day}` which events they are; it takes one event in a thousand for counted.
     """
 
     DB = 3
     GLOBAL = "trending:global"
+    KEPT = timedelta(days=8)  # online counts, until the batch of their day has long replaced them
 
     def __init__(self, client: Valkey) -> None:
         self._client = client
+        self._count = client.register_script(_COUNT)
 
     @classmethod
     def connect(cls, settings: Settings) -> "Trending":
         """Returns the popularity in the settings' Valkey; connects at the first use."""
         return cls(connect(settings, cls.DB))
 
-    def replace(self, popularity: pl.DataFrame) -> None:
+    def count(self, counted: Iterable[Counted]) -> None:
+        """Counts events, each once however often it comes; raises what Redis raises."""
+        words = [word for one in counted for word in one.words()]
+        if words:
+            self._count(args=[int(self.KEPT.total_seconds()), *words])
+
+    def replace(self, popularity: pl.DataFrame, day: str = "") -> None:
         """Replaces all sets at once: a reader finds the old ones or the new ones, never some of each.
 
         Args:
             popularity: item_id, category_l1, category_l2, interactions (`features.popularity.item_popularity`); items
                 nobody chose are left out.
+            day: the last day these are of; what was counted online on later ones is added.
 
         Raises:
             ActionableError: Valkey is away.
@@ -40,11 +90,16 @@ class Trending:
         sets = _sets(popularity.filter(pl.col("interactions") > 0))
         with explained(self._client):
             stale = list(self._client.scan_iter("trending:*", count=1000))
+            since = [key.decode() for key in self._client.scan_iter("online:*", count=1000)] if day else []
             with self._client.pipeline(transaction=True) as pipeline:
                 if stale:
                     pipeline.delete(*stale)
                 for key, counts in sets.items():
                     pipeline.zadd(key, counts)
+                for key in since:
+                    _, counted_on, name = key.split(":", 2)
+                    if counted_on > day:
+                        pipeline.zunionstore(f"trending:{name}", [f"trending:{name}", key])
                 pipeline.execute()
 
     def top(self, k: int, *, category_l1: int | None = None, category_l2: int | None = None) -> list[tuple[int, int]]:

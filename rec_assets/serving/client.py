@@ -1,9 +1,10 @@
-"""Asks the running Triton for recommendations, over gRPC."""
+"""What other services use: asks the running Triton for recommendations, and reports what users did."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -12,6 +13,9 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
 from rec_assets.errors import ActionableError
+from rec_assets.realtime.events import FLUSHED, UNKNOWN_DEVICE, Event, Kind
+from rec_assets.realtime.stream import EventStream
+from rec_assets.realtime.trending import Trending
 from rec_assets.serving.graph import REQUEST, RESPONSE
 from rec_assets.serving.model_config import RECOMMENDER, shape_of_one
 from rec_assets.serving.request import DEVICE_TYPES, RequestError, validate
@@ -47,10 +51,11 @@ class Recommendations:
 
 
 class Client:
-    """A connection to Triton; opened at the first question and safe to keep."""
+    """Connections to Triton and Valkey; each is opened at its first use and safe to keep and share."""
 
     def __init__(self, settings: Settings, model: str = RECOMMENDER) -> None:
         """Takes where Triton is, and one of `model_config.TOPOLOGIES`: both give the same answers."""
+        self._settings = settings
         self._model = model
         self._shape = shape_of_one(model)
         self._address = f"{settings.host}:{settings.triton_grpc_port}"
@@ -101,6 +106,73 @@ class Client:
         elapsed = 1000 * (time.perf_counter() - start)
         ids, scores, bundle = (answer.as_numpy(tensor.name).ravel() for tensor in RESPONSE)
         return Recommendations(ids, scores, bundle.item().decode(), elapsed)
+
+    @cached_property
+    def events(self) -> EventStream:
+        """The stream that `record` and `flush` write to; it also tells how far the workers are."""
+        return EventStream.connect(self._settings)
+
+    @cached_property
+    def _trending(self) -> Trending:
+        return Trending.connect(self._settings)
+
+    def record(
+        self,
+        user_id: int,
+        item_ids: Sequence[int],
+        at: int | datetime | None = None,
+        kind: Kind = "clicked",
+        device_type: int | Device | None = None,
+    ) -> list[str]:
+        """Reports that a user chose items; a worker applies it within milliseconds, or once one runs.
+
+        Reporting the same again (user, item and second) changes nothing.
+
+        Args:
+            user_id: raw, from 0; a stranger who is to be remembered needs an id of his own.
+            item_ids: raw.
+            at: when, unix seconds or an aware datetime; now if left out. The future counts as now.
+            kind: what he did.
+            device_type: as in `recommend`.
+
+        Returns:
+            The entries in the stream, which `events.wait` takes.
+
+        Raises:
+            EventError: an argument cannot be part of an event; nothing was reported.
+            RequestError: the device or the time cannot be understood.
+            ActionableError: Valkey is away.
+        """
+        when, (device,) = self._moment(at), _device(device_type) or [UNKNOWN_DEVICE]
+        told = {"user_id": user_id, "at": when, "kind": kind, "device_type": device}
+        return self.events.send([Event.of({**told, "item_id": int(item)}) for item in item_ids])
+
+    def flush(self, user_id: int) -> list[str]:
+        """Has what a user has seen so far forgotten: it can be recommended again, and is his taste of today no more.
+
+        It stays his history. What was reported before is forgotten even if it was not applied yet. Returns and raises
+        as `record`.
+        """
+        return self.events.send([Event.of({"user_id": user_id, "at": self._moment(None), "kind": FLUSHED})])
+
+    def trending(self, k: int = 10, category: int | None = None) -> list[tuple[int, int]]:
+        """Returns at most `k` pairs of item id and interactions of the week, most popular first.
+
+        Args:
+            k: how many, at least 1.
+            category: only this level-1 category.
+
+        Raises:
+            ActionableError: Valkey is away.
+        """
+        if k < 1:
+            raise RequestError("k must be positive")
+        return self._trending.top(k, category_l1=category)
+
+    @staticmethod
+    def _moment(at: int | datetime | None) -> int:
+        (seconds,) = _seconds(at) or [int(time.time())]
+        return seconds
 
     def _explained(self, error: InferenceServerException) -> Exception:
         status, message = str(error.status()), str(error.message())

@@ -1,8 +1,7 @@
 """Runs the serving graph in one process, for one user or a batch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-import numpy as np
 import numpy.typing as npt
 
 from rec_assets.serving.bundle import Bundle
@@ -38,10 +37,23 @@ def run(stages: Mapping[str, Stage], request: Mapping[str, npt.ArrayLike]) -> Ar
 def answer(stages: Mapping[str, Stage], request: Arrays) -> Arrays:
     """Answers what `request.validate` made, as `run` does."""
     tensors = dict(request)
-    splits: dict[str, npt.NDArray[np.int64]] = {}
+    for _, tensors in walk(stages, request):  # noqa: B007 - what the last one leaves is the answer
+        pass
+    return {name: tensors[name] for name in (*(tensor.name for tensor in RESPONSE), ROW_SPLITS)}
+
+
+def walk(stages: Mapping[str, Stage], request: Arrays) -> Iterator[tuple[str, Arrays]]:
+    """Answers what `request.validate` made, stage by stage.
+
+    Yields:
+        After each stage its name, and all tensors of the graph that there are by then; `row_splits` among them is that
+        of the last stage that made or left out candidates.
+    """
+    tensors = dict(request)
     for spec in STAGES:
+        splits = {ROW_SPLITS: tensors[ROW_SPLITS]} if ROW_SPLITS in tensors else {}
         made = stages[spec.name]({local_name(name): tensors[name] for name in spec.reads} | splits)
         tensors |= {name: made[local_name(name)] for name in spec.makes}
         if ROW_SPLITS in made:
-            splits = {ROW_SPLITS: made[ROW_SPLITS]}
-    return {tensor.name: tensors[tensor.name] for tensor in RESPONSE} | splits
+            tensors[ROW_SPLITS] = made[ROW_SPLITS]
+        yield spec.name, tensors

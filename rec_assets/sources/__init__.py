@@ -10,6 +10,7 @@ __all__ = [
     "Checked",
     "Report",
     "Source",
+    "category_names",
     "check_interactions",
     "check_items",
     "check_users",
@@ -42,3 +43,12 @@ def open_source(settings: Settings) -> Source:
             seed=settings.seed,
         )
     )
+
+
+def category_names(settings: Settings) -> dict[int, str]:
+    """Returns what level-1 categories are called, where the source knows it."""
+    if settings.source != "retail":
+        return {}
+    from rec_assets.sources.retail.words import CATEGORIES
+
+    return {code: category.name for code, category in enumerate(CATEGORIES)}

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_everything_was_materialized(pipeline: Pipeline) -> None:
-    assert pipeline.materialized == 22
+    assert pipeline.materialized == 23
     days = [(pipeline.settings.start_date + timedelta(days=n)).isoformat() for n in range(5)]
     assert pipeline.store.partitions("raw_interactions")[:5] == days  # other tests add days
     assert pipeline.store.partitions("model_bundle") == [pipeline.day]
@@ -170,13 +170,11 @@ def test_a_strangers_list_changes_with_device_and_time(pipeline: Pipeline) -> No
 
 
 def test_seen_items_vanish_and_come_back_when_forgotten(pipeline: Pipeline) -> None:
-    from rec_assets.realtime.history import History
-
-    client, history, user, at = Client(pipeline.settings), History.connect(pipeline.settings), 5, 1_742_000_000
+    client, user, at = Client(pipeline.settings), 5, 1_742_000_000
     before = client.recommend(user, "desktop", at).item_ids.tolist()
-    history.record(user, before[:2], at)
+    assert client.events.wait(client.record(user, before[:2], at), 5)
     during = client.recommend(user, "desktop", at).item_ids.tolist()
-    history.flush(user)
+    assert client.events.wait(client.flush(user), 5)
     assert not set(before[:2]) & set(during)
     assert client.recommend(user, "desktop", at).item_ids.tolist() == before
 

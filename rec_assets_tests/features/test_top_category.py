@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rec_assets.features.history import LENGTH
 from rec_assets.features.top_category import NO_CATEGORY, WINDOW_SECONDS, top_category_as_of
 
 Event = tuple[int, int, int]  # user, time, category
@@ -62,3 +63,9 @@ def test_a_tie_goes_to_what_was_seen_last() -> None:
 
 def test_the_lines_of_a_basket_do_not_explain_each_other() -> None:
     assert answer([(1, 100, 2), (1, 100, 3)], 1, 100) == NO_CATEGORY
+
+
+def test_of_a_user_who_does_more_than_is_remembered_the_latest_counts() -> None:
+    rows = [(1, at, 3) for at in range(500)] + [(1, 500 + at, 2) for at in range(LENGTH // 2 + 1)]
+    assert answer(rows, 1, 2000) == 2
+    assert answer(rows[:-2], 1, 2000) == 3

@@ -1,5 +1,6 @@
-"""Both servers together; Triton is empty where no bundle matters."""
+"""All servers together; Triton is empty where no bundle matters."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,33 +16,33 @@ from rec_assets_tests.servers import free_port
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Settings:
-    """Settings of servers that do not run yet."""
+def empty(tmp_path: Path) -> Iterator[Settings]:
+    """Settings of servers that do not run yet; those that do in the end are ended."""
     ports = {f"{name}_port": free_port() for name in ("valkey", "triton_http", "triton_grpc", "triton_metrics")}
-    return Settings.model_validate({"home": tmp_path, **ports})
+    settings = Settings.model_validate({"home": tmp_path, **ports})
+    yield settings
+    down(settings)
 
 
-def test_two_ups_at_once_start_each_server_once_and_down_ends_both(empty: Settings) -> None:
+def test_two_ups_at_once_start_each_server_once_and_down_ends_all(empty: Settings) -> None:
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(up, [empty, empty])
-    assert {name: first[name] + second[name] for name in first} == {"valkey": 1, "triton": 1}
+    assert {name: first[name] + second[name] for name in first} == {"valkey": 1, "triton": 1, "worker": 1}
     assert [(server.state, server.detail) for server in status(empty)] == [
-        ("running", "empty"),
+        ("running", "db1: 1 keys"),
         ("running", "nothing published yet"),
+        ("running", "0 events waiting, 0 given up"),
     ]
-    assert down(empty) == {"triton": True, "valkey": True}
-    assert [server.state for server in status(empty)] == ["stopped", "stopped"]
-    assert down(empty) == {"triton": False, "valkey": False}
+    assert down(empty) == {"worker": True, "triton": True, "valkey": True}
+    assert [server.state for server in status(empty)] == ["stopped"] * 3
+    assert down(empty) == {"worker": False, "triton": False, "valkey": False}
 
 
 def test_services_ends_only_what_it_started(empty: Settings) -> None:
     Valkey(empty).start()
-    try:
-        with services(empty):
-            assert [server.state for server in status(empty)] == ["running", "running"]
-        assert [server.state for server in status(empty)] == ["running", "stopped"]
-    finally:
-        down(empty)
+    with services(empty):
+        assert [server.state for server in status(empty)] == ["running"] * 3
+    assert [server.state for server in status(empty)] == ["running", "stopped", "stopped"]
 
 
 def test_servers_of_another_machine_are_not_started_here(empty: Settings) -> None:
@@ -57,5 +58,5 @@ def test_a_model_whose_process_was_killed_shows_as_unhealthy_and_up_repairs_it(s
             stub.kill()
     assert control.is_ready(shop)
     assert status(shop)[1].state == "unhealthy"
-    assert up(shop) == {"valkey": False, "triton": True}
+    assert up(shop) == {"valkey": False, "triton": True, "worker": False}
     assert status(shop)[1].state == "running"

@@ -3,7 +3,8 @@ import pytest
 import redis
 
 from rec_assets.errors import ActionableError
-from rec_assets.realtime.trending import Trending
+from rec_assets.realtime.events import Event
+from rec_assets.realtime.trending import Counted, Trending
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
 
@@ -54,3 +55,28 @@ def test_a_server_that_is_away_is_named_with_what_to_do() -> None:
     for call in (lambda: trending.top(3), lambda: trending.replace(MONDAY)):
         with pytest.raises(ActionableError, match="rec up"):
             call()
+
+
+def counted(day: int, user: int, item: int, category: int = 0) -> Counted:
+    event = Event(user_id=user, item_id=item, at=1_742_040_000 + day * 86_400)  # 2025-03-15 and later
+    return Counted(event, category, category + 5)
+
+
+def test_an_event_counts_at_once_and_only_once(valkey: Settings) -> None:
+    trending = Trending.connect(valkey)
+    trending.replace(MONDAY)
+    for _ in range(3):
+        trending.count([counted(0, user, 2) for user in range(25)])
+    assert trending.top(10) == [(2, 45), (3, 40), (1, 30)]
+    assert trending.top(10, category_l1=0) == [(2, 45), (1, 30)]
+    assert trending.top(10, category_l2=5) == [(1, 30), (2, 25)]
+
+
+def test_the_batch_replaces_the_online_counts_of_its_days_and_keeps_later_ones(valkey: Settings) -> None:
+    trending = Trending.connect(valkey)
+    trending.count([counted(0, user, 1) for user in range(3)] + [counted(1, user, 2) for user in range(4)])
+    trending.replace(MONDAY, "2025-03-15")
+    assert trending.top(10) == [(3, 40), (1, 30), (2, 24)]
+    assert trending.top(10, category_l1=0) == [(1, 30), (2, 24)]
+    trending.replace(MONDAY, "2025-03-16")
+    assert trending.top(10) == [(3, 40), (1, 30), (2, 20)]

@@ -1,0 +1,83 @@
+"""The offline log of what users did: what the worker writes down, and what `behavioral_updates` reads of a day."""
+
+import os
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import polars as pl
+
+from rec_assets.settings import Settings
+
+SCHEMA = {
+    "user_id": pl.Int32,
+    "item_id": pl.Int32,
+    "device_type": pl.Int32,
+    "timestamp": pl.Int64,
+    "kind": pl.String,
+    "top_category": pl.Int32,
+}
+SUFFIX = ".jsonl"
+
+
+def day_of(at: int) -> str:
+    """Returns the UTC day of a unix time, as partitions are called."""
+    return datetime.fromtimestamp(at, UTC).date().isoformat()
+
+
+class BehaviourLog:
+    """`<home>/behaviour/<UTC day>/<worker>.jsonl`: a line an event, only ever appended to, on disk when `append` ends.
+
+    Each worker has files of its own. What a crash cut off is no line, and its event comes again; an event that came
+    twice is read once.
+    """
+
+    def __init__(self, folder: Path, worker: str = "") -> None:
+        """Takes the root folder, and who writes; a reader needs no name."""
+        self._folder = folder
+        self._worker = worker
+
+    @classmethod
+    def of(cls, settings: Settings, worker: str = "") -> "BehaviourLog":
+        """Returns the log below the settings' home."""
+        return cls(settings.home.absolute() / "behaviour", worker)
+
+    def append(self, events: pl.DataFrame) -> None:
+        """Writes events down, each under its day; the columns are `SCHEMA`."""
+        days = events.select(*SCHEMA).with_columns(day=pl.from_epoch("timestamp").dt.date().cast(pl.String))
+        for (day,), rows in days.partition_by("day", as_dict=True, include_key=False).items():
+            file = self._folder / str(day) / f"{self._worker}{SUFFIX}"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("a+b") as stream:
+                stream.write(b"" if _ends_a_line(file) else b"\n")
+                stream.write(rows.write_ndjson().encode())
+                stream.flush()
+                os.fsync(stream.fileno())
+
+    def days(self) -> list[str]:
+        """Returns the days that have events, sorted."""
+        return sorted(folder.name for folder in self._folder.glob("*") if any(folder.glob(f"*{SUFFIX}")))
+
+    def read(self, day: date | str) -> pl.DataFrame:
+        """Returns the events of a day by time, user and item, each once (the first, where they differ); `SCHEMA`."""
+        files = sorted((self._folder / str(day)).glob(f"*{SUFFIX}"))
+        frames = [_read(file) for file in files if file.stat().st_size]
+        events = pl.concat(frames or [pl.DataFrame(schema=SCHEMA)]).drop_nulls()
+        return events.unique(["timestamp", "user_id", "item_id"], keep="first", maintain_order=True).sort(
+            "timestamp", "user_id", "item_id"
+        )
+
+
+def _read(file: Path) -> pl.DataFrame:
+    lines: Iterable[bytes] = file.read_bytes().split(b"\n")
+    whole = b"\n".join(line for line in lines if line.startswith(b"{") and line.endswith(b"}"))
+    return pl.read_ndjson(whole, schema=SCHEMA) if whole else pl.DataFrame(schema=SCHEMA)
+
+
+def _ends_a_line(file: Path) -> bool:
+    size = file.stat().st_size
+    if not size:
+        return True
+    with file.open("rb") as stream:
+        stream.seek(size - 1)
+        return stream.read(1) == b"\n"

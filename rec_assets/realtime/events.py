@@ -1,0 +1,64 @@
+"""What a user did, as it travels: the event, what makes it valid, and its fields in a stream."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from rec_assets.features.history import LARGEST_ID
+
+Kind = Literal["clicked", "bought"]
+FLUSHED = "flushed"
+UNKNOWN_DEVICE = -1
+
+Id = Annotated[int, Field(ge=0, le=LARGEST_ID)]
+
+
+class EventError(ValueError):
+    """This is no event; the message says why in a line."""
+
+
+class Event(BaseModel):
+    """One thing that one user did.
+
+    Attributes:
+        user_id: raw, from 0: who has no id has no history.
+        item_id: raw; None where everything seen is to be forgotten.
+        at: when, unix seconds.
+        kind: `clicked`, `bought`, or `flushed` for the wish to forget.
+        device_type: as in `serving.request.DEVICE_TYPES`, -1 unknown.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    user_id: Id
+    item_id: Id | None = None
+    at: Annotated[int, Field(gt=0, le=LARGEST_ID)]
+    kind: Literal["clicked", "bought", "flushed"] = "clicked"
+    device_type: Annotated[int, Field(ge=UNKNOWN_DEVICE, le=2)] = UNKNOWN_DEVICE
+
+    @model_validator(mode="after")
+    def _about_something(self) -> "Event":
+        if (self.item_id is None) != (self.kind == FLUSHED):
+            raise ValueError("an event names an item, unless it is flushed")
+        return self
+
+    @classmethod
+    def of(cls, fields: Mapping[str, object]) -> "Event":
+        """Returns the event that these fields describe; raises EventError naming the first that is wrong."""
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            given = f", not {str(first['input'])[:40]!r}" if where and first["type"] != "missing" else ""
+            raise EventError(f"{where}: {first['msg']}{given}" if where else first["msg"]) from error
+
+    @classmethod
+    def parse(cls, fields: Mapping[bytes, bytes]) -> "Event":
+        """Reads what `fields` makes, as the stream gives it back; raises EventError."""
+        return cls.of({name.decode(errors="replace"): value.decode(errors="replace") for name, value in fields.items()})
+
+    def fields(self) -> dict[str, str | int]:
+        """Returns the fields of a stream entry."""
+        return self.model_dump(exclude_none=True)

@@ -1,0 +1,135 @@
+"""The storefront's web application: one page, the fragments it is made of, and the events it takes."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from fastapi.templating import Jinja2Templates
+from starlette.middleware.base import RequestResponseEndpoint
+
+from rec_assets.errors import ActionableError
+from rec_assets.features.history import LARGEST_ID
+from rec_assets.realtime.events import Event
+from rec_assets.serving.request import DEVICE_TYPES, UNKNOWN
+from rec_assets.settings import Settings
+from rec_assets.storefront.views import RECENT, STRANGER, Asked, Shop
+
+HERE = Path(__file__).parent
+APPLIED_WITHIN_S = 2.0
+ANYONE = 1  # who asks first where nobody stands out
+# Everything comes from here: what hostile text might smuggle into the page has nothing to run or load.
+SECURITY = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+NO_PICTURE = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10"><rect width="10" height="10" fill="#ece8e1"/></svg>'
+)
+
+UserId = Annotated[int, Query(ge=STRANGER, le=LARGEST_ID)]
+DeviceType = Annotated[int, Query(ge=UNKNOWN, le=max(DEVICE_TYPES.values()))]
+Moment = Annotated[int, Query(gt=0, le=LARGEST_ID)]
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Returns the application over the running system that the settings name; none of it need be up."""
+    app = FastAPI(title="Storefront", docs_url=None, redoc_url=None, openapi_url=None)
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    pages, shop = Jinja2Templates(directory=HERE / "templates"), Shop(settings)
+    pages.env.filters |= {"age": _age, "ordinal": _ordinal}
+
+    @app.middleware("http")
+    async def secure(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        response = await call_next(request)
+        response.headers.update(SECURITY)
+        return response
+
+    @app.get("/", response_class=HTMLResponse)
+    def page(request: Request) -> Response:
+        users = shop.catalogue.users()
+        facts = {
+            "users": users,
+            "user": users[0] if users else ANYONE,
+            "at": shop.default_time(),
+            "devices": DEVICE_TYPES,
+            "categories": shop.catalogue.categories(),
+            "source": settings.source,
+        }
+        return pages.TemplateResponse(request, "page.html", facts)
+
+    @app.get("/list", response_class=HTMLResponse)
+    def listing(
+        request: Request,
+        user: UserId,
+        at: Moment,
+        device: DeviceType = UNKNOWN,
+        diversity: bool = False,
+        cold: bool = False,
+    ) -> Response:
+        asked = Asked(user, device, at, diversity)
+        mine = shop.listing(asked, user)
+        explanation = mine.explanation
+        facts = {
+            "mine": mine,
+            "cold": shop.listing(asked, STRANGER) if cold and user != STRANGER else None,
+            "problems": [*([mine.problem] if mine.problem else []), *shop.problems()],
+            "recent": [shop.catalogue.item(item) for item in (explanation.recent if explanation else [])[:RECENT]],
+            "taste": shop.catalogue.name_of(explanation.top_category)
+            if explanation and explanation.top_category >= 0
+            else None,
+            "built": _built(mine.explanation.bundle.path) if mine.explanation else None,
+        }
+        return pages.TemplateResponse(request, "list.html", facts)
+
+    @app.get("/trending", response_class=HTMLResponse)
+    def trending(request: Request, category: Annotated[int | None, Query(ge=0, le=LARGEST_ID)] = None) -> Response:
+        items, problem = shop.trending(category)
+        return pages.TemplateResponse(request, "trending.html", {"items": items, "problem": problem})
+
+    @app.post("/events")
+    def record(event: Event) -> Response:
+        start = time.perf_counter()
+        try:
+            sent = shop.client.events.send([event])
+            applied = shop.client.events.wait(sent, APPLIED_WITHIN_S)
+        except ActionableError as error:
+            return JSONResponse({"problem": error.problem, "next_step": error.next_step}, status_code=503)
+        return JSONResponse({"applied": applied, "milliseconds": round(1000 * (time.perf_counter() - start), 1)})
+
+    @app.get("/pictures/{item_id}.jpg")
+    def picture(item_id: int) -> Response:
+        file = shop.catalogue.picture(item_id)
+        if file is None:
+            return Response(NO_PICTURE, media_type="image/svg+xml")
+        return FileResponse(file, headers={"Cache-Control": "max-age=3600"})
+
+    @app.get("/health")
+    def health() -> Response:
+        problems = shop.problems()
+        if problems:
+            raise HTTPException(503, [problem.what for problem in problems])
+        return JSONResponse({"state": "well"})
+
+    return app
+
+
+def _built(bundle: Path) -> float:
+    return (bundle / "manifest.json").stat().st_mtime
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if 10 < number % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def _age(seconds: float) -> str:
+    """Returns how long ago a moment was, in the largest unit that fits."""
+    minutes = max(0, int(time.time() - seconds)) // 60
+    for unit, size in (("day", 24 * 60), ("hour", 60), ("minute", 1)):
+        if count := minutes // size:
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "just now"

@@ -1,0 +1,78 @@
+"""What the shop sells, for people: titles, prices, names of categories, pictures; and users worth trying."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from rec_assets.settings import Settings
+from rec_assets.sources import category_names
+from rec_assets.storage import ArtifactStore
+
+SUGGESTED_USERS = 8
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item as it is shown; price is None where nothing is known of it."""
+
+    item_id: int
+    title: str
+    price: float | None
+    category: int
+    category_name: str
+
+
+class Catalogue:
+    """The newest catalogue of this machine's artifacts; read once, and again when another was published."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._store = ArtifactStore(settings.artifacts_dir)
+        self._digest = ""
+        self._items: dict[int, Item] = {}
+        self._folder: Path | None = None
+
+    @cached_property
+    def _names(self) -> dict[int, str]:
+        return category_names(self._settings)
+
+    def name_of(self, category: int) -> str:
+        """Returns what a level-1 category is called."""
+        return self._names.get(category, f"category {category}")
+
+    def items(self) -> dict[int, Item]:
+        """Returns all items by id; none where no catalogue was materialized."""
+        artifact = self._store.find("raw_items")
+        if artifact is not None and artifact.digest != self._digest:
+            rows = pl.read_parquet(artifact / "items.parquet", columns=["item_id", "title", "price", "category_l1"])
+            self._items = {
+                item: Item(item, title, price, category, self.name_of(category))
+                for item, title, price, category in rows.iter_rows()
+            }
+            self._folder, self._digest = artifact.path / "item_images", artifact.digest
+        return self._items
+
+    def item(self, item_id: int) -> Item:
+        """Returns an item, known or not."""
+        return self.items().get(item_id) or Item(item_id, f"Item {item_id}", None, -1, "unknown")
+
+    def categories(self) -> list[tuple[int, str]]:
+        """Returns codes and names of the categories, by code."""
+        return sorted({(item.category, item.category_name) for item in self.items().values()})
+
+    def picture(self, item_id: int) -> Path | None:
+        """Returns the picture of an item, None where it has none."""
+        self.items()
+        file = self._folder / f"{item_id}.jpg" if self._folder else None
+        return file if file is not None and file.is_file() else None
+
+    def users(self) -> list[int]:
+        """Returns those who did most on the as-of day: their lists say most; none where that day is not here."""
+        artifact = self._store.find("raw_interactions", self._settings.as_of.isoformat())
+        if artifact is None:
+            return []
+        counts = pl.read_parquet(artifact / "interactions.parquet", columns=["user_id"])["user_id"].value_counts()
+        busiest = counts.sort(["count", "user_id"], descending=[True, False]).head(SUGGESTED_USERS)
+        return busiest["user_id"].to_list()

@@ -1,0 +1,68 @@
+"""Everything that events change, read back through the parts that serve it, so that two states can be compared."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import redis
+
+from rec_assets.features import online
+from rec_assets.realtime.behaviour_log import BehaviourLog
+from rec_assets.realtime.recent_items import RecentItems
+from rec_assets.realtime.seen_items import SeenItems
+from rec_assets.realtime.stream import EventStream
+from rec_assets.realtime.trending import Trending
+from rec_assets.realtime.worker import Worker
+from rec_assets.settings import Settings
+
+DB = 1
+
+
+@dataclass(frozen=True)
+class State:
+    """What is known of some users, the shop's popularity, and the days of the log; equal states compare equal."""
+
+    seen: list[list[bool]]
+    recent: list[list[tuple[int, int]]]
+    top_category: list[int]
+    ages: list[float]
+    trending: list[tuple[int, int]]
+    log: list[tuple[object, ...]]
+
+
+def state_of(settings: Settings, users: list[int], items: int = 60) -> State:
+    client = redis.Redis(settings.host, settings.valkey_port, db=DB)
+    asked, splits = np.arange(items), np.array([0, items], np.int64)
+    rows = online.read_users(online.open_store(settings, online.BULK_TIMEOUT), np.array(users)).columns
+    log = BehaviourLog.of(settings)
+    return State(
+        [SeenItems(client).contain(np.array([user]), asked, splits).tolist() for user in users],
+        [RecentItems(client).latest(user) for user in users],
+        rows["top_category"].tolist(),
+        np.nan_to_num(rows["age"], nan=-1).tolist(),
+        sorted(Trending.connect(settings).top(1000)),
+        [row for day in log.days() for row in log.read(day).drop("top_category").iter_rows()],
+    )
+
+
+def top_category(settings: Settings, user: int) -> int:
+    rows = online.read_users(online.open_store(settings, online.BULK_TIMEOUT), np.array([user]))
+    return int(rows.columns["top_category"][0])
+
+
+def seen(settings: Settings, user: int, items: list[int]) -> list[int]:
+    client = redis.Redis(settings.host, settings.valkey_port, db=DB)
+    answers = SeenItems(client).contain(np.array([user]), np.array(items), np.array([0, len(items)], np.int64))
+    return [item for item, answer in zip(items, answers, strict=True) if answer]
+
+
+def drain(settings: Settings, name: str = "worker", idle_ms: int = 60_000) -> int:
+    """Applies all that waits, in this process; returns how many entries that were."""
+    worker, applied = Worker(settings, name, idle_ms), 0
+    while count := worker.round(wait_ms=1):
+        applied += count
+    return applied
+
+
+def backlog(settings: Settings) -> int:
+    state = EventStream.connect(settings).state()
+    return state.waiting + state.taken

@@ -1,0 +1,75 @@
+"""The storefront over running systems, and a browser in front of it; nothing leaves this machine."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from rec_assets.settings import Settings
+from rec_assets.storefront.app import create_app
+from rec_assets_tests.servers import free_port
+from rec_assets_tests.tools import require_tool
+
+Serve = Callable[[Settings], str]
+Open = Callable[..., Page]
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[str]:
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(create_app(settings), host="127.0.0.1", port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = require_tool("chromium")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Open]:
+    """Opens a page whose list has come; what its scripts complain about fails the test."""
+    complaints: list[str] = []
+    with ExitStack() as pages:
+
+        def opened(url: str, width: int = 1280, *, expect_complaints: bool = False) -> Page:
+            page = browser.new_page(viewport={"width": width, "height": 900})
+            pages.callback(page.close)
+            if not expect_complaints:
+                page.on("pageerror", lambda error: complaints.append(str(error)))
+                page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
+            page.goto(url)
+            settled(page)
+            return page
+
+        yield opened
+    assert complaints == []
+
+
+def settled(page: Page) -> None:
+    """Waits until the list has come and the trending items with it."""
+    page.wait_for_selector("#list[aria-busy=false]", timeout=20_000)
+    page.wait_for_selector("#trending > *", timeout=20_000)
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    with ExitStack() as servers:
+        yield lambda settings: servers.enter_context(serving(settings))

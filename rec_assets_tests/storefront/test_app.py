@@ -1,0 +1,119 @@
+"""The storefront's addresses, asked with things that no browser would ask."""
+
+import json
+from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from rec_assets.serving.client import Client
+from rec_assets.settings import Settings
+from rec_assets_tests.servers import free_port
+from rec_assets_tests.storefront.conftest import Serve
+
+TRAP = "<script>alert(1)</script>"
+EVENT = {"user_id": 3, "item_id": 10, "at": 1_742_040_000}
+
+
+@pytest.fixture
+def address(valkey: Settings, tmp_path: Path, serve: Serve) -> Iterator[str]:
+    """A storefront of a shop that has Valkey and nothing else."""
+    yield serve(valkey.model_copy(update={"home": tmp_path, "triton_grpc_port": free_port()}))
+
+
+def ask(address: str, path: str, body: object = None, kind: str = "application/json") -> tuple[HTTPResponse, str]:
+    connection = HTTPConnection(address.removeprefix("http://"), timeout=10)
+    if body is None:
+        connection.request("GET", path)
+    else:
+        content = body if isinstance(body, str) else json.dumps(body)
+        connection.request("POST", path, content, {"Content-Type": kind})
+    answer = connection.getresponse()
+    return answer, answer.read().decode()
+
+
+def test_an_event_is_sent_to_the_stream_and_says_that_it_waits(address: str, valkey: Settings) -> None:
+    answer, said = ask(address, "/events", EVENT)
+    assert (answer.status, json.loads(said)["applied"]) == (200, False)
+    (entry,) = Client(valkey).events.after("0")
+    assert entry.fields == {
+        b"user_id": b"3",
+        b"item_id": b"10",
+        b"at": b"1742040000",
+        b"kind": b"clicked",
+        b"device_type": b"-1",
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {**EVENT, "user_id": TRAP},
+        {**EVENT, "user_id": -1},
+        {**EVENT, "item_id": None},
+        {**EVENT, "item_id": 2**40},
+        {**EVENT, "at": "now"},
+        {**EVENT, "kind": TRAP},
+        {**EVENT, "device_type": 9},
+        [TRAP],
+        TRAP,
+        "",
+    ],
+)
+def test_what_is_no_event_is_refused_and_never_as_a_page(address: str, valkey: Settings, body: object) -> None:
+    answer, _ = ask(address, "/events", body)
+    assert answer.status == 422
+    assert answer.getheader("content-type") == "application/json"
+    assert not list(Client(valkey).events.after("0"))
+
+
+def test_an_event_from_a_form_of_another_site_is_refused(address: str, valkey: Settings) -> None:
+    for kind in ("text/plain", "application/x-www-form-urlencoded"):
+        assert ask(address, "/events", json.dumps(EVENT), kind)[0].status == 422
+    assert not list(Client(valkey).events.after("0"))
+
+
+@pytest.mark.parametrize(
+    "query", ["user=abc&at=5", f"user={quote(TRAP)}&at=5", "user=1", "user=1&at=-5", f"user={2**40}&at=5"]
+)
+def test_a_question_that_cannot_be_is_refused_and_never_as_a_page(address: str, query: str) -> None:
+    answer, said = ask(address, f"/list?{query}")
+    assert answer.status == 422
+    assert answer.getheader("content-type") == "application/json"
+    assert json.loads(said)["detail"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/pictures/../settings.py", "/pictures/%2e%2e%2f1.jpg", "/static/../app.py", f"/{quote(TRAP)}"]
+)
+def test_nothing_but_its_own_files_is_served(address: str, path: str) -> None:
+    answer, said = ask(address, path)
+    assert answer.status in (404, 422)
+    assert "text/html" not in (answer.getheader("content-type") or "")
+    assert "def create_app" not in said
+
+
+def test_an_item_without_a_picture_gets_a_plain_one(address: str) -> None:
+    answer, _ = ask(address, "/pictures/999999.jpg")
+    assert (answer.status, answer.getheader("content-type")) == (200, "image/svg+xml")
+
+
+@pytest.mark.parametrize("path", ["/", "/list?user=1&at=5", "/trending", "/events", "/static/shop.js"])
+def test_every_answer_forbids_what_does_not_come_from_here(address: str, path: str) -> None:
+    answer, _ = ask(address, path)
+    assert (answer.getheader("content-security-policy") or "").startswith("default-src 'self'")
+    assert answer.getheader("x-content-type-options") == "nosniff"
+
+
+def test_the_page_loads_nothing_from_elsewhere(address: str) -> None:
+    folder = Path(__file__).parents[2] / "rec_assets" / "storefront"
+    for file in [*folder.glob("templates/*"), *folder.glob("static/*.css"), *folder.glob("static/*.js")]:
+        assert "//" not in file.read_text().replace("// ", ""), file
+
+
+def test_health_names_what_is_wrong(address: str) -> None:
+    answer, said = ask(address, "/health")
+    assert answer.status == 503
+    assert "No worker" in said

@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import polars as pl
+
+from rec_assets.settings import Settings
+from rec_assets.storage import ArtifactStore
+from rec_assets.storefront.catalogue import Catalogue
+
+
+def publish(settings: Settings, title: str) -> None:
+    with ArtifactStore(settings.artifacts_dir).publish("raw_items") as draft:
+        item = {"item_id": [7], "title": [title], "price": [9.5], "category_l1": [1]}
+        pl.DataFrame(item).write_parquet(draft.path / "items.parquet")
+        (draft.path / "item_images").mkdir()
+        (draft.path / "item_images" / "7.jpg").write_bytes(b"picture")
+
+
+def test_a_shop_that_was_never_built_is_empty_and_no_error(tmp_path: Path) -> None:
+    catalogue = Catalogue(Settings(home=tmp_path))
+    assert (catalogue.items(), catalogue.users(), catalogue.categories()) == ({}, [], [])
+    assert (catalogue.item(7).title, catalogue.item(7).price, catalogue.picture(7)) == ("Item 7", None, None)
+
+
+def test_items_have_names_of_categories_where_the_source_knows_them(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    publish(settings, "Canvas ankle boot")
+    assert Catalogue(settings).item(7).category_name == "footwear"
+    assert Catalogue(settings).picture(7) and not Catalogue(settings).picture(8)
+    other = settings.model_copy(update={"source": "files"})
+    assert Catalogue(other).categories() == [(1, "category 1")]
+
+
+def test_a_catalogue_that_is_built_again_is_read_again(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    publish(settings, "Old boot")
+    catalogue = Catalogue(settings)
+    assert catalogue.item(7).title == "Old boot"
+    publish(settings, "New boot")
+    assert catalogue.item(7).title == "New boot"

@@ -1,0 +1,87 @@
+"""What the description of the system validates by hand, on the real stack and without diversity."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from rec_assets.features import online
+from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.client import Client, Device
+from rec_assets_tests.pipeline import Pipeline
+
+pytestmark = pytest.mark.slow
+
+MIDNIGHT = 1_741_392_000  # after the pipeline's last day
+EVENING, MORNING = MIDNIGHT + 20 * 3600, MIDNIGHT + 9 * 3600
+KNOWN = range(21, 81)
+STRANGER = -1
+K = 10
+CLICKED, TIMES = 5, 6
+
+
+@pytest.fixture
+def client(pipeline: Pipeline) -> Client:
+    return Client(pipeline.settings)
+
+
+@pytest.fixture
+def category_of(pipeline: Pipeline) -> dict[int, int]:
+    bundle = Bundle.open(pipeline.artifact("model_bundle").path)
+    return dict(bundle.catalogue().select("item_id", "category_l1").iter_rows())
+
+
+def ask(client: Client, user: int, device: Device, at: int) -> list[int]:
+    return client.recommend(user, device, at, K, diversity=False).item_ids.tolist()
+
+
+def in_common(a: Sequence[int], b: Sequence[int]) -> float:
+    return len(set(a) & set(b)) / K
+
+
+def test_a_strangers_list_changes_with_device_and_time_and_a_known_users_less(client: Client) -> None:
+    def kept(user: int) -> float:
+        return in_common(ask(client, user, "mobile", EVENING), ask(client, user, "desktop", MORNING))
+
+    assert ask(client, STRANGER, "mobile", EVENING) != ask(client, STRANGER, "desktop", EVENING)
+    assert ask(client, STRANGER, "mobile", EVENING) != ask(client, STRANGER, "mobile", MORNING)
+    assert kept(STRANGER) < np.mean([kept(user) for user in KNOWN])
+    evening = dict(client.recommend(KNOWN[0], "mobile", EVENING, K))
+    morning = dict(client.recommend(KNOWN[0], "mobile", MORNING, K))
+    assert evening != morning, "the confidence of a known user's list varies, too"
+
+
+def test_clicked_items_of_different_categories_are_omitted_from_the_next_list(
+    client: Client, category_of: dict[int, int]
+) -> None:
+    user = 22
+    shown = client.recommend(user, "desktop", MORNING, 20).item_ids.tolist()
+    clicked = list({category_of[item]: item for item in shown}.values())[:3]
+    assert len(clicked) > 1
+    assert client.events.wait(client.record(user, clicked, MORNING), 5)
+    again = client.recommend(user, "desktop", MORNING + 1, 20).item_ids.tolist()
+    assert not set(clicked) & set(again)
+    assert len(set(shown) & set(again)) > 5, "the rest is as it was"
+
+
+@pytest.mark.parametrize("user", [57, 58, 61, 62, 900_000_001])
+def test_repeated_clicks_in_one_category_move_it_to_the_top_within_a_second(
+    pipeline: Pipeline, client: Client, category_of: dict[int, int], user: int
+) -> None:
+    before = Counter(category_of[item] for item in ask(client, user, "desktop", MORNING))
+    sizes = Counter(category_of.values())
+    goal = max((category for category in sizes if not before[category]), key=lambda category: sizes[category])
+    # Few of its items, again and again: what was clicked is filtered, and the others must have a chance.
+    clicked = [item for item, category in category_of.items() if category == goal][:CLICKED] * TIMES
+    for number, item in enumerate(clicked):
+        client.record(user, [item], MORNING + number)
+    deadline = time.monotonic() + 1
+    while True:
+        after = Counter(category_of[item] for item in ask(client, user, "desktop", MORNING + 60))
+        if after.most_common(1)[0][0] == goal or time.monotonic() > deadline:
+            break
+    assert after.most_common(1)[0][0] == goal
+    store = online.open_store(pipeline.settings, online.BULK_TIMEOUT)
+    assert online.read_users(store, np.array([user])).columns["top_category"].tolist() == [goal]
