@@ -31,7 +31,7 @@ from rec_assets.serving.graph import REQUEST, RESPONSE, STAGES
 from rec_assets.serving.model_config import ENSEMBLE
 from rec_assets.serving.request import DEVICE_TYPES, validate
 from rec_assets.settings import Settings, get_settings
-from rec_assets.storage import ArtifactStore
+from rec_assets.storage import open_store
 
 WARM_UP = 100
 TIMEOUT = 30.0  # seconds
@@ -216,7 +216,7 @@ def main(
     """Measures `ensemble_model` on the running local Triton."""
     settings = get_settings()
     try:
-        file = ArtifactStore(settings.artifacts_dir).get("raw_users") / "users.parquet"
+        file = open_store(settings).get("raw_users") / "users.parquet"
         user_ids = pl.read_parquet(file, columns=["user_id"])["user_id"].to_numpy()
         measure(settings, draw_requests(user_ids, WARM_UP, settings, seed + 1), max(concurrency))
         drawn = draw_requests(user_ids, requests, settings, seed)

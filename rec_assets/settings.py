@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="REC_", frozen=True)
 
     home: Path = Field(DEFAULT_HOME, description="Where all state lives; another source than retail: <home>/<source>.")
+    artifacts: str = Field(
+        "", description="Where artifacts are kept: s3://bucket/prefix, with a cache below home; empty: home alone."
+    )
     seed: NonNegativeInt = Field(0, description="Mixed with the partition key into every random seed.")
 
     # Raw data
@@ -71,10 +74,35 @@ class Settings(BaseSettings):
     )
     seen_days: PositiveInt = Field(7, description="Days that it is not, from the user's last such doing.")
     host: str = Field("127.0.0.1", description="Where Valkey and Triton are reached.")
-    valkey_port: PositiveInt = 6390
-    triton_http_port: PositiveInt = 8000
-    triton_grpc_port: PositiveInt = 8001
-    triton_metrics_port: PositiveInt = 8002
+    valkey_host: str = Field("", description="Where Valkey is reached, if not at `host`.")
+    valkey_port: PositiveInt = Field(6390, description="Its port.")
+    valkey_tls: bool = Field(False, description="Whether Valkey is spoken to by TLS, as ElastiCache is.")
+    valkey_ca: str = Field("", description="File of the authority that signed its certificate; empty: the system's.")
+    valkey_user: str = Field("", description="The user to log in as; empty: the default one.")
+    # Never in a dump, hence neither in logs nor in the files of a server that is started with these settings.
+    valkey_password: str = Field("", exclude=True, repr=False, description="Its password, without commas; a secret.")
+    triton_http_port: PositiveInt = Field(8000, description="Triton's HTTP port.")
+    triton_grpc_port: PositiveInt = Field(8001, description="Triton's gRPC port.")
+    triton_metrics_port: PositiveInt = Field(8002, description="Where Triton's metrics are scraped.")
+
+    # The feature store's parts beside Valkey
+    feast_registry: str = Field("", description="Feast's registry: s3://bucket/registry.db; empty: a file below home.")
+
+    # Steps on Kubernetes (see rec_assets.op_tags); quantities as Kubernetes writes them
+    executor: Literal["in_process", "k8s"] = Field(
+        "in_process", description="Steps in the process of their run, or each as a Kubernetes job."
+    )
+    pod_cpu_image: str = Field("", description="Image of cpu steps; empty: the code location's.")
+    pod_cpu_cpus: str = Field("2", description="Processors that a cpu step asks for.")
+    pod_cpu_memory: str = Field("8Gi", description="Memory of a cpu step, asked for and not exceeded.")
+    pod_cpu_disk: str = Field("20Gi", description="Local disk of a cpu step: what it reads and writes of artifacts.")
+    pod_gpu_image: str = Field("", description="Image of gpu steps; empty: the code location's.")
+    pod_gpu_cpus: str = Field("4", description="Processors that a gpu step asks for.")
+    pod_gpu_memory: str = Field("28Gi", description="Memory of a gpu step, asked for and not exceeded.")
+    pod_gpu_disk: str = Field("60Gi", description="Local disk of a gpu step.")
+    pod_gpu_shm: str = Field("8Gi", description="Shared memory of a gpu step, part of its memory.")
+    pod_gpu_count: NonNegativeInt = Field(1, description="GPUs of a gpu step; 0 runs it on the cpu nodes.")
+    pod_service_account: str = Field("rec-assets", description="The account, hence the AWS role, of steps.")
 
     @model_validator(mode="before")
     @classmethod
@@ -85,7 +113,8 @@ class Settings(BaseSettings):
         # A process that is handed a resolved home, as Triton's are, stays in it.
         if source not in (DEFAULT_SOURCE, home.name):
             home /= source
-        return _SOURCE_DEFAULTS.get(source, {}) | given | {"home": home}
+        valkey_host = given.get("valkey_host") or given.get("host") or cls.model_fields["host"].default
+        return _SOURCE_DEFAULTS.get(source, {}) | given | {"home": home, "valkey_host": valkey_host}
 
     @property
     def end_date(self) -> date:
@@ -105,7 +134,7 @@ class Settings(BaseSettings):
 
     @property
     def artifacts_dir(self) -> Path:
-        """Root of the artifact store (see `rec_assets.storage`)."""
+        """Root of the artifact store, or of its cache (see `rec_assets.storage`)."""
         return self.home / "artifacts"
 
 

@@ -12,6 +12,7 @@ from rec_assets.serving import repository
 from rec_assets.serving.bundle import Bundle
 from rec_assets.settings import Settings
 from rec_assets_tests.pipeline import Pipeline, environment, settings_from
+from rec_assets_tests.s3 import S3, running_s3
 from rec_assets_tests.servers import free_port, running_valkey
 from rec_assets_tests.serving.synthetic import make_bundle
 
@@ -27,6 +28,20 @@ def valkey(valkey_server: Settings) -> Settings:
     """Settings that reach an empty Valkey."""
     redis.Redis(valkey_server.host, valkey_server.valkey_port).flushall()
     return valkey_server
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    with running_s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
+    """A real S3 server that the process's AWS clients reach as its owner."""
+    for name, value in s3_server.environment().items():
+        monkeypatch.setenv(name, value)
+    return s3_server
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rec_assets.settings import Settings, get_settings
-from rec_assets.storage import Artifact, ArtifactStore
+from rec_assets.storage import Artifact, ArtifactStore, open_store
 from rec_assets_tests.servers import free_port
 
 SMALL = {
@@ -33,7 +33,7 @@ class Pipeline:
 
     @property
     def store(self) -> ArtifactStore:
-        return ArtifactStore(self.settings.artifacts_dir)
+        return open_store(self.settings)
 
     @property
     def day(self) -> str:

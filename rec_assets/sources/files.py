@@ -21,7 +21,7 @@ PICTURES = "item_images"
 
 
 class FilesSource:
-    """A local folder, or any prefix that fsspec reads (`s3://bucket/raw` with s3fs installed)."""
+    """A local folder, or any prefix that fsspec reads (`s3://bucket/raw`, with `AWS_*` saying who asks)."""
 
     best_ranking: BestRanking | None = None
 
@@ -34,7 +34,8 @@ class FilesSource:
             )
         self.start_date = start_date
         try:
-            self.root = UPath(location)
+            # A bucket's listings are not remembered: tomorrow's file is to be seen by the process that runs today.
+            self.root = UPath(location, **({"use_listings_cache": False} if "://" in location else {}))
             found = self.root.is_dir()
         except ImportError as error:
             raise ActionableError(f"{location}: {error}.", "Install the package that reads this protocol.") from error
