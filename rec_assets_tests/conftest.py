@@ -62,9 +62,9 @@ def shop(shop_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="session")
-def built_pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """From raw days to a version live on Triton; the servers stay up for the session."""
-    variables = environment(tmp_path_factory.mktemp("pipeline"))
+def built_pipeline(tmp_path_factory: pytest.TempPathFactory, s3_server: S3) -> Iterator[Pipeline]:
+    """From raw days to a version live on Triton, with all artifacts on S3; the servers stay up for the session."""
+    variables = environment(tmp_path_factory.mktemp("pipeline"), s3_server)
     # Partitions and resources are made when the graph is imported: before, they would be of other settings.
     assert "rec_assets.partitions" not in sys.modules
     with settings_from(variables) as settings:

@@ -1,4 +1,4 @@
-"""The whole graph, materialized once for the session at a small size, on a Valkey and a Triton of its own."""
+"""The whole graph, materialized once for the session at a small size: on a Valkey and a Triton of its own, in a bucket."""
 
 import os
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rec_assets.settings import Settings, get_settings
 from rec_assets.storage import Artifact, ArtifactStore, open_store
+from rec_assets_tests.s3 import BUCKET, S3
 from rec_assets_tests.servers import free_port
 
 SMALL = {
@@ -43,9 +44,10 @@ class Pipeline:
         return self.store.get(asset, partition or self.day)
 
 
-def environment(home: Path) -> dict[str, str]:
+def environment(home: Path, s3: S3) -> dict[str, str]:
     ports = ("VALKEY", "TRITON_HTTP", "TRITON_GRPC", "TRITON_METRICS")
-    return {**SMALL, "REC_HOME": str(home), **{f"REC_{name}_PORT": str(free_port()) for name in ports}}
+    bucket = {"REC_ARTIFACTS": f"s3://{BUCKET}/pipeline", **s3.environment()}
+    return {**SMALL, "REC_HOME": str(home), **{f"REC_{name}_PORT": str(free_port()) for name in ports}, **bucket}
 
 
 @contextmanager

@@ -7,6 +7,7 @@ product_description) and `item_images/<item_id>.jpg`.
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from upath import UPath
@@ -35,7 +36,8 @@ class FilesSource:
         self.start_date = start_date
         try:
             # A bucket's listings are not remembered: tomorrow's file is to be seen by the process that runs today.
-            self.root = UPath(location, **({"use_listings_cache": False} if "://" in location else {}))
+            options: dict[str, Any] = {"use_listings_cache": False} if "://" in location else {}
+            self.root = UPath(location, **options)
             found = self.root.is_dir()
         except ImportError as error:
             raise ActionableError(f"{location}: {error}.", "Install the package that reads this protocol.") from error
