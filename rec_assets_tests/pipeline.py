@@ -1,4 +1,4 @@
-"""The whole graph, materialized once for the session at a small size: on a Valkey and a Triton of its own, in a bucket."""
+"""The whole graph, materialized once for the session at a small size: servers of its own, artifacts in a bucket."""
 
 import os
 from collections.abc import Iterator
