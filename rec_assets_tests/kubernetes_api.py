@@ -123,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         # /api/v1/namespaces/NAMESPACE/pods/NAME/log, /apis/batch/v1/namespaces/NAMESPACE/jobs/NAME/status
         parts = urlparse(self.path).path.strip("/").split("/")
-        kind, name, part = (parts[parts.index("namespaces") + 2 :] + ["", "", ""])[:3]
+        kind, name, part = [*parts[parts.index("namespaces") + 2 :], "", "", ""][:3]
         known = {"jobs": self.cluster.jobs, "pods": self.cluster.pods}.get(kind, {})
         if not name:
             items = [one for one in known.values() if self._selected(one)]
