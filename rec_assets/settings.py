@@ -85,6 +85,14 @@ class Settings(BaseSettings):
     triton_grpc_port: PositiveInt = Field(8001, description="Triton's gRPC port.")
     triton_metrics_port: PositiveInt = Field(8002, description="Where Triton's metrics are scraped.")
 
+    triton_control_key: str = Field(
+        "", exclude=True, repr=False, description="What Triton and its agent ask of who changes models; a secret."
+    )
+    triton_replicas: str = Field(
+        "", description="Headless service of several Tritons, which a promotion asks one by one."
+    )
+    agent_port: PositiveInt = Field(8080, description="Where the agent beside each Triton listens.")
+
     # The feature store's parts beside Valkey
     feast_registry: str = Field("", description="Feast's registry: s3://bucket/registry.db; empty: a file below home.")
 

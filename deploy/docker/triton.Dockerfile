@@ -21,5 +21,5 @@ COPY rec_assets/serving rec_assets/serving
 # One process a model: threads of NumPy and FAISS would only fight over the cores.
 ENV PATH="/opt/venv/bin:$PATH" PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 REC_HOME=/state OMP_NUM_THREADS=1
 EXPOSE 8000 8001 8002
-HEALTHCHECK CMD ["python3", "-m", "rec_assets.serving.probe"]
+HEALTHCHECK CMD ["curl", "--fail", "--silent", "http://127.0.0.1:8000/v2/health/live"]
 USER 10001:10001

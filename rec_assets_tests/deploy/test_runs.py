@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -42,6 +43,13 @@ def _step(spec: dict[str, Any]) -> str:
     return named["DAGSTER_RUN_STEP_KEY"]
 
 
+def run_pod_of_the_values() -> dict[str, Any]:
+    """Returns what deploy/dagster says of the pods of runs, as the chart writes it into dagster.yaml."""
+    values = yaml.safe_load(Path("deploy/dagster/values.yaml").read_text())
+    given = values["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]
+    return {re.sub(r"([A-Z])", lambda m: f"_{m[1].lower()}", name): value for name, value in given.items()}
+
+
 @pytest.fixture(scope="module")
 def launched(s3_server: S3, tmp_path_factory: pytest.TempPathFactory) -> Any:
     home = tmp_path_factory.mktemp("kubernetes")
@@ -66,6 +74,7 @@ def launched(s3_server: S3, tmp_path_factory: pytest.TempPathFactory) -> Any:
             "load_incluster_config": False,
             "kubeconfig_file": str(kubeconfig),
             "env_vars": [f"{name}={value}" for name, value in settings.items()],
+            "run_k8s_config": run_pod_of_the_values(),
         }
         instance = {
             "run_launcher": {"module": "dagster_k8s", "class": "K8sRunLauncher", "config": launcher},
@@ -105,7 +114,8 @@ def test_gpu_steps_get_a_gpu_its_nodes_and_image(launched: Launched, step: str) 
         "nvidia.com/gpu": "1",
     }
     assert pod["nodeSelector"] == {"rec-assets.io/profile": "gpu"}
-    assert {one["key"] for one in pod["tolerations"]} == {"rec-assets.io/profile", "nvidia.com/gpu"}
+    tolerated = [(one["key"], one.get("value")) for one in pod["tolerations"]]
+    assert ("rec-assets.io/profile", "gpu") in tolerated and ("nvidia.com/gpu", None) in tolerated
     assert {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "8Gi"}} in pod["volumes"]
     assert {"name": "shm", "mountPath": "/dev/shm"} in container["volumeMounts"]
 
@@ -118,7 +128,7 @@ def test_cpu_steps_get_neither_gpu_nor_its_nodes(launched: Launched, step: str) 
     assert container["resources"]["requests"] == {"cpu": "2", "memory": "8Gi", "ephemeral-storage": "20Gi"}
     assert container["resources"]["limits"] == {"memory": "8Gi", "ephemeral-storage": "20Gi"}
     assert pod["nodeSelector"] == {"rec-assets.io/profile": "cpu"}
-    assert [one["key"] for one in pod["tolerations"]] == ["rec-assets.io/profile"]
+    assert {(one["key"], one.get("value")) for one in pod["tolerations"]} == {("rec-assets.io/profile", "cpu")}
 
 
 def test_every_pod_has_the_role_and_may_not_gain_rights(launched: Launched) -> None:
@@ -129,4 +139,7 @@ def test_every_pod_has_the_role_and_may_not_gain_rights(launched: Launched) -> N
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
         }
-    assert launched.pod("run")["serviceAccountName"] == "rec-assets"
+        assert pod["securityContext"]["runAsNonRoot"]
+    run = launched.pod("run")
+    assert run["serviceAccountName"] == "rec-assets"
+    assert run["containers"][0]["resources"]["limits"] == {"memory": "2Gi", "ephemeral-storage": "1Gi"}
