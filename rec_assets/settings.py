@@ -146,7 +146,20 @@ class Settings(BaseSettings):
         return self.home / "artifacts"
 
 
+def table() -> str:
+    """Returns all variables as a table of Markdown, which `deploy/README.md` holds; a test says when it is old."""
+    rows = ["| variable | default | meaning |", "| --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        default = "a secret" if field.exclude else f"`{field.default}`" if field.default != "" else ""
+        rows.append(f"| `REC_{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(rows)
+
+
 @lru_cache
 def get_settings() -> Settings:
     """Returns the process-wide settings."""
     return Settings()
+
+
+if __name__ == "__main__":
+    print(table())

@@ -1,15 +1,17 @@
 # Requests: a current Triton and the serving package, no TensorFlow, no Merlin, no Dagster; from the repository's root:
-#   docker build -f deploy/docker/triton.Dockerfile -t "$REGISTRY/rec-assets-triton:$VERSION" .
-# Take the newest release: older ones have known holes in the control API and the Python backend.
+#   docker build -f deploy/docker/triton.Dockerfile --build-arg NVIDIA="$NVIDIA" -t "$REGISTRY/rec-assets-triton:$VERSION" .
+# NVIDIA is the host of its registry, or of your mirror. Take the newest release: older ones have known holes in the
+# control API and the Python backend.
+ARG NVIDIA
 ARG TRITON=25.10-py3
-FROM nvcr.io/nvidia/tritonserver:${TRITON} AS packages
+FROM ${NVIDIA}/nvidia/tritonserver:${TRITON} AS packages
 # The Python backend's stub takes its packages from the first python3 on PATH, which is this environment's.
 RUN python3 -m venv --without-pip /opt/venv
-COPY --from=ghcr.io/astral-sh/uv:0.9.7 /uv /usr/local/bin/uv
+COPY --from=astral/uv:0.9.7 /uv /usr/local/bin/uv
 COPY requirements/serving.txt /build/serving.txt
 RUN uv pip install --no-cache --python /opt/venv/bin/python -r /build/serving.txt
 
-FROM nvcr.io/nvidia/tritonserver:${TRITON}
+FROM ${NVIDIA}/nvidia/tritonserver:${TRITON}
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
 # What serving imports, which a test holds this list to.

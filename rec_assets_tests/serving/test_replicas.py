@@ -15,7 +15,7 @@ import pytest
 
 from rec_assets.errors import ActionableError
 from rec_assets.local.triton import Triton
-from rec_assets.serving import control, repository
+from rec_assets.serving import control, model_config, repository
 from rec_assets.serving.agent import LIVE_ARTIFACT, Agent, Candidate, pull_live
 from rec_assets.serving.agent_http import listen
 from rec_assets.serving.bundle import Bundle
@@ -67,6 +67,15 @@ class Replica:
 
     def answered_by(self) -> str:
         return Client(self.agent.settings).recommend(1).bundle_id
+
+
+@pytest.fixture(autouse=True)
+def one_topology(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serves the graph as one model alone: the other topology would start 14 processes a version and replica more."""
+    load = control.load
+    monkeypatch.delitem(model_config.TOPOLOGIES, model_config.ENSEMBLE)
+    monkeypatch.setattr(control, "LIVE", (model_config.RECOMMENDER,))
+    monkeypatch.setattr(control, "load", lambda settings, models=(model_config.RECOMMENDER,): load(settings, models))
 
 
 @pytest.fixture
