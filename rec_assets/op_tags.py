@@ -61,7 +61,7 @@ def _pod(nodes: str, image: str, settings: Settings, resources: dict[str, Any]) 
         },
         # A run that ends its steps has seen their result; what is left is for a person who looks at its log.
         "job_spec_config": {"ttl_seconds_after_finished": 24 * 60 * 60},
-        # Karpenter moves pods to cheaper nodes; a training would begin its epoch again.
+        # Karpenter moves pods to cheaper nodes; a step would begin anew.
         "pod_template_spec_metadata": {"annotations": {"karpenter.sh/do-not-disrupt": "true"}},
     }
 

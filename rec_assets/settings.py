@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     triton_grpc_port: PositiveInt = Field(8001, description="Triton's gRPC port.")
     triton_metrics_port: PositiveInt = Field(8002, description="Where Triton's metrics are scraped.")
 
+    triton_backend: Literal["python", "onnxruntime"] = Field(
+        "python", description="What runs query_tower and dlrm_ranking; the laptop's server has no ONNX Runtime backend."
+    )
     triton_control_key: str = Field(
         "", exclude=True, repr=False, description="What Triton and its agent ask of who changes models; a secret."
     )
