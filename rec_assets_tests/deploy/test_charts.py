@@ -132,6 +132,14 @@ def test_promotions_find_every_pod_ready_or_not(triton: list[Manifest]) -> None:
     assert headless["spec"]["clusterIP"] == "None" and headless["spec"]["publishNotReadyAddresses"]
 
 
+def test_only_who_promotes_reaches_the_agents_and_from_any_namespace(triton: list[Manifest]) -> None:
+    rules = of_kind(triton, "NetworkPolicy")["spec"]["ingress"]
+    (agent,) = (rule for rule in rules if rule["ports"] == [{"port": "agent"}])
+    pods = [one for one in agent["from"] if "podSelector" in one]
+    promotes = {"matchLabels": {"rec-assets.io/promotes": "true"}}
+    assert pods == [{"namespaceSelector": {}, "podSelector": promotes}]
+
+
 def test_a_scaler_owns_the_number_of_replicas_or_nobody_does(triton: list[Manifest]) -> None:
     assert "replicas" not in of_kind(triton, "Deployment")["spec"]
     fixed = rendered("triton", {"autoscaling": {"kind": "none"}, "replicas": 3})
