@@ -16,4 +16,6 @@ def _newest(asset: str) -> Path:
     return store.get(asset, partitions[-1]).path
 
 
-user, user_features, item, item_features = feast_objects(_newest("user_features"), _newest("item_features"))
+user, user_features, item, item_features = feast_objects(
+    get_settings(), _newest("user_features"), _newest("item_features")
+)

@@ -99,6 +99,15 @@ class Settings(BaseSettings):
     # The feature store's parts beside Valkey
     feast_registry: str = Field("", description="Feast's registry: s3://bucket/registry.db; empty: a file below home.")
 
+    feast_offline: Literal["file", "athena"] = Field(
+        "file", description="What Feast materializes from: the step's parquet, or tables of Athena it is added to."
+    )
+    feast_tables: str = Field("", description="feast_offline=athena: s3:// prefix below which the tables lie.")
+    athena_region: str = Field("eu-central-1", description="Athena's region.")
+    athena_database: str = Field("rec_assets", description="Its database in Glue.")
+    athena_workgroup: str = Field("rec-assets", description="Its workgroup.")
+    athena_results: str = Field("", description="s3:// prefix for the results of its queries.")
+
     # Steps on Kubernetes (see rec_assets.op_tags); quantities as Kubernetes writes them
     executor: Literal["in_process", "k8s"] = Field(
         "in_process", description="Steps in the process of their run, or each as a Kubernetes job."

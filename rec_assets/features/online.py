@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.errors import ActionableError
+from rec_assets.features.offline import offline_config
 from rec_assets.features.views import (
     ITEM_FEATURES,
     ITEM_KEY,
@@ -66,7 +67,7 @@ def repo_config(settings: Settings, timeout: float = REQUEST_TIMEOUT) -> dict[st
         "provider": "local",
         "registry": {"path": registry, "cache_ttl_seconds": _REGISTRY_AGE},
         "online_store": {"type": "redis", "connection_string": connection},
-        "offline_store": {"type": "file"},
+        "offline_store": offline_config(settings),
         "entity_key_serialization_version": 3,
     }
 
@@ -102,7 +103,7 @@ def apply(settings: Settings, user_path: Path, item_path: Path) -> None:
                 f"Feature file {path} does not exist.", "Materialize user_features and item_features."
             )
     try:
-        open_store(settings).apply([*feast_objects(user_path, item_path)])
+        open_store(settings).apply([*feast_objects(settings, user_path, item_path)])
     except (BotoCoreError, ClientError, S3RegistryBucketForbiddenAccess, S3RegistryBucketNotExist) as error:
         raise ActionableError(
             f"Feast's registry {settings.feast_registry} cannot be written: {error}",
