@@ -1,6 +1,7 @@
 """What the files of deploy/ become: manifests as helm renders them, and the schemas they are held to."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -40,6 +41,11 @@ def rendered(chart: str, values: Manifest) -> list[Manifest]:
     )
     assert done.returncode == 0, done.stderr
     return [one for one in yaml.safe_load_all(done.stdout) if one]
+
+
+def snake(given: Manifest) -> Manifest:
+    """Returns a part of a chart's values with the keys of dagster.yaml: `podSpecConfig` → `pod_spec_config`."""
+    return {re.sub(r"([A-Z])", lambda found: f"_{found[1].lower()}", name): value for name, value in given.items()}
 
 
 def problems_of(manifests: Iterable[Manifest]) -> list[str]:

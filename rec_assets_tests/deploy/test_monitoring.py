@@ -67,6 +67,18 @@ def test_every_alert_leads_to_a_section_of_the_runbook() -> None:
                 assert f"### {rule['annotations']['runbook'].partition(': ')[2]}" in runbook
 
 
+def test_the_panels_of_the_dashboard_have_ids_and_places_of_their_own() -> None:
+    panels = DASHBOARD["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    cells = [
+        (x, y)
+        for at in (panel["gridPos"] for panel in panels)
+        for x in range(at["x"], at["x"] + at["w"])
+        for y in range(at["y"], at["y"] + at["h"])
+    ]
+    assert len(set(cells)) == len(cells) and max(x for x, _ in cells) < 24
+
+
 @pytest.mark.slow
 def test_every_metric_that_is_asked_for_is_made_by_someone(shop: Settings, tmp_path: Path) -> None:
     Client(shop).recommend(1)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import pytest
 import yaml
 
 from rec_assets.bucket_store import BucketStore
+from rec_assets_tests.deploy.manifests import DEPLOY, snake
 from rec_assets_tests.kubernetes_api import Cluster, running_cluster
 from rec_assets_tests.s3 import BUCKET, S3
 
@@ -45,9 +45,8 @@ def _step(spec: dict[str, Any]) -> str:
 
 def run_pod_of_the_values() -> dict[str, Any]:
     """Returns what deploy/dagster says of the pods of runs, as the chart writes it into dagster.yaml."""
-    values = yaml.safe_load(Path("deploy/dagster/values.yaml").read_text())
-    given = values["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]
-    return {re.sub(r"([A-Z])", lambda m: f"_{m[1].lower()}", name): value for name, value in given.items()}
+    values = yaml.safe_load((DEPLOY / "dagster/values.yaml").read_text())
+    return snake(values["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"])
 
 
 @pytest.fixture(scope="module")

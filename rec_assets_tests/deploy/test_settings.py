@@ -1,15 +1,13 @@
 """The table of variables in the runbook, and what Dagster itself says of the values of its chart."""
 
-import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from dagster import DagsterInstance
 
 from rec_assets.settings import Settings, table
-from rec_assets_tests.deploy.manifests import DEPLOY
+from rec_assets_tests.deploy.manifests import DEPLOY, snake
 
 CHARTS = [yaml.safe_load((DEPLOY / "helm" / chart / "values.yaml").read_text()) for chart in ("triton", "services")]
 DAGSTER = [yaml.safe_load((DEPLOY / "dagster" / f"{name}.yaml").read_text()) for name in ("values", "staging")]
@@ -68,8 +66,3 @@ def test_dagster_accepts_what_the_chart_writes_into_dagster_yaml(tmp_path: Path)
         assert loaded.run_monitoring_max_resume_run_attempts == 3
         assert loaded.get_concurrency_config().pool_config.default_pool_limit == 2
         assert not loaded.get_settings("run_retries")["retry_on_asset_or_op_failure"]
-
-
-def snake(given: dict[str, Any]) -> dict[str, Any]:
-    """Returns keys as Dagster writes them."""
-    return {re.sub(r"([A-Z])", lambda m: f"_{m[1].lower()}", name): value for name, value in given.items()}
