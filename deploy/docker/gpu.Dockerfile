@@ -7,7 +7,7 @@ FROM nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu22.04 AS base
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PATH="/opt/venv/bin:$PATH"
 
 FROM base AS packages
-COPY --from=astral/uv:0.9.7 /uv /usr/local/bin/uv
+COPY --from=astral/uv:0.13.9 /uv /usr/local/bin/uv
 ENV UV_PYTHON_INSTALL_DIR=/opt/python UV_PYTHON=/opt/venv/bin/python
 RUN uv python install 3.11.11 && uv venv --python 3.11.11 /opt/venv
 WORKDIR /build

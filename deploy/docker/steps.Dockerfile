@@ -5,7 +5,7 @@ FROM python:3.11.11-slim-bookworm AS base
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 UV_PYTHON=/opt/venv/bin/python PATH="/opt/venv/bin:$PATH"
 
 FROM base AS packages
-RUN pip install --no-cache-dir uv==0.9.7 && uv venv --python /usr/local/bin/python /opt/venv
+RUN pip install --no-cache-dir uv==0.13.9 && uv venv --python /usr/local/bin/python /opt/venv
 WORKDIR /build
 # Versions are the lock's; which of them, pyproject.toml says.
 COPY pyproject.toml requirements/lock.txt ./

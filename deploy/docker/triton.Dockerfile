@@ -7,7 +7,7 @@ ARG TRITON=25.10-py3
 FROM ${NVIDIA}/nvidia/tritonserver:${TRITON} AS packages
 # The Python backend's stub takes its packages from the first python3 on PATH, which is this environment's.
 RUN python3 -m venv --without-pip /opt/venv
-COPY --from=astral/uv:0.9.7 /uv /usr/local/bin/uv
+COPY --from=astral/uv:0.13.9 /uv /usr/local/bin/uv
 COPY requirements/serving.txt /build/serving.txt
 RUN uv pip install --no-cache --python /opt/venv/bin/python -r /build/serving.txt
 
