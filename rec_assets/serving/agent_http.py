@@ -52,21 +52,23 @@ class _Handler(BaseHTTPRequestHandler):
         """Does a step of a promotion."""
         from rec_assets.serving.agent import Candidate
 
-        if not hmac.compare_digest(self.headers.get(KEY_HEADER, "").encode(), self.key.encode()):
+        given = self.headers.get(KEY_HEADER, "").encode()
+        # Without a key of its own it trusts nobody.
+        if not self.key or not hmac.compare_digest(given, self.key.encode()):
             self._answer(403, "wrong or no key")
             return
         try:
-            given = json.loads(self.rfile.read(min(int(self.headers.get("Content-Length", 0)), _LARGEST)))
+            asked = json.loads(self.rfile.read(min(int(self.headers.get("Content-Length", 0)), _LARGEST)))
             steps: dict[str, Callable[[], None]] = {
-                "/prepare": lambda: self.agent.prepare(Candidate(**given)),
-                "/commit": lambda: self.agent.commit(given["bundle_id"]),
-                "/abort": lambda: self.agent.abort(given["bundle_id"]),
+                "/prepare": lambda: self.agent.prepare(Candidate(**asked)),
+                "/commit": lambda: self.agent.commit(asked["bundle_id"]),
+                "/abort": lambda: self.agent.abort(asked["bundle_id"]),
             }
             if self.path not in steps:
                 self._answer(404)
                 return
             steps[self.path]()
-            logger.info("%s %s: done", self.path, given["bundle_id"])
+            logger.info("%s %s: done", self.path, asked["bundle_id"])
             self._answer(200)
         except (ValueError, TypeError, KeyError) as error:
             self._answer(400, str(error))

@@ -45,6 +45,23 @@ def test_steps_find_the_nodes_that_are_made_for_them(profile: str, pool: str, ta
     assert {(one["key"], one["effect"]) for one in template["spec"]["taints"]} == tolerated
 
 
+def test_nodes_have_the_role_and_tags_of_the_cluster_that_eksctl_makes() -> None:
+    cluster = yaml.safe_load((DEPLOY / "eks/cluster.yaml").read_text())["metadata"]
+    for one in KARPENTER:
+        if one["kind"] == "EC2NodeClass":
+            assert one["spec"]["role"] == f"eksctl-KarpenterNodeRole-{cluster['name']}"
+            tags = {"karpenter.sh/discovery": cluster["tags"]["karpenter.sh/discovery"]}
+            assert one["spec"]["subnetSelectorTerms"] == [{"tags": tags}]
+
+
+def test_the_accounts_of_pods_are_those_that_the_cluster_gives_roles() -> None:
+    cluster = yaml.safe_load((DEPLOY / "eks/cluster.yaml").read_text())
+    given = {one["serviceAccountName"] for one in cluster["iam"]["podIdentityAssociations"]}
+    triton = next(one for one in rendered("triton", {}) if one["kind"] == "Deployment")
+    used = {triton["spec"]["template"]["spec"]["serviceAccountName"], Settings().pod_service_account}
+    assert given == used
+
+
 def test_as_many_gpus_as_trainings_may_run_at_once() -> None:
     values = yaml.safe_load((DEPLOY / "dagster/values.yaml").read_text())
     pool = next(one for one in KARPENTER if one["metadata"]["name"] == "rec-gpu")

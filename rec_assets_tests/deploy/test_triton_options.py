@@ -21,7 +21,7 @@ def options_of_the_chart() -> list[str]:
     assert words[:2] == ["exec", "tritonserver"]
     # The paths and models are the cluster's; the local server has its own of both.
     mine = [word for word in words[2:] if not word.startswith(("--model-repository", "--load-model"))]
-    return [word.replace('"$REC_TRITON_CONTROL_KEY"', KEY) for word in mine]
+    return [word.replace('"${REC_TRITON_CONTROL_KEY:?}"', KEY) for word in mine]
 
 
 class TritonOfTheChart(Triton):

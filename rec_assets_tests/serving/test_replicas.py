@@ -172,6 +172,16 @@ def test_a_name_without_addresses_is_named() -> None:
     assert replicas_of(Settings(triton_replicas="localhost", agent_port=8080)) == ["127.0.0.1:8080"]
 
 
+@pytest.mark.parametrize("key", ["", "guessed"])
+def test_an_agent_without_a_key_of_its_own_does_nothing_for_anyone(tmp_path: Path, key: str) -> None:
+    settings = Settings(home=tmp_path, agent_port=free_port(), triton_grpc_port=free_port())
+    http = listen(Agent(settings), settings, "127.0.0.1")
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    with pytest.raises(ActionableError, match="wrong or no key"):
+        promote([f"127.0.0.1:{http.server_port}"], Candidate("model_bundle", "2025-03-14", "abc"), key)
+    http.shutdown()
+
+
 def test_a_pod_without_a_live_bundle_says_what_to_do(store: ArtifactStore, s3: S3, tmp_path: Path) -> None:
     with pytest.raises(ActionableError, match="live_bundle has not been materialized"):
         pull_live(Settings(home=tmp_path / "pod", artifacts=f"s3://{BUCKET}/{tmp_path.name}"))
