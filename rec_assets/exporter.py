@@ -11,7 +11,6 @@ from prometheus_client import start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import REGISTRY, Collector
 
-from rec_assets.build import build_defs
 from rec_assets.serving.agent import LIVE_ARTIFACT
 from rec_assets.serving.bundle import Bundle
 from rec_assets.settings import Settings, get_settings
@@ -60,6 +59,8 @@ def _end(day: date) -> float:
 
 def main() -> None:
     """Answers until the process ends."""
+    from rec_assets.build import build_defs  # reads the settings; the collector is given the graph
+
     with DagsterInstance.get() as instance:
         REGISTRY.register(GraphCollector(get_settings(), build_defs(), instance))
         server, thread = start_http_server(PORT)
