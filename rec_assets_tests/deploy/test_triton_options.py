@@ -1,11 +1,13 @@
 """The options that the chart gives to Triton, given to a real one."""
 
+import time
 from collections.abc import Iterator
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
 
+from rec_assets.local.server import POLL_S, is_open
 from rec_assets.local.triton import Triton
 from rec_assets.settings import Settings
 from rec_assets_tests.deploy.manifests import rendered
@@ -36,8 +38,14 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     settings = Settings.model_validate({"home": tmp_path_factory.mktemp("triton"), **ports})
     server = TritonOfTheChart(settings)
     server.start()
-    yield settings
-    server.stop()
+    try:
+        deadline = time.monotonic() + 20
+        while not is_open(settings.triton_http_port):  # it comes up after gRPC, which says "ready"
+            assert time.monotonic() < deadline
+            time.sleep(POLL_S)
+        yield settings
+    finally:
+        server.stop()
 
 
 def status(settings: Settings, path: str, headers: dict[str, str]) -> int:
