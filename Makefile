@@ -29,9 +29,11 @@ lint: $(VENV)/.ready ## Format, lint and types.
 bench: $(VENV)/.ready ## What a request costs on the running server, beside the reference's design.
 	$(RUN)/python -m benchmarks.request_latency
 
-lock: $(VENV)/bin/uv ## Resolves requirements/lock.txt anew from pyproject.toml.
+lock: $(VENV)/bin/uv ## Resolves requirements/ anew from pyproject.toml.
 	$(VENV)/bin/uv pip compile --quiet --python $(RUN)/python --all-extras pyproject.toml --no-header --no-annotate \
 	  | sed -E 's/^(torch==[0-9.]+)\+cpu/\1/' > requirements/lock.tmp && mv requirements/lock.tmp requirements/lock.txt
+	$(VENV)/bin/uv pip compile --quiet --group serving --python-version 3.12 --python-platform x86_64-manylinux_2_28 \
+	  --no-header --no-annotate --output-file requirements/serving.txt
 
 $(VENV)/bin/uv:
 	$(PYTHON) -m venv $(VENV)

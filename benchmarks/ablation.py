@@ -19,7 +19,7 @@ from rec_assets.models.train_two_tower import TwoTowerConfig, train_two_tower, v
 from rec_assets.models.training_set import TrainingSet
 from rec_assets.quiet import quiet_tensorflow
 from rec_assets.settings import get_settings
-from rec_assets.storage import ArtifactStore
+from rec_assets.storage import open_store
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def main(
     quiet_tensorflow()
     settings, console = get_settings(), Console()
     try:
-        folder = ArtifactStore(settings.artifacts_dir).get("training_set", day or settings.as_of.isoformat()).path
+        folder = open_store(settings).get("training_set", day or settings.as_of.isoformat()).path
     except ActionableError as error:
         Console(stderr=True).print(str(error), style="red")
         raise typer.Exit(1) from error

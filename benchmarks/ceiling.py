@@ -24,7 +24,7 @@ from rec_assets.sources.base import DAY_SECONDS, midnight
 from rec_assets.sources.retail import RetailSource
 from rec_assets.sources.retail.people import make_people
 from rec_assets.sources.retail.taste import Taste
-from rec_assets.storage import ArtifactStore
+from rec_assets.storage import open_store
 
 METRIC, DEPTH = "ndcg@10", 10
 SESSION_SECONDS = 1_800
@@ -119,7 +119,7 @@ def main(
     source = open_source(settings)
     if not isinstance(source, RetailSource):
         raise typer.BadParameter("Only generated retail knows its own probabilities; unset REC_SOURCE.")
-    store, day = ArtifactStore(settings.artifacts_dir), settings.as_of.isoformat()
+    store, day = open_store(settings), settings.as_of.isoformat()
     queries = Queries.load(store.get("training_set", day) / "validation")
     queries = queries.at(np.flatnonzero(~queries.cold)).sample(users, settings.seed)
     days = [(settings.start_date + timedelta(days=n)).isoformat() for n in range(settings.train_days)]

@@ -11,7 +11,7 @@ from rich.table import Table
 from rec_assets.errors import ActionableError
 from rec_assets.local.dagster_home import prepare_dagster_home
 from rec_assets.settings import Settings, get_settings
-from rec_assets.storage import Artifact, ArtifactStore
+from rec_assets.storage import Artifact, open_store
 
 ASSET, METRICS_FILE = "model_evaluation", "metrics.parquet"
 TRACKS = {"all": "repeats count", "new": "only items new to the user"}
@@ -24,7 +24,7 @@ def evaluation_of(day: str, settings: Settings) -> Artifact:
     Raises:
         ActionableError: the models of that day are missing.
     """
-    store = ArtifactStore(settings.artifacts_dir)
+    store = open_store(settings)
     if store.find(ASSET, day) is None:
         # The graph reads its settings when it is imported, so only where it is run.
         from dagster import DagsterInstance, materialize
@@ -53,7 +53,7 @@ def following(day: str, days: int, settings: Settings) -> pl.DataFrame:
     from rec_assets.pipeline import Phase, rebuild
     from rec_assets.sources import open_source
 
-    store, end = ArtifactStore(settings.artifacts_dir), date.fromisoformat(day)
+    store, end = open_store(settings), date.fromisoformat(day)
     ranker = store.get("dlrm_model", day) / "model.onnx"
     after = [(end + timedelta(days=n + 1)).isoformat() for n in range(days)]
     rebuild(settings, [Phase("daily_data", jobs.DAILY, after)])

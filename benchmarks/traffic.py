@@ -22,7 +22,7 @@ from rec_assets.local.server import LOOPBACK
 from rec_assets.serving.graph import REQUEST, RESPONSE
 from rec_assets.serving.request import DEVICE_TYPES, validate
 from rec_assets.settings import Settings
-from rec_assets.storage import ArtifactStore
+from rec_assets.storage import open_store
 
 Requests = dict[str, npt.NDArray[np.int32]]
 Lists = list[tuple[list[int], list[float]]]
@@ -40,7 +40,7 @@ def free_ports(*more: str) -> dict[str, int]:
 
 def known_users(settings: Settings) -> npt.NDArray[np.int32]:
     """Returns the raw ids of all users; raises ActionableError where there are none yet."""
-    file = ArtifactStore(settings.artifacts_dir).get("raw_users") / "users.parquet"
+    file = open_store(settings).get("raw_users") / "users.parquet"
     return pl.read_parquet(file, columns=["user_id"])["user_id"].to_numpy().astype(np.int32)
 
 

@@ -13,7 +13,7 @@ from rec_assets.local.dagster_home import prepare_dagster_home
 from rec_assets.progress import console, progress_logger
 from rec_assets.quiet import quiet_deprecations
 from rec_assets.settings import Settings
-from rec_assets.storage import ArtifactStore
+from rec_assets.storage import open_store
 
 PARTITION_RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
@@ -105,7 +105,7 @@ def promote_newest(settings: Settings) -> bool:
     from rec_assets.serving import control
     from rec_assets.serving.promotion import NEWEST, choose
 
-    newest = choose(ArtifactStore(settings.artifacts_dir), settings, NEWEST).bundle_id
+    newest = choose(open_store(settings), settings, NEWEST).bundle_id
     if newest == control.answering_bundle(settings):
         return False
     promote(settings, newest)

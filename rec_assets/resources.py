@@ -1,20 +1,28 @@
 """What assets are given: the artifact store, and the IO manager that hands upstream artifacts to them."""
 
 from pathlib import Path
+from typing import Self
 
 from dagster import ConfigurableIOManager, ConfigurableResource, InputContext, OutputContext
 
-from rec_assets.storage import Artifact, ArtifactStore
+from rec_assets.settings import Settings
+from rec_assets.storage import Artifact, ArtifactStore, store_at
 
 
 class Artifacts(ConfigurableResource):  # type: ignore[type-arg]
-    """The artifact store of `rec_assets.storage` at a root folder."""
+    """The artifact store of `rec_assets.storage`: a root folder, which is a cache where `remote` names a bucket."""
 
     root: str
+    remote: str = ""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Returns what opens the store of these settings."""
+        return cls(root=str(settings.artifacts_dir.absolute()), remote=settings.artifacts)
 
     def store(self) -> ArtifactStore:
         """Opens the store."""
-        return ArtifactStore(Path(self.root))
+        return store_at(Path(self.root), self.remote)
 
 
 class ArtifactIOManager(ConfigurableIOManager):
@@ -23,11 +31,11 @@ class ArtifactIOManager(ConfigurableIOManager):
     Assets publish their own files (`rec_assets.assets.publishing`) and return no value: there is no output to handle.
     """
 
-    root: str
+    artifacts: Artifacts
 
     def load_input(self, context: InputContext) -> Artifact | dict[str, Artifact]:
         """Returns paths and digests, never data; raises ActionableError for what was not materialized."""
-        store = ArtifactStore(Path(self.root))
+        store = self.artifacts.store()
         asset = context.asset_key.path[-1]
         if not context.has_asset_partitions:
             return store.get(asset)

@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="REC_", frozen=True)
 
     home: Path = Field(DEFAULT_HOME, description="Where all state lives; another source than retail: <home>/<source>.")
+    artifacts: str = Field(
+        "", description="Where artifacts are kept: s3://bucket/prefix, with a cache below home; empty: home alone."
+    )
     seed: NonNegativeInt = Field(0, description="Mixed with the partition key into every random seed.")
 
     # Raw data
@@ -71,10 +74,55 @@ class Settings(BaseSettings):
     )
     seen_days: PositiveInt = Field(7, description="Days that it is not, from the user's last such doing.")
     host: str = Field("127.0.0.1", description="Where Valkey and Triton are reached.")
-    valkey_port: PositiveInt = 6390
-    triton_http_port: PositiveInt = 8000
-    triton_grpc_port: PositiveInt = 8001
-    triton_metrics_port: PositiveInt = 8002
+    valkey_host: str = Field("", description="Where Valkey is reached, if not at `host`.")
+    valkey_port: PositiveInt = Field(6390, description="Its port.")
+    valkey_tls: bool = Field(False, description="Whether Valkey is spoken to by TLS, as ElastiCache is.")
+    valkey_ca: str = Field("", description="File of the authority that signed its certificate; empty: the system's.")
+    valkey_user: str = Field("", description="The user to log in as; empty: the default one.")
+    # Never in a dump, hence neither in logs nor in the files of a server that is started with these settings.
+    valkey_password: str = Field("", exclude=True, repr=False, description="Its password, without commas; a secret.")
+    triton_http_port: PositiveInt = Field(8000, description="Triton's HTTP port.")
+    triton_grpc_port: PositiveInt = Field(8001, description="Triton's gRPC port.")
+    triton_metrics_port: PositiveInt = Field(8002, description="Where Triton's metrics are scraped.")
+
+    triton_backend: Literal["python", "onnxruntime"] = Field(
+        "python", description="What runs query_tower and dlrm_ranking; the laptop's server has no ONNX Runtime backend."
+    )
+    triton_control_key: str = Field(
+        "", exclude=True, repr=False, description="What Triton and its agent ask of who changes models; a secret."
+    )
+    triton_replicas: str = Field(
+        "", description="Headless service of several Tritons, which a promotion asks one by one."
+    )
+    agent_port: PositiveInt = Field(8080, description="Where the agent beside each Triton listens.")
+
+    # The feature store's parts beside Valkey
+    feast_registry: str = Field("", description="Feast's registry: s3://bucket/registry.db; empty: a file below home.")
+
+    feast_offline: Literal["file", "athena"] = Field(
+        "file", description="What Feast materializes from: the step's parquet, or tables of Athena it is added to."
+    )
+    feast_tables: str = Field("", description="feast_offline=athena: s3:// prefix below which the tables lie.")
+    athena_region: str = Field("eu-central-1", description="Athena's region.")
+    athena_database: str = Field("rec_assets", description="Its database in Glue.")
+    athena_workgroup: str = Field("rec-assets", description="Its workgroup.")
+    athena_results: str = Field("", description="s3:// prefix for the results of its queries.")
+
+    # Steps on Kubernetes (see rec_assets.op_tags); quantities as Kubernetes writes them
+    executor: Literal["in_process", "k8s"] = Field(
+        "in_process", description="Steps in the process of their run, or each as a Kubernetes job."
+    )
+    pod_cpu_image: str = Field("", description="Image of cpu steps; empty: the code location's.")
+    pod_cpu_cpus: str = Field("2", description="Processors that a cpu step asks for.")
+    pod_cpu_memory: str = Field("8Gi", description="Memory of a cpu step, asked for and not exceeded.")
+    pod_cpu_disk: str = Field("20Gi", description="Local disk of a cpu step: what it reads and writes of artifacts.")
+    pod_gpu_image: str = Field("", description="Image of gpu steps; empty: the code location's.")
+    pod_gpu_cpus: str = Field("4", description="Processors that a gpu step asks for.")
+    pod_gpu_memory: str = Field("28Gi", description="Memory of a gpu step, asked for and not exceeded.")
+    pod_gpu_disk: str = Field("60Gi", description="Local disk of a gpu step.")
+    pod_gpu_shm: str = Field("8Gi", description="Shared memory of a gpu step, part of its memory.")
+    pod_gpu_count: NonNegativeInt = Field(1, description="GPUs of a gpu step; 0 runs it on the cpu nodes.")
+    pod_service_account: str = Field("rec-assets", description="The account, hence the AWS role, of steps.")
     storefront_port: PositiveInt = Field(8080, description="Where `rec storefront` listens, on 127.0.0.1.")
 
     @model_validator(mode="before")
@@ -86,7 +134,8 @@ class Settings(BaseSettings):
         # A process that is handed a resolved home, as Triton's are, stays in it.
         if source not in (DEFAULT_SOURCE, home.name):
             home /= source
-        return _SOURCE_DEFAULTS.get(source, {}) | given | {"home": home}
+        valkey_host = given.get("valkey_host") or given.get("host") or cls.model_fields["host"].default
+        return _SOURCE_DEFAULTS.get(source, {}) | given | {"home": home, "valkey_host": valkey_host}
 
     @property
     def end_date(self) -> date:
@@ -106,11 +155,24 @@ class Settings(BaseSettings):
 
     @property
     def artifacts_dir(self) -> Path:
-        """Root of the artifact store (see `rec_assets.storage`)."""
+        """Root of the artifact store, or of its cache (see `rec_assets.storage`)."""
         return self.home / "artifacts"
+
+
+def table() -> str:
+    """Returns all variables as a table of Markdown, which `deploy/README.md` holds; a test says when it is old."""
+    rows = ["| variable | default | meaning |", "| --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        default = "a secret" if field.exclude else f"`{field.default}`" if field.default != "" else ""
+        rows.append(f"| `REC_{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(rows)
 
 
 @lru_cache
 def get_settings() -> Settings:
     """Returns the process-wide settings."""
     return Settings()
+
+
+if __name__ == "__main__":
+    print(table())

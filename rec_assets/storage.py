@@ -3,6 +3,9 @@
 Layout: `<root>/<asset>/<partition or "all">/<digest>/…` and beside the digests `current.json`, which names the one
 that is read. A version is written under a temporary name, renamed, and only then pointed at, so a killed run leaves
 the last good version current and nothing half-written is ever read.
+
+`open_store` gives the store of the settings: a folder, or a bucket that is read and written through one
+(`rec_assets.bucket_store`). Everything else sees local paths.
 """
 
 import hashlib
@@ -16,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rec_assets.errors import ActionableError
+from rec_assets.settings import Settings
 
 UNPARTITIONED = "all"
 POINTER = "current.json"
@@ -61,15 +65,34 @@ def digest_of(directory: Path) -> str:
 
 
 def link_tree(source: Path, target: Path) -> None:
-    """Copies a directory of files that never change: as hard links where the disk has them."""
-    shutil.copytree(source, target, copy_function=_link)
+    """Copies a directory of files that never change, into an empty one or a new: as hard links where the disk can."""
+    shutil.copytree(source, target, copy_function=link, dirs_exist_ok=True)
 
 
-def _link(source: str, target: str) -> None:
+def link(source: str | Path, target: str | Path) -> None:
+    """Puts a file that never changes in a second place."""
     try:
         os.link(source, target)
     except OSError:  # another disk, or one without hard links
         shutil.copy2(source, target)
+
+
+def open_store(settings: Settings) -> "ArtifactStore":
+    """Opens the store where the settings say: `artifacts`, or a folder below `home`.
+
+    Raises:
+        ActionableError: `artifacts` is no address of a bucket.
+    """
+    return store_at(settings.artifacts_dir, settings.artifacts)
+
+
+def store_at(root: Path, remote: str = "") -> "ArtifactStore":
+    """Opens the store of a folder, or, where `remote` names one, of a bucket of which the folder is a cache."""
+    if not remote:
+        return ArtifactStore(root)
+    from rec_assets.bucket_store import BucketStore
+
+    return BucketStore(root, remote)
 
 
 class ArtifactStore:
@@ -99,9 +122,10 @@ class ArtifactStore:
             if not version.exists():
                 draft.path.chmod(0o755)
                 draft.path.rename(version)
-            self._point(folder, digest)
+            artifact = Artifact(asset, partition, digest, version)
+            self._make_current(artifact)
             self._prune(folder, digest)
-            draft.artifact = Artifact(asset, partition, digest, version)
+            draft.artifact = artifact
         except OSError as error:
             if error.errno == 28:
                 raise ActionableError(
@@ -137,12 +161,12 @@ class ArtifactStore:
         folder = self.root / asset
         return sorted(p.parent.name for p in folder.glob(f"*/{POINTER}"))
 
-    @staticmethod
-    def _point(folder: Path, digest: str) -> None:
+    def _make_current(self, artifact: Artifact) -> None:
+        folder = artifact.path.parent
         staged = folder / f".{POINTER}-{os.getpid()}"
-        staged.write_text(json.dumps({"digest": digest}))
+        staged.write_text(json.dumps({"digest": artifact.digest}))
         staged.replace(folder / POINTER)
-        (folder / digest).touch()
+        artifact.path.touch()
 
     @staticmethod
     def _prune(folder: Path, current: str) -> None:

@@ -15,6 +15,7 @@ from rec_assets.serving import repository
 from rec_assets.serving.bundle import Bundle
 from rec_assets.settings import Settings
 from rec_assets_tests.pipeline import Pipeline, environment, settings_from
+from rec_assets_tests.s3 import S3, running_s3
 from rec_assets_tests.servers import free_port, running_valkey
 from rec_assets_tests.serving.synthetic import make_bundle, write_features
 
@@ -30,6 +31,20 @@ def valkey(valkey_server: Settings) -> Settings:
     """Settings that reach an empty Valkey."""
     redis.Redis(valkey_server.host, valkey_server.valkey_port).flushall()
     return valkey_server
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    with running_s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
+    """A real S3 server that the process's AWS clients reach as its owner."""
+    for name, value in s3_server.environment().items():
+        monkeypatch.setenv(name, value)
+    return s3_server
 
 
 @pytest.fixture(scope="session")
@@ -52,9 +67,9 @@ def shop(shop_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="session")
-def built_pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """From raw days to a version live on Triton; the servers stay up for the session."""
-    variables = environment(tmp_path_factory.mktemp("pipeline"))
+def built_pipeline(tmp_path_factory: pytest.TempPathFactory, s3_server: S3) -> Iterator[Pipeline]:
+    """From raw days to a version live on Triton, with all artifacts on S3; the servers stay up for the session."""
+    variables = environment(tmp_path_factory.mktemp("pipeline"), s3_server)
     # Partitions and resources are made when the graph is imported: before, they would be of other settings.
     assert "rec_assets.partitions" not in sys.modules
     with settings_from(variables) as settings:

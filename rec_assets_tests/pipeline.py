@@ -1,4 +1,4 @@
-"""The whole graph, materialized once for the session at a small size, on a Valkey and a Triton of its own."""
+"""The whole graph, materialized once for the session at a small size: servers of its own, artifacts in a bucket."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rec_assets.settings import Settings, get_settings
-from rec_assets.storage import Artifact, ArtifactStore
+from rec_assets.storage import Artifact, ArtifactStore, open_store
+from rec_assets_tests.s3 import BUCKET, S3
 from rec_assets_tests.servers import free_port
 
 SMALL = {
@@ -33,7 +34,7 @@ class Pipeline:
 
     @property
     def store(self) -> ArtifactStore:
-        return ArtifactStore(self.settings.artifacts_dir)
+        return open_store(self.settings)
 
     @property
     def day(self) -> str:
@@ -43,9 +44,10 @@ class Pipeline:
         return self.store.get(asset, partition or self.day)
 
 
-def environment(home: Path) -> dict[str, str]:
+def environment(home: Path, s3: S3) -> dict[str, str]:
     ports = ("VALKEY", "TRITON_HTTP", "TRITON_GRPC", "TRITON_METRICS")
-    return {**SMALL, "REC_HOME": str(home), **{f"REC_{name}_PORT": str(free_port()) for name in ports}}
+    bucket = {"REC_ARTIFACTS": f"s3://{BUCKET}/pipeline", **s3.environment()}
+    return {**SMALL, "REC_HOME": str(home), **{f"REC_{name}_PORT": str(free_port()) for name in ports}, **bucket}
 
 
 @contextmanager

@@ -24,6 +24,14 @@ print(json.dumps({{
     "seconds": time.process_time() - start,
     "heavy": [name for name in {HEAVY} if name in sys.modules],
     "assets": {{key.to_user_string(): graph.get(key).group_name for key in graph.get_all_asset_keys()}},
+    "steps": {{
+        key.to_user_string(): [
+            defs.get_assets_def(key).op.tags.get("rec_assets/profile"),
+            "dagster-k8s/config" in defs.get_assets_def(key).op.tags,
+            defs.get_assets_def(key).op.pool,
+        ]
+        for key in graph.get_all_asset_keys()
+    }},
 }}))
 """
 
@@ -71,6 +79,17 @@ def test_the_lineage_reads_like_the_design(loaded: dict[str, dict[str, str]]) ->
         "evaluation": {"model_evaluation", "finetune_evaluation", "following_day_evaluation"},
         "serving": {"model_bundle", "finetuned_bundle", "triton_versions", "live_bundle"},
     }
+
+
+def test_every_asset_has_a_profile_with_its_pod_and_gpu_assets_share_a_pool(
+    loaded: dict[str, dict[str, list[str]]],
+) -> None:
+    steps = loaded["steps"]
+    assert {profile for profile, _, _ in steps.values()} == {"cpu", "gpu"}
+    assert all(pod for _, pod, _ in steps.values())
+    trainers = {asset for asset, (profile, _, pool) in steps.items() if profile == "gpu"}
+    assert {"two_tower_model", "dlrm_model", "nvt_workflows", "image_embeddings", "finetuned_dlrm"} <= trainers
+    assert trainers == {asset for asset, (_, _, pool) in steps.items() if pool == "training"}
 
 
 def test_dagster_validates_the_workspace() -> None:

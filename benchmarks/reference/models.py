@@ -18,7 +18,7 @@ from rec_assets.serving.graph import STAGES, StageSpec
 from rec_assets.serving.stages import Stage
 from rec_assets.serving.triton import BUNDLE_FILE, StageModel, published_bundle
 from rec_assets.settings import Settings
-from rec_assets.storage import ArtifactStore
+from rec_assets.storage import open_store
 
 PER_REQUEST = "reference_per_request"
 CACHED = "reference_cached"
@@ -111,7 +111,7 @@ def reference_models(settings: Settings) -> Iterator[None]:
 
 
 def _workflows(settings: Settings) -> Path:
-    return ArtifactStore(settings.artifacts_dir).get("nvt_workflows", settings.as_of.isoformat()).path
+    return open_store(settings).get("nvt_workflows", settings.as_of.isoformat()).path
 
 
 def _write(model: Path, version: int, spec: StageSpec, parts: dict[str, str], pointer: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from rec_assets.serving.graph import tensor
 from rec_assets.settings import get_settings
-from rec_assets.storage import ArtifactStore
+from rec_assets.storage import open_store
 
 TOWER, RANKER = "query_tower", "dlrm_ranking"
 
@@ -26,7 +26,7 @@ def write_saved_models(folder: Path) -> None:
     from rec_assets.models.training_set import TrainingSet
 
     settings = get_settings()
-    store, day = ArtifactStore(settings.artifacts_dir), settings.as_of.isoformat()
+    store, day = open_store(settings), settings.as_of.isoformat()
     data = TrainingSet.load(store.get("training_set", day).path)
     towers = restore_two_tower(data, TwoTowerConfig(settings.valid_days), store.get("two_tower_model", day).path)
     ranker = restore_ranker(data, store.get("dlrm_model", day).path)

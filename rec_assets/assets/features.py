@@ -164,6 +164,8 @@ def online_features(
 ) -> MaterializeResult[None]:
     """The day's features in Valkey (`feast materialize`), and what is trending, for requests to read."""
     from rec_assets.features import online
+    from rec_assets.features.offline import land
+    from rec_assets.features.views import ITEM_VIEW, USER_VIEW
     from rec_assets.realtime.trending import Trending
 
     settings, day = get_settings(), only(context)
@@ -171,6 +173,8 @@ def online_features(
     def write(out: Path, _: str) -> dict[str, Any]:
         at = midnight_after(day)
         users, items = user_features[day] / "user_features.parquet", item_features[day] / "item_features.parquet"
+        for view, file in ((USER_VIEW, users), (ITEM_VIEW, items)):
+            land(settings, view, day, file)
         online.apply(settings, users, items)
         online.materialize(settings, at - timedelta(seconds=1), at)
         counts = pl.read_parquet(item_popularity[day] / "popularity.parquet")

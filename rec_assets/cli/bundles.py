@@ -18,10 +18,10 @@ def bundles(
 ) -> None:
     """List the bundles: their day, what they descend from, how good they are, and whether they may go live."""
     from rec_assets.serving.promotion import find_live, known_bundles
-    from rec_assets.storage import ArtifactStore
+    from rec_assets.storage import open_store
 
     settings = load_settings()
-    store = ArtifactStore(settings.artifacts_dir)
+    store = open_store(settings)
     live, known = find_live(store), known_bundles(store, settings)[:k]
     if not known:
         say("There is no bundle yet: make demo trains a first one.")
@@ -65,10 +65,10 @@ def say_live() -> None:
     from rec_assets.serving import control
     from rec_assets.serving.bundle import MANIFEST, Manifest
     from rec_assets.serving.promotion import find_live, live_path
-    from rec_assets.storage import ArtifactStore
+    from rec_assets.storage import open_store
 
     settings = load_settings()
-    store = ArtifactStore(settings.artifacts_dir)
+    store = open_store(settings)
     live, path = find_live(store), live_path(store)
     if live is None or path is None:
         say("No bundle was promoted yet.")

@@ -88,9 +88,9 @@ def last_day(settings: "Settings") -> "pl.DataFrame":
     """Returns the checked interactions of the as-of day."""
     import polars as pl
 
-    from rec_assets.storage import ArtifactStore
+    from rec_assets.storage import open_store
 
-    rows = ArtifactStore(settings.artifacts_dir).get("raw_interactions", settings.as_of.isoformat())
+    rows = open_store(settings).get("raw_interactions", settings.as_of.isoformat())
     return pl.read_parquet(rows / "interactions.parquet")
 
 

@@ -1,5 +1,6 @@
 """The Feast feature store: opening it, filling it from parquet, and reading it back as arrays."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.errors import ActionableError
+from rec_assets.features.offline import offline_config
 from rec_assets.features.views import (
     ITEM_FEATURES,
     ITEM_KEY,
@@ -21,6 +23,7 @@ from rec_assets.features.views import (
     USER_VIEW,
     feast_objects,
 )
+from rec_assets.realtime.valkey import login
 from rec_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -60,16 +63,17 @@ class OnlineRows:
 
 def repo_config(settings: Settings, timeout: float = REQUEST_TIMEOUT) -> dict[str, Any]:
     """Returns the content of Feast's `feature_store.yaml` for these settings; `timeout` in seconds."""
-    connection = f"{settings.host}:{settings.valkey_port},db={ONLINE_DB}"
+    timeouts = {"socket_connect_timeout": CONNECT_TIMEOUT, "socket_timeout": timeout}
+    options = {"db": ONLINE_DB} | timeouts | login(settings)
+    address = f"{settings.valkey_host}:{settings.valkey_port}"
+    connection = ",".join([address, *(f"{name}={_as_feast(value)}" for name, value in options.items())])
+    registry = settings.feast_registry or str(settings.home / "feast" / "registry.db")
     return {
         "project": "rec_assets",
         "provider": "local",
-        "registry": {"path": str(settings.home / "feast" / "registry.db"), "cache_ttl_seconds": _REGISTRY_AGE},
-        "online_store": {
-            "type": "redis",
-            "connection_string": f"{connection},socket_connect_timeout={CONNECT_TIMEOUT},socket_timeout={timeout}",
-        },
-        "offline_store": {"type": "file"},
+        "registry": {"path": registry, "cache_ttl_seconds": _REGISTRY_AGE},
+        "online_store": {"type": "redis", "connection_string": connection},
+        "offline_store": offline_config(settings),
         "entity_key_serialization_version": 3,
     }
 
@@ -83,9 +87,10 @@ def open_store(settings: Settings, timeout: float = REQUEST_TIMEOUT) -> "Feature
     """
     from feast import FeatureStore, RepoConfig
 
-    (settings.home / "feast").mkdir(parents=True, exist_ok=True)
     config = repo_config(settings, timeout)
-    config["registry"]["path"] = str(Path(config["registry"]["path"]).absolute())
+    if not settings.feast_registry:
+        (settings.home / "feast").mkdir(parents=True, exist_ok=True)
+        config["registry"]["path"] = str(Path(config["registry"]["path"]).absolute())
     return FeatureStore(config=RepoConfig(repo_path=Path.cwd(), **config))
 
 
@@ -93,14 +98,23 @@ def apply(settings: Settings, user_path: Path, item_path: Path) -> None:
     """Registers entities and views over these parquet files (see `feast_objects`); again is a change, not an error.
 
     Raises:
-        ActionableError: a path does not exist.
+        ActionableError: a path does not exist, or the registry's bucket cannot be written.
     """
+    from botocore.exceptions import BotoCoreError, ClientError
+    from feast.errors import S3RegistryBucketForbiddenAccess, S3RegistryBucketNotExist
+
     for path in (user_path, item_path):
         if not path.exists():
             raise ActionableError(
                 f"Feature file {path} does not exist.", "Materialize user_features and item_features."
             )
-    open_store(settings).apply([*feast_objects(user_path, item_path)])
+    try:
+        open_store(settings).apply([*feast_objects(settings, user_path, item_path)])
+    except (BotoCoreError, ClientError, S3RegistryBucketForbiddenAccess, S3RegistryBucketNotExist) as error:
+        raise ActionableError(
+            f"Feast's registry {settings.feast_registry} cannot be written: {error}",
+            "Correct REC_FEAST_REGISTRY, or allow this role to read and write there.",
+        ) from error
 
 
 def materialize(settings: Settings, start: datetime, end: datetime, views: Sequence[str] | None = None) -> None:
@@ -131,8 +145,14 @@ def materialize(settings: Settings, start: datetime, end: datetime, views: Seque
                 client.set(ITEM_VERSION, uuid4().hex)
     except (redis.ConnectionError, redis.TimeoutError) as error:
         raise ActionableError(
-            f"Valkey does not answer at {settings.host}:{settings.valkey_port} ({error}).", "Start it with `rec up`."
+            f"Valkey does not answer at {settings.valkey_host}:{settings.valkey_port} ({error}).",
+            "Start it with `rec up`.",
         ) from error
+
+
+def _as_feast(value: object) -> str:
+    """Returns an option as Feast's connection string has it, where JSON's words are read as such."""
+    return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
 def read_users(store: "FeatureStore", ids: Ids) -> OnlineRows:

@@ -34,7 +34,7 @@ class OnlineReader:
         from feast.protos.feast.types.Value_pb2 import Value
 
         nowhere = Path()  # where features are written from does not matter here
-        self._view: Any = next(one for one in feast_objects(nowhere, nowhere) if one.name == view)
+        self._view: Any = next(one for one in feast_objects(settings, nowhere, nowhere) if one.name == view)
         self._features = _FEATURES[view]
         self._config = open_store(settings, timeout).config
         self._store = RedisOnlineStore()

@@ -5,8 +5,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rec_assets.features.offline import batch_source
+from rec_assets.settings import Settings
+
 if TYPE_CHECKING:
     from feast import Entity, FeatureView
+    from feast.data_source import DataSource
 
 USER_VIEW = "user_features"
 ITEM_VIEW = "item_features"
@@ -23,18 +27,24 @@ ITEM_FEATURES: dict[str, type[np.generic]] = {
 }
 
 
-def feast_objects(users: Path, items: Path) -> "list[Entity | FeatureView]":
-    """Returns entities and views over two parquet files (or folders of them).
+def feast_objects(settings: Settings, users: Path, items: Path) -> "list[Entity | FeatureView]":
+    """Returns entities and views over two parquet files (or folders of them), or over the tables they are added to.
 
     Args:
+        settings: `feast_offline` says which.
         users: user_id, `USER_FEATURES` and event_timestamp (UTC).
         items: item_id, `ITEM_FEATURES` and event_timestamp (UTC).
     """
-    return [*_view(USER_VIEW, USER_KEY, USER_FEATURES, users), *_view(ITEM_VIEW, ITEM_KEY, ITEM_FEATURES, items)]
+    return [
+        *_view(USER_VIEW, USER_KEY, USER_FEATURES, batch_source(settings, USER_VIEW, users, TIMESTAMP)),
+        *_view(ITEM_VIEW, ITEM_KEY, ITEM_FEATURES, batch_source(settings, ITEM_VIEW, items, TIMESTAMP)),
+    ]
 
 
-def _view(name: str, key: str, features: dict[str, type[np.generic]], path: Path) -> "list[Entity | FeatureView]":
-    from feast import Entity, FeatureView, Field, FileSource, ValueType
+def _view(
+    name: str, key: str, features: dict[str, type[np.generic]], source: "DataSource"
+) -> "list[Entity | FeatureView]":
+    from feast import Entity, FeatureView, Field, ValueType
     from feast.types import Float32, Int32, Int64, PrimitiveFeastType
 
     dtypes: dict[type[np.generic], PrimitiveFeastType] = {np.float32: Float32, np.int32: Int32}
@@ -43,7 +53,7 @@ def _view(name: str, key: str, features: dict[str, type[np.generic]], path: Path
         name=name,
         entities=[entity],
         schema=[Field(name=key, dtype=Int64), *(Field(name=n, dtype=dtypes[d]) for n, d in features.items())],
-        source=FileSource(name=f"{name}_file", path=str(path.absolute()), timestamp_field=TIMESTAMP),
+        source=source,
         online=True,
     )
     return [entity, view]

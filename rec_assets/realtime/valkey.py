@@ -24,9 +24,17 @@ def connect_for_requests(settings: Settings, db: int) -> Valkey:
 
 
 def _client(settings: Settings, db: int, *, connect_timeout: float, timeout: float) -> Valkey:
-    return redis.Redis(
-        settings.host, settings.valkey_port, db=db, socket_connect_timeout=connect_timeout, socket_timeout=timeout
-    )
+    timeouts: dict[str, Any] = {"socket_connect_timeout": connect_timeout, "socket_timeout": timeout}
+    return redis.Redis(settings.valkey_host, settings.valkey_port, db=db, **timeouts, **login(settings))
+
+
+def login(settings: Settings) -> dict[str, Any]:
+    """Returns what redis-py is told beside the address: who asks, and whether by TLS."""
+    who = {"username": settings.valkey_user, "password": settings.valkey_password}
+    # redis-py takes any host's certificate unless it is told to look.
+    tls = {"ssl": True, "ssl_check_hostname": True, "ssl_ca_certs": settings.valkey_ca}
+    how = tls if settings.valkey_tls else {}
+    return {name: value for name, value in (who | how).items() if value}
 
 
 def command(client: Valkey, *words: str | int | float) -> Any:
@@ -40,6 +48,10 @@ def explained(client: Valkey) -> Iterator[None]:
     where = "{host}:{port}".format(**client.connection_pool.connection_kwargs)
     try:
         yield
+    except redis.AuthenticationError as error:
+        raise ActionableError(
+            f"Valkey at {where} refuses the login ({error}).", "Set REC_VALKEY_USER and REC_VALKEY_PASSWORD."
+        ) from error
     except (redis.ConnectionError, redis.TimeoutError) as error:
         raise ActionableError(f"Valkey does not answer at {where} ({error}).", "Start it with `rec up`.") from error
     except redis.ResponseError as error:

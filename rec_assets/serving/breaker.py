@@ -35,7 +35,7 @@ class Breaker:
 
 def valkey_breaker(settings: Settings) -> Breaker:
     """Returns the breaker that all stages of this process share, for one Valkey holds all they read."""
-    return _of_address(settings.host, settings.valkey_port)
+    return _of_address(settings.valkey_host, settings.valkey_port)
 
 
 @lru_cache

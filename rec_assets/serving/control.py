@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 from tritonclient import grpc
+from tritonclient.grpc import InferenceServerClientPlugin, Request
 from tritonclient.utils import InferenceServerException
 
 from rec_assets.errors import ActionableError
@@ -201,7 +202,19 @@ def _ask(settings: Settings, what: str, call: Callable[[grpc.InferenceServerClie
 @contextmanager
 def _client(settings: Settings) -> Iterator[grpc.InferenceServerClient]:
     client = grpc.InferenceServerClient(f"{settings.host}:{settings.triton_grpc_port}")
+    if settings.triton_control_key:
+        client.register_plugin(_ControlKey(settings.triton_control_key))
     try:
         yield client
     finally:
         client.close()
+
+
+class _ControlKey(InferenceServerClientPlugin):
+    """Shows the key that a server asks for which lets only some change its models (deploy/helm/triton)."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __call__(self, request: Request) -> None:
+        request.headers["triton-grpc-protocol-control-key"] = self._key

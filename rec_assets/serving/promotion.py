@@ -21,7 +21,7 @@ from rec_assets.storage import ArtifactStore, link_tree
 
 LIVE_BUNDLE = "live_bundle"
 NEWEST, PREVIOUS = "newest", "previous"
-_RECORD, _CONTENT = "live.json", "bundle"
+_RECORD = "live.json"  # beside the bundle itself, so that a server can start from storage alone
 _REMEMBERED = 20
 _SMOKE_USERS = 3
 LOCK_PATIENCE_S = 600.0  # a promotion takes seconds; one that waits longer waits for something that is stuck
@@ -33,7 +33,7 @@ class Live(BaseModel):
     """The record of what is live.
 
     Attributes:
-        version: of the Triton models.
+        version: of the Triton models, None where several servers each have their own.
         promoted_at: UTC.
         before: ids of the bundles that were live before it, the last one first; going back takes them off again.
     """
@@ -42,7 +42,7 @@ class Live(BaseModel):
 
     bundle_id: str
     as_of: date
-    version: int
+    version: int | None
     promoted_at: datetime
     before: list[str]
 
@@ -65,6 +65,11 @@ class Known:
         """What made it."""
         return "full training" if self.manifest.as_of == self.manifest.base else "fine-tune"
 
+    @property
+    def asset(self) -> str:
+        """The asset that made it."""
+        return ASSETS[self.kind == "fine-tune"]
+
 
 def find_live(store: ArtifactStore) -> Live | None:
     """Returns the record of what is live, None before the first promotion."""
@@ -73,9 +78,9 @@ def find_live(store: ArtifactStore) -> Live | None:
 
 
 def live_path(store: ArtifactStore) -> Path | None:
-    """Returns the live bundle's directory: the record holds the bundle itself, so that a server can start from it."""
+    """Returns the live bundle's directory, None before the first promotion."""
     artifact = store.find(LIVE_BUNDLE)
-    return None if artifact is None else artifact / _CONTENT
+    return None if artifact is None else artifact.path
 
 
 def known_bundles(store: ArtifactStore, settings: Settings) -> list[Known]:
@@ -131,7 +136,7 @@ def require_fit(candidate: Known, live: Live | None) -> None:
     """
     if live is not None and candidate.bundle_id in (live.bundle_id, *live.before):
         return
-    day, asset = candidate.manifest.as_of, ASSETS[candidate.kind == "fine-tune"]
+    day, asset = candidate.manifest.as_of, candidate.asset
     if candidate.verdict is None:
         raise ActionableError(
             f"Bundle {candidate.bundle_id} was never judged.", f"Run the checks of {asset} for {day}, then try again."
@@ -170,20 +175,39 @@ def promote(store: ArtifactStore, settings: Settings, wanted: str, report: Repor
         require_fit(candidate, before)
         bundle = Bundle.open(candidate.path, verify=True)
         report(f"Bundle {bundle.bundle_id} ({candidate.kind}, {bundle.manifest.as_of}) is whole and passed its gates")
-        repository.prune(folder, [repository.bundle_id(folder, v) for v in repository.versions(folder)])
-        version = repository.version_of(folder, bundle.bundle_id)
-        if version is None:
-            version = repository.publish(bundle, folder, settings=settings)
-        report(f"Loading it as version {version} beside the live one")
-        control.go_live(settings, version, bundle.lookups.vocabularies["user_id"][:_SMOKE_USERS].tolist())
-        live = _record(store, bundle, version, before)
-        if repository.prune(folder, [] if before is None else [before.bundle_id]):
-            control.load(settings)  # the server lets go of what was removed
+        if settings.triton_replicas:
+            _on_replicas(settings, candidate, report)
+            live = _record(store, bundle, None, before)
+        else:
+            live = _record(store, bundle, _on_this_server(settings, bundle, report), before)
+            if repository.prune(folder, [] if before is None else [before.bundle_id]):
+                control.load(settings)  # the server lets go of what was removed
         report(f"Bundle {live.bundle_id} is live")
         return live
 
 
-def _record(store: ArtifactStore, bundle: Bundle, version: int, before: Live | None) -> Live:
+def _on_this_server(settings: Settings, bundle: Bundle, report: Report) -> int:
+    folder = repository.repository_path(settings)
+    repository.prune(folder, [repository.bundle_id(folder, version) for version in repository.versions(folder)])
+    version = repository.version_of(folder, bundle.bundle_id)
+    if version is None:
+        version = repository.publish(bundle, folder, settings=settings)
+    report(f"Loading it as version {version} beside the live one")
+    control.go_live(settings, version, bundle.lookups.vocabularies["user_id"][:_SMOKE_USERS].tolist())
+    return version
+
+
+def _on_replicas(settings: Settings, candidate: Known, report: Report) -> None:
+    from rec_assets.serving import replicas
+    from rec_assets.serving.agent import Candidate
+
+    found = replicas.replicas_of(settings)
+    report(f"Asking {len(found)} replicas to prepare it, then to switch")
+    wanted = Candidate(candidate.asset, candidate.manifest.as_of.isoformat(), candidate.bundle_id)
+    replicas.promote(found, wanted, settings.triton_control_key)
+
+
+def _record(store: ArtifactStore, bundle: Bundle, version: int | None, before: Live | None) -> Live:
     """Writes the record and the bundle itself; a bundle that was live already keeps its record."""
     if before is not None and (before.bundle_id, before.version) == (bundle.bundle_id, version):
         return before
@@ -198,7 +222,8 @@ def _record(store: ArtifactStore, bundle: Bundle, version: int, before: Live | N
         before=earlier[:_REMEMBERED],
     )
     with store.publish(LIVE_BUNDLE) as draft:
-        link_tree(bundle.path, draft.path / _CONTENT)
+        link_tree(bundle.path, draft.path)
+        (draft.path / _RECORD).unlink(missing_ok=True)  # of an earlier promotion, and shared with it
         (draft.path / _RECORD).write_text(live.model_dump_json(indent=1))
     return live
 

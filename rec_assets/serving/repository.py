@@ -12,10 +12,12 @@ from pathlib import Path
 from rec_assets.errors import ActionableError
 from rec_assets.serving import model_config
 from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.graph import StageSpec
 from rec_assets.serving.model_config import TOPOLOGIES, VERSION_PARAMETER
+from rec_assets.serving.onnx_config import MODEL_FILE, NATIVE, narrowed
 from rec_assets.serving.triton import BUNDLE_FILE
 from rec_assets.settings import Settings, get_settings
-from rec_assets.storage import link_tree
+from rec_assets.storage import link, link_tree
 
 MEMBERS = tuple(spec.name for spec in model_config.MEMBERS)
 COMMITTED = Path("triton_model_repository")
@@ -46,12 +48,14 @@ def publish(
         repository: Triton's model repository, made if it does not exist.
         version: its number, from 1; by default the one after the newest that ever was: a server may still hold an old
             one whose folder is gone.
-        settings: gives the deployment knobs of `model_config.KNOBS`; by default the process's settings.
+        settings: gives the deployment knobs of `model_config.KNOBS` and the backend of the two ONNX models; by default
+            the process's settings.
         instances: processes a model.
 
     Raises:
         ActionableError: the version exists already.
     """
+    settings = settings or get_settings()
     version = version or max([_newest_ever(repository), *versions(repository, complete=False)]) + 1
     if version in versions(repository, complete=False):
         raise ActionableError(f"Version {version} is already in {repository}.", "Publish without naming a version.")
@@ -64,13 +68,18 @@ def publish(
         staged = repository / _STAGING / spec.name
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir(parents=True)
-        (staged / "model.py").write_text(model_config.model_source(spec))
-        # Compiled now: Triton would take the cache that the first load writes for a change, and load it all again.
-        py_compile.compile(str(staged / "model.py"), doraise=True)
         (staged / BUNDLE_FILE).write_text(pointer)
+        native = None
+        if settings.triton_backend == "onnxruntime" and spec.name in NATIVE:
+            native = bundle.file(NATIVE[spec.name])
+            link(native, staged / MODEL_FILE)
+        else:
+            (staged / "model.py").write_text(model_config.model_source(spec))
+            # Compiled now: Triton would take the cache that the first load writes for a change, and load it all again.
+            py_compile.compile(str(staged / "model.py"), doraise=True)
         model = repository / spec.name
         model.mkdir(exist_ok=True)
-        _replace(model / "config.pbtxt", model_config.member_config(spec, settings or get_settings(), instances))
+        _replace(model / "config.pbtxt", model_config.member_config(spec, settings, instances, native))
         staged.rename(model / str(version))
     shutil.rmtree(repository / _STAGING)
     return version
@@ -95,7 +104,8 @@ def switch(repository: Path, version: int, suffix: str = "") -> None:
     for topology, steps in TOPOLOGIES.items():
         name = topology + suffix
         (repository / name / "1").mkdir(parents=True, exist_ok=True)
-        text = model_config.ensemble_config(name, version, steps, bundle_id(repository, version))
+        published = [_as_published(repository, spec) for spec in steps]
+        text = model_config.ensemble_config(name, version, published, bundle_id(repository, version))
         _replace(repository / name / "config.pbtxt", text)
 
 
@@ -174,6 +184,11 @@ def write_committed(folder: Path = COMMITTED) -> None:
 
 def _newest_ever(repository: Path) -> int:
     return int((repository / _NEWEST).read_text()) if (repository / _NEWEST).exists() else 0
+
+
+def _as_published(repository: Path, spec: StageSpec) -> StageSpec:
+    """Returns a stage with the inputs that its model takes: in the ONNX Runtime backend none that it does not use."""
+    return narrowed(spec, model_config.inputs_of_config((repository / spec.name / "config.pbtxt").read_text()))
 
 
 def _keep(bundle: Bundle, repository: Path) -> None:

@@ -7,6 +7,7 @@ product_description) and `item_images/<item_id>.jpg`.
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from upath import UPath
@@ -21,7 +22,7 @@ PICTURES = "item_images"
 
 
 class FilesSource:
-    """A local folder, or any prefix that fsspec reads (`s3://bucket/raw` with s3fs installed)."""
+    """A local folder, or any prefix that fsspec reads (`s3://bucket/raw`, with `AWS_*` saying who asks)."""
 
     best_ranking: BestRanking | None = None
 
@@ -34,7 +35,9 @@ class FilesSource:
             )
         self.start_date = start_date
         try:
-            self.root = UPath(location)
+            # A bucket's listings are not remembered: tomorrow's file is to be seen by the process that runs today.
+            options: dict[str, Any] = {"use_listings_cache": False} if "://" in location else {}
+            self.root = UPath(location, **options)
             found = self.root.is_dir()
         except ImportError as error:
             raise ActionableError(f"{location}: {error}.", "Install the package that reads this protocol.") from error

@@ -8,7 +8,7 @@ import polars as pl
 
 from rec_assets.settings import Settings
 from rec_assets.sources import category_names
-from rec_assets.storage import ArtifactStore
+from rec_assets.storage import open_store
 
 SUGGESTED_USERS = 8
 
@@ -29,7 +29,7 @@ class Catalogue:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._store = ArtifactStore(settings.artifacts_dir)
+        self._store = open_store(settings)
         self._digest = ""
         self._items: dict[int, Item] = {}
         self._folder: Path | None = None

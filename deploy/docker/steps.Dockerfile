@@ -1,0 +1,39 @@
+# Orchestration (code location, webserver, daemon) and cpu steps, from the repository's root:
+#   docker build -f deploy/docker/steps.Dockerfile --target orchestration -t "$REGISTRY/rec-assets:$VERSION" .
+#   docker build -f deploy/docker/steps.Dockerfile --target cpu -t "$REGISTRY/rec-assets-cpu:$VERSION" .
+FROM python:3.11.11-slim-bookworm AS base
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 UV_PYTHON=/opt/venv/bin/python PATH="/opt/venv/bin:$PATH"
+
+FROM base AS packages
+RUN pip install --no-cache-dir uv==0.13.9 && uv venv --python /usr/local/bin/python /opt/venv
+WORKDIR /build
+# Versions are the lock's; which of them, pyproject.toml says.
+COPY pyproject.toml requirements/lock.txt ./
+RUN uv pip install --no-cache -r pyproject.toml --extra cluster --constraint lock.txt
+
+FROM packages AS cpu-packages
+# Evaluations and bundles read the training set through Merlin's classes; torch comes with neither.
+RUN uv pip install --no-cache -r pyproject.toml --extra cluster --extra train --constraint lock.txt
+
+FROM base AS runtime
+# libgomp: FAISS and ONNX Runtime.
+RUN apt-get update && apt-get install -y --no-install-recommends libgomp1=12.2.0-14+deb12u1 \
+  && rm -rf /var/lib/apt/lists/* \
+  && useradd --uid 10001 --create-home --home-dir /home/rec rec
+WORKDIR /app
+COPY workspace.yaml ./
+COPY rec_assets rec_assets
+COPY feature_repo feature_repo
+# The one place that is written to: a volume of the pod's local disk.
+ENV PYTHONPATH=/app REC_HOME=/home/rec/state
+USER 10001:10001
+
+FROM runtime AS cpu
+COPY --from=cpu-packages /opt/venv /opt/venv
+CMD ["dagster", "--version"]
+
+FROM runtime AS orchestration
+COPY --from=packages /opt/venv /opt/venv
+EXPOSE 3030
+HEALTHCHECK CMD ["dagster", "api", "grpc-health-check", "--port", "3030"]
+CMD ["dagster", "code-server", "start", "--host", "0.0.0.0", "--port", "3030", "--module-name", "rec_assets.definitions"]

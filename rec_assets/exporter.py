@@ -1,0 +1,74 @@
+"""What Prometheus is told of the graph: how old the live bundle and the online features are, which partitions failed.
+
+`python -m rec_assets.exporter` answers on port 9100. Requests and degraded answers are told by Triton itself.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+from dagster import AssetKey, DagsterInstance, Definitions
+from prometheus_client import start_http_server
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import REGISTRY, Collector
+
+from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.promotion import LIVE_BUNDLE
+from rec_assets.settings import Settings, get_settings
+from rec_assets.storage import ArtifactStore, open_store
+
+PORT = 9100
+LIVE_AS_OF = "rec_live_bundle_as_of_timestamp_seconds"
+FEATURES = "rec_online_features_as_of_timestamp_seconds"
+FAILED = "rec_failed_partitions"
+
+
+class GraphCollector(Collector):
+    """Reads the artifact store and Dagster's records anew for every scrape."""
+
+    def __init__(self, settings: Settings, defs: Definitions, instance: DagsterInstance) -> None:
+        self._store: ArtifactStore = open_store(settings)
+        self._graph = defs.resolve_asset_graph()
+        self._instance = instance
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yields the gauges; an age that is not known yet is left out."""
+        live = self._store.find(LIVE_BUNDLE)
+        if live is not None:
+            as_of = Bundle.open(live.path).manifest.as_of
+            yield GaugeMetricFamily(LIVE_AS_OF, "End of the last day that the live bundle knows", _end(as_of))
+        days = self._store.partitions("online_features")
+        if days:
+            value = _end(date.fromisoformat(days[-1]))
+            yield GaugeMetricFamily(FEATURES, "End of the last day whose features are online", value)
+        failed = GaugeMetricFamily(FAILED, "Partitions whose last materialization failed", labels=["asset"])
+        for key in self._graph.get_all_asset_keys():
+            failed.add_metric([key.to_user_string()], self._failed(key))
+        yield failed
+
+    def _failed(self, key: AssetKey) -> int:
+        definition = self._graph.get(key).partitions_def
+        if definition is None:
+            return 0
+        status = self._instance.get_status_by_partition(key, definition.get_partition_keys(), definition)
+        return sum(one is not None and one.name == "FAILED" for one in (status or {}).values())
+
+
+def _end(day: date) -> float:
+    return datetime.combine(day + timedelta(days=1), datetime.min.time(), UTC).timestamp()
+
+
+def main() -> None:
+    """Answers until the process ends."""
+    from rec_assets.build import build_defs  # reads the settings; the collector is given the graph
+
+    with DagsterInstance.get() as instance:
+        REGISTRY.register(GraphCollector(get_settings(), build_defs(), instance))
+        server, thread = start_http_server(PORT)
+        try:
+            thread.join()
+        finally:
+            server.shutdown()
+
+
+if __name__ == "__main__":
+    main()

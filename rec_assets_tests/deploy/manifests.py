@@ -1,0 +1,86 @@
+"""What the files of deploy/ become: manifests as helm renders them, and the schemas they are held to."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import yaml
+
+from rec_assets_tests.tools import FOLDER, require_tool
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+KUBERNETES = "1.35"
+Manifest = dict[str, Any]
+
+# Kinds that Kubernetes itself does not know, by the npm package that is made from their CRDs.
+CUSTOM = {
+    "karpenter.sh/v1": "@kubernetes-models/karpenter/karpenter.sh/v1",
+    "karpenter.k8s.aws/v1": "@kubernetes-models/karpenter/karpenter.k8s.aws/v1",
+    "keda.sh/v1alpha1": "@kubernetes-models/keda/keda.sh/v1alpha1",
+    "monitoring.coreos.com/v1": "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1",
+}
+
+
+def helm(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Runs helm; the caller looks at how it ended."""
+    return subprocess.run([require_tool("helm"), *arguments], capture_output=True, text=True, check=False)
+
+
+def rendered(chart: str, values: Manifest) -> list[Manifest]:
+    """Returns the manifests of a chart of deploy/helm."""
+    done = subprocess.run(
+        [require_tool("helm"), "template", f"rec-{chart}", str(DEPLOY / "helm" / chart), "-n", "serving", "-f", "-"],
+        input=yaml.safe_dump(values),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [one for one in yaml.safe_load_all(done.stdout) if one]
+
+
+def snake(given: Manifest) -> Manifest:
+    """Returns a part of a chart's values with the keys of dagster.yaml: `podSpecConfig` → `pod_spec_config`."""
+    return {re.sub(r"([A-Z])", lambda found: f"_{found[1].lower()}", name): value for name, value in given.items()}
+
+
+def problems_of(manifests: Iterable[Manifest]) -> list[str]:
+    """Returns what the strict schemas of Kubernetes and of the CRDs refuse, unknown fields included."""
+    known, custom = [], []
+    for one in manifests:
+        (custom if one["apiVersion"] in CUSTOM else known).append(one)
+    problems = []
+    for one in known:
+        try:
+            kubernetes_validate.validate(one, KUBERNETES, strict=True)
+        except kubernetes_validate.ValidationError as error:
+            problems.append(f"{one['kind']} {one['metadata']['name']}: {error.message} at {list(error.path)}")
+    return problems + (_problems_of_custom(custom) if custom else [])
+
+
+def _problems_of_custom(manifests: list[Manifest]) -> list[str]:
+    """Values by the validators of the CRDs; fields that no CRD has, which those let pass, by the types made of them."""
+    node, tsc = require_tool("node"), require_tool("tsc")
+    types, checks = [], []
+    for number, one in enumerate(manifests):
+        module, kind, text = CUSTOM[one["apiVersion"]], one["kind"], json.dumps(one)
+        types += [
+            f'import type {{ I{kind} as T{number} }} from "{module}";',
+            f"export const m{number}: T{number} = {text};",
+        ]
+        checks += [
+            f'import {{ {kind} as K{number} }} from "{module}";',
+            f"try {{ new K{number}({text}).validate() }} catch (e) {{ console.log('{kind}', String(e)) }}",
+        ]
+    (FOLDER / "manifests.ts").write_text("\n".join(types))
+    (FOLDER / "manifests.mjs").write_text("\n".join(checks))
+    options = ["--noEmit", "--strict", "--skipLibCheck", "--module", "esnext", "--moduleResolution", "bundler"]
+    found = []
+    for command in ([tsc, *options, "manifests.ts"], [node, "manifests.mjs"]):
+        done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
+        found += (done.stdout + done.stderr).splitlines()
+    return found

@@ -1,0 +1,147 @@
+"""The charts over combinations of values: they render, every manifest is strictly valid, and it says what it must."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+
+from rec_assets_tests.deploy.manifests import DEPLOY, Manifest, helm, problems_of, rendered
+
+CHARTS = ("triton", "services")
+COMBINATIONS = {
+    "triton": [
+        {
+            "autoscaling": {"kind": kind},
+            "gpus": gpus,
+            "service": {"type": service},
+            "monitoring": {"podMonitor": monitored},
+            "networkPolicy": {"enabled": monitored},
+            "nodeSelector": {"rec-assets.io/profile": "serving"} if gpus else {},
+            "image": {"digest": "sha256:" + "a" * 64} if gpus else {},
+        }
+        for kind, gpus, service, monitored in product(
+            ("hpa", "keda", "none"), (0, 1), ("LoadBalancer", "ClusterIP"), (True, False)
+        )
+    ],
+    "services": [
+        {name: {"enabled": wanted} for name, wanted in zip(("worker", "storefront", "exporter"), chosen, strict=True)}
+        for chosen in product((True, False), repeat=3)
+    ],
+}
+
+
+def of_kind(manifests: list[Manifest], kind: str) -> Manifest:
+    return next(one for one in manifests if one["kind"] == kind)
+
+
+@pytest.fixture(scope="module")
+def triton() -> list[Manifest]:
+    return rendered("triton", {})
+
+
+@pytest.fixture(scope="module")
+def server(triton: list[Manifest]) -> dict[str, Any]:
+    return of_kind(triton, "Deployment")["spec"]["template"]["spec"]
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_helm_finds_nothing_to_mend(chart: str) -> None:
+    done = helm("lint", "--strict", str(DEPLOY / "helm" / chart))
+    assert done.returncode == 0, done.stdout
+    assert "[WARNING]" not in done.stdout
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_every_manifest_of_every_combination_is_strictly_valid(chart: str) -> None:
+    manifests = [one for values in COMBINATIONS[chart] for one in rendered(chart, values)]
+    assert len(manifests) > len(COMBINATIONS[chart])
+    assert problems_of(manifests) == []
+
+
+def test_an_unknown_field_or_value_is_found() -> None:
+    monitor = of_kind(rendered("triton", {}), "PodMonitor")
+    monitor["spec"]["podMetricsEndpoints"][0]["intervall"] = "10s"
+    service = of_kind(rendered("triton", {}), "Service")
+    service["spec"]["typo"] = 1
+    scaled = of_kind(rendered("triton", {"autoscaling": {"kind": "keda"}}), "ScaledObject")
+    scaled["spec"]["maxReplicaCount"] = "many"
+    problems = "\n".join(problems_of([monitor, service, scaled]))
+    assert "intervall" in problems and "typo" in problems and "maxReplicaCount" in problems
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"image": {"tag": "latest"}}, "image/tag"),
+        ({"settings": {"REC_VALKEY_PASSWORD": "in a file"}}, "REC_VALKEY_PASSWORD"),
+        ({"settings": {"REC_ARTIFACTS": "/somewhere"}}, "REC_ARTIFACTS"),
+        ({"autoscaling": {"kind": "magic"}}, "autoscaling/kind"),
+        ({"replica": 3}, "replica"),
+    ],
+)
+def test_values_that_cannot_be_meant_are_refused(values: Manifest, reason: str) -> None:
+    with pytest.raises(AssertionError, match=reason):
+        rendered("triton", values)
+
+
+def test_the_server_starts_empty_and_loads_what_storage_calls_live(server: dict[str, Any]) -> None:
+    pull, agent = server["initContainers"]
+    assert pull["command"] == ["python3", "-m", "rec_assets.serving.agent", "pull"]
+    assert agent["command"][-1] == "serve" and agent["restartPolicy"] == "Always"
+    arguments = server["containers"][0]["args"][0]
+    for option in ("--model-control-mode=explicit", "--load-model=recommender", "--load-model=ensemble_model"):
+        assert option in arguments
+    assert "--grpc-restricted-protocol=model-repository" in arguments
+    assert "--http-restricted-api=model-repository" in arguments
+
+
+def test_probes_ask_for_recommendations(server: dict[str, Any]) -> None:
+    triton = server["containers"][0]
+    paths = [triton[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")]
+    assert paths == ["/answers", "/ready", "/answers"]
+
+
+def test_the_repository_is_read_only_to_the_server_and_nobody_is_root(server: dict[str, Any]) -> None:
+    state = next(one for one in server["containers"][0]["volumeMounts"] if one["name"] == "state")
+    assert state["readOnly"]
+    assert server["securityContext"]["runAsUser"] == 10001
+    for container in (*server["initContainers"], *server["containers"]):
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_requests_under_way_are_answered_before_the_end(server: dict[str, Any]) -> None:
+    pause = server["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert "--exit-timeout-secs=30" in server["containers"][0]["args"][0]
+    assert server["terminationGracePeriodSeconds"] >= pause + 30
+
+
+def test_servers_are_spread_and_few_go_at_once(triton: list[Manifest], server: dict[str, Any]) -> None:
+    keys = {one["topologyKey"] for one in server["topologySpreadConstraints"]}
+    assert keys == {"topology.kubernetes.io/zone", "kubernetes.io/hostname"}
+    assert of_kind(triton, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+
+
+def test_the_load_balancer_is_internal(triton: list[Manifest]) -> None:
+    annotations = of_kind(triton, "Service")["metadata"]["annotations"]
+    assert annotations["service.beta.kubernetes.io/aws-load-balancer-scheme"] == "internal"
+
+
+def test_promotions_find_every_pod_ready_or_not(triton: list[Manifest]) -> None:
+    headless = next(one for one in triton if one["metadata"]["name"].endswith("-replicas"))
+    assert headless["spec"]["clusterIP"] == "None" and headless["spec"]["publishNotReadyAddresses"]
+
+
+def test_only_who_promotes_reaches_the_agents_and_from_any_namespace(triton: list[Manifest]) -> None:
+    rules = of_kind(triton, "NetworkPolicy")["spec"]["ingress"]
+    (agent,) = (rule for rule in rules if rule["ports"] == [{"port": "agent"}])
+    pods = [one for one in agent["from"] if "podSelector" in one]
+    promotes = {"matchLabels": {"rec-assets.io/promotes": "true"}}
+    assert pods == [{"namespaceSelector": {}, "podSelector": promotes}]
+
+
+def test_a_scaler_owns_the_number_of_replicas_or_nobody_does(triton: list[Manifest]) -> None:
+    assert "replicas" not in of_kind(triton, "Deployment")["spec"]
+    fixed = rendered("triton", {"autoscaling": {"kind": "none"}, "replicas": 3})
+    assert of_kind(fixed, "Deployment")["spec"]["replicas"] == 3
+    assert not {"HorizontalPodAutoscaler", "ScaledObject"} & {one["kind"] for one in fixed}

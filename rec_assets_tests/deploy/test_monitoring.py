@@ -1,0 +1,131 @@
+"""Alerts, dashboard and scaling: promtool agrees with them, and every metric they name is one that somebody makes."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import dagster as dg
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry, generate_latest
+
+from rec_assets.exporter import FAILED, FEATURES, LIVE_AS_OF, GraphCollector
+from rec_assets.serving.client import Client
+from rec_assets.serving.promotion import LIVE_BUNDLE
+from rec_assets.settings import Settings
+from rec_assets.storage import open_store
+from rec_assets_tests.deploy.manifests import DEPLOY, rendered
+from rec_assets_tests.serving.synthetic import make_bundle
+from rec_assets_tests.tools import require_tool
+
+MONITORING = DEPLOY / "monitoring"
+RULES = yaml.safe_load((MONITORING / "rules.yaml").read_text())
+DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text())
+ADAPTER = yaml.safe_load((MONITORING / "prometheus-adapter.yaml").read_text())
+
+
+def expressions() -> Iterator[str]:
+    for group in RULES["groups"]:
+        yield from (rule["expr"] for rule in group["rules"])
+    for panel in DASHBOARD["panels"]:
+        yield from (target["expr"] for target in panel["targets"])
+    yield from (rule["metricsQuery"] for rule in ADAPTER["rules"]["custom"])
+    keda = rendered("triton", {"autoscaling": {"kind": "keda"}})
+    yield from (
+        t["metadata"]["query"] for one in keda if one["kind"] == "ScaledObject" for t in one["spec"]["triggers"]
+    )
+
+
+def named_in(text: str) -> set[str]:
+    return set(re.findall(r"\b(?:nv_|rec_|triton:)[a-z_:]+", text))
+
+
+@pytest.mark.parametrize("command", [["check", "rules", "rules.yaml"], ["test", "rules", "rules_test.yaml"]])
+def test_promtool_agrees(command: list[str]) -> None:
+    done = subprocess.run(
+        [require_tool("promtool"), *command], cwd=MONITORING, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_is_tested_silent_and_firing() -> None:
+    alerts = {rule["alert"] for group in RULES["groups"] for rule in group["rules"] if "alert" in rule}
+    tests = yaml.safe_load((MONITORING / "rules_test.yaml").read_text())["tests"]
+    cases = [case for test in tests for case in test["alert_rule_test"]]
+    assert {case["alertname"] for case in cases if case.get("exp_alerts")} == alerts
+    assert {case["alertname"] for case in cases if not case.get("exp_alerts")} == alerts
+
+
+def test_every_alert_leads_to_a_section_of_the_runbook() -> None:
+    runbook = (DEPLOY / "README.md").read_text().lower()
+    for group in RULES["groups"]:
+        for rule in group["rules"]:
+            if "alert" in rule:
+                assert f"### {rule['annotations']['runbook'].partition(': ')[2]}" in runbook
+
+
+def test_the_panels_of_the_dashboard_have_ids_and_places_of_their_own() -> None:
+    panels = DASHBOARD["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    cells = [
+        (x, y)
+        for at in (panel["gridPos"] for panel in panels)
+        for x in range(at["x"], at["x"] + at["w"])
+        for y in range(at["y"], at["y"] + at["h"])
+    ]
+    assert len(set(cells)) == len(cells) and max(x for x, _ in cells) < 24
+
+
+@pytest.mark.slow
+def test_every_metric_that_is_asked_for_is_made_by_someone(shop: Settings, tmp_path: Path) -> None:
+    Client(shop).recommend(1)
+    with urlopen(f"http://{shop.host}:{shop.triton_metrics_port}/metrics") as page:
+        made = named_in(page.read().decode())
+    made |= {LIVE_AS_OF, FEATURES, FAILED}
+    made |= {rule["record"] for group in RULES["groups"] for rule in group["rules"] if "record" in rule}
+    asked = {name for text in expressions() for name in named_in(text)}
+    assert len(asked) > 8
+    assert asked - made == set()
+
+
+def test_the_scaler_reads_what_the_adapter_makes() -> None:
+    scaler = next(one for one in rendered("triton", {}) if one["kind"] == "HorizontalPodAutoscaler")
+    metric = scaler["spec"]["metrics"][0]["pods"]["metric"]["name"]
+    assert [rule["name"]["as"] for rule in ADAPTER["rules"]["custom"]] == [metric]
+
+
+@dg.asset(partitions_def=dg.DailyPartitionsDefinition(start_date="2025-03-03", end_date="2025-03-06"))
+def sometimes(context: dg.AssetExecutionContext) -> None:
+    if context.partition_key == "2025-03-04":
+        raise ValueError
+
+
+def test_the_exporter_tells_ages_and_failed_partitions(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    store = open_store(settings)
+    with dg.DagsterInstance.ephemeral() as instance:
+        collector = GraphCollector(settings, dg.Definitions([sometimes]), instance)
+        registry = CollectorRegistry()
+        registry.register(collector)
+        assert samples(registry) == {'rec_failed_partitions{asset="sometimes"}': 0}
+        for day in ("2025-03-03", "2025-03-04"):
+            dg.materialize([sometimes], partition_key=day, instance=instance, raise_on_error=False)
+        with store.publish(LIVE_BUNDLE) as draft:
+            bundle = make_bundle(draft.path / "made", seed=0, items=20, users=5)
+            for part in (draft.path / "made").iterdir():
+                part.rename(draft.path / part.name)
+            (draft.path / "made").rmdir()
+        with store.publish("online_features", "2025-03-05") as draft:
+            (draft.path / "materialized.txt").touch()
+        told = samples(registry)
+    assert told['rec_failed_partitions{asset="sometimes"}'] == 1
+    assert told[FEATURES] == 1741219200  # 2025-03-06, midnight
+    assert told[LIVE_AS_OF] % 86400 == 0 and bundle.manifest.as_of.year == 2025
+
+
+def samples(registry: CollectorRegistry) -> dict[str, float]:
+    lines = [line for line in generate_latest(registry).decode().splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}

@@ -1,0 +1,144 @@
+"""A run on Kubernetes: launched by Dagster's own launcher, each step a pod of its own, artifacts in a bucket."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rec_assets.bucket_store import BucketStore
+from rec_assets_tests.deploy.manifests import DEPLOY, snake
+from rec_assets_tests.kubernetes_api import Cluster, running_cluster
+from rec_assets_tests.s3 import BUCKET, S3
+
+CPU_IMAGE, GPU_IMAGE = "registry.example/rec-assets-cpu:1", "registry.example/rec-assets-gpu:1"
+RUN = "7f1ac3be-4b0a-4c53-9e0c-2b3f7d0c8a11"
+CPU_STEPS, GPU_STEPS = ["raw_items", "raw_users"], ["image_embeddings", "text_embeddings"]
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Launched:
+    """What the run left: the cluster, and where its artifacts are."""
+
+    cluster: Cluster
+    store: BucketStore
+
+    def pod(self, step: str) -> dict[str, Any]:
+        """Returns the spec of the pod that ran a step."""
+        return next(spec for spec in self.cluster.pod_specs() if _step(spec) == step)
+
+
+def _step(spec: dict[str, Any]) -> str:
+    arguments = spec["containers"][0]["args"]
+    if arguments[2] == "execute_run":
+        return "run"
+    named = {one["name"]: one.get("value", "") for one in spec["containers"][0]["env"]}
+    return named["DAGSTER_RUN_STEP_KEY"]
+
+
+def run_pod_of_the_values() -> dict[str, Any]:
+    """Returns what deploy/dagster says of the pods of runs, as the chart writes it into dagster.yaml."""
+    values = yaml.safe_load((DEPLOY / "dagster/values.yaml").read_text())
+    return snake(values["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"])
+
+
+@pytest.fixture(scope="module")
+def launched(s3_server: S3, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    home = tmp_path_factory.mktemp("kubernetes")
+    settings = {
+        "REC_EXECUTOR": "k8s",
+        "REC_HOME": str(home / "rec"),
+        "REC_ARTIFACTS": f"s3://{BUCKET}/kubernetes",
+        "REC_RETAIL_ITEMS": "30",
+        "REC_RETAIL_USERS": "40",
+        "REC_RETAIL_INTERACTIONS_PER_DAY": "100",
+        "REC_POD_GPU_IMAGE": GPU_IMAGE,
+        "REC_POD_GPU_MEMORY": "30Gi",
+        **s3_server.environment(),
+    }
+    with running_cluster(home) as (cluster, kubeconfig):
+        launcher = {
+            "service_account_name": "rec-assets",
+            "instance_config_map": "dagster-instance",
+            "dagster_home": str(home),
+            "job_image": CPU_IMAGE,
+            "job_namespace": "rec-assets",
+            "load_incluster_config": False,
+            "kubeconfig_file": str(kubeconfig),
+            "env_vars": [f"{name}={value}" for name, value in settings.items()],
+            "run_k8s_config": run_pod_of_the_values(),
+        }
+        instance = {
+            "run_launcher": {"module": "dagster_k8s", "class": "K8sRunLauncher", "config": launcher},
+            # Without a daemon to take runs off a queue, they are launched at once.
+            "run_coordinator": {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"},
+            "telemetry": {"enabled": False},
+        }
+        (home / "dagster.yaml").write_text(yaml.safe_dump(instance))
+        command = ["dagster", "job", "launch", "-w", "workspace.yaml", "-j", "catalogue", "--run-id", RUN]
+        environment = {**os.environ, **settings, "DAGSTER_HOME": str(home)}
+        command[0] = str(Path(sys.executable).parent / command[0])
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        cluster.join()
+        yield Launched(cluster, BucketStore(home / "reader", settings["REC_ARTIFACTS"]))
+
+
+def test_the_run_and_each_step_are_pods_of_their_own_and_succeed(launched: Launched) -> None:
+    assert sorted(map(_step, launched.cluster.pod_specs())) == sorted(["run", *CPU_STEPS, *GPU_STEPS])
+    phases = {name: pod["status"]["phase"] for name, pod in launched.cluster.pods.items()}
+    assert set(phases.values()) == {"Succeeded"}, json.dumps(launched.cluster.logs)[-3000:]
+
+
+def test_the_steps_left_their_artifacts_in_the_bucket(launched: Launched, s3: S3) -> None:
+    for asset in [*CPU_STEPS, *GPU_STEPS]:
+        assert any(launched.store.get(asset).path.iterdir())
+
+
+@pytest.mark.parametrize("step", GPU_STEPS)
+def test_gpu_steps_get_a_gpu_its_nodes_and_image(launched: Launched, step: str) -> None:
+    pod = launched.pod(step)
+    container = pod["containers"][0]
+    assert container["image"] == GPU_IMAGE
+    assert container["resources"]["limits"] == {
+        "memory": "30Gi",
+        "ephemeral-storage": "60Gi",
+        "nvidia.com/gpu": "1",
+    }
+    assert pod["nodeSelector"] == {"rec-assets.io/profile": "gpu"}
+    tolerated = [(one["key"], one.get("value")) for one in pod["tolerations"]]
+    assert ("rec-assets.io/profile", "gpu") in tolerated and ("nvidia.com/gpu", None) in tolerated
+    assert {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "8Gi"}} in pod["volumes"]
+    assert {"name": "shm", "mountPath": "/dev/shm"} in container["volumeMounts"]
+
+
+@pytest.mark.parametrize("step", CPU_STEPS)
+def test_cpu_steps_get_neither_gpu_nor_its_nodes(launched: Launched, step: str) -> None:
+    pod = launched.pod(step)
+    container = pod["containers"][0]
+    assert container["image"] == CPU_IMAGE
+    assert container["resources"]["requests"] == {"cpu": "2", "memory": "8Gi", "ephemeral-storage": "20Gi"}
+    assert container["resources"]["limits"] == {"memory": "8Gi", "ephemeral-storage": "20Gi"}
+    assert pod["nodeSelector"] == {"rec-assets.io/profile": "cpu"}
+    assert {(one["key"], one.get("value")) for one in pod["tolerations"]} == {("rec-assets.io/profile", "cpu")}
+
+
+def test_every_pod_has_the_role_and_may_not_gain_rights(launched: Launched) -> None:
+    for step in [*CPU_STEPS, *GPU_STEPS]:
+        pod = launched.pod(step)
+        assert pod["serviceAccountName"] == "rec-assets"
+        assert pod["containers"][0]["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert pod["securityContext"]["runAsNonRoot"]
+    run = launched.pod("run")
+    assert run["serviceAccountName"] == "rec-assets"
+    assert run["containers"][0]["resources"]["limits"] == {"memory": "2Gi", "ephemeral-storage": "1Gi"}

@@ -1,0 +1,68 @@
+"""The table of variables in the runbook, and what Dagster itself says of the values of its chart."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from dagster import DagsterInstance
+
+from rec_assets.settings import Settings, table
+from rec_assets_tests.deploy.manifests import DEPLOY, snake
+
+CHARTS = [yaml.safe_load((DEPLOY / "helm" / chart / "values.yaml").read_text()) for chart in ("triton", "services")]
+DAGSTER = [yaml.safe_load((DEPLOY / "dagster" / f"{name}.yaml").read_text()) for name in ("values", "staging")]
+
+
+def test_the_runbook_lists_every_variable_with_its_default_and_meaning() -> None:
+    assert table() in (DEPLOY / "README.md").read_text(), "put there what `python -m rec_assets.settings` prints"
+    assert all(field.description for field in Settings.model_fields.values())
+
+
+def given() -> list[tuple[str, str]]:
+    places = [values["settings"] for values in CHARTS]
+    places += [values["dagster-user-deployments"]["deployments"][0]["env"] for values in DAGSTER]
+    return [(name, value) for place in places for name, value in place.items() if name.startswith("REC_")]
+
+
+@pytest.mark.parametrize(("name", "value"), sorted(set(given())))
+def test_every_variable_that_a_chart_sets_is_one_and_takes_its_value(name: str, value: str) -> None:
+    field = name.removeprefix("REC_").lower()
+    assert field in Settings.model_fields and not Settings.model_fields[field].exclude
+    Settings.model_validate({field: value})
+
+
+def test_dagster_accepts_what_the_chart_writes_into_dagster_yaml(tmp_path: Path) -> None:
+    values = DAGSTER[0]
+    launcher = values["runLauncher"]["config"]["k8sRunLauncher"]
+    (tmp_path / "kubeconfig").write_text(
+        yaml.safe_dump(
+            {"apiVersion": "v1", "kind": "Config", "current-context": "a", "users": [{"name": "a", "user": {}}]}
+            | {"clusters": [{"name": "a", "cluster": {"server": "http://127.0.0.1:1"}}]}
+            | {"contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}]}
+        )
+    )
+    # As the chart's templates write them, but for the cluster it would find itself in.
+    config = {
+        "image_pull_policy": launcher["imagePullPolicy"],
+        "service_account_name": values["global"]["serviceAccountName"],
+        "instance_config_map": "dagster-instance",
+        "postgres_password_secret": values["global"]["postgresqlSecretName"],
+        "dagster_home": "/opt/dagster/dagster_home",
+        "load_incluster_config": False,
+        "kubeconfig_file": str(tmp_path / "kubeconfig"),
+        "run_k8s_config": snake(launcher["runK8sConfig"]),
+    }
+    logs = snake(values["computeLogManager"]["config"]["s3ComputeLogManager"])
+    monitoring = snake(values["dagsterDaemon"]["runMonitoring"])
+    instance = {
+        "run_launcher": {"module": "dagster_k8s", "class": "K8sRunLauncher", "config": config},
+        "compute_logs": {"module": "dagster_aws.s3", "class": "S3ComputeLogManager", "config": logs},
+        "run_monitoring": monitoring,
+        **values["additionalInstanceConfig"],
+    }
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(instance))
+    with DagsterInstance.from_config(str(tmp_path)) as loaded:
+        assert type(loaded.run_launcher).__name__ == "K8sRunLauncher"
+        assert loaded.run_monitoring_max_resume_run_attempts == 3
+        assert loaded.get_concurrency_config().pool_config.default_pool_limit == 2
+        assert not loaded.get_settings("run_retries")["retry_on_asset_or_op_failure"]

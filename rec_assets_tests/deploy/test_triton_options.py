@@ -1,0 +1,68 @@
+"""The options that the chart gives to Triton, given to a real one."""
+
+import time
+from collections.abc import Iterator
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from rec_assets.local.server import POLL_S, is_open
+from rec_assets.local.triton import Triton
+from rec_assets.settings import Settings
+from rec_assets_tests.deploy.manifests import rendered
+from rec_assets_tests.servers import free_port
+
+KEY = "a-long-random-word"
+CLOSED = ["/v2/repository/index", "/v2/systemsharedmemory/status", "/v2/logging", "/v2/trace/setting"]
+
+
+def options_of_the_chart() -> list[str]:
+    deployment = next(one for one in rendered("triton", {}) if one["kind"] == "Deployment")
+    words = deployment["spec"]["template"]["spec"]["containers"][0]["args"][0].split()
+    assert words[:2] == ["exec", "tritonserver"]
+    # The paths and models are the cluster's; the local server has its own of both.
+    mine = [word for word in words[2:] if not word.startswith(("--model-repository", "--load-model"))]
+    return [word.replace('"${REC_TRITON_CONTROL_KEY:?}"', KEY) for word in mine]
+
+
+class TritonOfTheChart(Triton):
+    def command(self) -> list[str]:
+        own = [word for word in super().command() if not word.startswith("--exit-timeout-secs")]
+        return [*own, *(word for word in options_of_the_chart() if word not in own)]
+
+
+@pytest.fixture(scope="module")
+def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    ports = {f"{name}_port": free_port() for name in ("triton_http", "triton_grpc", "triton_metrics")}
+    settings = Settings.model_validate({"home": tmp_path_factory.mktemp("triton"), **ports})
+    server = TritonOfTheChart(settings)
+    server.start()
+    try:
+        deadline = time.monotonic() + 20
+        while not is_open(settings.triton_http_port):  # it comes up after gRPC, which says "ready"
+            assert time.monotonic() < deadline
+            time.sleep(POLL_S)
+        yield settings
+    finally:
+        server.stop()
+
+
+def status(settings: Settings, path: str, headers: dict[str, str]) -> int:
+    body = b"{}" if path == "/v2/repository/index" else None
+    try:
+        with urlopen(Request(f"http://{settings.host}:{settings.triton_http_port}{path}", body, headers)) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
+
+
+def test_it_starts_with_them_and_is_live(triton: Settings) -> None:
+    assert status(triton, "/v2/health/live", {}) == 200
+
+
+@pytest.mark.parametrize("path", CLOSED)
+def test_who_has_no_key_changes_and_sees_nothing(triton: Settings, path: str) -> None:
+    assert status(triton, path, {}) == 403
+    assert status(triton, path, {"control-key": "guessed"}) == 403
+    assert status(triton, path, {"control-key": KEY}) == 200

@@ -1,0 +1,168 @@
+"""A small Kubernetes API server: it admits jobs by the strict schemas of Kubernetes and runs their containers here.
+
+It shows what a client sends and what its pods run, not how a cluster schedules: images, nodes and volumes are kept, not
+used. A container's process gets the environment of its manifest and a PATH, nothing of this process's.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlparse
+from uuid import uuid4
+
+import kubernetes_validate
+import yaml
+
+VERSION = "1.35"
+PATH = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+Manifest = dict[str, Any]
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Cluster:
+    """What the server knows: jobs, the pods it ran for them, and what they printed."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, Manifest] = {}
+        self.pods: dict[str, Manifest] = {}
+        self.logs: dict[str, str] = {}
+        self._threads: list[threading.Thread] = []
+
+    def pod_specs(self) -> list[Manifest]:
+        """Returns the specs of all pods, in the order of their start."""
+        return [pod["spec"] for pod in self.pods.values()]
+
+    def create(self, job: Manifest) -> Manifest:
+        """Admits a job and starts it; raises ValidationError as Kubernetes would refuse it."""
+        kubernetes_validate.validate(job, VERSION, strict=True)
+        job["metadata"] |= {"uid": str(uuid4()), "creationTimestamp": _now()}
+        job["status"] = {"active": 1, "startTime": _now()}
+        self.jobs[job["metadata"]["name"]] = job
+        thread = threading.Thread(target=self._run, args=(job,), daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        return job
+
+    def join(self) -> None:
+        """Waits for what is still running."""
+        for thread in self._threads:
+            thread.join(120)
+
+    def _run(self, job: Manifest) -> None:
+        template, name = job["spec"]["template"], f"{job['metadata']['name']}-{uuid4().hex[:5]}"
+        container = template["spec"]["containers"][0]
+        labels = {**template["metadata"].get("labels", {}), "job-name": job["metadata"]["name"]}
+        metadata = {"name": name, "uid": str(uuid4()), "labels": labels, "creationTimestamp": _now()}
+        pod = {
+            "metadata": metadata,
+            "spec": template["spec"],
+            "status": _status(container, running={"startedAt": _now()}),
+        }
+        self.pods[name] = pod
+        environment = {"PATH": PATH, "HOME": os.environ.get("HOME", "/"), "PYTHONWARNINGS": "ignore"}
+        environment |= {one["name"]: one["value"] for one in container.get("env", []) if "value" in one}
+        command = [*container.get("command", []), *container.get("args", [])]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        self.logs[name] = done.stdout + done.stderr
+        ended = {"exitCode": done.returncode, "startedAt": _now(), "finishedAt": _now()}
+        pod["status"] = _status(container, "Failed" if done.returncode else "Succeeded", terminated=ended)
+        result = {"failed": 1} if done.returncode else {"succeeded": 1}
+        job["status"] = {**job["status"], "active": 0, "completionTime": _now(), **result}
+
+
+def _status(container: Manifest, phase: str = "Running", **state: Manifest) -> Manifest:
+    one = {"name": container["name"], "image": container["image"], "imageID": "", "restartCount": 0}
+    return {"phase": phase, "containerStatuses": [{**one, "ready": phase == "Running", "state": state}]}
+
+
+@contextmanager
+def running_cluster(folder: Path) -> Iterator[tuple[Cluster, Path]]:
+    """Serves an empty cluster on the loopback address; gives it and a kubeconfig that leads to it."""
+    cluster = Cluster()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"cluster": cluster}))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    where = {"name": "here", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}
+    context = {"name": "here", "context": {"cluster": "here", "user": "me", "namespace": "rec-assets"}}
+    kubeconfig = folder / "kubeconfig.yaml"
+    kubeconfig.write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": "here",
+                "clusters": [where],
+                "contexts": [context],
+            }
+            | {"users": [{"name": "me", "user": {"token": "token"}}]}
+        )
+    )
+    try:
+        yield cluster, kubeconfig
+    finally:
+        cluster.join()
+        server.shutdown()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    cluster: Cluster
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        # /api/v1/namespaces/NAMESPACE/pods/NAME/log, /apis/batch/v1/namespaces/NAMESPACE/jobs/NAME/status
+        parts = urlparse(self.path).path.strip("/").split("/")
+        kind, name, part = [*parts[parts.index("namespaces") + 2 :], "", "", ""][:3]
+        known = {"jobs": self.cluster.jobs, "pods": self.cluster.pods}.get(kind, {})
+        if not name:
+            items = [one for one in known.values() if self._selected(one)]
+            self._answer(200, {"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items})
+        elif name not in known:
+            self._refuse(404, "NotFound", f"{kind} {name} not found")
+        elif part == "log":
+            self._send(200, "text/plain", self.cluster.logs.get(name, "").encode())
+        else:
+            self._answer(200, known[name])
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if not self.path.partition("?")[0].endswith("/jobs"):
+            self._refuse(404, "NotFound", self.path)
+        elif body["metadata"]["name"] in self.cluster.jobs:
+            self._refuse(409, "AlreadyExists", body["metadata"]["name"])
+        else:
+            try:
+                self._answer(201, self.cluster.create(body))
+            except kubernetes_validate.ValidationError as error:
+                self._refuse(422, "Invalid", f"{error.message} at {list(error.path)}")
+
+    def _selected(self, one: Manifest) -> bool:
+        query = parse_qs(urlparse(self.path).query).get("labelSelector", [""])[0]
+        wanted = dict(term.split("=", 1) for term in query.split(",") if "=" in term)
+        labels = one["metadata"].get("labels", {})
+        return all(labels.get(name) == value.lstrip("=") for name, value in wanted.items())
+
+    def _refuse(self, code: int, reason: str, message: str) -> None:
+        status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "message": message}
+        self._answer(code, {**status, "code": code})
+
+    def _answer(self, code: int, body: Manifest) -> None:
+        self._send(code, "application/json", json.dumps(body).encode())
+
+    def _send(self, code: int, kind: str, body: bytes) -> None:
+        self.send_response(code)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)

@@ -1,0 +1,120 @@
+"""A real S3 server (SeaweedFS) on the loopback address, and a way to it that can be cut."""
+
+import json
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rec_assets_tests.servers import free_port
+from rec_assets_tests.tools import require_tool
+
+BUCKET = "shop"
+OWNER = {"AWS_ACCESS_KEY_ID": "owner", "AWS_SECRET_ACCESS_KEY": "owner-secret"}
+READER = {"AWS_ACCESS_KEY_ID": "reader", "AWS_SECRET_ACCESS_KEY": "reader-secret"}
+_ALLOWED = {"owner": ["Admin", "Read", "Write", "List"], "reader": [f"Read:{BUCKET}", f"List:{BUCKET}"]}
+SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+
+
+@dataclass(frozen=True)
+class S3:
+    """A server with one bucket, an owner and someone who may only read."""
+
+    port: int
+
+    def environment(self, who: dict[str, str] = OWNER, port: int | None = None) -> dict[str, str]:
+        """Returns the variables by which AWS clients find the server, perhaps through another port."""
+        endpoint = f"http://127.0.0.1:{port or self.port}"
+        return {**who, "AWS_ENDPOINT_URL_S3": endpoint, "AWS_REGION": "us-east-1", "AWS_MAX_ATTEMPTS": "2"}
+
+
+@contextmanager
+def running_s3(home: Path) -> Iterator[S3]:
+    """Runs the server below `home`, with the bucket made."""
+    identities = [
+        {"name": one["AWS_ACCESS_KEY_ID"], "actions": _ALLOWED[one["AWS_ACCESS_KEY_ID"]], "credentials": [
+            {"accessKey": one["AWS_ACCESS_KEY_ID"], "secretKey": one["AWS_SECRET_ACCESS_KEY"]}
+        ]}
+        for one in (OWNER, READER)
+    ]  # fmt: skip
+    (home / "s3.json").write_text(json.dumps({"identities": identities}))
+    ports = {name: free_port() for name in ("master", "volume", "filer", "s3")}
+    options = {"dir": home, "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "s3.config": home / "s3.json", "s3": "true"}
+    options |= {"filer": "true", "volume.max": 50, "master.volumeSizeLimitMB": 64, "master.telemetry": "false"}
+    for name, port in ports.items():
+        options |= {f"{name}.port": port, f"{name}.port.grpc": free_port()}
+    command = [require_tool("weed"), "server", *(f"-{name}={value}" for name, value in options.items())]
+    with (home / "s3.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as server:
+        try:
+            made = S3(ports["s3"])
+            _make_bucket(made, server, home / "s3.log")
+            yield made
+        finally:
+            server.kill()  # nothing of it is kept, and an orderly end takes half a minute
+
+
+def _make_bucket(s3: S3, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    where = s3.environment()
+    client = boto3.session.Session(where["AWS_ACCESS_KEY_ID"], where["AWS_SECRET_ACCESS_KEY"]).client(
+        "s3", region_name="us-east-1", endpoint_url=where["AWS_ENDPOINT_URL_S3"]
+    )
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            client.create_bucket(Bucket=BUCKET)
+            # Writing needs a volume, which comes up after the bucket.
+            client.put_object(Bucket=BUCKET, Key="ready", Body=b"")
+            return
+        except (BotoCoreError, ClientError):
+            assert server.poll() is None and time.monotonic() < deadline, log.read_text()[-2000:]
+            time.sleep(0.1)
+
+
+class Way:
+    """A port that leads to the server until so many bytes went up; then it is cut, or answers "slow down"."""
+
+    def __init__(self, s3: S3, limit: int, answer: bytes | None = None) -> None:
+        self._target, self._left, self._answer = s3.port, limit, answer
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, socket.create_connection(("127.0.0.1", self._target)) as server:
+            threading.Thread(target=_pipe, args=(server, client), daemon=True).start()
+            while data := client.recv(65536):
+                self._left -= len(data)
+                if self._left < 0:
+                    if self._answer:
+                        client.sendall(
+                            b"HTTP/1.1 503 Slow Down\r\nConnection: close\r\nContent-Type: application/xml\r\n"
+                            b"Content-Length: %d\r\n\r\n%s" % (len(self._answer), self._answer)
+                        )
+                    return
+                server.sendall(data)
+
+
+def _pipe(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+    except OSError:
+        pass

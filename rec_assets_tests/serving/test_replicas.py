@@ -1,0 +1,197 @@
+"""Promotion to three real Tritons, each with its agent; models change only for who has the key."""
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+
+from rec_assets.errors import ActionableError
+from rec_assets.local.triton import Triton
+from rec_assets.serving import control, model_config, repository
+from rec_assets.serving.agent import Agent, Candidate, pull_live
+from rec_assets.serving.agent_http import listen
+from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.client import Client
+from rec_assets.serving.promotion import LIVE_BUNDLE
+from rec_assets.serving.replicas import promote, replicas_of
+from rec_assets.settings import Settings
+from rec_assets.storage import ArtifactStore, open_store
+from rec_assets_tests.s3 import BUCKET, S3
+from rec_assets_tests.servers import free_port
+from rec_assets_tests.serving.synthetic import make_bundle
+
+pytestmark = pytest.mark.slow
+KEY = "only-who-promotes"
+RESTRICTED = "model-repository,model-config,shared-memory,statistics,trace,logging"
+
+
+class RestrictedTriton(Triton):
+    """Started as on a cluster: the control APIs want a key."""
+
+    def command(self) -> list[str]:
+        return [*super().command(), f"--grpc-restricted-protocol={RESTRICTED}:control-key={KEY}"]
+
+
+class DyingAgent(Agent):
+    """Its server dies when it is to switch, and takes the agent along."""
+
+    server: Triton
+    http: ThreadingHTTPServer
+
+    def commit(self, bundle_id: str) -> None:
+        self.server.stop()
+        super().commit(bundle_id)
+
+
+@dataclass
+class Replica:
+    """One pod: a server, its agent, and where the agent is asked."""
+
+    server: Triton
+    agent: Agent
+    http: ThreadingHTTPServer
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.http.server_port}"
+
+    def live(self) -> str:
+        return self.agent.live()
+
+    def answered_by(self) -> str:
+        return Client(self.agent.settings).recommend(1).bundle_id
+
+
+@pytest.fixture(autouse=True)
+def one_topology(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serves the graph as one model alone: the other topology would start 14 processes a version and replica more."""
+    load = control.load
+    monkeypatch.delitem(model_config.TOPOLOGIES, model_config.ENSEMBLE)
+    monkeypatch.setattr(control, "LIVE", (model_config.RECOMMENDER,))
+    monkeypatch.setattr(control, "load", lambda settings, models=(model_config.RECOMMENDER,): load(settings, models))
+
+
+@pytest.fixture
+def store(s3: S3, tmp_path: Path) -> ArtifactStore:
+    return open_store(Settings(home=tmp_path / "here", artifacts=f"s3://{BUCKET}/{tmp_path.name}"))
+
+
+@pytest.fixture
+def replicas(store: ArtifactStore, valkey: Settings, tmp_path: Path) -> Iterator[list[Replica]]:
+    put(store, LIVE_BUNDLE, "all", seed=0)
+    with ExitStack() as ends:
+        started = []
+        for number in range(3):
+            replica = start(tmp_path / f"replica{number}", valkey, DyingAgent if number == 2 else Agent)
+            ends.callback(replica.server.stop)
+            ends.callback(replica.http.shutdown)
+            started.append(replica)
+        yield started
+
+
+def start(home: Path, valkey: Settings, kind: type[Agent] = Agent) -> Replica:
+    """Starts a pod as the chart does: pull, then server and agent."""
+    ports = {f"{name}_port": free_port() for name in ("triton_http", "triton_grpc", "triton_metrics", "agent")}
+    settings = Settings.model_validate(
+        {"home": home, "artifacts": f"s3://{BUCKET}/{home.parent.name}", "valkey_port": valkey.valkey_port}
+        | {"retrieval_topk": 30, "ranking_topk": 10, "triton_control_key": KEY, **ports}
+    )
+    pull_live(settings)
+    server, agent = RestrictedTriton(settings), kind(settings)
+    server.start()
+    http = listen(agent, settings, "127.0.0.1")
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    if isinstance(agent, DyingAgent):
+        agent.server, agent.http = server, http
+    return Replica(server, agent, http)
+
+
+def put(store: ArtifactStore, asset: str, partition: str, seed: int) -> str:
+    """Publishes a bundle; returns its id."""
+    with store.publish(asset, partition) as draft:
+        shutil.rmtree(draft.path)
+        bundle = make_bundle(draft.path, seed=seed, items=50, users=20)
+    return bundle.bundle_id
+
+
+def test_a_bundle_goes_live_on_all_replicas_and_one_that_dies_takes_all_back(
+    replicas: list[Replica], store: ArtifactStore, valkey: Settings, tmp_path: Path
+) -> None:
+    first = Bundle.open(store.get(LIVE_BUNDLE).path).bundle_id
+    assert [one.answered_by() for one in replicas] == [first] * 3
+    addresses, dying = [one.address for one in replicas], replicas[2]
+
+    # Without the key nobody changes models, neither through the agent nor past it.
+    candidate = Candidate("model_bundle", "2025-03-14", put(store, "model_bundle", "2025-03-14", seed=1))
+    with pytest.raises(ActionableError, match="wrong or no key"):
+        promote(addresses, candidate, "guessed")
+    stranger = replicas[0].agent.settings.model_copy(update={"triton_control_key": ""})
+    with pytest.raises(ActionableError, match="control-key"):
+        control.load(stranger)
+
+    # One dies when it is to switch: the other two, one of which may have switched already, serve the bundle before.
+    with pytest.raises(ActionableError, match=rf"{candidate.bundle_id} is live nowhere: .*{dying.address}/commit"):
+        promote(addresses, candidate, KEY)
+    assert [one.answered_by() for one in replicas[:2]] == [first, first]
+    assert [repository.versions(one.agent.models) for one in replicas[:2]] == [[1], [1]]
+
+    # The two that are left promote without it; a pod that starts before this is recorded comes up on the bundle
+    # before, is not ready, and follows as soon as it is.
+    promote(addresses[:2], candidate, KEY)
+    assert [one.answered_by() for one in replicas[:2]] == [candidate.bundle_id] * 2
+    late = start(tmp_path / "late", valkey)
+    try:
+        assert late.live() == first
+        assert probe(late, "/answers") == 200
+        assert probe(late, "/ready") == 503
+        replicas[0].agent.follow()  # a promotion is under way: storage is behind, and not to be followed
+        assert replicas[0].live() == candidate.bundle_id
+        put(store, LIVE_BUNDLE, "all", seed=1)
+        for one in (*replicas[:2], late):
+            one.agent.follow()
+        assert {one.answered_by() for one in (*replicas[:2], late)} == {candidate.bundle_id}
+        assert probe(late, "/ready") == 200
+        late.server.stop()
+        assert probe(late, "/answers") == 503 == probe(late, "/ready")
+        assert probe(late, "/alive") == 200
+    finally:
+        late.server.stop()
+        late.http.shutdown()
+
+
+def test_a_name_without_addresses_is_named() -> None:
+    with pytest.raises(ActionableError, match=r"(?s)nowhere.invalid has no addresses.*REC_TRITON_REPLICAS"):
+        replicas_of(Settings(triton_replicas="nowhere.invalid"))
+    assert replicas_of(Settings(triton_replicas="localhost", agent_port=8080)) == ["127.0.0.1:8080"]
+
+
+@pytest.mark.parametrize("key", ["", "guessed"])
+def test_an_agent_without_a_key_of_its_own_does_nothing_for_anyone(tmp_path: Path, key: str) -> None:
+    settings = Settings(home=tmp_path, agent_port=free_port(), triton_grpc_port=free_port())
+    http = listen(Agent(settings), settings, "127.0.0.1")
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    with pytest.raises(ActionableError, match="wrong or no key"):
+        promote([f"127.0.0.1:{http.server_port}"], Candidate("model_bundle", "2025-03-14", "abc"), key)
+    http.shutdown()
+
+
+def test_a_pod_without_a_live_bundle_says_what_to_do(store: ArtifactStore, s3: S3, tmp_path: Path) -> None:
+    with pytest.raises(ActionableError, match="live_bundle has not been materialized"):
+        pull_live(Settings(home=tmp_path / "pod", artifacts=f"s3://{BUCKET}/{tmp_path.name}"))
+
+
+def probe(replica: Replica, path: str) -> int:
+    try:
+        with urlopen(f"http://{replica.address}{path}", timeout=30) as answer:
+            assert json.load(answer) == {}
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code

@@ -1,0 +1,40 @@
+"""A store that is spoken to by TLS and asks for a password, as ElastiCache does.
+
+The Valkey of the environment is built without TLS. Debian's Redis 7.0 has it and loads the same Bloom module.
+"""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rec_assets.local.binaries import bloom_module
+from rec_assets.local.server import is_open
+from rec_assets.settings import Settings
+from rec_assets_tests.servers import free_port
+from rec_assets_tests.tools import require_tool
+
+PASSWORD = "a-token-of-elasticache"
+_OPENSSL = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+
+
+@contextmanager
+def running_tls_store(home: Path) -> Iterator[Settings]:
+    """Runs it below `home`, its certificate signed by itself; gives settings that reach it."""
+    key, certificate, port = home / "key.pem", home / "certificate.pem", free_port()
+    names = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*_OPENSSL, *names], check=True, capture_output=True)
+    options = {"port": 0, "tls-port": port, "tls-cert-file": certificate, "tls-key-file": key, "bind": "127.0.0.1"}
+    options |= {"tls-auth-clients": "no", "requirepass": PASSWORD, "dir": home, "loadmodule": bloom_module()}
+    arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    with subprocess.Popen([require_tool("redis-server"), *arguments], stdout=subprocess.DEVNULL) as server:
+        try:
+            deadline = time.monotonic() + 20
+            while not is_open(port):
+                assert server.poll() is None and time.monotonic() < deadline
+                time.sleep(0.05)
+            address = {"host": "localhost", "valkey_port": port, "valkey_ca": str(certificate)}
+            yield Settings.model_validate({"home": home, "valkey_tls": True, "valkey_password": PASSWORD, **address})
+        finally:
+            server.terminate()
