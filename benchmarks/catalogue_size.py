@@ -27,6 +27,7 @@ from rec_assets.models.item_index import DEPTH, ItemVectors, build_index, recall
 from rec_assets.serving import repository
 from rec_assets.serving.bundle import PART_FILES, Bundle, write_bundle
 from rec_assets.serving.item_tables import mapped
+from rec_assets.serving.lineage import Lineage, codes_of
 from rec_assets.serving.lookups import FIRST_KNOWN
 from rec_assets.serving.model_config import RECOMMENDER, WHOLE
 from rec_assets.serving.stages.retrieval import VECTORS
@@ -83,6 +84,8 @@ def enlarge(bundle: Bundle, target: Path, items: int, seed: int) -> tuple[Bundle
         write_index(index, parts["item_index"] / PART_FILES["item_index"])
         np.save(parts["item_index"] / VECTORS, vectors)
         manifest = bundle.manifest
+        for folder in parts.values():
+            Lineage.read(folder).but(codes=codes_of(lookups)).write(folder)
         write_bundle(
             target,
             parts,
@@ -91,6 +94,7 @@ def enlarge(bundle: Bundle, target: Path, items: int, seed: int) -> tuple[Bundle
             metrics={},
             config=manifest.config,
             source=manifest.source,
+            made_from=manifest.made_from,
         )
     return Bundle.open(target), found, seconds
 

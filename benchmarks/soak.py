@@ -165,6 +165,7 @@ def shop(settings: Settings, home: Path) -> Iterator[tuple[Settings, Bundle]]:
         metrics={},
         config=bundle.manifest.config.model_copy(update={"diversity_mode": not settings.diversity_mode}),
         source=bundle.manifest.source,
+        made_from=bundle.manifest.made_from,
     )
     models = repository.repository_path(own)
     for one in (bundle, Bundle.open(other)):

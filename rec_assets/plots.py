@@ -58,7 +58,7 @@ def daily_plot(series: Mapping[str, Mapping[str, float]], y_label: str, title: s
         axis.plot(days, list(values.values()), marker="o", markersize=4, label=name)
     axis.set(ylabel=y_label, title=title, ylim=(0, None))
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(fontsize=8)
+    axis.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return _embed(figure, title)
 
 

@@ -1,4 +1,4 @@
-"""Programs that only the proofs of `deploy/` need: a test skips where one is missing, unless all must be there."""
+"""Programs that only some tests need: a test skips where one is missing, unless all must be there."""
 
 import os
 import shutil
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+PROMISE = "REC_REQUIRE_TOOLS"
 # Where .ci/tools puts what no package of the environment has.
 FOLDER = Path(__file__).parents[1] / ".tools"
 
@@ -17,7 +18,7 @@ def require_tool(name: str) -> str:
     found = shutil.which(name, path=places)
     if found is None:
         missing = f"{name} is not installed; .ci/tools installs it"
-        if os.environ.get("REC_REQUIRE_TOOLS"):
+        if os.environ.get(PROMISE):
             pytest.fail(missing)
         pytest.skip(missing)
     return found

@@ -1,0 +1,141 @@
+"""Kills materializations and promotions at random points; what is live must serve on, and the same again must complete.
+
+    python -m benchmarks.kills [--times 20]
+
+Works on the state of `REC_HOME` with the servers up (`rec up`), which has a full training and a day after it.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from rec_assets.errors import ActionableError
+from rec_assets.local.dagster_home import prepare_dagster_home
+from rec_assets.serving.bundle import Bundle
+from rec_assets.serving.client import Client
+from rec_assets.serving.promotion import find_live, known_bundles
+from rec_assets.settings import Settings, get_settings
+from rec_assets.storage import ArtifactStore, open_store
+
+CHAIN = (
+    "raw_interactions",
+    "behavioral_updates",
+    "user_features",
+    "item_features",
+    "item_popularity",
+    "joined_interactions",
+    "masked_train_set",
+    "replay_set",
+    "finetune_set",
+    "daily_item_index",
+    "finetuned_query_tower",
+    "finetuned_dlrm",
+    "finetune_evaluation",
+    "finetuned_bundle",
+)
+
+
+@dataclass(frozen=True)
+class Victim:
+    """A command that is killed, and how long it takes when it is not (seconds)."""
+
+    name: str
+    command: list[str]
+    seconds: float
+
+
+def run(command: list[str], kill_after: float | None = None) -> float:
+    """Runs a command, or kills it and all its children after some seconds; returns how long it ran.
+
+    Raises:
+        ActionableError: it was not killed and failed.
+    """
+    started = time.monotonic()
+    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        output, _ = process.communicate(timeout=kill_after)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return time.monotonic() - started
+    if process.returncode:
+        raise ActionableError(f"{' '.join(command)} failed:\n{output.decode()[-2000:]}", "Mend it and try again.")
+    return time.monotonic() - started
+
+
+def materialize(day: str) -> list[str]:
+    """The command that makes a day's fine-tune from its raw rows on."""
+    select = ",".join(CHAIN)
+    dagster = f"{sys.prefix}/bin/dagster"
+    return [dagster, "asset", "materialize", "-m", "rec_assets.definitions", "--select", select, "--partition", day]
+
+
+def promote(bundle_id: str) -> list[str]:
+    """The command that makes a bundle live."""
+    return [f"{sys.prefix}/bin/rec", "promote", bundle_id]
+
+
+def check(settings: Settings, store: ArtifactStore) -> str:
+    """Asks for recommendations and opens every bundle; returns the id of the one that answers.
+
+    Raises:
+        ActionableError: nothing answers, or a bundle is not whole.
+    """
+    answer = Client(settings).recommend(1)
+    for known in known_bundles(store, settings):
+        Bundle.open(known.path, verify=True)
+    return answer.bundle_id
+
+
+def digests(store: ArtifactStore, day: str) -> dict[str, str]:
+    """What a day's assets are now."""
+    return {asset: store.get(asset, day).digest for asset in CHAIN}
+
+
+def main(
+    times: Annotated[int, typer.Option(min=1, help="How many kills.")] = 20,
+    seed: Annotated[int, typer.Option(help="Of the moments.")] = 0,
+) -> None:
+    """Kills by turns a materialization and a promotion, checks after each, and lets both complete in the end."""
+    settings, rng, console = get_settings(), np.random.default_rng(seed), Console()
+    os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(settings))
+    store, day = open_store(settings), (settings.as_of + timedelta(days=1)).isoformat()
+    full = Bundle.open(store.get("model_bundle", settings.as_of.isoformat()).path).bundle_id
+    console.print("Once without a kill, to know what is right and how long it takes")
+    seconds = run(materialize(day))
+    wanted, fine_tune = digests(store, day), Bundle.open(store.get("finetuned_bundle", day).path).bundle_id
+    run(promote(full))
+    promotion_seconds = run(promote(fine_tune))
+    table = Table("kill", "of", "after s", "answers", title=f"Kill -9, {times} times")
+    for number in range(1, times + 1):
+        live = find_live(store)
+        other = full if live is not None and live.bundle_id == fine_tune else fine_tune
+        victim = Victim("promotion", promote(other), promotion_seconds)
+        if number % 2:
+            victim = Victim("materialization", materialize(day), seconds)
+        after = run(victim.command, float(rng.uniform(0.1, 1.0)) * victim.seconds)
+        answering = check(settings, store)
+        if answering not in (full, fine_tune):
+            raise ActionableError(f"{answering} answers, which is neither bundle.", "See Triton's log.")
+        table.add_row(str(number), victim.name, f"{after:.1f}", answering)
+        console.print(f"{number}: {victim.name} killed after {after:.1f} s, {answering} answers")
+    run(materialize(day))
+    run(promote(fine_tune))
+    console.print(table)
+    same = digests(store, day) == wanted and check(settings, store) == fine_tune
+    console.print("Both completed; the day is byte for byte what it was." if same else "NOT what it was before.")
+    raise typer.Exit(0 if same else 1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
