@@ -23,7 +23,7 @@ from rec_assets.features.views import (
     USER_VIEW,
     feast_objects,
 )
-from rec_assets.realtime.valkey import login
+from rec_assets.realtime.valkey import connect, login
 from rec_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def materialize(settings: Settings, start: datetime, end: datetime, views: Seque
         written = list(views or (USER_VIEW, ITEM_VIEW))
         store.materialize(start, after, feature_views=written)
         if ITEM_VIEW in written:
-            with redis.Redis(settings.host, settings.valkey_port, ONLINE_DB, socket_timeout=BULK_TIMEOUT) as client:
+            with connect(settings, ONLINE_DB) as client:
                 client.set(ITEM_VERSION, uuid4().hex)
     except (redis.ConnectionError, redis.TimeoutError) as error:
         raise ActionableError(
