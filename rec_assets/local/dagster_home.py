@@ -5,7 +5,8 @@ from pathlib import Path
 
 from rec_assets.settings import Settings
 
-# One training at a time fits a laptop's memory; nothing is reported to anyone, and nobody is asked to sign up.
+# One training at a time fits a laptop's memory: runs wait for each other. Steps would, too, for one that was killed and
+# never gave its place back. Nothing is reported to anyone, and nobody is asked to sign up.
 INSTANCE = """\
 nux:
   enabled: false
@@ -14,6 +15,7 @@ telemetry:
 concurrency:
   pools:
     default_limit: 1
+    granularity: run
 """
 
 
