@@ -45,6 +45,7 @@ def running_s3(home: Path) -> Iterator[S3]:
     ports = {name: free_port() for name in ("master", "volume", "filer", "s3")}
     options = {"dir": home, "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "s3.config": home / "s3.json", "s3": "true"}
     options |= {"filer": "true", "volume.max": 50, "master.volumeSizeLimitMB": 64, "master.telemetry": "false"}
+    options |= {"s3.port.iceberg": 0, "s3.port.lance": 0}  # else at ports of their own, which another server may hold
     for name, port in ports.items():
         options |= {f"{name}.port": port, f"{name}.port.grpc": free_port()}
     command = [require_tool("weed"), "server", *(f"-{name}={value}" for name, value in options.items())]

@@ -107,13 +107,16 @@ def test_what_was_recorded_online_joins_the_day_that_is_learned_from_and_without
     pipeline: Pipeline,
 ) -> None:
     from rec_assets.definitions import defs
+    from rec_assets.pipeline import PARTITION_RANGE
 
     day, log = pipeline.settings.start_date, BehaviourLog.of(pipeline.settings, "test")
     assets = ["behavioral_updates", "joined_interactions", "masked_train_set", "user_features", "item_popularity"]
 
     def build() -> dict[str, str]:
         with DagsterInstance.get() as instance:
-            given = {"instance": instance, "resources": defs.resources, "partition_key": day.isoformat()}
+            # All days, as the pipeline made them: Dagster knows the days of a run by one version.
+            tags = dict(zip(PARTITION_RANGE, (day.isoformat(), pipeline.day), strict=True))
+            given = {"instance": instance, "resources": defs.resources, "tags": tags}
             assert materialize([*defs.assets], selection=assets, **given).success
         return {asset: pipeline.artifact(asset, day.isoformat()).digest for asset in assets}
 
