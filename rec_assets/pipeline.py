@@ -6,6 +6,7 @@ from datetime import timedelta
 from dagster import AssetSelection, DagsterInstance, Definitions
 
 from rec_assets import jobs
+from rec_assets.abandoned import end_abandoned_runs
 from rec_assets.build import build_defs
 from rec_assets.errors import ActionableError
 from rec_assets.freshness import out_of_date
@@ -54,6 +55,7 @@ def rebuild(settings: Settings, wanted: list[Phase]) -> int:
     prepare_dagster_home(settings)
     defs = build_defs()
     with DagsterInstance.get() as instance:
+        end_abandoned_runs(instance)
         return sum(_run(defs, instance, phase) for phase in wanted)
 
 
@@ -94,6 +96,7 @@ def promote(settings: Settings, wanted: str) -> None:
     job = build_defs().resolve_job_def(jobs.promote.name).with_logger_defs({"console": progress_logger})
     config = {"loggers": {"console": {}}, "ops": {"promotion": {"config": {"bundle": wanted}}}}
     with DagsterInstance.get() as instance:
+        end_abandoned_runs(instance)
         if not job.execute_in_process(instance=instance, run_config=config, raise_on_error=False).success:
             raise ActionableError(
                 "The promotion failed; the reason is above.", "What was live still is: see rec status and rec bundles."

@@ -104,6 +104,7 @@ def dev() -> None:
     """Run Dagster's UI, the storefront and all servers over the same state; Ctrl-C ends all of it."""
     import subprocess
 
+    from rec_assets.abandoned import ending_abandoned_runs
     from rec_assets.local import supervision
     from rec_assets.local.dagster_home import prepare_dagster_home
     from rec_assets.local.storefront import Storefront
@@ -113,7 +114,12 @@ def dev() -> None:
     prepare_dagster_home(settings)
     os.environ["REC_HOME"] = str(settings.home.absolute())
     storefront = Storefront(settings)
-    with supervision.services(settings), supervision.running(storefront), watching(settings):
+    with (
+        supervision.services(settings),
+        supervision.running(storefront),
+        watching(settings),
+        ending_abandoned_runs(),
+    ):
         say(f"The storefront is at {storefront.address}")
         say("Dagster's UI comes up at http://127.0.0.1:3000 — Ctrl-C ends all of it.")
         try:
