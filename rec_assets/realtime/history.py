@@ -112,15 +112,6 @@ class History:
                 pipeline.hmget(Activity.key(user_id), FIELDS)
             return {user: Activity.of(answer) for user, answer in zip(users, pipeline.execute(), strict=True)}
 
-    def flush(self, user_id: int) -> bool:
-        """Forgets at once what is filtered for a user, and nothing else; returns whether there was anything.
-
-        Raises:
-            ActionableError: Valkey is away.
-        """
-        with explained(self._client):
-            return bool(self._client.delete(SeenItems.key(user_id)))
-
     def _filter(self, pipeline: Valkey, user_id: int, events: Sequence[Event]) -> None:
         policy = self._settings.seen_filter
         filtered = [

@@ -45,12 +45,11 @@ def test_groceries_are_never_filtered_unless_someone_says_so() -> None:
     assert Settings(source="completejourney", seen_filter="bought").seen_filter == "bought"
 
 
-def test_flush_lifts_the_filter_of_one_user_and_leaves_his_history(valkey: Settings) -> None:
+def test_to_forget_lifts_the_filter_of_one_user_and_leaves_his_history(valkey: Settings) -> None:
     history = History.connect(valkey)
     history.record(7, [10], NOON)
     history.record(8, [10], NOON)
-    assert history.flush(7)
-    assert not history.flush(7)
+    history.forget(7, "1-0", NOON)
     assert seen(history, 7, [10]) == [False]
     assert history.recent_items.latest(7) == [(10, NOON)]
     assert seen(history, 8, [10]) == [True]
@@ -84,7 +83,7 @@ def test_recording_again_changes_nothing(valkey: Settings) -> None:
 def test_recording_nothing_is_fine(valkey: Settings) -> None:
     history = History.connect(valkey)
     history.record(7, [], NOON)
-    assert not history.flush(7)
+    assert seen(history, 7, [10]) == [False]
     assert history.recent_items.latest(7) == []
 
 
@@ -98,7 +97,7 @@ def test_one_query_for_many_users_finds_what_each_has_seen(
 ) -> None:
     history = History.connect(valkey)
     for user in range(1, 6):
-        history.flush(user)
+        history.forget(user, "1-0", NOON)
     for user, item in recorded:
         history.record(user, [item], NOON)
     users = np.arange(1, len(asked) + 1)

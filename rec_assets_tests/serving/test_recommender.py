@@ -41,7 +41,7 @@ def busy_shop(shop: Settings, shop_bundle: Bundle) -> Iterator[Settings]:
     history.record(60, items.tolist(), NOON)
     yield shop
     for user in users.tolist():
-        history.flush(user)
+        history.forget(user, "1-0", NOON)
 
 
 def draw(rng: np.random.Generator) -> Request:
