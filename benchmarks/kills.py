@@ -16,9 +16,12 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from dagster import AssetSelection
 from rich.console import Console
 from rich.table import Table
 
+from rec_assets import jobs
+from rec_assets.build import build_defs
 from rec_assets.errors import ActionableError
 from rec_assets.local.dagster_home import prepare_dagster_home
 from rec_assets.serving.bundle import Bundle
@@ -26,23 +29,6 @@ from rec_assets.serving.client import Client
 from rec_assets.serving.promotion import find_live, known_bundles
 from rec_assets.settings import Settings, get_settings
 from rec_assets.storage import ArtifactStore, open_store
-
-CHAIN = (
-    "raw_interactions",
-    "behavioral_updates",
-    "user_features",
-    "item_features",
-    "item_popularity",
-    "joined_interactions",
-    "masked_train_set",
-    "replay_set",
-    "finetune_set",
-    "daily_item_index",
-    "finetuned_query_tower",
-    "finetuned_dlrm",
-    "finetune_evaluation",
-    "finetuned_bundle",
-)
 
 
 @dataclass(frozen=True)
@@ -73,9 +59,15 @@ def run(command: list[str], kill_after: float | None = None) -> float:
     return time.monotonic() - started
 
 
+def chain() -> list[str]:
+    """The assets of a day, from its raw rows to its bundle."""
+    selection = (jobs.DAILY | jobs.FINETUNING) - AssetSelection.assets("following_day_evaluation")
+    return sorted(key.path[-1] for key in selection.resolve(build_defs().resolve_asset_graph()))
+
+
 def materialize(day: str) -> list[str]:
     """The command that makes a day's fine-tune from its raw rows on."""
-    select = ",".join(CHAIN)
+    select = ",".join(chain())
     dagster = f"{sys.prefix}/bin/dagster"
     return [dagster, "asset", "materialize", "-m", "rec_assets.definitions", "--select", select, "--partition", day]
 
@@ -99,7 +91,7 @@ def check(settings: Settings, store: ArtifactStore) -> str:
 
 def digests(store: ArtifactStore, day: str) -> dict[str, str]:
     """What a day's assets are now."""
-    return {asset: store.get(asset, day).digest for asset in CHAIN}
+    return {asset: store.get(asset, day).digest for asset in chain()}
 
 
 def main(

@@ -1,4 +1,4 @@
-"""`rec up`, `rec down`, `rec status`: the local Valkey and Triton."""
+"""`rec up`, `rec down`, `rec status`: the local Valkey, Triton and worker."""
 
 import typer
 
@@ -6,7 +6,7 @@ from rec_assets.cli.console import load_settings, print_table, say
 
 
 def up() -> None:
-    """Start Valkey and Triton in the background, and wait until they answer."""
+    """Start Valkey, Triton and a worker in the background, and wait until they answer."""
     from rec_assets.local import supervision
 
     settings = load_settings()
@@ -24,7 +24,7 @@ def down() -> None:
 
 
 def status() -> None:
-    """Show what the servers do and which bundle is live; ends with status 1 unless both run and answer."""
+    """Show what the servers do and which bundle is live; ends with status 1 unless all run and answer."""
     from rec_assets.cli.bundles import say_live
     from rec_assets.local import supervision
 

@@ -1,15 +1,14 @@
 """`up`, `down` and `status` of all local servers, one caller at a time."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-
-from filelock import FileLock, Timeout
+from contextlib import AbstractContextManager, contextmanager
 
 from rec_assets.errors import ActionableError
 from rec_assets.local.server import LOOPBACK, Server, ServerStatus
 from rec_assets.local.triton import Triton
 from rec_assets.local.valkey import Valkey
 from rec_assets.local.worker import Worker
+from rec_assets.locking import one_at_a_time
 from rec_assets.settings import Settings
 
 # As long as the servers may take to start.
@@ -33,13 +32,13 @@ def up(settings: Settings) -> dict[str, bool]:
             f"REC_HOST={settings.host} names another machine, and local servers listen on {LOOPBACK} only.",
             "Unset REC_HOST to use local servers.",
         )
-    with _one_at_a_time(settings):
+    with _alone(settings):
         return {server.name: server.start() for server in servers(settings)}
 
 
 def down(settings: Settings) -> dict[str, bool]:
     """Ends the servers that were started below `settings.home`; returns for each whether it ran."""
-    with _one_at_a_time(settings):
+    with _alone(settings):
         return {server.name: server.stop() for server in reversed(servers(settings))}
 
 
@@ -71,15 +70,6 @@ def running(server: Server) -> Iterator[None]:
             server.stop()
 
 
-@contextmanager
-def _one_at_a_time(settings: Settings) -> Iterator[None]:
-    run = settings.home.absolute() / "run"
-    run.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(run / "lock", timeout=LOCK_PATIENCE_S):
-            yield
-    except Timeout as error:
-        raise ActionableError(
-            f"Another command has been starting or ending the servers of {settings.home} for {LOCK_PATIENCE_S:.0f} s.",
-            "Wait for it to end, or end it, and try again.",
-        ) from error
+def _alone(settings: Settings) -> AbstractContextManager[None]:
+    other = f"Another command that starts or ends the servers of {settings.home}"
+    return one_at_a_time(settings.home.absolute() / "run" / "lock", LOCK_PATIENCE_S, other)

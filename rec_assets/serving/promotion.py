@@ -3,16 +3,15 @@
 Every step can be killed: the record comes last, what was live serves until the switch, and the same call again goes on.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict
 
 from rec_assets.errors import ActionableError
+from rec_assets.locking import one_at_a_time
 from rec_assets.serving import control, repository
 from rec_assets.serving.bundle import ASSETS, Bundle, Manifest
 from rec_assets.serving.gates import Verdict, find_verdict
@@ -169,7 +168,7 @@ def promote(store: ArtifactStore, settings: Settings, wanted: str, report: Repor
             refuses it, or does not answer as it should. What was live still is.
     """
     folder = repository.repository_path(settings)
-    with _one_at_a_time(folder):
+    with one_at_a_time(folder / ".promotion.lock", LOCK_PATIENCE_S, "Another promotion"):
         before = find_live(store)
         candidate = choose(store, settings, wanted)
         require_fit(candidate, before)
@@ -226,16 +225,3 @@ def _record(store: ArtifactStore, bundle: Bundle, version: int | None, before: L
         (draft.path / _RECORD).unlink(missing_ok=True)  # of an earlier promotion, and shared with it
         (draft.path / _RECORD).write_text(live.model_dump_json(indent=1))
     return live
-
-
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / ".promotion.lock", timeout=LOCK_PATIENCE_S):
-            yield
-    except Timeout as error:
-        raise ActionableError(
-            f"Another promotion has been at work in {folder} for {LOCK_PATIENCE_S:.0f} s.",
-            "Wait for it to end, or end it, and try again.",
-        ) from error

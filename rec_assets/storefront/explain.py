@@ -8,11 +8,10 @@ import numpy as np
 
 from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.client import Recommendations
-from rec_assets.serving.graph import STAGES
-from rec_assets.serving.graph_runner import walk
+from rec_assets.serving.graph_runner import load_stages, walk
 from rec_assets.serving.live import live_bundle
 from rec_assets.serving.request import validate
-from rec_assets.serving.stages import Arrays, Stage, load_stage
+from rec_assets.serving.stages import Arrays, Stage
 from rec_assets.settings import Settings
 
 SAME_SCORE = 1e-3
@@ -98,7 +97,7 @@ class Explainer:
             bundle = live_bundle(self.settings)
             if bundle is None or bundle.bundle_id != bundle_id:
                 return False
-            self._stages = {spec.name: load_stage(spec.name, bundle, self.settings) for spec in STAGES}
+            self._stages = load_stages(bundle, self.settings)
             self._bundle = bundle
         return True
 
