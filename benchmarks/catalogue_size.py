@@ -20,7 +20,7 @@ from rich.table import Table
 
 from benchmarks.processes import usage
 from benchmarks.request_latency import first, shape_of
-from benchmarks.traffic import draw_requests, free_ports, known_users, machine, send
+from benchmarks.traffic import draw_requests, free_ports, known_users, live_bundle_here, machine, send
 from rec_assets.errors import ActionableError
 from rec_assets.local.triton import Triton
 from rec_assets.models.item_index import DEPTH, ItemVectors, build_index, recall_against_exact, write_index
@@ -151,15 +151,14 @@ def main(
 ) -> None:
     """Measures the live catalogue and a large one."""
     settings = get_settings()
-    folder = repository.repository_path(settings)
-    version = repository.live_version(folder)
     try:
-        if version is None:
-            raise ActionableError("Nothing is live.", "Train and promote a first bundle with `make demo`.")
-        path = repository.bundle_path(folder, version)
+        live = len(live_bundle_here(settings).lookups.vocabularies["item_id"])
         with TemporaryDirectory(dir=settings.home) as scratch:
-            live = len(Bundle.open(path).lookups.vocabularies["item_id"])
-            rows = [measure(settings, Bundle.open(path), size, requests, seed, Path(scratch)) for size in (live, items)]
+            # Opened anew for each: to enlarge a bundle changes its lookups.
+            rows = [
+                measure(settings, live_bundle_here(settings), size, requests, seed, Path(scratch))
+                for size in (live, items)
+            ]
     except ActionableError as error:
         Console(stderr=True).print(str(error), style="red")
         raise typer.Exit(1) from error

@@ -94,12 +94,13 @@ def digests(store: ArtifactStore, day: str) -> dict[str, str]:
     return {asset: store.get(asset, day).digest for asset in chain()}
 
 
-def main(
-    times: Annotated[int, typer.Option(min=1, help="How many kills.")] = 20,
-    seed: Annotated[int, typer.Option(help="Of the moments.")] = 0,
-) -> None:
-    """Kills by turns a materialization and a promotion, checks after each, and lets both complete in the end."""
-    settings, rng, console = get_settings(), np.random.default_rng(seed), Console()
+def kill_by_turns(times: int, rng: np.random.Generator, console: Console) -> bool:
+    """Does it; returns whether the day is in the end byte for byte what it was, and live.
+
+    Raises:
+        ActionableError: what is live did not answer, or a command that was not killed failed.
+    """
+    settings = get_settings()
     os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(settings))
     store, day = open_store(settings), (settings.as_of + timedelta(days=1)).isoformat()
     full = Bundle.open(store.get("model_bundle", settings.as_of.isoformat()).path).bundle_id
@@ -126,6 +127,19 @@ def main(
     console.print(table)
     same = digests(store, day) == wanted and check(settings, store) == fine_tune
     console.print("Both completed; the day is byte for byte what it was." if same else "NOT what it was before.")
+    return same
+
+
+def main(
+    times: Annotated[int, typer.Option(min=1, help="How many kills.")] = 20,
+    seed: Annotated[int, typer.Option(help="Of the moments.")] = 0,
+) -> None:
+    """Kills by turns a materialization and a promotion, checks after each, and lets both complete in the end."""
+    try:
+        same = kill_by_turns(times, np.random.default_rng(seed), Console())
+    except ActionableError as error:
+        Console(stderr=True).print(str(error), style="red")
+        raise typer.Exit(1) from error
     raise typer.Exit(0 if same else 1)
 
 

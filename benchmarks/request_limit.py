@@ -15,14 +15,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.request_latency import first, shape_of
-from benchmarks.traffic import draw_requests, known_users, machine, send
+from benchmarks.traffic import draw_requests, known_users, live_bundle_here, machine, send
 from rec_assets.errors import ActionableError
 from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.graph import STAGES, local_name
-from rec_assets.serving.graph_runner import load_stages
+from rec_assets.serving.graph_runner import load_stages, walk
 from rec_assets.serving.model_config import ENSEMBLE, RECOMMENDER
-from rec_assets.serving.repository import bundle_path, live_version, repository_path
-from rec_assets.serving.rows import ROW_SPLITS
 from rec_assets.serving.stages import Arrays, Stage
 from rec_assets.settings import Settings, get_settings
 
@@ -31,13 +29,8 @@ MATHEMATICS = ("query_tower", "faiss_retrieval", "dlrm_ranking")
 
 def inputs_of_stages(stages: dict[str, Stage], request: Arrays) -> dict[str, Arrays]:
     """Answers a request and returns what each stage was given."""
-    tensors, splits, given = dict(request), {}, {}
-    for spec in STAGES:
-        given[spec.name] = {local_name(name): tensors[name] for name in spec.reads} | splits
-        made = stages[spec.name](given[spec.name])
-        tensors |= {name: made[local_name(name)] for name in spec.makes}
-        splits = {ROW_SPLITS: made[ROW_SPLITS]} if ROW_SPLITS in made else splits
-    return given
+    *_, (_, tensors) = walk(stages, request)
+    return {spec.name: {local_name(name): tensors[name] for name in spec.reads} for spec in STAGES}
 
 
 def mathematics(bundle: Bundle, given: dict[str, Arrays], depth: int) -> dict[str, Callable[[], object]]:
@@ -81,11 +74,7 @@ def median_ms(call: Callable[[], object], times: int) -> float:
 
 def limit(settings: Settings, users: int, times: int, seed: int) -> dict[str, float]:
     """Returns the medians of the three calls, milliseconds, averaged over requests of some users."""
-    folder = repository_path(settings)
-    version = live_version(folder)
-    if version is None:
-        raise ActionableError("Nothing is live.", "Train and promote a first bundle with `make demo`.")
-    bundle = Bundle.open(bundle_path(folder, version))
+    bundle = live_bundle_here(settings)
     stages = load_stages(bundle, settings)
     drawn = draw_requests(known_users(settings), users, settings, seed)
     sums = dict.fromkeys(MATHEMATICS, 0.0)

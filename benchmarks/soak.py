@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.processes import usage
-from benchmarks.traffic import free_ports, known_users, machine
+from benchmarks.traffic import free_ports, known_users, live_bundle_here, machine
 from rec_assets.errors import ActionableError
 from rec_assets.features import online
 from rec_assets.features.views import ITEM_VIEW
@@ -148,11 +148,7 @@ def write_features(
 @contextmanager
 def shop(settings: Settings, home: Path) -> Iterator[tuple[Settings, Bundle]]:
     """Runs servers of its own over a copy of the online store, with the live bundle and one of another id."""
-    folder = repository.repository_path(settings)
-    version = repository.live_version(folder)
-    if version is None:
-        raise ActionableError("Nothing is live.", "Train and promote a first bundle with `make demo`.")
-    bundle, ports = Bundle.open(repository.bundle_path(folder, version)), free_ports("valkey_port")
+    bundle, ports = live_bundle_here(settings), free_ports("valkey_port")
     own = settings.model_copy(update={"home": home, **ports})
     for state in ("feast", "valkey"):
         shutil.copytree(settings.home / state, home / state)

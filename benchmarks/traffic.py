@@ -19,7 +19,9 @@ from tritonclient.utils import InferenceServerException
 from benchmarks.triton_metrics import START_TRITON, TIMEOUT
 from rec_assets.errors import ActionableError
 from rec_assets.local.server import LOOPBACK
+from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.graph import REQUEST, RESPONSE
+from rec_assets.serving.live import live_bundle
 from rec_assets.serving.request import DEVICE_TYPES, validate
 from rec_assets.settings import Settings
 from rec_assets.storage import open_store
@@ -36,6 +38,14 @@ def free_ports(*more: str) -> dict[str, int]:
         for probe in probes:
             probe.bind((LOOPBACK, 0))
         return {name: probe.getsockname()[1] for name, probe in zip(names, probes, strict=True)}
+
+
+def live_bundle_here(settings: Settings) -> Bundle:
+    """Opens the live bundle of the local Triton; raises ActionableError where none is live."""
+    bundle = live_bundle(settings)
+    if bundle is None:
+        raise ActionableError("Nothing is live.", "Train and promote a first bundle with `make demo`.")
+    return bundle
 
 
 def known_users(settings: Settings) -> npt.NDArray[np.int32]:
