@@ -61,7 +61,12 @@ class Settings(BaseSettings):
     finetune_epochs: PositiveInt = Field(1, description="How often a fine-tune sees the rows of its day.")
     finetune_learning_rate: PositiveFloat = Field(1e-4, description="Its rate, a tenth of a full training's.")
     replay_ratio: NonNegativeFloat = Field(1.0, description="Older rows a fine-tune sees for each row of its day.")
-    judge_share: float = Field(0.2, gt=0, lt=1, description="Share of a day's users who judge its fine-tune.")
+    judge_share: float = Field(
+        0.2,
+        gt=0,
+        lt=1,
+        description="Share of a day's users who judge its bundles, and of whose rows of it none learns.",
+    )
 
     # Serving
     retrieval_topk: PositiveInt = Field(300, description="Candidates a request retrieves.")

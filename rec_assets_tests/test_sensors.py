@@ -6,11 +6,11 @@ from datetime import date
 import pytest
 
 from rec_assets.sensors import Facts, decide
-from rec_assets.serving.gates import GATES, Verdict, gate
+from rec_assets.serving.gates import GATES, Gate, Verdict
 
 
 def verdict(failed: str = "") -> Verdict:
-    gates = [gate(name, name != failed, "0.1, the live bundle's is 0.2") for name in GATES]
+    gates = [Gate(name=name, passed=name != failed, told="0.1, the live bundle's is 0.2") for name in GATES]
     return Verdict(bundle_id="4f2a", gates=gates)
 
 

@@ -1,4 +1,4 @@
-"""How fine-tunes do: on the judging users of their own day, which gates the bundle, and on the day that follows."""
+"""How fine-tunes do: on the judging users of their own day, and on the day that follows."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +42,7 @@ def finetune_evaluation(
     finetuned_query_tower: Days,
     finetuned_dlrm: Days,
 ) -> MaterializeResult[None]:
-    """The fine-tuned models on the day's judging users, whose rows of it they did not learn: the bundle's gate."""
+    """The fine-tuned models on the day's judging users, whose rows of it they did not learn, beside the frozen ones."""
     from rec_assets.models.daily_verdict import FINETUNED, FROZEN, judge_day
     from rec_assets.models.training_set import TrainingSet
     from rec_assets.sources import open_source

@@ -15,7 +15,7 @@ from rec_assets.features.joins import user_features_at
 from rec_assets.features.popularity import POPULARITY_DAYS
 from rec_assets.features.popularity import item_popularity as count_popularity
 from rec_assets.op_tags import CPU
-from rec_assets.partitions import daily, day_before, model_window, popularity_window, with_day_before
+from rec_assets.partitions import daily, day_before, model_window, popularity_window, window, with_day_before
 from rec_assets.plots import preview
 from rec_assets.resources import Artifacts
 from rec_assets.settings import get_settings
@@ -106,8 +106,7 @@ def item_popularity(
     titles = pl.read_parquet(raw_items / "items.parquet", columns=["item_id", "title"])
 
     def write(out: Path, day: str) -> dict[str, Any]:
-        first = (date.fromisoformat(day) - timedelta(days=POPULARITY_DAYS - 1)).isoformat()
-        days = [key for key in sorted(raw_interactions) if first <= key <= day]
+        days = window(raw_interactions, day, POPULARITY_DAYS)
         week = [interactions_of(raw_interactions, behavioral_updates, key) for key in days]
         items = known_by(pl.scan_parquet(raw_items / "items.parquet"), day)
         counts = count_popularity(pl.concat(week), items).collect(engine="streaming")

@@ -15,7 +15,7 @@ from rec_assets.models.judges import judges_of
 from rec_assets.models.rows import ItemTable
 from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.exports import read_difference
-from rec_assets.serving.gates import GATES, Gate, gate
+from rec_assets.serving.gates import GATES, Gate
 from rec_assets.serving.graph_runner import load_stages, run
 from rec_assets.serving.lookups import FIRST_KNOWN
 from rec_assets.serving.stages.retrieval import VECTORS
@@ -88,9 +88,10 @@ def try_gates(hearing: Hearing) -> list[Gate]:
     gates = []
     for name in GATES:
         try:
-            gates.append(gate(name, *tried[name](hearing)))
+            passed, told, figures = tried[name](hearing)
+            gates.append(Gate(name=name, passed=bool(passed), told=told, figures=figures))
         except ActionableError as error:
-            gates.append(gate(name, False, error.problem))
+            gates.append(Gate(name=name, passed=False, told=error.problem))
     return gates
 
 

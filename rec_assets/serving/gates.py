@@ -1,6 +1,6 @@
 """What a bundle has to pass before it may be promoted, and the record of whether it did."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -64,8 +64,3 @@ def find_verdict(store: ArtifactStore, bundle_id: str) -> Verdict | None:
     """Returns the verdict on a bundle, None where it was never judged."""
     artifact = store.find(VERDICTS, bundle_id)
     return None if artifact is None else Verdict.model_validate_json((artifact / _FILE).read_text())
-
-
-def gate(name: str, passed: bool, told: str, figures: Mapping[str, float | str] | None = None) -> Gate:
-    """Makes a gate's answer."""
-    return Gate(name=name, passed=bool(passed), told=told, figures=dict(figures or {}))

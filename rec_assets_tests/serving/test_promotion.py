@@ -18,7 +18,7 @@ from rec_assets.local.triton import Triton
 from rec_assets.serving import control
 from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.client import Client
-from rec_assets.serving.gates import GATES, gate, save_verdict
+from rec_assets.serving.gates import GATES, Gate, save_verdict
 from rec_assets.serving.graph_runner import load_stages, run
 from rec_assets.serving.model_config import ENSEMBLE, RECOMMENDER
 from rec_assets.serving.promotion import Live, choose, find_live, known_bundles, live_path, promote
@@ -44,7 +44,10 @@ def add(store: ArtifactStore, number: int, items: int = 50, failed: str = "", ju
         shutil.rmtree(draft.path)
         made = make_bundle(draft.path, seed=number, items=items, as_of=day)
     if judged:
-        gates = [gate(name, name != failed, "0.1 is below 0.2" if name == failed else "fine") for name in GATES]
+        gates = [
+            Gate(name=name, passed=name != failed, told="0.1 is below 0.2" if name == failed else "fine")
+            for name in GATES
+        ]
         save_verdict(store, made.bundle_id, gates)
     return Bundle.open(store.get("model_bundle" if items != 50 else "finetuned_bundle", day.isoformat()).path)
 
@@ -186,7 +189,7 @@ def break_tower(store: ArtifactStore, number: int) -> Bundle:
         for folder in parts.values():
             shutil.rmtree(folder)
     bundle = Bundle.open(store.get("finetuned_bundle", day.isoformat()).path)
-    save_verdict(store, bundle.bundle_id, [gate(name, True, "fine") for name in GATES])
+    save_verdict(store, bundle.bundle_id, [Gate(name=name, passed=True, told="fine") for name in GATES])
     return bundle
 
 
