@@ -68,7 +68,8 @@ def test_watching_goes_on_until_ctrl_c(tmp_path: Path) -> None:
 
 
 def test_help_lists_every_command_with_an_example(closed: Rec) -> None:
-    for command in ("up", "status", "recommend", "seen", "flush", "trending", "worker", "storefront"):
+    commands = ("recommend", "seen", "flush", "trending", "worker", "storefront", "bundles", "promote", "rollback")
+    for command in ("up", "status", *commands):
         assert command in closed("--help").output
         assert "Example: " in closed(command, "--help").output
 

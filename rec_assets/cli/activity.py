@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rec_assets.cli.console import load_settings, say
+from rec_assets.cli.console import load_settings, say, until_told_to_stop
 from rec_assets.cli.recommend import utc_time
 
 if TYPE_CHECKING:
@@ -79,8 +79,6 @@ def trending(
 def worker() -> None:
     """Apply what users do, as it is reported, until Ctrl-C; any number of workers may run."""
     import logging
-    import signal
-    import threading
 
     from rec_assets.quiet import quiet_deprecations
     from rec_assets.realtime.worker import Worker
@@ -88,9 +86,7 @@ def worker() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("feast").setLevel(logging.WARNING)  # it tells every minute that it looked at its registry
     quiet_deprecations()
-    stop = threading.Event()
-    for end in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(end, lambda *_: stop.set())
+    stop = until_told_to_stop()
     one = Worker(load_settings())
     say(f"Worker {one.name} applies what users do; Ctrl-C ends it.")
     one.run(stop)

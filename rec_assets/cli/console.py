@@ -1,6 +1,8 @@
 """How commands talk: errors without tracebacks, settings with their errors explained, tables of items."""
 
+import signal
 import sys
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +42,14 @@ def load_settings() -> "Settings":
     except ValidationError as error:
         problems = "; ".join(f"REC_{str(one['loc'][0]).upper()}={one['input']}: {one['msg']}" for one in error.errors())
         raise ActionableError(problems, "Correct or unset the environment variable.") from error
+
+
+def until_told_to_stop() -> threading.Event:
+    """Returns what Ctrl-C and SIGTERM set; also where whoever started this has SIGINT ignored, as scripts do."""
+    stop = threading.Event()
+    for end in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(end, lambda *_: stop.set())
+    return stop
 
 
 def say(line: str) -> None:
