@@ -1,8 +1,10 @@
-"""What Prometheus is told of the graph: how old the live bundle and the online features are, which partitions failed.
+"""What Prometheus is told of the graph and of the stream of events.
 
+How old the live bundle and the online features are, which partitions failed, and whether workers keep up.
 `python -m rec_assets.exporter` answers on port 9100. Requests and degraded answers are told by Triton itself.
 """
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
@@ -11,6 +13,8 @@ from prometheus_client import start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import REGISTRY, Collector
 
+from rec_assets.errors import ActionableError
+from rec_assets.realtime.stream import EventStream
 from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.promotion import LIVE_BUNDLE
 from rec_assets.settings import Settings, get_settings
@@ -20,6 +24,9 @@ PORT = 9100
 LIVE_AS_OF = "rec_live_bundle_as_of_timestamp_seconds"
 FEATURES = "rec_online_features_as_of_timestamp_seconds"
 FAILED = "rec_failed_partitions"
+WAITING, DEAD, WORKERS = "rec_events_waiting", "rec_events_dead", "rec_workers"
+
+logger = logging.getLogger(__name__)
 
 
 class GraphCollector(Collector):
@@ -53,6 +60,24 @@ class GraphCollector(Collector):
         return sum(one is not None and one.name == "FAILED" for one in (status or {}).values())
 
 
+class StreamCollector(Collector):
+    """Asks Valkey how the stream of events stands, anew for every scrape; while it is away there is nothing to tell."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._stream = EventStream.connect(settings)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yields the gauges."""
+        try:
+            state = self._stream.state()
+        except ActionableError as error:
+            logger.warning("%s", error)
+            return
+        yield GaugeMetricFamily(WAITING, "Events that no worker has applied yet", state.waiting + state.taken)
+        yield GaugeMetricFamily(DEAD, "Events that were given up, in events:dead", state.dead)
+        yield GaugeMetricFamily(WORKERS, "Workers that asked for events within the last seconds", state.workers)
+
+
 def _end(day: date) -> float:
     return datetime.combine(day + timedelta(days=1), datetime.min.time(), UTC).timestamp()
 
@@ -63,6 +88,7 @@ def main() -> None:
 
     with DagsterInstance.get() as instance:
         REGISTRY.register(GraphCollector(get_settings(), build_defs(), instance))
+        REGISTRY.register(StreamCollector(get_settings()))
         server, thread = start_http_server(PORT)
         try:
             thread.join()

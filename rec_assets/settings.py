@@ -90,8 +90,8 @@ class Settings(BaseSettings):
     triton_grpc_port: PositiveInt = Field(8001, description="Triton's gRPC port.")
     triton_metrics_port: PositiveInt = Field(8002, description="Where Triton's metrics are scraped.")
 
-    triton_backend: Literal["python", "onnxruntime"] = Field(
-        "python", description="What runs query_tower and dlrm_ranking; the laptop's server has no ONNX Runtime backend."
+    triton_backend: Literal["python", "onnxruntime", "tensorflow"] = Field(
+        "python", description="What runs query_tower and dlrm_ranking; the laptop's server has the Python backend only."
     )
     triton_control_key: str = Field(
         "", exclude=True, repr=False, description="What Triton and its agent ask of who changes models; a secret."
@@ -157,6 +157,11 @@ class Settings(BaseSettings):
         """Changes whenever the raw data would: the source with its location, days, sizes and seed."""
         parts = self.model_dump_json(include={n for n in type(self).model_fields if n.startswith(_SOURCE_FIELDS)})
         return hashlib.sha256(parts.encode()).hexdigest()[:8]
+
+    @property
+    def saved_models(self) -> bool:
+        """Whether models are exported as SavedModels beside ONNX: where Triton runs TensorFlow."""
+        return self.triton_backend == "tensorflow"
 
     @property
     def artifacts_dir(self) -> Path:

@@ -186,11 +186,12 @@ def finetuned_query_tower(
         model, loss = finetune_query_tower(full, parent.path, data, vectors, finetune_config(), seed)
         save_checkpoint(model, History(loss), out)
         lineage_of(parent).but(parent=parent.partition, codes=None).write(out)
+        difference = export_query_tower(model, full, out / TOWER, saved_model=settings.saved_models)
         return {
             "full_training": base,
             "goes_on_from": parent.partition,
             "loss": loss[-1] if loss else "no rows, nothing changed",
-            **write_difference(out, export_query_tower(model, full, out / TOWER)),
+            **write_difference(out, difference),
         }
 
     return publish(context, artifacts, write)
@@ -239,11 +240,12 @@ def finetuned_dlrm(
         lineage_of(parent).but(parent=parent.partition).write(out)
         asked = replace(full, items=data.items, log=data.log)
         example = retrieve(take(full.validation.columns, slice(0, 4)))
+        difference = export_ranker(model, asked, example, out / "model.onnx", saved_model=settings.saved_models)
         return {
             "full_training": base,
             "goes_on_from": parent.partition,
             "loss": loss[-1] if loss else "no lists, nothing changed",
-            **write_difference(out, export_ranker(model, asked, example, out / "model.onnx")),
+            **write_difference(out, difference),
         }
 
     return publish(context, artifacts, write)

@@ -86,7 +86,9 @@ def query_tower(
     def write(out: Path, _: str) -> dict[str, Any]:
         model = restore_two_tower(data, TwoTowerConfig(get_settings().valid_days), two_tower_model[day].path)
         lineage_of(two_tower_model[day]).write(out)
-        return write_difference(out, export_query_tower(model, data, out / TOWER))
+        return write_difference(
+            out, export_query_tower(model, data, out / TOWER, saved_model=get_settings().saved_models)
+        )
 
     return publish(context, artifacts, write)
 
@@ -180,7 +182,7 @@ def dlrm_model(
         save_checkpoint(model, history, out)
         lineage_of(two_tower_model[day]).write(out)
         example = retrieve(take(data.validation.columns, slice(0, 4)))
-        difference = export_ranker(model, data, example, out / "model.onnx")
+        difference = export_ranker(model, data, example, out / "model.onnx", saved_model=settings.saved_models)
         return {
             f"retrieval order {METRIC}": history.validation[0],
             f"ranked {METRIC}": history.best,

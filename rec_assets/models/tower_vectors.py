@@ -1,14 +1,16 @@
 """What the towers make of requests and of the catalogue: query and item vectors, and the retrieval they add up to."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
 import numpy.typing as npt
 
 from rec_assets.features.signals import DAY_SECONDS
+from rec_assets.models.export import export_model
 from rec_assets.models.item_index import ItemVectors, build_index, write_index
-from rec_assets.models.onnx_export import export_onnx
 from rec_assets.models.requests import batches, with_histories
 from rec_assets.models.rows import Arrays, ItemTable, as_columns, column_batches, take
 from rec_assets.models.towers import QUERY_FEATURES
@@ -53,11 +55,18 @@ def item_vectors(model: TwoTower, items: ItemTable, moment: int) -> ItemVectors:
     return ItemVectors(items.raw_ids[items.catalogue], np.concatenate(parts))
 
 
-def export_query_tower(model: TwoTower, data: TrainingSet, file: Path) -> float:
-    """Writes the query tower as ONNX; returns its largest difference from TensorFlow on validation requests."""
+def export_query_tower(model: TwoTower, data: TrainingSet, file: Path, *, saved_model: bool = False) -> float:
+    """Writes the query tower as ONNX, perhaps also as a SavedModel beside it.
+
+    Returns the largest difference of the ONNX model from TensorFlow on validation requests.
+    """
     known = with_histories(take(data.validation.columns, slice(0, 1024)), data.log)
     example = {name: known[name] for name in QUERY_FEATURES}
-    expected = export_onnx(lambda columns: model.query_embedding(dict(columns)), example, "query_embedding", file)
+
+    def query_embedding(columns: Mapping[str, Any]) -> Any:
+        return model.query_embedding(dict(columns))
+
+    expected = export_model(query_embedding, example, "query_embedding", file, saved_model=saved_model)
     found = OnnxModel(file, QUERY_FEATURES, EMBEDDING_DIM)(example)
     return float(np.abs(found - expected).max())
 

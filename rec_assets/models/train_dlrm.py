@@ -15,7 +15,7 @@ from rec_assets.models.checkpoints import restore_checkpoint
 from rec_assets.models.dlrm import Ranker
 from rec_assets.models.early_stopping import History, Report, fit_until_best
 from rec_assets.models.evaluation import among, score_lists
-from rec_assets.models.onnx_export import export_onnx
+from rec_assets.models.export import export_model
 from rec_assets.models.ranker_lists import RankerLists, ranker_arrivals
 from rec_assets.models.ranking_inputs import RANKER_FEATURES, in_batches, ranking_columns
 from rec_assets.models.reproducible import start_from
@@ -146,10 +146,12 @@ def scale_to_probabilities(model: Ranker, logits: npt.NDArray[Any], hits: npt.ND
         model.intercept.assign(fitted.intercept_[0])
 
 
-def export_ranker(model: Ranker, data: TrainingSet, candidates: Candidates, file: Path) -> float:
-    """Writes the ranker as ONNX with output `score`, a probability; returns the largest difference from TensorFlow."""
+def export_ranker(
+    model: Ranker, data: TrainingSet, candidates: Candidates, file: Path, *, saved_model: bool = False
+) -> float:
+    """Writes the ranker with output `score`, a probability, as `export_query_tower` writes the tower."""
     example = _example(data, candidates)
-    expected = export_onnx(lambda batch: tf.sigmoid(model(batch)), example, "score", file)
+    expected = export_model(lambda batch: tf.sigmoid(model(batch)), example, "score", file, saved_model=saved_model)
     return float(np.abs(OnnxModel(file, tuple(example), 1)(example) - expected).max())
 
 

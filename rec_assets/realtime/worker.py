@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import redis
 
@@ -27,6 +28,11 @@ UNABLE = ("NOGROUP", "OOM", "MISCONF", "READONLY", "LOADING", "NOREPLICAS", "unk
 logger = logging.getLogger(__name__)
 
 
+def alive_file(settings: Settings) -> Path:
+    """Returns what the workers of this home touch every second or so: one that hangs can be told by its age."""
+    return settings.home / "worker.alive"
+
+
 class Unfit(Exception):
     """Entries that were not applied, and not for want of a server."""
 
@@ -40,6 +46,8 @@ class Worker:
         self._idle_ms = idle_ms
         self._stream = EventStream.connect(settings)
         self._updates = Updates(settings, self._stream, self.name)
+        self._alive = alive_file(settings)
+        self._alive.parent.mkdir(parents=True, exist_ok=True)
         self._resumes = True
         self._claimed = self._tidied = 0.0
 
@@ -48,6 +56,7 @@ class Worker:
         away = False
         while not stop.is_set():
             try:
+                self._alive.touch()
                 self.round()
                 if away:
                     logger.warning("The stream is back")

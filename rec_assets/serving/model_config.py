@@ -1,14 +1,14 @@
 """Renders the Triton model repository from the serving graph: every config.pbtxt and model.py, as text."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
+from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.graph import BUNDLE_ID, REQUEST, RESPONSE, STAGES, WHOLE, StageSpec, Tensor, local_name, tensor
-from rec_assets.serving.onnx_config import make_native
+from rec_assets.serving.native_models import make_native
 from rec_assets.settings import Settings
 
 ENSEMBLE = "ensemble_model"
@@ -74,10 +74,10 @@ def model_source(spec: StageSpec) -> str:
     return _WHOLE_MODEL if spec == WHOLE else _MODEL.format(stage=spec.name)
 
 
-def member_config(spec: StageSpec, settings: Settings, instances: int, model: Path | None = None) -> str:
+def member_config(spec: StageSpec, settings: Settings, instances: int, native: Bundle | None = None) -> str:
     """Returns the `config.pbtxt` of one stage: all versions stay loaded, so that the ensembles can choose.
 
-    With `model`, an `.onnx` file, the stage is run by the ONNX Runtime backend instead of a `model.py`.
+    With `native`, the settings' backend runs the model of that bundle instead of a `model.py`.
     """
     config: Any = ModelConfig(name=spec.name, backend="python", max_batch_size=MAX_BATCH.get(spec.name, 0))
     if config.max_batch_size:
@@ -89,8 +89,8 @@ def member_config(spec: StageSpec, settings: Settings, instances: int, model: Pa
     group.kind, group.count = "KIND_CPU", instances
     for knob in KNOBS.get(spec.name, ()):
         config.parameters[knob.upper()].string_value = str(getattr(settings, knob)).lower()
-    if model is not None:
-        make_native(config, spec, model)
+    if native is not None:
+        make_native(config, spec, native, settings.triton_backend)
     return _text(config)
 
 

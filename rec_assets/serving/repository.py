@@ -14,7 +14,7 @@ from rec_assets.serving import model_config
 from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.graph import StageSpec
 from rec_assets.serving.model_config import TOPOLOGIES, VERSION_PARAMETER
-from rec_assets.serving.onnx_config import MODEL_FILE, NATIVE, narrowed
+from rec_assets.serving.native_models import narrowed, native_models
 from rec_assets.serving.triton import BUNDLE_FILE
 from rec_assets.settings import Settings, get_settings
 from rec_assets.storage import link, link_tree
@@ -53,12 +53,13 @@ def publish(
         instances: processes a model.
 
     Raises:
-        ActionableError: the version exists already.
+        ActionableError: the version exists already, or the bundle has nothing for that backend.
     """
     settings = settings or get_settings()
     version = version or max([_newest_ever(repository), *versions(repository, complete=False)]) + 1
     if version in versions(repository, complete=False):
         raise ActionableError(f"Version {version} is already in {repository}.", "Publish without naming a version.")
+    natives = native_models(bundle, settings.triton_backend)
     _keep(bundle, repository)
     _replace(repository / _NEWEST, str(max(version, _newest_ever(repository))))
     # Relative to the version's folder: the repository can be mounted elsewhere.
@@ -69,17 +70,17 @@ def publish(
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir(parents=True)
         (staged / BUNDLE_FILE).write_text(pointer)
-        native = None
-        if settings.triton_backend == "onnxruntime" and spec.name in NATIVE:
-            native = bundle.file(NATIVE[spec.name])
-            link(native, staged / MODEL_FILE)
+        native = natives.get(spec.name)
+        if native is not None:
+            (link_tree if native.is_dir() else link)(native, staged / native.name)
         else:
             (staged / "model.py").write_text(model_config.model_source(spec))
             # Compiled now: Triton would take the cache that the first load writes for a change, and load it all again.
             py_compile.compile(str(staged / "model.py"), doraise=True)
         model = repository / spec.name
         model.mkdir(exist_ok=True)
-        _replace(model / "config.pbtxt", model_config.member_config(spec, settings, instances, native))
+        config = model_config.member_config(spec, settings, instances, bundle if native else None)
+        _replace(model / "config.pbtxt", config)
         staged.rename(model / str(version))
     shutil.rmtree(repository / _STAGING)
     return version

@@ -1,10 +1,15 @@
 """The charts over combinations of values: they render, every manifest is strictly valid, and it says what it must."""
 
+import os
+import subprocess
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rec_assets.realtime.worker import alive_file
+from rec_assets.settings import Settings
 from rec_assets_tests.deploy.manifests import DEPLOY, Manifest, helm, problems_of, rendered
 
 CHARTS = ("triton", "services")
@@ -145,3 +150,22 @@ def test_a_scaler_owns_the_number_of_replicas_or_nobody_does(triton: list[Manife
     fixed = rendered("triton", {"autoscaling": {"kind": "none"}, "replicas": 3})
     assert of_kind(fixed, "Deployment")["spec"]["replicas"] == 3
     assert not {"HorizontalPodAutoscaler", "ScaledObject"} & {one["kind"] for one in fixed}
+
+
+def test_a_worker_that_hangs_is_restarted(tmp_path: Path) -> None:
+    (worker,) = (
+        one for one in rendered("services", {}) if one["metadata"]["name"] == "rec-worker" and "template" in one["spec"]
+    )
+    (container,) = worker["spec"]["template"]["spec"]["containers"]
+    home = next(one["value"] for one in container["env"] if one["name"] == "REC_HOME")
+    shell, option, script = container["livenessProbe"]["exec"]["command"]
+    sign = alive_file(Settings(home=tmp_path))
+
+    def probe() -> int:
+        return subprocess.run([shell, option, script.replace(home, str(tmp_path))], check=False).returncode
+
+    assert probe() == 1
+    sign.touch()
+    assert probe() == 0
+    os.utime(sign, (0, 0))
+    assert probe() == 1

@@ -9,15 +9,27 @@ from urllib.request import urlopen
 
 import dagster as dg
 import pytest
+import redis
 import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 
-from rec_assets.exporter import FAILED, FEATURES, LIVE_AS_OF, GraphCollector
+from rec_assets.exporter import (
+    DEAD,
+    FAILED,
+    FEATURES,
+    LIVE_AS_OF,
+    WAITING,
+    WORKERS,
+    GraphCollector,
+    StreamCollector,
+)
+from rec_assets.realtime.worker import Worker
 from rec_assets.serving.client import Client
 from rec_assets.serving.promotion import LIVE_BUNDLE
 from rec_assets.settings import Settings
 from rec_assets.storage import open_store
 from rec_assets_tests.deploy.manifests import DEPLOY, rendered
+from rec_assets_tests.servers import free_port
 from rec_assets_tests.serving.synthetic import make_bundle
 from rec_assets_tests.tools import require_tool
 
@@ -84,7 +96,7 @@ def test_every_metric_that_is_asked_for_is_made_by_someone(shop: Settings, tmp_p
     Client(shop).recommend(1)
     with urlopen(f"http://{shop.host}:{shop.triton_metrics_port}/metrics") as page:
         made = named_in(page.read().decode())
-    made |= {LIVE_AS_OF, FEATURES, FAILED}
+    made |= {LIVE_AS_OF, FEATURES, FAILED, WAITING, DEAD, WORKERS}
     made |= {rule["record"] for group in RULES["groups"] for rule in group["rules"] if "record" in rule}
     asked = {name for text in expressions() for name in named_in(text)}
     assert len(asked) > 8
@@ -124,6 +136,24 @@ def test_the_exporter_tells_ages_and_failed_partitions(tmp_path: Path) -> None:
     assert told['rec_failed_partitions{asset="sometimes"}'] == 1
     assert told[FEATURES] == 1741219200  # 2025-03-06, midnight
     assert told[LIVE_AS_OF] % 86400 == 0 and bundle.manifest.as_of.year == 2025
+
+
+def test_the_exporter_tells_what_waits_and_what_was_given_up(valkey: Settings, tmp_path: Path) -> None:
+    settings = valkey.model_copy(update={"home": tmp_path})
+    registry = CollectorRegistry()
+    registry.register(StreamCollector(settings))
+    assert samples(registry) == {WAITING: 0, DEAD: 0, WORKERS: 0}
+    Client(settings).record(1, [2, 3])
+    redis.Redis(settings.valkey_host or settings.host, settings.valkey_port, db=1).xadd("events", {"user_id": "nobody"})
+    assert samples(registry) == {WAITING: 3, DEAD: 0, WORKERS: 0}
+    Worker(settings).round()
+    assert samples(registry) == {WAITING: 0, DEAD: 1, WORKERS: 1}
+
+
+def test_of_a_stream_that_is_away_the_exporter_tells_nothing() -> None:
+    registry = CollectorRegistry()
+    registry.register(StreamCollector(Settings(valkey_port=free_port())))
+    assert samples(registry) == {}
 
 
 def samples(registry: CollectorRegistry) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Events reach what they change once, whatever happens to workers, servers and other events."""
 
+import os
 import random
 import re
 import threading
@@ -16,7 +17,7 @@ from rec_assets.realtime.events import EventError
 from rec_assets.realtime.history import History
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.trending import Trending
-from rec_assets.realtime.worker import Worker
+from rec_assets.realtime.worker import Worker, alive_file
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings
 from rec_assets_tests.realtime.conftest import MORNING
@@ -197,3 +198,22 @@ def test_without_valkey_the_client_says_what_to_do() -> None:
     for call in (lambda: away.record(3, [7]), lambda: away.flush(3), lambda: away.trending()):
         with pytest.raises(ActionableError, match="rec up"):
             call()
+
+
+def test_a_worker_shows_that_it_lives_while_valkey_is_away(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "new", valkey_port=free_port())
+    stop = threading.Event()
+    thread = threading.Thread(target=Worker(settings).run, args=(stop,))
+    thread.start()
+    try:
+        sign, deadline = alive_file(settings), time.monotonic() + 20
+        while not sign.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.utime(sign, (0, 0))
+        while sign.stat().st_mtime == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        stop.set()
+        thread.join()

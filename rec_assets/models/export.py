@@ -1,4 +1,4 @@
-"""Exports a Keras model to ONNX with named inputs, for a serving that knows no TensorFlow."""
+"""Exports a Keras model with named inputs: to ONNX, for a serving that knows no TensorFlow, and as a SavedModel."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,12 +11,13 @@ import tensorflow as tf
 import tf2onnx
 
 from rec_assets.models.rows import Arrays, as_columns
+from rec_assets.models.saved_model import write_saved_model
 
 OPSET = 17
 
 
-def export_onnx(
-    model: Callable[[Mapping[str, Any]], Any], example: Arrays, output: str, file: Path
+def export_model(
+    model: Callable[[Mapping[str, Any]], Any], example: Arrays, output: str, file: Path, *, saved_model: bool = False
 ) -> npt.NDArray[np.float32]:
     """Writes `file` and returns what the Keras model answers to `example`, for comparison.
 
@@ -25,6 +26,7 @@ def export_onnx(
         example: some rows ([n] or [n, d]) with every input the model reads, and no other.
         output: the name of the output.
         file: where to write.
+        saved_model: write a SavedModel beside it, too.
     """
     columns = as_columns(example)
     names = sorted(columns)
@@ -36,6 +38,8 @@ def export_onnx(
 
     exported, _ = tf2onnx.convert.from_function(forward, input_signature=signature, opset=OPSET)
     onnx.save(_canonical(exported), str(file))
+    if saved_model:
+        write_saved_model(forward.get_concrete_function(), output, file.with_suffix(".savedmodel"))
     return forward(*(tf.constant(columns[n]) for n in names))[output].numpy()
 
 
