@@ -4,6 +4,7 @@ User-level tensors hold one row a request. Candidate-level tensors are flat, one
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from rec_assets.features import history
@@ -35,6 +36,7 @@ class StageSpec:
     makes: tuple[str, ...]
 
 
+@cache  # asked for a hundred times a request
 def local_name(tensor: str) -> str:
     """Returns the name a stage uses for a tensor of the graph: `user/gender` → `gender`."""
     return tensor.rpartition("/")[2]

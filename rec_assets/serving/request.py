@@ -82,12 +82,12 @@ def column(name: str, values: npt.ArrayLike) -> Ids:
         array = array[:, 0]
     if array.ndim != 1:
         raise RequestError(f"{name} must have one value a user, not shape {list(array.shape)}")
-    if array.size and (array.min() < _INT32.min or array.max() > _INT32.max):
+    if array.dtype != np.int32 and array.size and (array.min() < _INT32.min or array.max() > _INT32.max):
         raise RequestError(f"{name} must fit 32 bits")
     if name == "timestamp" and (array < 0).any():
         raise RequestError("timestamp must not be negative")
     if name == "top_k" and ((array < 1) & (array != AS_CONFIGURED)).any():
         raise RequestError("top_k must be positive")
-    if name == "diversity" and not np.isin(array, (AS_CONFIGURED, 0, 1)).all():
+    if name == "diversity" and ((array < AS_CONFIGURED) | (array > 1)).any():
         raise RequestError("diversity must be 0 or 1")
-    return array.astype(np.int32)
+    return array.astype(np.int32, copy=False)
