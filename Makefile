@@ -7,7 +7,7 @@ export REC_SOURCE := $(or $(SOURCE),$(REC_SOURCE),retail)
 # uv does not read pip's settings; a folder of wheels given to pip serves it too.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: demo dev test lint lock bench help
+.PHONY: demo dev test lint lock bench scale help
 
 help: ## What there is to run.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -28,6 +28,10 @@ lint: $(VENV)/.ready ## Format, lint and types.
 
 bench: $(VENV)/.ready ## What a request costs on the running server, beside the reference's design.
 	$(RUN)/python -m benchmarks.request_latency
+
+scale: $(VENV)/.ready ## From raw rows to live at the size of the seed, 13 million rows, and what every asset took.
+	$(RUN)/python -m benchmarks.scale run 13000000
+	$(RUN)/python -m benchmarks.scale table
 
 lock: $(VENV)/bin/uv ## Resolves requirements/ anew from pyproject.toml.
 	$(VENV)/bin/uv pip compile --quiet --python $(RUN)/python --all-extras pyproject.toml --no-header --no-annotate \

@@ -12,6 +12,7 @@ from dagster import AssetExecutionContext, DataVersion, Failure, MaterializeResu
 from dagster._core.definitions.data_version import extract_data_version_from_entry
 
 from rec_assets.errors import ActionableError
+from rec_assets.peak_memory import forget_peak, peak_mb
 from rec_assets.resources import Artifacts
 from rec_assets.storage import UNPARTITIONED
 
@@ -32,6 +33,7 @@ def publish(context: AssetExecutionContext, artifacts: Artifacts, write: Write) 
     digests, unchanged = [], []
     for number, key in enumerate(keys, start=1):
         started, before = time.monotonic(), store.find(asset, key)
+        forget_peak()
         try:
             with store.publish(asset, key) as draft:
                 metadata = dict(write(draft.path, key))
@@ -44,6 +46,7 @@ def publish(context: AssetExecutionContext, artifacts: Artifacts, write: Write) 
             "digest": artifact.digest,
             "bytes": sum(f.stat().st_size for f in artifact.path.rglob("*") if f.is_file()),
             "seconds": round(time.monotonic() - started, 2),
+            "peak_memory_mb": peak_mb(),
         }
         context.add_asset_metadata(metadata, partition_key=None if key == UNPARTITIONED else key)
         if len(keys) > 1:

@@ -1,6 +1,7 @@
 """The one evaluation: every method's lists for the same users, on both tracks, and the verdict on them."""
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from rec_assets.models.baselines import Trial, baseline_lists
@@ -14,6 +15,7 @@ from rec_assets.sources.base import BestRanking
 
 RETRIEVAL, RANKED, BEST = "retrieval", "ranked", "best possible"
 CONTEXT = "popularity by context"
+BASELINE_USERS = 60_000  # the judged among them; ALS on one thread takes minutes for more
 
 
 def compare(
@@ -41,8 +43,9 @@ def compare(
     deep = deep_enough(users, history)
     found, retrieved = (models.retrieve(queries.columns, depth) for depth in (DEPTH, deep))
     ideal = None if best is None else best(users, queries.timestamps, queries.device_types, deep)
-    days = Trial(history, holdout_days, new_only=False, seed=seed).best_popularity_days()
-    in_context = context_popularity(history, queries.timestamps, queries.device_types, deep, days)
+    learned = rows_of_users(history, users, BASELINE_USERS, seed)
+    days = Trial(learned, holdout_days, new_only=False, seed=seed).best_popularity_days()
+    in_context = context_popularity(learned, queries.timestamps, queries.device_types, deep, days)
     tracks: dict[str, dict[str, Lists]] = {}
     ranked: dict[str, Ranked] = {}
     for track in (ALL, NEW):
@@ -50,7 +53,7 @@ def compare(
         candidates = first_unseen(retrieved, items, users, history, DEPTH) if new_only else found
         ranked[track] = models.rank(queries.columns, candidates)
         tracks[track] = {
-            **baseline_lists(history, users, DEPTH, new_only=new_only, holdout_days=holdout_days, seed=seed),
+            **baseline_lists(learned, users, DEPTH, new_only=new_only, holdout_days=holdout_days, seed=seed),
             RETRIEVAL: items.raw_ids[candidates.item_ids],
             RANKED: ranked[track].lists,
         }
@@ -60,3 +63,13 @@ def compare(
     hits = among(users, ranked[ALL].lists, queries.relevant)
     catalogue = np.asarray(items.raw_ids[items.catalogue])
     return judge(queries, history, catalogue, tracks), calibrate(ranked[ALL].scores, hits)
+
+
+def rows_of_users(rows: pl.DataFrame, user_ids: npt.NDArray[np.int32], most: int, seed: int) -> pl.DataFrame:
+    """Keeps the rows of some users and of others drawn beside them, so many users in all; the order stays."""
+    others = np.setdiff1d(rows["user_id"].unique().to_numpy(), user_ids)
+    room = most - len(user_ids)
+    if len(others) <= room:
+        return rows
+    drawn = np.random.default_rng(seed).choice(others, max(room, 0), replace=False)
+    return rows.filter(pl.col("user_id").is_in(pl.Series(np.concatenate([user_ids, drawn])).implode()))

@@ -77,9 +77,9 @@ def finetune_query_tower(
         The towers, and the loss of each epoch.
     """
     start_from(seed)
-    recipe = TwoTowerConfig(config.horizon_days)
-    model = restore_two_tower(base, recipe, checkpoint)
     rows = rows_of_towers(data.rows)
+    recipe = TwoTowerConfig(config.horizon_days, most_rows=len(rows[ASKED_BY]))
+    model = restore_two_tower(base, recipe, checkpoint)
     if not len(rows[ASKED_BY]):
         return model, []
     model.freeze_items(vectors, data.items.counts)

@@ -1,6 +1,7 @@
 """Full training of the two-tower model, its length set by validation recall and not by a number of epochs."""
 
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -37,12 +38,14 @@ POPULARITY_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 class TwoTowerConfig:
     """The recipe; `temperature` divides the logits, `horizon_days` is how far ahead rows are foreseen.
 
+    An epoch draws at most `most_rows`: with millions of rows, validation looks more than once at each pass.
     `pooling` of the history and whether the query tower reads the `context` are chosen by `benchmarks/ablation.py`.
     `repeats`: whether what a user chose before is a candidate anyway; validation then judges the search for the rest.
     """
 
     horizon_days: int
     batch_size: int = 1_024
+    most_rows: int = 500_000
     learning_rate: float = 1e-3
     temperature: float = 0.1
     uniform_negatives: int = 1_024
@@ -132,13 +135,14 @@ def train_two_tower(
 def learn_last_days(model: TwoTower, data: TrainingSet, config: TwoTowerConfig, epochs: int, seed: int) -> TrainingSet:
     """Goes on with the validation days, which have chosen and judged and are the freshest there are.
 
-    As many epochs as the training days had: tried on completejourney, it is worth as much as training anew on all days.
+    As often as the rows of the training days were seen: tried on completejourney, it is worth as much as training anew
+    on all days.
 
     Args:
         model: as `train_two_tower` left it.
         data: what it was trained from.
         config: the recipe.
-        epochs: how often these days are seen.
+        epochs: how many the training days had.
         seed: of negatives and order.
 
     Returns:
@@ -147,10 +151,12 @@ def learn_last_days(model: TwoTower, data: TrainingSet, config: TwoTowerConfig, 
     rows = rows_of_towers(data.last_rows)
     items = data.items.with_rows(data.last_rows["item_id"])
     if len(rows[ASKED_BY]):
+        share = min(1, config.most_rows / len(data.rows[ASKED_BY]))
+        recipe = replace(config, most_rows=ceil(share * len(rows[ASKED_BY])))
         model.count(items.counts)
         model.compile(optimizer=tf.keras.optimizers.legacy.Adam(config.learning_rate))
         for epoch in range(epochs):
-            model.fit(epoch_batches(rows, data.log, config, seed + config.max_epochs + epoch), verbose=0)
+            model.fit(epoch_batches(rows, data.log, recipe, seed + config.max_epochs + epoch), verbose=0)
         forget_untrained_items(model, items)
     return replace(data, items=items)
 
@@ -173,7 +179,10 @@ def rows_of_towers(rows: Arrays) -> Arrays:
 
 
 def epoch_batches(rows: Arrays, log: EventLog, config: TwoTowerConfig, seed: int) -> tf.data.Dataset:
-    """One epoch of rows, half of them foreseen from up to the horizon before."""
+    """One epoch of rows, drawn where there are too many, half of them foreseen from up to the horizon before."""
+    if len(rows[ASKED_BY]) > config.most_rows:
+        drawn = np.random.default_rng(seed).choice(len(rows[ASKED_BY]), config.most_rows, replace=False)
+        rows = take(rows, np.sort(drawn))
     asked_at = asked_earlier(rows, config.horizon_days * DAY_SECONDS, seed)
     return retrieval_batches(rows, asked_at, log, config.batch_size, seed)
 

@@ -1,0 +1,136 @@
+"""From raw rows to a live bundle at any size, and what every asset took of time and memory, as Dagster recorded it.
+
+    python -m benchmarks.scale run 1000000
+    python -m benchmarks.scale table
+
+Users, and rows a day, grow together; 13 million rows are 300,000 users. Each size has a home of its own below `.rec`.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.traffic import machine
+from rec_assets.local.dagster_home import prepare_dagster_home
+from rec_assets.settings import Settings, get_settings
+
+ROWS_A_USER = 13_000_000 / 300_000
+HOMES = Path(".rec") / "scale"
+SHORTEST_S = 1.0  # below it, growth is noise
+
+app = typer.Typer(add_completion=False, help=__doc__)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an asset took over all its partitions: seconds, and the most memory of the process meanwhile, MB."""
+
+    seconds: float
+    peak_mb: float
+
+
+def environment(rows: int, home: Path) -> dict[str, str]:
+    """Returns the settings of a shop that has so many rows in all its days."""
+    days = Settings().days
+    sizes = {"USERS": max(100, round(rows / ROWS_A_USER)), "INTERACTIONS_PER_DAY": max(1, rows // days)}
+    return {
+        "REC_SOURCE": "retail",
+        "REC_HOME": str(home),
+        **{f"REC_RETAIL_{name}": str(size) for name, size in sizes.items()},
+    }
+
+
+def costs(settings: Settings) -> dict[str, Cost]:
+    """Returns what each asset took, in the order they were made; the last materialization of a partition counts."""
+    prepare_dagster_home(settings)
+    found: dict[str, Cost] = {}
+    with DagsterInstance.get() as instance:
+        events = [
+            record
+            for key in instance.all_asset_keys()
+            for record in instance.fetch_materializations(key, limit=1_000).records
+        ]
+        latest: dict[tuple[str, str | None], Any] = {}
+        for record in sorted(events, key=lambda one: one.storage_id):
+            latest[record.asset_key.to_user_string(), record.partition_key] = record
+        for (asset, _), record in sorted(latest.items(), key=lambda one: one[1].storage_id):
+            metadata = record.asset_materialization.metadata
+            if "peak_memory_mb" in metadata:
+                before = found.get(asset, Cost(0, 0))
+                seconds, peak = float(metadata["seconds"].value), float(metadata["peak_memory_mb"].value)
+                found[asset] = Cost(before.seconds + seconds, max(before.peak_mb, peak))
+    return found
+
+
+def run_seconds(settings: Settings) -> float:
+    """Returns how long all runs took that succeeded, checks and promotion among them."""
+    prepare_dagster_home(settings)
+    with DagsterInstance.get() as instance:
+        records = instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.SUCCESS]))
+        return sum((one.end_time or 0) - (one.start_time or 0) for one in records)
+
+
+def exponent(sizes: Mapping[int, float]) -> float | None:
+    """Fits `value = c · rows ** exponent`; None where fewer than two values are worth it."""
+    if len(sizes) < 2 or min(sizes.values()) <= 0:
+        return None
+    rows, values = (np.log(np.array(list(part), np.float64)) for part in (sizes.keys(), sizes.values()))
+    return float(np.polyfit(rows, values, 1)[0])
+
+
+@app.command()
+def run(
+    rows: Annotated[int, typer.Argument(min=1_000, help="Interactions in all days together.")],
+    home: Annotated[Path | None, typer.Option(help="Where its state lives; .rec/scale/ROWS if left out.")] = None,
+) -> None:
+    """Runs `rec demo` at this size; again, it goes on where it was."""
+    where = home or HOMES / str(rows)
+    command = [str(Path(sys.executable).with_name("rec")), "demo"]
+    raise typer.Exit(subprocess.run(command, env={**os.environ, **environment(rows, where)}, check=False).returncode)
+
+
+@app.command()
+def table(homes: Annotated[Path, typer.Argument(help="The folder of the sizes' homes.")] = HOMES) -> None:
+    """Prints time and peak memory of every asset at every size that was run, and how they grow."""
+    sizes = sorted(int(folder.name) for folder in homes.glob("[0-9]*") if folder.name.isdigit())
+    homes_of = {rows: get_settings().model_copy(update={"home": homes / str(rows)}) for rows in sizes}
+    measured = {rows: costs(settings) for rows, settings in homes_of.items()}
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    if not sizes:
+        console.print(f"Nothing was run below {homes}: python -m benchmarks.scale run 1000000")
+        raise typer.Exit(1)
+    console.print(machine())
+    shown = Table("asset", *(f"{rows:,} rows" for rows in sizes), "time grows as", "memory as")
+    for asset in measured[sizes[-1]]:
+        own = {rows: found[asset] for rows, found in measured.items() if asset in found}
+        cells = [f"{own[rows].seconds:.1f} s, {own[rows].peak_mb:,.0f} MB" if rows in own else "" for rows in sizes]
+        seconds = exponent({rows: cost.seconds for rows, cost in own.items() if cost.seconds >= SHORTEST_S})
+        memory = exponent({rows: cost.peak_mb for rows, cost in own.items()})
+        shown.add_row(asset, *cells, *map(_power, (seconds, memory)))
+    totals = {rows: run_seconds(settings) for rows, settings in homes_of.items()}
+    peaks = {rows: max(cost.peak_mb for cost in found.values()) for rows, found in measured.items()}
+    shown.add_section()
+    shown.add_row(
+        "all, with checks and promotion",
+        *(f"{totals[rows] / 60:.1f} min, {peaks[rows]:,.0f} MB" for rows in sizes),
+        *map(_power, (exponent(totals), exponent(peaks))),
+    )
+    console.print(shown)
+
+
+def _power(fitted: float | None) -> str:
+    return "" if fitted is None else f"rows^{fitted:.2f}"
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,34 @@
+"""The table of costs: it grows as the runs did, and its figures are Dagster's."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.scale import costs, environment, exponent
+from rec_assets_tests.pipeline import Pipeline, settings_from
+
+
+@given(st.floats(0.1, 2), st.floats(0.01, 100))
+def test_a_power_of_the_rows_is_found_again(power: float, factor: float) -> None:
+    sizes = {rows: factor * rows**power for rows in (1_000, 4_000, 13_000)}
+    assert exponent(sizes) == pytest.approx(power)
+
+
+def test_one_size_says_nothing_of_growth() -> None:
+    assert exponent({1_000: 3.0}) is None
+
+
+def test_thirteen_million_rows_are_the_shop_of_the_seed(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    variables = environment(13_000_000, tmp_path)
+    with settings_from(variables) as settings:
+        assert settings.retail_users == 300_000
+        assert settings.days * settings.retail_interactions_per_day == pytest.approx(13_000_000, rel=1e-5)
+        assert settings.home == tmp_path
+
+
+@pytest.mark.slow
+def test_every_asset_of_a_run_has_its_time_and_memory(pipeline: Pipeline) -> None:
+    found = costs(pipeline.settings)
+    assert {"raw_interactions", "two_tower_model", "dlrm_model", "model_evaluation", "model_bundle"} <= set(found)
+    assert found["two_tower_model"].seconds > 1
+    assert all(50 < cost.peak_mb < 16_000 for cost in found.values())

@@ -1,0 +1,49 @@
+"""What is drawn where there is too much: judges, rows of an epoch, users that baselines learn from."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from rec_assets.features.history import EventLog
+from rec_assets.models import judges
+from rec_assets.models.comparison import rows_of_users
+from rec_assets.models.rows import ASKED_BY, CONTEXT_FEATURES, TIMESTAMP, USER_FEATURES, Arrays
+from rec_assets.models.train_two_tower import TwoTowerConfig, epoch_batches
+
+ROWS = 1_000
+
+
+def test_judges_are_a_share_of_the_users_until_there_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    users = np.repeat(np.arange(1_000, dtype=np.int32), 3)
+    share = judges.judging_users(users, 0.2, seed=1)
+    assert 150 < len(share) < 250
+    monkeypatch.setattr(judges, "MOST", 50)
+    fewer = judges.judging_users(users, 0.2, seed=1)
+    assert len(fewer) == 50 and set(fewer) < set(share) and (np.diff(fewer) > 0).all()
+    assert (judges.judging_users(users, 0.2, seed=1) == fewer).all()
+
+
+def rows_of_an_epoch(most_rows: int, seed: int) -> list[int]:
+    """Each row has an item of its own, so that the epoch says which were drawn."""
+    rows: Arrays = {name: np.zeros(ROWS, np.float32) for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
+    rows |= {ASKED_BY: np.arange(ROWS) % 40, TIMESTAMP: np.arange(ROWS) + 100_000, "item_id": np.arange(ROWS)}
+    log = EventLog.of(rows[ASKED_BY], rows[TIMESTAMP], rows["item_id"])
+    config = TwoTowerConfig(horizon_days=1, batch_size=50, most_rows=most_rows)
+    return [int(item) for _, chosen in epoch_batches(rows, log, config, seed) for item in chosen.numpy()]
+
+
+def test_an_epoch_is_all_rows_or_as_many_as_it_may_have_drawn_anew() -> None:
+    assert sorted(rows_of_an_epoch(ROWS, seed=1)) == list(range(ROWS))
+    drawn, others = rows_of_an_epoch(300, seed=1), rows_of_an_epoch(300, seed=2)
+    assert len(set(drawn)) == len(drawn) == 300
+    assert 50 < len(set(drawn) & set(others)) < 150
+    assert rows_of_an_epoch(300, seed=1) == drawn
+
+
+def test_baselines_learn_from_the_judged_and_from_others_up_to_so_many() -> None:
+    rows = pl.DataFrame({"user_id": [1, 2, 3, 4, 5, 1, 3], "item_id": [10, 11, 12, 13, 14, 15, 16]})
+    judged = np.array([3, 9], np.int32)
+    assert rows_of_users(rows, judged, 7, seed=0).equals(rows)
+    kept = rows_of_users(rows, judged, 4, seed=0)
+    assert kept["user_id"].n_unique() == 3 and kept.filter(user_id=3)["item_id"].to_list() == [12, 16]
+    assert rows_of_users(rows, judged, 1, seed=0)["user_id"].unique().to_list() == [3]
