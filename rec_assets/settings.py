@@ -90,6 +90,9 @@ class Settings(BaseSettings):
     triton_grpc_port: PositiveInt = Field(8001, description="Triton's gRPC port.")
     triton_metrics_port: PositiveInt = Field(8002, description="Where Triton's metrics are scraped.")
 
+    triton_instances: PositiveInt = Field(
+        2, description="Processes of the model behind recommender: one a core, at 0.2 GB each; they share the bundle."
+    )
     triton_backend: Literal["python", "onnxruntime", "tensorflow"] = Field(
         "python", description="What runs query_tower and dlrm_ranking; the laptop's server has the Python backend only."
     )

@@ -117,7 +117,7 @@ def _workflows(settings: Settings) -> Path:
 def _write(model: Path, version: int, spec: StageSpec, parts: dict[str, str], pointer: Path) -> None:
     target = model / str(version)
     target.mkdir(parents=True, exist_ok=True)
-    (model / "config.pbtxt").write_text(model_config.member_config(spec, Settings.model_construct(), instances=1))
+    (model / "config.pbtxt").write_text(model_config.member_config(spec, Settings.model_construct()))
     (target / "model.py").write_text(_MODEL.format(root=str(Path.cwd()), stage=spec.name))
     (target / _PARTS).write_text(json.dumps(parts))
     shutil.copy(pointer / BUNDLE_FILE, target / BUNDLE_FILE)

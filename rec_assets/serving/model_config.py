@@ -52,16 +52,15 @@ class TritonPythonModel(GraphModel):
 '''
 
 
-def render(settings: Settings, instances: int = 1) -> dict[str, str]:
+def render(settings: Settings) -> dict[str, str]:
     """Returns the model repository without a bundle: texts by path, such as `query_tower/1/model.py`.
 
     Args:
         settings: gives the deployment knobs.
-        instances: processes a model, each with its own copy of what it loads.
     """
     files = {}
     for spec in MEMBERS:
-        files[f"{spec.name}/config.pbtxt"] = member_config(spec, settings, instances)
+        files[f"{spec.name}/config.pbtxt"] = member_config(spec, settings)
         files[f"{spec.name}/1/model.py"] = model_source(spec)
     for name, steps in TOPOLOGIES.items():
         files[f"{name}/config.pbtxt"] = ensemble_config(name, 1, steps)
@@ -74,7 +73,7 @@ def model_source(spec: StageSpec) -> str:
     return _WHOLE_MODEL if spec == WHOLE else _MODEL.format(stage=spec.name)
 
 
-def member_config(spec: StageSpec, settings: Settings, instances: int, native: Bundle | None = None) -> str:
+def member_config(spec: StageSpec, settings: Settings, native: Bundle | None = None) -> str:
     """Returns the `config.pbtxt` of one stage: all versions stay loaded, so that the ensembles can choose.
 
     With `native`, the settings' backend runs the model of that bundle instead of a `model.py`.
@@ -86,7 +85,7 @@ def member_config(spec: StageSpec, settings: Settings, instances: int, native: B
     _add_tensors(config.output, [tensor(name) for name in spec.makes])
     config.version_policy.all.SetInParent()
     group = config.instance_group.add()
-    group.kind, group.count = "KIND_CPU", instances
+    group.kind, group.count = "KIND_CPU", settings.triton_instances if spec == WHOLE else 1
     for knob in KNOBS.get(spec.name, ()):
         config.parameters[knob.upper()].string_value = str(getattr(settings, knob)).lower()
     if native is not None:

@@ -49,5 +49,6 @@ class OnnxModel:
         rows = len(features[next(iter(self._dtypes))])
         if rows == 0:
             return np.empty((0, self._width), np.float32)
-        feed = {name: features[name].astype(dtype).reshape(rows, -1) for name, dtype in self._dtypes.items()}
+        columns = {name: features[name].astype(dtype, copy=False) for name, dtype in self._dtypes.items()}
+        feed = {name: column.reshape(rows, -1) for name, column in columns.items()}
         return self._session.run([self._output], feed)[0].reshape(rows, -1)

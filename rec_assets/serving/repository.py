@@ -37,7 +37,6 @@ def publish(
     version: int | None = None,
     *,
     settings: Settings | None = None,
-    instances: int = 1,
 ) -> int:
     """Adds a bundle as a new version of every model, beside the live one, which stays live; returns the version.
 
@@ -50,7 +49,6 @@ def publish(
             one whose folder is gone.
         settings: gives the deployment knobs of `model_config.KNOBS` and the backend of the two ONNX models; by default
             the process's settings.
-        instances: processes a model.
 
     Raises:
         ActionableError: the version exists already, or the bundle has nothing for that backend.
@@ -79,7 +77,7 @@ def publish(
             py_compile.compile(str(staged / "model.py"), doraise=True)
         model = repository / spec.name
         model.mkdir(exist_ok=True)
-        config = model_config.member_config(spec, settings, instances, bundle if native else None)
+        config = model_config.member_config(spec, settings, bundle if native else None)
         _replace(model / "config.pbtxt", config)
         staged.rename(model / str(version))
     shutil.rmtree(repository / _STAGING)
