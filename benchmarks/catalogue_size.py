@@ -26,10 +26,11 @@ from rec_assets.local.triton import Triton
 from rec_assets.models.item_index import DEPTH, ItemVectors, build_index, recall_against_exact, write_index
 from rec_assets.serving import repository
 from rec_assets.serving.bundle import PART_FILES, Bundle, write_bundle
+from rec_assets.serving.graph import WHOLE
 from rec_assets.serving.item_tables import mapped
 from rec_assets.serving.lineage import Lineage, codes_of
 from rec_assets.serving.lookups import FIRST_KNOWN
-from rec_assets.serving.model_config import RECOMMENDER, WHOLE
+from rec_assets.serving.model_config import RECOMMENDER
 from rec_assets.serving.stages.retrieval import VECTORS
 from rec_assets.settings import Settings, get_settings
 

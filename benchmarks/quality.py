@@ -27,15 +27,15 @@ def evaluation_of(day: str, settings: Settings) -> Artifact:
     store = open_store(settings)
     if store.find(ASSET, day) is None:
         # The graph reads its settings when it is imported, so only where it is run.
-        from dagster import DagsterInstance, materialize
+        from dagster import AssetsDefinition, DagsterInstance, materialize
 
         from rec_assets.definitions import defs
 
         store.get("dlrm_model", day)
         prepare_dagster_home(settings)
+        assets = [one for one in defs.assets or () if isinstance(one, AssetsDefinition)]
         with DagsterInstance.get() as instance:
-            given = {"instance": instance, "resources": defs.resources, "partition_key": day}
-            materialize([*(defs.assets or ())], selection=[ASSET], **given)
+            materialize(assets, selection=[ASSET], instance=instance, resources=defs.resources, partition_key=day)
     return store.get(ASSET, day)
 
 

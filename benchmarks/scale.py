@@ -56,13 +56,13 @@ def costs(settings: Settings) -> dict[str, Cost]:
     found: dict[str, Cost] = {}
     with DagsterInstance.get() as instance:
         events = [
-            record
+            (key.to_user_string(), record)
             for key in instance.all_asset_keys()
             for record in instance.fetch_materializations(key, limit=1_000).records
         ]
         latest: dict[tuple[str, str | None], Any] = {}
-        for record in sorted(events, key=lambda one: one.storage_id):
-            latest[record.asset_key.to_user_string(), record.partition_key] = record
+        for asset, record in sorted(events, key=lambda one: one[1].storage_id):
+            latest[asset, record.partition_key] = record
         for (asset, _), record in sorted(latest.items(), key=lambda one: one[1].storage_id):
             metadata = record.asset_materialization.metadata
             if "peak_memory_mb" in metadata:

@@ -1,15 +1,19 @@
 """The whole graph, materialized once for the session at a small size: servers of its own, artifacts in a bucket."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rec_assets.settings import Settings, get_settings
 from rec_assets.storage import Artifact, ArtifactStore, open_store
 from rec_assets_tests.s3 import BUCKET, S3
 from rec_assets_tests.servers import free_port
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance, ExecuteInProcessResult
 
 SMALL = {
     "REC_RETAIL_USERS": "800",
@@ -62,3 +66,27 @@ def settings_from(variables: dict[str, str]) -> Iterator[Settings]:
         os.environ.clear()
         os.environ.update(before)
         get_settings.cache_clear()
+
+
+def materialize(
+    selection: Sequence[str],
+    *,
+    instance: "DagsterInstance | None" = None,
+    partition_key: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    raise_on_error: bool = True,
+) -> "ExecuteInProcessResult":
+    """Makes some assets of the graph, under the settings that it was first imported with."""
+    import dagster
+
+    from rec_assets.definitions import defs
+
+    return dagster.materialize(
+        [one for one in defs.assets or () if isinstance(one, dagster.AssetsDefinition)],
+        instance=instance,
+        resources=defs.resources,
+        partition_key=partition_key,
+        raise_on_error=raise_on_error,
+        tags=tags,
+        selection=selection,
+    )

@@ -3,6 +3,7 @@ import re
 
 import polars as pl
 import pytest
+from dagster import MarkdownMetadataValue
 
 from rec_assets import plots
 
@@ -23,7 +24,7 @@ def png_of(markdown: str) -> bytes:
         plots.scatter([[0.0, 1.0], [1.0, 0.0]], [0, 1], "map"),
     ],
 )
-def test_a_plot_is_a_png_inside_markdown(plot: plots.MarkdownMetadataValue) -> None:
+def test_a_plot_is_a_png_inside_markdown(plot: MarkdownMetadataValue) -> None:
     assert png_of(plot.value).startswith(b"\x89PNG")
 
 

@@ -19,7 +19,7 @@ def test_the_day_that_is_over_is_requested_two_hours_after_midnight(pipeline: Pi
     start = pipeline.settings.start_date
     tick = datetime(start.year, start.month, start.day + 1, 2, tzinfo=UTC)
     with build_schedule_context(scheduled_execution_time=tick, repository_def=defs.get_repository_def()) as context:
-        (request,) = schedule.evaluate_tick(context).run_requests
+        (request,) = schedule.evaluate_tick(context).run_requests or ()
     assert request.partition_key == start.isoformat()
 
 
@@ -32,7 +32,7 @@ def test_a_full_training_is_requested_once_a_week_for_the_last_day(pipeline: Pip
     schedule = defs.get_schedule_def("full_training_schedule")
     assert schedule.cron_schedule == "0 5 * * 1"
     with build_schedule_context(repository_def=defs.get_repository_def()) as context:
-        (request,) = schedule.evaluate_tick(context).run_requests
+        (request,) = schedule.evaluate_tick(context).run_requests or ()
     assert request.partition_key == daily.get_last_partition_key()
 
 

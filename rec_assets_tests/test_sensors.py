@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -30,11 +31,11 @@ def verdict(failed: str = "") -> Verdict:
     ],
 )
 def test_a_new_bundle_is_promoted_waited_for_or_left_with_a_reason(
-    change: dict[str, object], promote: bool, wait: bool, reason: str
+    change: dict[str, Any], promote: bool, wait: bool, reason: str
 ) -> None:
     day = date(2025, 3, 15)
     facts = Facts("finetuned_bundle [2025-03-15]", "4f2a", "", day, verdict(), False, "ab12", date(2025, 3, 14))
-    decision = decide(replace(facts, **change))  # type: ignore[arg-type]
+    decision = decide(replace(facts, **change))
     assert (decision.promote, decision.wait) == (promote, wait)
     assert decision.reason.startswith("finetuned_bundle [2025-03-15]: ")
     assert reason in decision.reason

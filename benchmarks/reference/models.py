@@ -65,15 +65,15 @@ class ReferenceModel(StageModel):
         parts = {name: Path(folder) for name, folder in json.loads((version / _PARTS).read_text()).items()}
         bundle, stage = published_bundle(version), self.stage.removeprefix("reference_")
         if stage == name_of(_ITEMS, PER_REQUEST).removeprefix("reference_"):
-            return FeastItems(settings)  # type: ignore[return-value]
+            return FeastItems(settings)
         if stage == name_of(_ITEMS, CACHED).removeprefix("reference_"):
-            return CachedItems(bundle, settings)  # type: ignore[return-value]
+            return CachedItems(bundle, settings)
         if stage == "nvt_user_transform":
-            return UserWorkflow(parts["workflows"] / "user", bundle)  # type: ignore[return-value]
+            return UserWorkflow(parts["workflows"] / "user", bundle)
         if stage in _TRANSFORMS:
-            return Workflow(parts["workflows"] / stage.split("_")[1], stage)  # type: ignore[return-value]
+            return Workflow(parts["workflows"] / stage.split("_")[1], stage)
         output = {TOWER: "query_embedding", RANKER: "score"}[stage]
-        return TensorFlowModel(parts["saved_models"] / stage, output)  # type: ignore[return-value]
+        return TensorFlowModel(parts["saved_models"] / stage, output)
 
 
 @contextmanager

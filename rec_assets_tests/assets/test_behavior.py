@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from dagster import DagsterInstance, materialize
+from dagster import DagsterInstance
 
 from rec_assets.features import online
 from rec_assets.features.days import whole_day
@@ -19,7 +19,7 @@ from rec_assets.realtime.recent_items import RecentItems
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.valkey import connect
 from rec_assets.settings import Settings
-from rec_assets_tests.pipeline import Pipeline
+from rec_assets_tests.pipeline import Pipeline, materialize
 from rec_assets_tests.realtime.state import drain
 
 pytestmark = pytest.mark.slow
@@ -106,7 +106,6 @@ def test_a_day_of_which_only_the_log_remains_is_joined_as_its_raw_day_was(
 def test_what_was_recorded_online_joins_the_day_that_is_learned_from_and_without_it_the_bytes_are_the_same(
     pipeline: Pipeline,
 ) -> None:
-    from rec_assets.definitions import defs
     from rec_assets.pipeline import PARTITION_RANGE
 
     day, log = pipeline.settings.start_date, BehaviourLog.of(pipeline.settings, "test")
@@ -116,8 +115,7 @@ def test_what_was_recorded_online_joins_the_day_that_is_learned_from_and_without
         with DagsterInstance.get() as instance:
             # All days, as the pipeline made them: Dagster knows the days of a run by one version.
             tags = dict(zip(PARTITION_RANGE, (day.isoformat(), pipeline.day), strict=True))
-            given = {"instance": instance, "resources": defs.resources, "tags": tags}
-            assert materialize([*defs.assets], selection=assets, **given).success
+            assert materialize(assets, instance=instance, tags=tags).success
         return {asset: pipeline.artifact(asset, day.isoformat()).digest for asset in assets}
 
     before = build()

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pytest
 from dagster import DagsterInstance
@@ -79,7 +81,7 @@ def write_rows(store: ArtifactStore, asset: str, day: str, rows: pl.DataFrame) -
         rows.write_parquet(draft.path / "rows.parquet")
 
 
-def weights(store: ArtifactStore, asset: str, day: str) -> list[np.ndarray]:
+def weights(store: ArtifactStore, asset: str, day: str) -> list[npt.NDArray[Any]]:
     with np.load(store.get(asset, day) / "weights.npz") as arrays:
         return [arrays[name] for name in arrays.files]
 
@@ -197,7 +199,8 @@ def test_the_bundle_descends_from_the_one_before_and_answers(finetuned: Pipeline
         for asset, day in (("model_bundle", finetuned.day), ("finetuned_bundle", first), ("finetuned_bundle", second))
     )
     assert (one.manifest.parent, two.manifest.parent) == (full.bundle_id, one.bundle_id)
-    assert one.manifest.metrics["fine-tuned all"] > 0
+    measured = one.manifest.metrics["fine-tuned all"]
+    assert isinstance(measured, float) and measured > 0
     later = one.lookups.vocabularies["item_id"][full.lookups.size("item_id") - 3 :]
     answer = run(load_stages(two, finetuned.settings), {"user_id": np.array([1, -1], np.int32)})
     assert len(answer["ordered_ids"]) == 2 * finetuned.settings.ranking_topk
@@ -255,7 +258,7 @@ def test_every_day_is_promoted_without_a_hand_in_order_and_once(finetuned: Pipel
     with DagsterInstance.get() as instance:
         cursor = None
         for _ in range(8):
-            resources = {"artifacts": defs.resources["artifacts"]}  # type: ignore[index]
+            resources = {"artifacts": (defs.resources or {})["artifacts"]}
             with build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
                 tick = sensor.evaluate_tick(context)
             cursor = tick.cursor

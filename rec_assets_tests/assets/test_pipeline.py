@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from dagster import AssetKey, DagsterInstance, materialize
+from dagster import AssetKey, DagsterInstance
 
 from rec_assets.serving.bundle import Bundle
-from rec_assets.serving.client import Client
+from rec_assets.serving.client import Client, Device
 from rec_assets.serving.gates import find_verdict
 from rec_assets.serving.graph_runner import load_stages, run
 from rec_assets.serving.promotion import find_live
 from rec_assets.serving.repository import live_version, repository_path
-from rec_assets_tests.pipeline import Pipeline
+from rec_assets_tests.pipeline import Pipeline, materialize
 
 pytestmark = pytest.mark.slow
 
@@ -34,30 +34,20 @@ def test_what_is_fresh_is_not_rebuilt(pipeline: Pipeline) -> None:
 
 
 def test_rebuilding_a_day_that_did_not_change_leaves_everything_below_it_fresh(pipeline: Pipeline) -> None:
-    from rec_assets.definitions import defs
     from rec_assets.pipeline import materialize_stale
 
     before = pipeline.artifact("raw_items", "all").digest
     with DagsterInstance.get() as instance:
-        materialize([*defs.assets], instance=instance, resources=defs.resources, selection=["raw_items", "raw_users"])
+        materialize(["raw_items", "raw_users"], instance=instance)
     assert pipeline.artifact("raw_items", "all").digest == before
     assert materialize_stale(pipeline.settings) == 0
 
 
 def test_training_again_gives_the_same_model(pipeline: Pipeline) -> None:
-    from rec_assets.definitions import defs
-
     assets = ["nvt_workflows", "training_set", "two_tower_model", "item_embeddings", "faiss_index"]
     before = {asset: pipeline.artifact(asset).digest for asset in assets[1:]}
     with DagsterInstance.get() as instance:
-        result = materialize(
-            [*defs.assets],
-            instance=instance,
-            resources=defs.resources,
-            selection=assets,
-            partition_key=pipeline.day,
-        )
-    assert result.success
+        assert materialize(assets, instance=instance, partition_key=pipeline.day).success
     assert {asset: pipeline.artifact(asset).digest for asset in before} == before
 
 
@@ -129,12 +119,9 @@ def test_the_days_that_judge_are_learned_from_after_they_judged(pipeline: Pipeli
 
 
 def test_bundling_again_gives_the_same_bundle(pipeline: Pipeline) -> None:
-    from rec_assets.definitions import defs
-
     before = pipeline.artifact("model_bundle")
     with DagsterInstance.get() as instance:
-        given = {"instance": instance, "resources": defs.resources, "partition_key": pipeline.day}
-        assert materialize([*defs.assets], selection=["model_bundle"], **given).success
+        assert materialize(["model_bundle"], instance=instance, partition_key=pipeline.day).success
     assert pipeline.artifact("model_bundle") == before
 
 
@@ -148,13 +135,13 @@ def test_the_bundle_is_whole_and_says_where_it_comes_from(pipeline: Pipeline) ->
 @pytest.mark.parametrize("user", [1, 17, 400, -1, 10_000_000])
 @pytest.mark.parametrize(("device", "hour"), [("mobile", 20), ("desktop", 9), (None, 3)])
 def test_triton_answers_as_the_stages_do_in_one_process(
-    pipeline: Pipeline, user: int, device: str | None, hour: int
+    pipeline: Pipeline, user: int, device: Device | None, hour: int
 ) -> None:
     from rec_assets.serving.request import DEVICE_TYPES
 
     bundle = Bundle.open(pipeline.artifact("model_bundle").path)
     at = 1_742_000_000 // 86_400 * 86_400 + hour * 3600
-    answer = Client(pipeline.settings).recommend(user, device, at)  # type: ignore[arg-type]
+    answer = Client(pipeline.settings).recommend(user, device, at)
     request = {"user_id": [user], "device_type": [DEVICE_TYPES[device] if device else -1], "timestamp": [at]}
     alone = run(load_stages(bundle, pipeline.settings), {k: np.array(v, np.int32) for k, v in request.items()})
     assert answer.item_ids.tolist() == alone["ordered_ids"].tolist()
@@ -193,7 +180,6 @@ def test_a_bad_day_fails_with_the_reason_and_leaves_the_day_before_it_readable(
     pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from rec_assets.assets import raw
-    from rec_assets.definitions import defs
     from rec_assets.sources.files import FilesSource, export
     from rec_assets.sources.retail import RetailParameters, RetailSource
 
@@ -203,13 +189,7 @@ def test_a_bad_day_fails_with_the_reason_and_leaves_the_day_before_it_readable(
     pl.read_parquet(file).drop("device_type").write_parquet(file)
     monkeypatch.setattr(raw, "open_source", lambda settings: FilesSource(str(tmp_path), day))
     before = pipeline.artifact("raw_interactions", day.isoformat())
-    result = materialize(
-        [*defs.assets],
-        resources=defs.resources,
-        selection=["raw_interactions"],
-        partition_key=day.isoformat(),
-        raise_on_error=False,
-    )
+    result = materialize(["raw_interactions"], partition_key=day.isoformat(), raise_on_error=False)
     failure = next(event for event in result.all_events if event.is_step_failure)
     assert f"{file.name} has no column 'device_type'" in str(failure.event_specific_data)
     assert pipeline.artifact("raw_interactions", day.isoformat()) == before

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import polars as pl
 import pytest
 
@@ -28,7 +30,7 @@ def test_markdown_has_a_heading_and_a_line_a_method() -> None:
     assert len({line.count("|") for line in lines}) == 1
 
 
-def test_a_day_without_models_says_what_to_do(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_day_without_models_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ActionableError, match="dlrm_model has not been materialized"):
         evaluation_of("2025-03-14", Settings(home=tmp_path))
 

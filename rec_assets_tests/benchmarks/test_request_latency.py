@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def test_the_reference_differs_in_the_stages_that_it_does_by_other_means() -> No
     assert len(MEMBERS[PER_REQUEST]) == len(own)
 
 
-def test_without_a_trained_system_it_says_what_to_do(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_trained_system_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REC_HOME", str(tmp_path))
     get_settings.cache_clear()
     app = Typer()

@@ -1,5 +1,7 @@
 """The table of costs: it grows as the runs did, and its figures are Dagster's."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ def test_one_size_says_nothing_of_growth() -> None:
     assert exponent({1_000: 3.0}) is None
 
 
-def test_thirteen_million_rows_are_the_shop_of_the_seed(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_thirteen_million_rows_are_the_shop_of_the_seed(tmp_path: Path) -> None:
     variables = environment(13_000_000, tmp_path)
     with settings_from(variables) as settings:
         assert settings.retail_users == 300_000

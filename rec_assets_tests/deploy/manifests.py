@@ -50,7 +50,8 @@ def snake(given: Manifest) -> Manifest:
 
 def problems_of(manifests: Iterable[Manifest]) -> list[str]:
     """Returns what the strict schemas of Kubernetes and of the CRDs refuse, unknown fields included."""
-    known, custom = [], []
+    known: list[Manifest] = []
+    custom: list[Manifest] = []
     for one in manifests:
         (custom if one["apiVersion"] in CUSTOM else known).append(one)
     problems = []

@@ -13,7 +13,7 @@ from rec_assets.settings import Settings
 from rec_assets_tests.deploy.manifests import DEPLOY, Manifest, helm, problems_of, rendered
 
 CHARTS = ("triton", "services")
-COMBINATIONS = {
+COMBINATIONS: dict[str, list[Manifest]] = {
     "triton": [
         {
             "autoscaling": {"kind": kind},

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def run_pod_of_the_values() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def launched(s3_server: S3, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def launched(s3_server: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
     home = tmp_path_factory.mktemp("kubernetes")
     settings = {
         "REC_EXECUTOR": "k8s",

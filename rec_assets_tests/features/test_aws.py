@@ -27,7 +27,7 @@ def test_what_one_machine_registers_another_reads(s3: S3, valkey: Settings, tmp_
     here = valkey.model_copy(update={"feast_registry": REGISTRY, "home": tmp_path / "here"})
     there = here.model_copy(update={"home": tmp_path / "there"})
     online.apply(here, *write_features(tmp_path, DAY))
-    online.materialize(here, DAY - timedelta(seconds=1), DAY, [online.ITEM_VIEW])
+    online.materialize(here, DAY - timedelta(seconds=1), DAY, [ITEM_VIEW])
     assert online.read_items(online.open_store(there), np.array([3, 7])).known.tolist() == [True, False]
     assert not (tmp_path / "there").exists()
 

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -7,10 +8,11 @@ from rec_assets.features.days import whole_day
 
 SCHEMA = {"user_id": pl.Int32, "item_id": pl.Int32, "device_type": pl.Int32, "timestamp": pl.Int64}
 Row = tuple[int, int, int, int]
+WriteDay = Callable[[list[Row], list[Row]], tuple[Path, Path]]
 
 
 @pytest.fixture
-def day(tmp_path: Path):
+def day(tmp_path: Path) -> WriteDay:
     def write(raw: list[Row], updates: list[Row]) -> tuple[Path, Path]:
         files = tmp_path / "raw.parquet", tmp_path / "updates.parquet"
         for file, rows in zip(files, (raw, updates), strict=True):
@@ -20,21 +22,21 @@ def day(tmp_path: Path):
     return write
 
 
-def test_without_updates_a_day_is_its_raw_file(day) -> None:
+def test_without_updates_a_day_is_its_raw_file(day: WriteDay) -> None:
     raw, updates = day([(1, 10, 0, 50), (2, 10, 1, 40)], [])
     assert whole_day(raw, updates).collect().equals(pl.read_parquet(raw))
 
 
-def test_what_the_raw_day_lacks_joins_it_in_its_place(day) -> None:
+def test_what_the_raw_day_lacks_joins_it_in_its_place(day: WriteDay) -> None:
     rows = whole_day(*day([(1, 10, 0, 50), (2, 10, 1, 40)], [(3, 11, -1, 45), (1, 10, 2, 51)])).collect()
     assert rows.rows() == [(2, 10, 1, 40), (3, 11, -1, 45), (1, 10, 0, 50), (1, 10, 2, 51)]
     assert dict(rows.schema) == SCHEMA
 
 
-def test_what_both_know_is_there_once_as_the_raw_day_tells_it(day) -> None:
+def test_what_both_know_is_there_once_as_the_raw_day_tells_it(day: WriteDay) -> None:
     rows = whole_day(*day([(1, 10, 0, 50)], [(1, 10, 2, 50), (1, 10, 2, 60)])).collect()
     assert rows.rows() == [(1, 10, 0, 50), (1, 10, 2, 60)]
 
 
-def test_an_empty_raw_day_is_what_was_recorded(day) -> None:
+def test_an_empty_raw_day_is_what_was_recorded(day: WriteDay) -> None:
     assert whole_day(*day([], [(1, 10, 2, 50)])).collect().rows() == [(1, 10, 2, 50)]

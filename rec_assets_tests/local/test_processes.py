@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -16,7 +17,7 @@ STUBBORN = "trap '' TERM; sleep 60 & echo ready; while true; do sleep 0.1; done"
 
 
 @pytest.fixture
-def sleeper(tmp_path: Path):
+def sleeper(tmp_path: Path) -> Iterator[BackgroundProcess]:
     process = BackgroundProcess("sleeper", tmp_path)
     process.spawn(["/bin/sleep", "60"], os.environ, {"REC_PORT": 1})
     yield process

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 import psutil
 import pytest
@@ -18,6 +19,7 @@ from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
 
 NOON = 1_741_608_000
+T = TypeVar("T")
 
 
 def stub(settings: Settings, model: str) -> psutil.Process:
@@ -27,7 +29,7 @@ def stub(settings: Settings, model: str) -> psutil.Process:
     return next(child for child in alive if any(model in word for word in child.cmdline()))
 
 
-def until(answer: Callable[[], object], seconds: float = 60) -> object:
+def until(answer: Callable[[], T], seconds: float = 60) -> T:
     """Returns the first answer that is no error; raises the last error after some seconds."""
     deadline = time.monotonic() + seconds
     while True:
@@ -50,7 +52,7 @@ def test_a_killed_process_comes_back_without_a_restart_of_the_server(
         os.kill(stub(shop, model).pid, signal.SIGKILL)
         after = until(lambda: client.recommend(7, "mobile", NOON))
         until(lambda: control.probe(shop))
-    assert list(after) == list(before)  # type: ignore[call-overload]
+    assert list(after) == list(before)
     assert status(shop)[1].pid == server
     assert f"loaded again: {model}" in caplog.text
 

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import polars as pl
 import pytest
@@ -5,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rec_assets.models.baselines import POPULARITY_DAYS, Trial, baseline_lists
-from rec_assets.models.baselines_log import Log, best_columns
+from rec_assets.models.baselines_log import Log, Scores, best_columns
 from rec_assets.models.baselines_scores import AlsSetting, als, first_then, item_knn, popularity, repeat
 
 DAY = 86_400
@@ -57,14 +59,14 @@ def test_what_was_bought_often_and_lately_is_repeated_first_then_the_popular() -
 
 
 @pytest.mark.parametrize("learn", [lambda log: item_knn(log, 0.0), lambda log: als(log, AlsSetting(3, 0.1), 0)])
-def test_collaborative_baselines_find_the_one_that_is_missing_from_a_taste(learn) -> None:  # type: ignore[no-untyped-def]
+def test_collaborative_baselines_find_the_one_that_is_missing_from_a_taste(learn: Callable[[Log], Scores]) -> None:
     log = Log.of(TASTES, 30)
     found = log.lists(learn(log), users(1, 2, 7, 8), 1, new_only=True)
     assert found.ravel().tolist() == [10, 11, 22, 23]
 
 
 @pytest.mark.parametrize("learn", [lambda log: item_knn(log, 5.0), lambda log: als(log, AlsSetting(3, 0.1), 0)])
-def test_a_stranger_is_recommended_what_is_popular(learn) -> None:  # type: ignore[no-untyped-def]
+def test_a_stranger_is_recommended_what_is_popular(learn: Callable[[Log], Scores]) -> None:
     log = Log.of(TASTES.vstack(rows(*((user, 99, 1) for user in range(1, 9)))), 30)
     assert log.lists(learn(log), users(999), 8).tolist() == [log.item_ids[:8].tolist()]
     assert log.item_ids[0] == 99

@@ -58,7 +58,7 @@ def test_one_read_for_many_users_gives_each_his_own_padded(
     client.flushdb()
     add_all(client, interactions)
     items, times = RecentItems(client).histories(np.array(users, np.int32))
-    assert (items.dtype, times.dtype) == (np.int32, np.int64)
+    assert (items.dtype, times.dtype) == (np.dtype(np.int32), np.dtype(np.int64))
     assert items.shape == times.shape == (len(users), LENGTH)
     for user, mine, at in zip(users, items.tolist(), times.tolist(), strict=True):
         history = newest_first(interactions, user)

@@ -9,6 +9,7 @@ import pytest
 
 from rec_assets.errors import ActionableError
 from rec_assets.features import online
+from rec_assets.features.views import ITEM_VIEW
 from rec_assets.realtime.seen_items import SeenItems
 from rec_assets.realtime.valkey import connect, connect_for_requests, explained
 from rec_assets.settings import Settings
@@ -30,7 +31,7 @@ def test_seen_items_are_written_and_read_by_tls(tls: Settings) -> None:
 
 def test_features_are_materialized_and_read_by_tls(tls: Settings, tmp_path: Path) -> None:
     online.apply(tls, *write_features(tmp_path, DAY))
-    online.materialize(tls, DAY - timedelta(seconds=1), DAY, [online.ITEM_VIEW])
+    online.materialize(tls, DAY - timedelta(seconds=1), DAY, [ITEM_VIEW])
     items = online.read_items(online.open_store(tls), np.array([3, 6, 7]))
     assert items.known.tolist() == [True, True, False]
 

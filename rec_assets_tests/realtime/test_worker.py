@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -47,7 +48,7 @@ def test_what_is_no_event_is_put_aside_with_the_reason_and_the_others_get_throug
 ) -> None:
     client = redis.Redis(store.host, store.valkey_port, db=1)
     Client(store).record(3, [7], MORNING)
-    client.xadd("events", fields)  # type: ignore[arg-type]
+    client.xadd("events", fields)
     Client(store).record(3, [8], MORNING)
     drain(store)
     assert seen(store, 3, [7, 8]) == [7, 8]
@@ -58,10 +59,10 @@ def test_what_is_no_event_is_put_aside_with_the_reason_and_the_others_get_throug
 def test_what_cannot_be_applied_for_a_moment_is_not_given_up(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, failures = online.write_users, iter([ValueError("half a registry")] * 2)
 
-    def stumble(*words: object) -> None:
+    def stumble(*words: Any) -> None:
         for error in failures:
             raise error
-        whole(*words)  # type: ignore[arg-type]
+        whole(*words)
 
     monkeypatch.setattr(online, "write_users", stumble)
     Client(store).record(3, [7], MORNING)
@@ -83,9 +84,10 @@ def test_an_event_that_cannot_be_applied_is_put_aside_and_the_others_get_through
 @pytest.mark.parametrize(
     "words", [{"user_id": -1}, {"user_id": "<b>"}, {"item_ids": [2**40]}, {"at": 0}, {"kind": "licked"}]
 )
-def test_a_client_refuses_what_is_no_event(store: Settings, words: dict[str, object]) -> None:
+def test_a_client_refuses_what_is_no_event(store: Settings, words: dict[str, Any]) -> None:
+    right: dict[str, Any] = {"user_id": 3, "item_ids": [7], "at": MORNING}
     with pytest.raises(EventError, match=r"^\w+: "):
-        Client(store).record(**{"user_id": 3, "item_ids": [7], "at": MORNING} | words)  # type: ignore[arg-type]
+        Client(store).record(**right | words)
     assert backlog(store) == 0
 
 
@@ -161,19 +163,20 @@ def test_two_workers_share_the_events_and_the_end_is_that_of_one(store: Settings
 def test_of_two_workers_that_write_one_user_at_once_none_leaves_what_the_other_made_stale(
     store: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client, whole, writes = Client(store), online.write_users, []
+    client, whole = Client(store), online.write_users
+    writes: list[tuple[Any, ...]] = []
 
-    def interleaved(*words: object) -> None:
+    def interleaved(*words: Any) -> None:
         writes.append(words)
         if len(writes) == 1:  # the other learns more meanwhile, writes after this one, and is refused: it is no newer
             client.record(3, [8, 13], MORNING - 10)
             drain(store, "other")
         elif len(writes) == 2:
             whole(*writes[0])
-            whole(*words)  # type: ignore[arg-type]
+            whole(*words)
             assert top_category(store, 3) == 2
         else:
-            whole(*words)  # type: ignore[arg-type]
+            whole(*words)
 
     monkeypatch.setattr(online, "write_users", interleaved)
     client.record(3, [7], MORNING)

@@ -1,6 +1,7 @@
 import shutil
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,11 +11,11 @@ from rec_assets.serving.lineage import Lineage
 from rec_assets_tests.serving.synthetic import AS_OF, make_bundle
 
 
-def write_again(bundle: Bundle, target: Path, parts: dict[str, Path] | None = None, **changes: object) -> Manifest:
-    facts = {"as_of": AS_OF, "parent": None, "metrics": {}, "config": ServingConfig(), "source": "retail"}
-    facts |= {"made_from": {}} | changes
+def write_again(bundle: Bundle, target: Path, parts: dict[str, Path] | None = None, **changes: Any) -> Manifest:
+    facts: dict[str, Any] = {"as_of": AS_OF, "parent": None, "metrics": {}, "config": ServingConfig()}
+    facts |= {"source": "retail", "made_from": {}} | changes
     parts = parts or {part: bundle.path / part for part in PART_FILES}
-    return write_bundle(target, parts, **facts)  # type: ignore[arg-type]
+    return write_bundle(target, parts, **facts)
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_equal_content_has_an_equal_id_wherever_it_lies(tiny_bundle: Bundle, tmp
     "change", [{"as_of": date(2025, 3, 15)}, {"config": ServingConfig(ranking_topk=7)}, {"source": "files"}]
 )
 def test_another_day_config_or_source_has_another_id(
-    tiny_bundle: Bundle, tmp_path: Path, change: dict[str, object]
+    tiny_bundle: Bundle, tmp_path: Path, change: dict[str, Any]
 ) -> None:
     assert write_again(tiny_bundle, tmp_path / "other", **change).bundle_id != tiny_bundle.bundle_id
 
@@ -77,13 +78,13 @@ def test_a_folder_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
 
 def test_no_bundle_is_written_without_all_parts(tiny_bundle: Bundle, tmp_path: Path) -> None:
     parts = {part: tiny_bundle.path / part for part in PART_FILES if part != "dlrm"}
-    facts = {"as_of": AS_OF, "parent": None, "metrics": {}, "config": ServingConfig(), "source": "retail"}
-    facts |= {"made_from": {}}
+    facts: dict[str, Any] = {"as_of": AS_OF, "parent": None, "metrics": {}, "config": ServingConfig()}
+    facts |= {"source": "retail", "made_from": {}}
     with pytest.raises(ActionableError, match=r"needs dlrm/model\.onnx"):
-        write_bundle(tmp_path / "new", parts, **facts)  # type: ignore[arg-type]
+        write_bundle(tmp_path / "new", parts, **facts)
     assert not (tmp_path / "new").exists()
     with pytest.raises(ActionableError, match=r"needs dlrm/model\.onnx"):
-        write_bundle(tmp_path / "new", parts | {"dlrm": tmp_path}, **facts)  # type: ignore[arg-type]
+        write_bundle(tmp_path / "new", parts | {"dlrm": tmp_path}, **facts)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_histories_come_whole_the_best_of_what_was_found_fills_up_and_each_is_th
     found_ids, own_ids = (np.array(rows, np.int32) for rows in (found, own))
     found_scores, own_scores = (np.take_along_axis(scores, ids, axis=1) for ids in (found_ids, own_ids))
     ids, merged = with_history(found_ids, found_scores, own_ids, own_scores, depth)
-    assert (ids.dtype, merged.dtype) == (np.int32, np.float32)
+    assert (ids.dtype, merged.dtype) == (np.dtype(np.int32), np.dtype(np.float32))
     for row, mine in enumerate(ids.tolist()):
         score = dict(enumerate(scores[row].tolist()))
         assert mine == expected(found[row], own[row], score, depth)

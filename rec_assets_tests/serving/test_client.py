@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from rec_assets.errors import ActionableError
 from rec_assets.local.triton import Triton
 from rec_assets.serving import control
 from rec_assets.serving.bundle import Bundle
-from rec_assets.serving.client import Client
+from rec_assets.serving.client import Client, Device
 from rec_assets.serving.graph_runner import load_stages, run
 from rec_assets.serving.repository import publish, repository_path
 from rec_assets.serving.request import RequestError
@@ -46,9 +47,9 @@ def test_a_triton_that_is_away_is_named_with_what_to_do() -> None:
         ({"k": 0}, "k must be positive"),
     ],
 )
-def test_a_bad_argument_is_refused_before_the_server_is_asked(arguments: dict[str, object], complaint: str) -> None:
+def test_a_bad_argument_is_refused_before_the_server_is_asked(arguments: dict[str, Any], complaint: str) -> None:
     with pytest.raises(RequestError, match=complaint):
-        Client(Settings(triton_grpc_port=free_port())).recommend(**{"user_id": 5} | arguments)  # type: ignore[arg-type]
+        Client(Settings(triton_grpc_port=free_port())).recommend(**{"user_id": 5} | arguments)
 
 
 @pytest.mark.slow
@@ -59,9 +60,9 @@ def test_a_client_gets_what_the_graph_answers_in_one_process(triton: Settings, t
 
     control.go_live(triton, publish(tiny_bundle, repository_path(triton), settings=triton))
     stages = load_stages(tiny_bundle, triton)
-    for user, device in ((5, "mobile"), (7, 2), (9999, None)):
+    asked: list[tuple[int, int | Device | None, int]] = [(5, "mobile", 0), (7, 2, 2), (9999, None, -1)]
+    for user, device, code in asked:
         answer = client.recommend(user, device, NOON)
-        code = {"mobile": 0, None: -1}.get(device, device)
         expected = run(stages, {"user_id": [user], "device_type": [code], "timestamp": [int(NOON.timestamp())]})
         np.testing.assert_array_equal(answer.item_ids, expected["ordered_ids"])
         np.testing.assert_allclose(answer.scores, expected["ordered_scores"], rtol=1e-5)

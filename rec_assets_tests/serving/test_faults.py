@@ -152,8 +152,13 @@ def test_a_changed_item_is_in_the_answers_within_seconds_and_none_is_lost(
 ) -> None:
     before = settled(client, filled)
     write_items(filled, shop_bundle, tmp_path, pl.lit(0.01))
-    lists = []
-    until(lambda: lists.append(ask(client)) or lists[-1] != before)  # type: ignore[func-returns-value]
+    lists: list[List] = []
+
+    def changed() -> bool:
+        lists.append(ask(client))
+        return lists[-1] != before
+
+    until(changed)
     assert all(len(one) == 10 for one in lists)
     assert all(one == before for one in lists[:-1])
     assert ask(client) == lists[-1]

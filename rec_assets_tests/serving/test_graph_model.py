@@ -25,4 +25,4 @@ def test_a_request_gets_its_own_users_lists_padded_to_the_longest_of_them(
     assert cut["ordered_ids"].tolist() == [one + [-1] * (longest - len(one)) for one in mine]
     np.testing.assert_allclose(cut["ordered_scores"], np.maximum(cut["ordered_ids"], 0) / 100, rtol=1e-6)
     assert cut["bundle_id"].tolist() == [[b"4f2a"]] * len(mine)
-    assert (cut["ordered_ids"].dtype, cut["ordered_scores"].dtype) == (np.int32, np.float32)
+    assert [cut[name].dtype for name in ("ordered_ids", "ordered_scores")] == [np.int32, np.float32]

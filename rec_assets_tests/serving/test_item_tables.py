@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from rec_assets.serving.item_tables import mapped
+from rec_assets.serving.stages.base import Arrays
 
 TABLES = arrays(
     st.sampled_from([np.int32, np.int64, np.float32, np.float64]), array_shapes(min_dims=0, max_dims=3, min_side=0)
@@ -15,7 +16,7 @@ TABLES = arrays(
 
 @given(st.dictionaries(st.sampled_from("abcdef"), TABLES, max_size=4), st.booleans())
 def test_a_mapped_archive_holds_what_numpy_reads(
-    tmp_path_factory: pytest.TempPathFactory, tables: dict[str, np.ndarray], compressed: bool
+    tmp_path_factory: pytest.TempPathFactory, tables: Arrays, compressed: bool
 ) -> None:
     file = tmp_path_factory.mktemp("tables") / "tables.npz"
     (np.savez_compressed if compressed else np.savez)(file, **tables)

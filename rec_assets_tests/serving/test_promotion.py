@@ -103,7 +103,7 @@ def test_under_load_every_answer_is_of_exactly_one_bundle_and_none_fails(
             done.wait(0.02)  # leaves the processor to the server, which has models to load
         return asked
 
-    wanted = [two, "previous", two, full, "previous", full, four, "previous", four, "previous"]
+    wanted: list[Bundle | str] = [two, "previous", two, full, "previous", full, four, "previous", four, "previous"]
     promote(store, promoted, one.bundle_id, silent)
     with ThreadPoolExecutor(4) as threads:
         asking = [threads.submit(user, number) for number in range(4)]
@@ -184,8 +184,16 @@ def break_tower(store: ArtifactStore, number: int) -> Bundle:
     with store.publish("finetuned_bundle", day.isoformat()) as draft:
         parts = {part: shutil.copytree(made.path / part, draft.path / ".." / f".{part}") for part in PART_FILES}
         (parts["query_tower"] / "model.onnx").write_bytes(b"no model")
-        facts = {"parent": None, "metrics": {}, "config": made.manifest.config, "source": "retail", "made_from": {}}
-        write_bundle(draft.path, parts, as_of=day, **facts)
+        write_bundle(
+            draft.path,
+            parts,
+            as_of=day,
+            parent=None,
+            metrics={},
+            config=made.manifest.config,
+            source="retail",
+            made_from={},
+        )
         for folder in parts.values():
             shutil.rmtree(folder)
     bundle = Bundle.open(store.get("finetuned_bundle", day.isoformat()).path)

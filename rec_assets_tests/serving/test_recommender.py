@@ -17,6 +17,7 @@ from rec_assets.serving.client import Client, Recommendations
 from rec_assets.serving.graph_runner import load_stages, run
 from rec_assets.serving.model_config import ENSEMBLE, RECOMMENDER, TOPOLOGIES, shape_of_one
 from rec_assets.serving.request import RequestError
+from rec_assets.serving.stages.base import Arrays
 from rec_assets.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -55,7 +56,7 @@ def draw(rng: np.random.Generator) -> Request:
     return request
 
 
-def infer(settings: Settings, model: str, inputs: dict[str, npt.NDArray[np.generic]]) -> grpc.InferResult:
+def infer(settings: Settings, model: str, inputs: Arrays) -> grpc.InferResult:
     """Asks for what may be no request at all."""
     dtypes = {np.dtype(np.int32): "INT32", np.dtype(np.int64): "INT64", np.dtype(np.float32): "FP32"}
     tensors = []
@@ -144,7 +145,7 @@ def ints(*values: int) -> npt.NDArray[np.int32]:
     return np.array(values, np.int32)
 
 
-BAD = {
+BAD: dict[str, tuple[Arrays, str]] = {
     "no user": ({"device_type": ints(1)}, "user_id is required"),
     "a number with a fraction": ({"user_id": np.array([1.5], np.float32)}, "data-type is 'FP32'"),
     "not a number": ({"user_id": np.array([np.nan], np.float32)}, "data-type is 'FP32'"),

@@ -7,9 +7,7 @@ from typing import Any, Protocol, TypeVar
 import numpy.typing as npt
 
 from rec_assets.serving.breaker import Breaker
-from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.graph import STAGES, local_name
-from rec_assets.settings import Settings
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
@@ -22,13 +20,9 @@ class Stage(Protocol):
     """Named arrays in, named arrays out; the names are the local ones of the serving graph.
 
     User-level arrays have one row a request, candidate-level arrays are flat; `row_splits` (see `serving.rows`) comes
-    along where there is more than one request.
+    along where there is more than one request. The stages of a bundle have a class method `load(bundle, settings)`
+    too, which reads what they need of it.
     """
-
-    @classmethod
-    def load(cls, bundle: Bundle, settings: Settings) -> "Stage":
-        """Reads what the stage needs of the bundle."""
-        ...
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
         """Answers a batch of requests."""

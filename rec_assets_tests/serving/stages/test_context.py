@@ -4,6 +4,7 @@ import pytest
 from rec_assets.features.clock import clock_features
 from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.request import RequestError
+from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.context import ContextPreprocessor, ContextTransform
 
 NOON = 1_741_608_000
@@ -29,9 +30,9 @@ def ints(*values: int) -> "np.ndarray[tuple[int], np.dtype[np.int32]]":
     ],
 )
 def test_what_is_missing_or_unknown_is_filled_in(
-    preprocess: ContextPreprocessor, given: dict[str, object], device: list[int], timestamp: list[int]
+    preprocess: ContextPreprocessor, given: Arrays, device: list[int], timestamp: list[int]
 ) -> None:
-    made = preprocess(given)  # type: ignore[arg-type]
+    made = preprocess(given)
     assert made["device_type"].tolist() == device
     assert made["timestamp"].tolist() == timestamp
     assert made["device_type"].dtype == made["timestamp"].dtype == np.int32

@@ -14,7 +14,7 @@ from rec_assets.settings import Settings
 
 NOON, HOUR, DAY = 1_741_608_000, 3600, 86_400
 # By encoded id: 3 and 4 are of one style, 5 of another in the same category, 6 of neither.
-TABLES = {
+TABLES: Arrays = {
     "category_l1": np.array([0, 0, 0, 3, 3, 3, 4], np.int32),
     "category_l2": np.array([0, 0, 0, 3, 3, 4, 5], np.int32),
     "popularity_week": np.linspace(0, 3, 7, dtype=np.float32),
@@ -57,7 +57,7 @@ def test_the_rank_begins_anew_with_each_request() -> None:
 def test_signals_tie_a_candidate_to_the_history_of_its_own_user() -> None:
     histories = [[(3, NOON - HOUR), (5, NOON - DAY), (3, NOON - 2 * DAY)], [(6, NOON - 3 * DAY)]]
     made = Unroll(TABLES)(request(histories, [0, 4, 5], [3, 4, 6, 5, 6]))
-    wanted = {
+    wanted: dict[str, list[float]] = {
         "times_chosen": [2, 0, 0, 1, 1],
         "days_since": [1 / 24, 0, 0, 1, 3],
         "times_in_category_l2": [2, 2, 0, 1, 1],

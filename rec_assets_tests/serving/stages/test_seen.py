@@ -12,7 +12,7 @@ from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
 
 # By encoded id 3, 4, …: items 10, 13, … of the categories 0, 1, 2, 3, 0, …
-CANDIDATES = {
+CANDIDATES: Arrays = {
     "user_id": np.array([1, 2, 3], np.int32),
     "item_id": np.array([10, 13, 16, 10, 13, 19], np.int32),
     "retrieval_score": np.array([6, 5, 4, 3, 2, 1], np.float32),
@@ -63,7 +63,7 @@ def test_each_user_keeps_what_he_has_not_seen(shop: Shop) -> None:
 
 def test_one_request_needs_no_row_splits(shop: Shop) -> None:
     History.connect(shop.settings).record(1, [13], 1)
-    one = {"user_id": np.array([1], np.int32), "item_id": np.array([10, 13], np.int32)}
+    one: Arrays = {"user_id": np.array([1], np.int32), "item_id": np.array([10, 13], np.int32)}
     one |= {"retrieval_score": np.array([2, 1], np.float32), "history_item_id": np.zeros((1, LENGTH), np.int32)}
     made = shop.filtered(one)
     assert made["item_id"].tolist() == [10]

@@ -54,8 +54,9 @@ def answering(answers: list[T | Exception]) -> Callable[[object], T]:
 def transform(bundle: Bundle, *histories: list[tuple[int, int]], now: int = NOON) -> Arrays:
     items, times = recent(*histories)
     nothing = np.full(len(histories), -1, np.int32)
-    features = {"age": nothing.astype(np.float32), "gender": nothing, "top_category": nothing}
-    given = {"recent_item_id": items, "recent_timestamp": times, "timestamp": np.full(len(histories), now, np.int32)}
+    features: Arrays = {"age": nothing.astype(np.float32), "gender": nothing, "top_category": nothing}
+    given: Arrays = {"recent_item_id": items, "recent_timestamp": times}
+    given["timestamp"] = np.full(len(histories), now, np.int32)
     return UserTransform(bundle.lookups)(features | given)
 
 
@@ -77,7 +78,7 @@ def test_visitors_without_an_id_share_no_history(tiny_bundle: Bundle) -> None:
 def test_nobody_has_features_while_the_store_is_away_and_one_line_says_so(
     tiny_bundle: Bundle, caplog: pytest.LogCaptureFixture
 ) -> None:
-    answers = [OSError("gone"), OSError("gone"), STORED, OSError("gone again")]
+    answers: list[OnlineRows | Exception] = [OSError("gone"), OSError("gone"), STORED, OSError("gone again")]
     lookup = UserLookup(answering(answers), lambda _: RECENT, tiny_bundle.lookups.age_mean)
     with caplog.at_level(logging.WARNING):
         for genders, lines in [([-1, -1, -1], 1), ([-1, -1, -1], 1), ([1, -1, 0], 1), ([-1, -1, -1], 2)]:
@@ -120,7 +121,7 @@ def test_a_request_that_is_wrong_is_not_an_outage(tiny_bundle: Bundle) -> None:
 
 def test_features_are_encoded_and_strangers_are_out_of_vocabulary(tiny_bundle: Bundle) -> None:
     items, times = recent([], [], [])
-    raw = {
+    raw: Arrays = {
         "age": np.array([50.75, np.nan, 38.5], np.float32),
         "gender": np.array([0, 1, -1], np.int32),
         "top_category": np.array([3, -1, -1], np.int32),
