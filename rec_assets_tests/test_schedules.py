@@ -1,6 +1,6 @@
 """What runs by itself, and for which day."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_the_day_that_is_over_is_requested_two_hours_after_midnight(pipeline: Pi
     schedule = defs.get_schedule_def("every_day_schedule")
     assert schedule.cron_schedule == "0 2 * * *"
     start = pipeline.settings.start_date
-    tick = datetime(start.year, start.month, start.day + 1, 2, tzinfo=UTC)
+    tick = datetime(start.year, start.month, start.day, 2, tzinfo=UTC) + timedelta(days=1)
     with build_schedule_context(scheduled_execution_time=tick, repository_def=defs.get_repository_def()) as context:
         (request,) = schedule.evaluate_tick(context).run_requests or ()
     assert request.partition_key == start.isoformat()

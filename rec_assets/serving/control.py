@@ -154,7 +154,8 @@ def probe(settings: Settings, suffix: str = "", users: Sequence[int] = (), expec
     """
     for topology in LIVE:
         name = topology + suffix
-        for user in (_STRANGER, *users):
+        # Triton goes round a model's processes: one that died shows at its turn.
+        for user in (*[_STRANGER] * settings.triton_instances, *users):
             items, by = _ask(settings, "answer", partial(_answer, name=name, shape=shape_of_one(topology), user=user))
             problem = None
             if expected not in (None, by):

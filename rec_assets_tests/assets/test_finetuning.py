@@ -186,7 +186,7 @@ def test_the_day_that_follows_judges_fine_tuned_and_not(finetuned: Pipeline) -> 
 
 def test_a_day_without_rows_changes_nothing_and_says_so(finetuned: Pipeline) -> None:
     second, empty = (day_after(finetuned.settings, n) for n in (2, 3))
-    for asset in ("finetuned_query_tower",):
+    for asset in ("finetuned_query_tower", "finetuned_dlrm"):
         pairs = zip(weights(finetuned.store, asset, second), weights(finetuned.store, asset, empty), strict=True)
         assert all(np.array_equal(a, b) for a, b in pairs)
     assert pl.read_parquet(finetuned.artifact("finetune_evaluation", empty) / "metrics.parquet").is_empty()

@@ -16,7 +16,8 @@ from benchmarks.request_latency import MEMBERS, main, measure, same_lists, show
 from benchmarks.traffic import draw_requests
 from rec_assets.serving.graph import STAGES
 from rec_assets.serving.model_config import ENSEMBLE, RECOMMENDER
-from rec_assets.settings import Settings, get_settings
+from rec_assets.settings import Settings
+from rec_assets_tests.pipeline import settings_from
 
 
 def test_requests_are_of_known_users_within_the_history_and_equal_for_equal_seeds() -> None:
@@ -44,13 +45,11 @@ def test_the_reference_differs_in_the_stages_that_it_does_by_other_means() -> No
     assert len(MEMBERS[PER_REQUEST]) == len(own)
 
 
-def test_without_a_trained_system_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REC_HOME", str(tmp_path))
-    get_settings.cache_clear()
+def test_without_a_trained_system_it_says_what_to_do(tmp_path: Path) -> None:
     app = Typer()
     app.command()(main)
-    result = CliRunner().invoke(app, ["--requests", "10"])
-    get_settings.cache_clear()
+    with settings_from({"REC_HOME": str(tmp_path)}):
+        result = CliRunner().invoke(app, ["--requests", "10"])
     assert result.exit_code == 1 and "raw_users" in result.output
 
 

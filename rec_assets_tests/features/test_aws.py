@@ -17,6 +17,7 @@ from rec_assets.errors import ActionableError
 from rec_assets.features import offline, online
 from rec_assets.features.views import ITEM_VIEW, USER_VIEW, feast_objects
 from rec_assets.settings import Settings
+from rec_assets_tests.deploy.manifests import DEPLOY
 from rec_assets_tests.features.test_online import DAY, FEATURE_REPO, write_features
 from rec_assets_tests.s3 import BUCKET, S3
 
@@ -86,7 +87,7 @@ def athena(s3: S3, tmp_path: Path) -> Settings:
 
 def tables_of(settings: Settings, folder: Path) -> duckdb.DuckDBPyConnection:
     """Opens what lies in the bucket under the names that Glue gives it, with the columns that the stack declares."""
-    stack = yaml.safe_load(Path("deploy/eks/aws.yaml").read_text())["Resources"]
+    stack = yaml.safe_load((DEPLOY / "eks" / "aws.yaml").read_text())["Resources"]
     Bucket(settings.feast_tables).download("", folder)
     database = duckdb.connect()
     database.execute(f"ATTACH ':memory:' AS \"{offline.CATALOGUE}\"; SET TimeZone = 'UTC'")
