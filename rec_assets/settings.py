@@ -68,6 +68,10 @@ class Settings(BaseSettings):
         description="Share of a day's users who judge its bundles, and of whose rows of it none learns.",
     )
 
+    dask_scheduler: str = Field(
+        "", description="Where NVTabular works: the step's process; a Dask scheduler's address; cuda, on each GPU."
+    )
+
     # Serving
     retrieval_topk: PositiveInt = Field(300, description="Candidates a request retrieves.")
     ranking_topk: PositiveInt = Field(100, description="Items a request returns.")

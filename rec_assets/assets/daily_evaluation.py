@@ -81,7 +81,7 @@ def following_day_evaluation(
     """
     from rec_assets.models.daily_verdict import FINETUNED, FROZEN, judge_day
     from rec_assets.models.following import following_queries
-    from rec_assets.models.judging import no_verdict
+    from rec_assets.models.judging import JUDGED_USERS, no_verdict
     from rec_assets.sources import open_source
 
     settings, store = get_settings(), artifacts.store()
@@ -93,10 +93,11 @@ def following_day_evaluation(
             no_verdict().write_parquet(out / METRICS_FILE)
             return {"nothing to judge": f"{judged} has no fine-tune."}
         base = lineage_of(known).base
-        queries = following_queries(store.get("nvt_workflows", base) / "full", [joined_interactions[day] / ROWS])
+        seed = seed_for(settings.seed, "following_day_evaluation", day)
+        everyone = following_queries(store.get("nvt_workflows", base) / "full", [joined_interactions[day] / ROWS])
+        queries = everyone.sample(JUDGED_USERS, seed)
         history = rows_before(joined_interactions, day)
         models = {FINETUNED: finetuned_models(store, judged), FROZEN: full_models(store, base, judged)}
-        seed = seed_for(settings.seed, "following_day_evaluation", day)
         verdict = judge_day(models, queries, history, open_source(settings).best_ranking, seed)
         verdict.table.write_parquet(out / METRICS_FILE)
         return {

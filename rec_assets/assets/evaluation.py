@@ -20,7 +20,6 @@ from rec_assets.settings import get_settings
 from rec_assets.sources import open_source
 
 METRICS_FILE, CALIBRATION_FILE = "metrics.parquet", "calibration.parquet"
-JUDGED_USERS = 20_000  # a standard error of NDCG@10 near 0.002
 
 
 @asset(
@@ -46,7 +45,7 @@ def model_evaluation(
     never chose before (track new). No seen filter. The exported models are judged, as they are served.
     """
     from rec_assets.models.comparison import compare
-    from rec_assets.models.judging import ALL, NEW
+    from rec_assets.models.judging import ALL, JUDGED_USERS, NEW
     from rec_assets.models.served_lists import ServedModels
     from rec_assets.models.tower_vectors import TOWER
     from rec_assets.models.training_set import TrainingSet

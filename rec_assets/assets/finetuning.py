@@ -83,6 +83,7 @@ def finetune_set(
     """The day's rows and older ones in the codes of the last full training; items that came since have codes too."""
     from rec_assets.embeddings import ContentVectors
     from rec_assets.models.finetune_set import LOOKUPS, build_finetune_set
+    from rec_assets.workflows.workers import dask_workers
 
     settings, store = get_settings(), artifacts.store()
 
@@ -94,20 +95,21 @@ def finetune_set(
         # What is no longer sold keeps its code.
         catalogue = pl.concat([today, trained.join(today, on="item_id", how="anti")]).sort("item_id")
         raw_ids = catalogue["item_id"].to_numpy()
-        data = build_finetune_set(
-            out,
-            workflows.path,
-            catalogue,
-            {
-                "image_embedding": ContentVectors.load(image_embeddings / VECTORS).gather(raw_ids),
-                "text_embedding": ContentVectors.load(text_embeddings / VECTORS).gather(raw_ids),
-            },
-            masked_train_set[day] / ROWS,
-            replay_set[day] / ROWS,
-            [joined_interactions[d] / ROWS for d in window(joined_interactions, day, MODEL_DAYS)],
-            settings.judge_share,
-            judges_seed(settings.seed, day),
-        )
+        with dask_workers(settings.dask_scheduler):
+            data = build_finetune_set(
+                out,
+                workflows.path,
+                catalogue,
+                {
+                    "image_embedding": ContentVectors.load(image_embeddings / VECTORS).gather(raw_ids),
+                    "text_embedding": ContentVectors.load(text_embeddings / VECTORS).gather(raw_ids),
+                },
+                masked_train_set[day] / ROWS,
+                replay_set[day] / ROWS,
+                [joined_interactions[d] / ROWS for d in window(joined_interactions, day, MODEL_DAYS)],
+                settings.judge_share,
+                judges_seed(settings.seed, day),
+            )
         lineage_of(workflows).but(codes=codes_of(Lookups.load(out / LOOKUPS))).write(out)
         chosen = pl.read_parquet(joined_interactions[day] / ROWS, columns=["user_id", "item_id"])
         users = Lookups.load(out / LOOKUPS).knows("user_id", chosen["user_id"].unique().to_numpy())

@@ -98,13 +98,16 @@ def nvt_workflows(
 ) -> MaterializeResult[None]:
     """The NVTabular workflows (user, item, context, full) fitted on the training days, and their export to lookups."""
     from rec_assets.workflows.fit import fit_workflows
+    from rec_assets.workflows.workers import dask_workers
 
-    train_days, _ = training_split(list(joined_interactions), get_settings())
+    settings = get_settings()
+    train_days, _ = training_split(list(joined_interactions), settings)
 
     def write(out: Path, day: str) -> dict[str, Any]:
         items = known_by(pl.scan_parquet(raw_items / "items.parquet"), day).sort("item_id").collect()
         items.write_parquet(out / "items.parquet")
-        fitted = fit_workflows([joined_interactions[d] / ROWS for d in train_days], out / "items.parquet", out)
+        with dask_workers(settings.dask_scheduler):
+            fitted = fit_workflows([joined_interactions[d] / ROWS for d in train_days], out / "items.parquet", out)
         lookups = out / "lookups.npz"
         Lineage(base=day, workflow=digest_of_file(lookups), codes=codes_of(Lookups.load(lookups))).write(out)
         sizes = pl.DataFrame([{"column": name, "known values": len(v)} for name, v in fitted.vocabularies.items()])
@@ -145,6 +148,7 @@ def training_set(
     from rec_assets.models.judges import judges_of, rows_to_learn
     from rec_assets.models.training_set import LAST, TRAIN, build_training_set
     from rec_assets.workflows.fit import output_schema, transform_items, transform_rows
+    from rec_assets.workflows.workers import dask_workers
 
     settings, day = get_settings(), only(context)
     train_days, valid_days = training_split(list(joined_interactions), settings)
@@ -153,7 +157,6 @@ def training_set(
     def write(out: Path, _: str) -> dict[str, Any]:
         masked, masked_last = ([masked_train_set[d] / ROWS for d in days] for days in (train_days, valid_days))
         judges = judges_of(joined_interactions[day] / ROWS, settings.judge_share, judges_seed(settings.seed, day))
-        transform_rows(workflows / "full", masked, out / TRAIN)
         items = transform_items(workflows / "item", workflows / "items.parquet")
         raw_ids = items["raw_item_id"].to_numpy()
         content = {
@@ -161,7 +164,8 @@ def training_set(
             "text_embedding": ContentVectors.load(text_embeddings / VECTORS).gather(raw_ids),
         }
         train, valid = ([joined_interactions[d] / ROWS for d in days] for days in (train_days, valid_days))
-        with TemporaryDirectory() as scratch:
+        with TemporaryDirectory() as scratch, dask_workers(settings.dask_scheduler):
+            transform_rows(workflows / "full", masked, out / TRAIN)
             encoded_valid, masked_last[-1] = Path(scratch) / "valid", Path(scratch) / "learned.parquet"
             rows_to_learn(masked_train_set[day] / ROWS, valid[-1], judges).write_parquet(masked_last[-1])
             transform_rows(workflows / "full", masked_last, out / LAST)

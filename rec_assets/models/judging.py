@@ -12,6 +12,7 @@ from rec_assets.models.queries import Queries
 
 Lists = npt.NDArray[np.int32]
 DEPTH = 300
+JUDGED_USERS = 20_000  # at most, of a period: a standard error of NDCG@10 near 0.002
 
 # Tracks: everything counts, or only items new to the user, in the lists and in what is relevant.
 ALL, NEW = "all", "new"
