@@ -47,7 +47,7 @@ def variants(recipe: TwoTowerConfig) -> list[Variant]:
 def main(
     day: Annotated[str, typer.Argument(help="The as-of day; default: that of the first full training.")] = "",
     seeds: Annotated[int, typer.Option(help="Trainings of each variant.")] = 1,
-    only: Annotated[str, typer.Option(help="Variants whose name contains this.")] = "",
+    only: Annotated[list[str], typer.Option(help="Variants whose name contains this; may be given again.")] = [],  # noqa: B006
 ) -> None:
     """Trains every variant and prints validation recall, epochs and the weight of popularity that validation chose."""
     quiet_tensorflow()
@@ -62,7 +62,7 @@ def main(
     for name in (validation_metric(data.items), "best epoch", "popularity weight"):
         table.add_column(name, justify="right")
     for variant in variants(TwoTowerConfig(settings.valid_days, repeats=settings.repeats)):
-        if only not in variant.name:
+        if only and not any(part in variant.name for part in only):
             continue
         trained = [train_two_tower(data, variant.config, seed, _silent) for seed in range(seeds)]
         recalls = [history.best for _, history in trained]
