@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import date, timedelta
 
-from dagster import DailyPartitionsDefinition, TimeWindowPartitionMapping
+from dagster import BackfillPolicy, DailyPartitionsDefinition, TimeWindowPartitionMapping
 
 from rec_assets.features.popularity import POPULARITY_DAYS
 from rec_assets.quiet import quiet_dagster
@@ -15,6 +15,14 @@ _settings = get_settings()
 daily = DailyPartitionsDefinition(
     start_date=_settings.start_date.isoformat(), end_date=_settings.end_date.isoformat(), timezone="UTC"
 )
+
+
+def runs_of(days_a_run: int) -> BackfillPolicy:
+    """How a range of days becomes runs, for assets whose days can be made side by side: one run, or one for so many."""
+    return BackfillPolicy.multi_run(days_a_run) if days_a_run else BackfillPolicy.single_run()
+
+
+side_by_side = runs_of(_settings.days_a_run)
 
 
 def trailing(days: int) -> TimeWindowPartitionMapping:

@@ -120,6 +120,10 @@ class Settings(BaseSettings):
     athena_workgroup: str = Field("rec-assets", description="Its workgroup.")
     athena_results: str = Field("", description="s3:// prefix for the results of its queries.")
 
+    days_a_run: NonNegativeInt = Field(
+        0, description="Days of a backfill that one run takes, where days can be made side by side; 0: all of them."
+    )
+
     # Steps on Kubernetes (see rec_assets.op_tags); quantities as Kubernetes writes them
     executor: Literal["in_process", "k8s"] = Field(
         "in_process", description="Steps in the process of their run, or each as a Kubernetes job."

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from dagster import AssetExecutionContext, AssetIn, BackfillPolicy, MaterializeResult, asset
+from dagster import AssetExecutionContext, AssetIn, MaterializeResult, asset
 
 from rec_assets.assets.behavior import UPDATES
 from rec_assets.assets.publishing import OWNERS, only, publish
@@ -15,7 +15,15 @@ from rec_assets.features.joins import user_features_at
 from rec_assets.features.popularity import POPULARITY_DAYS
 from rec_assets.features.popularity import item_popularity as count_popularity
 from rec_assets.op_tags import CPU
-from rec_assets.partitions import daily, day_before, model_window, popularity_window, window, with_day_before
+from rec_assets.partitions import (
+    daily,
+    day_before,
+    model_window,
+    popularity_window,
+    side_by_side,
+    window,
+    with_day_before,
+)
 from rec_assets.plots import preview
 from rec_assets.resources import Artifacts
 from rec_assets.settings import get_settings
@@ -52,7 +60,7 @@ def interactions_before(raw_interactions: Days, behavioral_updates: Days, day: s
     **COMMON,
     kinds={"polars", "parquet"},
     partitions_def=daily,
-    backfill_policy=BackfillPolicy.single_run(),
+    backfill_policy=side_by_side,
     ins={
         "raw_interactions": AssetIn(partition_mapping=with_day_before),
         "behavioral_updates": AssetIn(partition_mapping=with_day_before),
@@ -89,7 +97,7 @@ def user_features(
     **COMMON,
     kinds={"polars", "parquet"},
     partitions_def=daily,
-    backfill_policy=BackfillPolicy.single_run(),
+    backfill_policy=side_by_side,
     ins={
         "raw_interactions": AssetIn(partition_mapping=popularity_window),
         "behavioral_updates": AssetIn(partition_mapping=popularity_window),
@@ -117,7 +125,7 @@ def item_popularity(
     return publish(context, artifacts, write)
 
 
-@asset(**COMMON, kinds={"polars", "parquet"}, partitions_def=daily, backfill_policy=BackfillPolicy.single_run())
+@asset(**COMMON, kinds={"polars", "parquet"}, partitions_def=daily, backfill_policy=side_by_side)
 def item_features(context: AssetExecutionContext, artifacts: Artifacts, raw_items: Artifact) -> MaterializeResult[None]:
     """The catalogue known by the end of the day as the feature store holds it: price, categories, gender affinity."""
 

@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
-from dagster import AssetExecutionContext, AssetIn, BackfillPolicy, MaterializeResult, asset
+from dagster import AssetExecutionContext, AssetIn, MaterializeResult, asset
 
 from rec_assets.assets.embeddings import VECTORS
 from rec_assets.assets.features import Days, interactions_before, interactions_of, known_by
@@ -14,7 +14,7 @@ from rec_assets.assets.publishing import OWNERS, only, publish
 from rec_assets.features.joins import join_interactions
 from rec_assets.features.masking import mask_rows
 from rec_assets.op_tags import CPU, GPU, TRAINING_POOL
-from rec_assets.partitions import daily, model_window, training_split, with_day_before
+from rec_assets.partitions import daily, model_window, side_by_side, training_split, with_day_before
 from rec_assets.plots import preview
 from rec_assets.resources import Artifacts
 from rec_assets.seeds import judges_seed, seed_for
@@ -36,7 +36,7 @@ ROWS = "rows.parquet"
     **COMMON,
     kinds={"polars", "parquet"},
     op_tags=CPU,
-    backfill_policy=BackfillPolicy.single_run(),
+    backfill_policy=side_by_side,
     ins={
         "raw_interactions": AssetIn(partition_mapping=with_day_before),
         "behavioral_updates": AssetIn(partition_mapping=with_day_before),
@@ -66,7 +66,7 @@ def joined_interactions(
     return publish(context, artifacts, write)
 
 
-@asset(**COMMON, kinds={"polars", "parquet"}, op_tags=CPU, backfill_policy=BackfillPolicy.single_run())
+@asset(**COMMON, kinds={"polars", "parquet"}, op_tags=CPU, backfill_policy=side_by_side)
 def masked_train_set(
     context: AssetExecutionContext, artifacts: Artifacts, joined_interactions: Days
 ) -> MaterializeResult[None]:

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from dagster import AssetExecutionContext, BackfillPolicy, MaterializeResult, asset
+from dagster import AssetExecutionContext, MaterializeResult, asset
 
 from rec_assets.assets.publishing import OWNERS, publish
 from rec_assets.op_tags import CPU
-from rec_assets.partitions import daily
+from rec_assets.partitions import daily, side_by_side
 from rec_assets.plots import histogram, preview
 from rec_assets.resources import Artifacts
 from rec_assets.settings import get_settings
@@ -63,7 +63,7 @@ def raw_users(context: AssetExecutionContext, artifacts: Artifacts) -> Materiali
     return publish(context, artifacts, write)
 
 
-@asset(**COMMON, kinds={"parquet"}, partitions_def=daily, backfill_policy=BackfillPolicy.single_run())
+@asset(**COMMON, kinds={"parquet"}, partitions_def=daily, backfill_policy=side_by_side)
 def raw_interactions(
     context: AssetExecutionContext, artifacts: Artifacts, raw_items: Artifact, raw_users: Artifact
 ) -> MaterializeResult[None]:
