@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.reference.saved_models import RANKER, TOWER
+from benchmarks.reference.saved_models import RANKER, SUFFIX, TOWER
 from benchmarks.reference.stages import CachedItems, FeastItems, TensorFlowModel, UserWorkflow, Workflow
 from rec_assets.errors import ActionableError
 from rec_assets.serving import control, model_config, repository
@@ -73,7 +73,7 @@ class ReferenceModel(StageModel):
         if stage in _TRANSFORMS:
             return Workflow(parts["workflows"] / stage.split("_")[1], stage)
         output = {TOWER: "query_embedding", RANKER: "score"}[stage]
-        return TensorFlowModel(parts["saved_models"] / stage, output)
+        return TensorFlowModel(parts["saved_models"] / f"{stage}{SUFFIX}", output)
 
 
 @contextmanager

@@ -11,11 +11,12 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
+from benchmarks.reference.saved_models import SUFFIX, write_saved_models
 from rec_assets.errors import ActionableError
 from rec_assets.serving import model_config
 from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.graph import STAGES, local_name, tensor
-from rec_assets.serving.native_models import BACKENDS, NATIVE
+from rec_assets.serving.native_models import BACKENDS, NATIVE, SAVED_MODEL
 from rec_assets.serving.repository import publish, switch
 from rec_assets.serving.stages import Arrays, load_stage
 from rec_assets.settings import Settings
@@ -38,27 +39,14 @@ def published(bundle: Bundle, repository: Path, backend: Backend) -> Path:
 
 
 def trained_bundle(pipeline: Pipeline, folder: Path) -> Bundle:
-    """Returns the session's bundle with the SavedModels that a cluster of the TensorFlow backend would train."""
-    from rec_assets.models.retrieval import retrieve_for
-    from rec_assets.models.rows import take
-    from rec_assets.models.tower_vectors import TOWER, export_query_tower
-    from rec_assets.models.train_dlrm import export_ranker, restore_ranker
-    from rec_assets.models.train_two_tower import TwoTowerConfig, restore_two_tower
-    from rec_assets.models.training_set import TrainingSet
-
-    data = TrainingSet.load(pipeline.artifact("training_set").path)
-    towers = pipeline.artifact("two_tower_model").path
+    """Returns the session's bundle with the SavedModels that a cluster of the TensorFlow backend would export."""
+    exported = folder.with_name("exported")
+    exported.mkdir()
+    write_saved_models(pipeline.settings, exported)
     shutil.copytree(pipeline.artifact("model_bundle").path, folder)
     bundle = Bundle.open(folder)
-    for part in NATIVE.values():
-        bundle.file(part).unlink()
-    tower = restore_two_tower(data, TwoTowerConfig(pipeline.settings.valid_days), towers)
-    export_query_tower(tower, data, bundle.file("query_tower"), saved_model=True)
-    judged = towers / "judged"
-    few = take(data.validation.columns, slice(0, 4))
-    candidates = retrieve_for(judged / TOWER, judged, few, data.log, data.items, 100, repeats=True)
-    ranker = restore_ranker(data, pipeline.artifact("dlrm_model").path)
-    export_ranker(ranker, data, candidates, bundle.file("dlrm"), saved_model=True)
+    for stage, part in NATIVE.items():
+        (exported / f"{stage}{SUFFIX}").rename(bundle.file(part).with_name(SAVED_MODEL))
     return bundle
 
 
