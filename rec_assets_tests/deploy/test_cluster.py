@@ -15,8 +15,7 @@ from rec_assets_tests.tools import require_tool
 
 # What checkov finds and we mean.
 MEANT = {
-    "CKV_K8S_8": "the worker has no port: it is judged by the age of what it has not read yet",
-    "CKV_K8S_9": "likewise: nobody sends it requests",
+    "CKV_K8S_9": "the worker has no port: nobody sends it requests",
     "CKV_K8S_11": "no limit on processors: throttled requests miss their time, and memory is what must be bounded",
     "CKV_K8S_15": "tags are versions and never written twice; a digest can be set",
     "CKV_K8S_35": "REC_* is read from the environment; a secret's volume would need a second way in",

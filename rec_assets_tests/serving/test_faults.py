@@ -31,6 +31,7 @@ USER, STRANGER = 5, 424_242
 STORES = {"user_features", "recent_items", "seen_items", "item_features"}
 WAIT_S = 0.1  # a store's time limit in a request
 ANSWERS = 100
+ROUND = 4  # requests in a row: Triton goes round the processes of a model, which are fewer
 DAYS = itertools.count(1)
 List = list[tuple[int, float]]
 
@@ -83,9 +84,14 @@ def until(true: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.1)
 
 
+def until_recovered(client: Client, shop: Settings) -> None:
+    """Waits until each process answers with all stores."""
+    until(lambda: not growth(shop, lambda: [ask(client) for _ in range(ROUND)]))
+
+
 def settled(client: Client, shop: Settings) -> List:
     """Returns the list that all stores and their newest items make."""
-    until(lambda: not growth(shop, lambda: ask(client)))
+    until_recovered(client, shop)
     time.sleep(1.5)  # a look at the version of the items, and the read that follows
     return ask(client)
 
@@ -109,7 +115,7 @@ def test_while_the_store_is_gone_users_are_strangers_and_afterwards_themselves(
     assert ask(client) == stranger and len(stranger) == 10
     until(lambda: "item_features" in growth(filled, lambda: ask(client)))
     Valkey(filled).start()
-    until(lambda: not growth(filled, lambda: ask(client)))
+    until_recovered(client, filled)
     assert ask(client) == whole
 
 
@@ -130,7 +136,7 @@ def test_a_store_that_hangs_costs_some_answers_their_time_limit_and_the_others_n
         assert len({tuple(one) for one in [*first[1:], *answers]}) == 1 and len(answers[0]) == 10
     finally:
         process.send_signal(signal.SIGCONT)
-    until(lambda: not growth(filled, lambda: ask(client)))
+    until_recovered(client, filled)
     assert ask(client) == whole
 
 
@@ -141,7 +147,7 @@ def test_a_store_that_comes_back_empty_makes_strangers_of_users_until_it_is_fill
     Valkey(filled).stop()
     shutil.rmtree(filled.home / "valkey")
     Valkey(filled).start()
-    until(lambda: not growth(filled, lambda: ask(client)))
+    until_recovered(client, filled)
     assert ask(client) == ask(client, STRANGER) != whole
     fill(filled, shop_bundle, tmp_path)
     assert settled(client, filled) == whole
@@ -156,9 +162,9 @@ def test_a_changed_item_is_in_the_answers_within_seconds_and_none_is_lost(
 
     def changed() -> bool:
         lists.append(ask(client))
-        return lists[-1] != before
+        return len(lists) >= ROUND and before not in lists[-ROUND:]
 
     until(changed)
-    assert all(len(one) == 10 for one in lists)
-    assert all(one == before for one in lists[:-1])
-    assert ask(client) == lists[-1]
+    after = lists[-1]
+    assert len(after) == 10 and all(one in (before, after) for one in lists)
+    assert ask(client) == after
