@@ -168,7 +168,7 @@ def main(
     table.add_row("index, MB on disk", *(f"{row.index_mb:.1f}" for row in rows))
     table.add_row(f"Recall@{DEPTH} against exact", *(f"{row.recall:.3f}" for row in rows))
     table.add_row("server started and loaded in, s", *(f"{row.load_s:.1f}" for row in rows))
-    table.add_row("recommender's process, MB", *(f"{row.memory_mb:.0f}" for row in rows))
+    table.add_row("recommender's processes, MB", *(f"{row.memory_mb:.0f}" for row in rows))
     table.add_row("request p50, ms", *(f"{row.p50_ms:.2f}" for row in rows))
     table.add_row("request p99, ms", *(f"{row.p99_ms:.2f}" for row in rows))
     table.add_row("p50, times the smaller's", *(f"{row.p50_ms / rows[0].p50_ms:.2f}" for row in rows))
