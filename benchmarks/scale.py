@@ -3,7 +3,8 @@
     python -m benchmarks.scale run 1000000
     python -m benchmarks.scale table
 
-Users, and rows a day, grow together; 13 million rows are 300,000 users. Each size has a home of its own below `.rec`.
+Users, and rows a day, grow together; 13 million rows are 300,000 users. All days are in the window of the training, so
+that all rows are used. Each size has a home of its own below `.rec`.
 """
 
 import os
@@ -41,11 +42,12 @@ class Cost:
 
 def environment(rows: int, home: Path) -> dict[str, str]:
     """Returns the settings of a shop that has so many rows in all its days."""
-    days = Settings().days
-    sizes = {"USERS": max(100, round(rows / ROWS_A_USER)), "INTERACTIONS_PER_DAY": max(1, rows // days)}
+    shop = Settings()
+    sizes = {"USERS": max(100, round(rows / ROWS_A_USER)), "INTERACTIONS_PER_DAY": max(1, rows // shop.days)}
     return {
         "REC_SOURCE": "retail",
         "REC_HOME": str(home),
+        "REC_TRAIN_DAYS": str(shop.days - shop.valid_days),
         **{f"REC_RETAIL_{name}": str(size) for name, size in sizes.items()},
     }
 
@@ -91,12 +93,10 @@ def exponent(sizes: Mapping[int, float]) -> float | None:
 @app.command()
 def run(
     rows: Annotated[int, typer.Argument(min=1_000, help="Interactions in all days together.")],
-    home: Annotated[Path | None, typer.Option(help="Where its state lives; .rec/scale/ROWS if left out.")] = None,
 ) -> None:
     """Runs `rec demo` at this size; again, it goes on where it was."""
-    where = home or HOMES / str(rows)
-    command = [str(Path(sys.executable).with_name("rec")), "demo"]
-    raise typer.Exit(subprocess.run(command, env={**os.environ, **environment(rows, where)}, check=False).returncode)
+    command, variables = [str(Path(sys.executable).with_name("rec")), "demo"], environment(rows, HOMES / str(rows))
+    raise typer.Exit(subprocess.run(command, env={**os.environ, **variables}, check=False).returncode)
 
 
 @app.command()
