@@ -3,12 +3,13 @@
 On a laptop only, where runs are processes beside this one; on a cluster Dagster's run monitoring looks after pods.
 """
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from threading import Event
 
 import psutil
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
+
+from rec_assets.beside import beside
 
 EVERY_S = 30.0
 
@@ -28,25 +29,17 @@ def end_abandoned_runs(instance: DagsterInstance) -> list[str]:
     return ended
 
 
-@contextmanager
-def ending_abandoned_runs(every_s: float = EVERY_S) -> Iterator[None]:
+def ending_abandoned_runs(every_s: float = EVERY_S) -> AbstractContextManager[None]:
     """Ends them again and again from a thread of its own for as long as the block runs."""
-    stop = threading.Event()
 
-    def look() -> None:
+    def look(stop: Event) -> None:
         with DagsterInstance.get() as instance:
             while True:
                 end_abandoned_runs(instance)
                 if stop.wait(every_s):
                     return
 
-    thread = threading.Thread(target=look, name="abandoned_runs", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    return beside(look)
 
 
 def _process_of(instance: DagsterInstance, run_id: str) -> tuple[int, float] | None:

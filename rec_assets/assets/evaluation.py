@@ -41,8 +41,8 @@ def model_evaluation(
 ) -> MaterializeResult[None]:
     """Retrieval and ranked list on the validation days, by segment, beside popularity, repeats, item-kNN and ALS.
 
-    One query a user, at his first arrival of the period; of more than 20,000 users so many are drawn. Relevant is all he
-    chose in it (track all), or what of it he never chose before (track new). No seen filter. The exported models are
+    One query a user, at his first arrival of the period; of more than 20,000 users so many are drawn. Relevant is all
+    he chose in it (track all), or what of it he never chose before (track new). No seen filter. The exported models are
     judged, as they are served.
     """
     from rec_assets.models.comparison import compare

@@ -3,9 +3,10 @@
 import logging
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Event, Thread
+from contextlib import AbstractContextManager
+from threading import Event
 
+from rec_assets.beside import beside
 from rec_assets.errors import ActionableError
 from rec_assets.serving import control, repository
 from rec_assets.settings import Settings
@@ -30,17 +31,9 @@ def watch(settings: Settings, stop: Event, every_s: float = EVERY_S) -> None:
             logger.warning("Triton does not answer and could not be repaired: %s", error.problem)
 
 
-@contextmanager
-def watching(settings: Settings, every_s: float = EVERY_S) -> Iterator[None]:
+def watching(settings: Settings, every_s: float = EVERY_S) -> AbstractContextManager[None]:
     """Watches from a thread of its own for as long as the block runs."""
-    stop = Event()
-    thread = Thread(target=watch, args=(settings, stop, every_s), name="watch", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    return beside(lambda stop: watch(settings, stop, every_s))
 
 
 def repair(settings: Settings) -> Iterator[str]:
