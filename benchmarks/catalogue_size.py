@@ -18,9 +18,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.machine import machine
 from benchmarks.processes import usage
 from benchmarks.request_latency import first, shape_of
-from benchmarks.traffic import draw_requests, free_ports, known_users, live_bundle_here, machine, send
+from benchmarks.traffic import draw_requests, free_ports, known_users, live_bundle_here, send
 from rec_assets.errors import ActionableError
 from rec_assets.local.triton import Triton
 from rec_assets.models.item_index import DEPTH, ItemVectors, build_index, recall_against_exact, write_index

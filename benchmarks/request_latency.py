@@ -15,9 +15,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.machine import machine
 from benchmarks.processes import SERVER, usage
 from benchmarks.reference import models as reference
-from benchmarks.traffic import Lists, Requests, draw_requests, known_users, machine, send
+from benchmarks.traffic import Lists, Requests, draw_requests, known_users, send
 from benchmarks.triton_metrics import StageCost, read_metrics, stage_costs
 from rec_assets.errors import ActionableError
 from rec_assets.serving.graph import STAGES

@@ -16,8 +16,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.machine import machine
 from benchmarks.request_latency import first, shape_of
-from benchmarks.traffic import draw_requests, known_users, live_bundle_here, machine, send
+from benchmarks.traffic import draw_requests, known_users, live_bundle_here, send
 from rec_assets.errors import ActionableError
 from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.graph import STAGES, local_name

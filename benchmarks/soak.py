@@ -22,8 +22,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.machine import machine
 from benchmarks.processes import usage
-from benchmarks.traffic import free_ports, known_users, live_bundle_here, machine
+from benchmarks.traffic import free_ports, known_users, live_bundle_here
 from rec_assets.errors import ActionableError
 from rec_assets.features import online
 from rec_assets.features.views import ITEM_VIEW

@@ -1,18 +1,15 @@
 """Requests for the benchmarks, and how long the running Triton takes for them; client and server share the machine."""
 
-import platform
 import socket
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import psutil
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
@@ -120,10 +117,3 @@ def send(
     for first, (_, answers) in enumerate(made):
         lists[first::concurrency] = answers
     return seconds, np.concatenate([latencies for latencies, _ in made]), lists
-
-
-def machine() -> str:
-    """Returns cores and CPU model of this machine."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    return f"{psutil.cpu_count()} cores, {model or platform.processor() or platform.machine()}"

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,10 @@ import numpy.typing as npt
 
 from rec_assets.embeddings.encoder import files_digest, torch_device
 from rec_assets.embeddings.pictures import decode
+from rec_assets.embeddings.preparing import Prepare
 from rec_assets.errors import ActionableError
+
+Planes = npt.NDArray[np.uint8]
 
 
 class ClipEncoder:
@@ -35,29 +38,50 @@ class ClipEncoder:
         """See Encoder."""
         return f"clip-{files_digest(self._folder)}"
 
-    def prepare(self, content: bytes) -> npt.NDArray[np.float32]:
-        """Returns planes float32 [3, side, side] as the model's own processor makes them."""
-        picture = decode(content, self._side)
-        return self._processor(picture, return_tensors="np")["pixel_values"][0]
+    @property
+    def prepare(self) -> Prepare:
+        """Returns planes uint8 [3, side, side], resized and cropped by the model's own processor."""
+        return partial(_planes, self._folder, self._side)
 
-    def encode(self, batch: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    def encode(self, batch: Sequence[Planes]) -> npt.NDArray[np.float32]:
         """See Encoder."""
         import torch
 
         device = torch_device()
         with torch.inference_mode(), torch.autocast(device, enabled=device == "cuda"):
             planes = torch.from_numpy(np.stack(batch)).to(device)
-            features = self._model.get_image_features(pixel_values=planes).float()
-            return torch.nn.functional.normalize(features).cpu().numpy()
+            pixels = self._normalised(planes.float())
+            # The model's parts, for what `get_image_features` returns changed with transformers 5.
+            features = self._model.visual_projection(self._model.vision_model(pixel_values=pixels).pooler_output)
+            return torch.nn.functional.normalize(features.float()).cpu().numpy()
 
-    @cached_property
-    def _processor(self) -> Any:
-        from transformers import CLIPImageProcessor
-
-        return CLIPImageProcessor.from_pretrained(self._folder, local_files_only=True)
+    def _normalised(self, planes: Any) -> Any:
+        """What the processor does last, on a whole batch: bytes instead of floats come from where it is decoded."""
+        processor = _processor(self._folder)
+        if processor.do_rescale:
+            planes = planes * processor.rescale_factor
+        if processor.do_normalize:
+            mean, std = (
+                planes.new_tensor(numbers)[:, None, None] for numbers in (processor.image_mean, processor.image_std)
+            )
+            planes = (planes - mean) / std
+        return planes
 
     @cached_property
     def _model(self) -> Any:
         from transformers import CLIPModel
 
         return CLIPModel.from_pretrained(self._folder, local_files_only=True).eval().to(torch_device())
+
+
+def _planes(folder: Path, side: int, content: bytes) -> Planes:
+    picture = decode(content, side)
+    made = _processor(folder)(picture, do_rescale=False, do_normalize=False, return_tensors="np")
+    return np.asarray(made["pixel_values"][0], np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _processor(folder: Path) -> Any:
+    from transformers import CLIPImageProcessor
+
+    return CLIPImageProcessor.from_pretrained(folder, local_files_only=True)

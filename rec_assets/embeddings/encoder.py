@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from rec_assets.embeddings.preparing import Prepare
 from rec_assets.errors import ActionableError
 
 PACKAGED = "packaged"
@@ -26,11 +27,11 @@ class Encoder(Protocol):
     def dim(self) -> int:
         """Length of a vector; may load the weights."""
 
-    def prepare(self, content: bytes) -> Any:
-        """Turns one content into what `encode` takes, in a worker thread.
+    @property
+    def prepare(self) -> Prepare:
+        """Turns one content into what `encode` takes; raises ValueError where it is not readable.
 
-        Raises:
-            ValueError: the content is not readable.
+        It is called from many threads, and sent to other processes: picklable, and it holds no weights.
         """
 
     def encode(self, batch: Sequence[Any]) -> npt.NDArray[np.float32]:

@@ -1,5 +1,6 @@
 """Encodes pictures and texts in batches, each content once in the life of its cache folder."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,9 +12,14 @@ import numpy.typing as npt
 
 from rec_assets.embeddings.cache import VectorCache, content_key
 from rec_assets.embeddings.encoder import Encoder
+from rec_assets.embeddings.preparing import PrepareAll, preparing, reading_threads
 
-BATCH = 64
-DECODING_THREADS = 4
+# Keeps a GPU busy; an encoder on a CPU takes it in parts.
+BATCH = 256
+# What one thread reads, and one process prepares, at a time: fewer messages between them.
+READ_TOGETHER = 16
+# Batches that are read while one is encoded: 40 MB of pixels each.
+AHEAD = 4
 # How many unreadable files are named where a person reads the report.
 _NAMED = 20
 
@@ -76,6 +82,9 @@ class _Unreadable:
     reason: str
 
 
+_Read = _Content | _Unreadable | None
+
+
 def encode_cached(
     encoder: Encoder, sources: Sequence[Source], cache_dir: Path, progress: Progress | None = None
 ) -> Encoded:
@@ -116,29 +125,18 @@ def encode_cached(
 def _read_ahead(
     encoder: Encoder, sources: Sequence[Source], cache: VectorCache, report: EncodingReport
 ) -> Iterator[tuple[int, list[_Content | None]]]:
-    """Yields (first row, contents) a batch, while threads read and decode the next one."""
+    """Yields (first row, contents) a batch, while the next ones are read and decoded."""
+    pictures = any(isinstance(source, Path) for source in sources)
+    with preparing(encoder.prepare, pictures) as prepare, ThreadPoolExecutor(reading_threads()) as threads:
 
-    def read(source: Source) -> _Content | _Unreadable | None:
-        try:
-            content = source.read_bytes() if isinstance(source, Path) else (source or "").strip().encode()
-            if not content and not isinstance(source, Path):
-                return None
-            key = content_key(content)
-            return _Content(key, None if key in cache else encoder.prepare(content))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            return _Unreadable(str(error))
+        def submit(start: int) -> list[Future[list[_Read]]]:
+            places = range(start, min(start + BATCH, len(sources)), READ_TOGETHER)
+            return [threads.submit(_read, sources[place : place + READ_TOGETHER], cache, prepare) for place in places]
 
-    with ThreadPoolExecutor(DECODING_THREADS) as threads:
-
-        def submit(start: int) -> list[Future[_Content | _Unreadable | None]]:
-            return [threads.submit(read, source) for source in sources[start : start + BATCH]]
-
-        ahead = submit(0)
+        ahead = deque(submit(place * BATCH) for place in range(AHEAD))
         for start in range(0, len(sources), BATCH):
-            batch, ahead = ahead, submit(start + BATCH)
-            results = [future.result() for future in batch]
+            results = [result for future in ahead.popleft() for result in future.result()]
+            ahead.append(submit(start + AHEAD * BATCH))
             report.missing += sum(result is None for result in results)
             report.unreadable += [
                 f"{source} ({result.reason})"
@@ -146,3 +144,34 @@ def _read_ahead(
                 if isinstance(result, _Unreadable)
             ]
             yield start, [result if isinstance(result, _Content) else None for result in results]
+
+
+def _read(sources: Sequence[Source], cache: VectorCache, prepare: PrepareAll) -> list[_Read]:
+    """Returns what became of each source; only contents that are not in the cache are prepared."""
+    contents = [_bytes_of(source) for source in sources]
+    keys = [content_key(content) if isinstance(content, bytes) else b"" for content in contents]
+    new = {
+        key: content
+        for key, content in zip(keys, contents, strict=True)
+        if isinstance(content, bytes) and key not in cache
+    }
+    prepared = dict(zip(new, prepare(list(new.values())), strict=True))
+
+    def outcome(key: bytes, content: bytes | _Unreadable | None) -> _Read:
+        if not isinstance(content, bytes):
+            return content
+        made = prepared.get(key)
+        return _Unreadable(str(made)) if isinstance(made, ValueError) else _Content(key, made)
+
+    return [outcome(key, content) for key, content in zip(keys, contents, strict=True)]
+
+
+def _bytes_of(source: Source) -> bytes | _Unreadable | None:
+    if not isinstance(source, Path):
+        return (source or "").strip().encode() or None
+    try:
+        return source.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return _Unreadable(str(error))

@@ -19,7 +19,8 @@ class HashingEncoder:
         self.dim = dim
         self.seen: list[bytes] = []
 
-    def prepare(self, content: bytes) -> bytes:
+    @staticmethod
+    def prepare(content: bytes) -> bytes:
         if content == b"bad":
             raise ValueError("bad content")
         return content

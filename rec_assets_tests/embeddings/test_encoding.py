@@ -1,6 +1,8 @@
 """Each content is encoded once, and every source is accounted for."""
 
 import logging
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rec_assets.embeddings import cache as cache_module
+from rec_assets.embeddings import preparing
 from rec_assets.embeddings.cache import VectorCache, content_key
-from rec_assets.embeddings.encoding import BATCH, encode_cached
+from rec_assets.embeddings.encoding import AHEAD, BATCH, encode_cached
+from rec_assets.errors import ActionableError
 from rec_assets_tests.embeddings.conftest import HashingEncoder
 
 SOURCES = st.lists(st.one_of(st.none(), st.sampled_from(["", "  ", "bad", "a", "b", "c"]), st.text()), max_size=200)
@@ -116,3 +120,38 @@ def test_full_shards_are_mapped_and_read_back(tmp_path: Path, monkeypatch: pytes
     for i, vector in enumerate(vectors):
         for reader in (cache, reopened):
             np.testing.assert_array_equal(reader[content_key(bytes([i]))], vector)
+
+
+def test_pictures_prepared_in_processes_are_the_same(
+    tmp_path: Path, encoder: HashingEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [tmp_path / f"{number}" for number in range(20)]
+    for number, file in enumerate(files):
+        file.write_bytes(b"bad" if number == 7 else b"%d" % number)
+    here = encode_cached(encoder, files, tmp_path / "here")
+    monkeypatch.setattr(preparing, "MANY_CORES", 1)
+    elsewhere = encode_cached(encoder, files, tmp_path / "elsewhere")
+    np.testing.assert_array_equal(here.vectors, elsewhere.vectors)
+    assert elsewhere.report == here.report and elsewhere.report.unreadable == [f"{files[7]} (bad content)"]
+
+
+def test_a_killed_process_says_what_it_wants_and_keeps_what_was_encoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(HashingEncoder):
+        prepare = staticmethod(killed_by_bad)
+
+    last = (AHEAD + 1) * BATCH
+    files = [tmp_path / f"{number}" for number in range(last + 1)]
+    for number, file in enumerate(files):
+        file.write_bytes(b"bad" if number == last else b"%d" % number)
+    monkeypatch.setattr(preparing, "MANY_CORES", 1)
+    with pytest.raises(ActionableError, match="more memory"):
+        encode_cached(Killed(), files, tmp_path / "cache")
+    assert encode_cached(HashingEncoder(), files, tmp_path / "cache").report.from_cache >= BATCH
+
+
+def killed_by_bad(content: bytes) -> bytes:
+    if content == b"bad":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return content

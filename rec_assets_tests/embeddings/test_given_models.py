@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from rec_assets.embeddings import image_vectors
 from rec_assets.embeddings.encoder import image_encoder, text_encoder
@@ -41,6 +42,19 @@ def test_a_clip_folder_gives_unit_vectors_of_its_projection(tiny_clip: Path, tmp
     assert vectors.shape == (3, DIM) and vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(encoder.encode(batch[1:2])[0], vectors[1], atol=1e-5)
+
+
+def test_clip_sees_what_its_own_processor_makes(tiny_clip: Path, tmp_path: Path, draw: Draw) -> None:
+    import torch
+    from transformers import CLIPImageProcessor, CLIPModel
+
+    file = draw("a.png", size=(50, 80))
+    encoder = image_encoder(str(tiny_clip), tmp_path)
+    with Image.open(file) as picture, torch.inference_mode():
+        pixels = CLIPImageProcessor.from_pretrained(tiny_clip)(picture, return_tensors="pt")["pixel_values"]
+        expected = CLIPModel.from_pretrained(tiny_clip).eval().get_image_features(pixel_values=pixels)[0].numpy()
+    (vector,) = encoder.encode([encoder.prepare(file.read_bytes())])
+    np.testing.assert_allclose(vector, expected / np.linalg.norm(expected), atol=1e-5)
 
 
 def test_clip_vectors_of_fewer_dimensions_are_padded(tiny_clip: Path, tmp_path: Path, draw: Draw) -> None:
