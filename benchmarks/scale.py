@@ -2,16 +2,20 @@
 
     python -m benchmarks.scale run 1000000
     python -m benchmarks.scale table
+    python -m benchmarks.scale next-day 1000000
 
 Users, and rows a day, grow together; 13 million rows are 300,000 users. All days are in the window of the training, so
-that all rows are used. Each size has a home of its own below `.rec`.
+that all rows are used. Each size has a home of its own below `.rec`. `next-day` is what `every_day` does with the day
+after them: ingest, features, online store, fine-tune, verdict, bundle.
 """
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,13 +25,16 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.traffic import machine
+from benchmarks.machine import machine
 from rec_assets.local.dagster_home import prepare_dagster_home
 from rec_assets.settings import Settings, get_settings
 
 ROWS_A_USER = 13_000_000 / 300_000
 HOMES = Path(".rec") / "scale"
 SHORTEST_S = 1.0  # below it, growth is noise
+JOBS = ("catalogue", "daily_data", "online_store", "full_training", "promote")
+EVERY_DAY = "every_day"
+PARTITION = "dagster/partition"
 
 app = typer.Typer(add_completion=False, help=__doc__)
 
@@ -40,20 +47,21 @@ class Cost:
     peak_mb: float
 
 
-def environment(rows: int, home: Path) -> dict[str, str]:
-    """Returns the settings of a shop that has so many rows in all its days."""
+def environment(rows: int, home: Path, days_after: int = 0) -> dict[str, str]:
+    """Returns the settings of a shop that has so many rows in all its days, and as many a day in some after them."""
     shop = Settings()
     sizes = {"USERS": max(100, round(rows / ROWS_A_USER)), "INTERACTIONS_PER_DAY": max(1, rows // shop.days)}
     return {
         "REC_SOURCE": "retail",
         "REC_HOME": str(home),
+        "REC_DAYS": str(shop.days + days_after),
         "REC_TRAIN_DAYS": str(shop.days - shop.valid_days),
         **{f"REC_RETAIL_{name}": str(size) for name, size in sizes.items()},
     }
 
 
-def costs(settings: Settings) -> dict[str, Cost]:
-    """Returns what each asset took, in the order they were made; the last materialization of a partition counts."""
+def costs(settings: Settings, days: Collection[str]) -> dict[str, Cost]:
+    """Returns what each asset took for these days, in the order they were made, its last materialization of a day."""
     prepare_dagster_home(settings)
     found: dict[str, Cost] = {}
     with DagsterInstance.get() as instance:
@@ -67,19 +75,19 @@ def costs(settings: Settings) -> dict[str, Cost]:
             latest[asset, record.partition_key] = record
         for (asset, _), record in sorted(latest.items(), key=lambda one: one[1].storage_id):
             metadata = record.asset_materialization.metadata
-            if "peak_memory_mb" in metadata:
+            if "peak_memory_mb" in metadata and (record.partition_key is None or record.partition_key in days):
                 before = found.get(asset, Cost(0, 0))
                 seconds, peak = float(metadata["seconds"].value), float(metadata["peak_memory_mb"].value)
                 found[asset] = Cost(before.seconds + seconds, max(before.peak_mb, peak))
     return found
 
 
-def run_seconds(settings: Settings) -> float:
-    """Returns how long all runs took that succeeded, checks and promotion among them."""
+def run_seconds(settings: Settings, jobs: Collection[str]) -> float:
+    """Returns how long all runs of some jobs took that succeeded, their checks among them."""
     prepare_dagster_home(settings)
     with DagsterInstance.get() as instance:
         records = instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.SUCCESS]))
-        return sum((one.end_time or 0) - (one.start_time or 0) for one in records)
+        return sum((one.end_time or 0) - (one.start_time or 0) for one in records if one.dagster_run.job_name in jobs)
 
 
 def exponent(sizes: Mapping[int, float]) -> float | None:
@@ -100,11 +108,38 @@ def run(
 
 
 @app.command()
+def next_day(
+    rows: Annotated[int, typer.Argument(min=1_000, help="A size that was run.")],
+) -> None:
+    """Runs the job every_day for the day after those of `run`, and prints what each asset took."""
+    home, console = HOMES / str(rows), Console(width=None if sys.stdout.isatty() else 120)
+    variables = environment(rows, home, days_after=1)
+    settings = Settings().model_copy(update={"home": home})
+    day = (settings.start_date + timedelta(days=settings.days)).isoformat()
+    prepare_dagster_home(settings)
+    programs, everything = Path(sys.executable).parent, {**os.environ, **variables}
+    job = ["job", "execute", "-m", "rec_assets.definitions", "-j", EVERY_DAY, "--tags"]
+    try:
+        subprocess.run([programs / "rec", "up"], env=everything, check=True)
+        subprocess.run([programs / "dagster", *job, json.dumps({PARTITION: day})], env=everything, check=True)
+    finally:
+        subprocess.run([programs / "rec", "down"], env=everything, check=True)
+    shown = Table("asset", "seconds", "peak memory, MB")
+    for asset, cost in costs(settings, [day]).items():
+        shown.add_row(asset, f"{cost.seconds:.1f}", f"{cost.peak_mb:,.0f}")
+    shown.add_section()
+    shown.add_row("the run, with its checks", f"{run_seconds(settings, [EVERY_DAY]):.1f}", "")
+    console.print(f"{machine()}; {day}, about {rows // settings.days:,} rows")
+    console.print(shown)
+
+
+@app.command()
 def table(homes: Annotated[Path, typer.Argument(help="The folder of the sizes' homes.")] = HOMES) -> None:
     """Prints time and peak memory of every asset at every size that was run, and how they grow."""
     sizes = sorted(int(folder.name) for folder in homes.glob("[0-9]*") if folder.name.isdigit())
     homes_of = {rows: get_settings().model_copy(update={"home": homes / str(rows)}) for rows in sizes}
-    measured = {rows: costs(settings) for rows, settings in homes_of.items()}
+    days = [(get_settings().start_date + timedelta(days=n)).isoformat() for n in range(get_settings().days)]
+    measured = {rows: costs(settings, days) for rows, settings in homes_of.items()}
     console = Console(width=None if sys.stdout.isatty() else 120)
     if not sizes:
         console.print(f"Nothing was run below {homes}: python -m benchmarks.scale run 1000000")
@@ -117,7 +152,7 @@ def table(homes: Annotated[Path, typer.Argument(help="The folder of the sizes' h
         seconds = exponent({rows: cost.seconds for rows, cost in own.items() if cost.seconds >= SHORTEST_S})
         memory = exponent({rows: cost.peak_mb for rows, cost in own.items()})
         shown.add_row(asset, *cells, *map(_power, (seconds, memory)))
-    totals = {rows: run_seconds(settings) for rows, settings in homes_of.items()}
+    totals = {rows: run_seconds(settings, JOBS) for rows, settings in homes_of.items()}
     peaks = {rows: max(cost.peak_mb for cost in found.values()) for rows, found in measured.items()}
     shown.add_section()
     shown.add_row(
