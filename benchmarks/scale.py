@@ -60,8 +60,11 @@ def environment(rows: int, home: Path, days_after: int = 0) -> dict[str, str]:
     }
 
 
-def costs(settings: Settings, days: Collection[str]) -> dict[str, Cost]:
-    """Returns what each asset took for these days, in the order they were made, its last materialization of a day."""
+def costs(settings: Settings, days: Collection[str | None]) -> dict[str, Cost]:
+    """Returns what each asset took for these days, in the order they were made, its last materialization of a day.
+
+    None stands for what is not of a day.
+    """
     prepare_dagster_home(settings)
     found: dict[str, Cost] = {}
     with DagsterInstance.get() as instance:
@@ -75,7 +78,7 @@ def costs(settings: Settings, days: Collection[str]) -> dict[str, Cost]:
             latest[asset, record.partition_key] = record
         for (asset, _), record in sorted(latest.items(), key=lambda one: one[1].storage_id):
             metadata = record.asset_materialization.metadata
-            if "peak_memory_mb" in metadata and (record.partition_key is None or record.partition_key in days):
+            if "peak_memory_mb" in metadata and record.partition_key in days:
                 before = found.get(asset, Cost(0, 0))
                 seconds, peak = float(metadata["seconds"].value), float(metadata["peak_memory_mb"].value)
                 found[asset] = Cost(before.seconds + seconds, max(before.peak_mb, peak))
@@ -139,7 +142,7 @@ def table(homes: Annotated[Path, typer.Argument(help="The folder of the sizes' h
     sizes = sorted(int(folder.name) for folder in homes.glob("[0-9]*") if folder.name.isdigit())
     homes_of = {rows: get_settings().model_copy(update={"home": homes / str(rows)}) for rows in sizes}
     days = [(get_settings().start_date + timedelta(days=n)).isoformat() for n in range(get_settings().days)]
-    measured = {rows: costs(settings, days) for rows, settings in homes_of.items()}
+    measured = {rows: costs(settings, [None, *days]) for rows, settings in homes_of.items()}
     console = Console(width=None if sys.stdout.isatty() else 120)
     if not sizes:
         console.print(f"Nothing was run below {homes}: python -m benchmarks.scale run 1000000")

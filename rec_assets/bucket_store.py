@@ -45,6 +45,18 @@ class BucketStore(ArtifactStore):
         """Returns the partitions of an asset that have a current version, sorted."""
         return sorted(Path(found.key).stem for found in self.bucket.objects(f"current/{asset}/"))
 
+    def assets(self) -> list[str]:
+        """Returns the names of all assets that were ever published, sorted."""
+        return sorted({Path(found.key).parent.name for found in self.bucket.objects("current/")})
+
+    def remove(self, asset: str, partition: str) -> None:
+        """Forgets a partition: first what points at it, then its versions, here and in the bucket."""
+        versions = [found.key for found in self.bucket.objects(f"versions/{asset}/{partition}/")]
+        self.bucket.delete([_pointer(asset, partition)])
+        if versions:
+            self.bucket.delete(versions)
+        super().remove(asset, partition)
+
     def _make_current(self, artifact: Artifact) -> None:
         kept = self._kept(artifact.asset, artifact.partition)
         if artifact.digest not in kept:

@@ -1,6 +1,11 @@
 """Jobs: the parts of the graph that run together."""
 
-from dagster import AssetSelection, define_asset_job
+from dagster import AssetSelection, OpExecutionContext, define_asset_job, job, op
+
+from rec_assets import retention
+from rec_assets.op_tags import CPU
+from rec_assets.resources import Artifacts
+from rec_assets.settings import get_settings
 
 RAW = AssetSelection.assets("raw_items", "raw_users")
 CATALOGUE = RAW | AssetSelection.groups("embeddings")
@@ -39,4 +44,18 @@ rollback = define_asset_job(
     description="The bundle that was live before this one is live again.",
 )
 
-ALL = [catalogue, daily_data, online_store, full_training, fine_tuning, every_day, promote, rollback]
+
+@op(tags=CPU)
+def remove_outlived(context: OpExecutionContext, artifacts: Artifacts) -> None:
+    """Artifacts of days before the newest `REC_KEEP_DAYS` go, by the rule of `rec_assets.retention`."""
+    gone = retention.tidy(artifacts.store(), get_settings())
+    context.log.info("\n".join(f"{asset}: {days} days" for asset, days in sorted(gone.items())) or "Nothing had to go.")
+
+
+@job
+def tidy() -> None:
+    """Old days go, as `rec tidy` does it."""
+    remove_outlived()
+
+
+ALL = [catalogue, daily_data, online_store, full_training, fine_tuning, every_day, promote, rollback, tidy]

@@ -1,6 +1,6 @@
 """When things run by themselves, in UTC; all are off until someone switches them on in the UI."""
 
-from dagster import RunRequest, SkipReason, build_schedule_from_partitioned_job, schedule
+from dagster import RunRequest, ScheduleDefinition, SkipReason, build_schedule_from_partitioned_job, schedule
 
 from rec_assets import jobs
 from rec_assets.partitions import daily
@@ -9,6 +9,8 @@ from rec_assets.partitions import daily
 EVERY_DAY_HOUR = 2
 # Monday, when the day's fine-tune is done.
 FULL_TRAINING_CRON = "0 5 * * 1"
+# Sunday, when nothing else runs.
+TIDY_CRON = "0 8 * * 0"
 
 every_day = build_schedule_from_partitioned_job(
     jobs.every_day,
@@ -32,4 +34,12 @@ def full_training_schedule() -> RunRequest | SkipReason:
     return RunRequest(run_key=day, partition_key=day)
 
 
-ALL = [every_day, full_training_schedule]
+tidy = ScheduleDefinition(
+    name="tidy_schedule",
+    job=jobs.tidy,
+    cron_schedule=TIDY_CRON,
+    execution_timezone="UTC",
+    description="Once a week artifacts of days before the newest REC_KEEP_DAYS go.",
+)
+
+ALL = [every_day, full_training_schedule, tidy]

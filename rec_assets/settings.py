@@ -124,6 +124,10 @@ class Settings(BaseSettings):
         0, description="Days of a backfill that one run takes, where days can be made side by side; 0: all of them."
     )
 
+    keep_days: NonNegativeInt = Field(
+        0, description="Newest days of which all artifacts stay when `rec tidy` is run; 0: of all days."
+    )
+
     # Steps on Kubernetes (see rec_assets.op_tags); quantities as Kubernetes writes them
     executor: Literal["in_process", "k8s"] = Field(
         "in_process", description="Steps in the process of their run, or each as a Kubernetes job."

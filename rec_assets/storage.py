@@ -8,6 +8,7 @@ the last good version current and nothing half-written is ever read.
 (`rec_assets.bucket_store`). Everything else sees local paths.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -25,6 +26,7 @@ UNPARTITIONED = "all"
 POINTER = "current.json"
 # The version before the current one stays, for runs that read it while the new one was written.
 KEPT_VERSIONS = 2
+_A_FULL_DISK_HAS = 1 << 20  # bytes at most: what the write that failed may have left
 
 
 @dataclass(frozen=True)
@@ -126,13 +128,15 @@ class ArtifactStore:
             self._make_current(artifact)
             self._prune(folder, digest)
             draft.artifact = artifact
-        except OSError as error:
-            if error.errno == 28:
-                raise ActionableError(
-                    f"No space left on the disk while writing {asset} [{partition}]; the version before is untouched.",
-                    f"Free space below {self.root} and materialize it again.",
-                ) from error
-            raise
+        except Exception as error:
+            full = _full_disk(self.root, error)
+            if full is None:
+                raise
+            raise ActionableError(
+                f"No space left on the disk of {full} while writing {asset} [{partition}]; the version before is "
+                "untouched.",
+                f"Free space below {full} and materialize it again.",
+            ) from error
         finally:
             shutil.rmtree(draft.path, ignore_errors=True)
 
@@ -161,6 +165,16 @@ class ArtifactStore:
         folder = self.root / asset
         return sorted(p.parent.name for p in folder.glob(f"*/{POINTER}"))
 
+    def assets(self) -> list[str]:
+        """Returns the names of all assets that were ever published, sorted."""
+        return sorted({p.parent.parent.name for p in self.root.glob(f"*/*/{POINTER}")})
+
+    def remove(self, asset: str, partition: str) -> None:
+        """Forgets a partition: first what points at it, then its versions."""
+        folder = self.folder(asset, partition)
+        (folder / POINTER).unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
     def _make_current(self, artifact: Artifact) -> None:
         folder = artifact.path.parent
         staged = folder / f".{POINTER}-{os.getpid()}"
@@ -174,6 +188,16 @@ class ArtifactStore:
         versions.sort(key=lambda p: p.stat().st_mtime, reverse=True)
         for old in versions[KEPT_VERSIONS - 1 :]:
             shutil.rmtree(old, ignore_errors=True)
+
+
+def _full_disk(root: Path, error: Exception) -> Path | None:
+    """Returns what lies on a full disk, the store or the folder of scratch files; None where it is something else.
+
+    Only some libraries raise what the system said: Polars, NumPy and FAISS have errors of their own for a full disk.
+    """
+    told = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    full = (place for place in (root, Path(tempfile.gettempdir())) if shutil.disk_usage(place).free < _A_FULL_DISK_HAS)
+    return next(full, root if told else None)
 
 
 @dataclass

@@ -1,5 +1,12 @@
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import faiss
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import polars as pl
 import pytest
 
 from rec_assets.errors import ActionableError
@@ -56,11 +63,49 @@ def test_the_version_before_is_kept_and_older_ones_go(store: ArtifactStore) -> N
     assert [path.exists() for path in paths] == [False, True, True]
 
 
-def test_a_full_disk_says_so_and_leaves_the_version_before(store: ArtifactStore) -> None:
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 3 MB, where this user may mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"no small disk: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+NUMBERS = np.random.default_rng(0).normal(size=1_000_000)
+
+
+def write_flat_index(vectors: npt.NDArray[np.float64], file: Path) -> None:
+    index = faiss.IndexFlatIP(64)
+    index.add(vectors.astype(np.float32))
+    faiss.write_index(index, str(file))
+
+
+@pytest.mark.parametrize(
+    "fill",
+    [
+        lambda file: pl.DataFrame({"x": NUMBERS}).write_parquet(file),
+        lambda file: pd.DataFrame({"x": NUMBERS}).to_parquet(file),
+        lambda file: np.save(file, NUMBERS),
+        lambda file: write_flat_index(NUMBERS.reshape(-1, 64), file),
+    ],
+    ids=["polars", "pandas", "numpy", "faiss"],
+)
+def test_a_full_disk_says_so_and_leaves_the_version_before(fill: Callable[[Path], object], small_disk: Path) -> None:
+    store = ArtifactStore(small_disk / "artifacts")
     write(store, "good")
-    with pytest.raises(ActionableError, match="No space left"), store.publish("rows", "2025-03-03"):
-        raise OSError(28, "No space left on device")
+    with pytest.raises(ActionableError, match="No space left"), store.publish("rows", "2025-03-03") as draft:
+        fill(draft.path / "rows.txt")
     assert (store.get("rows", "2025-03-03") / "rows.txt").read_text() == "good"
+    write(store, "what failed left nothing, so there is room again")
+
+
+def test_another_error_stays_what_it_is(store: ArtifactStore) -> None:
+    with pytest.raises(ZeroDivisionError), store.publish("rows", "2025-03-03"):
+        1 / 0  # noqa: B018
 
 
 def test_what_was_never_materialized_is_named_with_the_next_step(store: ArtifactStore) -> None:
