@@ -246,3 +246,14 @@ def test_the_pointer_names_the_versions_that_stay(store: BucketStore) -> None:
     assert json.loads(store.bucket.read(f"current/rows/{DAY}.json") or "") == {"versions": [second, first]}
     write(store, "two")
     assert json.loads(store.bucket.read(f"current/rows/{DAY}.json") or "") == {"versions": [second, first]}
+
+
+def test_a_day_that_goes_is_gone_for_everyone(store: BucketStore, elsewhere: BucketStore) -> None:
+    for day in (DAY, "2025-03-04"):
+        write(store, day, day)
+    assert read(elsewhere) == DAY and elsewhere.assets() == ["rows"]
+    store.remove("rows", DAY)
+    assert elsewhere.partitions("rows") == ["2025-03-04"] and elsewhere.find("rows", DAY) is None
+    assert {Path(found.key).parts[2] for found in store.bucket.objects("versions/rows/")} == {"2025-03-04"}
+    store.remove("rows", DAY)  # once more is no error
+    assert read(elsewhere, "2025-03-04") == "2025-03-04"

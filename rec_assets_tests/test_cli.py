@@ -17,6 +17,7 @@ from rec_assets.realtime.trending import Trending
 from rec_assets.realtime.valkey import connect
 from rec_assets.serving.bundle import Bundle
 from rec_assets.settings import Settings, get_settings
+from rec_assets.storage import open_store
 from rec_assets_tests.realtime.state import drain, seen
 from rec_assets_tests.servers import free_port
 
@@ -198,3 +199,25 @@ def test_trending_shows_the_most_chosen_items_of_a_category(
     assert "Item 49" in open_shop("trending", "-k", 1).stdout
     assert "Item 48" in open_shop("trending", "--category", 0, "-k", 1).stdout
     assert "Nothing is trending in category 99" in open_shop("trending", "--category", 99).stdout
+
+
+def test_tidy_announces_and_removes_old_days(
+    tmp_path: Path, rec: Callable[[Settings], Rec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(home=tmp_path)
+    store = open_store(settings)
+    days = [f"2025-03-{day:02}" for day in range(1, 21)]
+    for asset in ("raw_interactions", "joined_interactions"):
+        for day in days:
+            with store.publish(asset, day) as draft:
+                (draft.path / "rows").write_text(day)
+    assert "All days are kept" in rec(settings)("tidy").output
+    monkeypatch.setenv("REC_KEEP_DAYS", "15")
+    announced = rec(settings)("tidy", "--dry-run")
+    assert "Would go" in announced.output and store.partitions("joined_interactions") == days
+    assert "joined_interactions" in rec(settings)("tidy").output
+    assert store.partitions("joined_interactions") == days[5:] and store.partitions("raw_interactions") == days
+    assert "Nothing is older" in rec(settings)("tidy").output
+    monkeypatch.setenv("REC_KEEP_DAYS", "5")
+    refused = rec(settings)("tidy")
+    assert refused.exit_code and "13 or more" in refused.output
