@@ -8,6 +8,7 @@ verified, and is never downloaded twice.
 import json
 import shutil
 import tempfile
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,17 @@ from rec_assets.storage import KEPT_VERSIONS, UNPARTITIONED, Artifact, ArtifactS
 
 # What no pointer names stays so long: another run may still upload it, or read it.
 GRACE = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class _Current:
+    """What a pointer says: digests of the current version and of those before it that stay; who published it."""
+
+    versions: list[str] = field(default_factory=list)
+    run: str = ""
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
 
 
 class BucketStore(ArtifactStore):
@@ -33,10 +45,11 @@ class BucketStore(ArtifactStore):
         Raises:
             ActionableError: the bucket cannot be read, or what it holds is not what was published.
         """
-        kept = self._kept(asset, partition)
-        if not kept:
+        current = self._current(asset, partition)
+        if not current.versions:
             return None
-        artifact = Artifact(asset, partition, kept[0], self.folder(asset, partition) / kept[0])
+        digest = current.versions[0]
+        artifact = Artifact(asset, partition, digest, self.folder(asset, partition) / digest, current.run)
         if not artifact.path.is_dir():
             self._download(artifact)
         return artifact
@@ -58,19 +71,18 @@ class BucketStore(ArtifactStore):
         super().remove(asset, partition)
 
     def _make_current(self, artifact: Artifact) -> None:
-        kept = self._kept(artifact.asset, artifact.partition)
+        kept = self._current(artifact.asset, artifact.partition).versions
         if artifact.digest not in kept:
             # Again even where it is there: what it lacks after a broken upload would not show.
             self.bucket.upload(artifact.path, _key(artifact))
         artifact.path.touch()
         newest = [artifact.digest, *(digest for digest in kept if digest != artifact.digest)][:KEPT_VERSIONS]
-        self.bucket.write(_pointer(artifact.asset, artifact.partition), json.dumps({"versions": newest}))
+        self.bucket.write(_pointer(artifact.asset, artifact.partition), _Current(newest, artifact.run).to_json())
         self._clear(artifact, newest)
 
-    def _kept(self, asset: str, partition: str) -> list[str]:
-        """Returns the digests of the current version and of those before it that stay."""
+    def _current(self, asset: str, partition: str) -> "_Current":
         text = self.bucket.read(_pointer(asset, partition))
-        return [] if text is None else json.loads(text)["versions"]
+        return _Current() if text is None else _Current(**json.loads(text))
 
     def _download(self, artifact: Artifact) -> None:
         folder = artifact.path.parent

@@ -16,7 +16,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rec_assets.errors import ActionableError
@@ -38,12 +38,14 @@ class Artifact:
         partition: the partition key, or "all".
         digest: hex digest of names and contents of all files.
         path: the directory that holds the files.
+        run: what published it, where that said who it was.
     """
 
     asset: str
     partition: str
     digest: str
     path: Path
+    run: str = field(default="", compare=False)
 
     def __truediv__(self, name: str) -> Path:
         """Returns the path of a file of this version; raises ActionableError where there is none."""
@@ -108,8 +110,13 @@ class ArtifactStore:
         return self.root / asset / partition
 
     @contextmanager
-    def publish(self, asset: str, partition: str = UNPARTITIONED) -> Iterator["Draft"]:
+    def publish(self, asset: str, partition: str = UNPARTITIONED, run: str = "") -> Iterator["Draft"]:
         """Gives a draft whose `path` is an empty directory to fill; on a clean exit its content becomes current.
+
+        Args:
+            asset: the asset's name.
+            partition: the partition key, or "all".
+            run: who publishes, for `Artifact.run`.
 
         Raises:
             ActionableError: the disk is full; what was current before still is.
@@ -124,7 +131,7 @@ class ArtifactStore:
             if not version.exists():
                 draft.path.chmod(0o755)
                 draft.path.rename(version)
-            artifact = Artifact(asset, partition, digest, version)
+            artifact = Artifact(asset, partition, digest, version, run)
             self._make_current(artifact)
             self._prune(folder, digest)
             draft.artifact = artifact
@@ -144,10 +151,10 @@ class ArtifactStore:
         """Returns the current version, or None where nothing was ever published."""
         folder = self.folder(asset, partition)
         try:
-            digest = json.loads((folder / POINTER).read_text())["digest"]
+            current = json.loads((folder / POINTER).read_text())
         except FileNotFoundError:
             return None
-        return Artifact(asset, partition, digest, folder / digest)
+        return Artifact(asset, partition, current["digest"], folder / current["digest"], current.get("run", ""))
 
     def get(self, asset: str, partition: str = UNPARTITIONED) -> Artifact:
         """Returns the current version; raises ActionableError where nothing was ever published."""
@@ -178,7 +185,7 @@ class ArtifactStore:
     def _make_current(self, artifact: Artifact) -> None:
         folder = artifact.path.parent
         staged = folder / f".{POINTER}-{os.getpid()}"
-        staged.write_text(json.dumps({"digest": artifact.digest}))
+        staged.write_text(json.dumps({"digest": artifact.digest, "run": artifact.run}))
         staged.replace(folder / POINTER)
         artifact.path.touch()
 

@@ -243,9 +243,9 @@ def test_a_server_that_slows_down_is_named_after_some_tries(
 
 def test_the_pointer_names_the_versions_that_stay(store: BucketStore) -> None:
     first, second = write(store, "one"), write(store, "two")
-    assert json.loads(store.bucket.read(f"current/rows/{DAY}.json") or "") == {"versions": [second, first]}
+    assert json.loads(store.bucket.read(f"current/rows/{DAY}.json") or "") == {"versions": [second, first], "run": ""}
     write(store, "two")
-    assert json.loads(store.bucket.read(f"current/rows/{DAY}.json") or "") == {"versions": [second, first]}
+    assert json.loads(store.bucket.read(f"current/rows/{DAY}.json") or "") == {"versions": [second, first], "run": ""}
 
 
 def test_a_day_that_goes_is_gone_for_everyone(store: BucketStore, elsewhere: BucketStore) -> None:

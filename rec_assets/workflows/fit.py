@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import nvtabular as nvt
 import polars as pl
@@ -79,4 +80,13 @@ def _transformed(workflow: nvt.Workflow, file: Path) -> pl.DataFrame:
         # NVTabular cannot transform no rows; the schema alone says what they would be.
         columns = workflow.output_schema
         return pl.DataFrame(schema={c.name: pl.Float32 if c.dtype.is_float else pl.Int32 for c in columns})
-    return pl.from_pandas(workflow.transform(dataset([file])).to_ddf().compute().reset_index(drop=True))
+    return to_polars(workflow.transform(dataset([file])).to_ddf().compute())
+
+
+def to_polars(frame: Any) -> pl.DataFrame:
+    """Takes a frame as NVTabular computes it, of pandas on a CPU or of cuDF where a GPU and cuDF are there.
+
+    The only place that knows: what is behind it reads Polars, and the graph's own functions take either's columns.
+    """
+    on_host = frame.to_pandas() if hasattr(frame, "to_pandas") else frame
+    return pl.from_pandas(on_host.reset_index(drop=True))
