@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import BytesIO
 from itertools import cycle, islice
 from pathlib import Path
@@ -28,6 +29,7 @@ from rec_assets.embeddings.clip import ClipEncoder
 from rec_assets.embeddings.encoder import Encoder, image_encoder, text_encoder, torch_device
 from rec_assets.embeddings.encoding import BATCH, READ_TOGETHER, encode_cached
 from rec_assets.embeddings.preparing import cores, preparing, reading_threads
+from rec_assets.storage import Artifact, open_store
 
 MATRIX_SIDE = {"cuda": 8_192, "cpu": 2_048}
 SHORTEST_S = 2.0
@@ -55,7 +57,7 @@ def main(
             contents = [source.read_bytes() if isinstance(source, Path) else source.encode() for source in sources]
             prepared_a_second, batch = _prepare(encoder, contents, isinstance(sources[0], Path))
             limit = _matrix_flops() / _operations(encoder, batch)
-            encoded_a_second = _a_second(lambda batch=batch, encoder=encoder: encoder.encode(batch)) * len(batch)
+            encoded_a_second = _a_second(partial(encoder.encode, batch)) * len(batch)
             started = time.perf_counter()
             encode_cached(encoder, sources, folder / "cache")
             together = len(sources) / (time.perf_counter() - started)
@@ -72,9 +74,8 @@ def _gpu() -> str:
     return f", {torch.cuda.get_device_name()}" if torch_device() == "cuda" else ""
 
 
-def _raw_items() -> Path:
+def _raw_items() -> Artifact:
     from rec_assets.settings import get_settings
-    from rec_assets.storage import open_store
 
     return open_store(get_settings()).get("raw_items")
 

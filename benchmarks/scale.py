@@ -3,16 +3,19 @@
     python -m benchmarks.scale run 1000000
     python -m benchmarks.scale table
     python -m benchmarks.scale next-day 1000000
+    python -m benchmarks.scale backfill 1000000 --days 30
 
 Users, and rows a day, grow together; 13 million rows are 300,000 users. All days are in the window of the training, so
 that all rows are used. Each size has a home of its own below `.rec`. `next-day` is what `every_day` does with the day
-after them: ingest, features, online store, fine-tune, verdict, bundle.
+after them: ingest, features, online store, fine-tune, verdict, bundle. `backfill` asks for many days in one request,
+and prints what they leave on the disk.
 """
 
 import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,6 +38,10 @@ SHORTEST_S = 1.0  # below it, growth is noise
 JOBS = ("catalogue", "daily_data", "online_store", "full_training", "promote")
 EVERY_DAY = "every_day"
 PARTITION = "dagster/partition"
+FINETUNED = (
+    "raw_interactions,behavioral_updates,user_features,item_features,item_popularity,joined_interactions,"
+    "masked_train_set,group:finetuning,finetune_evaluation,finetuned_bundle,following_day_evaluation"
+)
 
 app = typer.Typer(add_completion=False, help=__doc__)
 
@@ -134,6 +141,43 @@ def next_day(
     shown.add_row("the run, with its checks", f"{run_seconds(settings, [EVERY_DAY]):.1f}", "")
     console.print(f"{machine()}; {day}, about {rows // settings.days:,} rows")
     console.print(shown)
+
+
+@app.command()
+def backfill(
+    rows: Annotated[int, typer.Argument(min=1_000, help="A size that was run.")],
+    days: Annotated[int, typer.Option(min=2, help="Days after those of `run`.")] = 30,
+) -> None:
+    """Fine-tunes many days in one request; prints time and memory of the first and the last, and what they left."""
+    home, console = HOMES / str(rows), Console(width=None if sys.stdout.isatty() else 120)
+    settings = Settings().model_copy(update={"home": home})
+    keys = [(settings.start_date + timedelta(days=settings.days + n)).isoformat() for n in range(days)]
+    prepare_dagster_home(settings)
+    before, started = _left(home), time.monotonic()
+    command = [str(Path(sys.executable).with_name("dagster")), "asset", "materialize", "-m", "rec_assets.definitions"]
+    subprocess.run(
+        [*command, "--partition-range", f"{keys[0]}...{keys[-1]}", "--select", FINETUNED],
+        env={**os.environ, **environment(rows, home, days_after=days)},
+        check=True,
+    )
+    seconds, after = time.monotonic() - started, _left(home)
+    shown = Table("asset", *(f"{key}: s, MB" for key in (keys[0], keys[days // 2], keys[-1])))
+    by_day = [costs(settings, [key]) for key in (keys[0], keys[days // 2], keys[-1])]
+    for asset in by_day[0]:
+        shown.add_row(asset, *(f"{one[asset].seconds:.1f}, {one[asset].peak_mb:,.0f}" for one in by_day))
+    console.print(f"{machine()}; {days} days of about {rows // settings.days:,} rows: {seconds / 60:.1f} min")
+    console.print(shown)
+    for what, size in after.items():
+        console.print(f"{what}: {(size - before[what]) / days / 1e6:.2f} MB a day")
+
+
+def _left(home: Path) -> dict[str, int]:
+    """Returns bytes on the disk by what keeps them; a file that lies in two places counts once."""
+    sizes = {}
+    for what, folder in {"artifacts": home / "artifacts", "Dagster's records": home / "dagster"}.items():
+        files = {(found.st_dev, found.st_ino): found.st_size for f in folder.rglob("*") if (found := f.lstat())}
+        sizes[what] = sum(files.values())
+    return sizes
 
 
 @app.command()
