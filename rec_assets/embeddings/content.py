@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from rec_assets.embeddings.encoder import Encoder, image_encoder, text_encoder
 from rec_assets.embeddings.encoding import EncodingReport, Progress, Source, encode_cached
-from rec_assets.embeddings.pca import Matrix, Projection, fit_projection
+from rec_assets.embeddings.pca import Matrix, Projection, Raw, fit_projection
 from rec_assets.errors import ActionableError
 
 CONTENT_DIM = 64
@@ -41,7 +41,7 @@ class ContentVectors:
         places = np.searchsorted(self.item_ids, wanted).clip(max=len(self.item_ids) - 1)
         return np.where((self.item_ids[places] == wanted)[:, None], self.vectors[places], np.float32(0))
 
-    def project(self, raw: Matrix) -> Matrix:
+    def project(self, raw: Raw) -> Matrix:
         """Returns float32 [m, 64] for the same encoder's raw vectors [m, raw] of later items; a zero row stays zero."""
         return self.projection(raw)
 

@@ -62,9 +62,9 @@ class EncodingReport:
 
 @dataclass(frozen=True)
 class Encoded:
-    """vectors float32 [n, dim] in the order of the sources, zero where `present` bool [n] is False."""
+    """vectors float16 [n, dim], as the cache keeps them, by source; zero where `present` bool [n] is False."""
 
-    vectors: npt.NDArray[np.float32]
+    vectors: npt.NDArray[np.float16]
     present: npt.NDArray[np.bool_]
     report: EncodingReport
 
@@ -100,7 +100,7 @@ def encode_cached(
         Vectors as the cache keeps them, so that a second run returns the same bits.
     """
     cache = VectorCache(cache_dir / encoder.identity)
-    vectors = np.zeros((len(sources), cache.dim or encoder.dim), np.float32)
+    vectors = np.zeros((len(sources), cache.dim or encoder.dim), np.float16)
     present = np.zeros(len(sources), bool)
     report = EncodingReport()
     try:

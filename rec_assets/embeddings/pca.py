@@ -1,6 +1,7 @@
 """Principal components of present rows, and the projection that is frozen with the models trained on it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,8 @@ _BLOCK = 16_384
 _NOISE = 1e-9
 
 Matrix = npt.NDArray[np.float32]
+# An encoder's vectors: float16 as its cache keeps them, or float32.
+Raw = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Projection:
     mean: Matrix
     components: Matrix
 
-    def __call__(self, raw: Matrix) -> Matrix:
+    def __call__(self, raw: Raw) -> Matrix:
         """Returns float32 [n, dim] for raw vectors [n, raw]; an all-zero row is a missing one and stays zero."""
         reduced = np.zeros((len(raw), len(self.components)), np.float32)
         for start in range(0, len(raw), _BLOCK):
@@ -31,11 +34,11 @@ class Projection:
         return reduced
 
 
-def fit_projection(raw: Matrix, present: npt.NDArray[np.bool_], dim: int) -> tuple[Projection, float]:
+def fit_projection(raw: Raw, present: npt.NDArray[np.bool_], dim: int) -> tuple[Projection, float]:
     """Fits PCA on the present rows; of more than FIT_ROWS, on that many at even distances.
 
     Args:
-        raw: float32 [n, raw].
+        raw: [n, raw].
         present: bool [n].
         dim: components wanted; those that the rows cannot give are zero.
 

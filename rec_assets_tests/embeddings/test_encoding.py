@@ -30,7 +30,7 @@ def test_every_source_is_counted_once_and_absent_ones_are_zero(
     report = result.report
     assert report.encoded + report.from_cache + report.missing + len(report.unreadable) == len(sources)
     assert result.present.sum() == report.encoded + report.from_cache
-    assert result.vectors.shape == (len(sources), 80) and result.vectors.dtype == np.float32
+    assert result.vectors.shape == (len(sources), 80) and result.vectors.dtype == np.float16
     assert (result.vectors.any(axis=1) == result.present).all()
     assert report.encoded == len({s.strip() for s in sources if s and s.strip() and s != "bad"} - {"bad"})
 
