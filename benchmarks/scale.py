@@ -1,6 +1,6 @@
 """From raw rows to a live bundle at any size, and what every asset took of time and memory, as Dagster recorded it.
 
-    python -m benchmarks.scale run 1000000
+    python -m benchmarks.scale run 1000000 [--items-times 10]
     python -m benchmarks.scale table
     python -m benchmarks.scale next-day 1000000
     python -m benchmarks.scale backfill 1000000 --days 30
@@ -13,6 +13,7 @@ and prints what they leave on the disk.
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -54,10 +55,14 @@ class Cost:
     peak_mb: float
 
 
-def environment(rows: int, home: Path, days_after: int = 0) -> dict[str, str]:
+def environment(rows: int, home: Path, days_after: int = 0, items_times: int = 1) -> dict[str, str]:
     """Returns the settings of a shop that has so many rows in all its days, and as many a day in some after them."""
     shop = Settings()
-    sizes = {"USERS": max(100, round(rows / ROWS_A_USER)), "INTERACTIONS_PER_DAY": max(1, rows // shop.days)}
+    sizes = {
+        "USERS": max(100, round(rows / ROWS_A_USER)),
+        "INTERACTIONS_PER_DAY": max(1, rows // shop.days),
+        "ITEMS": shop.retail_items * items_times,
+    }
     return {
         "REC_SOURCE": "retail",
         "REC_HOME": str(home),
@@ -111,9 +116,11 @@ def exponent(sizes: Mapping[int, float]) -> float | None:
 @app.command()
 def run(
     rows: Annotated[int, typer.Argument(min=1_000, help="Interactions in all days together.")],
+    items_times: Annotated[int, typer.Option(min=1, help="How many times the items of the default catalogue.")] = 1,
 ) -> None:
     """Runs `rec demo` at this size; again, it goes on where it was."""
-    command, variables = [str(Path(sys.executable).with_name("rec")), "demo"], environment(rows, HOMES / str(rows))
+    home = HOMES / (str(rows) if items_times == 1 else f"{rows}x{items_times}")
+    command, variables = [str(Path(sys.executable).with_name("rec")), "demo"], environment(rows, home, 0, items_times)
     raise typer.Exit(subprocess.run(command, env={**os.environ, **variables}, check=False).returncode)
 
 
@@ -182,32 +189,42 @@ def _left(home: Path) -> dict[str, int]:
 
 @app.command()
 def table(homes: Annotated[Path, typer.Argument(help="The folder of the sizes' homes.")] = HOMES) -> None:
-    """Prints time and peak memory of every asset at every size that was run, and how they grow."""
-    sizes = sorted(int(folder.name) for folder in homes.glob("[0-9]*") if folder.name.isdigit())
-    homes_of = {rows: get_settings().model_copy(update={"home": homes / str(rows)}) for rows in sizes}
-    days = [(get_settings().start_date + timedelta(days=n)).isoformat() for n in range(get_settings().days)]
-    measured = {rows: costs(settings, [None, *days]) for rows, settings in homes_of.items()}
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    """Prints time and peak memory of every asset at every size that was run, and how they grow with the rows."""
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    found = {size: folder for folder in homes.glob("*") if (size := _size(folder.name))}
+    sizes = {size: found[size] for size in sorted(found, key=lambda size: (size[1], size[0]))}
     if not sizes:
         console.print(f"Nothing was run below {homes}: python -m benchmarks.scale run 1000000")
         raise typer.Exit(1)
-    console.print(machine())
-    shown = Table("asset", *(f"{rows:,} rows" for rows in sizes), "time grows as", "memory as")
-    for asset in measured[sizes[-1]]:
-        own = {rows: found[asset] for rows, found in measured.items() if asset in found}
-        cells = [f"{own[rows].seconds:.1f} s, {own[rows].peak_mb:,.0f} MB" if rows in own else "" for rows in sizes]
-        seconds = exponent({rows: cost.seconds for rows, cost in own.items() if cost.seconds >= SHORTEST_S})
-        memory = exponent({rows: cost.peak_mb for rows, cost in own.items()})
+    shop = get_settings()
+    days = [(shop.start_date + timedelta(days=n)).isoformat() for n in range(shop.days)]
+    settings = {size: shop.model_copy(update={"home": home}) for size, home in sizes.items()}
+    measured = {size: costs(one, [None, *days]) for size, one in settings.items()}
+    titles = [f"{rows:,} rows" + (f", {items} times the items" if items > 1 else "") for rows, items in sizes]
+    shown = Table("asset", *titles, "time grows as", "memory as")
+    for asset in measured[next(iter(sizes))]:
+        own = {size: found[asset] for size, found in measured.items() if asset in found}
+        cells = [f"{own[size].seconds:.1f} s, {own[size].peak_mb:,.0f} MB" if size in own else "" for size in sizes]
+        usual = {rows: cost for (rows, items), cost in own.items() if items == 1}
+        seconds = exponent({rows: cost.seconds for rows, cost in usual.items() if cost.seconds >= SHORTEST_S})
+        memory = exponent({rows: cost.peak_mb for rows, cost in usual.items()})
         shown.add_row(asset, *cells, *map(_power, (seconds, memory)))
-    totals = {rows: run_seconds(settings, JOBS) for rows, settings in homes_of.items()}
-    peaks = {rows: max(cost.peak_mb for cost in found.values()) for rows, found in measured.items()}
+    totals = {size: run_seconds(one, JOBS) for size, one in settings.items()}
+    peaks = {size: max(cost.peak_mb for cost in found.values()) for size, found in measured.items()}
     shown.add_section()
     shown.add_row(
         "all, with checks and promotion",
-        *(f"{totals[rows] / 60:.1f} min, {peaks[rows]:,.0f} MB" for rows in sizes),
-        *map(_power, (exponent(totals), exponent(peaks))),
+        *(f"{totals[size] / 60:.1f} min, {peaks[size]:,.0f} MB" for size in sizes),
+        *(_power(exponent({rows: one[rows, 1] for rows, items in sizes if items == 1})) for one in (totals, peaks)),
     )
+    console.print(machine())
     console.print(shown)
+
+
+def _size(name: str) -> tuple[int, int] | None:
+    """Returns rows and how many times the items, as the name of a home tells them."""
+    match = re.fullmatch(r"(\d+)(?:x(\d+))?", name)
+    return None if match is None else (int(match[1]), int(match[2] or 1))
 
 
 def _power(fitted: float | None) -> str:
