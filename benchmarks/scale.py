@@ -17,18 +17,15 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import typer
-from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.dagster_costs import costs, exponent, left, run_seconds
 from benchmarks.machine import machine
 from rec_assets.local.dagster_home import prepare_dagster_home
 from rec_assets.settings import Settings, get_settings
@@ -47,14 +44,6 @@ FINETUNED = (
 app = typer.Typer(add_completion=False, help=__doc__)
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What an asset took over all its partitions: seconds, and the most memory of the process meanwhile, MB."""
-
-    seconds: float
-    peak_mb: float
-
-
 def environment(rows: int, home: Path, days_after: int = 0, items_times: int = 1) -> dict[str, str]:
     """Returns the settings of a shop that has so many rows in all its days, and as many a day in some after them."""
     shop = Settings()
@@ -70,47 +59,6 @@ def environment(rows: int, home: Path, days_after: int = 0, items_times: int = 1
         "REC_TRAIN_DAYS": str(shop.days - shop.valid_days),
         **{f"REC_RETAIL_{name}": str(size) for name, size in sizes.items()},
     }
-
-
-def costs(settings: Settings, days: Collection[str | None]) -> dict[str, Cost]:
-    """Returns what each asset took for these days, in the order they were made, its last materialization of a day.
-
-    None stands for what is not of a day.
-    """
-    prepare_dagster_home(settings)
-    found: dict[str, Cost] = {}
-    with DagsterInstance.get() as instance:
-        events = [
-            (key.to_user_string(), record)
-            for key in instance.all_asset_keys()
-            for record in instance.fetch_materializations(key, limit=1_000).records
-        ]
-        latest: dict[tuple[str, str | None], Any] = {}
-        for asset, record in sorted(events, key=lambda one: one[1].storage_id):
-            latest[asset, record.partition_key] = record
-        for (asset, _), record in sorted(latest.items(), key=lambda one: one[1].storage_id):
-            metadata = record.asset_materialization.metadata
-            if "peak_memory_mb" in metadata and record.partition_key in days:
-                before = found.get(asset, Cost(0, 0))
-                seconds, peak = float(metadata["seconds"].value), float(metadata["peak_memory_mb"].value)
-                found[asset] = Cost(before.seconds + seconds, max(before.peak_mb, peak))
-    return found
-
-
-def run_seconds(settings: Settings, jobs: Collection[str]) -> float:
-    """Returns how long all runs of some jobs took that succeeded, their checks among them."""
-    prepare_dagster_home(settings)
-    with DagsterInstance.get() as instance:
-        records = instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.SUCCESS]))
-        return sum((one.end_time or 0) - (one.start_time or 0) for one in records if one.dagster_run.job_name in jobs)
-
-
-def exponent(sizes: Mapping[int, float]) -> float | None:
-    """Fits `value = c · rows ** exponent`; None where fewer than two values are worth it."""
-    if len(sizes) < 2 or min(sizes.values()) <= 0:
-        return None
-    rows, values = (np.log(np.array(list(part), np.float64)) for part in (sizes.keys(), sizes.values()))
-    return float(np.polyfit(rows, values, 1)[0])
 
 
 @app.command()
@@ -160,14 +108,14 @@ def backfill(
     settings = Settings().model_copy(update={"home": home})
     keys = [(settings.start_date + timedelta(days=settings.days + n)).isoformat() for n in range(days)]
     prepare_dagster_home(settings)
-    before, started = _left(home), time.monotonic()
+    before, started = left(home), time.monotonic()
     command = [str(Path(sys.executable).with_name("dagster")), "asset", "materialize", "-m", "rec_assets.definitions"]
     subprocess.run(
         [*command, "--partition-range", f"{keys[0]}...{keys[-1]}", "--select", FINETUNED],
         env={**os.environ, **environment(rows, home, days_after=days)},
         check=True,
     )
-    seconds, after = time.monotonic() - started, _left(home)
+    seconds, after = time.monotonic() - started, left(home)
     shown = Table("asset", *(f"{key}: s, MB" for key in (keys[0], keys[days // 2], keys[-1])))
     by_day = [costs(settings, [key]) for key in (keys[0], keys[days // 2], keys[-1])]
     for asset in by_day[0]:
@@ -176,15 +124,6 @@ def backfill(
     console.print(shown)
     for what, size in after.items():
         console.print(f"{what}: {(size - before[what]) / days / 1e6:.2f} MB a day")
-
-
-def _left(home: Path) -> dict[str, int]:
-    """Returns bytes on the disk by what keeps them; a file that lies in two places counts once."""
-    sizes = {}
-    for what, folder in {"artifacts": home / "artifacts", "Dagster's records": home / "dagster"}.items():
-        files = {(found.st_dev, found.st_ino): found.st_size for f in folder.rglob("*") if (found := f.lstat())}
-        sizes[what] = sum(files.values())
-    return sizes
 
 
 @app.command()
