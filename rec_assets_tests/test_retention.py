@@ -7,7 +7,7 @@ import pytest
 
 from rec_assets import retention
 from rec_assets.errors import ActionableError
-from rec_assets.settings import Settings
+from rec_assets.settings import Settings, get_settings
 from rec_assets.storage import ArtifactStore
 
 START = date(2025, 1, 1)
@@ -61,3 +61,20 @@ def test_a_number_of_days_that_trainings_need_more_than_is_refused(store: Artifa
     with pytest.raises(ActionableError, match="reads 13 days"):
         retention.tidy(store, settings.model_copy(update={"keep_days": 12}))
     assert store.partitions("joined_interactions") == DAYS
+
+
+def test_the_job_does_what_the_command_does(
+    store: ArtifactStore, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rec_assets.build import build_defs
+    from rec_assets.resources import Artifacts
+
+    monkeypatch.setenv("REC_KEEP_DAYS", str(KEPT))
+    monkeypatch.setenv("REC_HOME", str(settings.home))
+    get_settings.cache_clear()
+    try:
+        defs = build_defs(resources={"artifacts": Artifacts.of(settings)})
+        assert defs.resolve_job_def("tidy").execute_in_process().success
+    finally:
+        get_settings.cache_clear()
+    assert store.partitions("joined_interactions") == DAYS[-KEPT:]
