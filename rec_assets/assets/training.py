@@ -34,18 +34,22 @@ def two_tower_model(
     `judged/` keeps the retrieval of before the last step: what the ranker is trained and everything is judged with.
     """
     from rec_assets.models.checkpoints import WEIGHTS, save_checkpoint
+    from rec_assets.models.distributed import train_in_processes
     from rec_assets.models.tower_vectors import write_retrieval
     from rec_assets.models.train_two_tower import TwoTowerConfig, learn_last_days, train_two_tower, validation_metric
     from rec_assets.models.training_set import TrainingSet
 
     settings, day = get_settings(), only(context)
-    data = TrainingSet.load(training_set[day].path)
-    state = unfinished(context, training_set[day])
+    data, processes = TrainingSet.load(training_set[day].path), settings.training_processes
+    state = unfinished(context, training_set[day], processes=processes)
 
     def write(out: Path, _: str) -> dict[str, Any]:
         seed = seed_for(settings.seed, "two_tower_model", day)
         config = TwoTowerConfig(settings.valid_days, max_epochs=settings.max_epochs, repeats=settings.repeats)
-        model, history = train_two_tower(data, config, seed, context.log.info, state)
+        if processes > 1:
+            model, history = train_in_processes(processes, data, training_set[day].path, config, seed, state)
+        else:
+            model, history = train_two_tower(data, config, seed, context.log.info, state)
         write_retrieval(model, data, data.last_training_moment, out / JUDGED)
         learn_last_days(model, data, config, history.best_epoch, seed)
         save_checkpoint(model, history, out)
@@ -200,9 +204,9 @@ def dlrm_model(
     return result
 
 
-def unfinished(context: AssetExecutionContext, *inputs: Artifact) -> Path:
+def unfinished(context: AssetExecutionContext, *inputs: Artifact, processes: int = 1) -> Path:
     """Where a training keeps its state from epoch to epoch: found again by a rerun on the same inputs and settings."""
     settings = get_settings()
     made_from = "-".join(artifact.path.name[:12] for artifact in inputs)
-    name = f"{context.asset_key.path[-1]}-{only(context)}-{made_from}-{settings.seed}-{settings.valid_days}.npz"
-    return settings.home / "unfinished" / name
+    name = f"{context.asset_key.path[-1]}-{only(context)}-{made_from}-{settings.seed}-{settings.valid_days}"
+    return settings.home / "unfinished" / (name + (f"-{processes}.npz" if processes > 1 else ".npz"))

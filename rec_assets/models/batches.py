@@ -7,12 +7,13 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from rec_assets.features.history import PADDING, EventLog
+from rec_assets.models.distributed import ALONE, Share
 from rec_assets.models.rows import ASKED_BY, CONTEXT_FEATURES, USER_FEATURES, Arrays, ItemTable
 from rec_assets.models.towers import HISTORY_HOURS, HISTORY_IDS, HISTORY_READ
 
 
 def retrieval_batches(
-    rows: Arrays, asked_at: npt.NDArray[np.int64], log: EventLog, batch_size: int, seed: int
+    rows: Arrays, asked_at: npt.NDArray[np.int64], log: EventLog, batch_size: int, seed: int, share: Share = ALONE
 ) -> tf.data.Dataset:
     """One epoch of (query columns [batch, 1] and histories [batch, l], chosen items [batch]).
 
@@ -24,6 +25,7 @@ def retrieval_batches(
         log: where histories lie.
         batch_size: rows a batch.
         seed: of the permutation.
+        share: of it that this process takes.
     """
     features = {name: tf.constant(rows[name]) for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
     slices, asked = tf.constant(log.slices(rows[ASKED_BY], asked_at)), tf.constant(asked_at)
@@ -40,7 +42,8 @@ def retrieval_batches(
         columns[HISTORY_HOURS] = tf.where(there, seconds / 3600, 0.0)
         return columns, tf.gather(chosen, index)
 
-    return _epoch(len(asked_at), batch_size, seed).map(gather, num_parallel_calls=2, deterministic=True).prefetch(2)
+    batches = _epoch(len(asked_at), batch_size, seed, share)
+    return batches.map(gather, num_parallel_calls=2, deterministic=True).prefetch(2)
 
 
 def ranking_batches(requests: Arrays, lists: Arrays, items: ItemTable, batch_size: int, seed: int) -> tf.data.Dataset:
@@ -68,6 +71,6 @@ def ranking_batches(requests: Arrays, lists: Arrays, items: ItemTable, batch_siz
     return batches.map(gather, num_parallel_calls=2, deterministic=True).prefetch(2)
 
 
-def _epoch(rows: int, batch_size: int, seed: int) -> tf.data.Dataset:
-    order = np.random.default_rng(seed).permutation(rows)
-    return tf.data.Dataset.from_tensor_slices(order).batch(min(batch_size, rows), drop_remainder=True)
+def _epoch(rows: int, batch_size: int, seed: int, share: Share = ALONE) -> tf.data.Dataset:
+    order = share.of(np.random.default_rng(seed).permutation(rows))
+    return tf.data.Dataset.from_tensor_slices(order).batch(min(batch_size, len(order)), drop_remainder=True)

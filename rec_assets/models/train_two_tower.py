@@ -14,6 +14,7 @@ from rec_assets.features.signals import DAY_SECONDS
 from rec_assets.models.batches import retrieval_batches
 from rec_assets.models.candidates import retrieve
 from rec_assets.models.checkpoints import restore_checkpoint
+from rec_assets.models.distributed import ALONE, Share
 from rec_assets.models.early_stopping import History, Report, fit_until_best
 from rec_assets.models.evaluation import score_lists
 from rec_assets.models.holdout import trains_ranker
@@ -77,7 +78,12 @@ def build_two_tower(data: TrainingSet, config: TwoTowerConfig, seed: int) -> Two
 
 
 def train_two_tower(
-    data: TrainingSet, config: TwoTowerConfig, seed: int, report: Report, unfinished: Path | None = None
+    data: TrainingSet,
+    config: TwoTowerConfig,
+    seed: int,
+    report: Report,
+    unfinished: Path | None = None,
+    share: Share = ALONE,
 ) -> tuple[TwoTower, History]:
     """Trains from scratch on the rows of users that the ranker does not learn from; equal inputs train equal models.
 
@@ -90,11 +96,13 @@ def train_two_tower(
         seed: of initial weights, negatives and order.
         report: called with a line an epoch.
         unfinished: where the state is kept while training, to go on from after a crash.
+        share: of the training that is this process's.
     """
     start_from(seed)
     items, sample = data.items, data.validation.sample(VALIDATION_USERS, seed)
-    model = build_two_tower(data, config, seed)
-    model.compile(optimizer=tf.keras.optimizers.legacy.Adam(config.learning_rate))
+    model = build_two_tower(data, config, seed + 2 * share.rank)  # negatives of its own: a model draws by two seeds
+    share.start_equal(model)
+    model.compile(optimizer=share.averaging(tf.keras.optimizers.legacy.Adam(config.learning_rate)))
     rows, metric = rows_of_towers(data.rows), validation_metric(items)
 
     # What a user chose before is a candidate anyway: what has to be found is the rest.
@@ -120,12 +128,13 @@ def train_two_tower(
 
     history = fit_until_best(
         model,
-        lambda epoch: epoch_batches(rows, data.log, config, seed + epoch),
+        lambda epoch: epoch_batches(rows, data.log, config, seed + epoch, share),
         validate,
         config.max_epochs,
         config.patience,
         report,
         unfinished=unfinished,
+        share=share,
     )
     forget_untrained_items(model, items)
     report(f"weight of popularity: {float(model.popularity_weight)}")
@@ -166,9 +175,9 @@ def validation_metric(items: ItemTable) -> str:
     return "recall@300" if len(items.catalogue) > SMALL_CATALOGUE else "recall@100"
 
 
-def restore_two_tower(data: TrainingSet, config: TwoTowerConfig, checkpoint: Path) -> TwoTower:
-    """Builds the model of a checkpoint and fills it."""
-    model = build_two_tower(data, config, seed=0)
+def restore_two_tower(data: TrainingSet, config: TwoTowerConfig, checkpoint: Path, seed: int = 0) -> TwoTower:
+    """Builds the model of a checkpoint and fills it; the seed is of the negatives, should it be trained on."""
+    model = build_two_tower(data, config, seed)
     restore_checkpoint(model, checkpoint)
     return model
 
@@ -178,13 +187,15 @@ def rows_of_towers(rows: Arrays) -> Arrays:
     return take(rows, np.flatnonzero(~trains_ranker(rows[ASKED_BY])))
 
 
-def epoch_batches(rows: Arrays, log: EventLog, config: TwoTowerConfig, seed: int) -> tf.data.Dataset:
+def epoch_batches(
+    rows: Arrays, log: EventLog, config: TwoTowerConfig, seed: int, share: Share = ALONE
+) -> tf.data.Dataset:
     """One epoch of rows, drawn where there are too many, half of them foreseen from up to the horizon before."""
     if len(rows[ASKED_BY]) > config.most_rows:
         drawn = np.random.default_rng(seed).choice(len(rows[ASKED_BY]), config.most_rows, replace=False)
         rows = take(rows, np.sort(drawn))
     asked_at = asked_earlier(rows, config.horizon_days * DAY_SECONDS, seed)
-    return retrieval_batches(rows, asked_at, log, config.batch_size, seed)
+    return retrieval_batches(rows, asked_at, log, config.batch_size, seed, share)
 
 
 def _chosen_before(data: TrainingSet) -> pl.DataFrame:
