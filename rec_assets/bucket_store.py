@@ -34,6 +34,8 @@ class _Current:
 class BucketStore(ArtifactStore):
     """Publishes to a bucket and finds there; `root` is the cache."""
 
+    shared = True
+
     def __init__(self, root: Path, url: str) -> None:
         """Takes the folder of the cache and `s3://bucket/prefix`; raises ActionableError where it is none."""
         super().__init__(root)

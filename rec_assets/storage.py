@@ -100,7 +100,13 @@ def store_at(root: Path, remote: str = "") -> "ArtifactStore":
 
 
 class ArtifactStore:
-    """Publishes and finds artifacts below one root folder."""
+    """Publishes and finds artifacts below one root folder.
+
+    Attributes:
+        shared: whether other machines find what this one publishes.
+    """
+
+    shared = False
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()

@@ -9,6 +9,7 @@ from dagster import AssetExecutionContext, MaterializeResult, asset
 from rec_assets.assets.features import Days
 from rec_assets.assets.lineage import lineage_of
 from rec_assets.assets.publishing import OWNERS, only, publish
+from rec_assets.assets.unfinished import Unfinished
 from rec_assets.op_tags import CPU, GPU, TRAINING_POOL
 from rec_assets.partitions import daily
 from rec_assets.plots import histogram, line_plot
@@ -16,7 +17,6 @@ from rec_assets.resources import Artifacts
 from rec_assets.seeds import seed_for
 from rec_assets.serving.lineage import digest_of_file
 from rec_assets.settings import get_settings
-from rec_assets.storage import Artifact
 
 COMMON: dict[str, Any] = {"group_name": "training", "owners": OWNERS, "partitions_def": daily, "code_version": "4"}
 JUDGED = "judged"
@@ -41,15 +41,15 @@ def two_tower_model(
 
     settings, day = get_settings(), only(context)
     data, processes = TrainingSet.load(training_set[day].path), settings.training_processes
-    state = unfinished(context, training_set[day], processes=processes)
+    state = Unfinished.of(context, artifacts.store(), training_set[day], processes=processes)
 
     def write(out: Path, _: str) -> dict[str, Any]:
         seed = seed_for(settings.seed, "two_tower_model", day)
         config = TwoTowerConfig(settings.valid_days, max_epochs=settings.max_epochs, repeats=settings.repeats)
         if processes > 1:
-            model, history = train_in_processes(processes, data, training_set[day].path, config, seed, state)
+            model, history = train_in_processes(processes, data, training_set[day].path, config, seed, state.file)
         else:
-            model, history = train_two_tower(data, config, seed, context.log.info, state)
+            model, history = train_two_tower(data, config, seed, state.report, state.file)
         write_retrieval(model, data, data.last_training_moment, out / JUDGED)
         learn_last_days(model, data, config, history.best_epoch, seed)
         save_checkpoint(model, history, out)
@@ -67,7 +67,7 @@ def two_tower_model(
         }
 
     result = publish(context, artifacts, write)
-    state.unlink(missing_ok=True)
+    state.forget()
     return result
 
 
@@ -173,7 +173,8 @@ def dlrm_model(
 
     settings, day = get_settings(), only(context)
     data = TrainingSet.load(training_set[day].path)
-    judged, state = two_tower_model[day] / JUDGED, unfinished(context, two_tower_model[day], training_set[day])
+    judged = two_tower_model[day] / JUDGED
+    state = Unfinished.of(context, artifacts.store(), two_tower_model[day], training_set[day])
 
     def retrieve(columns: Arrays) -> Candidates:
         depth, repeats = settings.retrieval_topk, settings.repeats
@@ -182,7 +183,7 @@ def dlrm_model(
     def write(out: Path, _: str) -> dict[str, Any]:
         seed = seed_for(settings.seed, "dlrm_model", day)
         config = RankerConfig(settings.valid_days, max_epochs=min(RankerConfig.max_epochs, settings.max_epochs))
-        model, history = train_ranker(data, retrieve, config, seed, context.log.info, state)
+        model, history = train_ranker(data, retrieve, config, seed, state.report, state.file)
         save_checkpoint(model, history, out)
         lineage_of(two_tower_model[day]).write(out)
         example = retrieve(take(data.validation.columns, slice(0, 4)))
@@ -200,13 +201,5 @@ def dlrm_model(
         }
 
     result = publish(context, artifacts, write)
-    state.unlink(missing_ok=True)
+    state.forget()
     return result
-
-
-def unfinished(context: AssetExecutionContext, *inputs: Artifact, processes: int = 1) -> Path:
-    """Where a training keeps its state from epoch to epoch: found again by a rerun on the same inputs and settings."""
-    settings = get_settings()
-    made_from = "-".join(artifact.path.name[:12] for artifact in inputs)
-    name = f"{context.asset_key.path[-1]}-{only(context)}-{made_from}-{settings.seed}-{settings.valid_days}"
-    return settings.home / "unfinished" / (name + (f"-{processes}.npz" if processes > 1 else ".npz"))

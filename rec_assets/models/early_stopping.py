@@ -52,7 +52,7 @@ def fit_until_best(
         validate: the metric to maximise, of the model as it is.
         max_epochs: upper bound.
         patience: epochs without improvement that end training.
-        report: called with a line an epoch.
+        report: called with a line an epoch, once its state is kept.
         judge_untrained: whether the starting weights compete too, as epoch 0 of the validation.
         unfinished: a file that keeps the state after every epoch; a training that finds one goes on from it. It is
             the caller's to delete, once what was trained is safe.
@@ -73,11 +73,11 @@ def fit_until_best(
         value, best = share.agreed(validate()), history.best
         history.loss.append(float(np.mean(losses)))
         history.validation.append(value)
-        report(f"epoch {epoch + 1}: loss {history.loss[-1]:.4f}, validation {value:.4f}")
         if value > best:
             best_weights, history.best_epoch = model.get_weights(), epoch + 1
         if unfinished and share.leads:
             _keep(model, history, best_weights, unfinished)
+        report(f"epoch {epoch + 1}: loss {history.loss[-1]:.4f}, validation {value:.4f}")
     model.set_weights(best_weights)
     return history
 
