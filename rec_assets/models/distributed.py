@@ -111,7 +111,8 @@ def train_in_processes(
         checkpoint = Path(name)
         recipe = asdict(config)  # its class would import Merlin where it is unpickled, before a GPU is taken
         with _own_signals():
-            horovod.run(train_share, (folder, recipe, seed, unfinished, checkpoint), num_proc=processes)
+            arguments = (folder, recipe, seed, unfinished, checkpoint)
+            horovod.run(train_share, arguments, num_proc=processes, disable_cache=True)  # a file beside REC_HOME
         start_from(seed)
         return restore_two_tower(data, config, checkpoint, seed), load_history(checkpoint)
 
