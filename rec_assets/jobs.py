@@ -1,5 +1,7 @@
 """Jobs: the parts of the graph that run together."""
 
+from typing import Any
+
 from dagster import AssetSelection, OpExecutionContext, define_asset_job, job, op
 
 from rec_assets import retention
@@ -58,4 +60,5 @@ def tidy() -> None:
     remove_outlived()
 
 
-ALL = [catalogue, daily_data, online_store, full_training, fine_tuning, every_day, promote, rollback, tidy]
+# Dagster has no public name for what jobs of assets and of ops both are.
+ALL: list[Any] = [catalogue, daily_data, online_store, full_training, fine_tuning, every_day, promote, rollback, tidy]

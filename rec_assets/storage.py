@@ -142,7 +142,7 @@ class ArtifactStore:
             self._prune(folder, digest)
             draft.artifact = artifact
         except Exception as error:
-            full = _full_disk(self.root, error)
+            full = full_disk(self.root, error)
             if full is None:
                 raise
             raise ActionableError(
@@ -203,10 +203,10 @@ class ArtifactStore:
             shutil.rmtree(old, ignore_errors=True)
 
 
-def _full_disk(root: Path, error: Exception) -> Path | None:
-    """Returns what lies on a full disk, the store or the folder of scratch files; None where it is something else.
+def full_disk(root: Path, error: BaseException) -> Path | None:
+    """Returns what lies on a full disk, a folder or that of scratch files; None where the error has another cause.
 
-    Only some libraries raise what the system said: Polars, NumPy and FAISS have errors of their own for a full disk.
+    Only some libraries raise what the system said: Polars, NumPy, FAISS and SQLite have errors of their own for it.
     """
     told = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     full = (place for place in (root, Path(tempfile.gettempdir())) if shutil.disk_usage(place).free < _A_FULL_DISK_HAS)

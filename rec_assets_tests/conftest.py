@@ -1,8 +1,10 @@
 """What the suite starts once: a Valkey, a shop of real servers with a tiny bundle, and the graph at a small size."""
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -89,3 +91,15 @@ def pipeline(built_pipeline: Pipeline) -> Iterator[Pipeline]:
     with settings_from(built_pipeline.environment) as settings:
         prepare_dagster_home(settings)
         yield built_pipeline
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 3 MB, where this user may mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"no small disk: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -221,3 +222,15 @@ def test_tidy_announces_and_removes_old_days(
     monkeypatch.setenv("REC_KEEP_DAYS", "5")
     refused = rec(settings)("tidy")
     assert refused.exit_code and "13 or more" in refused.output
+
+
+def test_a_full_disk_is_explained_whatever_it_made_of_a_command(
+    small_disk: Path, rec: Callable[[Settings], Rec]
+) -> None:
+    (small_disk / "home" / "artifacts").mkdir(parents=True)
+    (small_disk / "home" / "dagster").mkdir()
+    with suppress(OSError):
+        (small_disk / "everything.else").write_bytes(bytes(8 << 20))
+    refused = rec(Settings(home=small_disk / "home"))("promote", "1")
+    assert refused.exit_code == 1
+    assert "No space left on the disk of" in refused.output and "run the command again" in refused.output

@@ -1,5 +1,4 @@
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import faiss
@@ -61,18 +60,6 @@ def test_a_returning_version_becomes_current_again(store: ArtifactStore) -> None
 def test_the_version_before_is_kept_and_older_ones_go(store: ArtifactStore) -> None:
     paths = [write(store, text) for text in ("one", "two", "three")]
     assert [path.exists() for path in paths] == [False, True, True]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 3 MB, where this user may mount one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"no small disk: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 NUMBERS = np.random.default_rng(0).normal(size=1_000_000)

@@ -18,17 +18,39 @@ if TYPE_CHECKING:
 
 
 class ExplainingGroup(TyperGroup):
-    """Prints an ActionableError of any command as what it is, a message, and ends with status 1."""
+    """Prints an ActionableError of any command as what it is, a message, and ends with status 1.
+
+    So it does with whatever a full disk made of a command: Dagster's own records are on it, too.
+    """
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command."""
         try:
             return super().invoke(ctx)
-        except ActionableError as error:
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            explained = error if isinstance(error, ActionableError) else _of_a_full_disk(error)
+            if explained is None:
+                raise
             console = Console(stderr=True, soft_wrap=True, highlight=False)
-            console.print(error.problem, style="red", markup=False)
-            console.print(f"  → {error.next_step}", markup=False)
+            console.print(explained.problem, style="red", markup=False)
+            console.print(f"  → {explained.next_step}", markup=False)
             raise typer.Exit(1) from None
+
+
+def _of_a_full_disk(error: Exception) -> ActionableError | None:
+    from rec_assets.storage import full_disk
+
+    home = load_settings().home
+    full = full_disk(home, error) if home.is_dir() else None
+    return (
+        None
+        if full is None
+        else ActionableError(
+            f"No space left on the disk of {full}.", "Free space there and run the command again: what is done is kept."
+        )
+    )
 
 
 def load_settings() -> "Settings":
