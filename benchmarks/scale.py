@@ -130,7 +130,7 @@ def backfill(
 def table(homes: Annotated[Path, typer.Argument(help="The folder of the sizes' homes.")] = HOMES) -> None:
     """Prints time and peak memory of every asset at every size that was run, and how they grow with the rows."""
     console = Console(width=None if sys.stdout.isatty() else 140)
-    found = {size: folder for folder in homes.glob("*") if (size := _size(folder.name))}
+    found = {size: folder for folder in homes.glob("*") if (size := size_of(folder.name))}
     sizes = {size: found[size] for size in sorted(found, key=lambda size: (size[1], size[0]))}
     if not sizes:
         console.print(f"Nothing was run below {homes}: python -m benchmarks.scale run 1000000")
@@ -160,7 +160,7 @@ def table(homes: Annotated[Path, typer.Argument(help="The folder of the sizes' h
     console.print(shown)
 
 
-def _size(name: str) -> tuple[int, int] | None:
+def size_of(name: str) -> tuple[int, int] | None:
     """Returns rows and how many times the items, as the name of a home tells them."""
     match = re.fullmatch(r"(\d+)(?:x(\d+))?", name)
     return None if match is None else (int(match[1]), int(match[2] or 1))
