@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rec_assets import retention
+from rec_assets import jobs, retention
 from rec_assets.errors import ActionableError
+from rec_assets.resources import Artifacts
 from rec_assets.settings import Settings, get_settings
 from rec_assets.storage import ArtifactStore
 
@@ -66,15 +67,11 @@ def test_a_number_of_days_that_trainings_need_more_than_is_refused(store: Artifa
 def test_the_job_does_what_the_command_does(
     store: ArtifactStore, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rec_assets.build import build_defs
-    from rec_assets.resources import Artifacts
-
     monkeypatch.setenv("REC_KEEP_DAYS", str(KEPT))
     monkeypatch.setenv("REC_HOME", str(settings.home))
     get_settings.cache_clear()
     try:
-        defs = build_defs(resources={"artifacts": Artifacts.of(settings)})
-        assert defs.resolve_job_def("tidy").execute_in_process().success
+        assert jobs.tidy.execute_in_process(resources={"artifacts": Artifacts.of(settings)}).success
     finally:
         get_settings.cache_clear()
     assert store.partitions("joined_interactions") == DAYS[-KEPT:]

@@ -10,11 +10,10 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 
 from rec_assets.assets.publishing import FROM_FAILURE, publish
-from rec_assets.pipeline import PARTITION_RANGE
 from rec_assets.resources import Artifacts
 
 DAYS = ["2025-03-03", "2025-03-04", "2025-03-05"]
-WHOLE_RANGE = dict(zip(PARTITION_RANGE, (DAYS[0], DAYS[-1]), strict=True))
+WHOLE_RANGE = {"dagster/asset_partition_range_start": DAYS[0], "dagster/asset_partition_range_end": DAYS[-1]}
 
 
 class Shop:
