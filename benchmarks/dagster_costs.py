@@ -53,6 +53,14 @@ def run_seconds(settings: Settings, jobs: Collection[str]) -> float:
         return sum((one.end_time or 0) - (one.start_time or 0) for one in records if one.dagster_run.job_name in jobs)
 
 
+def last_run_seconds(settings: Settings, job: str) -> float:
+    """Returns how long the last run of a job took that succeeded, its checks among it."""
+    prepare_dagster_home(settings)
+    with DagsterInstance.get() as instance:
+        (record,) = instance.get_run_records(RunsFilter(job_name=job, statuses=[DagsterRunStatus.SUCCESS]), limit=1)
+        return (record.end_time or 0) - (record.start_time or 0)
+
+
 def exponent(sizes: Mapping[int, float]) -> float | None:
     """Fits `value = c · rows ** exponent`; None where fewer than two values are worth it."""
     if len(sizes) < 2 or min(sizes.values()) <= 0:

@@ -25,21 +25,19 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.dagster_costs import costs, exponent, left, run_seconds
+from benchmarks.dagster_costs import costs, exponent, last_run_seconds, left, run_seconds
 from benchmarks.machine import machine
+from rec_assets import jobs
 from rec_assets.local.dagster_home import prepare_dagster_home
 from rec_assets.settings import Settings, get_settings
 
 ROWS_A_USER = 13_000_000 / 300_000
 HOMES = Path(".rec") / "scale"
 SHORTEST_S = 1.0  # below it, growth is noise
-JOBS = ("catalogue", "daily_data", "online_store", "full_training", "promote")
-EVERY_DAY = "every_day"
+FIRST_TIME = (jobs.catalogue, jobs.daily_data, jobs.online_store, jobs.full_training, jobs.promote)
+EVERY_DAY = jobs.every_day.name
 PARTITION = "dagster/partition"
-FINETUNED = (
-    "raw_interactions,behavioral_updates,user_features,item_features,item_popularity,joined_interactions,"
-    "masked_train_set,group:finetuning,finetune_evaluation,finetuned_bundle,following_day_evaluation"
-)
+FINETUNED = (jobs.DAILY | jobs.FINETUNING).to_selection_str()
 
 app = typer.Typer(add_completion=False, help=__doc__)
 
@@ -93,7 +91,7 @@ def next_day(
     for asset, cost in costs(settings, [day]).items():
         shown.add_row(asset, f"{cost.seconds:.1f}", f"{cost.peak_mb:,.0f}")
     shown.add_section()
-    shown.add_row("the run, with its checks", f"{run_seconds(settings, [EVERY_DAY]):.1f}", "")
+    shown.add_row("the run, with its checks", f"{last_run_seconds(settings, EVERY_DAY):.1f}", "")
     console.print(f"{machine()}; {day}, about {rows // settings.days:,} rows")
     console.print(shown)
 
@@ -148,7 +146,7 @@ def table(homes: Annotated[Path, typer.Argument(help="The folder of the sizes' h
         seconds = exponent({rows: cost.seconds for rows, cost in usual.items() if cost.seconds >= SHORTEST_S})
         memory = exponent({rows: cost.peak_mb for rows, cost in usual.items()})
         shown.add_row(asset, *cells, *map(_power, (seconds, memory)))
-    totals = {size: run_seconds(one, JOBS) for size, one in settings.items()}
+    totals = {size: run_seconds(one, [job.name for job in FIRST_TIME]) for size, one in settings.items()}
     peaks = {size: max(cost.peak_mb for cost in found.values()) for size, found in measured.items()}
     shown.add_section()
     shown.add_row(
