@@ -32,7 +32,7 @@ def reading_threads() -> int:
 def preparing(prepare: Prepare, pictures: bool) -> Iterator[PrepareAll]:
     """Yields what prepares several contents, called from threads; of pictures, in as many processes as there are cores.
 
-    Pillow works under Python's lock for half of a small picture, so that threads alone decode what two cores would.
+    Pillow holds Python's lock for much of a small picture: on 16 cores 32 threads decoded hardly more than four did.
     Processes start when the first content comes, and not by fork, which CUDA and TensorFlow do not survive.
 
     Args:
