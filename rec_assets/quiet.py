@@ -2,17 +2,76 @@
 
 import logging
 import os
+import re
+import sys
+import threading
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
 from typing import TextIO
+
+# TensorFlow logs these before it has read TF_CPP_MIN_LOG_LEVEL; warnings (W) and errors (E) have another first letter.
+_BEFORE_LOGGING = re.compile(rb"WARNING: All log messages before absl|I0000 |To enable the following instructions")
 
 
 def quiet_tensorflow() -> None:
     """Call before TensorFlow, NVTabular or Merlin is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # reproducible sums, at no cost at these sizes
     warnings.filterwarnings("ignore", module=r"(merlin|nvtabular|tensorflow|keras|dask|tf2onnx)")
     for name in ("tensorflow", "tf2onnx", "absl", "nvtabular", "distributed"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    if "tensorflow" not in sys.modules and not any(isinstance(finder, _QuietImport) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _QuietImport())
+
+
+class _QuietImport(MetaPathFinder, Loader):
+    """Imports TensorFlow once, without what it writes to the terminal meanwhile."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Takes `tensorflow` alone, loads it as anyone would, and is gone afterwards."""
+        if name != "tensorflow":
+            return None
+        sys.meta_path.remove(self)
+        spec = PathFinder.find_spec(name, path)
+        if spec is not None and spec.loader is not None:
+            self.loader, spec.loader = spec.loader, self
+        return spec
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Runs the module with a filtered standard error."""
+        module.__loader__ = self.loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self.loader
+        with _stderr_without(_BEFORE_LOGGING):
+            self.loader.exec_module(module)
+
+
+@contextmanager
+def _stderr_without(lines: re.Pattern[bytes]) -> Iterator[None]:
+    """Drops lines of file descriptor 2 that begin so, whoever writes them, C++ included; all others pass at once."""
+    kept, (read, write) = os.dup(2), os.pipe()
+    os.dup2(write, 2)
+    os.close(write)
+
+    def forward() -> None:
+        with open(read, "rb", buffering=0) as source:
+            for line in iter(source.readline, b""):
+                if not lines.match(line):
+                    os.write(kept, line)
+
+    thread = threading.Thread(target=forward, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)  # the pipe's last writer, unless a process was started meanwhile
+        thread.join(timeout=1)
+        os.close(kept)
 
 
 def quiet_deprecations() -> None:

@@ -41,6 +41,7 @@ def test_an_index_that_misses_items_is_not_served(
     rng = np.random.default_rng(0)
     items = ItemVectors(np.arange(1, 5001, dtype=np.int32), rng.normal(size=(5000, 16)).astype(np.float32))
     index = build_index(items)
+    assert isinstance(index, faiss.IndexIVF)
     good = judged(tmp_path, pipeline.day, items, index)
     index.nprobe = 1
     bad = judged(tmp_path, pipeline.day, items, index)

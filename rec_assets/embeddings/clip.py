@@ -51,7 +51,6 @@ class ClipEncoder:
         with torch.inference_mode(), torch.autocast(device, enabled=device == "cuda"):
             planes = torch.from_numpy(np.stack(batch)).to(device)
             pixels = self._normalised(planes.float())
-            # The model's parts, for what `get_image_features` returns changed with transformers 5.
             features = self._model.visual_projection(self._model.vision_model(pixel_values=pixels).pooler_output)
             return torch.nn.functional.normalize(features.float()).cpu().numpy()
 

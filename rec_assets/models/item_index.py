@@ -47,12 +47,12 @@ def build_index(items: ItemVectors) -> faiss.Index:
     lists = int(4 * np.sqrt(count))
     spec = "IDMap2,Flat" if count <= EXACT_UP_TO else f"IVF{lists},Flat"
     index = faiss.index_factory(dim, spec, faiss.METRIC_INNER_PRODUCT)
-    if not index.is_trained:
+    if isinstance(index, faiss.IndexIVF):
         # FAISS's own 256 vectors a list and 25 rounds take minutes for a million items, and find no more.
         index.cp.max_points_per_centroid, index.cp.niter = 64, 10
         index.train(items.vectors)
     index.add_with_ids(items.vectors, items.raw_ids.astype(np.int64))
-    if count > EXACT_UP_TO:
+    if isinstance(index, faiss.IndexIVF):
         _tune(index, items, lists)
     return index
 
