@@ -67,7 +67,7 @@ def main(
         trained = [train_two_tower(data, variant.config, seed, _silent) for seed in range(seeds)]
         recalls = [history.best for _, history in trained]
         epochs = ", ".join(str(history.best_epoch) for _, history in trained)
-        weights = ", ".join(f"{float(model.popularity_weight):g}" for model, _ in trained)
+        weights = ", ".join(f"{float(model.popularity_weight.numpy()):g}" for model, _ in trained)
         table.add_row(variant.name, f"{np.mean(recalls):.4f}", epochs, weights)
         console.print(f"{variant.name}: {', '.join(f'{recall:.4f}' for recall in recalls)}")
     console.print(table)

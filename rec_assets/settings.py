@@ -56,9 +56,6 @@ class Settings(BaseSettings):
 
     # Training
     max_epochs: PositiveInt = Field(30, description="Upper bound; validation recall stops training earlier.")
-    training_processes: PositiveInt = Field(
-        1, description="Processes that train the two towers, one a GPU, by Horovod; 1: in the step's own."
-    )
 
     # Daily fine-tuning
     finetune_epochs: PositiveInt = Field(1, description="How often a fine-tune sees the rows of its day.")

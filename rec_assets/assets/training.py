@@ -34,22 +34,18 @@ def two_tower_model(
     `judged/` keeps the retrieval of before the last step: what the ranker is trained and everything is judged with.
     """
     from rec_assets.models.checkpoints import WEIGHTS, save_checkpoint
-    from rec_assets.models.distributed import train_in_processes
     from rec_assets.models.tower_vectors import write_retrieval
     from rec_assets.models.train_two_tower import TwoTowerConfig, learn_last_days, train_two_tower, validation_metric
     from rec_assets.models.training_set import TrainingSet
 
     settings, day = get_settings(), only(context)
-    data, processes = TrainingSet.load(training_set[day].path), settings.training_processes
-    state = Unfinished.of(context, artifacts.store(), training_set[day], processes=processes)
+    data = TrainingSet.load(training_set[day].path)
+    state = Unfinished.of(context, artifacts.store(), training_set[day])
 
     def write(out: Path, _: str) -> dict[str, Any]:
         seed = seed_for(settings.seed, "two_tower_model", day)
         config = TwoTowerConfig(settings.valid_days, max_epochs=settings.max_epochs, repeats=settings.repeats)
-        if processes > 1:
-            model, history = train_in_processes(processes, data, training_set[day].path, config, seed, state.file)
-        else:
-            model, history = train_two_tower(data, config, seed, state.report, state.file)
+        model, history = train_two_tower(data, config, seed, state.report, state.file)
         write_retrieval(model, data, data.last_training_moment, out / JUDGED)
         learn_last_days(model, data, config, history.best_epoch, seed)
         save_checkpoint(model, history, out)
@@ -61,7 +57,7 @@ def two_tower_model(
             "rows_of_validation_days": len(data.last_rows["item_id"]),
             "epochs": len(history.loss),
             "best_epoch": history.best_epoch,
-            "popularity_weight": float(model.popularity_weight),
+            "popularity_weight": float(model.popularity_weight.numpy()),
             metric: history.best,
             "curves": line_plot(curves, "epoch", f"Two-tower, as of {day}"),
         }

@@ -28,12 +28,12 @@ class Unfinished:
     log: DagsterLogManager
 
     @classmethod
-    def of(cls, context: AssetExecutionContext, store: ArtifactStore, *inputs: Artifact, processes: int = 1) -> Self:
+    def of(cls, context: AssetExecutionContext, store: ArtifactStore, *inputs: Artifact) -> Self:
         """Finds the state of a training of the same inputs and settings, which an attempt before this one left."""
         settings = get_settings()
         made_from = "-".join(artifact.path.name[:12] for artifact in inputs)
         name = f"{context.asset_key.path[-1]}-{only(context)}-{made_from}-{settings.seed}-{settings.valid_days}"
-        file = settings.home / "unfinished" / (name + (f"-{processes}.npz" if processes > 1 else ".npz"))
+        file = settings.home / "unfinished" / f"{name}.npz"
         found = store.find(UNFINISHED, file.stem) if store.shared and not file.exists() else None
         if found is not None:
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -7,13 +7,12 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from rec_assets.features.history import PADDING, EventLog
-from rec_assets.models.distributed import ALONE, Share
 from rec_assets.models.rows import ASKED_BY, CONTEXT_FEATURES, USER_FEATURES, Arrays, ItemTable
 from rec_assets.models.towers import HISTORY_HOURS, HISTORY_IDS, HISTORY_READ
 
 
 def retrieval_batches(
-    rows: Arrays, asked_at: npt.NDArray[np.int64], log: EventLog, batch_size: int, seed: int, share: Share = ALONE
+    rows: Arrays, asked_at: npt.NDArray[np.int64], log: EventLog, batch_size: int, seed: int
 ) -> tf.data.Dataset:
     """One epoch of (query columns [batch, 1] and histories [batch, l], chosen items [batch]).
 
@@ -25,7 +24,6 @@ def retrieval_batches(
         log: where histories lie.
         batch_size: rows a batch.
         seed: of the permutation.
-        share: of it that this process takes.
     """
     features = {name: tf.constant(rows[name]) for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
     slices, asked = tf.constant(log.slices(rows[ASKED_BY], asked_at)), tf.constant(asked_at)
@@ -42,7 +40,7 @@ def retrieval_batches(
         columns[HISTORY_HOURS] = tf.where(there, seconds / 3600, 0.0)
         return columns, tf.gather(chosen, index)
 
-    batches = _epoch(len(asked_at), batch_size, seed, share)
+    batches = _epoch(len(asked_at), batch_size, seed)
     return batches.map(gather, num_parallel_calls=2, deterministic=True).prefetch(2)
 
 
@@ -71,6 +69,12 @@ def ranking_batches(requests: Arrays, lists: Arrays, items: ItemTable, batch_siz
     return batches.map(gather, num_parallel_calls=2, deterministic=True).prefetch(2)
 
 
-def _epoch(rows: int, batch_size: int, seed: int, share: Share = ALONE) -> tf.data.Dataset:
-    order = share.of(np.random.default_rng(seed).permutation(rows))
-    return tf.data.Dataset.from_tensor_slices(order).batch(min(batch_size, len(order)), drop_remainder=True)
+def _epoch(rows: int, batch_size: int, seed: int) -> tf.data.Dataset:
+    order = np.random.default_rng(seed).permutation(rows)
+    size = max(1, min(batch_size, rows))
+    # Cut here: `Dataset.batch` would hand on row by row.
+    batches = tf.data.Dataset.from_tensor_slices(order[: rows // size * size].reshape(-1, size))
+    # There is nothing to tune, and the end of an epoch waits for the tuner, up to 5 seconds.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)

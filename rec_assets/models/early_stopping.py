@@ -11,7 +11,6 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from rec_assets.errors import ActionableError
-from rec_assets.models.distributed import ALONE, Share
 
 
 @dataclass
@@ -42,12 +41,11 @@ def fit_until_best(
     *,
     judge_untrained: bool = False,
     unfinished: Path | None = None,
-    share: Share = ALONE,
 ) -> History:
     """Fits until validation has not improved for `patience` epochs, and restores the best weights.
 
     Args:
-        model: compiled.
+        model: compiled, with the optimizer's weights made (`compile_with_adam`).
         epoch_batches: the batches of epoch 0, 1, …; they depend on the number alone, so a resumed training is equal.
         validate: the metric to maximise, of the model as it is.
         max_epochs: upper bound.
@@ -56,26 +54,25 @@ def fit_until_best(
         judge_untrained: whether the starting weights compete too, as epoch 0 of the validation.
         unfinished: a file that keeps the state after every epoch; a training that finds one goes on from it. It is
             the caller's to delete, once what was trained is safe.
-        share: of the training that is this process's; the first one's validation counts, and it keeps the state.
     """
     history, best_weights = History(), model.get_weights()
     if unfinished and unfinished.exists():
         history, best_weights = _restore(model, unfinished)
         report(f"Goes on after epoch {len(history.loss)} of a training that did not finish.")
     elif judge_untrained:
-        history.validation.append(share.agreed(validate()))
+        history.validation.append(validate())
     for epoch in range(len(history.loss), max_epochs):
         if epoch - history.best_epoch >= patience:
             break
         losses: list[float] = []
         collect = tf.keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: losses.append(logs["loss"]))  # noqa: B023
         model.fit(epoch_batches(epoch), epochs=1, verbose=0, callbacks=[collect])
-        value, best = share.agreed(validate()), history.best
+        value, best = validate(), history.best
         history.loss.append(float(np.mean(losses)))
         history.validation.append(value)
         if value > best:
             best_weights, history.best_epoch = model.get_weights(), epoch + 1
-        if unfinished and share.leads:
+        if unfinished:
             _keep(model, history, best_weights, unfinished)
         report(f"epoch {epoch + 1}: loss {history.loss[-1]:.4f}, validation {value:.4f}")
     model.set_weights(best_weights)
@@ -102,7 +99,5 @@ def _restore(model: tf.keras.Model, file: Path) -> tuple[History, Weights]:
     if shapes[0] != shapes[1]:
         raise ActionableError(f"{file} is the state of another model.", "Delete it, and train from the start.")
     model.set_weights(groups["weight"])
-    # The optimizer's slots are made by its first step; before it, there is nothing to fill.
-    model.optimizer._create_all_weights(model.trainable_variables)
     model.optimizer.set_weights(groups["optimizer"])
     return history, groups["best"]

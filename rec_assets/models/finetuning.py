@@ -12,6 +12,7 @@ from rec_assets.models.candidates import Candidates
 from rec_assets.models.dlrm import Ranker
 from rec_assets.models.item_index import ItemVectors
 from rec_assets.models.ranker_lists import RankerLists, ranker_arrivals
+from rec_assets.models.replicas import compile_with_adam
 from rec_assets.models.reproducible import start_from
 from rec_assets.models.requests import histories_of
 from rec_assets.models.rows import ASKED_BY, Arrays, ItemTable, take
@@ -83,7 +84,7 @@ def finetune_query_tower(
     if not len(rows[ASKED_BY]):
         return model, []
     model.freeze_items(vectors, data.items.counts)
-    model.compile(optimizer=tf.keras.optimizers.legacy.Adam(config.learning_rate))
+    compile_with_adam(model, config.learning_rate)
     batches = (epoch_batches(rows, data.log, recipe, seed + epoch) for epoch in range(config.epochs))
     return model, _fit(model, batches)
 
@@ -110,7 +111,7 @@ def finetune_ranker(
     lists = RankerLists.of(requests, candidates, histories, data.log, config.horizon_days)
     if not len(lists):
         return model, []
-    model.compile(optimizer=tf.keras.optimizers.legacy.Adam(config.learning_rate))
+    compile_with_adam(model, config.learning_rate)
     return model, _fit(model, (list_batches(lists, data.items, recipe, seed + e) for e in range(config.epochs)))
 
 

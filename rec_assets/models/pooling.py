@@ -5,6 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from rec_assets.models.weighted_sum import weighted_sum
+
 # Interactions of the past half hour, hour, two hours, … are weighed alike: 16 ages, the last from 2^14 hours on.
 AGES = 16
 NOW_HOURS = 0.5
@@ -20,9 +22,20 @@ class AgePooling(tf.keras.layers.Layer):
         super().__init__()
         self.log_weight = self.add_weight("log_weight", (AGES,), initializer="zeros")
 
-    def call(self, vectors: Any, there: Any, hours: Any) -> Any:
-        """Vectors [n, l, d], which of them are there bool [n, l], and their ages in hours [n, l] → [n, d]."""
-        return _pooled(vectors, tf.where(there, tf.exp(self.log_weights(hours)), 0.0))
+    def call(self, table: Any, rows: Any, there: Any, hours: Any) -> Any:
+        """Pools rows of a table.
+
+        Args:
+            table: item vectors, float32 [v, d].
+            rows: which of them the histories hold, int32 [n, l].
+            there: bool [n, l], False at padding.
+            hours: ages in hours, float32 [n, l].
+
+        Returns:
+            float32 [n, d].
+        """
+        weights = tf.where(there, tf.exp(self.log_weights(hours)), 0.0)
+        return _scaled(weighted_sum(table, rows, weights), weights)
 
     def log_weights(self, hours: Any) -> Any:
         """The logarithm of each weight [n, l]."""
@@ -49,8 +62,9 @@ class AttentionPooling(AgePooling):
         super().__init__(dim)
         self.score = tf.keras.Sequential([tf.keras.layers.Dense(dim, "tanh"), tf.keras.layers.Dense(1, use_bias=False)])
 
-    def call(self, vectors: Any, there: Any, hours: Any) -> Any:
+    def call(self, table: Any, rows: Any, there: Any, hours: Any) -> Any:
         """As `AgePooling`."""
+        vectors = tf.gather(table, rows)
         weights = tf.exp(self.log_weights(hours) + self.score(vectors)[..., 0])
         return _pooled(vectors, tf.where(there, weights, 0.0))
 
@@ -67,8 +81,9 @@ class TransformerPooling(AgePooling):
         self.mlp = tf.keras.Sequential([tf.keras.layers.Dense(self.HIDDEN, "relu"), tf.keras.layers.Dense(dim)])
         self.norms = [tf.keras.layers.LayerNormalization() for _ in range(2)]
 
-    def call(self, vectors: Any, there: Any, hours: Any) -> Any:
+    def call(self, table: Any, rows: Any, there: Any, hours: Any) -> Any:
         """As `AgePooling`."""
+        vectors = tf.gather(table, rows)
         tokens = self.norms[0](vectors + self.of_age(self.ages(hours)))
         seen = self.attention(tokens, tokens, attention_mask=there[:, None, :])
         seen += self.mlp(self.norms[1](seen))
@@ -84,5 +99,8 @@ POOLINGS: dict[str, Callable[[int], Any]] = {
 
 
 def _pooled(vectors: Any, weights: Any) -> Any:
-    total = tf.reduce_sum(vectors * weights[..., None], axis=1)
+    return _scaled(tf.reduce_sum(vectors * weights[..., None], axis=1), weights)
+
+
+def _scaled(total: Any, weights: Any) -> Any:
     return total / tf.sqrt(tf.maximum(tf.reduce_sum(weights * weights, axis=1, keepdims=True), 1e-9))

@@ -7,6 +7,7 @@ from typing import Any
 import faiss
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from rec_assets.features.signals import DAY_SECONDS
 from rec_assets.models.export import export_model
@@ -62,9 +63,11 @@ def export_query_tower(model: TwoTower, data: TrainingSet, file: Path, *, saved_
     """
     known = with_histories(take(data.validation.columns, slice(0, 1024)), data.log)
     example = {name: known[name] for name in QUERY_FEATURES}
+    # As an array: a constant made outside of the exported function would become an input of the ONNX model.
+    items = model.query.items.all_vectors()
 
     def query_embedding(columns: Mapping[str, Any]) -> Any:
-        return model.query_embedding(dict(columns))
+        return model.query_embedding(dict(columns), tf.constant(items))
 
     expected = export_model(query_embedding, example, "query_embedding", file, saved_model=saved_model)
     found = OnnxModel(file, QUERY_FEATURES, EMBEDDING_DIM)(example)

@@ -4,6 +4,7 @@ from typing import Any
 
 import merlin.models.tf as mm
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from merlin.schema import ColumnSchema, Schema, Tags
 
@@ -20,6 +21,7 @@ HISTORY_IDS, HISTORY_HOURS = "history_item_id", "history_hours"
 QUERY_FEATURES = (*USER_FEATURES, *CONTEXT_FEATURES, HISTORY_IDS, HISTORY_HOURS)
 HISTORY_READ = 50  # of the history, the newest; more costs time and did not help
 SESSION_HOURS = 0.5
+WHOLE_TABLE_UP_TO = 50_000  # items; about as many as the histories of a batch of 1,024 hold
 
 
 def content_columns(dim: int = 64) -> list[ColumnSchema]:
@@ -46,12 +48,29 @@ class ItemVectors(tf.keras.layers.Layer):
         self.of_id = table(self.size)
         self.of_l1, self.of_l2 = table(int(categories.l1.max()) + 1), table(int(categories.l2.max()) + 1)
 
-    def call(self, item_ids: Any, l1: Any = None, l2: Any = None) -> Any:
-        """Encoded ids of any shape, and their categories where they are at hand."""
-        known = tf.where(item_ids < self.size, item_ids, OUT_OF_VOCABULARY)
-        l1 = tf.gather(self.l1, known) if l1 is None else l1
-        l2 = tf.gather(self.l2, known) if l2 is None else l2
-        return self.of_id(known) + self.of_l1(l1) + self.of_l2(l2)
+    def call(self, item_ids: Any, l1: Any, l2: Any) -> Any:
+        """Encoded ids of any shape, and their categories."""
+        return self.of_id(item_ids) + self.of_l1(l1) + self.of_l2(l2)
+
+    def all_vectors(self) -> npt.NDArray[np.float32]:
+        """The vectors of all ids, [v, 63]: what serving looks histories up in."""
+        return self(np.arange(self.size, dtype=np.int32), self.l1, self.l2).numpy()
+
+    def known(self, item_ids: Any) -> Any:
+        """Ids that came after training become the unknown one."""
+        return tf.where(item_ids < self.size, item_ids, OUT_OF_VOCABULARY)
+
+    def table(self, item_ids: Any) -> tuple[Any, Any]:
+        """Vectors float32 [v, 63], and the row of each id in them, int32 in the shape of the ids.
+
+        All vectors, or in a large catalogue the vectors of the distinct ids: either is less than one for each id.
+        """
+        known = self.known(item_ids)
+        if self.size <= WHOLE_TABLE_UP_TO:
+            return self(np.arange(self.size, dtype=np.int32), self.l1, self.l2), known
+        distinct, rows = tf.unique(tf.reshape(known, [-1]))
+        vectors = self(distinct, tf.gather(self.l1, distinct), tf.gather(self.l2, distinct))
+        return vectors, tf.reshape(rows, tf.shape(known))
 
 
 class QueryTower(tf.keras.Model):
@@ -69,11 +88,18 @@ class QueryTower(tf.keras.Model):
         self.pool = POOLINGS[pooling](DIM)
         self.mlp = mm.MLPBlock(TOWER_LAYERS, no_activation_last_layer=True)
 
-    def call(self, columns: dict[str, Any], training: bool = False) -> Any:
-        """Columns [n, 1]; `history_item_id` int32 and `history_hours` float32 [n, length], newest first."""
+    def call(self, columns: dict[str, Any], training: bool = False, items: Any = None) -> Any:
+        """Returns the query vectors.
+
+        Args:
+            columns: [n, 1]; `history_item_id` int32 and `history_hours` float32 [n, length], newest first.
+            training: as Keras has it.
+            items: all vectors of `ItemVectors`, float32 [v, 63], where they are at hand.
+        """
         history, hours = (columns[name][:, :HISTORY_READ] for name in (HISTORY_IDS, HISTORY_HOURS))
         there = history != PADDING
-        pooled = self.pool(self.items(history), there, hours)
+        table, rows = self.items.table(history) if items is None else (items, self.items.known(history))
+        pooled = self.pool(table, rows, there, hours)
         inputs = self.block({name: columns[name] for name in self.features}, training=training)
         summary = tf.concat([inputs, pooled, _pace(there, hours)], axis=1)
         return self.mlp(summary, training=training) + pooled

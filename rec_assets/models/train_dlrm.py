@@ -18,6 +18,7 @@ from rec_assets.models.evaluation import among, score_lists
 from rec_assets.models.export import export_model
 from rec_assets.models.ranker_lists import RankerLists, ranker_arrivals
 from rec_assets.models.ranking_inputs import RANKER_FEATURES, in_batches, ranking_columns
+from rec_assets.models.replicas import compile_with_adam
 from rec_assets.models.reproducible import start_from
 from rec_assets.models.requests import histories_of
 from rec_assets.models.rows import Arrays, ItemTable, as_columns, take
@@ -69,7 +70,7 @@ def train_ranker(
     known = data.log.until(data.last_training_moment + 1)
     lists = RankerLists.of(requests, retrieve(requests), histories_of(requests, data.log), known, config.horizon_days)
     model = build_ranker(data, lists.candidates)
-    model.compile(optimizer=tf.keras.optimizers.legacy.Adam(config.learning_rate))
+    compile_with_adam(model, config.learning_rate)
     sample = data.validation.sample(VALIDATION_USERS, seed)
     judged = retrieve(sample.columns)
     report(f"{len(lists)} lists, {lists.chosen.sum() / max(1, len(lists)):.1f} positives each")

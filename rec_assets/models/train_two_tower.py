@@ -14,12 +14,12 @@ from rec_assets.features.signals import DAY_SECONDS
 from rec_assets.models.batches import retrieval_batches
 from rec_assets.models.candidates import retrieve
 from rec_assets.models.checkpoints import restore_checkpoint
-from rec_assets.models.distributed import ALONE, Share
 from rec_assets.models.early_stopping import History, Report, fit_until_best
 from rec_assets.models.evaluation import score_lists
 from rec_assets.models.holdout import trains_ranker
 from rec_assets.models.item_index import build_index
 from rec_assets.models.judging import deep_enough, unseen_lists
+from rec_assets.models.replicas import compile_with_adam, replicas, training_strategy
 from rec_assets.models.reproducible import start_from
 from rec_assets.models.requests import asked_earlier
 from rec_assets.models.rows import ASKED_BY, Arrays, ItemTable, take
@@ -83,7 +83,6 @@ def train_two_tower(
     seed: int,
     report: Report,
     unfinished: Path | None = None,
-    share: Share = ALONE,
 ) -> tuple[TwoTower, History]:
     """Trains from scratch on the rows of users that the ranker does not learn from; equal inputs train equal models.
 
@@ -96,13 +95,13 @@ def train_two_tower(
         seed: of initial weights, negatives and order.
         report: called with a line an epoch.
         unfinished: where the state is kept while training, to go on from after a crash.
-        share: of the training that is this process's.
     """
     start_from(seed)
     items, sample = data.items, data.validation.sample(VALIDATION_USERS, seed)
-    model = build_two_tower(data, config, seed + 2 * share.rank)  # negatives of its own: a model draws by two seeds
-    share.start_equal(model)
-    model.compile(optimizer=share.averaging(tf.keras.optimizers.legacy.Adam(config.learning_rate)))
+    with training_strategy().scope():
+        model = build_two_tower(data, config, seed)
+        step_rows = config.batch_size * replicas()
+    compile_with_adam(model, config.learning_rate)
     rows, metric = rows_of_towers(data.rows), validation_metric(items)
 
     # What a user chose before is a candidate anyway: what has to be found is the rest.
@@ -128,16 +127,15 @@ def train_two_tower(
 
     history = fit_until_best(
         model,
-        lambda epoch: epoch_batches(rows, data.log, config, seed + epoch, share),
+        lambda epoch: epoch_batches(rows, data.log, replace(config, batch_size=step_rows), seed + epoch),
         validate,
         config.max_epochs,
         config.patience,
         report,
         unfinished=unfinished,
-        share=share,
     )
     forget_untrained_items(model, items)
-    report(f"weight of popularity: {float(model.popularity_weight)}")
+    report(f"weight of popularity: {float(model.popularity_weight.numpy())}")
     return model, history
 
 
@@ -163,7 +161,7 @@ def learn_last_days(model: TwoTower, data: TrainingSet, config: TwoTowerConfig, 
         share = min(1, config.most_rows / len(data.rows[ASKED_BY]))
         recipe = replace(config, most_rows=ceil(share * len(rows[ASKED_BY])))
         model.count(items.counts)
-        model.compile(optimizer=tf.keras.optimizers.legacy.Adam(config.learning_rate))
+        compile_with_adam(model, config.learning_rate)
         for epoch in range(epochs):
             model.fit(epoch_batches(rows, data.log, recipe, seed + config.max_epochs + epoch), verbose=0)
         forget_untrained_items(model, items)
@@ -187,15 +185,13 @@ def rows_of_towers(rows: Arrays) -> Arrays:
     return take(rows, np.flatnonzero(~trains_ranker(rows[ASKED_BY])))
 
 
-def epoch_batches(
-    rows: Arrays, log: EventLog, config: TwoTowerConfig, seed: int, share: Share = ALONE
-) -> tf.data.Dataset:
+def epoch_batches(rows: Arrays, log: EventLog, config: TwoTowerConfig, seed: int) -> tf.data.Dataset:
     """One epoch of rows, drawn where there are too many, half of them foreseen from up to the horizon before."""
     if len(rows[ASKED_BY]) > config.most_rows:
         drawn = np.random.default_rng(seed).choice(len(rows[ASKED_BY]), config.most_rows, replace=False)
         rows = take(rows, np.sort(drawn))
     asked_at = asked_earlier(rows, config.horizon_days * DAY_SECONDS, seed)
-    return retrieval_batches(rows, asked_at, log, config.batch_size, seed, share)
+    return retrieval_batches(rows, asked_at, log, config.batch_size, seed)
 
 
 def _chosen_before(data: TrainingSet) -> pl.DataFrame:

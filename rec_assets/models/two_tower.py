@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from rec_assets.models.replicas import replica_number, replicas
 from rec_assets.models.rows import Arrays
 from rec_assets.models.towers import CandidateTower, QueryTower
 from rec_assets.serving.lookups import FIRST_KNOWN, OUT_OF_VOCABULARY
@@ -61,9 +62,9 @@ class TwoTower(tf.keras.Model):
         self.size = len(counts)
         self.share = tf.constant(counts / max(1, counts.sum()), tf.float32)
 
-    def query_embedding(self, columns: dict[str, Any]) -> Any:
-        """What the index is searched with, float32 [n, 64]."""
-        queries = self.query(columns)
+    def query_embedding(self, columns: dict[str, Any], items: Any = None) -> Any:
+        """What the index is searched with, float32 [n, 64]; arguments as those of `QueryTower`."""
+        queries = self.query(columns, items=items)
         return tf.concat([queries, tf.ones_like(queries[:, :1])], axis=1)
 
     def item_embedding(self, columns: dict[str, Any], log_popularity: Any) -> Any:
@@ -76,31 +77,31 @@ class TwoTower(tf.keras.Model):
         columns, chosen = batch
         rows = tf.shape(chosen)[0]
         step = tf.cast(self.optimizer.iterations, tf.int32)
-        uniform = tf.random.stateless_uniform(
-            [self.uniform_negatives], [self.seed, step], FIRST_KNOWN, self.size, tf.int32
-        )
+        seed = self.seed + 2 * replica_number()  # a step draws by two seeds
+        uniform = tf.random.stateless_uniform([self.uniform_negatives], [seed, step], FIRST_KNOWN, self.size, tf.int32)
         item_ids = tf.concat([chosen, uniform], axis=0)
         expected = tf.cast(rows, tf.float32) * tf.gather(self.share, item_ids)
         expected += self.uniform_negatives / (self.size - FIRST_KNOWN)
         with tf.GradientTape() as tape:
             queries = self.query(columns, training=True)
-            candidates = self._candidates(item_ids, step)
+            candidates = self._candidates(item_ids, seed, step)
             logits = tf.matmul(queries, candidates, transpose_b=True) / self.temperature - tf.math.log(expected)
             # The same item in another row, or drawn, is no negative.
             same = tf.equal(chosen[:, None], item_ids)
             logits = tf.where(tf.linalg.set_diag(same, tf.zeros([rows], tf.bool)), tf.float32.min, logits)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(tf.range(rows), logits))
-            total = loss + tf.add_n(self.losses) if self.losses else loss
+            # Gradients of replicas are added up.
+            total = (loss + tf.add_n(self.losses) if self.losses else loss) / replicas()
         self.optimizer.minimize(total, self.trainable_variables, tape=tape)
         return {"loss": loss}
 
-    def _candidates(self, item_ids: Any, step: Any) -> Any:
+    def _candidates(self, item_ids: Any, seed: Any, step: Any) -> Any:
         if self.frozen is not None:
             return tf.gather(self.frozen, item_ids)
-        return self.candidate(self._columns(item_ids, step), training=True)
+        return self.candidate(self._columns(item_ids, seed, step), training=True)
 
-    def _columns(self, item_ids: Any, step: Any) -> dict[str, Any]:
+    def _columns(self, item_ids: Any, seed: Any, step: Any) -> dict[str, Any]:
         columns = {name: tf.gather(table, item_ids) for name, table in self.features.items()}
         columns = {name: c[:, None] if c.shape.rank == 1 else c for name, c in columns.items()}
-        hidden = tf.random.stateless_uniform(tf.shape(item_ids), [self.seed + 1, step]) < self.id_dropout
+        hidden = tf.random.stateless_uniform(tf.shape(item_ids), [seed + 1, step]) < self.id_dropout
         return columns | {"item_id": tf.where(hidden[:, None], OUT_OF_VOCABULARY, columns["item_id"])}

@@ -18,6 +18,7 @@ def model() -> tf.keras.Model:
     tf.keras.utils.set_random_seed(0)
     built = tf.keras.Sequential([tf.keras.layers.Dense(1, input_shape=(3,))])
     built.compile(optimizer=tf.keras.optimizers.legacy.Adam(0.1), loss="mse")
+    built.optimizer._create_all_weights(built.trainable_variables)
     return built
 
 
