@@ -1,6 +1,6 @@
 """Runs Merlin and NVTabular of 2023, unchanged, on the TensorFlow, Keras, Dask and transformers of today.
 
-Call `install` before `merlin` or `nvtabular` is imported; `rec_assets.models` and `rec_assets.workflows` do. It costs
+The package installs it when it is imported, before any library that Merlin shares with others. It costs
 milliseconds: every shim acts when Merlin asks for the old name. It contains no change to what Merlin computes.
 """
 

@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     )
 
     dask_scheduler: str = Field(
-        "", description="Where NVTabular works: the step's process; a Dask scheduler's address; cuda, on each GPU."
+        "", description="Where NVTabular works: the address of a Dask scheduler; empty: the step's process."
     )
 
     # Serving

@@ -10,7 +10,6 @@ import polars as pl
 import pytest
 import redis
 
-from rec_assets import merlin_compat
 from rec_assets.features import online
 from rec_assets.local.dagster_home import prepare_dagster_home
 from rec_assets.local.supervision import services
@@ -21,8 +20,6 @@ from rec_assets_tests.pipeline import Pipeline, environment, settings_from
 from rec_assets_tests.s3 import S3, running_s3
 from rec_assets_tests.servers import free_port, running_valkey
 from rec_assets_tests.serving.synthetic import make_bundle, write_features
-
-merlin_compat.install()  # tests import TensorFlow by themselves, which would bring Keras 3
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 
@@ -16,7 +17,9 @@ def answer(code: str) -> object:
 
 
 def refusal(code: str) -> str:
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
+    own = {name: value for name, value in os.environ.items() if name != merlin_compat.CLASSIC_DASK[0]}
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, env=own, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     return done.stderr
 

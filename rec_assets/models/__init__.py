@@ -1,7 +1,5 @@
 """Two-tower retrieval, the item index, DLRM ranking and their evaluation: the only code that imports TensorFlow."""
 
-from rec_assets import merlin_compat
 from rec_assets.quiet import quiet_tensorflow
 
 quiet_tensorflow()
-merlin_compat.install()

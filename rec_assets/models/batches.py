@@ -1,5 +1,6 @@
 """Feeds training: an epoch is a seeded permutation, and histories and item features are looked up batch by batch."""
 
+import os
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,10 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from rec_assets.features.history import PADDING, EventLog
-from rec_assets.models.rows import ASKED_BY, CONTEXT_FEATURES, USER_FEATURES, Arrays, ItemTable
+from rec_assets.models.rows import ASKED_BY, CONTEXT_FEATURES, USER_FEATURES, Arrays
 from rec_assets.models.towers import HISTORY_HOURS, HISTORY_IDS, HISTORY_READ
+
+THREADS = min(8, len(os.sched_getaffinity(0)))
 
 
 def retrieval_batches(
@@ -41,32 +44,26 @@ def retrieval_batches(
         return columns, tf.gather(chosen, index)
 
     batches = _epoch(len(asked_at), batch_size, seed)
-    return batches.map(gather, num_parallel_calls=2, deterministic=True).prefetch(2)
+    return batches.map(gather, num_parallel_calls=THREADS, deterministic=True).prefetch(THREADS)
 
 
-def ranking_batches(requests: Arrays, lists: Arrays, items: ItemTable, batch_size: int, seed: int) -> tf.data.Dataset:
-    """One epoch of candidate lists, each feature [batch, length] or [batch, length, d].
+def ranking_batches(requests: Arrays, lists: Arrays, batch_size: int, seed: int) -> tf.data.Dataset:
+    """One epoch of candidate lists: columns of the requests [batch], and of the places [batch, length].
 
     Args:
         requests: user and context columns of the requests, [n].
         lists: `item_id` int32 [n, length] (encoded), and whatever else is known of each place [n, length].
-        items: the item table.
         batch_size: lists a batch.
         seed: of the permutation.
     """
     own = {name: tf.constant(requests[name]) for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
     places = {name: tf.constant(array) for name, array in lists.items()}
-    table = {name: tf.constant(array) for name, array in items.features.items() if name != "item_id"}
-    length = lists["item_id"].shape[1]
 
     def gather(index: Any) -> dict[str, Any]:
-        chosen = {name: tf.gather(array, index) for name, array in places.items()}
-        repeated = {name: tf.repeat(tf.gather(array, index)[:, None], length, axis=1) for name, array in own.items()}
-        features = {name: tf.gather(array, chosen["item_id"]) for name, array in table.items()}
-        return {**repeated, **chosen, **features}
+        return {name: tf.gather(array, index) for name, array in {**own, **places}.items()}
 
     batches = _epoch(len(lists["item_id"]), batch_size, seed)
-    return batches.map(gather, num_parallel_calls=2, deterministic=True).prefetch(2)
+    return batches.map(gather, num_parallel_calls=THREADS, deterministic=True).prefetch(THREADS)
 
 
 def _epoch(rows: int, batch_size: int, seed: int) -> tf.data.Dataset:

@@ -7,8 +7,9 @@ import tensorflow as tf
 from merlin.models.tf.blocks.dlrm import DLRMBlock
 from merlin.schema import ColumnSchema, Schema, Tags
 
+from rec_assets.models.gradients import gradients
 from rec_assets.models.ranking_inputs import RANKED_ITEM_FEATURES, RETRIEVAL_SCORE, SIGNALS
-from rec_assets.models.rows import CONTEXT_FEATURES, USER_FEATURES
+from rec_assets.models.rows import CONTENT_FEATURES, CONTEXT_FEATURES, USER_FEATURES, Arrays, as_columns
 from rec_assets.models.towers import content_columns
 
 EMBEDDING_DIM = 32
@@ -55,6 +56,11 @@ class Ranker(tf.keras.Model):
         self.slope = self.add_weight("slope", (), initializer="ones", trainable=False)
         self.intercept = self.add_weight("intercept", (), initializer="zeros", trainable=False)
 
+    def train_on(self, items: Arrays) -> None:
+        """Takes the features by encoded item id that training looks up, [v] or [v, d] each."""
+        read = (*RANKED_ITEM_FEATURES, *CONTENT_FEATURES)
+        self.items = {name: tf.constant(table) for name, table in as_columns(items).items() if name in read}
+
     def call(self, columns: dict[str, Any], training: bool = False) -> Any:
         """Logits of being chosen, float32 [n, 1]."""
         score = (columns[RETRIEVAL_SCORE] - self.score_mean) / self.score_scale
@@ -62,22 +68,23 @@ class Ranker(tf.keras.Model):
         return self.slope * (self.retrieval(score) + self.correction(hidden)) + self.intercept
 
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """One step over lists: columns are [lists, length] or [lists, length, d].
+        """One step over lists: columns of the requests are [lists], those of the places [lists, length].
 
         `chosen` bool [lists, positives] tells which of the first places hold a positive; all others are negatives. The
         loss of a positive is that of a softmax over it and the negatives, and every list weighs the same.
         """
-        chosen = tf.cast(batch.pop(CHOSEN), tf.float32)
-        length, positives = tf.shape(batch[RETRIEVAL_SCORE])[1], tf.shape(chosen)[1]
-        flat = {
-            name: tf.reshape(column, [-1, column.shape[2] if column.shape.rank == 3 else 1])
-            for name, column in batch.items()
-        }
+        chosen = tf.cast(batch[CHOSEN], tf.float32)
+        length, positives = batch[RETRIEVAL_SCORE].shape[1], chosen.shape[1]
+        ids = tf.reshape(batch["item_id"], [-1])
+        flat = {name: tf.repeat(batch[name], length)[:, None] for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
+        flat |= {name: tf.gather(table, ids) for name, table in self.items.items()}
+        flat |= {name: tf.reshape(batch[name], [-1, 1]) for name in SIGNALS}
         with tf.GradientTape() as tape:
             logits = tf.reshape(self(flat, training=True), [-1, length])
             against = tf.reduce_logsumexp(logits[:, positives:], axis=1, keepdims=True)
             losses = tf.nn.softplus(against - logits[:, :positives]) * chosen
             loss = tf.reduce_mean(tf.reduce_sum(losses, axis=1) / tf.reduce_sum(chosen, axis=1))
             total = loss + tf.add_n(self.losses) if self.losses else loss
-        self.optimizer.minimize(total, self.trainable_variables, tape=tape)
+        found = gradients(tape, total, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(found, self.trainable_variables, strict=True))
         return {"loss": loss}

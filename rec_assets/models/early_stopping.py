@@ -1,7 +1,8 @@
 """Trains epoch by epoch, keeps the weights that validate best, and stops when they no longer improve."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,12 +62,12 @@ def fit_until_best(
         report(f"Goes on after epoch {len(history.loss)} of a training that did not finish.")
     elif judge_untrained:
         history.validation.append(validate())
-    for epoch in range(len(history.loss), max_epochs):
+    for epoch, batches in drawn_ahead(epoch_batches, len(history.loss), max_epochs):
         if epoch - history.best_epoch >= patience:
             break
         losses: list[float] = []
         collect = tf.keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: losses.append(logs["loss"]))  # noqa: B023
-        model.fit(epoch_batches(epoch), epochs=1, verbose=0, callbacks=[collect])
+        model.fit(batches, epochs=1, verbose=0, callbacks=[collect])
         value, best = validate(), history.best
         history.loss.append(float(np.mean(losses)))
         history.validation.append(value)
@@ -77,6 +78,19 @@ def fit_until_best(
         report(f"epoch {epoch + 1}: loss {history.loss[-1]:.4f}, validation {value:.4f}")
     model.set_weights(best_weights)
     return history
+
+
+def drawn_ahead(
+    epoch_batches: Callable[[int], tf.data.Dataset], first: int, end: int
+) -> Iterator[tuple[int, tf.data.Dataset]]:
+    """Yields the numbers from `first` up to `end` with their batches; a thread draws an epoch during the one before."""
+    with ThreadPoolExecutor(1) as ahead:
+        drawn = {first: ahead.submit(epoch_batches, first)}
+        for epoch in range(first, end):
+            batches = drawn.pop(epoch).result()
+            if epoch + 1 < end:
+                drawn[epoch + 1] = ahead.submit(epoch_batches, epoch + 1)
+            yield epoch, batches
 
 
 def _keep(model: tf.keras.Model, history: History, best: Weights, file: Path) -> None:

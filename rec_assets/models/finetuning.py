@@ -111,6 +111,7 @@ def finetune_ranker(
     lists = RankerLists.of(requests, candidates, histories, data.log, config.horizon_days)
     if not len(lists):
         return model, []
+    model.train_on(data.items.features)
     compile_with_adam(model, config.learning_rate)
     return model, _fit(model, (list_batches(lists, data.items, recipe, seed + e) for e in range(config.epochs)))
 

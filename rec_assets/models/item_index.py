@@ -44,21 +44,25 @@ def build_index(items: ItemVectors) -> faiss.Index:
     The inverted file reads as many of its lists as `WANTED_RECALL` takes, tried with item vectors as queries.
     """
     count, dim = items.vectors.shape
-    lists = int(4 * np.sqrt(count))
-    spec = "IDMap2,Flat" if count <= EXACT_UP_TO else f"IVF{lists},Flat"
-    index = faiss.index_factory(dim, spec, faiss.METRIC_INNER_PRODUCT)
+    index = faiss.index_factory(dim, index_spec(count), faiss.METRIC_INNER_PRODUCT)
     if isinstance(index, faiss.IndexIVF):
         # FAISS's own 256 vectors a list and 25 rounds take minutes for a million items, and find no more.
         index.cp.max_points_per_centroid, index.cp.niter = 64, 10
         index.train(items.vectors)
     index.add_with_ids(items.vectors, items.raw_ids.astype(np.int64))
     if isinstance(index, faiss.IndexIVF):
-        _tune(index, items, lists)
+        tune(index, items)
     return index
 
 
-def _tune(index: faiss.IndexIVF, items: ItemVectors, lists: int) -> None:
+def index_spec(count: int) -> str:
+    """Names the index of so many items, as FAISS's factory does."""
+    return "IDMap2,Flat" if count <= EXACT_UP_TO else f"IVF{int(4 * np.sqrt(count))},Flat"
+
+
+def tune(index: faiss.IndexIVF, items: ItemVectors) -> None:
     """Sets the number of lists that a search reads."""
+    lists = index.nlist
     sample = items.vectors[np.random.default_rng(0).choice(len(items.vectors), TUNING_QUERIES, replace=False)]
     index.nprobe = max(1, lists // 512)
     while index.nprobe < lists and recall_against_exact(index, items, sample, DEPTH) < WANTED_RECALL:

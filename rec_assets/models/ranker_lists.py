@@ -68,7 +68,7 @@ class RankerLists:
         rows, places, positive = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
         own = Candidates(self.candidates.item_ids[rows], self.candidates.scores[rows])
         lists = signals_at(own, places, self.histories.at(rows), self.requests[TIMESTAMP][rows], items)
-        return ranking_batches(take(self.requests, rows), lists | {CHOSEN: positive}, items, batch_size, seed)
+        return ranking_batches(take(self.requests, rows), lists | {CHOSEN: positive}, batch_size, seed)
 
 
 def ranker_arrivals(rows: Arrays, most: int, seed: int) -> npt.NDArray[np.int64]:

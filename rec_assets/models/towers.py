@@ -52,6 +52,11 @@ class ItemVectors(tf.keras.layers.Layer):
         """Encoded ids of any shape, and their categories."""
         return self.of_id(item_ids) + self.of_l1(l1) + self.of_l2(l2)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether `table` makes all vectors, and not those of distinct ids."""
+        return self.size <= WHOLE_TABLE_UP_TO
+
     def all_vectors(self) -> npt.NDArray[np.float32]:
         """The vectors of all ids, [v, 63]: what serving looks histories up in."""
         return self(np.arange(self.size, dtype=np.int32), self.l1, self.l2).numpy()
@@ -66,7 +71,7 @@ class ItemVectors(tf.keras.layers.Layer):
         All vectors, or in a large catalogue the vectors of the distinct ids: either is less than one for each id.
         """
         known = self.known(item_ids)
-        if self.size <= WHOLE_TABLE_UP_TO:
+        if self.is_whole:
             return self(np.arange(self.size, dtype=np.int32), self.l1, self.l2), known
         distinct, rows = tf.unique(tf.reshape(known, [-1]))
         vectors = self(distinct, tf.gather(self.l1, distinct), tf.gather(self.l2, distinct))

@@ -70,6 +70,7 @@ def train_ranker(
     known = data.log.until(data.last_training_moment + 1)
     lists = RankerLists.of(requests, retrieve(requests), histories_of(requests, data.log), known, config.horizon_days)
     model = build_ranker(data, lists.candidates)
+    model.train_on(data.items.features)
     compile_with_adam(model, config.learning_rate)
     sample = data.validation.sample(VALIDATION_USERS, seed)
     judged = retrieve(sample.columns)

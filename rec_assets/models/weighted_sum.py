@@ -4,6 +4,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from rec_assets.models.gradients import on_gpu
+
 
 @tf.custom_gradient
 def weighted_sum(table: Any, rows: Any, weights: Any) -> tuple[Any, Any]:
@@ -24,7 +26,7 @@ def weighted_sum(table: Any, rows: Any, weights: Any) -> tuple[Any, Any]:
 
     def gradient(upstream: Any) -> tuple[Any, None, Any]:
         return (
-            _sum_back(tf.shape(table)[0], rows, weights, upstream),
+            _sum_back(_rows_of(table), rows, weights, upstream),
             None,
             tf.einsum("nld,nd->nl", looked_up, upstream),
         )
@@ -32,7 +34,16 @@ def weighted_sum(table: Any, rows: Any, weights: Any) -> tuple[Any, Any]:
     return tf.einsum("nl,nld->nd", weights, looked_up), gradient
 
 
+def _rows_of(table: Any) -> Any:
+    return tf.shape(table)[0] if table.shape[0] is None else table.shape[0]
+
+
 def _sum_back(size: Any, rows: Any, weights: Any, upstream: Any) -> Any:
+    if on_gpu():
+        # TensorFlow has no sparse product for GPUs that is the same on every run. Compiled, the one-hot matrix of
+        # [n, l, v] is never made.
+        matrix = tf.einsum("nl,nlv->nv", weights, tf.one_hot(rows, size))
+        return tf.matmul(matrix, upstream, transpose_a=True)
     used = tf.where(weights != 0)
     columns = tf.cast(tf.gather_nd(rows, used), tf.int64)
     shape = tf.cast(tf.stack([tf.shape(rows)[0], size]), tf.int64)

@@ -84,9 +84,5 @@ def _transformed(workflow: nvt.Workflow, file: Path) -> pl.DataFrame:
 
 
 def to_polars(frame: Any) -> pl.DataFrame:
-    """Takes a frame as NVTabular computes it, of pandas on a CPU or of cuDF where a GPU and cuDF are there.
-
-    The only place that knows: what is behind it reads Polars, and the graph's own functions take either's columns.
-    """
-    on_host = frame.to_pandas() if hasattr(frame, "to_pandas") else frame
-    return pl.from_pandas(on_host.reset_index(drop=True))
+    """Takes a pandas frame, as NVTabular computes it: nothing behind this reads pandas."""
+    return pl.from_pandas(frame.reset_index(drop=True))

@@ -1,0 +1,171 @@
+"""Rows a second of the two towers and the ranker in training, on whatever devices there are.
+
+    python -m benchmarks.training [DAY] [--rows 1000000] [--batch-size 4096]
+
+Reads the training set of DAY (default: of the first full training), which `make demo` leaves. `--rows` copies users
+until there are that many rows. A step of the two towers is a batch for each GPU. A row of the ranker is a place of a
+list. `loader` is the share of an epoch that making its batches takes alone. The first epoch, which traces, is left out.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.machine import machine
+from rec_assets.errors import ActionableError
+from rec_assets.features.history import EventLog
+from rec_assets.models.train_dlrm import RankerConfig, build_ranker, list_batches
+from rec_assets.models.train_two_tower import TwoTowerConfig, build_two_tower, epoch_batches, rows_of_towers
+from rec_assets.models.training_set import TrainingSet
+from rec_assets.peak_memory import forget_peak, peak_mb
+from rec_assets.settings import get_settings
+from rec_assets.storage import open_store
+
+SEED, HORIZON_DAYS, CANDIDATES, MAX_LISTS = 0, 3, 300, 20_000
+EPOCHS = 3
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Measured over one epoch.
+
+    Attributes:
+        rows_a_second: end to end, the making of batches included.
+        loader: seconds that making the batches takes alone, over those of the epoch.
+        median_ms: time of a step, in the middle.
+        largest_ms: of the slowest.
+    """
+
+    rows_a_second: float
+    loader: float
+    median_ms: float
+    largest_ms: float
+
+
+def main(
+    day: Annotated[str, typer.Argument(help="The as-of day; default: that of the first full training.")] = "",
+    rows: Annotated[int, typer.Option(min=0, help="Copy users until there are so many rows; 0: as they are.")] = 0,
+    batch_size: Annotated[int, typer.Option(help="Of the two towers, for each device; 0: the recipe's.")] = 0,
+    folder: Annotated[Path | None, typer.Option(help="A training set, instead of the store's.")] = None,
+) -> None:
+    """Prints the speed of both trainings."""
+    settings = get_settings()
+    try:
+        folder = folder or open_store(settings).get("training_set", day or settings.as_of.isoformat()).path
+    except ActionableError as error:
+        Console(stderr=True).print(str(error), style="red")
+        raise typer.Exit(1) from error
+    data = TrainingSet.load(folder)
+    data = data if not rows else copied(data, rows)
+    shown = Table("", "rows", "rows/s", "loader", "median step", "largest step", "memory", "GPU memory")
+    for title, measure in (("two towers", two_towers), ("ranker", ranker)):
+        forget_peak()
+        count, speed = measure(data, batch_size)
+        figures = (f"{speed.rows_a_second:,.0f}", f"{speed.loader:.0%}", f"{speed.median_ms:.1f} ms")
+        shown.add_row(title, f"{count:,}", *figures, f"{speed.largest_ms:.1f} ms", f"{peak_mb():,.0f} MB", gpu_memory())
+    console = Console()
+    console.print(shown)
+    console.print(f"{machine()}; {devices()}")
+
+
+def copied(data: TrainingSet, rows: int) -> TrainingSet:
+    """The training set with every user as often as it takes to make so many rows, each copy a user of its own."""
+    times = -(-rows // len(data.rows["item_id"]))
+    new_user = int(max(data.rows["asked_by"].max(), data.log.user_ids.max())) + 1
+    columns = {name: np.tile(column, times)[:rows] for name, column in data.rows.items()}
+    copy = np.repeat(np.arange(times), len(data.rows["item_id"]))[:rows]
+    columns["asked_by"] = np.where(columns["asked_by"] < 0, -1, columns["asked_by"] + new_user * copy).astype(np.int32)
+    users = np.concatenate([data.log.user_ids + new_user * number for number in range(times)])
+    log = EventLog.of(users, np.tile(data.log.timestamps, times), np.tile(data.log.item_ids, times))
+    return replace(data, rows=columns, log=log)
+
+
+def two_towers(data: TrainingSet, batch_size: int) -> tuple[int, Speed]:
+    """Trains the two towers for two epochs of all rows; returns the rows of an epoch and the speed."""
+    from rec_assets.models.replicas import compile_with_adam, replicas, training_strategy
+    from rec_assets.models.reproducible import start_from
+
+    start_from(SEED)
+    config = TwoTowerConfig(HORIZON_DAYS)
+    own = rows_of_towers(data.rows)
+    with training_strategy().scope():
+        model = build_two_tower(data, config, SEED)
+        config = replace(config, batch_size=(batch_size or config.batch_size) * replicas(), most_rows=2**62)
+    compile_with_adam(model, config.learning_rate)
+    return timed(model, lambda epoch: epoch_batches(own, data.log, config, epoch), config.batch_size)
+
+
+def ranker(data: TrainingSet, _: int) -> tuple[int, Speed]:
+    """Trains the ranker for two epochs of lists that are drawn out of random candidates; returns places and speed."""
+    from rec_assets.models.candidates import Candidates
+    from rec_assets.models.ranker_lists import RankerLists, ranker_arrivals
+    from rec_assets.models.replicas import compile_with_adam
+    from rec_assets.models.reproducible import start_from
+    from rec_assets.models.requests import histories_of
+    from rec_assets.models.rows import take
+
+    start_from(SEED)
+    config, random = RankerConfig(HORIZON_DAYS), np.random.default_rng(SEED)
+    requests = take(data.rows, ranker_arrivals(data.rows, MAX_LISTS, SEED))
+    shape = (len(requests["item_id"]), min(CANDIDATES, len(data.items.catalogue)))
+    # Some of what a user chooses later is among them, as it is where retrieval works.
+    ids = random.choice(data.items.catalogue, shape).astype(np.int32)
+    ids[:, 0] = requests["item_id"]
+    candidates = Candidates(ids, np.sort(random.normal(size=shape).astype(np.float32))[:, ::-1])
+    lists = RankerLists.of(requests, candidates, histories_of(requests, data.log), data.log, HORIZON_DAYS)
+    model = build_ranker(data, candidates)
+    model.train_on(data.items.features)
+    compile_with_adam(model, config.learning_rate)
+    places = config.batch_size * (config.positives + config.negatives)
+    return timed(model, lambda epoch: list_batches(lists, data.items, config, epoch), places)
+
+
+def timed(model: Any, batches: Callable[[int], Any], rows_a_step: int) -> tuple[int, Speed]:
+    """Fits an epoch that traces and some that count, each drawn while the one before is fitted, as trainings do."""
+    import tensorflow as tf
+
+    from rec_assets.models.early_stopping import drawn_ahead
+
+    ends: list[float] = []
+    seen = tf.keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: ends.append(time.perf_counter()))
+    start = 0.0
+    for epoch, drawn in drawn_ahead(batches, 0, 1 + EPOCHS):
+        model.fit(drawn, verbose=0, callbacks=[seen] if epoch else [])
+        start = start or time.perf_counter()
+    seconds = time.perf_counter() - start
+    start = time.perf_counter()
+    for _ in batches(1):
+        pass
+    loader = EPOCHS * (time.perf_counter() - start)
+    steps = np.diff(ends[: len(ends) // EPOCHS]) * 1_000
+    rows = len(ends) * rows_a_step
+    return rows // EPOCHS, Speed(rows / seconds, loader / seconds, float(np.median(steps)), float(steps.max()))
+
+
+def devices() -> str:
+    """The GPUs that TensorFlow uses, or that there are none."""
+    import tensorflow as tf
+
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+    names = [one.get("device_name", "GPU") for one in details]
+    return f"TensorFlow {tf.__version__}, " + (", ".join(names) or "no GPU")
+
+
+def gpu_memory() -> str:
+    """The most memory of the first GPU that TensorFlow's tensors took."""
+    import tensorflow as tf
+
+    if not tf.config.list_physical_devices("GPU"):
+        return "none"
+    return f"{tf.config.experimental.get_memory_info('GPU:0')['peak'] / 1e6:,.0f} MB"
+
+
+if __name__ == "__main__":
+    typer.run(main)
