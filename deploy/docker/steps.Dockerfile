@@ -1,19 +1,26 @@
 # Orchestration (code location, webserver, daemon) and cpu steps, from the repository's root:
 #   docker build -f deploy/docker/steps.Dockerfile --target orchestration -t "$REGISTRY/rec-assets:$VERSION" .
 #   docker build -f deploy/docker/steps.Dockerfile --target cpu -t "$REGISTRY/rec-assets-cpu:$VERSION" .
-FROM python:3.11.11-slim-bookworm AS base
+FROM python:3.12-slim-bookworm AS base
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 UV_PYTHON=/opt/venv/bin/python PATH="/opt/venv/bin:$PATH"
 
-FROM base AS packages
+FROM base AS uv
 RUN pip install --no-cache-dir uv==0.13.9 && uv venv --python /usr/local/bin/python /opt/venv
 WORKDIR /build
-# Versions are the lock's; which of them, pyproject.toml says.
-COPY pyproject.toml requirements/lock.txt ./
-RUN uv pip install --no-cache -r pyproject.toml --extra cluster --constraint lock.txt
+COPY pyproject.toml README.md requirements/lock.txt requirements/cpu.txt ./
+COPY rec_assets rec_assets
 
-FROM packages AS cpu-packages
-# Evaluations and bundles read the training set through Merlin's classes; torch comes with neither.
-RUN uv pip install --no-cache -r pyproject.toml --extra cluster --extra train --constraint lock.txt
+# Versions and hashes are the locks'; which of them, pyproject.toml says. The project itself is installed as a package.
+FROM uv AS packages
+RUN uv pip install --no-cache -r pyproject.toml --extra cluster --constraint lock.txt --constraint cpu.txt
+RUN uv pip install --no-cache --no-deps .
+
+# Evaluations and bundles read the training set through Merlin's classes; torch comes with neither. TensorFlow is its
+# build for processors, cpu.txt.
+FROM uv AS cpu-packages
+RUN printf 'tensorflow\n' > excludes.txt
+RUN uv pip install --no-cache -r pyproject.toml --extra cluster --extra train -r cpu.txt --excludes excludes.txt --constraint lock.txt
+RUN uv pip install --no-cache --no-deps .
 
 FROM base AS runtime
 # libgomp: FAISS and ONNX Runtime.
@@ -22,10 +29,9 @@ RUN apt-get update && apt-get install -y --no-install-recommends libgomp1=12.2.0
   && useradd --uid 10001 --create-home --home-dir /home/rec rec
 WORKDIR /app
 COPY workspace.yaml ./
-COPY rec_assets rec_assets
 COPY feature_repo feature_repo
 # The one place that is written to: a volume of the pod's local disk.
-ENV PYTHONPATH=/app REC_HOME=/home/rec/state
+ENV REC_HOME=/home/rec/state
 USER 10001:10001
 
 FROM runtime AS cpu

@@ -8,20 +8,18 @@ FROM ${NVIDIA}/nvidia/tritonserver:${TRITON} AS packages
 # The Python backend's stub takes its packages from the first python3 on PATH, which is this environment's.
 RUN python3 -m venv --without-pip /opt/venv
 COPY --from=astral/uv:0.13.9 /uv /usr/local/bin/uv
-COPY requirements/serving.txt /build/serving.txt
-RUN uv pip install --no-cache --python /opt/venv/bin/python -r /build/serving.txt
+ENV UV_PYTHON=/opt/venv/bin/python
+WORKDIR /build
+COPY pyproject.toml README.md requirements/serving.txt ./
+COPY rec_assets rec_assets
+RUN uv pip install --no-cache --no-deps --require-hashes -r serving.txt
+RUN uv pip install --no-cache --no-deps .
 
 FROM ${NVIDIA}/nvidia/tritonserver:${TRITON}
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
-# What serving imports, which a test holds this list to.
-COPY rec_assets/__init__.py rec_assets/errors.py rec_assets/settings.py rec_assets/storage.py \
-  rec_assets/bucket.py rec_assets/bucket_store.py rec_assets/
-COPY rec_assets/features rec_assets/features
-COPY rec_assets/realtime rec_assets/realtime
-COPY rec_assets/serving rec_assets/serving
 # One process a model: threads of NumPy and FAISS would only fight over the cores.
-ENV PATH="/opt/venv/bin:$PATH" PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 REC_HOME=/state OMP_NUM_THREADS=1
+ENV PATH="/opt/venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1 REC_HOME=/state OMP_NUM_THREADS=1
 EXPOSE 8000 8001 8002
 HEALTHCHECK CMD ["curl", "--fail", "--silent", "http://127.0.0.1:8000/v2/health/live"]
 USER 10001:10001
