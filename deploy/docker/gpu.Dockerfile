@@ -11,8 +11,8 @@ RUN pip install --no-cache-dir uv==0.13.9 && uv venv --python /usr/local/bin/pyt
 WORKDIR /build
 COPY pyproject.toml README.md requirements/lock.txt requirements/gpu.txt requirements/torch.txt ./
 COPY rec_assets rec_assets
-RUN uv pip install --no-cache -r pyproject.toml --extra cluster --extra train --extra encoders -r gpu.txt -r torch.txt --constraint lock.txt
-RUN uv pip install --no-cache --no-deps .
+RUN uv pip install --no-cache -r pyproject.toml --extra cluster --extra train --extra encoders -r gpu.txt -r torch.txt --constraint lock.txt \
+  && uv pip install --no-cache --no-deps .
 
 FROM base AS runtime
 # libgomp: FAISS and ONNX Runtime.

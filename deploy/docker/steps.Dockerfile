@@ -12,15 +12,15 @@ COPY rec_assets rec_assets
 
 # Versions and hashes are the locks'; which of them, pyproject.toml says. The project itself is installed as a package.
 FROM uv AS packages
-RUN uv pip install --no-cache -r pyproject.toml --extra cluster --constraint lock.txt --constraint cpu.txt
-RUN uv pip install --no-cache --no-deps .
+RUN uv pip install --no-cache -r pyproject.toml --extra cluster --constraint lock.txt --constraint cpu.txt \
+  && uv pip install --no-cache --no-deps .
 
 # Evaluations and bundles read the training set through Merlin's classes; torch comes with neither. TensorFlow is its
 # build for processors, cpu.txt.
 FROM uv AS cpu-packages
-RUN printf 'tensorflow\n' > excludes.txt
-RUN uv pip install --no-cache -r pyproject.toml --extra cluster --extra train -r cpu.txt --excludes excludes.txt --constraint lock.txt
-RUN uv pip install --no-cache --no-deps .
+RUN printf 'tensorflow\n' > excludes.txt \
+  && uv pip install --no-cache -r pyproject.toml --extra cluster --extra train -r cpu.txt --excludes excludes.txt --constraint lock.txt \
+  && uv pip install --no-cache --no-deps .
 
 FROM base AS runtime
 # libgomp: FAISS and ONNX Runtime.

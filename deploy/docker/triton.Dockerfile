@@ -12,8 +12,8 @@ ENV UV_PYTHON=/opt/venv/bin/python
 WORKDIR /build
 COPY pyproject.toml README.md requirements/serving.txt ./
 COPY rec_assets rec_assets
-RUN uv pip install --no-cache --no-deps --require-hashes -r serving.txt
-RUN uv pip install --no-cache --no-deps .
+RUN uv pip install --no-cache --no-deps --require-hashes -r serving.txt \
+  && uv pip install --no-cache --no-deps .
 
 FROM ${NVIDIA}/nvidia/tritonserver:${TRITON}
 COPY --from=packages /opt/venv /opt/venv

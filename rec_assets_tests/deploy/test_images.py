@@ -73,8 +73,8 @@ def build(dockerfile: str, stage: str, folder: Path, *, install: bool = True) ->
                 target = folder / (Path(source).name)
                 (shutil.copytree if (ROOT / source).is_dir() else shutil.copy)(ROOT / source, target)
         elif instruction == "RUN" and rest.startswith(("uv pip install", "printf")):
-            command = rest.replace("--no-cache ", "").replace("uv pip", f"{UV} pip", 1)
-            command = command if install or "uv" not in command else f"{command} --dry-run"
+            options = "" if install else " --dry-run"
+            command = rest.replace("uv pip install --no-cache", f"{UV} pip install{options}")
             own = {**os.environ, "VIRTUAL_ENV": str(environment), "UV_PYTHON": str(environment / "bin" / "python")}
             done = subprocess.run(command, shell=True, cwd=folder, env=own, capture_output=True, text=True, check=False)
             assert done.returncode == 0, f"{line}\n{done.stderr[-3000:]}"
