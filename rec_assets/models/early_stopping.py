@@ -85,11 +85,11 @@ def drawn_ahead(
 ) -> Iterator[tuple[int, tf.data.Dataset]]:
     """Yields the numbers from `first` up to `end` with their batches; a thread draws an epoch during the one before."""
     with ThreadPoolExecutor(1) as ahead:
-        drawn = {first: ahead.submit(epoch_batches, first)}
+        following = ahead.submit(epoch_batches, first) if first < end else None
         for epoch in range(first, end):
-            batches = drawn.pop(epoch).result()
-            if epoch + 1 < end:
-                drawn[epoch + 1] = ahead.submit(epoch_batches, epoch + 1)
+            assert following is not None
+            batches = following.result()
+            following = ahead.submit(epoch_batches, epoch + 1) if epoch + 1 < end else None
             yield epoch, batches
 
 

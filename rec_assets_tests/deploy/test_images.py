@@ -99,10 +99,7 @@ def loaded(environment: Path, code: str) -> set[str]:
 
 def starts(environment: Path, command: list[str]) -> None:
     """Asks a command for its help, or a module that knows no arguments to be imported."""
-    if command[1] == "-m":
-        command = ["python", "-c", f"import {command[2]}; print('usage')"]
-    else:
-        command = [*command, "--help"]
+    command = ["python", "-c", f"import {command[2]}; print('usage')"] if command[1] == "-m" else [*command, "--help"]
     path = f"{environment / 'bin'}:/usr/bin:/bin"
     done = subprocess.run(command, cwd="/", env={"PATH": path}, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "sage" in done.stdout, done.stderr[-3000:]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rec_assets.models.early_stopping import History, fit_until_best
+from rec_assets.models.early_stopping import History, drawn_ahead, fit_until_best
 
 pytestmark = pytest.mark.slow
 
@@ -59,3 +59,22 @@ def test_a_training_that_is_killed_after_its_last_epoch_is_not_trained_again(tmp
     assert fit(again, iter([]), state) == expected
     for one, other in zip(whole.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_epochs_are_drawn_ahead_in_order() -> None:
+    drawn: list[int] = []
+
+    def draw(epoch: int) -> tf.data.Dataset:
+        drawn.append(epoch)
+        return batches(epoch)
+
+    assert [epoch for epoch, _ in drawn_ahead(draw, 2, 5)] == [2, 3, 4] == drawn
+    assert list(drawn_ahead(draw, 5, 5)) == []
+
+
+def test_what_goes_wrong_while_an_epoch_is_drawn_is_raised() -> None:
+    def draw(epoch: int) -> tf.data.Dataset:
+        raise ValueError(f"epoch {epoch}")
+
+    with pytest.raises(ValueError, match="epoch 0"):
+        next(drawn_ahead(draw, 0, 3))
