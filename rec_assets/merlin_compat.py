@@ -44,6 +44,8 @@ class _Renamer(MetaPathFinder, Loader):
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Takes the names of `RENAMED`, and everything below `keras`."""
+        if name == "merlin.models.tf":
+            _leave_transformers_out()
         return spec_from_loader(name, self, is_package=True) if name in RENAMED or name.startswith("keras.") else None
 
     def create_module(self, spec: ModuleSpec) -> None:
@@ -81,7 +83,10 @@ def install() -> None:
     if "dask" in sys.modules:  # it has read the environment
         sys.modules["dask"].config.set({"dataframe.query-planning": False})
     sys.meta_path.insert(0, _Renamer())
-    # Merlin's transformer blocks derive from TFPreTrainedModel, gone in transformers 5; nothing here uses them.
+
+
+def _leave_transformers_out() -> None:
+    """Merlin's transformer blocks derive from TFPreTrainedModel, gone in transformers 5; nothing here uses them."""
     dependencies = importlib.import_module("merlin.models.utils.dependencies")
     vars(dependencies)["is_transformers_available"] = lambda: False
 
