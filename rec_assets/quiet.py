@@ -8,8 +8,10 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import find_spec
 from types import ModuleType
 from typing import TextIO
 
@@ -28,7 +30,10 @@ def quiet_tensorflow() -> None:
 
 
 class _QuietImport(MetaPathFinder, Loader):
-    """Imports TensorFlow once, without what it writes to the terminal meanwhile."""
+    """Imports TensorFlow once, without what it writes to the terminal meanwhile, and after torch's compiler.
+
+    The compiler, the package `triton` of torch's builds for CUDA, crashes the process if TensorFlow was loaded first.
+    """
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -47,6 +52,8 @@ class _QuietImport(MetaPathFinder, Loader):
         module.__loader__ = self.loader
         if module.__spec__ is not None:
             module.__spec__.loader = self.loader
+        if find_spec("triton") is not None:
+            import_module("triton")
         with _stderr_without(_BEFORE_LOGGING):
             self.loader.exec_module(module)
 

@@ -13,6 +13,7 @@ import redis
 from rec_assets.features import online
 from rec_assets.local.dagster_home import prepare_dagster_home
 from rec_assets.local.supervision import services
+from rec_assets.quiet import quiet_tensorflow
 from rec_assets.serving import repository
 from rec_assets.serving.bundle import Bundle
 from rec_assets.settings import Settings
@@ -20,6 +21,8 @@ from rec_assets_tests.pipeline import Pipeline, environment, settings_from
 from rec_assets_tests.s3 import S3, running_s3
 from rec_assets_tests.servers import free_port, running_valkey
 from rec_assets_tests.serving.synthetic import make_bundle, write_features
+
+quiet_tensorflow()  # tests import it by themselves
 
 
 @pytest.fixture(scope="session")
