@@ -66,4 +66,7 @@ def test_a_compiled_epoch_learns_what_a_plain_one_does(pipeline: Pipeline, reque
 
     plain = losses()
     request.getfixturevalue("as_on_gpu")
-    np.testing.assert_allclose(losses(), plain, rtol=1e-3)
+    compiled = losses()
+    # XLA draws other negatives from the same seeds; without learning, the loss would not fall.
+    np.testing.assert_allclose(compiled, plain, rtol=5e-3)
+    assert compiled[1] < 0.95 * compiled[0]
