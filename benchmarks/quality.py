@@ -47,9 +47,9 @@ def following(day: str, days: int, settings: Settings) -> pl.DataFrame:
     """
     from rec_assets import jobs
     from rec_assets.models.comparison import compare
+    from rec_assets.models.evaluation_set import EvaluationSet
     from rec_assets.models.following import following_queries
     from rec_assets.models.served_lists import ServedModels
-    from rec_assets.models.training_set import TrainingSet
     from rec_assets.pipeline import Phase, rebuild
     from rec_assets.sources import open_source
 
@@ -59,7 +59,7 @@ def following(day: str, days: int, settings: Settings) -> pl.DataFrame:
     rebuild(settings, [Phase("daily_data", jobs.DAILY, after)])
     joined = [store.get("joined_interactions", d) / "rows.parquet" for d in after]
     window = [store.get("joined_interactions", d) / "rows.parquet" for d in model_days(end, settings)]
-    data = TrainingSet.load(store.get("training_set", day).path)
+    data = EvaluationSet.load(store.get("training_set", day).path)
     tower, index = store.get("query_tower", day) / "model.onnx", store.get("faiss_index", day).path
     models = ServedModels(tower, index, ranker, data.items, data.log, settings.repeats)
     queries = following_queries(store.get("nvt_workflows", day) / "full", joined)

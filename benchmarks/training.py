@@ -21,8 +21,9 @@ from rich.table import Table
 from benchmarks.machine import machine
 from rec_assets.errors import ActionableError
 from rec_assets.features.history import EventLog
+from rec_assets.models.tower_rows import TowerRows
 from rec_assets.models.train_dlrm import RankerConfig, build_ranker, list_batches
-from rec_assets.models.train_two_tower import TwoTowerConfig, build_two_tower, epoch_batches, rows_of_towers
+from rec_assets.models.train_two_tower import TwoTowerConfig, build_two_tower
 from rec_assets.models.training_set import TrainingSet
 from rec_assets.peak_memory import forget_peak, peak_mb
 from rec_assets.settings import get_settings
@@ -94,12 +95,12 @@ def two_towers(data: TrainingSet, batch_size: int) -> tuple[int, Speed]:
 
     start_from(SEED)
     config = TwoTowerConfig(HORIZON_DAYS)
-    own = rows_of_towers(data.rows)
+    own = TowerRows.of(data.rows, data.log)
     with training_strategy().scope():
         model = build_two_tower(data, config, SEED)
-        config = replace(config, batch_size=(batch_size or config.batch_size) * replicas(), most_rows=2**62)
+        config = replace(config, batch_size=(batch_size or config.batch_size) * replicas())
     compile_with_adam(model, config.learning_rate)
-    return timed(model, lambda epoch: epoch_batches(own, data.log, config, epoch), config.batch_size)
+    return timed(model, lambda epoch: own.epoch(len(own), HORIZON_DAYS, config.batch_size, epoch), config.batch_size)
 
 
 def ranker(data: TrainingSet, _: int) -> tuple[int, Speed]:
@@ -119,12 +120,12 @@ def ranker(data: TrainingSet, _: int) -> tuple[int, Speed]:
     ids = random.choice(data.items.catalogue, shape).astype(np.int32)
     ids[:, 0] = requests["item_id"]
     candidates = Candidates(ids, np.sort(random.normal(size=shape).astype(np.float32))[:, ::-1])
-    lists = RankerLists.of(requests, candidates, histories_of(requests, data.log), data.log, HORIZON_DAYS)
+    lists = RankerLists.of(requests, candidates, histories_of(requests, data.log), data.log, data.items, HORIZON_DAYS)
     model = build_ranker(data, candidates)
     model.train_on(data.items.features)
     compile_with_adam(model, config.learning_rate)
     places = config.batch_size * (config.positives + config.negatives)
-    return timed(model, lambda epoch: list_batches(lists, data.items, config, epoch), places)
+    return timed(model, lambda epoch: list_batches(lists, config, epoch), places)
 
 
 def timed(model: Any, batches: Callable[[int], Any], rows_a_step: int) -> tuple[int, Speed]:

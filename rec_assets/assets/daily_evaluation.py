@@ -44,14 +44,15 @@ def finetune_evaluation(
 ) -> MaterializeResult[None]:
     """The fine-tuned models on the day's judging users, whose rows of it they did not learn, beside the frozen ones."""
     from rec_assets.models.daily_verdict import FINETUNED, FROZEN, judge_day
-    from rec_assets.models.training_set import TrainingSet
+    from rec_assets.models.evaluation_set import VALIDATION
+    from rec_assets.models.queries import Queries
     from rec_assets.sources import open_source
 
     settings, store = get_settings(), artifacts.store()
 
     def write(out: Path, day: str) -> dict[str, Any]:
         base = lineage_of(finetune_set[day]).base
-        queries = TrainingSet.load(finetune_set[day].path).validation
+        queries = Queries.load(finetune_set[day] / VALIDATION)
         models = {FINETUNED: finetuned_models(store, day), FROZEN: full_models(store, base, day)}
         seed = seed_for(settings.seed, "finetune_evaluation", day)
         best = open_source(settings).best_ranking
@@ -142,6 +143,7 @@ def full_models(store: ArtifactStore, base: str, day: str) -> "ServedModels":
 
 def _served(store: ArtifactStore, tower: str, index: str, ranker: str, trained: str, day: str) -> "ServedModels":
     from rec_assets.features.history import EventLog
+    from rec_assets.models.evaluation_set import ITEMS, LOG
     from rec_assets.models.rows import ItemTable
     from rec_assets.models.served_lists import ServedModels
 
@@ -150,8 +152,8 @@ def _served(store: ArtifactStore, tower: str, index: str, ranker: str, trained: 
         store.get(tower, trained) / "model.onnx",
         store.get(index, trained).path,
         store.get(ranker, trained) / "model.onnx",
-        ItemTable.load(known / "items.npz"),
-        EventLog.load(known / "log.npz"),
+        ItemTable.load(known / ITEMS),
+        EventLog.load(known / LOG),
         get_settings().repeats,
     )
 

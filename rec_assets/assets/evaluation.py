@@ -46,16 +46,16 @@ def model_evaluation(
     judged, as they are served.
     """
     from rec_assets.models.comparison import compare
+    from rec_assets.models.evaluation_set import EvaluationSet
     from rec_assets.models.judging import ALL, JUDGED_USERS, NEW
     from rec_assets.models.served_lists import ServedModels
     from rec_assets.models.tower_vectors import TOWER
-    from rec_assets.models.training_set import TrainingSet
 
     settings, day = get_settings(), only(context)
     train_days, valid_days = training_split(list(joined_interactions), settings)
 
     def write(out: Path, _: str) -> dict[str, Any]:
-        data = TrainingSet.load(training_set[day].path)
+        data = EvaluationSet.load(training_set[day].path)
         judged = two_tower_model[day] / JUDGED
         models = ServedModels(
             judged / TOWER,

@@ -64,8 +64,7 @@ def replay_set(context: AssetExecutionContext, artifacts: Artifacts, masked_trai
 
 @asset(
     **COMMON,
-    op_tags=GPU,
-    pool=TRAINING_POOL,
+    op_tags=CPU,
     kinds={"nvtabular", "parquet"},
     ins={"joined_interactions": AssetIn(partition_mapping=model_window)},
     deps=earlier("nvt_workflows"),

@@ -13,7 +13,7 @@ from rec_assets.assets.lineage import lineage_of
 from rec_assets.assets.publishing import OWNERS, only, publish
 from rec_assets.features.joins import join_interactions
 from rec_assets.features.masking import mask_rows
-from rec_assets.op_tags import CPU, GPU, TRAINING_POOL
+from rec_assets.op_tags import CPU
 from rec_assets.partitions import daily, model_window, side_by_side, training_split, with_day_before
 from rec_assets.plots import preview
 from rec_assets.resources import Artifacts
@@ -89,8 +89,7 @@ def masked_train_set(
 @asset(
     **{**COMMON, "code_version": "2"},
     kinds={"nvtabular"},
-    op_tags=GPU,
-    pool=TRAINING_POOL,
+    op_tags=CPU,
     ins={"joined_interactions": AssetIn(partition_mapping=model_window)},
 )
 def nvt_workflows(
@@ -124,8 +123,7 @@ def nvt_workflows(
 @asset(
     **{**COMMON, "code_version": "4"},
     kinds={"nvtabular", "parquet"},
-    op_tags=GPU,
-    pool=TRAINING_POOL,
+    op_tags=CPU,
     ins={
         "masked_train_set": AssetIn(partition_mapping=model_window),
         "joined_interactions": AssetIn(partition_mapping=model_window),

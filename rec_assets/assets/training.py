@@ -67,7 +67,7 @@ def two_tower_model(
     return result
 
 
-@asset(**TRAINER, kinds={"onnx"})
+@asset(**COMMON, op_tags=CPU, kinds={"onnx"})
 def query_tower(
     context: AssetExecutionContext,
     artifacts: Artifacts,
@@ -93,7 +93,7 @@ def query_tower(
     return publish(context, artifacts, write)
 
 
-@asset(**TRAINER, kinds={"numpy"})
+@asset(**COMMON, op_tags=CPU, kinds={"numpy"})
 def item_embeddings(
     context: AssetExecutionContext,
     artifacts: Artifacts,

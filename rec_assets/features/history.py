@@ -109,6 +109,13 @@ class EventLog:
         kept = self.timestamps < end
         return EventLog(self.keys[kept], self.item_ids[kept])
 
+    def of_users(self, user_ids: npt.ArrayLike) -> "EventLog":
+        """Returns the interactions of some users (raw ids)."""
+        users = np.unique(np.asarray(user_ids, np.int64))
+        begin, end = (np.searchsorted(self.keys, edge << 32) for edge in (users, users + 1))
+        places = np.concatenate([np.arange(0), *map(np.arange, begin, end)])
+        return EventLog(self.keys[places], self.item_ids[places])
+
     def save(self, file: Path) -> None:
         """Writes one npz."""
         np.savez(file, keys=self.keys, item_ids=self.item_ids)

@@ -1,6 +1,7 @@
 """What a team would run instead of these models, each with its settings chosen on the last days of training."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TypeVar
 
 import numpy as np
@@ -24,70 +25,84 @@ ALS_SETTINGS = (AlsSetting(3, 30), AlsSetting(10, 100))
 Setting = TypeVar("Setting")
 
 
-def baseline_lists(
-    rows: pl.DataFrame,
-    user_ids: npt.NDArray[np.int32],
-    depth: int,
-    *,
-    new_only: bool,
-    holdout_days: int,
-    seed: int,
-) -> dict[str, npt.NDArray[np.int32]]:
-    """Lists of every baseline for some users.
+class _Learned:
+    """Logs and scores of some rows; each is made once, for both tracks try the same settings."""
 
-    Args:
-        rows: the training rows: user_id, item_id, timestamp.
-        user_ids: raw [q]; who has no row is recommended what is popular.
-        depth: of the lists.
-        new_only: leave out what a user chose before; the baselines that repeat it are then left out too.
-        holdout_days: how many of the last training days choose the settings; at most a third of all.
-        seed: of the factors that ALS starts from, and of the users that settings are tried on.
-
-    Returns:
-        Raw item ids by baseline, int32 [q, ≤ depth], -1 where nothing is left.
-    """
-    trial = Trial(rows, holdout_days, new_only, seed)
-    days = trial.best_popularity_days()
-    log = Log.of(rows, days)
-    factors = als(log, trial.best(days, ALS_SETTINGS, lambda early, setting: als(early, setting, seed)), seed)
-    neighbours = item_knn(log, trial.best(days, SHRINKAGES, item_knn))
-    methods: dict[str, Scores] = {"popularity": popularity(log), "item-kNN": neighbours, "ALS": factors}
-    if not new_only:
-        own = repeat(log, trial.best(days, HALF_LIVES, repeat))
-        methods |= {"repeat": own, "repeat, then ALS": first_then(own, factors)}
-    return {name: log.lists(scores, user_ids, depth, new_only=new_only) for name, scores in methods.items()}
+    def __init__(self, rows: pl.DataFrame) -> None:
+        self.log = cache(lambda days: Log.of(rows, days))
+        self.scores = cache(lambda learn, days, setting: learn(self.log(days), setting))
 
 
-class Trial:
-    """Tries settings: learns from the earlier training rows, judges on the last days of them."""
+class BaselineTuner:
+    """Chooses the settings of every baseline: learns from the earlier training rows, judges on their last days."""
 
-    def __init__(self, rows: pl.DataFrame, holdout_days: int, new_only: bool, seed: int) -> None:
+    def __init__(self, rows: pl.DataFrame, holdout_days: int, seed: int) -> None:
+        """Splits the training rows.
+
+        Args:
+            rows: user_id, item_id, timestamp.
+            holdout_days: how many of the last training days choose the settings; at most a third of all.
+            seed: random seed of the factors that ALS starts from, and of the users that settings are tried on.
+        """
         span = (end_of(rows) - rows.select(pl.col("timestamp").min()).item()) / DAY_SECONDS
         cut = end_of(rows) - min(holdout_days, max(1, int(span) // 3)) * DAY_SECONDS
-        self.early = rows.filter(pl.col("timestamp") < cut)
-        known = self.early.select("user_id", "item_id").unique()
+        early = rows.filter(pl.col("timestamp") < cut)
+        self._known = early.select("user_id", "item_id").unique()
         later = rows.filter(pl.col("timestamp") >= cut).select("user_id", "item_id").unique()
-        self.relevant = later.join(known, on="user_id", how="semi")
-        if new_only:
-            self.relevant = self.relevant.join(known, on=["user_id", "item_id"], how="anti")
-        users = np.sort(self.relevant["user_id"].unique().to_numpy())
-        self.user_ids = np.random.default_rng(seed).permutation(users)[:TRIAL_USERS]
-        self.new_only = new_only
+        self._later = later.join(self._known, on="user_id", how="semi")
+        self._all, self._early, self._seed = _Learned(rows), _Learned(early), seed
 
-    def best_popularity_days(self) -> int:
+    def best_popularity_days(self, *, new_only: bool = False) -> int:
         """Returns the number of days whose most popular items are the best list for everyone."""
-        return self._best(POPULARITY_DAYS, lambda days: self._value(days, popularity))
 
-    def best(
-        self, popularity_days: int, settings: Sequence[Setting], learn: Callable[[Log, Setting], Scores]
+        def learn(days: int) -> tuple[Log, Scores]:
+            log = self._early.log(days)
+            return log, popularity(log)
+
+        return self._best(POPULARITY_DAYS, new_only, learn)
+
+    def lists(self, user_ids: npt.NDArray[np.int32], depth: int, *, new_only: bool) -> dict[str, npt.NDArray[np.int32]]:
+        """Makes the lists of every baseline for some users.
+
+        Args:
+            user_ids: raw [q]; users without a row get what is popular.
+            depth: length of the lists.
+            new_only: leave out what a user chose before; baselines that only repeat it are then left out too.
+
+        Returns:
+            Raw item ids by baseline, int32 [q, ≤ depth], -1 where nothing is left.
+        """
+        days = self.best_popularity_days(new_only=new_only)
+        log = self._all.log(days)
+
+        def best(learn: Callable[[Log, Setting], Scores], settings: Sequence[Setting]) -> Scores:
+            early = self._early
+            setting = self._best(settings, new_only, lambda one: (early.log(days), early.scores(learn, days, one)))
+            return self._all.scores(learn, days, setting)
+
+        factors = best(self._als, ALS_SETTINGS)
+        methods = {"popularity": popularity(log), "item-kNN": best(item_knn, SHRINKAGES), "ALS": factors}
+        if not new_only:
+            own = best(repeat, HALF_LIVES)
+            methods |= {"repeat": own, "repeat, then ALS": first_then(own, factors)}
+        return {name: log.lists(scores, user_ids, depth, new_only=new_only) for name, scores in methods.items()}
+
+    def _als(self, log: Log, setting: AlsSetting) -> Scores:
+        return als(log, setting, self._seed)
+
+    def _best(
+        self, settings: Sequence[Setting], new_only: bool, learn: Callable[[Setting], tuple[Log, Scores]]
     ) -> Setting:
-        """Returns the setting whose lists have the highest NDCG@10, over a log of that popularity."""
-        return self._best(settings, lambda setting: self._value(popularity_days, lambda log: learn(log, setting)))
+        """Returns the setting whose lists have the highest NDCG@10."""
+        relevant = self._later
+        if new_only:
+            relevant = relevant.join(self._known, on=["user_id", "item_id"], how="anti")
+        users = np.sort(relevant["user_id"].unique().to_numpy())
+        users = np.random.default_rng(self._seed).permutation(users)[:TRIAL_USERS]
 
-    def _best(self, settings: Sequence[Setting], value: Callable[[Setting], float]) -> Setting:
-        return max(settings, key=value) if len(self.user_ids) else settings[0]
+        def value(setting: Setting) -> float:
+            log, scores = learn(setting)
+            lists = log.lists(scores, users, DEPTH, new_only=new_only)
+            return score_lists(users, lists, relevant, (METRIC,))[METRIC]
 
-    def _value(self, popularity_days: int, learn: Callable[[Log], Scores]) -> float:
-        log = Log.of(self.early, popularity_days)
-        lists = log.lists(learn(log), self.user_ids, DEPTH, new_only=self.new_only)
-        return score_lists(self.user_ids, lists, self.relevant, (METRIC,))[METRIC]
+        return max(settings, key=value) if len(users) else settings[0]

@@ -14,8 +14,18 @@ from rec_assets.models.towers import HISTORY_HOURS, HISTORY_IDS, HISTORY_READ
 THREADS = min(8, len(os.sched_getaffinity(0)))
 
 
+class LogTensors:
+    """A log as TensorFlow reads it, copied once a training and not once an epoch."""
+
+    def __init__(self, log: EventLog) -> None:
+        """Takes the log; its seconds fit into 32 bits (`history.LARGEST_ID`)."""
+        self.log = log
+        self.item_ids = tf.constant(log.item_ids)
+        self.timestamps = tf.constant(log.timestamps.astype(np.int32))
+
+
 def retrieval_batches(
-    rows: Arrays, asked_at: npt.NDArray[np.int64], log: EventLog, batch_size: int, seed: int
+    rows: Arrays, asked_at: npt.NDArray[np.int64], log: LogTensors, batch_size: int, seed: int
 ) -> tf.data.Dataset:
     """One epoch of (query columns [batch, 1] and histories [batch, l], chosen items [batch]).
 
@@ -29,17 +39,17 @@ def retrieval_batches(
         seed: of the permutation.
     """
     features = {name: tf.constant(rows[name]) for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
-    slices, asked = tf.constant(log.slices(rows[ASKED_BY], asked_at)), tf.constant(asked_at)
-    chosen, items, times = tf.constant(rows["item_id"]), tf.constant(log.item_ids), tf.constant(log.timestamps)
+    slices = tf.constant(log.log.slices(rows[ASKED_BY], asked_at))
+    chosen, asked = tf.constant(rows["item_id"]), tf.constant(asked_at.astype(np.int32))
 
     def gather(index: Any) -> tuple[dict[str, Any], Any]:
         begin, end = tf.split(tf.gather(slices, index), 2, axis=1)
         places = end - 1 - tf.range(HISTORY_READ, dtype=tf.int64)
         there = places >= begin
         places = tf.where(there, places, 0)
-        seconds = tf.cast(tf.gather(asked, index)[:, None] - tf.gather(times, places), tf.float32)
+        seconds = tf.cast(tf.gather(asked, index)[:, None] - tf.gather(log.timestamps, places), tf.float32)
         columns = {name: tf.gather(array, index)[:, None] for name, array in features.items()}
-        columns[HISTORY_IDS] = tf.where(there, tf.gather(items, places), PADDING)
+        columns[HISTORY_IDS] = tf.where(there, tf.gather(log.item_ids, places), PADDING)
         columns[HISTORY_HOURS] = tf.where(there, seconds / 3600, 0.0)
         return columns, tf.gather(chosen, index)
 

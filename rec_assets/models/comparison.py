@@ -4,10 +4,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rec_assets.models.baselines import Trial, baseline_lists
+from rec_assets.models.baselines import BaselineTuner
 from rec_assets.models.calibration import Calibration, calibrate
 from rec_assets.models.context_popularity import context_popularity
-from rec_assets.models.evaluation import among
+from rec_assets.models.evaluation import among, rows_of
 from rec_assets.models.judging import ALL, DEPTH, NEW, Lists, Verdict, deep_enough, judge, unseen_lists
 from rec_assets.models.queries import Queries
 from rec_assets.models.served_lists import Ranked, ServedModels, first_unseen
@@ -40,26 +40,28 @@ def compare(
         The verdict, and the calibration of the ranker on the candidates of track all.
     """
     users, items = queries.user_ids, models.items
-    deep = deep_enough(users, history)
+    own = rows_of(history, users)
+    deep = deep_enough(users, own)
     found, retrieved = (models.retrieve(queries.columns, depth) for depth in (DEPTH, deep))
     ideal = None if best is None else best(users, queries.timestamps, queries.device_types, deep)
     learned = rows_of_users(history, users, BASELINE_USERS, seed)
-    days = Trial(learned, holdout_days, new_only=False, seed=seed).best_popularity_days()
+    baselines = BaselineTuner(learned, holdout_days, seed)
+    days = baselines.best_popularity_days()
     in_context = context_popularity(learned, queries.timestamps, queries.device_types, deep, days)
     tracks: dict[str, dict[str, Lists]] = {}
     ranked: dict[str, Ranked] = {}
     for track in (ALL, NEW):
         new_only = track == NEW
-        candidates = first_unseen(retrieved, items, users, history, DEPTH) if new_only else found
+        candidates = first_unseen(retrieved, items, users, own, DEPTH) if new_only else found
         ranked[track] = models.rank(queries.columns, candidates)
         tracks[track] = {
-            **baseline_lists(learned, users, DEPTH, new_only=new_only, holdout_days=holdout_days, seed=seed),
+            **baselines.lists(users, DEPTH, new_only=new_only),
             RETRIEVAL: items.raw_ids[candidates.item_ids],
             RANKED: ranked[track].lists,
         }
         whole = {CONTEXT: in_context} | ({} if ideal is None else {BEST: ideal})
         for name, lists in whole.items():
-            tracks[track][name] = unseen_lists(users, lists, history, DEPTH) if new_only else lists[:, :DEPTH]
+            tracks[track][name] = unseen_lists(users, lists, own, DEPTH) if new_only else lists[:, :DEPTH]
     hits = among(users, ranked[ALL].lists, queries.relevant)
     catalogue = np.asarray(items.raw_ids[items.catalogue])
     return judge(queries, history, catalogue, tracks), calibrate(ranked[ALL].scores, hits)
@@ -72,4 +74,4 @@ def rows_of_users(rows: pl.DataFrame, user_ids: npt.NDArray[np.int32], most: int
     if len(others) <= room:
         return rows
     drawn = np.random.default_rng(seed).choice(others, max(room, 0), replace=False)
-    return rows.filter(pl.col("user_id").is_in(pl.Series(np.concatenate([user_ids, drawn])).implode()))
+    return rows_of(rows, np.concatenate([user_ids, drawn]))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from rec_assets.models.baselines import Trial
+from rec_assets.models.baselines import BaselineTuner
 from rec_assets.models.baselines_log import Log
 from rec_assets.models.baselines_scores import popularity
 from rec_assets.models.judging import ALL, DEPTH, Lists, Verdict, judge, no_verdict
@@ -42,7 +42,7 @@ def judge_day(
         name: model.rank(queries.columns, model.retrieve(queries.columns, DEPTH)).lists
         for name, model in models.items()
     }
-    days = Trial(history, 1, new_only=False, seed=seed).best_popularity_days()
+    days = BaselineTuner(history, 1, seed).best_popularity_days()
     log = Log.of(history, days)
     lists[POPULARITY] = log.lists(popularity(log), users, DEPTH)
     if best is not None:

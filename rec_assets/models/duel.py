@@ -8,7 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from rec_assets.features.history import EventLog
-from rec_assets.models.baselines import Trial
+from rec_assets.models.baselines import BaselineTuner
 from rec_assets.models.baselines_log import Log
 from rec_assets.models.baselines_scores import popularity as popularity_scores
 from rec_assets.models.evaluation import user_scores
@@ -83,7 +83,7 @@ def hold_duel(
         name: answers(bundle, requests, log, popularity_before(items, requests), DEPTH, settings)
         for name, bundle in bundles.items()
     }
-    days = Trial(before, 1, new_only=False, seed=seed).best_popularity_days()
+    days = BaselineTuner(before, 1, seed).best_popularity_days()
     popular = Log.of(before, days)
     lists[POPULARITY] = popular.lists(popularity_scores(popular), requests.user_ids, DEPTH)
     relevant = rows.select("user_id", "item_id").unique(maintain_order=True)

@@ -27,8 +27,18 @@ def among(user_ids: UserIds, lists: Lists, pairs: pl.DataFrame) -> npt.NDArray[n
     def keys(users: npt.NDArray[Any], items: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         return users.astype(np.int64) << 32 | items.astype(np.int64)
 
-    paired = keys(pairs["user_id"].to_numpy(), pairs["item_id"].to_numpy())
-    return (lists >= 0) & np.isin(keys(user_ids[:, None], lists), paired)
+    own = rows_of(pairs, user_ids)
+    paired = np.unique(keys(own["user_id"].to_numpy(), own["item_id"].to_numpy()))
+    if not len(paired):
+        return np.zeros(lists.shape, np.bool_)
+    wanted = keys(user_ids[:, None], lists)
+    places = np.minimum(np.searchsorted(paired, wanted), len(paired) - 1)
+    return (lists >= 0) & (paired[places] == wanted)
+
+
+def rows_of(rows: pl.DataFrame, user_ids: UserIds) -> pl.DataFrame:
+    """Returns the rows of some users."""
+    return rows.filter(pl.col("user_id").is_in(pl.Series(user_ids).implode()))
 
 
 def user_scores(
@@ -50,7 +60,7 @@ def user_scores(
     # No metric reads a place that holds no relevant item, and most hold none; RecTools wants a rank 1 all the same.
     hits = pl.Series(among(user_ids, lists, relevant).ravel())
     reco = _as_reco(user_ids, lists).filter(hits | (pl.col(Columns.Rank) == 1)).to_pandas()
-    interactions = relevant.filter(pl.col("user_id").is_in(pl.Series(user_ids).implode())).to_pandas()
+    interactions = rows_of(relevant, user_ids).to_pandas()
     scores = {name: METRICS[name].calc_per_user(reco, interactions) for name in metrics}
     return pl.DataFrame({"user_id": scores[metrics[0]].index.to_numpy()}).with_columns(
         # Each metric has its users in an order of its own.

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from rec_assets.features.history import EventLog
+from rec_assets.models.evaluation_set import ITEMS, LOG, VALIDATION
 from rec_assets.models.judges import judges_of, rows_to_learn
 from rec_assets.models.queries import build_queries
 from rec_assets.models.rows import build_item_table, load_rows
@@ -64,7 +65,7 @@ def build_finetune_set(
     events = pl.concat([pl.read_parquet(file, columns=columns) for file in joined])
     users, raw_items, times = (events[name].to_numpy() for name in columns)
     item_ids = lookups.encode("item_id", raw_items)
-    EventLog.of(users, times, item_ids).save(folder / "log.npz")
+    EventLog.of(users, times, item_ids).save(folder / LOG)
     judges = judges_of(joined[-1], judge_share, seed)
     with TemporaryDirectory() as scratch:
         learned, encoded = Path(scratch) / "learned.parquet", Path(scratch) / "encoded"
@@ -76,11 +77,11 @@ def build_finetune_set(
         queries = build_queries([joined[-1]], load_rows(encoded))
         items = transform_items(workflows / "item", folder / CATALOGUE)
         learned_ids = lookups.encode("item_id", pl.read_parquet(learned, columns=["item_id"])["item_id"].to_numpy())
-    queries.at(np.flatnonzero(np.isin(queries.user_ids, judges))).save(folder / "validation")
+    queries.at(np.flatnonzero(np.isin(queries.user_ids, judges))).save(folder / VALIDATION)
     codes = lookups.encode("item_id", catalogue["item_id"].to_numpy())
     items = items.with_columns(item_id=pl.Series(codes))
     raw_ids, first_days = catalogue["item_id"].to_list(), catalogue["first_day"]
     table = build_item_table(items, raw_ids, first_days, dict(content), learned_ids, item_ids, times)
-    table.save(folder / "items.npz")
+    table.save(folder / ITEMS)
     save_schema(output_schema(workflows / "full"), folder / SCHEMA)
     return TrainingSet.load(folder)

@@ -16,9 +16,10 @@ from rec_assets.models.replicas import compile_with_adam
 from rec_assets.models.reproducible import start_from
 from rec_assets.models.requests import histories_of
 from rec_assets.models.rows import ASKED_BY, Arrays, ItemTable, take
+from rec_assets.models.tower_rows import TowerRows
 from rec_assets.models.tower_vectors import NOW, item_vectors
 from rec_assets.models.train_dlrm import RankerConfig, list_batches, restore_ranker
-from rec_assets.models.train_two_tower import TwoTowerConfig, epoch_batches, restore_two_tower, rows_of_towers
+from rec_assets.models.train_two_tower import TwoTowerConfig, restore_two_tower
 from rec_assets.models.training_set import TrainingSet
 from rec_assets.models.two_tower import TwoTower
 
@@ -78,14 +79,16 @@ def finetune_query_tower(
         The towers, and the loss of each epoch.
     """
     start_from(seed)
-    rows = rows_of_towers(data.rows)
-    recipe = TwoTowerConfig(config.horizon_days, most_rows=len(rows[ASKED_BY]))
+    rows = TowerRows.of(data.rows, data.log)
+    recipe = TwoTowerConfig(config.horizon_days)
     model = restore_two_tower(base, recipe, checkpoint)
-    if not len(rows[ASKED_BY]):
+    if not len(rows):
         return model, []
     model.freeze_items(vectors, data.items.counts)
     compile_with_adam(model, config.learning_rate)
-    batches = (epoch_batches(rows, data.log, recipe, seed + epoch) for epoch in range(config.epochs))
+    batches = (
+        rows.epoch(len(rows), config.horizon_days, recipe.batch_size, seed + epoch) for epoch in range(config.epochs)
+    )
     return model, _fit(model, batches)
 
 
@@ -108,12 +111,12 @@ def finetune_ranker(
     if not len(requests[ASKED_BY]):
         return model, []
     candidates, histories = retrieve(requests), histories_of(requests, data.log)
-    lists = RankerLists.of(requests, candidates, histories, data.log, config.horizon_days)
+    lists = RankerLists.of(requests, candidates, histories, data.log, data.items, config.horizon_days)
     if not len(lists):
         return model, []
     model.train_on(data.items.features)
     compile_with_adam(model, config.learning_rate)
-    return model, _fit(model, (list_batches(lists, data.items, recipe, seed + e) for e in range(config.epochs)))
+    return model, _fit(model, (list_batches(lists, recipe, seed + e) for e in range(config.epochs)))
 
 
 def _fit(model: tf.keras.Model, epochs: Iterable[tf.data.Dataset]) -> list[float]:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rec_assets.models.evaluation import METRICS, UserIds, among, coverage, user_scores
+from rec_assets.models.evaluation import METRICS, UserIds, among, coverage, rows_of, user_scores
 from rec_assets.models.queries import Queries
 
 Lists = npt.NDArray[np.int32]
@@ -59,9 +59,11 @@ def judge(
         catalogue: raw ids of all items that could be recommended.
         tracks: track → method → raw ids [q, k], -1 where a list is shorter. In `NEW`, without what is in history.
     """
-    known = history.select("user_id", "item_id").unique()
-    trained = known["item_id"].unique()
-    masks = segments(queries, history)
+    trained = history["item_id"].unique()
+    # Of millions of rows, those of the users who are asked are enough for all that follows.
+    own = rows_of(history, queries.user_ids)
+    known = own.select("user_id", "item_id").unique()
+    masks = segments(queries, own)
     rows = []
     for track, methods in tracks.items():
         relevant = queries.relevant
@@ -94,12 +96,11 @@ def _figures(
     trained: pl.Series,
 ) -> tuple[float | None, ...]:
     """The columns of a verdict from `users` on, for these users and their lists."""
-    own = pl.col("user_id").is_in(pl.Series(user_ids).implode())
-    judged = scores.filter(own)
+    judged = rows_of(scores, user_ids)
     places = lists[:, :TOP][lists[:, :TOP] >= 0]
     return (
         judged.height,
-        relevant.filter(own).height,
+        rows_of(relevant, user_ids).height,
         *judged.select(pl.col(METRICS).mean()).row(0),
         coverage(lists, catalogue),
         float(1 - np.isin(places, trained.to_numpy()).mean()) if places.size else None,
@@ -140,6 +141,5 @@ def unseen_lists(user_ids: UserIds, lists: Lists, history: pl.DataFrame, depth: 
 
 def deep_enough(user_ids: UserIds, history: pl.DataFrame) -> int:
     """How long a list must be so that `DEPTH` items are left when the longest history of these users is taken out."""
-    own = history.filter(pl.col("user_id").is_in(pl.Series(user_ids).implode()))
-    longest = own.group_by("user_id").agg(pl.col("item_id").n_unique())["item_id"].max()
+    longest = rows_of(history, user_ids).group_by("user_id").agg(pl.col("item_id").n_unique())["item_id"].max()
     return DEPTH + (longest if isinstance(longest, int) else 0)

@@ -13,7 +13,7 @@ from rec_assets.models.batches import ranking_batches
 from rec_assets.models.candidates import Candidates
 from rec_assets.models.dlrm import CHOSEN
 from rec_assets.models.holdout import trains_ranker
-from rec_assets.models.ranking_inputs import signals_at
+from rec_assets.models.ranking_inputs import all_signals
 from rec_assets.models.rows import ASKED_BY, TIMESTAMP, Arrays, ItemTable, take
 from rec_assets.serving.candidates import NOTHING
 
@@ -22,52 +22,63 @@ Flags: TypeAlias = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class RankerLists:
-    """Requests [n] of users that belong to the ranker, with their candidates [n, k].
+    """Requests [n] that chose a candidate, with all their candidates [n, k].
 
     Attributes:
         requests: encoded user and context columns, who asks and when.
-        candidates: what retrieval returns.
-        histories: of who asks.
+        inputs: `item_id` int32 and `SIGNALS` float32 of every candidate, [n, k] each.
         chosen: bool [n, k], the candidates that were chosen within the horizon.
-        new: bool [n, k], those that are not in the history.
+        new: bool [n, k], the candidates that are not in the history.
     """
 
     requests: Arrays
-    candidates: Candidates
-    histories: Histories
+    inputs: Arrays
     chosen: Flags
     new: Flags
 
     @classmethod
     def of(
-        cls, requests: Arrays, candidates: Candidates, histories: Histories, log: EventLog, horizon_days: int
+        cls,
+        requests: Arrays,
+        candidates: Candidates,
+        histories: Histories,
+        log: EventLog,
+        items: ItemTable,
+        horizon_days: int,
     ) -> "RankerLists":
-        """Looks up in a log what was chosen; the log ends where nothing more may be known."""
+        """Looks up in a log what was chosen; the log ends where nothing more may be known.
+
+        Requests that chose no candidate are dropped: their lists cannot teach an order.
+        """
         chosen = chosen_later(requests, candidates, log, horizon_days)
-        return cls(requests, candidates, histories, chosen, new_to_users(candidates, histories))
+        rows = np.flatnonzero(chosen.any(axis=1))
+        candidates = Candidates(candidates.item_ids[rows], candidates.scores[rows])
+        requests, histories = take(requests, rows), histories.at(rows)
+        inputs = all_signals(candidates, histories, requests[TIMESTAMP], items)
+        return cls(requests, inputs, chosen[rows], new_to_users(candidates, histories))
 
     def __len__(self) -> int:
-        """How many have a positive: no other can teach an order."""
-        return int(self.chosen.any(axis=1).sum())
+        return len(self.chosen)
 
-    def epoch(self, items: ItemTable, positives: int, negatives: int, batch_size: int, seed: int) -> tf.data.Dataset:
-        """Draws lists anew: one of all candidates, and one of what is new, for repeats alone would fill the positives.
+    def epoch(self, positives: int, negatives: int, batch_size: int, seed: int) -> tf.data.Dataset:
+        """Draws two lists a request: one of all candidates, and one of the new ones alone.
+
+        Without the second, repeats would be nearly all of the positives.
 
         Args:
-            items: the item table.
-            positives: how many to draw at most for each list.
-            negatives: how many follow them.
+            positives: number of positives of a list, at most.
+            negatives: number of negatives of a list.
             batch_size: lists a batch.
-            seed: of draws and order.
+            seed: random seed of the draws and of the order of lists.
         """
-        only_new = Candidates(np.where(self.new, self.candidates.item_ids, np.int32(NOTHING)), self.candidates.scores)
+        there = self.inputs["item_id"] != NOTHING
         drawn = (
-            draw_lists(self.candidates, self.chosen, positives, negatives, seed),
-            draw_lists(only_new, self.chosen & self.new, positives, negatives, seed),
+            draw_lists(there, self.chosen, positives, negatives, seed),
+            draw_lists(there & self.new, self.chosen & self.new, positives, negatives, seed),
         )
         rows, places, positive = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
-        own = Candidates(self.candidates.item_ids[rows], self.candidates.scores[rows])
-        lists = signals_at(own, places, self.histories.at(rows), self.requests[TIMESTAMP][rows], items)
+        flat = rows[:, None] * self.chosen.shape[1] + places
+        lists = {name: np.take(values, flat) for name, values in self.inputs.items()}
         return ranking_batches(take(self.requests, rows), lists | {CHOSEN: positive}, batch_size, seed)
 
 
@@ -102,29 +113,38 @@ def chosen_later(requests: Arrays, candidates: Candidates, log: EventLog, horizo
 
 def new_to_users(candidates: Candidates, histories: Histories) -> npt.NDArray[np.bool_]:
     """Tells which candidates [n, k] are not in the histories [n] of who asks."""
-    pairs = zip(candidates.item_ids, histories.item_ids, strict=True)
-    return np.stack([~np.isin(found, past) for found, past in pairs])
+    new = np.ones(candidates.item_ids.shape, np.bool_)
+    for row, (found, past) in enumerate(zip(candidates.item_ids, histories.item_ids, strict=True)):
+        new[row] = ~np.isin(found, past)
+    return new
 
 
 def draw_lists(
-    candidates: Candidates, chosen: npt.NDArray[np.bool_], positives: int, negatives: int, seed: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Draws lists of positives and negatives out of what retrieval returned, without replacement.
+    there: Flags, chosen: Flags, positives: int, negatives: int, seed: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Flags]:
+    """Draws lists of positives and negatives out of the candidates of each request, without replacement.
 
     Args:
-        candidates: of the requests [n, k].
-        chosen: which of them are positive [n, k].
-        positives: how many to draw at most for each.
-        negatives: as many as can be drawn follow them.
-        seed: of the draws.
+        there: bool [n, k], the candidates to draw from.
+        chosen: bool [n, k], the positives among them.
+        positives: number of positives to draw, at most.
+        negatives: number of negatives to draw; a request that has fewer gets others in their place.
+        seed: random seed of the draws.
 
     Returns:
-        The requests that have a positive [m] (no other can teach an order), the places drawn int64 [m, length], and
-        which of the first `positives` are really positive, bool [m, positives].
+        The requests that have a positive [m], the drawn places int64 [m, length], positives first, and bool
+        [m, positives]: False where a request has fewer positives.
     """
     rows = np.flatnonzero(chosen.any(axis=1))
     noise = np.random.default_rng(seed).random((len(rows), chosen.shape[1]))
-    theirs, there = chosen[rows], candidates.item_ids[rows] != NOTHING
-    first = np.argsort(np.where(theirs, noise, 2), axis=1)[:, :positives]
-    others = np.argsort(np.where(there & ~theirs, noise, 2), axis=1)[:, :negatives]
+    theirs = chosen[rows]
+    first = _smallest(np.where(theirs, noise, 2), positives)
+    others = _smallest(np.where(there[rows] & ~theirs, noise, 2), negatives)
     return rows, np.concatenate([first, others], axis=1), np.take_along_axis(theirs, first, axis=1)
+
+
+def _smallest(values: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.int64]:
+    """Returns the places of the smallest values of each row [m, min(count, k)], ascending, whatever the processor."""
+    if count >= values.shape[1]:
+        return np.broadcast_to(np.arange(values.shape[1]), values.shape)
+    return np.sort(np.argpartition(values, count - 1, axis=1)[:, :count], axis=1)

@@ -21,42 +21,53 @@ RETRIEVAL_SCORE, RETRIEVAL_RANK = "retrieval_score", "retrieval_rank"
 SIGNALS = (RETRIEVAL_SCORE, RETRIEVAL_RANK, *HISTORY_SIGNALS, *POPULARITY_SIGNALS)
 # No ids: whom the ranker never met it would not know, and few lists would be learned by heart.
 RANKED_ITEM_FEATURES = tuple(name for name in ITEM_FEATURES if name != "item_id")
+REQUESTS_AT_A_TIME = 1_024
 RANKER_FEATURES = (*USER_FEATURES, *CONTEXT_FEATURES, *RANKED_ITEM_FEATURES, *CONTENT_FEATURES, *SIGNALS)
 
 
-def signals_at(
-    candidates: Candidates,
-    places: npt.NDArray[np.int64],
-    histories: Histories,
-    timestamps: npt.NDArray[np.int64],
-    items: ItemTable,
+def signals_of(
+    candidates: Candidates, histories: Histories, timestamps: npt.NDArray[np.int64], items: ItemTable
 ) -> Arrays:
-    """`item_id` int32 and `SIGNALS` float32, [q, length] each, of candidates at some places.
+    """Computes `item_id` int32 and `SIGNALS` float32 of the candidates, [q, k] each.
 
     Args:
         candidates: of the requests [q, k].
-        places: int64 [q, length] in 0 … k-1.
         histories: of the requests [q].
-        timestamps: theirs, unix seconds [q].
+        timestamps: of the requests, unix seconds [q].
         items: the item table.
     """
-    ids = np.take_along_axis(candidates.item_ids, places, axis=1)
+    ids = candidates.item_ids
     owners = np.repeat(np.arange(len(ids)), ids.shape[1])
     flat = history_signals(histories, timestamps, ids.ravel(), owners, items.categories)
     flat |= items.popularity_at(ids.ravel(), timestamps[owners])
+    ranks = np.log1p(np.arange(ids.shape[1])).astype(np.float32)
     return {
         "item_id": ids,
-        RETRIEVAL_SCORE: np.take_along_axis(candidates.scores, places, axis=1),
-        RETRIEVAL_RANK: np.log1p(places).astype(np.float32),
+        RETRIEVAL_SCORE: candidates.scores,
+        RETRIEVAL_RANK: np.broadcast_to(ranks, ids.shape),
         **{name: values.reshape(ids.shape) for name, values in flat.items()},
     }
+
+
+def all_signals(
+    candidates: Candidates, histories: Histories, timestamps: npt.NDArray[np.int64], items: ItemTable
+) -> Arrays:
+    """Computes what `signals_of` does, some requests at a time, so that little more than the result is in memory."""
+    windows = [slice(start, start + REQUESTS_AT_A_TIME) for start in range(0, len(timestamps), REQUESTS_AT_A_TIME)]
+    result = {name: np.empty(candidates.item_ids.shape, np.float32) for name in SIGNALS}
+    for window in windows:
+        own = Candidates(candidates.item_ids[window], candidates.scores[window])
+        past = Histories(histories.item_ids[window], histories.timestamps[window])
+        signals = signals_of(own, past, timestamps[window], items)
+        for name in SIGNALS:
+            result[name][window] = signals[name]
+    return {"item_id": candidates.item_ids, **result}
 
 
 def ranking_columns(columns: Arrays, candidates: Candidates, histories: Histories, items: ItemTable) -> Arrays:
     """`RANKER_FEATURES` of all candidates of requests [q], one after the other, [q * k] or [q * k, 64] each."""
     shape = candidates.item_ids.shape
-    places = np.broadcast_to(np.arange(shape[1]), shape)
-    signals = signals_at(candidates, places, histories, columns[TIMESTAMP], items)
+    signals = signals_of(candidates, histories, columns[TIMESTAMP], items)
     repeated = {name: np.repeat(columns[name], shape[1]) for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
     features = items.at(signals.pop("item_id").ravel())
     return repeated | features | {name: values.ravel() for name, values in signals.items()}

@@ -25,8 +25,9 @@ ASKED_BY, TIMESTAMP = "asked_by", "timestamp"
 def load_rows(folder: Path) -> Arrays:
     """Loads transformed rows: ids, user and context features, each [n], int32 or float32, in file order."""
     columns = ["user_id", *USER_FEATURES, *CONTEXT_FEATURES, "item_id"]
-    frame = pl.read_parquet(sorted(folder.glob("*.parquet")), columns=columns)
-    return {name: frame[name].to_numpy() for name in columns}
+    files = sorted(folder.glob("*.parquet"))
+    # One column at a time: all together they would be in memory twice.
+    return {name: pl.read_parquet(files, columns=[name])[name].to_numpy() for name in columns}
 
 
 def take(arrays: Arrays, index: npt.NDArray[np.int64] | slice) -> Arrays:

@@ -68,8 +68,10 @@ def train_ranker(
     requests = take(data.rows, ranker_arrivals(data.rows, config.most_lists, seed))
     # What follows the training days is for validation.
     known = data.log.until(data.last_training_moment + 1)
-    lists = RankerLists.of(requests, retrieve(requests), histories_of(requests, data.log), known, config.horizon_days)
-    model = build_ranker(data, lists.candidates)
+    candidates, histories = retrieve(requests), histories_of(requests, data.log)
+    lists = RankerLists.of(requests, candidates, histories, known, data.items, config.horizon_days)
+    model = build_ranker(data, candidates)
+    del candidates, histories  # `lists` keeps what is trained on
     model.train_on(data.items.features)
     compile_with_adam(model, config.learning_rate)
     sample = data.validation.sample(VALIDATION_USERS, seed)
@@ -82,7 +84,7 @@ def train_ranker(
 
     history = fit_until_best(
         model,
-        lambda epoch: list_batches(lists, data.items, config, seed + epoch),
+        lambda epoch: list_batches(lists, config, seed + epoch),
         validate,
         config.max_epochs,
         config.patience,
@@ -96,9 +98,9 @@ def train_ranker(
     return model, history
 
 
-def list_batches(lists: RankerLists, items: ItemTable, config: RankerConfig, seed: int) -> tf.data.Dataset:
+def list_batches(lists: RankerLists, config: RankerConfig, seed: int) -> tf.data.Dataset:
     """One epoch, drawn as the recipe says."""
-    return lists.epoch(items, config.positives, config.negatives, config.batch_size, seed)
+    return lists.epoch(config.positives, config.negatives, config.batch_size, seed)
 
 
 def build_ranker(data: TrainingSet, candidates: Candidates) -> Ranker:

@@ -7,22 +7,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import tensorflow as tf
 
-from rec_assets.features.history import EventLog
-from rec_assets.features.signals import DAY_SECONDS
-from rec_assets.models.batches import retrieval_batches
 from rec_assets.models.candidates import retrieve
 from rec_assets.models.checkpoints import restore_checkpoint
 from rec_assets.models.early_stopping import History, Report, fit_until_best
 from rec_assets.models.evaluation import score_lists
-from rec_assets.models.holdout import trains_ranker
 from rec_assets.models.item_index import build_index
 from rec_assets.models.judging import deep_enough, unseen_lists
 from rec_assets.models.replicas import compile_with_adam, replicas, training_strategy
 from rec_assets.models.reproducible import start_from
-from rec_assets.models.requests import asked_earlier
-from rec_assets.models.rows import ASKED_BY, Arrays, ItemTable, take
+from rec_assets.models.rows import ASKED_BY, ItemTable, take
+from rec_assets.models.tower_rows import TowerRows
 from rec_assets.models.tower_vectors import NOW, encode_users, item_vectors
 from rec_assets.models.towers import CandidateTower, QueryTower
 from rec_assets.models.towers import ItemVectors as OwnVectors
@@ -102,10 +97,10 @@ def train_two_tower(
         model = build_two_tower(data, config, seed)
         step_rows = config.batch_size * replicas()
     compile_with_adam(model, config.learning_rate)
-    rows, metric = rows_of_towers(data.rows), validation_metric(items)
+    rows, metric = TowerRows.of(data.rows, data.log), validation_metric(items)
 
     # What a user chose before is a candidate anyway: what has to be found is the rest.
-    known = _chosen_before(data) if config.repeats else None
+    known = _chosen_before(data, sample.user_ids) if config.repeats else None
     relevant = sample.relevant if known is None else sample.relevant.join(known, on=["user_id", "item_id"], how="anti")
     depth = DEPTH if known is None else deep_enough(sample.user_ids, known)
 
@@ -127,7 +122,7 @@ def train_two_tower(
 
     history = fit_until_best(
         model,
-        lambda epoch: epoch_batches(rows, data.log, replace(config, batch_size=step_rows), seed + epoch),
+        lambda epoch: rows.epoch(config.most_rows, config.horizon_days, step_rows, seed + epoch),
         validate,
         config.max_epochs,
         config.patience,
@@ -155,15 +150,16 @@ def learn_last_days(model: TwoTower, data: TrainingSet, config: TwoTowerConfig, 
     Returns:
         The training set with these rows counted among what items were trained on.
     """
-    rows = rows_of_towers(data.last_rows)
+    rows = TowerRows.of(data.last_rows, data.log)
     items = data.items.with_rows(data.last_rows["item_id"])
-    if len(rows[ASKED_BY]):
+    if len(rows):
         share = min(1, config.most_rows / len(data.rows[ASKED_BY]))
-        recipe = replace(config, most_rows=ceil(share * len(rows[ASKED_BY])))
+        most_rows = ceil(share * len(rows))
         model.count(items.counts)
         compile_with_adam(model, config.learning_rate)
         for epoch in range(epochs):
-            model.fit(epoch_batches(rows, data.log, recipe, seed + config.max_epochs + epoch), verbose=0)
+            own_seed = seed + config.max_epochs + epoch
+            model.fit(rows.epoch(most_rows, config.horizon_days, config.batch_size, own_seed), verbose=0)
         forget_untrained_items(model, items)
     return replace(data, items=items)
 
@@ -180,24 +176,10 @@ def restore_two_tower(data: TrainingSet, config: TwoTowerConfig, checkpoint: Pat
     return model
 
 
-def rows_of_towers(rows: Arrays) -> Arrays:
-    """The rows of users that the ranker does not learn from, and of strangers."""
-    return take(rows, np.flatnonzero(~trains_ranker(rows[ASKED_BY])))
-
-
-def epoch_batches(rows: Arrays, log: EventLog, config: TwoTowerConfig, seed: int) -> tf.data.Dataset:
-    """One epoch of rows, drawn where there are too many, half of them foreseen from up to the horizon before."""
-    if len(rows[ASKED_BY]) > config.most_rows:
-        drawn = np.random.default_rng(seed).choice(len(rows[ASKED_BY]), config.most_rows, replace=False)
-        rows = take(rows, np.sort(drawn))
-    asked_at = asked_earlier(rows, config.horizon_days * DAY_SECONDS, seed)
-    return retrieval_batches(rows, asked_at, log, config.batch_size, seed)
-
-
-def _chosen_before(data: TrainingSet) -> pl.DataFrame:
-    """Users and items (both raw) of all training rows."""
-    log = data.log.until(data.last_training_moment + 1)
-    users = pl.Series("user_id", (log.keys >> 32).astype(np.int32))
+def _chosen_before(data: TrainingSet, user_ids: npt.NDArray[np.int32]) -> pl.DataFrame:
+    """Returns the users and items (both raw) of the training rows of some users."""
+    log = data.log.of_users(user_ids).until(data.last_training_moment + 1)
+    users = pl.Series("user_id", log.user_ids.astype(np.int32))
     return pl.DataFrame([users, pl.Series("item_id", data.items.raw_ids[log.item_ids])]).unique()
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +11,9 @@ import polars as pl
 from merlin.schema import Schema
 
 from rec_assets.features.history import EventLog
-from rec_assets.models.queries import Queries, build_queries
-from rec_assets.models.rows import ASKED_BY, TIMESTAMP, Arrays, ItemTable, build_item_table, load_rows, take
+from rec_assets.models.evaluation_set import ITEMS, LOG, VALIDATION, EvaluationSet
+from rec_assets.models.queries import build_queries
+from rec_assets.models.rows import ASKED_BY, TIMESTAMP, Arrays, build_item_table, load_rows, take
 from rec_assets.models.schema_file import load_schema, save_schema
 from rec_assets.serving.lookups import Lookups
 
@@ -20,23 +22,17 @@ TRAIN, LAST, ASKERS = "train", "last", "askers.npz"
 
 
 @dataclass(frozen=True)
-class TrainingSet:
-    """What a full training reads, in memory: narrow columns of rows, and item features once a catalogue.
+class TrainingSet(EvaluationSet):
+    """What a training reads, in memory: narrow columns of rows, and item features once a catalogue.
 
     Attributes:
         schema: of the transformed features.
         rows: the training rows, each [n], with who asked and when.
-        log: all interactions up to the as-of day; a history is a slice of it that ends before the row.
-        items: the item table.
-        validation: the queries of the validation days.
         last_rows: the rows of the validation days; they are learned from once they have chosen and judged.
     """
 
     schema: Schema
     rows: Arrays
-    log: EventLog
-    items: ItemTable
-    validation: Queries
     last_rows: Arrays
 
     @property
@@ -45,19 +41,13 @@ class TrainingSet:
         return int(self.rows[TIMESTAMP].max())
 
     @classmethod
-    def load(cls, folder: Path) -> "TrainingSet":
+    def load(cls, folder: Path) -> Self:
         """Reads what `build_training_set` wrote."""
+        known = EvaluationSet.load(folder)
         rows = _rows_with_askers(folder / TRAIN)
         # A fine-tune has no days that first judge and then teach.
         last = _rows_with_askers(folder / LAST) if (folder / LAST).exists() else take(rows, slice(0))
-        return cls(
-            load_schema(folder / SCHEMA),
-            rows,
-            EventLog.load(folder / "log.npz"),
-            ItemTable.load(folder / "items.npz"),
-            Queries.load(folder / "validation"),
-            last,
-        )
+        return cls(known.items, known.log, known.validation, load_schema(folder / SCHEMA), rows, last)
 
 
 def build_training_set(
@@ -90,13 +80,13 @@ def build_training_set(
     )
     users, timestamps = asked["user_id"].to_numpy(), asked["timestamp"].to_numpy()
     item_ids = np.concatenate([train_ids, valid["item_id"]])
-    EventLog.of(users, timestamps, item_ids).save(folder / "log.npz")
+    EventLog.of(users, timestamps, item_ids).save(folder / LOG)
     for part, masked in ((TRAIN, masked_train), (LAST, masked_valid)):
         write_askers(folder / part, masked)
     raw_ids, first_days = catalogue["raw_item_id"].to_list(), catalogue["first_day"]
     items = build_item_table(catalogue, raw_ids, first_days, dict(content), train_ids, item_ids, timestamps)
-    items.save(folder / "items.npz")
-    build_queries(joined_valid, valid).save(folder / "validation")
+    items.save(folder / ITEMS)
+    build_queries(joined_valid, valid).save(folder / VALIDATION)
     save_schema(schema, folder / SCHEMA)
     return TrainingSet.load(folder)
 

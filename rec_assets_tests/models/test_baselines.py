@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rec_assets.models.baselines import POPULARITY_DAYS, Trial, baseline_lists
+from rec_assets.models.baselines import POPULARITY_DAYS, BaselineTuner
 from rec_assets.models.baselines_log import Log, Scores, best_columns
 from rec_assets.models.baselines_scores import AlsSetting, als, first_then, item_knn, popularity, repeat
 
@@ -98,14 +98,14 @@ def test_als_gives_the_same_lists_again() -> None:
 
 @pytest.mark.parametrize("new_only", [False, True])
 def test_every_baseline_answers_for_everyone(new_only: bool) -> None:
-    lists = baseline_lists(TASTES, users(1, 5, 999), 5, new_only=new_only, holdout_days=1, seed=0)
+    lists = BaselineTuner(TASTES, 1, seed=0).lists(users(1, 5, 999), 5, new_only=new_only)
     repeats = set() if new_only else {"repeat", "repeat, then ALS"}
     assert set(lists) == {"popularity", "item-kNN", "ALS"} | repeats
     assert {found.shape for found in lists.values()} == {(3, 5)}
 
 
 def test_lists_of_new_items_hold_none_that_the_user_chose_and_end_where_there_are_no_more() -> None:
-    lists = baseline_lists(TASTES, users(1), 300, new_only=True, holdout_days=1, seed=0)
+    lists = BaselineTuner(TASTES, 1, seed=0).lists(users(1), 300, new_only=True)
     for found in lists.values():
         assert not {11, 12, 13} & set(found[0].tolist())
         assert sorted(found[0].tolist()) == [-1, -1, -1, 10, 20, 21, 22, 23]
@@ -115,16 +115,13 @@ def test_the_popularity_window_is_chosen_on_the_last_days_of_training() -> None:
     long_loved = [(user, 100 + user % 3, day) for user in range(20) for day in range(20)]
     new_fashion = [(user, 200, 20.5) for user in range(10)]
     last_day = [(user, 200, 21.5) for user in range(20)]
-    assert (
-        Trial(rows(*long_loved, *new_fashion, *last_day), holdout_days=1, new_only=False, seed=0).best_popularity_days()
-        == 1
-    )
+    assert BaselineTuner(rows(*long_loved, *new_fashion, *last_day), 1, seed=0).best_popularity_days() == 1
 
 
 def test_a_history_of_one_day_is_too_short_to_choose_and_takes_the_first_setting() -> None:
     one_day = rows((1, 1, 0.1), (1, 2, 0.2), (2, 2, 0.3))
-    assert Trial(one_day, holdout_days=3, new_only=False, seed=0).best_popularity_days() == POPULARITY_DAYS[0]
-    assert set(baseline_lists(one_day, users(1), 5, new_only=False, holdout_days=3, seed=0)) >= {"repeat", "ALS"}
+    assert BaselineTuner(one_day, 3, seed=0).best_popularity_days() == POPULARITY_DAYS[0]
+    assert set(BaselineTuner(one_day, 3, seed=0).lists(users(1), 5, new_only=False)) >= {"repeat", "ALS"}
 
 
 @settings(max_examples=100, deadline=None)

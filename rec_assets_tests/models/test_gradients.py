@@ -1,7 +1,5 @@
 """What GPUs do is held against what processors do, on a processor."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,7 +7,8 @@ import tensorflow as tf
 from rec_assets.models import gradients, two_tower, weighted_sum
 from rec_assets.models.replicas import compile_with_adam
 from rec_assets.models.reproducible import start_from
-from rec_assets.models.train_two_tower import TwoTowerConfig, build_two_tower, epoch_batches, rows_of_towers
+from rec_assets.models.tower_rows import TowerRows
+from rec_assets.models.train_two_tower import TwoTowerConfig, build_two_tower
 from rec_assets.models.training_set import TrainingSet
 from rec_assets_tests.pipeline import Pipeline
 
@@ -55,14 +54,14 @@ def test_the_weighted_sum_has_the_same_gradients() -> None:
 @pytest.mark.slow
 def test_a_compiled_epoch_learns_what_a_plain_one_does(pipeline: Pipeline, request: pytest.FixtureRequest) -> None:
     data = TrainingSet.load(pipeline.artifact("training_set").path)
-    config = replace(TwoTowerConfig(1), batch_size=256, uniform_negatives=64)
+    config = TwoTowerConfig(1, uniform_negatives=64)
 
     def losses() -> list[float]:
         start_from(3)
         model = build_two_tower(data, config, 3)
         compile_with_adam(model, config.learning_rate)
-        rows = rows_of_towers(data.rows)
-        return [model.fit(epoch_batches(rows, data.log, config, e), verbose=0).history["loss"][0] for e in range(2)]
+        rows = TowerRows.of(data.rows, data.log)
+        return [model.fit(rows.epoch(len(rows), 1, 256, e), verbose=0).history["loss"][0] for e in range(2)]
 
     plain = losses()
     request.getfixturevalue("as_on_gpu")

@@ -24,7 +24,7 @@ def test_a_list_is_its_positives_then_others_and_nothing_twice(
 ) -> None:
     chosen = np.random.default_rng(seed).random((requests, depth)) < 0.3
     found = candidates(requests, depth, seed)
-    rows, places, positive = draw_lists(found, chosen, positives, negatives, seed)
+    rows, places, positive = draw_lists(found.item_ids != 0, chosen, positives, negatives, seed)
     assert rows.tolist() == np.flatnonzero(chosen.any(axis=1)).tolist()
     for row, drawn, real in zip(rows, places, positive, strict=True):
         first, others = drawn[:positives], drawn[positives:]
@@ -38,7 +38,7 @@ def test_a_list_is_its_positives_then_others_and_nothing_twice(
 
 def test_equal_seeds_draw_equal_lists() -> None:
     found, chosen = candidates(50, 20, 1), np.random.default_rng(1).random((50, 20)) < 0.2
-    first, again, other = (draw_lists(found, chosen, 2, 5, seed)[1] for seed in (1, 1, 2))
+    first, again, other = (draw_lists(found.item_ids != 0, chosen, 2, 5, seed)[1] for seed in (1, 1, 2))
     assert (first == again).all()
     assert (first != other).any()
 

@@ -8,7 +8,7 @@ from rec_assets.features.history import EventLog
 from rec_assets.models import judges
 from rec_assets.models.comparison import rows_of_users
 from rec_assets.models.rows import ASKED_BY, CONTEXT_FEATURES, TIMESTAMP, USER_FEATURES, Arrays
-from rec_assets.models.train_two_tower import TwoTowerConfig, epoch_batches
+from rec_assets.models.tower_rows import TowerRows
 
 ROWS = 1_000
 
@@ -28,8 +28,8 @@ def rows_of_an_epoch(most_rows: int, seed: int) -> list[int]:
     rows: Arrays = {name: np.zeros(ROWS, np.float32) for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
     rows |= {ASKED_BY: np.arange(ROWS) % 40, TIMESTAMP: np.arange(ROWS) + 100_000, "item_id": np.arange(ROWS)}
     log = EventLog.of(rows[ASKED_BY], rows[TIMESTAMP], rows["item_id"])
-    config = TwoTowerConfig(horizon_days=1, batch_size=50, most_rows=most_rows)
-    return [int(item) for _, chosen in epoch_batches(rows, log, config, seed) for item in chosen.numpy()]
+    epoch = TowerRows(rows, np.arange(ROWS), log).epoch(most_rows, horizon_days=1, batch_size=50, seed=seed)
+    return [int(item) for _, chosen in epoch for item in chosen.numpy()]
 
 
 def test_an_epoch_is_all_rows_or_as_many_as_it_may_have_drawn_anew() -> None:
