@@ -7,7 +7,7 @@ import tensorflow as tf
 from merlin.models.tf.blocks.dlrm import DLRMBlock
 from merlin.schema import ColumnSchema, Schema, Tags
 
-from rec_assets.models.gradients import gradients, on_gpu
+from rec_assets.models.gradients import gradients
 from rec_assets.models.ranking_inputs import RANKED_ITEM_FEATURES, RETRIEVAL_SCORE, SIGNALS
 from rec_assets.models.rows import CONTENT_FEATURES, CONTEXT_FEATURES, USER_FEATURES, Arrays, as_columns
 from rec_assets.models.towers import content_columns
@@ -55,8 +55,6 @@ class Ranker(tf.keras.Model):
         # Platt's scaling, fitted once the order is learned: it changes no order.
         self.slope = self.add_weight("slope", (), initializer="ones", trainable=False)
         self.intercept = self.add_weight("intercept", (), initializer="zeros", trainable=False)
-        # As in the two towers: a step of many small kernels becomes one of a few.
-        self._compiled = tf.function(self._learn, jit_compile=True)
 
     def train_on(self, items: Arrays) -> None:
         """Takes the features by encoded item id that training looks up, [v] or [v, d] each."""
@@ -75,13 +73,6 @@ class Ranker(tf.keras.Model):
         `chosen` bool [lists, positives] marks which of the first places hold a positive; all others are negatives. The
         loss of a positive is that of a softmax over it and the negatives, and every list weighs the same.
         """
-        learn = self._compiled if on_gpu() else self._learn
-        loss, found = learn(batch)
-        self.optimizer.apply_gradients(zip(found, self.trainable_variables, strict=True))
-        return {"loss": loss}
-
-    def _learn(self, batch: dict[str, Any]) -> tuple[Any, list[Any]]:
-        """Returns the loss of a batch and its gradients."""
         chosen = tf.cast(batch[CHOSEN], tf.float32)
         length, positives = batch[RETRIEVAL_SCORE].shape[1], chosen.shape[1]
         ids = tf.reshape(batch["item_id"], [-1])
@@ -94,4 +85,6 @@ class Ranker(tf.keras.Model):
             losses = tf.nn.softplus(against - logits[:, :positives]) * chosen
             loss = tf.reduce_mean(tf.reduce_sum(losses, axis=1) / tf.reduce_sum(chosen, axis=1))
             total = loss + tf.add_n(self.losses) if self.losses else loss
-        return loss, gradients(tape, total, self.trainable_variables)
+        found = gradients(tape, total, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(found, self.trainable_variables, strict=True))
+        return {"loss": loss}

@@ -26,11 +26,12 @@ from rec_assets.models.two_tower import TwoTower
 
 @dataclass(frozen=True)
 class FinetuneConfig:
-    """How much a day may change: epochs over its rows and the replayed ones, and the rate."""
+    """The recipe of a fine-tune: epochs over the rows of the day and of the replay set, rate, ranker lists a step."""
 
     horizon_days: int
     epochs: int = 1
     learning_rate: float = 1e-4
+    ranker_batch_size: int = 128
 
 
 def later_item_vectors(
@@ -105,7 +106,7 @@ def finetune_ranker(
     `retrieve` is what the day's own tower and index return.
     """
     start_from(seed)
-    recipe = RankerConfig(config.horizon_days)
+    recipe = RankerConfig(config.horizon_days, batch_size=config.ranker_batch_size)
     model = restore_ranker(base, checkpoint)
     requests = take(data.rows, ranker_arrivals(data.rows, recipe.most_lists, seed))
     if not len(requests[ASKED_BY]):

@@ -1,5 +1,6 @@
 """The candidate lists that the ranker learns from: what its users chose later, out of what retrieval returns."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -18,6 +19,7 @@ from rec_assets.models.rows import ASKED_BY, TIMESTAMP, Arrays, ItemTable, take
 from rec_assets.serving.candidates import NOTHING
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
+PARTS = 8
 
 
 @dataclass(frozen=True)
@@ -136,14 +138,22 @@ def draw_lists(
         [m, positives]: False where a request has fewer positives.
     """
     rows = np.flatnonzero(chosen.any(axis=1))
-    noise = np.random.default_rng(seed).random((len(rows), chosen.shape[1]))
-    theirs = chosen[rows]
-    first = _smallest(np.where(theirs, noise, 2), positives)
-    others = _smallest(np.where(there[rows] & ~theirs, noise, 2), negatives)
-    return rows, np.concatenate([first, others], axis=1), np.take_along_axis(theirs, first, axis=1)
+
+    def draw(part: npt.NDArray[np.int64], own_seed: np.random.SeedSequence) -> tuple[npt.NDArray[np.int64], Flags]:
+        theirs = chosen[part]
+        noise = np.random.default_rng(own_seed).random(theirs.shape, np.float32)
+        first = _smallest(np.where(theirs, noise, np.float32(2)), positives)
+        others = _smallest(np.where(there[part] & ~theirs, noise, np.float32(2)), negatives)
+        return np.concatenate([first, others], axis=1), np.take_along_axis(theirs, first, axis=1)
+
+    # A fixed number of parts, so that the draws do not depend on the machine; NumPy sorts them side by side.
+    seeds = np.random.SeedSequence(seed).spawn(PARTS)
+    with ThreadPoolExecutor() as threads:
+        places, positive = zip(*threads.map(draw, np.array_split(rows, PARTS), seeds), strict=True)
+    return rows, np.concatenate(places), np.concatenate(positive)
 
 
-def _smallest(values: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.int64]:
+def _smallest(values: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int64]:
     """Returns the places of the smallest values of each row [m, min(count, k)], ascending, whatever the processor."""
     if count >= values.shape[1]:
         return np.broadcast_to(np.arange(values.shape[1]), values.shape)

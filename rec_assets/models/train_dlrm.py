@@ -37,11 +37,11 @@ class RankerConfig:
     """The recipe. `horizon_days` is how far ahead a list looks; positives and negatives are drawn anew every epoch."""
 
     horizon_days: int
-    batch_size: int = 128
+    batch_size: int = 512
     most_lists: int = 20_000
     positives: int = 10
     negatives: int = 40
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     max_epochs: int = 20
     patience: int = 3
 
