@@ -1,10 +1,22 @@
-"""The most memory this process has held since a moment, as Linux counts it."""
+"""The memory of this process: the peak since a moment, as Linux counts it, and its release."""
 
+import ctypes
+import gc
 import re
 from contextlib import suppress
 from pathlib import Path
 
 _PROCESS = Path("/proc/self")
+
+
+def release_memory() -> None:
+    """Frees what earlier work of this process left behind.
+
+    A model is a cycle of objects, which Python collects late, and glibc keeps what many threads have freed.
+    """
+    gc.collect()
+    with suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def forget_peak() -> None:

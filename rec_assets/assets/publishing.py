@@ -1,4 +1,4 @@
-"""How an asset publishes: one artifact a partition, the content hash as its data version."""
+"""Publishes an asset: one artifact a partition, the content hash as its data version."""
 
 import hashlib
 import time
@@ -13,7 +13,7 @@ from dagster._core.definitions.data_version import extract_data_version_from_ent
 from dagster._core.storage.tags import ASSET_RESUME_RETRY_TAG, RESUME_RETRY_TAG
 
 from rec_assets.errors import ActionableError
-from rec_assets.peak_memory import forget_peak, peak_mb
+from rec_assets.peak_memory import forget_peak, peak_mb, release_memory
 from rec_assets.resources import Artifacts
 from rec_assets.storage import UNPARTITIONED, Artifact, ArtifactStore
 
@@ -30,6 +30,7 @@ def publish(context: AssetExecutionContext, artifacts: Artifacts, write: Write) 
     The data version follows the content, so a rebuild that changes nothing leaves what is downstream fresh. A run that
     goes on where another failed keeps the days that the other published before it came to its end.
     """
+    release_memory()
     store = artifacts.store()
     asset = context.asset_key.path[-1]
     keys = [UNPARTITIONED] if context.assets_def.partitions_def is None else context.partition_keys

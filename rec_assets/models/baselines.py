@@ -1,4 +1,4 @@
-"""What a team would run instead of these models, each with its settings chosen on the last days of training."""
+"""Baselines that a team would run instead of these models; their settings are chosen on the last training days."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -10,11 +10,12 @@ import polars as pl
 
 from rec_assets.models.baselines_log import Log, Scores, end_of
 from rec_assets.models.baselines_scores import AlsSetting, als, first_then, item_knn, popularity, repeat
-from rec_assets.models.evaluation import score_lists
+from rec_assets.models.evaluation import rows_of, score_lists
 from rec_assets.sources.base import DAY_SECONDS
 
 METRIC, DEPTH = "ndcg@10", 10
 TRIAL_USERS = 2_000
+BASELINE_USERS = 60_000  # ALS on one thread takes minutes for more
 
 # The first of each is what is taken where history is too short to try them.
 POPULARITY_DAYS = (7, 1, 3, 14, 28)
@@ -106,3 +107,15 @@ class BaselineTuner:
             return score_lists(users, lists, relevant, (METRIC,))[METRIC]
 
         return max(settings, key=value) if len(users) else settings[0]
+
+
+def rows_of_users(
+    rows: pl.DataFrame, user_ids: npt.NDArray[np.int32], seed: int, most: int = BASELINE_USERS
+) -> pl.DataFrame:
+    """Keeps the rows of some users and of others drawn beside them, so many users in all; the order stays."""
+    others = np.setdiff1d(rows["user_id"].unique().to_numpy(), user_ids)
+    room = most - len(user_ids)
+    if len(others) <= room:
+        return rows
+    drawn = np.random.default_rng(seed).choice(others, max(room, 0), replace=False)
+    return rows_of(rows, np.concatenate([user_ids, drawn]))

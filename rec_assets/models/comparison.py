@@ -1,10 +1,9 @@
 """The one evaluation: every method's lists for the same users, on both tracks, and the verdict on them."""
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from rec_assets.models.baselines import BaselineTuner
+from rec_assets.models.baselines import BaselineTuner, rows_of_users
 from rec_assets.models.calibration import Calibration, calibrate
 from rec_assets.models.context_popularity import context_popularity
 from rec_assets.models.evaluation import among, rows_of
@@ -15,7 +14,6 @@ from rec_assets.sources.base import BestRanking
 
 RETRIEVAL, RANKED, BEST = "retrieval", "ranked", "best possible"
 CONTEXT = "popularity by context"
-BASELINE_USERS = 60_000  # the judged among them; ALS on one thread takes minutes for more
 
 
 def compare(
@@ -44,7 +42,7 @@ def compare(
     deep = deep_enough(users, own)
     found, retrieved = (models.retrieve(queries.columns, depth) for depth in (DEPTH, deep))
     ideal = None if best is None else best(users, queries.timestamps, queries.device_types, deep)
-    learned = rows_of_users(history, users, BASELINE_USERS, seed)
+    learned = rows_of_users(history, users, seed)
     baselines = BaselineTuner(learned, holdout_days, seed)
     days = baselines.best_popularity_days()
     in_context = context_popularity(learned, queries.timestamps, queries.device_types, deep, days)
@@ -65,13 +63,3 @@ def compare(
     hits = among(users, ranked[ALL].lists, queries.relevant)
     catalogue = np.asarray(items.raw_ids[items.catalogue])
     return judge(queries, history, catalogue, tracks), calibrate(ranked[ALL].scores, hits)
-
-
-def rows_of_users(rows: pl.DataFrame, user_ids: npt.NDArray[np.int32], most: int, seed: int) -> pl.DataFrame:
-    """Keeps the rows of some users and of others drawn beside them, so many users in all; the order stays."""
-    others = np.setdiff1d(rows["user_id"].unique().to_numpy(), user_ids)
-    room = most - len(user_ids)
-    if len(others) <= room:
-        return rows
-    drawn = np.random.default_rng(seed).choice(others, max(room, 0), replace=False)
-    return rows_of(rows, np.concatenate([user_ids, drawn]))

@@ -1,11 +1,11 @@
-"""How fine-tuned models do on rows they never learned from, beside the same models without fine-tuning."""
+"""Evaluates fine-tuned models on rows they were not trained on, beside the same models without fine-tuning."""
 
 from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
 
-from rec_assets.models.baselines import BaselineTuner
+from rec_assets.models.baselines import BaselineTuner, rows_of_users
 from rec_assets.models.baselines_log import Log
 from rec_assets.models.baselines_scores import popularity
 from rec_assets.models.judging import ALL, DEPTH, Lists, Verdict, judge, no_verdict
@@ -30,7 +30,7 @@ def judge_day(
         queries: one a user, encoded by that training.
         history: what was known before: user_id, item_id, timestamp.
         best: the source's ideal ranking, where it knows one.
-        seed: of the users that the window of popularity is tried on.
+        seed: random seed of the users that popularity is counted and tuned on.
 
     Returns:
         The verdict; without rows where nobody asks.
@@ -42,8 +42,8 @@ def judge_day(
         name: model.rank(queries.columns, model.retrieve(queries.columns, DEPTH)).lists
         for name, model in models.items()
     }
-    days = BaselineTuner(history, 1, seed).best_popularity_days()
-    log = Log.of(history, days)
+    counted = rows_of_users(history, users, seed)
+    log = Log.of(counted, BaselineTuner(counted, 1, seed).best_popularity_days())
     lists[POPULARITY] = log.lists(popularity(log), users, DEPTH)
     if best is not None:
         lists[BEST] = best(users, queries.timestamps, queries.device_types, DEPTH)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from rec_assets.features.history import EventLog
-from rec_assets.models.baselines import BaselineTuner
+from rec_assets.models.baselines import BaselineTuner, rows_of_users
 from rec_assets.models.baselines_log import Log
 from rec_assets.models.baselines_scores import popularity as popularity_scores
 from rec_assets.models.evaluation import user_scores
@@ -44,7 +44,7 @@ class Duel:
 
     @property
     def judges(self) -> int:
-        """How many users judged."""
+        """Number of users that were asked."""
         return self.scores.height
 
     def compare(self, first: str, second: str) -> Comparison:
@@ -72,7 +72,7 @@ def hold_duel(
         judges: raw ids of users of the day.
         items: an item table that covers the day; of it popularity as known before the day.
         settings: how bundles are served.
-        seed: of the users that the window of popularity is tried on.
+        seed: random seed of the users that popularity is counted and tuned on.
     """
     rows = pl.read_parquet(joined_day).filter(pl.col("user_id").is_in(judges.tolist()))
     before = pl.concat([pl.read_parquet(file, columns=_COLUMNS) for file in joined_before])
@@ -83,8 +83,8 @@ def hold_duel(
         name: answers(bundle, requests, log, popularity_before(items, requests), DEPTH, settings)
         for name, bundle in bundles.items()
     }
-    days = BaselineTuner(before, 1, seed).best_popularity_days()
-    popular = Log.of(before, days)
+    counted = rows_of_users(before, requests.user_ids, seed)
+    popular = Log.of(counted, BaselineTuner(counted, 1, seed).best_popularity_days())
     lists[POPULARITY] = popular.lists(popularity_scores(popular), requests.user_ids, DEPTH)
     relevant = rows.select("user_id", "item_id").unique(maintain_order=True)
     scores = pl.DataFrame({"user_id": requests.user_ids})
@@ -108,7 +108,7 @@ def first_arrivals(rows: pl.DataFrame) -> PastRequests:
 
 
 def popularity_before(items: ItemTable, requests: PastRequests) -> PastPopularity:
-    """How popular items were before the day of the requests."""
+    """Computes the popularity of items before the day of the requests."""
     moment = np.array([requests.timestamps.min()])
     known = items.popularity_at(items.catalogue, np.repeat(moment, len(items.catalogue)))
     return PastPopularity(items.raw_ids[items.catalogue], known)

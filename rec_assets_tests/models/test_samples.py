@@ -6,7 +6,7 @@ import pytest
 
 from rec_assets.features.history import EventLog
 from rec_assets.models import judges
-from rec_assets.models.comparison import rows_of_users
+from rec_assets.models.baselines import rows_of_users
 from rec_assets.models.rows import ASKED_BY, CONTEXT_FEATURES, TIMESTAMP, USER_FEATURES, Arrays
 from rec_assets.models.tower_rows import TowerRows
 
@@ -43,7 +43,7 @@ def test_an_epoch_is_all_rows_or_as_many_as_it_may_have_drawn_anew() -> None:
 def test_baselines_learn_from_the_judged_and_from_others_up_to_so_many() -> None:
     rows = pl.DataFrame({"user_id": [1, 2, 3, 4, 5, 1, 3], "item_id": [10, 11, 12, 13, 14, 15, 16]})
     judged = np.array([3, 9], np.int32)
-    assert rows_of_users(rows, judged, 7, seed=0).equals(rows)
-    kept = rows_of_users(rows, judged, 4, seed=0)
+    assert rows_of_users(rows, judged, seed=0, most=7).equals(rows)
+    kept = rows_of_users(rows, judged, seed=0, most=4)
     assert kept["user_id"].n_unique() == 3 and kept.filter(user_id=3)["item_id"].to_list() == [12, 16]
-    assert rows_of_users(rows, judged, 1, seed=0)["user_id"].unique().to_list() == [3]
+    assert rows_of_users(rows, judged, seed=0, most=1)["user_id"].unique().to_list() == [3]
