@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import machine
-from rec_assets.models.item_index import DEPTH, ItemVectors, build_index, index_spec, tune
+from rec_assets.models.item_index import DEPTH, ItemVectors, build_index, has_gpu
 
 CENTRES, DIM = 1_000, 64
 
@@ -50,28 +50,15 @@ def main(
         recall = np.mean([len(np.intersect1d(a, b)) / DEPTH for a, b in zip(wanted, found, strict=True)])
         shown.add_row(name, f"{seconds:.1f} s", f"{rate:,.0f}", f"{recall:.3f}")
 
-    start = time.perf_counter()
-    on_processors = build_index(table)
-    show("processors", on_processors, time.perf_counter() - start)
-    # Only FAISS's build for CUDA has this.
-    if getattr(faiss, "get_num_gpus", lambda: 0)():
+    for name, gpu in (("processors", False), *([("GPU", True)] if has_gpu() else [])):
         start = time.perf_counter()
-        resources = faiss.StandardGpuResources()
-        index = faiss.index_cpu_to_gpu(
-            resources, 0, faiss.index_factory(DIM, index_spec(items), faiss.METRIC_INNER_PRODUCT)
-        )
-        index.train(
-            table.vectors[
-                np.random.default_rng(0).choice(items, min(items, 64 * int(4 * np.sqrt(items))), replace=False)
-            ]
-        )
-        index.add(table.vectors)
-        back = faiss.downcast_index(faiss.index_gpu_to_cpu(index))
-        assert isinstance(back, faiss.IndexIVF)
-        tune(back, table)
+        index = build_index(table, gpu=gpu)
         seconds = time.perf_counter() - start
-        faiss.GpuParameterSpace().set_index_parameter(index, "nprobe", back.nprobe)
-        show("GPU", index, seconds)
+        if gpu:  # searched there, too
+            assert isinstance(index, faiss.IndexIVF)
+            nprobe, index = index.nprobe, faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, index)
+            faiss.GpuParameterSpace().set_index_parameter(index, "nprobe", nprobe)
+        show(name, index, seconds)
     console = Console()
     console.print(shown)
     console.print(f"{items:,} vectors of {DIM}; {machine()}; FAISS {faiss.__version__}")

@@ -56,8 +56,9 @@ def test_what_only_tests_need_is_apart() -> None:
     assert {"dagster", "nvtabular", "merlin-models", "tf-keras", "feast", "redis", "tritonclient"} <= set(run)
 
 
-def test_processors_and_gpus_have_the_same_tensorflow() -> None:
-    assert pins("cpu")["tensorflow-cpu"] == pins("gpu")["tensorflow"]
+@pytest.mark.parametrize(("cpu", "gpu"), [("tensorflow-cpu", "tensorflow"), ("faiss-cpu", "faiss-gpu")])
+def test_processors_and_gpus_have_the_same_versions(cpu: str, gpu: str) -> None:
+    assert pins("cpu")[cpu] == pins("gpu")[gpu]
 
 
 def test_every_upper_bound_and_pin_of_pyproject_has_its_reason() -> None:

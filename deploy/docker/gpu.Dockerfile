@@ -2,7 +2,7 @@
 #   docker build -f deploy/docker/gpu.Dockerfile -t "$REGISTRY/rec-assets-gpu:$VERSION" .
 #
 # The CUDA 12 libraries of TensorFlow and the CUDA 13 ones of torch come as packages; the node has the driver, 580 or
-# later. NVTabular and FAISS work on processors.
+# later. NVTabular works on processors.
 FROM python:3.12-slim-bookworm AS base
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 UV_PYTHON=/opt/venv/bin/python PATH="/opt/venv/bin:$PATH"
 
@@ -11,7 +11,9 @@ RUN pip install --no-cache-dir uv==0.13.9 && uv venv --python /usr/local/bin/pyt
 WORKDIR /build
 COPY pyproject.toml README.md requirements/lock.txt requirements/gpu.txt requirements/torch.txt ./
 COPY rec_assets rec_assets
-RUN uv pip install --no-cache -r pyproject.toml --extra cluster --extra train --extra encoders -r gpu.txt -r torch.txt --constraint lock.txt \
+# FAISS is its build for CUDA, gpu.txt.
+RUN printf 'faiss-cpu\n' > excludes.txt \
+  && uv pip install --no-cache -r pyproject.toml --extra cluster --extra train --extra encoders -r gpu.txt -r torch.txt --excludes excludes.txt --constraint lock.txt \
   && uv pip install --no-cache --no-deps .
 
 FROM base AS runtime

@@ -15,8 +15,8 @@ FROM uv AS packages
 RUN uv pip install --no-cache -r pyproject.toml --extra cluster --constraint lock.txt --constraint cpu.txt \
   && uv pip install --no-cache --no-deps .
 
-# Evaluations and bundles read the training set through Merlin's classes; torch comes with neither. TensorFlow is its
-# build for processors, cpu.txt.
+# Workflows, training sets and exports need Merlin, and evaluations and bundles read the training set; none needs torch.
+# TensorFlow is its build for processors, cpu.txt.
 FROM uv AS cpu-packages
 RUN printf 'tensorflow\n' > excludes.txt \
   && uv pip install --no-cache -r pyproject.toml --extra cluster --extra train -r cpu.txt --excludes excludes.txt --constraint lock.txt \

@@ -31,7 +31,9 @@ from feast import FeatureStore
 rec_assets.definitions.defs.get_repository_def()
 """
 CPU = """
-import rec_assets.models.train_dlrm, rec_assets.models.comparison, rec_assets.workflows.compare
+import rec_assets.models.train_dlrm, rec_assets.models.comparison, rec_assets.models.saved_model
+import rec_assets.models.finetune_set, rec_assets.models.finetuning, rec_assets.embeddings
+import rec_assets.workflows.compare, rec_assets.workflows.fit
 import tensorflow as tf
 assert tf.keras.layers.Dense(1)(tf.ones((1, 1))).shape == (1, 1)
 """
