@@ -66,3 +66,12 @@ def test_the_latest_events_of_each_user_are_those_of_the_log() -> None:
     frame = pl.DataFrame(events, ["user_id", "timestamp", "item_id"], orient="row")
     latest = latest_events(frame.lazy(), 2).collect()
     assert sorted(latest.select("user_id", "timestamp", "item_id").rows()) == [(1, 10, 4), (1, 30, 3), (2, 5, 9)]
+
+
+@given(EVENTS, st.sets(st.integers(0, 5)))
+def test_the_log_of_some_users_holds_all_of_theirs_and_nothing_else(
+    events: list[tuple[int, int, int]], users: set[int]
+) -> None:
+    own = log_of(events).of_users(np.array(sorted(users), np.int64))
+    expected = log_of([event for event in events if event[0] in users])
+    assert own.keys.tolist() == expected.keys.tolist() and own.item_ids.tolist() == expected.item_ids.tolist()

@@ -1,8 +1,10 @@
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rec_assets.models.evaluation import score_lists
+from rec_assets.models.evaluation import among, score_lists
 
 USERS = np.array([1, 2], np.int32)
 RELEVANT = pl.DataFrame({"user_id": [1, 1, 2], "item_id": [10, 11, 20]})
@@ -29,3 +31,14 @@ def test_metrics_are_averaged_over_users_as_by_hand() -> None:
 def test_places_that_a_short_list_leaves_empty_are_no_items() -> None:
     lists = np.array([[10, -1, -1], [-1, -1, -1]])
     assert score_lists(USERS, lists, RELEVANT, ("recall@10",))["recall@10"] == pytest.approx(0.25)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_places_are_marked_where_user_and_item_are_a_pair(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    users, lists = np.arange(3, dtype=np.int32), random.integers(-1, 5, (3, 4)).astype(np.int32)
+    pairs = pl.DataFrame({"user_id": random.integers(0, 5, 6), "item_id": random.integers(-1, 5, 6)})
+    known = set(pairs.iter_rows())
+    expected = [[item >= 0 and (user, item) in known for item in row] for user, row in zip(users, lists, strict=True)]
+    assert among(users, lists, pairs).tolist() == expected
+    assert not among(users, lists, pairs.clear()).any()
