@@ -1,1 +1,1 @@
-"""One script for each measured claim in the README."""
+"""One script for each measured claim in README.md and docs/."""

@@ -1,4 +1,4 @@
-"""What each choice in the two-tower model is worth: trained with and without it, on one training set, side by side.
+"""Trains the two-tower model with and without each of its parts, on one training set, side by side.
 
     python benchmarks/ablation.py [DAY] [--seeds 1]
 

@@ -1,4 +1,4 @@
-"""What a large catalogue costs: the live bundle and one with a million generated items, each behind its own Triton.
+"""Measures a large catalogue: the live bundle and one with a million generated items, each behind its own Triton.
 
 The further items are copies of the live ones with noise on their vectors, so that towers and ranker need no training.
 Building, memory and recall of the index are measured too.

@@ -1,4 +1,4 @@
-"""How near the best possible list anyone could come who knows generated retail by heart, but people only by their rows.
+"""Measures the best list for someone who knows all of generated retail, but people only by their rows.
 
 The best possible list knows each person's taste. A model knows what he chose in the training days, which is little for
 most. This script infers people as well as it can be done: it draws many from the generator itself, weighs each by how

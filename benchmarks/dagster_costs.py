@@ -1,4 +1,4 @@
-"""What assets and runs took, as Dagster recorded it, and what they left on the disk."""
+"""Reads time and memory of assets and runs from Dagster's records, and their size on the disk."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from rec_assets.settings import Settings
 
 @dataclass(frozen=True)
 class Cost:
-    """What an asset took over all its partitions: seconds, and the most memory of the process meanwhile, MB."""
+    """Cost of an asset over all its partitions: seconds, and the largest memory of the process meanwhile, MB."""
 
     seconds: float
     peak_mb: float

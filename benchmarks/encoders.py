@@ -1,4 +1,4 @@
-"""What the image and text encoders take: contents a second, and beside them what arithmetic alone would allow.
+"""Measures the image and text encoders: contents a second, beside the limit of arithmetic alone.
 
     python -m benchmarks.encoders                               # pictures and descriptions of generated retail
     python -m benchmarks.encoders --pictures FOLDER --side 800  # those of a folder, enlarged to the size of photographs

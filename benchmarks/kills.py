@@ -90,7 +90,7 @@ def check(settings: Settings, store: ArtifactStore) -> str:
 
 
 def digests(store: ArtifactStore, day: str) -> dict[str, str]:
-    """What a day's assets are now."""
+    """Returns the current digests of a day's assets."""
     return {asset: store.get(asset, day).digest for asset in chain()}
 
 

@@ -1,4 +1,4 @@
-"""What stands beside a figure: the machine it was measured on."""
+"""Describes the machine that a figure was measured on."""
 
 import os
 import platform

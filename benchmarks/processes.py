@@ -1,4 +1,4 @@
-"""What the processes of the local Triton cost: CPU time and memory, by model."""
+"""Measures CPU time and memory of the local Triton's processes, by model."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How good the lists of an as-of day are: all methods, both tracks, as `model_evaluation` measured them."""
+"""Prints the quality of an as-of day's lists: all methods, both tracks, as `model_evaluation` measured them."""
 
 from datetime import date, timedelta
 from typing import Annotated
@@ -106,7 +106,7 @@ def main(
     day: Annotated[str, typer.Argument(help="The as-of day; default: that of the first full training.")] = "",
     following_days: Annotated[int, typer.Option("--following", help="Judge by so many days after it instead.")] = 0,
     segment: Annotated[str, typer.Option(help="all, known, cold, light, heavy or 'new items'.")] = "all",
-    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown for the README.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown for docs/quality.md.")] = False,
 ) -> None:
     """Prints the comparison of an as-of day, and makes it first where the models are there and it is not."""
     settings = get_settings()

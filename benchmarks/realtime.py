@@ -1,4 +1,4 @@
-"""How soon what a user does changes what he gets, and how much the worker takes, on the running servers.
+"""Measures how soon a click changes the next answer, and how many events a worker applies, on the running servers.
 
 Everything shares this machine's cores: Triton, Valkey, one worker, and this script. Start them with `rec up`.
 """
@@ -45,7 +45,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Throughput:
-    """What the worker took: events that waited at most while they came at a rate, and how fast it works off many.
+    """Throughput of the worker: the most events that waited at a rate, and how fast it applies a backlog.
 
     `processor_ms` is what the worker's process used for each of the many, which other programs do not change.
     """

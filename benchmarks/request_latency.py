@@ -1,4 +1,4 @@
-"""What a request costs on the running Triton: the reference's serving design, its item cache, and both of ours.
+"""Measures a request on the running Triton: the reference design, its item cache, and both of our designs.
 
 The same bundle, the same requests, the same run; client, server and Valkey share this machine's cores. The stages'
 times are Triton's own, from its Prometheus metrics; CPU time and memory are those of its processes.

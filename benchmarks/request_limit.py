@@ -1,4 +1,4 @@
-"""How far a request is from the bare mathematics: query tower, index search and ranker on the same arrays, one process.
+"""Compares a request with the bare mathematics: query tower, index search and ranker on the same arrays, one process.
 
 What the other stages would hand to the three is made once and kept, so that nothing but them is timed. Between them and
 what Triton serves stands the whole graph without Triton: what it adds are the other stages and the calls to Valkey.

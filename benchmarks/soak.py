@@ -41,7 +41,7 @@ PERIODS = 5
 
 @dataclass
 class Log:
-    """What happened: seconds since the start, with latencies (ms), MB of all server processes, or counts."""
+    """Observations: seconds since the start, with latencies (ms), MB of all server processes, or counts."""
 
     latencies: list[tuple[float, float]] = field(default_factory=list)
     memory: list[tuple[float, float]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What Triton's own metrics say about its models between two readings."""
+"""Reads Triton's own metrics of its models between two moments."""
 
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ START_TRITON = "Start it with `rec up`, and train and promote a first bundle wit
 
 @dataclass(frozen=True)
 class Totals:
-    """What a model has done since the server started; times in microseconds, summed over requests and versions."""
+    """Counters of a model since the server started; times in microseconds, summed over requests and versions."""
 
     count: float = 0.0
     request: float = 0.0

@@ -1,4 +1,4 @@
-"""What the `feast` command sees: entities and views of `rec_assets.features.views` over the newest feature files."""
+"""Entities and views of `rec_assets.features.views` over the newest feature files."""
 
 from pathlib import Path
 

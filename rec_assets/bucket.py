@@ -40,7 +40,7 @@ class Stored:
 
 
 class Bucket:
-    """What lies below `s3://bucket/prefix`; every method raises ActionableError where S3 says no."""
+    """Objects below `s3://bucket/prefix`; every method raises ActionableError where S3 says no."""
 
     def __init__(self, url: str) -> None:
         """Takes the address and connects at the first call; raises ActionableError where it is none."""

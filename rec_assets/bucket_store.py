@@ -22,7 +22,7 @@ GRACE = timedelta(days=1)
 
 @dataclass(frozen=True)
 class _Current:
-    """What a pointer says: digests of the current version and of those before it that stay; who published it."""
+    """Content of a pointer: digests of the current version and of the kept ones before it, and the publisher."""
 
     versions: list[str] = field(default_factory=list)
     run: str = ""

@@ -1,4 +1,4 @@
-"""What Prometheus is told of the graph and of the stream of events.
+"""Exports metrics of the graph and of the event stream to Prometheus.
 
 How old the live bundle and the online features are, which partitions failed, and whether workers keep up.
 `python -m rec_assets.exporter` answers on port 9100. Requests and degraded answers are told by Triton itself.

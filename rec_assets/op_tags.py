@@ -1,4 +1,4 @@
-"""Where an asset runs on a cluster: the compute profiles and their pods, in one place; sizes come from the settings.
+"""Compute profiles of assets on a cluster, and their pods, in one place; sizes come from the settings.
 
 On a laptop the tags are ignored. With `executor=k8s`, Dagster makes each step's pod from them.
 """

@@ -18,7 +18,7 @@ daily = DailyPartitionsDefinition(
 
 
 def runs_of(days_a_run: int) -> BackfillPolicy:
-    """How a range of days becomes runs, for assets whose days can be made side by side: one run, or one for so many."""
+    """Splits a range of days into runs, for assets whose days can be made in parallel; 0: one run."""
     return BackfillPolicy.multi_run(days_a_run) if days_a_run else BackfillPolicy.single_run()
 
 

@@ -82,7 +82,7 @@ def bar_plot(groups: Mapping[str, Mapping[str, float]], y_label: str, title: str
 
 
 def reliability_plot(scores: Sequence[float], rates: Sequence[float], title: str) -> MarkdownMetadataValue:
-    """How often what is scored so comes true, beside the diagonal of honest scores; both logarithmic."""
+    """Plots the observed rate by score, beside the diagonal of calibrated scores; both axes logarithmic."""
     figure = _figure((4.2, 4.0))
     axis = figure.subplots()
     shown = [(score, rate) for score, rate in zip(scores, rates, strict=True) if score > 0 and rate > 0]

@@ -1,4 +1,4 @@
-"""What a person sees of a run in a terminal: a line a step, the lines assets log, and failures without tracebacks."""
+"""Shows a run in a terminal: a line a step, the lines that assets log, and failures without tracebacks."""
 
 import logging
 from typing import Any

@@ -1,4 +1,4 @@
-"""What assets are given: the artifact store, and the IO manager that hands upstream artifacts to them."""
+"""Resources of assets: the artifact store, and the IO manager that hands upstream artifacts to them."""
 
 from pathlib import Path
 from typing import Self

@@ -1,4 +1,4 @@
-"""When things run by themselves, in UTC; all are off until someone switches them on in the UI."""
+"""Schedules, in UTC; all are off until someone switches them on in the UI."""
 
 from dagster import RunRequest, ScheduleDefinition, SkipReason, build_schedule_from_partitioned_job, schedule
 

@@ -1,4 +1,4 @@
-"""What promotes by itself: a sensor that takes every new bundle once, in order, and asks what its gates found."""
+"""The promotion sensor: takes every new bundle once, in order, and reads the results of its gates."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _AT_ONCE = 100
 
 @dataclass(frozen=True)
 class Facts:
-    """What a decision on a new bundle needs to know.
+    """Inputs of the decision on a new bundle.
 
     Attributes:
         name: for a person: asset and day.

@@ -1,4 +1,4 @@
-"""What was recorded online, by day: the worker's log as an asset."""
+"""The worker's log as an asset, by day."""
 
 from datetime import date
 from pathlib import Path
@@ -30,7 +30,7 @@ UPDATES = "updates.parquet"
 def behavioral_updates(
     context: AssetExecutionContext, artifacts: Artifacts, raw_items: Artifact, raw_users: Artifact
 ) -> MaterializeResult[None]:
-    """What users did on the day, as the workers wrote it down, checked like a raw day; none is an empty day.
+    """The day's online events as the workers logged them, checked like a raw day; no event is an empty day.
 
     It joins the raw day wherever that is read, and so the next fine-tune. Materialize it again for what came late.
     """

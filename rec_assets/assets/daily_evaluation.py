@@ -1,4 +1,4 @@
-"""How fine-tunes do: on the judging users of their own day, and on the day that follows."""
+"""Evaluates fine-tunes: on the holdout users of their own day, and on the day that follows."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,14 +112,14 @@ def following_day_evaluation(
 
 
 def rows_before(joined_interactions: Days, day: str) -> pl.DataFrame:
-    """Who chose what and when on the days before a day."""
+    """Reads the interactions of the days before a day: user_id, item_id, timestamp."""
     days = [d for d in window(joined_interactions, day, MODEL_DAYS + 1) if d < day]
     files = [joined_interactions[d] / ROWS for d in days]
     return pl.read_parquet(files, columns=["user_id", "item_id", "timestamp"])
 
 
 def figures_of(table: pl.DataFrame) -> dict[str, Any]:
-    """What a person would look at of a verdict."""
+    """Picks the figures that the UI shows of an evaluation."""
     from rec_assets.models.daily_verdict import FINETUNED
     from rec_assets.models.judging import NEW_ITEMS
 

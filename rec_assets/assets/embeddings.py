@@ -1,4 +1,4 @@
-"""What pictures and descriptions say of an item, as vectors; encoded once by content."""
+"""Vectors of images and descriptions; each content is encoded once."""
 
 from pathlib import Path
 from typing import Any

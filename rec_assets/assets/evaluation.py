@@ -1,4 +1,4 @@
-"""How good the models of an as-of day are on its validation days, beside what people would use instead."""
+"""Evaluates the models of an as-of day on its validation days, beside the baselines."""
 
 from datetime import date
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a fine-tune goes on from: the last full training before its day, and the newest checkpoint of that chain."""
+"""Finds the base of a fine-tune: the last full training before its day, and the newest checkpoint of that chain."""
 
 from dagster import AssetDep
 

@@ -138,7 +138,7 @@ def training_set(
     image_embeddings: Artifact,
     text_embeddings: Artifact,
 ) -> MaterializeResult[None]:
-    """What the trainers read: transformed masked rows, the catalogue with its content vectors, validation queries.
+    """Input of the trainers: transformed masked rows, the catalogue with its content vectors, validation queries.
 
     Rows of the as-of day of the users who judge its bundles are left out.
     """

@@ -139,7 +139,7 @@ def assemble(
 
 
 def serving_config(settings: Settings) -> ServingConfig:
-    """How bundles of these settings are meant to be served."""
+    """Returns the serving policy of the settings."""
     return ServingConfig(
         retrieval_topk=settings.retrieval_topk,
         ranking_topk=settings.ranking_topk,

@@ -1,4 +1,4 @@
-"""How commands talk: errors without tracebacks, settings with their errors explained, tables of items."""
+"""Output of commands: errors without tracebacks, explained errors of settings, tables of items."""
 
 import signal
 import sys

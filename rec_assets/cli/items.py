@@ -1,4 +1,4 @@
-"""What is known about items, for people: the catalogue of the live bundle, beside each id."""
+"""Titles and categories beside item ids, from the catalogue of the live bundle."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any

@@ -55,7 +55,7 @@ class ClipEncoder:
             return torch.nn.functional.normalize(features.float()).cpu().numpy()
 
     def _normalised(self, planes: Any) -> Any:
-        """What the processor does last, on a whole batch: bytes instead of floats come from where it is decoded."""
+        """Runs the processor's last step on a batch: bytes instead of floats come from where it is decoded."""
         processor = _processor(self._folder)
         if processor.do_rescale:
             planes = planes * processor.rescale_factor

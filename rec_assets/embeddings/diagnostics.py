@@ -1,4 +1,4 @@
-"""How much of the catalogue's structure the vectors carry."""
+"""Measures how much of the catalogue's structure the vectors carry."""
 
 import numpy as np
 import numpy.typing as npt

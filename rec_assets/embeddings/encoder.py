@@ -1,4 +1,4 @@
-"""What an encoder is, which ones there are, and where their weights come from."""
+"""The interface of an encoder, the known encoders, and the source of their weights."""
 
 import hashlib
 from collections.abc import Sequence

@@ -29,7 +29,7 @@ Source = Path | str | None
 
 @dataclass
 class EncodingReport:
-    """What became of each source; the four counts add up to their number.
+    """Counts of the outcomes of all sources; the four counts add up to their number.
 
     Attributes:
         encoded: contents that the encoder has just seen.

@@ -1,4 +1,4 @@
-"""Where contents are made ready for an encoder: in threads, and pictures in processes where there are cores for it."""
+"""Prepares contents for an encoder: in threads, and images in processes where there are cores for it."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence

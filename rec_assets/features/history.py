@@ -1,4 +1,4 @@
-"""What each user chose lately, strictly before a moment: the one definition for training and serving.
+"""The history of a user strictly before a moment: the one definition for training and serving.
 
 A history is the latest `LENGTH` interactions, newest first. Training reads it out of an `EventLog`, a request out of
 `user:{id}:recent_items`; both hand it on as padded rows.

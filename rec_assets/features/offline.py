@@ -1,4 +1,4 @@
-"""Where Feast reads a day's features: the step's own parquet, or tables of Athena that each day is added to.
+"""Offline source of Feast: the step's own parquet, or tables of Athena that each day is added to.
 
 The tables and their partitions by day are in Glue (deploy/eks/aws.yaml); a day is a file below its own prefix, so a
 repeated day replaces it.

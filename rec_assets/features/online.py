@@ -44,7 +44,7 @@ Ids = npt.NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class OnlineRows:
-    """What the store answered.
+    """An answer of the store.
 
     Attributes:
         known: bool [n], whether it has anything about the id.

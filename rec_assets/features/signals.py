@@ -1,4 +1,4 @@
-"""What ties a candidate to a user's history, and how popular it is: the ranker's signals, one definition.
+"""Signals of the ranker: how a candidate relates to the user's history, and its popularity; one definition.
 
 Everything is a logarithm of a count or of days, so that no fitted scale is needed.
 """

@@ -1,4 +1,4 @@
-"""Where Dagster keeps its records on a laptop."""
+"""Prepares the folder of Dagster's records on a laptop."""
 
 import os
 from pathlib import Path

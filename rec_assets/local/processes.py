@@ -24,12 +24,12 @@ class BackgroundProcess:
 
     @property
     def pid_file(self) -> Path:
-        """Where pid, start time and ports of the last start are written."""
+        """File with pid, start time and ports of the last start."""
         return self.home / "run" / f"{self.name}.json"
 
     @property
     def log_file(self) -> Path:
-        """Where stdout and stderr go; the run before is kept beside it as `<name>.previous.log`."""
+        """File of stdout and stderr; the run before is kept beside it as `<name>.previous.log`."""
         return self.home / "logs" / f"{self.name}.log"
 
     def find(self) -> psutil.Process | None:

@@ -1,4 +1,4 @@
-"""What the local servers have in common: start once, wait for readiness, explain what went wrong."""
+"""Common parts of the local servers: start once, wait for readiness, explain a failure."""
 
 import os
 import socket
@@ -19,7 +19,7 @@ POLL_S = 0.05
 
 @dataclass(frozen=True)
 class ServerStatus:
-    """What a server does now.
+    """State of a server.
 
     Attributes:
         state: `running` answers, `unhealthy` runs without answering, `stopped` does not run.

@@ -14,7 +14,7 @@ class Storefront(Server):
 
     @property
     def address(self) -> str:
-        """Where a browser finds it."""
+        """Address for a browser."""
         return f"http://{LOOPBACK}:{self.settings.storefront_port}"
 
     def ports(self) -> dict[str, int]:

@@ -20,7 +20,7 @@ USERS_A_BATCH = 64
 
 @dataclass(frozen=True)
 class Log:
-    """Who chose what when.
+    """Interactions as a matrix of users by items.
 
     Items come most popular first. So a stable sort by any score breaks ties, and fills what a method has nothing to
     say on, by popularity.

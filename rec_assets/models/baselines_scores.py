@@ -1,4 +1,4 @@
-"""How each baseline scores items: popularity, what one chose before, item neighbours, matrix factors."""
+"""Scores of each baseline: popularity, repeat purchases, item neighbours, matrix factors."""
 
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ def popularity(log: Log) -> Scores:
 
 
 def repeat(log: Log, half_life_days: float) -> Scores:
-    """What the user chose before: every time counts, half as much each half-life ago."""
+    """Scores the user's own items: every interaction counts, half as much each half-life ago."""
     return _of_matrix(log.matrix(np.exp2(-log.ages / half_life_days)))
 
 

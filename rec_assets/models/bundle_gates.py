@@ -33,7 +33,7 @@ _QUERIES = 200
 
 @dataclass(frozen=True)
 class Hearing:
-    """What a bundle is judged with.
+    """Inputs of the gates.
 
     Attributes:
         bundle: its directory.

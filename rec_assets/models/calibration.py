@@ -12,7 +12,7 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Calibration:
-    """How scores compare with what happened.
+    """Comparison of scores with observed rates.
 
     Attributes:
         table: one row a tenth of the pairs, lowest scores first: pairs, score (mean), rate (share of hits).

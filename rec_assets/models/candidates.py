@@ -1,4 +1,4 @@
-"""What retrieval returns for a set of requests."""
+"""Candidates of a set of requests."""
 
 from dataclasses import dataclass
 

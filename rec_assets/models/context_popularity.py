@@ -1,4 +1,4 @@
-"""What is popular on a device at a time of day: the baseline of users nobody knows."""
+"""Popularity on a device at a time of day: the baseline for anonymous users."""
 
 from typing import Any
 

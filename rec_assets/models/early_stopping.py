@@ -16,7 +16,7 @@ from rec_assets.errors import ActionableError
 
 @dataclass
 class History:
-    """What happened in training, one entry an epoch; `validation[0]` is the untrained model where that was judged."""
+    """Course of a training, one entry an epoch; `validation[0]` is the untrained model where it was evaluated."""
 
     loss: list[float] = field(default_factory=list)
     validation: list[float] = field(default_factory=list)

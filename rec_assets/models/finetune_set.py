@@ -1,4 +1,4 @@
-"""What a fine-tune of one day reads: its rows and older ones, in the codes of the last full training.
+"""Input of one day's fine-tune: its rows and older ones, in the codes of the last full training.
 
 Items that came since that training get codes after its own; the towers take them for the unknown item, which was
 trained, and tell them apart by content and category.

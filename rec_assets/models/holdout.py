@@ -1,4 +1,4 @@
-"""Who trains what: the two-tower model never sees the users whose arrivals train the ranker.
+"""Users of the ranker: the two towers are never trained on their rows.
 
 A tower scores the rows it was trained on too well; a ranker that learns from such scores trusts them too much, and its
 list falls below plain repetition. The towers know users by their histories alone, so users they never saw are no worse.

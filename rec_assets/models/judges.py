@@ -1,4 +1,4 @@
-"""Who judges the models of a day: users whose rows of that day no model of it learns from."""
+"""Holdout users: their rows of a day are excluded from that day's training."""
 
 from pathlib import Path
 

@@ -30,9 +30,9 @@ COLUMNS = {
 class Verdict:
     """One row a track, method and segment.
 
-    Columns: track, method, segment, users (that had something relevant), pairs (of users and relevant items), the
-    metrics of `evaluation.METRICS`, coverage@10 (share of the catalogue in anyone's first ten) and new_items@10 (share
-    of the first ten places that hold items without training rows).
+    Columns: track, method, segment, users, pairs, the metrics of `evaluation.METRICS`, coverage@10, new_items@10.
+    `users` had a relevant item; `pairs` counts users and their relevant items. `coverage@10` is the share of the
+    catalogue in anyone's first ten. `new_items@10` is the share of first ten places with items without training rows.
     """
 
     table: pl.DataFrame
@@ -140,6 +140,6 @@ def unseen_lists(user_ids: UserIds, lists: Lists, history: pl.DataFrame, depth: 
 
 
 def deep_enough(user_ids: UserIds, history: pl.DataFrame) -> int:
-    """How long a list must be so that `DEPTH` items are left when the longest history of these users is taken out."""
+    """Returns the length of a list that keeps `DEPTH` items when the longest history of these users is taken out."""
     longest = rows_of(history, user_ids).group_by("user_id").agg(pl.col("item_id").n_unique())["item_id"].max()
     return DEPTH + (longest if isinstance(longest, int) else 0)

@@ -1,4 +1,4 @@
-"""What the ranker reads of each candidate: the one definition for training, validation and evaluation."""
+"""Inputs of the ranker for each candidate: the one definition for training, validation and evaluation."""
 
 import numpy as np
 import numpy.typing as npt

@@ -29,10 +29,10 @@ def batches(columns: Arrays, log: EventLog, size: int) -> Iterator[Arrays]:
 
 
 def asked_earlier(columns: Arrays, horizon: int, seed: int) -> npt.NDArray[np.int64]:
-    """When each training row [n] is to be foreseen: half of them at their moment, the others up to a horizon before.
+    """Draws the moment each training row [n] is asked at: half at their own moment, the others up to a horizon before.
 
-    A list is judged by all that a user chooses in the days that follow, and most of it is asked for on arrival, when
-    nothing of the session is known yet; learning only the very next interaction would learn sessions by heart.
+    A list is evaluated on all items of the days that follow. Most lists are asked for on arrival, when nothing of the
+    session is known yet. Trained on the very next interaction alone, a model would overfit to sessions.
     """
     random = np.random.default_rng(seed)
     ahead: npt.NDArray[Any] = random.integers(0, max(1, horizon), len(columns[TIMESTAMP]))

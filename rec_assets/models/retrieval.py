@@ -21,7 +21,7 @@ INDEX = "index.faiss"
 def retrieve_for(
     tower: Path, index: Path, columns: Arrays, log: EventLog, items: ItemTable, k: int, *, repeats: bool
 ) -> Candidates:
-    """What serving retrieves for requests [n].
+    """Retrieves candidates for requests [n] as serving does.
 
     Args:
         tower: the exported query tower.

@@ -1,4 +1,4 @@
-"""What the towers make of requests and of the catalogue: query and item vectors, and the retrieval they add up to."""
+"""Encodes requests and the catalogue with the towers: query vectors, item vectors, and the retrieval files."""
 
 from collections.abc import Mapping
 from pathlib import Path

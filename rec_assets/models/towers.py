@@ -133,7 +133,7 @@ def _input_block(schema: Schema) -> Any:
 
 
 def _pace(there: Any, hours: Any) -> Any:
-    """How long ago the last interaction was, how many are known, how many are of this session [n, 3], about 1 each."""
+    """Returns the age of the last interaction, the count of all and of this session's, [n, 3], about 1 each."""
     present = tf.cast(there, tf.float32)
     last = tf.math.log(1.0 + hours[:, :1]) * present[:, :1]
     known = tf.math.log(1.0 + tf.reduce_sum(present, axis=1, keepdims=True))

@@ -23,7 +23,7 @@ TRAIN, LAST, ASKERS = "train", "last", "askers.npz"
 
 @dataclass(frozen=True)
 class TrainingSet(EvaluationSet):
-    """What a training reads, in memory: narrow columns of rows, and item features once a catalogue.
+    """Input of a training in memory: narrow columns of rows, and item features once a catalogue.
 
     Attributes:
         schema: of the transformed features.

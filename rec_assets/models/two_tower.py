@@ -16,12 +16,13 @@ from rec_assets.serving.lookups import FIRST_KNOWN, OUT_OF_VOCABULARY
 class TwoTower(tf.keras.Model):
     """Softmax over in-batch and uniform negatives with the logQ correction of Yi et al. (doi:10.1145/3298689.3346996).
 
-    In-batch negatives arrive in proportion to popularity, so an uncorrected softmax learns lift, log P(i|u) - log P(i),
-    and loses to popularity on real purchases. Subtracting log Q(i), Q the expected number of times an item is among the
-    candidates, makes the plain inner product of the towers an estimate of log P(i|u), which is what the index searches.
-    Few rows teach an item less than many, so the estimate of rare items is too wild to be taken at its word: the last
-    dimension of the vectors, 1 in a query's, adds a share of log popularity to an item's, as much as validation likes.
-    Uniform negatives (Yang et al. 2020, doi:10.1145/3366424.3386195) show the model the items that batches rarely hold.
+    In-batch negatives arrive in proportion to popularity. An uncorrected softmax therefore estimates the lift,
+    log P(i|u) - log P(i), and loses to popularity on real purchases. Q(i) is the expected number of times an item is
+    among the candidates. With log Q(i) subtracted, the inner product of the towers estimates log P(i|u).
+
+    The estimate of rare items is noisy. The last dimension of the vectors, 1 in a query's, adds a share of log
+    popularity to an item's; validation chooses the share. Uniform negatives (Yang et al. 2020,
+    doi:10.1145/3366424.3386195) show the model the items that batches rarely hold.
     """
 
     def __init__(
@@ -66,12 +67,12 @@ class TwoTower(tf.keras.Model):
         self.share = tf.constant(counts / max(1, counts.sum()), tf.float32)
 
     def query_embedding(self, columns: dict[str, Any], items: Any = None) -> Any:
-        """What the index is searched with, float32 [n, 64]; arguments as those of `QueryTower`."""
+        """Returns the vectors that search the index, float32 [n, 64]; arguments as those of `QueryTower`."""
         queries = self.query(columns, items=items)
         return tf.concat([queries, tf.ones_like(queries[:, :1])], axis=1)
 
     def item_embedding(self, columns: dict[str, Any], log_popularity: Any) -> Any:
-        """What the index holds, float32 [n, 64], of item columns and their log popularity float32 [n, 1]."""
+        """Returns the index vectors, float32 [n, 64], from item columns and their log popularity float32 [n, 1]."""
         weight = self.temperature * self.popularity_weight
         return tf.concat([self.candidate(columns), weight * log_popularity], axis=1)
 

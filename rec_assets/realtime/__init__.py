@@ -1,1 +1,1 @@
-"""What changes between two trainings, in Valkey: seen items, recent items and popularity. Features live elsewhere."""
+"""State that changes between two trainings, in Valkey: seen items, recent items and popularity. No features."""

@@ -1,4 +1,4 @@
-"""What a user did, as it travels: the event, what makes it valid, and its fields in a stream."""
+"""An event of a user: its fields, its validation, and its form in a stream."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal

@@ -15,7 +15,7 @@ from rec_assets.settings import Settings
 
 @dataclass(frozen=True)
 class Activity:
-    """What is remembered about a user beside what he did, in the hash `user:{user_id}:activity`.
+    """State of a user beside the interactions, in the hash `user:{user_id}:activity`.
 
     Attributes:
         version: changes whenever his history or his wish to forget does.

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class ItemCategories:
-    """What category items are of, from the online store; remembered for a minute, so that changes come through."""
+    """Looks up the categories of items in the online store, and caches them for a minute."""
 
     AGE_S = 60.0
 

@@ -1,4 +1,4 @@
-"""What each user chose last, in order."""
+"""The latest items of each user, in order."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

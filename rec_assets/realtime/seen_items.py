@@ -1,4 +1,4 @@
-"""What each user has seen lately, and is not to be shown again: one Bloom filter a user."""
+"""Items that a user has seen lately and is not to be shown again: one Bloom filter a user."""
 
 from collections.abc import Sequence
 from datetime import timedelta

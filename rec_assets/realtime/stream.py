@@ -19,20 +19,20 @@ _POLL_S = 0.005
 
 @dataclass(frozen=True)
 class Entry:
-    """What the stream holds: its id, `<milliseconds of receipt>-<number>`, and fields as they came."""
+    """An entry of the stream: its id, `<milliseconds of receipt>-<number>`, and fields as they came."""
 
     id: str
     fields: Mapping[bytes, bytes]
 
     @property
     def received(self) -> int:
-        """When the stream took it, in unix seconds of Valkey's clock."""
+        """Time of receipt, in unix seconds of Valkey's clock."""
         return order_of(self.id)[0] // 1000
 
 
 @dataclass(frozen=True)
 class StreamState:
-    """How things stand: entries nobody has taken, taken but not applied, and given up; and the workers that live."""
+    """Backlog of the stream: entries not taken, taken but not applied, and given up; and the workers that live."""
 
     waiting: int
     taken: int

@@ -1,4 +1,4 @@
-"""What is popular now, overall and within categories."""
+"""Popularity of now, overall and within categories."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

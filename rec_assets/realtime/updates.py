@@ -1,4 +1,4 @@
-"""What an event changes: history, seen filter, `top_category`, popularity and the offline log.
+"""Applies events: to history, seen filter, `top_category`, popularity and the offline log.
 
 Applying an event again changes nothing, and so does applying events in another order: each write is computed from what
 is there, and what a user wants forgotten is what the stream took before his wish.

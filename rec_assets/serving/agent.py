@@ -48,7 +48,7 @@ def pull_live(settings: Settings) -> str:
 
 
 class Agent:
-    """What one replica can be asked for; every method raises ActionableError with the reason where it cannot."""
+    """Requests to one replica; every method raises ActionableError with the reason where it cannot."""
 
     def __init__(self, settings: Settings) -> None:
         """Takes where the server and the store are; nothing is touched yet."""

@@ -1,4 +1,4 @@
-"""When to stop asking a store that does not answer, and when to try it again."""
+"""Stops calls to a store that does not answer, and tries it again later."""
 
 import time
 from collections.abc import Callable

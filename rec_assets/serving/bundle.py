@@ -37,7 +37,7 @@ _ID_LENGTH = 16  # of 64 hex digits: short enough to say aloud, and no two of a 
 
 
 class ServingConfig(BaseModel):
-    """How the bundle was meant to be served when it was evaluated."""
+    """The serving policy that the bundle was evaluated with."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -48,7 +48,7 @@ class ServingConfig(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a bundle is made of.
+    """The manifest of a bundle.
 
     `parts` maps part names to the SHA-256 of names and contents of their files, `made_from` assets and their
     partitions ("query_tower [2025-03-14]") to the digests of the versions that were taken; `base` is the as-of day of
@@ -120,7 +120,7 @@ class Bundle:
 
     @property
     def lineages(self) -> dict[str, Lineage]:
-        """What each part goes back to."""
+        """Returns the lineage of each part."""
         return {part: Lineage.read(self.path / part) for part in self.manifest.parts}
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What other services use: asks the running Triton for recommendations, and reports what users did."""
+"""The client for other services: asks the running Triton for recommendations, and reports events."""
 
 import time
 from collections.abc import Iterator, Sequence

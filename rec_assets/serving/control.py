@@ -1,4 +1,4 @@
-"""What is asked of a running Triton beside recommendations: is it ready, load this, do all stages answer."""
+"""Controls a running Triton: readiness, loading of models, and a check that all stages answer."""
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence

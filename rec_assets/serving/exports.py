@@ -1,4 +1,4 @@
-"""How far an exported model is from the one it was exported from: measured once, kept beside the file."""
+"""The difference of an exported model from its original: measured once, kept beside the file."""
 
 import json
 from pathlib import Path

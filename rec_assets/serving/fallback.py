@@ -1,4 +1,4 @@
-"""What fills a list that would be too short: popular items, those of the user's own categories first."""
+"""Fills short lists with popular items, those of the user's own categories first."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""What a bundle has to pass before it may be promoted, and the record of whether it did."""
+"""The gates of a bundle, and the record of their results."""
 
 from collections.abc import Iterable
 
@@ -46,7 +46,7 @@ class Verdict(BaseModel):
 
     @property
     def reasons(self) -> list[str]:
-        """Why it may not."""
+        """The reasons against a promotion."""
         missing = set(GATES) - {gate.name for gate in self.gates}
         failed = [f"{gate.name}: {gate.told}" for gate in self.gates if not gate.passed]
         return [*failed, *(f"{name}: was not tried" for name in sorted(missing))]

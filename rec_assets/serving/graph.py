@@ -24,11 +24,10 @@ class Tensor:
 
 @dataclass(frozen=True)
 class StageSpec:
-    """One of the models: what it reads and what it makes.
+    """One of the models: its inputs and outputs.
 
-    `reads` and `makes` name tensors of the whole graph (unique there); the local name of a tensor, the one that the
-    stage and its Triton model use, is the part behind the slash, so `user/gender` and `candidate/gender` are both
-    `gender` to their own stage.
+    `reads` and `makes` name tensors of the whole graph, where they are unique. The part behind the slash is the local
+    name, which the stage and its Triton model use: `user/gender` and `candidate/gender` are both `gender` there.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What a part goes back to, as it travels with it: parts that go back to different things do not belong together."""
+"""Lineage of a part, kept beside it: parts of different lineages do not belong together."""
 
 from collections.abc import Mapping
 from hashlib import file_digest, sha256

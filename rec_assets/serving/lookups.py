@@ -33,7 +33,7 @@ Indices = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Lookups:
-    """What a fitted workflow knows.
+    """Tables of a fitted workflow.
 
     Attributes:
         vocabularies: for each of `CATEGORICALS` its known values in the order of their indices, unique, int64; sorted,

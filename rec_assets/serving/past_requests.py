@@ -1,4 +1,4 @@
-"""What a bundle would have answered: its own stages, given what was known at past moments in place of the stores."""
+"""Replays past requests on a bundle: its own stages, with the state of past moments in place of the stores."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -120,7 +120,7 @@ def _stages(bundle: Bundle, popularity: PastPopularity, settings: Settings) -> d
 
 
 def _user_lookup(bundle: Bundle, requests: PastRequests, log: EventLog) -> UserLookup:
-    """What the stores would have said; `UserLookup` asks for all users of a batch, in its order."""
+    """Answers of the stores at a past moment; `UserLookup` asks for all users of a batch, in its order."""
     known = np.isfinite(requests.age) | (requests.gender >= 0) | (requests.top_category >= 0)
     columns = {"age": requests.age, "gender": requests.gender, "top_category": requests.top_category}
     past = log.gather(log.slices(requests.user_ids, requests.timestamps))

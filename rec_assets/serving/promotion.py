@@ -61,7 +61,7 @@ class Known:
 
     @property
     def kind(self) -> str:
-        """What made it."""
+        """The asset that made it."""
         return "full training" if self.manifest.as_of == self.manifest.base else "fine-tune"
 
     @property

@@ -1,4 +1,4 @@
-"""What a request may contain, checked in one place; messages are short and name no file, for they reach the client."""
+"""Validates requests in one place; messages are short and name no file, for they reach the client."""
 
 from collections.abc import Mapping
 

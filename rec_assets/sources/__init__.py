@@ -1,4 +1,4 @@
-"""Where raw days come from (generated retail, real groceries, one's own files), and the contract that all must keep."""
+"""Sources of raw days (generated retail, real groceries, own files), and the contract that all must keep."""
 
 from rec_assets.settings import Settings
 from rec_assets.sources.base import BestRanking, Source

@@ -1,4 +1,4 @@
-"""What a source of raw days is: the one interface between the asset graph and wherever the data comes from."""
+"""The interface of a source of raw days, the only way of data into the asset graph."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -36,7 +36,7 @@ class Source(Protocol):
         ...
 
     def location(self, name: str) -> str:
-        """Where `name` ("items", "users" or a day's ISO date) comes from, as a person would look for it."""
+        """Returns the place of `name` ("items", "users" or a day's ISO date), as a person would look for it."""
         ...
 
     def interactions(self, day: date) -> pl.DataFrame:

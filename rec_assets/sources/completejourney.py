@@ -110,7 +110,7 @@ class CompleteJourneySource:
 
     @cached_property
     def _labels(self) -> pl.DataFrame:
-        """What products are called: item_id, category_l1, category_l2 int32, title, product_description.
+        """Names of products: item_id, category_l1, category_l2 int32, title, product_description.
 
         Categories are numbered by name over the whole file, so that their codes are the same whatever the days.
         """

@@ -22,7 +22,7 @@ TITLE_WORDS = 6
 
 @dataclass(frozen=True)
 class Report:
-    """What happened to the rows of one file; `unknown_users` counts rows that were kept."""
+    """Counts of the rows of one file; `unknown_users` counts rows that were kept."""
 
     rows_in: int
     rows: int

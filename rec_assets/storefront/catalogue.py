@@ -1,4 +1,4 @@
-"""What the shop sells, for people: titles, prices, names of categories, pictures; and users worth trying."""
+"""The shop's catalogue for people: titles, prices, names of categories, images; and users worth trying."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,4 +1,4 @@
-"""Why a list is as it is: the stages of the live bundle once more, one after the other with a watch."""
+"""Explains a list: runs the stages of the live bundle once more, one after the other, and times them."""
 
 import time
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ SAME_SCORE = 1e-3
 
 @dataclass(frozen=True)
 class Reason:
-    """Why an item is where it is.
+    """The reasons for an item's place.
 
     Attributes:
         place: of the item among all that retrieval found, from 1; 0 where it only filled up.
@@ -36,7 +36,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What the stages made of a request.
+    """The stages' outputs for a request.
 
     Attributes:
         bundle: whose stages they are.

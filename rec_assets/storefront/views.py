@@ -1,4 +1,4 @@
-"""What the page shows, gathered: lists with their reasons, what is popular, and what is wrong."""
+"""Gathers the content of the page: lists with their reasons, trending items, and warnings."""
 
 import time
 from collections import Counter
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong, and what the reader can do about it."""
+    """A warning, and the next step for the reader."""
 
     what: str
     next_step: str
@@ -68,7 +68,7 @@ class Listing:
 
     @property
     def mix(self) -> list[tuple[str, int]]:
-        """How many of the items are of each category, the most first."""
+        """Counts the items of each category, the most first."""
         return Counter(card.item.category_name for card in self.cards).most_common()
 
     @property
@@ -80,7 +80,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class Asked:
-    """What the visitor of the page wants to know."""
+    """The choices of the page's visitor."""
 
     user_id: int
     device_type: int

@@ -1,4 +1,4 @@
-"""What the workflows are fitted with before NVTabular sees a row: the known values of each categorical column."""
+"""Vocabularies of the workflows, made before NVTabular sees a row: the known values of each categorical column."""
 
 from dataclasses import dataclass
 

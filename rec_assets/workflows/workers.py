@@ -1,4 +1,4 @@
-"""Where NVTabular works: in this process, or on a Dask cluster."""
+"""Runs NVTabular in this process, or on a Dask cluster."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What a stage is, and how one lives on when its store does not answer."""
+"""The interface of a stage, and its fallback when a store does not answer."""
 
 import logging
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What the candidates are: features of the whole catalogue held in memory, then as the models read them."""
+"""Features of the candidates: those of the whole catalogue held in memory, then as the models read them."""
 
 import time
 import weakref
@@ -104,7 +104,7 @@ class ItemTransform:
 
 
 class ContentLookup:
-    """What an item looks like and how it reads, as vectors by encoded item id."""
+    """Image and text vectors by encoded item id."""
 
     def __init__(self, image: npt.NDArray[np.float32], text: npt.NDArray[np.float32]) -> None:
         self._image = image

@@ -21,8 +21,8 @@ Scores = npt.NDArray[np.float32]
 class SeenFilter:
     """Asks each user's Bloom filter about all candidates in one round trip; passes everything while it is away.
 
-    Without filters it passes everything and asks nobody. Where fewer candidates are left than a list may hold, the
-    user gets the most popular items that he has not seen in addition, at the score of his last candidate.
+    Without filters it passes everything and asks nobody. A list that gets too short is filled with the most popular
+    unseen items, at the score of its last candidate.
     """
 
     def __init__(self, seen_items: SeenItems | None, fallback: Fallback, least: int, outage: Outage) -> None:

@@ -1,4 +1,4 @@
-"""Who asks: features and history from the online stores, then as the models read them."""
+"""Features and history of the user, from the online stores, then as the models read them."""
 
 from collections.abc import Callable, Mapping
 
@@ -89,7 +89,7 @@ class UserTransform:
         return cls(bundle.lookups)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """What `UserLookup` makes and timestamp int32 [B] → the models' features [B] and histories [B, LENGTH].
+        """Outputs of `UserLookup` and timestamp int32 [B] → the models' features [B] and histories [B, LENGTH].
 
         Histories are history_item_id int32 (encoded), history_timestamp int64 and history_hours float32, newest first,
         0 where they are shorter.

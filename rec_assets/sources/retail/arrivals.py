@@ -1,4 +1,4 @@
-"""When users and items arrive: most were always there, the others come a few a day, in the order of their ids."""
+"""Arrival days of users and items: most were always there, the others come a few a day, in the order of their ids."""
 
 from datetime import date, timedelta
 

@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class RetailParameters:
-    """What decides every byte of generated retail.
+    """Parameters that decide every byte of generated retail.
 
     Attributes:
         users: users at the start; 1 % more arrive every day after it.

@@ -26,7 +26,7 @@ ANY_DEVICE = -1
 
 
 def _context_logits() -> Floats:
-    """What hour and device add to the log-odds of each category [24, 3, 20]."""
+    """Effect of hour and device on the log-odds of each category [24, 3, 20]."""
     peaks = np.array([c.peak_hour for c in CATEGORIES])
     clock = CLOCK * np.cos(2 * np.pi * (np.arange(24)[:, None] - peaks) / 24)
     device = DEVICE * (np.arange(3)[:, None] == np.array([c.device for c in CATEGORIES]))
@@ -37,7 +37,7 @@ CONTEXT_LOGITS = _context_logits()
 
 
 class Taste:
-    """What everybody likes on one day. Users are given as row indices of `People`."""
+    """The taste of everybody on one day. Users are given as row indices of `People`."""
 
     def __init__(self, catalogue: Catalogue, people: People, day_index: int) -> None:
         self.people = people

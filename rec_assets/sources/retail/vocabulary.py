@@ -1,4 +1,4 @@
-"""What the words of generated retail are made of: styles, categories, colours, codes. The words are in `words`."""
+"""Vocabulary of generated retail: styles, categories, colours, codes. The words are in `words`."""
 
 from dataclasses import dataclass
 
