@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -120,3 +121,9 @@ def test_the_domain_knows_no_dagster() -> None:
     )
     command = ["grep", "-rlE", r"^\s*(import|from) dagster", *(f"rec_assets/{package}" for package in packages)]
     assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == ""
+
+
+def test_every_assets_spec_is_that_of_the_snapshot() -> None:
+    specs = subprocess.check_output([sys.executable, "-m", "rec_assets_tests.asset_specs"], text=True)
+    expected = (Path(__file__).parent / "asset_specs.json").read_text()
+    assert json.loads(specs) == json.loads(expected), "python -m rec_assets_tests.asset_specs --write"

@@ -199,7 +199,7 @@ def finetuned_query_tower(
 
 
 @asset(
-    **TRAINER,
+    **{**TRAINER, "code_version": "3"},
     kinds={"tensorflow", "onnx"},
     deps=[*earlier("dlrm_model", "training_set"), AssetDep("finetuned_dlrm", partition_mapping=only_day_before)],
 )

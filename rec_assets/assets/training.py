@@ -150,7 +150,7 @@ def faiss_index(
     return publish(context, artifacts, write)
 
 
-@asset(**TRAINER, kinds={"tensorflow", "onnx"})
+@asset(**{**TRAINER, "code_version": "5"}, kinds={"tensorflow", "onnx"})
 def dlrm_model(
     context: AssetExecutionContext,
     artifacts: Artifacts,
