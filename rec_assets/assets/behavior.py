@@ -8,6 +8,7 @@ import polars as pl
 from dagster import AssetExecutionContext, MaterializeResult, asset
 
 from rec_assets.assets.publishing import OWNERS, publish
+from rec_assets.frames import write_frame
 from rec_assets.op_tags import CPU
 from rec_assets.partitions import daily, side_by_side
 from rec_assets.plots import preview
@@ -45,7 +46,7 @@ def behavioral_updates(
         checked = check_interactions(
             log.read(day), date.fromisoformat(day), f"the behavioural log of {day}", items, users
         )
-        checked.frame.write_parquet(out / UPDATES)
+        write_frame(checked.frame, out / UPDATES)
         return {**checked.report.as_dict(), "preview": preview(checked.frame)}
 
     return publish(context, artifacts, write)

@@ -12,6 +12,7 @@ from rec_assets.assets.finetuning import COMMON
 from rec_assets.assets.lineage import earlier, lineage_of
 from rec_assets.assets.preprocessing import ROWS
 from rec_assets.assets.publishing import publish
+from rec_assets.frames import write_frame
 from rec_assets.op_tags import CPU
 from rec_assets.partitions import MODEL_DAYS, day_before, only_day_before, replay_window, window
 from rec_assets.plots import daily_plot, preview
@@ -57,7 +58,7 @@ def finetune_evaluation(
         seed = seed_for(settings.seed, "finetune_evaluation", day)
         best = open_source(settings).best_ranking
         verdict = judge_day(models, queries, rows_before(joined_interactions, day), best, seed)
-        verdict.table.write_parquet(out / METRICS_FILE)
+        write_frame(verdict.table, out / METRICS_FILE)
         return {"full_training": base, "users": len(queries), **figures_of(verdict.table)}
 
     return publish(context, artifacts, write)
@@ -91,7 +92,7 @@ def following_day_evaluation(
         judged = day_before(day)
         known = store.find("finetune_set", judged)
         if known is None or store.find("finetuned_dlrm", judged) is None:
-            no_verdict().write_parquet(out / METRICS_FILE)
+            write_frame(no_verdict(), out / METRICS_FILE)
             return {"nothing to judge": f"{judged} has no fine-tune."}
         base = lineage_of(known).base
         seed = seed_for(settings.seed, "following_day_evaluation", day)
@@ -100,7 +101,7 @@ def following_day_evaluation(
         history = rows_before(joined_interactions, day)
         models = {FINETUNED: finetuned_models(store, judged), FROZEN: full_models(store, base, judged)}
         verdict = judge_day(models, queries, history, open_source(settings).best_ranking, seed)
-        verdict.table.write_parquet(out / METRICS_FILE)
+        write_frame(verdict.table, out / METRICS_FILE)
         return {
             "full_training": base,
             "users": len(queries),

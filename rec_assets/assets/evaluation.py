@@ -11,6 +11,7 @@ from rec_assets.assets.features import Days
 from rec_assets.assets.preprocessing import ROWS
 from rec_assets.assets.publishing import OWNERS, only, publish
 from rec_assets.assets.training import JUDGED
+from rec_assets.frames import write_frame
 from rec_assets.op_tags import CPU
 from rec_assets.partitions import daily, model_window, training_split
 from rec_assets.plots import bar_plot, preview, reliability_plot
@@ -73,8 +74,8 @@ def model_evaluation(
         judged_users = data.validation.sample(JUDGED_USERS, seed)
         best = open_source(settings).best_ranking
         verdict, calibration = compare(models, judged_users, history, best, len(valid_days), seed)
-        verdict.table.write_parquet(out / METRICS_FILE)
-        calibration.table.write_parquet(out / CALIBRATION_FILE)
+        write_frame(verdict.table, out / METRICS_FILE)
+        write_frame(calibration.table, out / CALIBRATION_FILE)
         overall = verdict.table.filter(segment="all")
         context.log.info(f"{overall}")
         bars = {

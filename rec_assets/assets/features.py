@@ -14,6 +14,7 @@ from rec_assets.features.days import whole_day
 from rec_assets.features.joins import user_features_at
 from rec_assets.features.popularity import POPULARITY_DAYS
 from rec_assets.features.popularity import item_popularity as count_popularity
+from rec_assets.frames import write_frame
 from rec_assets.op_tags import CPU
 from rec_assets.partitions import (
     daily,
@@ -86,7 +87,7 @@ def user_features(
             pl.scan_parquet(raw_items / "items.parquet"),
         ).with_columns(event_timestamp=pl.lit(at))
         features = frame.collect(engine="streaming")
-        features.write_parquet(out / "user_features.parquet")
+        write_frame(features, out / "user_features.parquet")
         active = features.filter(pl.col("top_category") >= 0).height
         return {"users": features.height, "users_with_top_category": active, "preview": preview(features)}
 
@@ -118,7 +119,7 @@ def item_popularity(
         week = [interactions_of(raw_interactions, behavioral_updates, key) for key in days]
         items = known_by(pl.scan_parquet(raw_items / "items.parquet"), day)
         counts = count_popularity(pl.concat(week), items).collect(engine="streaming")
-        counts.write_parquet(out / "popularity.parquet")
+        write_frame(counts, out / "popularity.parquet")
         top = counts.head(10).join(titles, on="item_id", how="left")
         return {"days": len(week), "interactions": int(counts["interactions"].sum()), "top": preview(top, 10)}
 
@@ -134,7 +135,7 @@ def item_features(context: AssetExecutionContext, artifacts: Artifacts, raw_item
             "item_id", "price", "category_l1", "category_l2", "item_gender", event_timestamp=pl.lit(midnight_after(day))
         )
         features = items.collect()
-        features.write_parquet(out / "item_features.parquet")
+        write_frame(features, out / "item_features.parquet")
         return {"items": features.height, "preview": preview(features)}
 
     return publish(context, artifacts, write)

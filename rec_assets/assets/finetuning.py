@@ -16,6 +16,7 @@ from rec_assets.assets.features import Days, known_by
 from rec_assets.assets.lineage import base_of, earlier, lineage_of, parent_of
 from rec_assets.assets.preprocessing import ROWS
 from rec_assets.assets.publishing import OWNERS, publish
+from rec_assets.frames import write_frame
 from rec_assets.op_tags import CPU, GPU, TRAINING_POOL
 from rec_assets.partitions import MODEL_DAYS, daily, model_window, only_day_before, replay_window, window
 from rec_assets.resources import Artifacts
@@ -56,7 +57,7 @@ def replay_set(context: AssetExecutionContext, artifacts: Artifacts, masked_trai
         today = pl.read_parquet(masked_train_set[day] / ROWS)
         seed, count = seed_for(settings.seed, "replay_set", day), round(settings.replay_ratio * today.height)
         rows = replay_rows(older, count, seed) if older else today.head(0)
-        rows.write_parquet(out / ROWS)
+        write_frame(rows, out / ROWS)
         return {"rows": rows.height, "rows_of_the_day": today.height, "days": len(older)}
 
     return publish(context, artifacts, write)

@@ -13,6 +13,7 @@ from rec_assets.assets.lineage import lineage_of
 from rec_assets.assets.publishing import OWNERS, only, publish
 from rec_assets.features.joins import join_interactions
 from rec_assets.features.masking import mask_rows
+from rec_assets.frames import write_frame
 from rec_assets.op_tags import CPU
 from rec_assets.partitions import daily, model_window, side_by_side, training_split, with_day_before
 from rec_assets.plots import preview
@@ -59,7 +60,7 @@ def joined_interactions(
             known_by(pl.scan_parquet(raw_users / "users.parquet"), day),
             pl.scan_parquet(raw_items / "items.parquet"),
         ).collect(engine="streaming")
-        rows.write_parquet(out / ROWS)
+        write_frame(rows, out / ROWS)
         known = rows.filter(pl.col("top_category") >= 0).height
         return {"rows": rows.height, "rows_with_top_category": known, "preview": preview(rows)}
 
@@ -76,7 +77,7 @@ def masked_train_set(
     def write(out: Path, day: str) -> dict[str, Any]:
         rows = pl.read_parquet(joined_interactions[day] / ROWS)
         masked = mask_rows(rows, settings.mask_probability, seed_for(settings.seed, "masked_train_set", day))
-        masked.write_parquet(out / ROWS)
+        write_frame(masked, out / ROWS)
         return {
             "rows": rows.height,
             "anonymous_rows": masked.filter(pl.col("user_id") < 0).height,
@@ -104,7 +105,7 @@ def nvt_workflows(
 
     def write(out: Path, day: str) -> dict[str, Any]:
         items = known_by(pl.scan_parquet(raw_items / "items.parquet"), day).sort("item_id").collect()
-        items.write_parquet(out / "items.parquet")
+        write_frame(items, out / "items.parquet")
         with dask_workers(settings.dask_scheduler):
             fitted = fit_workflows([joined_interactions[d] / ROWS for d in train_days], out / "items.parquet", out)
         lookups = out / "lookups.npz"
@@ -165,7 +166,7 @@ def training_set(
         with TemporaryDirectory() as scratch, dask_workers(settings.dask_scheduler):
             transform_rows(workflows / "full", masked, out / TRAIN)
             encoded_valid, masked_last[-1] = Path(scratch) / "valid", Path(scratch) / "learned.parquet"
-            rows_to_learn(masked_train_set[day] / ROWS, valid[-1], judges).write_parquet(masked_last[-1])
+            write_frame(rows_to_learn(masked_train_set[day] / ROWS, valid[-1], judges), masked_last[-1])
             transform_rows(workflows / "full", masked_last, out / LAST)
             transform_rows(workflows / "full", valid, encoded_valid)
             schema = output_schema(workflows / "full")

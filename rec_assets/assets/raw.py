@@ -8,6 +8,7 @@ import polars as pl
 from dagster import AssetExecutionContext, MaterializeResult, asset
 
 from rec_assets.assets.publishing import OWNERS, publish
+from rec_assets.frames import write_frame
 from rec_assets.op_tags import CPU
 from rec_assets.partitions import daily, side_by_side
 from rec_assets.plots import histogram, preview
@@ -33,7 +34,7 @@ def raw_items(context: AssetExecutionContext, artifacts: Artifacts) -> Materiali
     def write(out: Path, _: str) -> dict[str, Any]:
         checked = read_items(source)
         items = checked.frame
-        items.write_parquet(out / "items.parquet")
+        write_frame(items, out / "items.parquet")
         (out / "item_images").mkdir()
         pictures = source.write_pictures(out / "item_images")
         return {
@@ -56,7 +57,7 @@ def raw_users(context: AssetExecutionContext, artifacts: Artifacts) -> Materiali
 
     def write(out: Path, _: str) -> dict[str, Any]:
         checked = read_users(source)
-        checked.frame.write_parquet(out / "users.parquet")
+        write_frame(checked.frame, out / "users.parquet")
         unknown = checked.frame["age"].null_count()
         return {**checked.report.as_dict(), "unknown_age": unknown, "preview": preview(checked.frame)}
 
@@ -74,7 +75,7 @@ def raw_interactions(
 
     def write(out: Path, day: str) -> dict[str, Any]:
         checked = read_day(source, date.fromisoformat(day), items, users)
-        checked.frame.write_parquet(out / "interactions.parquet")
+        write_frame(checked.frame, out / "interactions.parquet")
         hours = (checked.frame["timestamp"] // 3600 % 24).to_list()
         return {
             **checked.report.as_dict(),

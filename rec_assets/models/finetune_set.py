@@ -14,6 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from rec_assets.features.history import EventLog
+from rec_assets.frames import write_frame
 from rec_assets.models.evaluation_set import ITEMS, LOG, VALIDATION
 from rec_assets.models.judges import judges_of, rows_to_learn
 from rec_assets.models.queries import build_queries
@@ -60,7 +61,7 @@ def build_finetune_set(
     """
     lookups = extend_lookups(Lookups.load(workflows / LOOKUPS), catalogue)
     lookups.save(folder / LOOKUPS)
-    catalogue.write_parquet(folder / CATALOGUE)
+    write_frame(catalogue, folder / CATALOGUE)
     columns = ["user_id", "item_id", "timestamp"]
     events = pl.concat([pl.read_parquet(file, columns=columns) for file in joined])
     users, raw_items, times = (events[name].to_numpy() for name in columns)
@@ -70,7 +71,7 @@ def build_finetune_set(
     with TemporaryDirectory() as scratch:
         learned, encoded = Path(scratch) / "learned.parquet", Path(scratch) / "encoded"
         own = rows_to_learn(masked_day, joined[-1], judges)
-        pl.concat([pl.read_parquet(replay), own]).write_parquet(learned)
+        write_frame(pl.concat([pl.read_parquet(replay), own]), learned)
         transform_rows(workflows / "full", [learned], folder / TRAIN)
         write_askers(folder / TRAIN, [learned], lookups)
         transform_rows(workflows / "full", [joined[-1]], encoded)

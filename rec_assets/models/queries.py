@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rec_assets.frames import write_frame
 from rec_assets.models.rows import ASKED_BY, TIMESTAMP, Arrays, take
 
 
@@ -52,7 +53,7 @@ class Queries:
         columns = {f"columns/{name}": array for name, array in self.columns.items()}
         own = {name: getattr(self, name) for name in ("user_ids", "timestamps", "device_types", "cold")}
         np.savez(folder / "queries.npz", **own, **columns)
-        self.relevant.write_parquet(folder / "relevant.parquet")
+        write_frame(self.relevant, folder / "relevant.parquet")
 
     @classmethod
     def load(cls, folder: Path) -> "Queries":

@@ -10,6 +10,7 @@ import polars as pl
 from merlin.io import Dataset
 from merlin.schema import Schema
 
+from rec_assets.frames import write_frame
 from rec_assets.workflows.export import export_lookups
 from rec_assets.workflows.graph import SUBGRAPHS, build_workflow
 from rec_assets.workflows.vocabularies import FitInputs, fit_inputs
@@ -58,7 +59,7 @@ def transform_rows(workflow_dir: Path, files: Sequence[Path], output: Path) -> i
     rows = 0
     for number, file in enumerate(files):
         frame = _transformed(workflow, file)
-        frame.write_parquet(output / f"{number:05d}.parquet")
+        write_frame(frame, output / f"{number:05d}.parquet")
         rows += frame.height
     return rows
 
