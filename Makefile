@@ -37,10 +37,11 @@ dev: $(VENV)/.ready ## Dagster, the storefront and all servers, over the same st
 test: $(VENV)/.ready-to-test ## The whole suite; PYTHON=python3.12 for another interpreter.
 	$(RUN)/pytest $(PYTEST_ARGS)
 
-lint: $(VENV)/.ready-to-test ## Format, lint and types.
+lint: $(VENV)/.ready-to-test ## Format, lint, types and English.
 	$(RUN)/ruff format --check .
 	$(RUN)/ruff check .
 	$(RUN)/mypy
+	$(RUN)/python tools/check-english
 
 bench: $(VENV)/.ready ## What a request costs on the running server, beside the reference's design.
 	$(RUN)/python -m benchmarks.request_latency
