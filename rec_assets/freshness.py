@@ -1,4 +1,4 @@
-"""Which assets are out of date: what the Dagster UI shows as missing or stale, as a list to rebuild."""
+"""Lists assets to rebuild: those that the Dagster UI shows as missing or stale."""
 
 from collections.abc import Sequence
 

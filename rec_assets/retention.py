@@ -1,4 +1,4 @@
-"""Which artifacts of past days may go: what can be made again, and nothing that what is served goes back to.
+"""Deletes artifacts of old days that can be rebuilt and that no served bundle depends on.
 
 The rule, with `REC_KEEP_DAYS` days kept: of days before those everything goes but
 

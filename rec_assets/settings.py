@@ -175,7 +175,7 @@ class Settings(BaseSettings):
 
     @property
     def saved_models(self) -> bool:
-        """Whether models are exported as SavedModels beside ONNX: where Triton runs TensorFlow."""
+        """True where models are exported as SavedModels beside ONNX: Triton runs TensorFlow."""
         return self.triton_backend == "tensorflow"
 
     @property

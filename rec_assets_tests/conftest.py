@@ -1,4 +1,4 @@
-"""What the suite starts once: a Valkey, a shop of real servers with a tiny bundle, and the graph at a small size."""
+"""Servers and data that the suite starts once: a Valkey, real servers with a tiny bundle, the graph at a small size."""
 
 import subprocess
 import sys

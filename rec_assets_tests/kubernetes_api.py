@@ -31,7 +31,7 @@ def _now() -> str:
 
 
 class Cluster:
-    """What the server knows: jobs, the pods it ran for them, and what they printed."""
+    """State of the server: jobs, the pods it ran for them, and their output."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, Manifest] = {}

@@ -30,7 +30,7 @@ SMALL = {
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What the session's run left: its environment and settings, and how much it materialized."""
+    """Results of the session's run: its environment, its settings, and the number of assets it materialized."""
 
     environment: dict[str, str]
     settings: Settings

@@ -10,7 +10,7 @@ from rec_assets.errors import ActionableError
 
 
 def answer(code: str) -> object:
-    """What a fresh interpreter prints as JSON: shims are for the state of a whole process."""
+    """Runs a fresh interpreter and reads its JSON: shims are for the state of a whole process."""
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

@@ -1,4 +1,4 @@
-"""What runs by itself, and for which day."""
+"""Schedules, and the day that each is for."""
 
 from datetime import UTC, datetime, timedelta
 

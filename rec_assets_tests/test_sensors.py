@@ -1,4 +1,4 @@
-"""What the promotion sensor decides on a new bundle."""
+"""Decisions of the promotion sensor on a new bundle."""
 
 from dataclasses import replace
 from datetime import date

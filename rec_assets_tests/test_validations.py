@@ -1,4 +1,4 @@
-"""What the description of the system validates by hand, on the real stack and without diversity."""
+"""Validations that the system's description does by hand, on the real stack and without diversity."""
 
 import time
 from collections import Counter

@@ -27,7 +27,7 @@ COMMON: dict[str, Any] = {"group_name": "serving", "owners": OWNERS, "kinds": {"
 
 
 class Promotion(Config):
-    """Which bundle is to go live."""
+    """The bundle that is to go live."""
 
     bundle: str = Field(
         "newest",

@@ -1,4 +1,4 @@
-"""Whether a ranker's scores are the probabilities they look like."""
+"""Calibration of a ranker: compares its scores, as probabilities, with observed rates."""
 
 from dataclasses import dataclass
 

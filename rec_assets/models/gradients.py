@@ -36,7 +36,7 @@ def sum_rows(values: Any, rows: Any, size: Any) -> Any:
 
 
 def on_gpu() -> bool:
-    """Whether trainings run on a GPU in this process."""
+    """Returns whether trainings run on a GPU in this process."""
     return bool(tf.config.list_logical_devices("GPU"))
 
 

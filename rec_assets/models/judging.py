@@ -108,7 +108,7 @@ def _figures(
 
 
 def segments(queries: Queries, history: pl.DataFrame) -> dict[str, npt.NDArray[np.bool_]]:
-    """Which queries [q] are of all, known and cold users, and of known ones with few or many training rows.
+    """Marks the queries [q] of all, known and cold users, and of known users with few or many training rows.
 
     Light users have at most as many rows as the median of the known.
     """

@@ -42,7 +42,7 @@ class AgePooling(tf.keras.layers.Layer):
         return tf.gather(self.log_weight, self.ages(hours))
 
     def ages(self, hours: Any) -> Any:
-        """Which age each is of, int32 [n, l] in 0 … AGES - 1."""
+        """Returns the age group of each interaction, int32 [n, l] in 0 … AGES - 1."""
         age = tf.cast(tf.math.log(hours + 1.0) / tf.math.log(2.0), tf.int32) + 1
         return tf.where(hours < NOW_HOURS, 0, tf.minimum(age, AGES - 1))
 

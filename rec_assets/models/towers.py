@@ -54,7 +54,7 @@ class ItemVectors(tf.keras.layers.Layer):
 
     @property
     def is_whole(self) -> bool:
-        """Whether `table` makes all vectors, and not those of distinct ids."""
+        """True where `table` returns all vectors, False where it returns those of distinct ids."""
         return self.size <= WHOLE_TABLE_UP_TO
 
     def all_vectors(self) -> npt.NDArray[np.float32]:

@@ -62,7 +62,7 @@ class Agent:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the server answers, and has run what storage calls live since the agent started."""
+        """Returns whether the server answers, and has run the live bundle of the storage since the agent started."""
         return self._converged and self.answers()
 
     def answers(self) -> bool:

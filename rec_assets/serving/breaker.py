@@ -20,7 +20,7 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether not to call now."""
+        """True while the store must not be called."""
         return self._failures >= FAILURES and self._clock() < self._next_attempt
 
     def failed(self) -> None:

@@ -41,7 +41,7 @@ class Verdict(BaseModel):
 
     @property
     def passed(self) -> bool:
-        """Whether the bundle may go live: every gate was tried and passed."""
+        """True where every gate was tried and passed: the bundle may go live."""
         return {gate.name for gate in self.gates if gate.passed} >= set(GATES)
 
     @property

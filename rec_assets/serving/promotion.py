@@ -1,4 +1,4 @@
-"""Which bundle is live: chosen, checked, put before users, recorded, and taken back.
+"""Chooses a bundle, checks it, puts it before users, records it, and takes it back.
 
 Every step can be killed: the record comes last, what was live serves until the switch, and the same call again goes on.
 """

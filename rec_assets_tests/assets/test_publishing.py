@@ -57,7 +57,7 @@ class Shop:
         return found
 
     def kept(self, day: str) -> bool:
-        """Whether the last materialization of a day says that it was made before."""
+        """Returns whether the last materialization of a day says that it was made before."""
         (record,) = self.instance.fetch_materializations(
             dg.AssetRecordsFilter(dg.AssetKey("rows"), asset_partitions=[day]), limit=1
         ).records

@@ -1,4 +1,4 @@
-"""What Bayes' rule reaches on the suite's small shop."""
+"""Bayes' rule on the suite's small shop."""
 
 import polars as pl
 import pytest

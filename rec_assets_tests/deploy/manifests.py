@@ -1,4 +1,4 @@
-"""What the files of deploy/ become: manifests as helm renders them, and the schemas they are held to."""
+"""Renders the files of deploy/ as manifests, and checks them against their schemas."""
 
 import json
 import re

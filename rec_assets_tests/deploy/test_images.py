@@ -1,4 +1,4 @@
-"""What images hold is what runs in them: their environments are built as the Dockerfiles build them, and started."""
+"""Images hold what runs in them: their environments are built as the Dockerfiles build them, and started."""
 
 import os
 import re

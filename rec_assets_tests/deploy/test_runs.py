@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass(frozen=True)
 class Launched:
-    """What the run left: the cluster, and where its artifacts are."""
+    """Results of the run: the cluster, and the place of its artifacts."""
 
     cluster: Cluster
     store: BucketStore

@@ -1,4 +1,4 @@
-"""What GPUs do is held against what processors do, on a processor."""
+"""Compares the code for GPUs with that for processors, on a processor."""
 
 import numpy as np
 import pytest

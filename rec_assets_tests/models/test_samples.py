@@ -1,4 +1,4 @@
-"""What is drawn where there is too much: judges, rows of an epoch, users that baselines learn from."""
+"""Draws where there is too much data: holdout users, rows of an epoch, users of the baselines."""
 
 import numpy as np
 import polars as pl

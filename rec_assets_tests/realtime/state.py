@@ -19,7 +19,7 @@ DB = 1
 
 @dataclass(frozen=True)
 class State:
-    """What is known of some users, the shop's popularity, and the days of the log; equal states compare equal."""
+    """State of some users, the shop's popularity, and the days of the log; equal states compare equal."""
 
     seen: list[list[bool]]
     recent: list[list[tuple[int, int]]]

@@ -92,7 +92,7 @@ def test_a_client_refuses_what_is_no_event(store: Settings, words: dict[str, Any
 
 
 class Killed(BaseException):
-    """What no handler catches, as no handler catches SIGKILL."""
+    """An exception that no handler catches, as none catches SIGKILL."""
 
 
 WRITES = [

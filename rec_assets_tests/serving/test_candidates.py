@@ -9,7 +9,7 @@ WIDTH = 6  # candidates that the index finds, and items of a history
 
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[list[list[int]], list[list[int]]]:
-    """What was found, each once, `NOTHING` last; and histories with repeats and holes."""
+    """Results of a search, each once, `NOTHING` last; and histories with repeats and holes."""
     rows = draw(st.integers(1, 4))
     found = [draw(st.lists(st.integers(1, 19), unique=True, max_size=WIDTH)) for _ in range(rows)]
     own = [draw(st.lists(st.integers(0, 19), min_size=WIDTH, max_size=WIDTH)) for _ in range(rows)]

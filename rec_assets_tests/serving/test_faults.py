@@ -1,4 +1,4 @@
-"""What the real server answers while the real Valkey is away, slow, back again, or empty, and what it counts."""
+"""Answers of the real server while the real Valkey is away, slow, back again, or empty, and their counts."""
 
 import itertools
 import shutil

@@ -144,7 +144,7 @@ def test_the_record_says_what_is_live_and_holds_it_and_two_versions_stay_loaded(
 
 
 def graph_runners(server: psutil.Process, folder: Path) -> int:
-    """How many processes run the whole graph, of all loaded versions together."""
+    """Counts the processes that run the whole graph, of all loaded versions together."""
     commands = []
     for child in server.children():
         with suppress(psutil.NoSuchProcess):

@@ -1,4 +1,4 @@
-"""What NVTabular computes becomes Polars."""
+"""Frames of NVTabular become frames of Polars."""
 
 import numpy as np
 import pandas as pd

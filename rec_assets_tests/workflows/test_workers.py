@@ -21,7 +21,7 @@ def scheduler() -> Iterator[str]:
 
 
 def work_done(scheduler: str) -> dict[str, int]:
-    """How many tasks each worker has stored or finished since it started."""
+    """Counts the tasks that each worker has stored or finished since it started."""
     with Client(scheduler, set_as_default=False) as client:
         return client.run(lambda dask_worker: sum(dask_worker.state.task_counter.cumulative_elapsed().values()) > 0)
 

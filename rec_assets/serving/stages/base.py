@@ -47,7 +47,7 @@ class Outage:
 
     @property
     def is_away(self) -> bool:
-        """Whether the last call got no answer, or was not made."""
+        """True where the last call got no answer, or was not made."""
         return self._away
 
     def survive(self, call: Callable[[], T]) -> T | None:
