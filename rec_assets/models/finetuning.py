@@ -31,7 +31,7 @@ class FinetuneConfig:
     horizon_days: int
     epochs: int = 1
     learning_rate: float = 1e-4
-    ranker_batch_size: int = 128
+    ranker_batch_size: int = 128  # that of the figures in docs/daily-operation.md
 
 
 def later_item_vectors(
