@@ -48,8 +48,8 @@ def build_index(items: ItemVectors, *, gpu: bool | None = None) -> faiss.Index:
     """Builds an inner-product index whose ids are raw item ids: exact for thousands of items, an inverted file beyond.
 
     The inverted file reads as many of its lists as `WANTED_RECALL` takes, tried with item vectors as queries. It is
-    trained and filled on a GPU where there is one: an H100 trained on ten million vectors in 1.6 s, 16 cores in 92 s. The
-    result is an index for processors, which serve.
+    trained and filled on a GPU where there is one: an H100 trained on ten million vectors in 1.6 s, 16 cores in 92 s.
+    The result is an index for processors, which serve.
 
     Args:
         items: the vectors.
