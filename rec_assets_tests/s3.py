@@ -4,7 +4,6 @@ import json
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.tools import require_tool
+from rec_assets_tests.waiting import wait_until
 
 BUCKET = "shop"
 OWNER = {"AWS_ACCESS_KEY_ID": "owner", "AWS_SECRET_ACCESS_KEY": "owner-secret"}
@@ -66,16 +66,15 @@ def _make_bucket(s3: S3, server: "subprocess.Popen[bytes]", log: Path) -> None:
     client = boto3.session.Session(where["AWS_ACCESS_KEY_ID"], where["AWS_SECRET_ACCESS_KEY"]).client(
         "s3", region_name="us-east-1", endpoint_url=where["AWS_ENDPOINT_URL_S3"]
     )
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            client.create_bucket(Bucket=BUCKET)
-            # Writing needs a volume, which comes up after the bucket.
-            client.put_object(Bucket=BUCKET, Key="ready", Body=b"")
-            return
-        except (BotoCoreError, ClientError):
-            assert server.poll() is None and time.monotonic() < deadline, log.read_text()[-2000:]
-            time.sleep(0.1)
+
+    def is_made() -> bool:
+        assert server.poll() is None, log.read_text()[-2000:]
+        client.create_bucket(Bucket=BUCKET)
+        # Writing needs a volume, which comes up after the bucket.
+        client.put_object(Bucket=BUCKET, Key="ready", Body=b"")
+        return True
+
+    wait_until(is_made, ignore=(BotoCoreError, ClientError))
 
 
 class Way:

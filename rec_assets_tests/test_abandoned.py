@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from dagster import DagsterInstance, DagsterRunStatus
 from rec_assets.abandoned import end_abandoned_runs
 from rec_assets.local.dagster_home import prepare_dagster_home
 from rec_assets.settings import Settings
+from rec_assets_tests.waiting import wait_until
 
 SLEEPER = """
 import time
@@ -43,10 +43,7 @@ def sleeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["subpro
 
 def test_a_run_is_ended_when_its_process_is_gone_and_not_before(sleeper: "subprocess.Popen[bytes]") -> None:
     with DagsterInstance.get() as instance:
-        deadline = time.monotonic() + 60
-        while not said_who_it_is(instance):
-            assert sleeper.poll() is None and time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until(lambda: said_who_it_is(instance))
         (run,) = instance.get_runs()
         assert end_abandoned_runs(instance) == []
         os.kill(sleeper.pid, signal.SIGKILL)

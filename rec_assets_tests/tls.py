@@ -4,7 +4,6 @@ The Valkey of the environment is built without TLS. Debian's Redis 7.0 has it an
 """
 
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from rec_assets.local.server import is_open
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.tools import require_tool
+from rec_assets_tests.waiting import wait_until
 
 PASSWORD = "a-token-of-elasticache"
 _OPENSSL = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
@@ -30,10 +30,7 @@ def running_tls_store(home: Path) -> Iterator[Settings]:
     arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
     with subprocess.Popen([require_tool("redis-server"), *arguments], stdout=subprocess.DEVNULL) as server:
         try:
-            deadline = time.monotonic() + 20
-            while not is_open(port):
-                assert server.poll() is None and time.monotonic() < deadline
-                time.sleep(0.05)
+            wait_until(lambda: is_open(port))
             address = {"host": "localhost", "valkey_port": port, "valkey_ca": str(certificate)}
             yield Settings.model_validate({"home": home, "valkey_tls": True, "valkey_password": PASSWORD, **address})
         finally:

@@ -1,17 +1,17 @@
 """The options that the chart gives to Triton, given to a real one."""
 
-import time
 from collections.abc import Iterator
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
 
-from rec_assets.local.server import POLL_S, is_open
+from rec_assets.local.server import is_open
 from rec_assets.local.triton import Triton
 from rec_assets.settings import Settings
 from rec_assets_tests.deploy.manifests import rendered
 from rec_assets_tests.servers import free_port
+from rec_assets_tests.waiting import wait_until
 
 KEY = "a-long-random-word"
 CLOSED = ["/v2/repository/index", "/v2/systemsharedmemory/status", "/v2/logging", "/v2/trace/setting"]
@@ -39,10 +39,7 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     server = TritonOfTheChart(settings)
     server.start()
     try:
-        deadline = time.monotonic() + 20
-        while not is_open(settings.triton_http_port):  # it comes up after gRPC, which says "ready"
-            assert time.monotonic() < deadline
-            time.sleep(POLL_S)
+        wait_until(lambda: is_open(settings.triton_http_port))  # it opens after gRPC, which makes the server "ready"
         yield settings
     finally:
         server.stop()

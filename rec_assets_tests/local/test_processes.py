@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import psutil
 import pytest
 
 from rec_assets.local.processes import BackgroundProcess
+from rec_assets_tests.waiting import wait_until
 
 STUBBORN = "trap '' TERM; sleep 60 & echo ready; while true; do sleep 0.1; done"
 
@@ -50,8 +50,7 @@ def test_ending_it_removes_it_and_ending_it_again_says_that_it_did_not_run(sleep
 def test_a_process_that_ignores_the_request_is_ended_by_force_with_its_children(tmp_path: Path) -> None:
     stubborn = BackgroundProcess("stubborn", tmp_path)
     process = stubborn.spawn(["/bin/sh", "-c", STUBBORN], os.environ, {})
-    while "ready" not in stubborn.log_tail():
-        time.sleep(0.01)
+    wait_until(lambda: "ready" in stubborn.log_tail())
     children = process.children()
     assert stubborn.end(patience_s=0.2)
     assert children and not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)

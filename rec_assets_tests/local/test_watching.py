@@ -2,8 +2,6 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable
 from typing import TypeVar
 
 import psutil
@@ -17,6 +15,7 @@ from rec_assets.serving.client import Client
 from rec_assets.serving.model_config import ENSEMBLE, RECOMMENDER
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
+from rec_assets_tests.waiting import wait_until
 
 NOON = 1_741_608_000
 T = TypeVar("T")
@@ -29,18 +28,6 @@ def stub(settings: Settings, model: str) -> psutil.Process:
     return next(child for child in alive if any(model in word for word in child.cmdline()))
 
 
-def until(answer: Callable[[], T], seconds: float = 60) -> T:
-    """Returns the first answer that is no error; raises the last error after some seconds."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return answer()
-        except ActionableError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("topology", "model"), [(RECOMMENDER, "graph_runner"), (ENSEMBLE, "faiss_retrieval")])
 def test_a_killed_process_comes_back_without_a_restart_of_the_server(
@@ -50,8 +37,8 @@ def test_a_killed_process_comes_back_without_a_restart_of_the_server(
     before = client.recommend(7, "mobile", NOON)
     with watching.watching(shop, every_s=0.2):
         os.kill(stub(shop, model).pid, signal.SIGKILL)
-        after = until(lambda: client.recommend(7, "mobile", NOON))
-        until(lambda: control.probe(shop))
+        after = wait_until(lambda: client.recommend(7, "mobile", NOON), ignore=ActionableError)
+        wait_until(lambda: control.probe(shop) or True, ignore=ActionableError)
     assert list(after) == list(before)
     assert status(shop)[1].pid == server
     assert f"loaded again: {model}" in caplog.text

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +25,7 @@ from rec_assets.settings import Settings
 from rec_assets_tests.realtime.conftest import MIDNIGHT, MORNING
 from rec_assets_tests.realtime.state import backlog, drain, seen, state_of
 from rec_assets_tests.servers import running_valkey
+from rec_assets_tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -51,18 +52,11 @@ def worker_process(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def wait_for(what: str, is_so: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
-
-
 def test_a_worker_killed_in_the_middle_leaves_nothing_undone(own: Settings) -> None:
     client, stream = Client(own), EventStream.connect(own)
     events = [(USERS[n % 5], n * 7 % 60, MORNING + n) for n in range(3000)]
     with worker_process(own) as first:
-        wait_for("the worker to ask for events", lambda: stream.state().workers)
+        wait_until(lambda: stream.state().workers)
         for user, item, at in events:
             client.record(user, [item], at)
         os.kill(first.pid, signal.SIGKILL)
@@ -82,7 +76,7 @@ def test_valkey_killed_and_restarted_mid_stream_loses_nothing_that_was_acknowled
     client, server, stream = Client(own), Valkey(own), EventStream.connect(own)
     reported = []
     with worker_process(own) as worker:
-        wait_for("the worker to ask for events", lambda: stream.state().workers)
+        wait_until(lambda: stream.state().workers)
         for number in range(2000):
             if number in (700, 1400):
                 process = server.process.find()
@@ -93,7 +87,7 @@ def test_valkey_killed_and_restarted_mid_stream_loses_nothing_that_was_acknowled
             with suppress(ActionableError):  # the connection broke: nothing was acknowledged
                 client.record(3, [number % 60], MORNING + number)
                 reported.append(number)
-        wait_for("all to be applied", lambda: stream.state().waiting + stream.state().taken == 0)
+        wait_until(lambda: stream.state().waiting + stream.state().taken == 0)
         assert worker.poll() is None, "the worker lives through it"
     log = BehaviourLog.of(own).read("2025-03-15")
     assert len(reported) > 1900

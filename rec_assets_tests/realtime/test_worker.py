@@ -24,6 +24,7 @@ from rec_assets.settings import Settings
 from rec_assets_tests.realtime.conftest import MORNING
 from rec_assets_tests.realtime.state import backlog, drain, seen, state_of, top_category
 from rec_assets_tests.servers import free_port
+from rec_assets_tests.waiting import wait_until
 
 
 def buried(settings: Settings) -> list[str]:
@@ -209,14 +210,10 @@ def test_a_worker_shows_that_it_lives_while_valkey_is_away(tmp_path: Path) -> No
     thread = threading.Thread(target=Worker(settings).run, args=(stop,))
     thread.start()
     try:
-        sign, deadline = alive_file(settings), time.monotonic() + 20
-        while not sign.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        sign = alive_file(settings)
+        wait_until(sign.exists)
         os.utime(sign, (0, 0))
-        while sign.stat().st_mtime == 0:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(lambda: sign.stat().st_mtime)
     finally:
         stop.set()
         thread.join()

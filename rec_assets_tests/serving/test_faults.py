@@ -23,6 +23,7 @@ from rec_assets.serving.model_config import TOPOLOGIES
 from rec_assets.serving.triton import DEGRADED
 from rec_assets.settings import Settings
 from rec_assets_tests.serving.synthetic import write_features
+from rec_assets_tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -77,16 +78,9 @@ def degraded(settings: Settings) -> dict[str, float]:
     return counts
 
 
-def until(true: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not come to this"
-        time.sleep(0.1)
-
-
 def until_recovered(client: Client, shop: Settings) -> None:
     """Waits until each process answers with all stores."""
-    until(lambda: not growth(shop, lambda: [ask(client) for _ in range(ROUND)]))
+    wait_until(lambda: not growth(shop, lambda: [ask(client) for _ in range(ROUND)]))
 
 
 def settled(client: Client, shop: Settings) -> List:
@@ -113,7 +107,7 @@ def test_while_the_store_is_gone_users_are_strangers_and_afterwards_themselves(
     stranger = ask(client, STRANGER)
     assert growth(filled, lambda: [ask(client) for _ in range(20)]) >= STORES - {"item_features"}
     assert ask(client) == stranger and len(stranger) == 10
-    until(lambda: "item_features" in growth(filled, lambda: ask(client)))
+    wait_until(lambda: "item_features" in growth(filled, lambda: ask(client)))
     Valkey(filled).start()
     until_recovered(client, filled)
     assert ask(client) == whole
@@ -164,7 +158,7 @@ def test_a_changed_item_is_in_the_answers_within_seconds_and_none_is_lost(
         lists.append(ask(client))
         return len(lists) >= ROUND and before not in lists[-ROUND:]
 
-    until(changed)
+    wait_until(changed)
     after = lists[-1]
     assert len(after) == 10 and all(one in (before, after) for one in lists)
     assert ask(client) == after

@@ -2,7 +2,6 @@
 
 import shutil
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -27,6 +26,7 @@ from rec_assets.serving.repository import bundle_path, live_version, publish, re
 from rec_assets.settings import Settings
 from rec_assets.storage import ArtifactStore
 from rec_assets_tests.serving.synthetic import AS_OF, make_bundle
+from rec_assets_tests.waiting import wait_until
 
 AT = 1_741_977_000
 # Strangers: what Valkey knows of others, and whether it answers in time beside all this, changes no list of theirs.
@@ -137,10 +137,9 @@ def test_the_record_says_what_is_live_and_holds_it_and_two_versions_stay_loaded(
     assert live_version(folder) == live.version
     assert {bundle_path(folder, v).name for v in versions(folder)} == {one.bundle_id, two.bundle_id}
     assert promote(store, promoted, two.bundle_id, silent) == live, "promoting it again changes nothing"
-    server, deadline = psutil.Process(Triton(promoted).status().pid), time.monotonic() + 20
-    while (runners := graph_runners(server, folder)) != 2 * promoted.triton_instances and time.monotonic() < deadline:
-        time.sleep(0.2)  # what was let go takes a moment to end
-    assert runners == 2 * promoted.triton_instances
+    server = psutil.Process(Triton(promoted).status().pid)
+    # An unloaded version's processes take a moment to end.
+    assert wait_until(lambda: graph_runners(server, folder) == 2 * promoted.triton_instances)
 
 
 def graph_runners(server: psutil.Process, folder: Path) -> int:

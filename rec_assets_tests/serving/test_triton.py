@@ -15,6 +15,7 @@ from rec_assets.serving.graph_runner import load_stages, run
 from rec_assets.serving.repository import repository_path
 from rec_assets.serving.triton import settings_with
 from rec_assets.settings import Settings
+from rec_assets_tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -91,7 +92,8 @@ def test_a_bug_is_an_internal_error_for_the_client_and_a_traceback_in_the_log(to
         ask(toy, "toy", {"x": [0]})
     assert "INTERNAL" in caught.value.status()
     assert caught.value.message() == "toy failed with KeyError"
-    assert "KeyError: 'a bug'" in (toy.home / "logs" / "triton.log").read_text()
+    log = toy.home / "logs" / "triton.log"
+    assert wait_until(lambda: "KeyError: 'a bug'" in log.read_text()), "Triton writes the log in a thread of its own"
 
 
 def test_parameters_become_settings_of_the_right_type() -> None:

@@ -1,7 +1,6 @@
 """The storefront over running systems, and a browser in front of it; nothing leaves this machine."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -13,6 +12,7 @@ from rec_assets.settings import Settings
 from rec_assets.storefront.app import create_app
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.tools import require_tool
+from rec_assets_tests.waiting import wait_until
 
 Serve = Callable[[Settings], str]
 Open = Callable[..., Page]
@@ -24,8 +24,7 @@ def serving(settings: Settings) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(create_app(settings), host="127.0.0.1", port=port, log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()
-    while not server.started:
-        time.sleep(0.01)
+    wait_until(lambda: server.started)
     try:
         yield f"http://127.0.0.1:{port}"
     finally:

@@ -1,6 +1,5 @@
 import itertools
 import shutil
-import time
 import weakref
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -21,6 +20,7 @@ from rec_assets.serving.stages.base import Outage
 from rec_assets.serving.stages.items import ContentLookup, ItemLookup, ItemTransform
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
+from rec_assets_tests.waiting import wait_until
 
 DAY = datetime(2025, 3, 14, tzinfo=UTC)
 Publish = Callable[[float], None]
@@ -74,9 +74,7 @@ def test_what_is_written_later_is_read_once_and_without_being_asked(
     stage = ItemLookup.load(tiny_bundle, valkey)
     assert prices(stage) == [5, 6, 54]
     publish(3.0)
-    deadline = time.monotonic() + 20
-    while prices(stage)[0] == 5 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: prices(stage)[0] != 5)
     assert prices(stage) == [15, 18, 54]
     assert not stage.refresh(), "nothing was written since"
 
@@ -116,10 +114,7 @@ def test_a_stage_that_nobody_holds_is_no_longer_refreshed(tiny_bundle: Bundle, v
     stage = ItemLookup.load(tiny_bundle, valkey)
     held = weakref.ref(stage)
     del stage
-    deadline = time.monotonic() + 20
-    while held() is not None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert held() is None
+    assert wait_until(lambda: held() is None)
 
 
 def test_features_are_encoded_and_unknown_items_are_out_of_vocabulary(tiny_bundle: Bundle) -> None:
