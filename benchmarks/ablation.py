@@ -14,12 +14,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rec_assets.errors import ActionableError
-from rec_assets.models.train_two_tower import TwoTowerConfig, train_two_tower, validation_metric
-from rec_assets.models.training_set import TrainingSet
-from rec_assets.quiet import quiet_tensorflow
+from rec_assets.common.errors import ActionableError
+from rec_assets.common.silence import quiet_tensorflow
+from rec_assets.datasets.training_set import TrainingSet
 from rec_assets.settings import get_settings
-from rec_assets.storage import open_store
+from rec_assets.storage.stores import open_store
+from rec_assets.training.retrieval.train import TwoTowerConfig, train_two_tower, validation_metric
 
 
 @dataclass(frozen=True)

@@ -22,17 +22,17 @@ from benchmarks.machine import machine
 from benchmarks.processes import usage
 from benchmarks.request_latency import first, shape_of
 from benchmarks.traffic import draw_requests, free_ports, known_users, live_bundle_here, send
-from rec_assets.errors import ActionableError
-from rec_assets.local.triton import Triton
-from rec_assets.models.item_index import DEPTH, ItemVectors, build_index, recall_against_exact, write_index
-from rec_assets.serving import repository
-from rec_assets.serving.bundle import PART_FILES, Bundle, write_bundle
-from rec_assets.serving.graph import WHOLE
-from rec_assets.serving.item_tables import mapped
-from rec_assets.serving.lineage import Lineage, codes_of
-from rec_assets.serving.lookups import FIRST_KNOWN
-from rec_assets.serving.model_config import RECOMMENDER
-from rec_assets.serving.stages.retrieval import VECTORS
+from rec_assets.bundles.bundle import PART_FILES, Bundle, write_bundle
+from rec_assets.bundles.provenance import Lineage, codes_of
+from rec_assets.cli.local.triton import Triton
+from rec_assets.common.errors import ActionableError
+from rec_assets.inference.item_index import DEPTH, build_index, recall_against_exact, write_index
+from rec_assets.inference.item_vectors import VECTORS, ItemVectors
+from rec_assets.inference.lookups import FIRST_KNOWN
+from rec_assets.serving.graph.spec import WHOLE
+from rec_assets.serving.tables.memory_mapped import mapped
+from rec_assets.serving.triton import model_repository
+from rec_assets.serving.triton.model_config import RECOMMENDER
 from rec_assets.settings import Settings, get_settings
 
 NOISE = 0.3  # of a vector's length; items of one kind lie together, as in a real catalogue
@@ -111,8 +111,8 @@ def served(
     """
     own = settings.model_copy(update={"home": home, **free_ports()})
     shutil.copytree(settings.home / "feast", home / "feast")
-    folder = repository.repository_path(own)
-    repository.switch(folder, repository.publish(bundle, folder, settings=own))
+    folder = model_repository.repository_path(own)
+    model_repository.switch(folder, model_repository.publish(bundle, folder, settings=own))
     triton, start = Triton(own), time.perf_counter()
     try:
         triton.start()

@@ -16,15 +16,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rec_assets.models.evaluation import user_scores
-from rec_assets.models.queries import Queries
+from rec_assets.datasets.queries import Queries
+from rec_assets.evaluation.metrics import user_scores
 from rec_assets.settings import get_settings
 from rec_assets.sources import open_source
 from rec_assets.sources.base import DAY_SECONDS, midnight
 from rec_assets.sources.retail import RetailSource
 from rec_assets.sources.retail.people import make_people
 from rec_assets.sources.retail.taste import Taste
-from rec_assets.storage import open_store
+from rec_assets.storage.stores import open_store
 
 METRIC, DEPTH = "ndcg@10", 10
 SESSION_SECONDS = 1_800

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
-from rec_assets.local.dagster_home import prepare_dagster_home
+from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
 from rec_assets.settings import Settings
 
 

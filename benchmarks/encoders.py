@@ -25,11 +25,14 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import machine
-from rec_assets.embeddings.clip import ClipEncoder
-from rec_assets.embeddings.encoder import Encoder, image_encoder, text_encoder, torch_device
-from rec_assets.embeddings.encoding import BATCH, READ_TOGETHER, encode_cached
-from rec_assets.embeddings.preparing import cores, preparing, reading_threads
-from rec_assets.storage import Artifact, open_store
+from rec_assets.features.embeddings.clip import ClipEncoder
+from rec_assets.features.embeddings.encode_cached import BATCH, READ_TOGETHER, encode_cached
+from rec_assets.features.embeddings.encoder import Encoder
+from rec_assets.features.embeddings.load_encoder import image_encoder, text_encoder
+from rec_assets.features.embeddings.preprocess_pool import cores, preparing, reading_threads
+from rec_assets.features.embeddings.weights import torch_device
+from rec_assets.storage.artifact_store import Artifact
+from rec_assets.storage.stores import open_store
 
 MATRIX_SIDE = {"cuda": 8_192, "cpu": 2_048}
 SHORTEST_S = 2.0
@@ -130,7 +133,7 @@ def _operations(encoder: Encoder, batch: Sequence[Any]) -> float:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from rec_assets.embeddings.efficientnet import EfficientNetEncoder, torch_model
+    from rec_assets.features.embeddings.efficientnet import EfficientNetEncoder, torch_model
 
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         if isinstance(encoder, EfficientNetEncoder):  # on a CPU ONNX Runtime encodes, which torch cannot count

@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import machine
-from rec_assets.models.item_index import DEPTH, ItemVectors, build_index, has_gpu
+from rec_assets.inference.item_index import DEPTH, build_index, has_gpu
+from rec_assets.inference.item_vectors import ItemVectors
 
 CENTRES, DIM = 1_000, 64
 

@@ -20,15 +20,17 @@ from dagster import AssetSelection
 from rich.console import Console
 from rich.table import Table
 
-from rec_assets import jobs
-from rec_assets.build import build_defs
-from rec_assets.errors import ActionableError
-from rec_assets.local.dagster_home import prepare_dagster_home
-from rec_assets.serving.bundle import Bundle
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.bundles.live_record import find_live
+from rec_assets.common.errors import ActionableError
+from rec_assets.orchestration import jobs
+from rec_assets.orchestration.build import build_defs
+from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
 from rec_assets.serving.client import Client
-from rec_assets.serving.promotion import find_live, known_bundles
+from rec_assets.serving.promotion.catalog import known_bundles
 from rec_assets.settings import Settings, get_settings
-from rec_assets.storage import ArtifactStore, open_store
+from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.stores import open_store
 
 
 @dataclass(frozen=True)

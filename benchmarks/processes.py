@@ -5,8 +5,8 @@ from pathlib import Path
 
 import psutil
 
-from rec_assets.errors import ActionableError
-from rec_assets.local.triton import Triton
+from rec_assets.cli.local.triton import Triton
+from rec_assets.common.errors import ActionableError
 from rec_assets.settings import Settings
 
 SERVER = "tritonserver"

@@ -8,10 +8,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rec_assets.errors import ActionableError
-from rec_assets.local.dagster_home import prepare_dagster_home
+from rec_assets.common.errors import ActionableError
+from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
 from rec_assets.settings import Settings, get_settings
-from rec_assets.storage import Artifact, open_store
+from rec_assets.storage.artifact_store import Artifact
+from rec_assets.storage.stores import open_store
 
 ASSET, METRICS_FILE = "model_evaluation", "metrics.parquet"
 TRACKS = {"all": "repeats count", "new": "only items new to the user"}
@@ -45,12 +46,12 @@ def following(day: str, days: int, settings: Settings) -> pl.DataFrame:
     Raises:
         ActionableError: the models of that day are missing, or the source has no such days.
     """
-    from rec_assets import jobs
-    from rec_assets.models.comparison import compare
-    from rec_assets.models.evaluation_set import EvaluationSet
-    from rec_assets.models.following import following_queries
-    from rec_assets.models.served_lists import ServedModels
-    from rec_assets.pipeline import Phase, rebuild
+    from rec_assets.datasets.evaluation_set import EvaluationSet
+    from rec_assets.datasets.next_day_queries import following_queries
+    from rec_assets.evaluation.evaluate_models import compare
+    from rec_assets.evaluation.offline_inference import ServedModels
+    from rec_assets.orchestration import jobs
+    from rec_assets.orchestration.runs.run_local import Phase, rebuild
     from rec_assets.sources import open_source
 
     store, end = open_store(settings), date.fromisoformat(day)

@@ -16,10 +16,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rec_assets.errors import ActionableError
-from rec_assets.features import online
-from rec_assets.local.worker import Worker
-from rec_assets.quiet import quiet_deprecations
+from rec_assets.cli.local.worker import Worker
+from rec_assets.common.errors import ActionableError
+from rec_assets.common.silence import quiet_deprecations
+from rec_assets.features.store import online
 from rec_assets.realtime.events import Event
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings, get_settings

@@ -20,9 +20,9 @@ from benchmarks.processes import SERVER, usage
 from benchmarks.reference import models as reference
 from benchmarks.traffic import Lists, Requests, draw_requests, known_users, send
 from benchmarks.triton_metrics import StageCost, read_metrics, stage_costs
-from rec_assets.errors import ActionableError
-from rec_assets.serving.graph import STAGES
-from rec_assets.serving.model_config import ENSEMBLE, RECOMMENDER, TOPOLOGIES, shape_of_one
+from rec_assets.common.errors import ActionableError
+from rec_assets.serving.graph.spec import STAGES
+from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER, TOPOLOGIES, shape_of_one
 from rec_assets.settings import Settings, get_settings
 
 WARM_UP = 100

@@ -19,12 +19,12 @@ from rich.table import Table
 from benchmarks.machine import machine
 from benchmarks.request_latency import first, shape_of
 from benchmarks.traffic import draw_requests, known_users, live_bundle_here, send
-from rec_assets.errors import ActionableError
-from rec_assets.serving.bundle import Bundle
-from rec_assets.serving.graph import STAGES, local_name
-from rec_assets.serving.graph_runner import answer, load_stages, walk
-from rec_assets.serving.model_config import ENSEMBLE, RECOMMENDER
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.common.errors import ActionableError
+from rec_assets.serving.graph.spec import STAGES, local_name
+from rec_assets.serving.runner import answer, load_stages, walk
 from rec_assets.serving.stages import Arrays, Stage
+from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER
 from rec_assets.settings import Settings, get_settings
 
 MATHEMATICS = ("query_tower", "faiss_retrieval", "dlrm_ranking")

@@ -27,8 +27,8 @@ from rich.table import Table
 
 from benchmarks.dagster_costs import costs, exponent, last_run_seconds, left, run_seconds
 from benchmarks.machine import machine
-from rec_assets import jobs
-from rec_assets.local.dagster_home import prepare_dagster_home
+from rec_assets.orchestration import jobs
+from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
 from rec_assets.settings import Settings, get_settings
 
 ROWS_A_USER = 13_000_000 / 300_000

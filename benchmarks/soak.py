@@ -25,14 +25,14 @@ from rich.table import Table
 from benchmarks.machine import machine
 from benchmarks.processes import usage
 from benchmarks.traffic import free_ports, known_users, live_bundle_here
-from rec_assets.errors import ActionableError
-from rec_assets.features import online
-from rec_assets.features.views import ITEM_VIEW
-from rec_assets.local.supervision import down, up
-from rec_assets.realtime.history import History
-from rec_assets.serving import control, repository
-from rec_assets.serving.bundle import Bundle, write_bundle
+from rec_assets.bundles.bundle import Bundle, write_bundle
+from rec_assets.cli.local.supervision import down, up
+from rec_assets.common.errors import ActionableError
+from rec_assets.features.store import online
+from rec_assets.features.store.views import ITEM_VIEW
+from rec_assets.realtime.user_activity import History
 from rec_assets.serving.client import Client
+from rec_assets.serving.triton import model_repository, server_control
 from rec_assets.settings import Settings, get_settings
 
 SEEN_EVERY_S, ITEMS_EVERY_S, PROMOTION_EVERY_S, MEMORY_EVERY_S = 0.1, 20.0, 30.0, 5.0
@@ -86,9 +86,9 @@ class Soak:
 
     def promote(self) -> None:
         """Makes the other version live."""
-        folder = repository.repository_path(self._settings)
-        live = repository.live_version(folder)
-        control.go_live(self._settings, next(one for one in repository.versions(folder) if one != live))
+        folder = model_repository.repository_path(self._settings)
+        live = model_repository.live_version(folder)
+        server_control.go_live(self._settings, next(one for one in model_repository.versions(folder) if one != live))
         self.log.promotions += 1
 
     def change_items(self) -> None:
@@ -164,10 +164,10 @@ def shop(settings: Settings, home: Path) -> Iterator[tuple[Settings, Bundle]]:
         source=bundle.manifest.source,
         made_from=bundle.manifest.made_from,
     )
-    models = repository.repository_path(own)
+    models = model_repository.repository_path(own)
     for one in (bundle, Bundle.open(other)):
-        repository.publish(one, models, settings=own)
-    repository.switch(models, 1)
+        model_repository.publish(one, models, settings=own)
+    model_repository.switch(models, 1)
     try:
         up(own)
         yield own, bundle

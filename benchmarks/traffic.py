@@ -14,14 +14,14 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
 from benchmarks.triton_metrics import START_TRITON, TIMEOUT
-from rec_assets.errors import ActionableError
-from rec_assets.local.server import LOOPBACK
-from rec_assets.serving.bundle import Bundle
-from rec_assets.serving.graph import REQUEST, RESPONSE
-from rec_assets.serving.live import live_bundle
-from rec_assets.serving.request import DEVICE_TYPES, validate
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.cli.local.server import LOOPBACK
+from rec_assets.common.errors import ActionableError
+from rec_assets.serving.graph.request import DEVICE_TYPES, validate
+from rec_assets.serving.graph.spec import REQUEST, RESPONSE
+from rec_assets.serving.triton.local_bundle import live_bundle
 from rec_assets.settings import Settings
-from rec_assets.storage import open_store
+from rec_assets.storage.stores import open_store
 
 Requests = dict[str, npt.NDArray[np.int32]]
 Lists = list[tuple[list[int], list[float]]]

@@ -19,15 +19,15 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import machine
-from rec_assets.errors import ActionableError
+from rec_assets.common.errors import ActionableError
+from rec_assets.datasets.training_set import TrainingSet
 from rec_assets.features.history import EventLog
-from rec_assets.models.tower_rows import TowerRows
-from rec_assets.models.train_dlrm import RankerConfig, build_ranker, list_batches
-from rec_assets.models.train_two_tower import TwoTowerConfig, build_two_tower
-from rec_assets.models.training_set import TrainingSet
-from rec_assets.peak_memory import forget_peak, peak_mb
+from rec_assets.orchestration.peak_memory import forget_peak, peak_mb
 from rec_assets.settings import get_settings
-from rec_assets.storage import open_store
+from rec_assets.storage.stores import open_store
+from rec_assets.training.ranking.train import RankerConfig, build_ranker, list_batches
+from rec_assets.training.retrieval.tower_rows import TowerRows
+from rec_assets.training.retrieval.train import TwoTowerConfig, build_two_tower
 
 SEED, HORIZON_DAYS, CANDIDATES, MAX_LISTS = 0, 3, 300, 20_000
 EPOCHS = 3
@@ -90,8 +90,8 @@ def copied(data: TrainingSet, rows: int) -> TrainingSet:
 
 def two_towers(data: TrainingSet, batch_size: int) -> tuple[int, Speed]:
     """Trains the two towers for two epochs of all rows; returns the rows of an epoch and the speed."""
-    from rec_assets.models.replicas import compile_with_adam, replicas, training_strategy
-    from rec_assets.models.reproducible import start_from
+    from rec_assets.training.loop.data_parallel import compile_with_adam, replicas, training_strategy
+    from rec_assets.training.loop.determinism import start_from
 
     start_from(SEED)
     config = TwoTowerConfig(HORIZON_DAYS)
@@ -105,12 +105,12 @@ def two_towers(data: TrainingSet, batch_size: int) -> tuple[int, Speed]:
 
 def ranker(data: TrainingSet, _: int) -> tuple[int, Speed]:
     """Trains the ranker for two epochs of lists that are drawn out of random candidates; returns places and speed."""
-    from rec_assets.models.candidates import Candidates
-    from rec_assets.models.ranker_lists import RankerLists, ranker_arrivals
-    from rec_assets.models.replicas import compile_with_adam
-    from rec_assets.models.reproducible import start_from
-    from rec_assets.models.requests import histories_of
-    from rec_assets.models.rows import take
+    from rec_assets.datasets.candidates import Candidates
+    from rec_assets.datasets.request_features import histories_of
+    from rec_assets.datasets.rows import take
+    from rec_assets.training.loop.data_parallel import compile_with_adam
+    from rec_assets.training.loop.determinism import start_from
+    from rec_assets.training.ranking.candidate_lists import RankerLists, ranker_arrivals
 
     start_from(SEED)
     config, random = RankerConfig(HORIZON_DAYS), np.random.default_rng(SEED)
@@ -132,7 +132,7 @@ def timed(model: Any, batches: Callable[[int], Any], rows_a_step: int) -> tuple[
     """Fits an epoch that traces and some that count, each drawn while the one before is fitted, as trainings do."""
     import tensorflow as tf
 
-    from rec_assets.models.early_stopping import drawn_ahead
+    from rec_assets.training.loop.early_stopping import drawn_ahead
 
     ends: list[float] = []
     seen = tf.keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: ends.append(time.perf_counter()))

@@ -7,7 +7,7 @@ from urllib.error import URLError
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from rec_assets.errors import ActionableError
+from rec_assets.common.errors import ActionableError
 from rec_assets.settings import Settings
 
 TIMEOUT = 30.0  # seconds

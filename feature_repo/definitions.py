@@ -1,11 +1,11 @@
-"""Entities and views of `rec_assets.features.views` over the newest feature files."""
+"""Entities and views of `rec_assets.features.store.views` over the newest feature files."""
 
 from pathlib import Path
 
-from rec_assets.errors import ActionableError
-from rec_assets.features.views import feast_objects
+from rec_assets.common.errors import ActionableError
+from rec_assets.features.store.views import feast_objects
 from rec_assets.settings import get_settings
-from rec_assets.storage import open_store
+from rec_assets.storage.stores import open_store
 
 
 def _newest(asset: str) -> Path:

@@ -1,5 +1,5 @@
 """The entry point that Dagster loads (see workspace.yaml)."""
 
-from rec_assets.build import build_defs
+from rec_assets.orchestration.build import build_defs
 
 defs = build_defs()

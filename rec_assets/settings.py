@@ -128,7 +128,7 @@ class Settings(BaseSettings):
         0, description="Newest days of which all artifacts stay when `rec tidy` is run; 0: of all days."
     )
 
-    # Steps on Kubernetes (see rec_assets.op_tags); quantities as Kubernetes writes them
+    # Steps on Kubernetes (see rec_assets.orchestration.op_tags); quantities as Kubernetes writes them
     executor: Literal["in_process", "k8s"] = Field(
         "in_process", description="Steps in the process of their run, or each as a Kubernetes job."
     )
@@ -180,7 +180,7 @@ class Settings(BaseSettings):
 
     @property
     def artifacts_dir(self) -> Path:
-        """Root of the artifact store, or of its cache (see `rec_assets.storage`)."""
+        """Root of the artifact store, or of its cache (see `rec_assets.storage.artifact_store`)."""
         return self.home / "artifacts"
 
 

@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 import redis
 
-from rec_assets.features import online
-from rec_assets.local.dagster_home import prepare_dagster_home
-from rec_assets.local.supervision import services
-from rec_assets.quiet import quiet_tensorflow
-from rec_assets.serving import repository
-from rec_assets.serving.bundle import Bundle
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.cli.local.supervision import services
+from rec_assets.common.silence import quiet_tensorflow
+from rec_assets.features.store import online
+from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
+from rec_assets.serving.triton import model_repository
 from rec_assets.settings import Settings
 from rec_assets_tests.pipeline import Pipeline, environment, settings_from
 from rec_assets_tests.s3 import S3, running_s3
@@ -53,6 +53,12 @@ def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
 
 
 @pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """50 items, 20 users; nothing in it is ever changed by a test."""
+    return make_bundle(tmp_path_factory.mktemp("bundles") / "tiny", seed=0, items=50, users=20)
+
+
+@pytest.fixture(scope="session")
 def shop_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return make_bundle(tmp_path_factory.mktemp("bundles") / "shop", seed=0, items=50, users=20)
 
@@ -63,8 +69,8 @@ def shop(shop_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Itera
     ports = {f"{name}_port": free_port() for name in ("valkey", "triton_http", "triton_grpc", "triton_metrics")}
     home = tmp_path_factory.mktemp("shop")
     settings = Settings.model_validate({"home": home, "retrieval_topk": 30, "ranking_topk": 10, **ports})
-    models = repository.repository_path(settings)
-    repository.switch(models, repository.publish(shop_bundle, models, settings=settings))
+    models = model_repository.repository_path(settings)
+    model_repository.switch(models, model_repository.publish(shop_bundle, models, settings=settings))
     # The views are known before the server starts, which looks for new ones once a minute. Valkey has no features.
     online.apply(settings, *write_features(shop_bundle, home, datetime(2025, 3, 1, tzinfo=UTC), pl.col("price")))
     with services(settings):
@@ -76,12 +82,12 @@ def built_pipeline(tmp_path_factory: pytest.TempPathFactory, s3_server: S3) -> I
     """From raw days to a version live on Triton, with all artifacts on S3; the servers stay up for the session."""
     variables = environment(tmp_path_factory.mktemp("pipeline"), s3_server)
     # Partitions and resources are made when the graph is imported: before, they would be of other settings.
-    assert "rec_assets.partitions" not in sys.modules
+    assert "rec_assets.orchestration.partitions" not in sys.modules
     with settings_from(variables) as settings:
         pass
     with services(settings):
         with settings_from(variables):
-            from rec_assets.pipeline import materialize_stale, promote_newest
+            from rec_assets.orchestration.runs.run_local import materialize_stale, promote_newest
 
             materialized = materialize_stale(settings)
             promote_newest(settings)

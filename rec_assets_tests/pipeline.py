@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rec_assets.settings import Settings, get_settings
-from rec_assets.storage import Artifact, ArtifactStore, open_store
+from rec_assets.storage.artifact_store import Artifact, ArtifactStore
+from rec_assets.storage.stores import open_store
 from rec_assets_tests.s3 import BUCKET, S3
 from rec_assets_tests.servers import free_port
 

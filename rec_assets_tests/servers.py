@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rec_assets.local.valkey import Valkey
+from rec_assets.cli.local.valkey import Valkey
 from rec_assets.settings import Settings
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from rec_assets.features import online
-from rec_assets.serving.bundle import Bundle
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.features.store import online
 from rec_assets.serving.client import Client, Device
 from rec_assets_tests.pipeline import Pipeline
 from rec_assets_tests.waiting import wait_until

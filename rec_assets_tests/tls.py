@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rec_assets.local.binaries import bloom_module
-from rec_assets.local.server import is_open
+from rec_assets.cli.local.binaries import bloom_module
+from rec_assets.cli.local.server import is_open
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.tools import require_tool

@@ -12,13 +12,13 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.reference.saved_models import RANKER, SUFFIX, TOWER
 from benchmarks.reference.stages import CachedItems, FeastItems, TensorFlowModel, UserWorkflow, Workflow
-from rec_assets.errors import ActionableError
-from rec_assets.serving import control, model_config, repository
-from rec_assets.serving.graph import STAGES, StageSpec
+from rec_assets.common.errors import ActionableError
+from rec_assets.serving.graph.spec import STAGES, StageSpec
 from rec_assets.serving.stages import Stage
-from rec_assets.serving.triton import BUNDLE_FILE, StageModel, published_bundle
+from rec_assets.serving.triton import model_config, model_repository, server_control
+from rec_assets.serving.triton.stage_model import BUNDLE_FILE, StageModel, published_bundle
 from rec_assets.settings import Settings
-from rec_assets.storage import open_store
+from rec_assets.storage.stores import open_store
 
 PER_REQUEST = "reference_per_request"
 CACHED = "reference_cached"
@@ -83,30 +83,30 @@ def reference_models(settings: Settings) -> Iterator[None]:
     Raises:
         ActionableError: nothing is live, its checkpoints are gone, or a model does not load.
     """
-    folder = repository.repository_path(settings)
-    version = repository.live_version(folder)
+    folder = model_repository.repository_path(settings)
+    version = model_repository.live_version(folder)
     if version is None:
         raise ActionableError("Nothing is live.", "Train and promote a first bundle with `make demo`.")
     every = {spec.name: spec for topology in (PER_REQUEST, CACHED) for spec in steps(topology)}
-    own = [spec for name, spec in every.items() if name not in repository.MEMBERS]
+    own = [spec for name, spec in every.items() if name not in model_repository.MEMBERS]
     names = [*(spec.name for spec in own), PER_REQUEST, CACHED]
     with TemporaryDirectory() as scratch:
         parts = {"saved_models": scratch, "workflows": str(_workflows(settings))}
         _write_saved_models(scratch)
         try:
             for spec in own:
-                _write(folder / spec.name, version, spec, parts, folder / repository.MEMBERS[0] / str(version))
+                _write(folder / spec.name, version, spec, parts, folder / model_repository.MEMBERS[0] / str(version))
             for topology in (PER_REQUEST, CACHED):
                 (folder / topology / "1").mkdir(parents=True, exist_ok=True)
                 text = model_config.ensemble_config(topology, version, steps(topology))
                 (folder / topology / "config.pbtxt").write_text(text)
             for name in names:
-                control.load(settings, [name])
+                server_control.load(settings, [name])
             yield
         finally:
             for name in reversed(names):
                 with suppress(ActionableError):
-                    control.unload(settings, name)
+                    server_control.unload(settings, name)
                 shutil.rmtree(folder / name, ignore_errors=True)
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from rec_assets.settings import Settings, get_settings
-from rec_assets.storage import open_store
+from rec_assets.storage.stores import open_store
 
 TOWER, RANKER = "query_tower", "dlrm_ranking"
 SUFFIX = ".savedmodel"
@@ -15,12 +15,12 @@ SUFFIX = ".savedmodel"
 
 def write_saved_models(settings: Settings, folder: Path) -> None:
     """Exports the models of the as-of day to `folder/query_tower.savedmodel` and `folder/dlrm_ranking.savedmodel`."""
-    from rec_assets.models.retrieval import retrieve_for
-    from rec_assets.models.rows import take
-    from rec_assets.models.tower_vectors import export_query_tower
-    from rec_assets.models.train_dlrm import export_ranker, restore_ranker
-    from rec_assets.models.train_two_tower import TwoTowerConfig, restore_two_tower
-    from rec_assets.models.training_set import TrainingSet
+    from rec_assets.datasets.retrieve import retrieve_for
+    from rec_assets.datasets.rows import take
+    from rec_assets.datasets.training_set import TrainingSet
+    from rec_assets.training.ranking.train import export_ranker, restore_ranker
+    from rec_assets.training.retrieval.encode import export_query_tower
+    from rec_assets.training.retrieval.train import TwoTowerConfig, restore_two_tower
 
     store, day = open_store(settings), settings.as_of.isoformat()
     data = TrainingSet.load(store.get("training_set", day).path)

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from rec_assets.features import online
-from rec_assets.features.views import ITEM_FEATURES
-from rec_assets.serving.bundle import Bundle
-from rec_assets.serving.graph import STAGES, local_name
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.features.store import online
+from rec_assets.features.store.views import ITEM_FEATURES
+from rec_assets.serving.graph.spec import STAGES, local_name
 from rec_assets.serving.stages.base import Array, Arrays
 from rec_assets.serving.stages.users import UserTransform
 from rec_assets.settings import Settings

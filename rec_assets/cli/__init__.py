@@ -5,7 +5,7 @@ Commands import what they need when they run, so that help comes at once.
 
 import typer
 
-from rec_assets.cli import activity, bundles, demo, recommend, servers, storefront, tidy, watch
+from rec_assets.cli import activity, bundles, demo, prune, recommend, servers, storefront, watch
 from rec_assets.cli.console import ExplainingGroup
 
 app = typer.Typer(
@@ -30,6 +30,6 @@ app.command(epilog="Example: REC_STOREFRONT_PORT=9000 rec storefront")(storefron
 app.command(epilog="Example: rec bundles -k 5")(bundles.bundles)
 app.command(epilog="Example: rec promote 4f2a")(bundles.promote)
 app.command(epilog="Example: rec rollback")(bundles.rollback)
-app.command(epilog="Example: REC_KEEP_DAYS=60 rec tidy --dry-run")(tidy.tidy)
+app.command(epilog="Example: REC_KEEP_DAYS=60 rec tidy --dry-run")(prune.tidy)
 app.command()(demo.demo)
 app.command()(demo.dev)

@@ -29,7 +29,7 @@ def seen(
 
     What REC_SEEN_FILTER names is not recommended to that user for REC_SEEN_DAYS days, a week by default.
     """
-    from rec_assets.errors import ActionableError
+    from rec_assets.common.errors import ActionableError
     from rec_assets.realtime.events import EventError, Kind
     from rec_assets.serving.client import Client
 
@@ -45,7 +45,7 @@ def seen(
 
 def flush(user: User) -> None:
     """Let what a user has seen be recommended again, and forget today's taste; it stays the user's history."""
-    from rec_assets.errors import ActionableError
+    from rec_assets.common.errors import ActionableError
     from rec_assets.realtime.events import EventError
     from rec_assets.serving.client import Client
 
@@ -80,7 +80,7 @@ def worker() -> None:
     """Apply what users do, as it is reported, until Ctrl-C; any number of workers may run."""
     import logging
 
-    from rec_assets.quiet import quiet_deprecations
+    from rec_assets.common.silence import quiet_deprecations
     from rec_assets.realtime.worker import Worker
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

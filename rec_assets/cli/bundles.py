@@ -8,7 +8,8 @@ import typer
 from rec_assets.cli.console import load_settings, print_table, say
 
 if TYPE_CHECKING:
-    from rec_assets.serving.promotion import Known, Live
+    from rec_assets.bundles.live_record import Live
+    from rec_assets.serving.promotion.catalog import Known
 
 Bundle = Annotated[str, typer.Argument(help="A bundle's id, or how it begins; see rec bundles.")]
 
@@ -17,8 +18,9 @@ def bundles(
     k: Annotated[int, typer.Option("-k", min=1, help="How many, newest first.")] = 20,
 ) -> None:
     """List the bundles: their day, what they descend from, how good they are, and whether they may go live."""
-    from rec_assets.serving.promotion import find_live, known_bundles
-    from rec_assets.storage import open_store
+    from rec_assets.bundles.live_record import find_live
+    from rec_assets.serving.promotion.catalog import known_bundles
+    from rec_assets.storage.stores import open_store
 
     settings = load_settings()
     store = open_store(settings)
@@ -46,7 +48,7 @@ def bundles(
 
 def promote(bundle: Bundle) -> None:
     """Put a bundle before users: it is loaded beside the live one, tried, and switched to as a whole."""
-    from rec_assets.pipeline import promote as run
+    from rec_assets.orchestration.runs.run_local import promote as run
 
     run(load_settings(), bundle)
 
@@ -55,17 +57,17 @@ def rollback(
     bundle: Annotated[str, typer.Argument(help="Another one than the last before this.")] = "previous",
 ) -> None:
     """Go back to the bundle that was live before this one."""
-    from rec_assets.pipeline import promote as run
+    from rec_assets.orchestration.runs.run_local import promote as run
 
     run(load_settings(), bundle)
 
 
 def say_live() -> None:
     """Prints what is live: its day, parent, metric and age, and whether that is what answers."""
-    from rec_assets.serving import control
-    from rec_assets.serving.bundle import MANIFEST, Manifest
-    from rec_assets.serving.promotion import find_live, live_path
-    from rec_assets.storage import open_store
+    from rec_assets.bundles.bundle import MANIFEST, Manifest
+    from rec_assets.bundles.live_record import find_live, live_path
+    from rec_assets.serving.triton import server_control
+    from rec_assets.storage.stores import open_store
 
     settings = load_settings()
     store = open_store(settings)
@@ -74,7 +76,7 @@ def say_live() -> None:
         say("No bundle was promoted yet.")
         return
     manifest = Manifest.model_validate_json((path / MANIFEST).read_text())
-    answering = control.answering_bundle(settings)
+    answering = server_control.answering_bundle(settings)
     facts = {
         "as of": manifest.as_of,
         "full training": manifest.base,

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
-from rec_assets.errors import ActionableError
+from rec_assets.common.errors import ActionableError
 
 if TYPE_CHECKING:
     from rec_assets.settings import Settings
@@ -40,7 +40,7 @@ class ExplainingGroup(TyperGroup):
 
 
 def _of_a_full_disk(error: Exception) -> ActionableError | None:
-    from rec_assets.storage import full_disk
+    from rec_assets.storage.artifact_store import full_disk
 
     home = load_settings().home
     full = full_disk(home, error) if home.is_dir() else None

@@ -22,8 +22,8 @@ HOLDING = {"mobile": "on a phone ", "desktop": "on a desktop ", "tablet": "on a 
 
 def demo() -> None:
     """Build the graph, serve it, ask it for recommendations, and leave nothing running."""
-    from rec_assets.local import supervision
-    from rec_assets.local.dagster_home import prepare_dagster_home
+    from rec_assets.cli.local import supervision
+    from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
     from rec_assets.settings import DEFAULT_SOURCE
 
     settings = load_settings()
@@ -31,7 +31,7 @@ def demo() -> None:
     started = time.monotonic()
     say("Starting Valkey, Triton and the worker")
     with supervision.services(settings):
-        from rec_assets.pipeline import materialize_stale, promote_newest
+        from rec_assets.orchestration.runs.run_local import materialize_stale, promote_newest
 
         rebuilt = materialize_stale(settings)
         promote_newest(settings)
@@ -88,7 +88,7 @@ def last_day(settings: "Settings") -> "pl.DataFrame":
     """Returns the checked interactions of the as-of day."""
     import polars as pl
 
-    from rec_assets.storage import open_store
+    from rec_assets.storage.stores import open_store
 
     rows = open_store(settings).get("raw_interactions", settings.as_of.isoformat())
     return pl.read_parquet(rows / "interactions.parquet")
@@ -104,11 +104,11 @@ def dev() -> None:
     """Run Dagster's UI, the storefront and all servers over the same state; Ctrl-C ends all of it."""
     import subprocess
 
-    from rec_assets.abandoned import ending_abandoned_runs
-    from rec_assets.local import supervision
-    from rec_assets.local.dagster_home import prepare_dagster_home
-    from rec_assets.local.storefront import Storefront
-    from rec_assets.local.watching import watching
+    from rec_assets.cli.local import supervision
+    from rec_assets.cli.local.health_monitor import watching
+    from rec_assets.cli.local.storefront import Storefront
+    from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
+    from rec_assets.orchestration.runs.orphaned_runs import ending_abandoned_runs
 
     settings = load_settings()
     prepare_dagster_home(settings)

@@ -13,7 +13,7 @@ FACTS = ("title", "category_l1", "category_l2", "price")
 
 def describe(settings: "Settings", item_ids: Iterable[int]) -> list[dict[str, Any]]:
     """Returns, for each id in order, `item_id` and the `FACTS`; only the id where no live bundle here knows it."""
-    from rec_assets.serving.live import live_bundle
+    from rec_assets.serving.triton.local_bundle import live_bundle
 
     bundle, known = live_bundle(settings), dict[int, dict[str, Any]]()
     if bundle is not None:

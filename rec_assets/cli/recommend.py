@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from rec_assets.cli.console import load_settings
-from rec_assets.errors import ActionableError
+from rec_assets.common.errors import ActionableError
 
 
 class Device(StrEnum):
-    """The names of `serving.request.DEVICE_TYPES`."""
+    """The names of `serving.graph.request.DEVICE_TYPES`."""
 
     MOBILE = "mobile"
     DESKTOP = "desktop"
@@ -40,7 +40,7 @@ def recommend(
     """Ask the live model what to show a user."""
     from rec_assets.cli.items import describe, print_items
     from rec_assets.serving.client import Client
-    from rec_assets.serving.request import RequestError
+    from rec_assets.serving.graph.request import RequestError
 
     settings = load_settings()
     try:

@@ -7,7 +7,7 @@ from rec_assets.cli.console import load_settings, print_table, say
 
 def up() -> None:
     """Start Valkey, Triton and a worker in the background, and wait until they answer."""
-    from rec_assets.local import supervision
+    from rec_assets.cli.local import supervision
 
     settings = load_settings()
     started = supervision.up(settings)
@@ -17,7 +17,7 @@ def up() -> None:
 
 def down() -> None:
     """End the servers that `rec up` started; their data stay."""
-    from rec_assets.local import supervision
+    from rec_assets.cli.local import supervision
 
     for name, ran in supervision.down(load_settings()).items():
         say(f"{name} {'ended' if ran else 'was not running'}")
@@ -26,7 +26,7 @@ def down() -> None:
 def status() -> None:
     """Show what the servers do and which bundle is live; ends with status 1 unless all run and answer."""
     from rec_assets.cli.bundles import say_live
-    from rec_assets.local import supervision
+    from rec_assets.cli.local import supervision
 
     servers = supervision.status(load_settings())
     print_table(

@@ -7,8 +7,8 @@ def storefront() -> None:
     """Serve a page on which one tries the shop: choose who asks, see the list and why, click, watch it shift."""
     import uvicorn
 
-    from rec_assets.local.server import LOOPBACK
-    from rec_assets.quiet import quiet_deprecations
+    from rec_assets.cli.local.server import LOOPBACK
+    from rec_assets.common.silence import quiet_deprecations
     from rec_assets.storefront.app import create_app
 
     settings = load_settings()

@@ -26,7 +26,7 @@ class Event(BaseModel):
         item_id: raw; None where everything seen is to be forgotten.
         at: when, unix seconds.
         kind: `clicked`, `bought`, or `flushed` for the wish to forget.
-        device_type: as in `serving.request.DEVICE_TYPES`, -1 unknown.
+        device_type: as in `serving.graph.request.DEVICE_TYPES`, -1 unknown.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from rec_assets.features import online
+from rec_assets.features.store import online
 from rec_assets.features.top_category import NO_CATEGORY, WINDOW_SECONDS, top_category_as_of
 from rec_assets.realtime.events import Event
-from rec_assets.realtime.history import Activity, History
+from rec_assets.realtime.user_activity import Activity, History
 from rec_assets.settings import Settings
 
 if TYPE_CHECKING:

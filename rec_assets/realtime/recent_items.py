@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.features.history import LENGTH, Ids, Times
-from rec_assets.realtime.valkey import Valkey, explained
+from rec_assets.storage.valkey import Valkey, explained
 
 NO_ITEM = -1
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rec_assets.realtime.valkey import Valkey, command
+from rec_assets.storage.valkey import Valkey, command
 
 Ids = npt.NDArray[np.integer[Any]]
 

@@ -9,8 +9,8 @@ import redis
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from rec_assets.realtime.events import Event
-from rec_assets.realtime.valkey import Valkey, connect, explained
 from rec_assets.settings import Settings
+from rec_assets.storage.valkey import Valkey, connect, explained
 
 ALIVE_MS = 3000  # a worker asks for more every second
 PAGE = 1000

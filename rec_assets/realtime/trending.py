@@ -7,10 +7,10 @@ from typing import TypeAlias
 
 import polars as pl
 
-from rec_assets.realtime.behaviour_log import day_of
+from rec_assets.realtime.behavior_log import day_of
 from rec_assets.realtime.events import Event
-from rec_assets.realtime.valkey import Valkey, connect, explained
 from rec_assets.settings import Settings
+from rec_assets.storage.valkey import Valkey, connect, explained
 
 
 @dataclass(frozen=True)

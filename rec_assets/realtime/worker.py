@@ -11,9 +11,9 @@ from pathlib import Path
 
 import redis
 
+from rec_assets.realtime.apply_events import Received, Updates
 from rec_assets.realtime.events import EventError
 from rec_assets.realtime.stream import Entry, EventStream
-from rec_assets.realtime.updates import Received, Updates
 from rec_assets.settings import Settings
 
 BATCH = 500

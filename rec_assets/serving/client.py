@@ -12,13 +12,13 @@ import numpy.typing as npt
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
-from rec_assets.errors import ActionableError
+from rec_assets.common.errors import ActionableError
 from rec_assets.realtime.events import FLUSHED, UNKNOWN_DEVICE, Event, Kind
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.trending import Trending
-from rec_assets.serving.graph import REQUEST, RESPONSE
-from rec_assets.serving.model_config import RECOMMENDER, shape_of_one
-from rec_assets.serving.request import DEVICE_TYPES, RequestError, validate
+from rec_assets.serving.graph.request import DEVICE_TYPES, RequestError, validate
+from rec_assets.serving.graph.spec import REQUEST, RESPONSE
+from rec_assets.serving.triton.model_config import RECOMMENDER, shape_of_one
 from rec_assets.settings import Settings
 
 TIMEOUT = 10.0  # seconds

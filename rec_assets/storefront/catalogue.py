@@ -8,7 +8,7 @@ import polars as pl
 
 from rec_assets.settings import Settings
 from rec_assets.sources import category_names
-from rec_assets.storage import open_store
+from rec_assets.storage.stores import open_store
 
 SUGGESTED_USERS = 8
 

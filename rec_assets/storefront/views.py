@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from rec_assets.errors import ActionableError
+from rec_assets.common.errors import ActionableError
 from rec_assets.serving.client import Client, Recommendations
-from rec_assets.serving.request import RequestError
+from rec_assets.serving.graph.request import RequestError
 from rec_assets.settings import Settings
 from rec_assets.storefront.catalogue import Catalogue, Item
 from rec_assets.storefront.explain import Explainer, Explanation, Reason

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 
 def test_inferred_lists_are_better_than_popular_ones_and_not_above_the_best_possible(pipeline: Pipeline) -> None:
     from benchmarks.ceiling import compare
-    from rec_assets.models.queries import Queries
+    from rec_assets.datasets.queries import Queries
     from rec_assets.sources import open_source
     from rec_assets.sources.retail import RetailSource
 

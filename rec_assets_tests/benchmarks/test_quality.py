@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from benchmarks.quality import SHOWN, evaluation_of, following, markdown, rows_of
-from rec_assets.errors import ActionableError
+from rec_assets.common.errors import ActionableError
 from rec_assets.settings import Settings
 from rec_assets_tests.pipeline import Pipeline
 

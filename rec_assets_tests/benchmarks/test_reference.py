@@ -6,15 +6,15 @@ import pytest
 from benchmarks.reference.models import CACHED, PER_REQUEST, reference_models
 from benchmarks.request_latency import same_lists, shape_of
 from benchmarks.traffic import draw_requests, known_users, send
-from rec_assets.serving import repository
-from rec_assets.serving.model_config import ENSEMBLE
+from rec_assets.serving.triton import model_repository
+from rec_assets.serving.triton.model_config import ENSEMBLE
 from rec_assets_tests.pipeline import Pipeline
 
 
 @pytest.mark.slow
 def test_the_reference_gives_the_same_lists_and_leaves_nothing_behind(pipeline: Pipeline) -> None:
     settings = pipeline.settings
-    models = repository.repository_path(settings)
+    models = model_repository.repository_path(settings)
     before = sorted(file.name for file in models.iterdir())
     users = np.append(known_users(settings), [-1, 10**6]).astype(np.int32)
     requests = draw_requests(users, 40, settings, seed=0)

@@ -14,8 +14,8 @@ from benchmarks.processes import SERVER, usage
 from benchmarks.reference.models import CACHED, PER_REQUEST
 from benchmarks.request_latency import MEMBERS, main, measure, same_lists, show
 from benchmarks.traffic import draw_requests
-from rec_assets.serving.graph import STAGES
-from rec_assets.serving.model_config import ENSEMBLE, RECOMMENDER
+from rec_assets.serving.graph.spec import STAGES
+from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER
 from rec_assets.settings import Settings
 from rec_assets_tests.pipeline import settings_from
 

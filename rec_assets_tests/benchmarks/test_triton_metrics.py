@@ -3,9 +3,9 @@
 import pytest
 
 from benchmarks.triton_metrics import Totals, parse_metrics, stage_costs
-from rec_assets.errors import ActionableError
-from rec_assets.serving.graph import STAGES
-from rec_assets.serving.model_config import ENSEMBLE
+from rec_assets.common.errors import ActionableError
+from rec_assets.serving.graph.spec import STAGES
+from rec_assets.serving.triton.model_config import ENSEMBLE
 
 PAGE = """\
 # HELP nv_inference_request_success Number of successful inference requests, all batch sizes

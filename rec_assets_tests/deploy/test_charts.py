@@ -91,7 +91,7 @@ def test_values_that_cannot_be_meant_are_refused(values: Manifest, reason: str) 
 
 def test_the_server_starts_empty_and_loads_what_storage_calls_live(server: dict[str, Any]) -> None:
     pull, agent = server["initContainers"]
-    assert pull["command"] == ["python3", "-m", "rec_assets.serving.agent", "pull"]
+    assert pull["command"] == ["python3", "-m", "rec_assets.serving.promotion.agent", "pull"]
     assert agent["command"][-1] == "serve" and agent["restartPolicy"] == "Always"
     arguments = server["containers"][0]["args"][0]
     for option in ("--model-control-mode=explicit", "--load-model=recommender", "--load-model=ensemble_model"):

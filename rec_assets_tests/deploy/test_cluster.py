@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rec_assets.op_tags import NODE_LABEL, cpu_tags, gpu_tags
+from rec_assets.orchestration.op_tags import NODE_LABEL, cpu_tags, gpu_tags
 from rec_assets.settings import Settings
 from rec_assets_tests.deploy.manifests import DEPLOY, problems_of, rendered
 from rec_assets_tests.tools import require_tool

@@ -22,18 +22,19 @@ import importlib, pkgutil
 import rec_assets.serving as serving
 for module in pkgutil.walk_packages(serving.__path__, "rec_assets.serving."):
     importlib.import_module(module.name)
-import rec_assets.bucket_store, rec_assets.features.online, rec_assets.features.views
+import rec_assets.storage.bucket_store, rec_assets.features.store.online, rec_assets.features.store.views
 from feast import FeatureStore
 """
 ORCHESTRATION = """
-import rec_assets.definitions, rec_assets.exporter, rec_assets.realtime.worker, rec_assets.storefront.app
+import rec_assets.definitions, rec_assets.orchestration.runs.prometheus_exporter
+import rec_assets.realtime.worker, rec_assets.storefront.app
 from feast import FeatureStore
 rec_assets.definitions.defs.get_repository_def()
 """
 CPU = """
-import rec_assets.models.train_dlrm, rec_assets.models.comparison, rec_assets.models.saved_model
-import rec_assets.models.finetune_set, rec_assets.models.finetuning, rec_assets.embeddings
-import rec_assets.workflows.compare, rec_assets.workflows.fit
+import rec_assets.training.ranking.train, rec_assets.evaluation.evaluate_models, rec_assets.training.export.saved_model
+import rec_assets.datasets.finetune_set, rec_assets.training.finetune, rec_assets.features.embeddings
+import rec_assets.preprocessing.parity, rec_assets.preprocessing.fit
 import tensorflow as tf
 assert tf.keras.layers.Dense(1)(tf.ones((1, 1))).shape == (1, 1)
 """

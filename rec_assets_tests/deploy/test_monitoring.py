@@ -13,7 +13,8 @@ import redis
 import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 
-from rec_assets.exporter import (
+from rec_assets.bundles.live_record import LIVE_BUNDLE
+from rec_assets.orchestration.runs.prometheus_exporter import (
     DEAD,
     FAILED,
     FEATURES,
@@ -25,9 +26,8 @@ from rec_assets.exporter import (
 )
 from rec_assets.realtime.worker import Worker
 from rec_assets.serving.client import Client
-from rec_assets.serving.promotion import LIVE_BUNDLE
 from rec_assets.settings import Settings
-from rec_assets.storage import open_store
+from rec_assets.storage.stores import open_store
 from rec_assets_tests.deploy.manifests import DEPLOY, rendered
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.serving.synthetic import make_bundle

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rec_assets.bucket_store import BucketStore
+from rec_assets.storage.bucket_store import BucketStore
 from rec_assets_tests.deploy.manifests import DEPLOY, snake
 from rec_assets_tests.kubernetes_api import Cluster, running_cluster
 from rec_assets_tests.s3 import BUCKET, S3

@@ -6,8 +6,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from rec_assets.local.server import is_open
-from rec_assets.local.triton import Triton
+from rec_assets.cli.local.server import is_open
+from rec_assets.cli.local.triton import Triton
 from rec_assets.settings import Settings
 from rec_assets_tests.deploy.manifests import rendered
 from rec_assets_tests.servers import free_port

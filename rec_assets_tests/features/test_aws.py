@@ -12,11 +12,11 @@ from feast.infra.offline_stores.contrib.athena_offline_store.athena import Athen
 from feast.repo_config import load_repo_config
 from polars.testing import assert_frame_equal
 
-from rec_assets.bucket import Bucket
-from rec_assets.errors import ActionableError
-from rec_assets.features import offline, online
-from rec_assets.features.views import ITEM_VIEW, USER_VIEW, feast_objects
+from rec_assets.common.errors import ActionableError
+from rec_assets.features.store import offline, online
+from rec_assets.features.store.views import ITEM_VIEW, USER_VIEW, feast_objects
 from rec_assets.settings import Settings
+from rec_assets.storage.s3 import Bucket
 from rec_assets_tests.deploy.manifests import DEPLOY
 from rec_assets_tests.features.test_online import DAY, FEATURE_REPO, write_features
 from rec_assets_tests.s3 import BUCKET, S3

@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 import yaml
 
-from rec_assets.errors import ActionableError
-from rec_assets.features import online
-from rec_assets.features.online_reader import OnlineReader
-from rec_assets.features.views import ITEM_FEATURES, ITEM_VIEW, USER_VIEW
+from rec_assets.common.errors import ActionableError
+from rec_assets.features.store import online
+from rec_assets.features.store.online_reader import OnlineReader
+from rec_assets.features.store.views import ITEM_FEATURES, ITEM_VIEW, USER_VIEW
 from rec_assets.settings import Settings, get_settings
-from rec_assets.storage import ArtifactStore
+from rec_assets.storage.artifact_store import ArtifactStore
 from rec_assets_tests.servers import free_port
 
 DAY = datetime(2025, 3, 14, tzinfo=UTC)

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from rec_assets.features import online
+from rec_assets.features.store import online
 from rec_assets.settings import Settings
 
 MIDNIGHT = datetime(2025, 3, 15, tzinfo=UTC)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import redis
 
-from rec_assets.features import online
-from rec_assets.realtime.behaviour_log import BehaviourLog
+from rec_assets.features.store import online
+from rec_assets.realtime.behavior_log import BehaviourLog
 from rec_assets.realtime.recent_items import RecentItems
 from rec_assets.realtime.seen_items import SeenItems
 from rec_assets.realtime.stream import EventStream

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import redis
 
-from rec_assets.errors import ActionableError
-from rec_assets.features import online
+from rec_assets.cli.local.valkey import Valkey
+from rec_assets.cli.local.worker import Worker as LocalWorker
+from rec_assets.common.errors import ActionableError
 from rec_assets.features.history import LENGTH
-from rec_assets.local.valkey import Valkey
-from rec_assets.local.worker import Worker as LocalWorker
-from rec_assets.realtime.behaviour_log import BehaviourLog
+from rec_assets.features.store import online
+from rec_assets.realtime.behavior_log import BehaviourLog
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.trending import Trending
 from rec_assets.serving.client import Client

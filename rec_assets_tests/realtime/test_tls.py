@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rec_assets.errors import ActionableError
-from rec_assets.features import online
-from rec_assets.features.views import ITEM_VIEW
+from rec_assets.common.errors import ActionableError
+from rec_assets.features.store import online
+from rec_assets.features.store.views import ITEM_VIEW
 from rec_assets.realtime.seen_items import SeenItems
-from rec_assets.realtime.valkey import connect, connect_for_requests, explained
 from rec_assets.settings import Settings
+from rec_assets.storage.valkey import connect, connect_for_requests, explained
 from rec_assets_tests.features.test_online import DAY, write_features
 from rec_assets_tests.tls import PASSWORD, running_tls_store
 

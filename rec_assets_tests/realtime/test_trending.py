@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 import redis
 
-from rec_assets.errors import ActionableError
+from rec_assets.common.errors import ActionableError
 from rec_assets.realtime.events import Event
 from rec_assets.realtime.trending import Counted, Trending
 from rec_assets.settings import Settings

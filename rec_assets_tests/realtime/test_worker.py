@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import redis
 
-from rec_assets.errors import ActionableError
-from rec_assets.features import online
-from rec_assets.realtime.behaviour_log import BehaviourLog
+from rec_assets.common.errors import ActionableError
+from rec_assets.features.store import online
+from rec_assets.realtime.behavior_log import BehaviourLog
 from rec_assets.realtime.events import EventError
-from rec_assets.realtime.history import History
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.trending import Trending
+from rec_assets.realtime.user_activity import History
 from rec_assets.realtime.worker import Worker, alive_file
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings

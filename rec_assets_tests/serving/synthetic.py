@@ -10,12 +10,13 @@ import onnx
 import polars as pl
 from onnx import TensorProto, helper, numpy_helper
 
+from rec_assets.bundles.bundle import PART_FILES, Bundle, ServingConfig, write_bundle
+from rec_assets.bundles.provenance import Lineage, codes_of
+from rec_assets.features.columns import EMBEDDING_DIM
 from rec_assets.features.history import PADDING
 from rec_assets.features.signals import POPULARITY_SIGNALS
-from rec_assets.serving.bundle import PART_FILES, Bundle, ServingConfig, write_bundle
-from rec_assets.serving.graph import EMBEDDING_DIM, STAGES, local_name, tensor
-from rec_assets.serving.lineage import Lineage, codes_of
-from rec_assets.serving.lookups import FIRST_KNOWN, Lookups
+from rec_assets.inference.lookups import FIRST_KNOWN, Lookups
+from rec_assets.serving.graph.spec import STAGES, local_name, tensor
 from rec_assets.serving.stages import Arrays
 
 AS_OF = date(2025, 3, 14)

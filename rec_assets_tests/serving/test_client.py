@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rec_assets.errors import ActionableError
-from rec_assets.local.triton import Triton
-from rec_assets.serving import control
-from rec_assets.serving.bundle import Bundle
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.cli.local.triton import Triton
+from rec_assets.common.errors import ActionableError
 from rec_assets.serving.client import Client, Device
-from rec_assets.serving.graph_runner import load_stages, run
-from rec_assets.serving.repository import publish, repository_path
-from rec_assets.serving.request import RequestError
+from rec_assets.serving.graph.request import RequestError
+from rec_assets.serving.runner import load_stages, run
+from rec_assets.serving.triton import server_control
+from rec_assets.serving.triton.model_repository import publish, repository_path
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
 
@@ -58,7 +58,7 @@ def test_a_client_gets_what_the_graph_answers_in_one_process(triton: Settings, t
     with pytest.raises(ActionableError, match=r"serves no recommender yet.*\n.*make demo"):
         client.recommend(5)
 
-    control.go_live(triton, publish(tiny_bundle, repository_path(triton), settings=triton))
+    server_control.go_live(triton, publish(tiny_bundle, repository_path(triton), settings=triton))
     stages = load_stages(tiny_bundle, triton)
     asked: list[tuple[int, int | Device | None, int]] = [(5, "mobile", 0), (7, 2, 2), (9999, None, -1)]
     for user, device, code in asked:

@@ -14,13 +14,13 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from rec_assets.features import online
-from rec_assets.local.valkey import Valkey
-from rec_assets.realtime.history import History
-from rec_assets.serving.bundle import Bundle
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.cli.local.valkey import Valkey
+from rec_assets.features.store import online
+from rec_assets.realtime.user_activity import History
 from rec_assets.serving.client import Client
-from rec_assets.serving.model_config import TOPOLOGIES
-from rec_assets.serving.triton import DEGRADED
+from rec_assets.serving.triton.model_config import TOPOLOGIES
+from rec_assets.serving.triton.stage_model import DEGRADED
 from rec_assets.settings import Settings
 from rec_assets_tests.serving.synthetic import write_features
 from rec_assets_tests.waiting import wait_until

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rec_assets.serving.graph_model import lists_of
+from rec_assets.serving.triton.graph_model import lists_of
 
 LISTS = st.lists(st.lists(st.integers(1, 99), max_size=5), min_size=1, max_size=6)
 

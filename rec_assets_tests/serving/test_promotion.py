@@ -13,18 +13,20 @@ import psutil
 import pytest
 import redis
 
-from rec_assets.errors import ActionableError
-from rec_assets.local.triton import Triton
-from rec_assets.serving import control
-from rec_assets.serving.bundle import Bundle
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.bundles.gate_results import GATES, Gate, save_verdict
+from rec_assets.bundles.live_record import Live, find_live, live_path
+from rec_assets.cli.local.triton import Triton
+from rec_assets.common.errors import ActionableError
 from rec_assets.serving.client import Client
-from rec_assets.serving.gates import GATES, Gate, save_verdict
-from rec_assets.serving.graph_runner import load_stages, run
-from rec_assets.serving.model_config import ENSEMBLE, RECOMMENDER
-from rec_assets.serving.promotion import Live, choose, find_live, known_bundles, live_path, promote
-from rec_assets.serving.repository import bundle_path, live_version, publish, repository_path, versions
+from rec_assets.serving.promotion.catalog import choose, known_bundles
+from rec_assets.serving.promotion.promote import promote
+from rec_assets.serving.runner import load_stages, run
+from rec_assets.serving.triton import server_control
+from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER
+from rec_assets.serving.triton.model_repository import bundle_path, live_version, publish, repository_path, versions
 from rec_assets.settings import Settings
-from rec_assets.storage import ArtifactStore
+from rec_assets.storage.artifact_store import ArtifactStore
 from rec_assets_tests.serving.synthetic import AS_OF, make_bundle
 from rec_assets_tests.waiting import wait_until
 
@@ -63,7 +65,7 @@ def promoted(shop: Settings, shop_bundle: Bundle) -> Iterator[Settings]:
     """The shop's server, whose store holds nothing newer than a bundle; afterwards its own bundle is live again."""
     redis.Redis(shop.host, shop.valkey_port, db=0).flushdb()
     yield shop
-    control.go_live(shop, publish(shop_bundle, repository_path(shop), settings=shop))
+    server_control.go_live(shop, publish(shop_bundle, repository_path(shop), settings=shop))
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +182,7 @@ def test_what_must_not_go_live_does_not_and_the_reason_is_told(
 
 def break_tower(store: ArtifactStore, number: int) -> Bundle:
     """A bundle that is whole and passed, and that no server can load."""
-    from rec_assets.serving.bundle import PART_FILES, write_bundle
+    from rec_assets.bundles.bundle import PART_FILES, write_bundle
 
     day = AS_OF + timedelta(days=number)
     made = Bundle.open(store.get("finetuned_bundle", day.isoformat()).path)

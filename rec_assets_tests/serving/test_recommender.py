@@ -11,13 +11,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
-from rec_assets.realtime.history import History
-from rec_assets.serving.bundle import Bundle
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.realtime.user_activity import History
 from rec_assets.serving.client import Client, Recommendations
-from rec_assets.serving.graph_runner import load_stages, run
-from rec_assets.serving.model_config import ENSEMBLE, RECOMMENDER, TOPOLOGIES, shape_of_one
-from rec_assets.serving.request import RequestError
+from rec_assets.serving.graph.request import RequestError
+from rec_assets.serving.runner import load_stages, run
 from rec_assets.serving.stages.base import Arrays
+from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER, TOPOLOGIES, shape_of_one
 from rec_assets.settings import Settings
 
 pytestmark = pytest.mark.slow

@@ -13,17 +13,19 @@ from urllib.request import urlopen
 
 import pytest
 
-from rec_assets.errors import ActionableError
-from rec_assets.local.triton import Triton
-from rec_assets.serving import control, model_config, repository
-from rec_assets.serving.agent import Agent, Candidate, pull_live
-from rec_assets.serving.agent_http import listen
-from rec_assets.serving.bundle import Bundle
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.bundles.live_record import LIVE_BUNDLE
+from rec_assets.cli.local.triton import Triton
+from rec_assets.common.errors import ActionableError
 from rec_assets.serving.client import Client
-from rec_assets.serving.promotion import LIVE_BUNDLE
-from rec_assets.serving.replicas import promote, replicas_of
+from rec_assets.serving.promotion.agent import Agent, pull_live
+from rec_assets.serving.promotion.agent_server import listen
+from rec_assets.serving.promotion.protocol import Candidate
+from rec_assets.serving.promotion.replicas import promote, replicas_of
+from rec_assets.serving.triton import model_config, model_repository, server_control
 from rec_assets.settings import Settings
-from rec_assets.storage import ArtifactStore, open_store
+from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.stores import open_store
 from rec_assets_tests.s3 import BUCKET, S3
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.serving.synthetic import make_bundle
@@ -73,10 +75,12 @@ class Replica:
 @pytest.fixture(autouse=True)
 def one_topology(monkeypatch: pytest.MonkeyPatch) -> None:
     """Serves the graph as one model alone: the other topology would start 14 processes a version and replica more."""
-    load = control.load
+    load = server_control.load
     monkeypatch.delitem(model_config.TOPOLOGIES, model_config.ENSEMBLE)
-    monkeypatch.setattr(control, "LIVE", (model_config.RECOMMENDER,))
-    monkeypatch.setattr(control, "load", lambda settings, models=(model_config.RECOMMENDER,): load(settings, models))
+    monkeypatch.setattr(server_control, "LIVE", (model_config.RECOMMENDER,))
+    monkeypatch.setattr(
+        server_control, "load", lambda settings, models=(model_config.RECOMMENDER,): load(settings, models)
+    )
 
 
 @pytest.fixture
@@ -135,13 +139,13 @@ def test_a_bundle_goes_live_on_all_replicas_and_one_that_dies_takes_all_back(
         promote(addresses, candidate, "guessed")
     stranger = replicas[0].agent.settings.model_copy(update={"triton_control_key": ""})
     with pytest.raises(ActionableError, match="control-key"):
-        control.load(stranger)
+        server_control.load(stranger)
 
     # One dies when it is to switch: the other two, one of which may have switched already, serve the bundle before.
     with pytest.raises(ActionableError, match=rf"{candidate.bundle_id} is live nowhere: .*{dying.address}/commit"):
         promote(addresses, candidate, KEY)
     assert [one.answered_by() for one in replicas[:2]] == [first, first]
-    assert [repository.versions(one.agent.models) for one in replicas[:2]] == [[1], [1]]
+    assert [model_repository.versions(one.agent.models) for one in replicas[:2]] == [[1], [1]]
 
     # The two that are left promote without it; a pod that starts before this is recorded comes up on the bundle
     # before, is not ready, and follows as soon as it is.

@@ -2,7 +2,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from rec_assets.serving.request import RequestError, validate
+from rec_assets.serving.graph.request import RequestError, validate
 
 
 def test_what_is_optional_is_filled_in() -> None:

@@ -7,11 +7,11 @@ import pytest
 from polars.testing import assert_frame_equal
 from s3fs import S3FileSystem
 
-from rec_assets.bucket import Bucket
-from rec_assets.errors import ActionableError
+from rec_assets.common.errors import ActionableError
 from rec_assets.settings import Settings
 from rec_assets.sources import open_source
 from rec_assets.sources.files import FilesSource, export
+from rec_assets.storage.s3 import Bucket
 from rec_assets_tests.s3 import BUCKET, S3
 
 START = date(2025, 3, 3)

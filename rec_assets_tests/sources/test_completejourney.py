@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rec_assets.errors import ActionableError
+from rec_assets.common.errors import ActionableError
 from rec_assets.settings import Settings
 from rec_assets.sources import completejourney, open_source, read_day, read_items, read_users
 from rec_assets.sources.completejourney import CompleteJourneySource
 from rec_assets.sources.contract import Checked
-from rec_assets.storage import ArtifactStore
+from rec_assets.storage.artifact_store import ArtifactStore
 
 FIRST, DAYS = date(2017, 8, 21), 91
 TEST = date(2017, 11, 6)

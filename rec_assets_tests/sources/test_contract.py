@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rec_assets.errors import ActionableError
+from rec_assets.common.errors import ActionableError
 from rec_assets.sources import Checked, check_interactions, check_items, check_users
 
 DAY = date(2025, 3, 3)

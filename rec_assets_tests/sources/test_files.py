@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from upath import UPath
 
-from rec_assets.errors import ActionableError
+from rec_assets.common.errors import ActionableError
 from rec_assets.settings import Settings
 from rec_assets.sources import open_source, read_day, read_items, read_users
 from rec_assets.sources.files import FilesSource, export

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from rec_assets.errors import ActionableError
+from rec_assets.common.errors import ActionableError
 from rec_assets.settings import Settings
 from rec_assets.sources import open_source, read_day, read_items, read_users
 from rec_assets.sources.base import midnight

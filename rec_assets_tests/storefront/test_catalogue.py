@@ -3,7 +3,7 @@ from pathlib import Path
 import polars as pl
 
 from rec_assets.settings import Settings
-from rec_assets.storage import ArtifactStore
+from rec_assets.storage.artifact_store import ArtifactStore
 from rec_assets.storefront.catalogue import Catalogue
 
 

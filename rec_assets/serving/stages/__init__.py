@@ -5,7 +5,7 @@ Nothing is imported until a stage is asked for, so that a process holds only the
 
 from importlib import import_module
 
-from rec_assets.serving.bundle import Bundle
+from rec_assets.bundles.bundle import Bundle
 from rec_assets.serving.stages.base import Arrays, Stage
 from rec_assets.settings import Settings
 
@@ -30,7 +30,7 @@ _HOMES = {
 
 
 def load_stage(name: str, bundle: Bundle, settings: Settings) -> Stage:
-    """Loads one stage of `rec_assets.serving.graph.STAGES` by its name there.
+    """Loads one stage of `rec_assets.serving.graph.spec.STAGES` by its name there.
 
     Raises:
         ActionableError: what the stage needs of the bundle is missing or does not fit.

@@ -6,8 +6,8 @@ from typing import Any, Protocol, TypeVar
 
 import numpy.typing as npt
 
-from rec_assets.serving.breaker import Breaker
-from rec_assets.serving.graph import STAGES, local_name
+from rec_assets.serving.graph.spec import STAGES, local_name
+from rec_assets.serving.stages.circuit_breaker import Breaker
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
@@ -19,9 +19,9 @@ logger = logging.getLogger(__name__)
 class Stage(Protocol):
     """Named arrays in, named arrays out; the names are the local ones of the serving graph.
 
-    User-level arrays have one row a request, candidate-level arrays are flat; `row_splits` (see `serving.rows`) comes
-    along where there is more than one request. The stages of a bundle have a class method `load(bundle, settings)`
-    too, which reads what they need of it.
+    User-level arrays have one row a request, candidate-level arrays are flat. With more than one request `row_splits`
+    comes along (see `serving.graph.row_splits`). The stages of a bundle also have a class method
+    `load(bundle, settings)`, which reads what they need.
     """
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.clock import clock_features
-from rec_assets.serving.bundle import Bundle
-from rec_assets.serving.lookups import Lookups
-from rec_assets.serving.request import NOW, UNKNOWN, column
+from rec_assets.inference.lookups import Lookups
+from rec_assets.serving.graph.request import NOW, UNKNOWN, column
 from rec_assets.serving.stages.base import Array, Arrays
 from rec_assets.settings import Settings
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from rec_assets.serving import rows
-from rec_assets.serving.bundle import Bundle
-from rec_assets.serving.lookups import Lookups
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.inference.lookups import Lookups
+from rec_assets.serving.graph import row_splits
 from rec_assets.serving.stages.base import Array, Arrays
 from rec_assets.settings import Settings
 
@@ -28,7 +28,7 @@ class Decoder:
 
         The bundle's id is bytes, as Triton wants strings.
         """
-        requests = len(rows.splits_of(inputs, len(inputs["item_id"]))) - 1
+        requests = len(row_splits.splits_of(inputs, len(inputs["item_id"]))) - 1
         return {
             "ordered_ids": self._lookups.decode("item_id", inputs["item_id"]),
             "ordered_scores": inputs["score"].astype(np.float32),

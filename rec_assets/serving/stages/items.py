@@ -8,17 +8,17 @@ from threading import Thread
 import numpy as np
 import numpy.typing as npt
 
-from rec_assets.features import online
-from rec_assets.features.online_reader import OnlineReader
-from rec_assets.features.views import ITEM_VIEW
-from rec_assets.realtime.valkey import connect_for_requests
-from rec_assets.serving.breaker import valkey_breaker
-from rec_assets.serving.bundle import Bundle
-from rec_assets.serving.item_features import PAUSE_S, ItemTable, ReadItems
-from rec_assets.serving.item_tables import content_tables
-from rec_assets.serving.lookups import Lookups
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.features.store import online
+from rec_assets.features.store.online_reader import OnlineReader
+from rec_assets.features.store.views import ITEM_VIEW
+from rec_assets.inference.lookups import Lookups
 from rec_assets.serving.stages.base import Array, Arrays, Outage
+from rec_assets.serving.stages.circuit_breaker import valkey_breaker
+from rec_assets.serving.tables.item_features import PAUSE_S, ItemTable, ReadItems
+from rec_assets.serving.tables.memory_mapped import content_tables
 from rec_assets.settings import Settings
+from rec_assets.storage.valkey import connect_for_requests
 
 LOOK_EVERY_S = 1.0  # at the store's version: one GET
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from rec_assets.serving import rows
-from rec_assets.serving.bundle import Bundle
-from rec_assets.serving.request import AS_CONFIGURED, Ids, column, list_lengths
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.serving.graph import row_splits
+from rec_assets.serving.graph.request import AS_CONFIGURED, Ids, column, list_lengths
 from rec_assets.serving.stages.base import Array, Arrays
 from rec_assets.settings import Settings
 
@@ -37,17 +37,17 @@ class Ordering:
         top_k and diversity, int32 [B], may be absent. Equal scores keep the order of arrival. Raises RequestError.
         """
         items, scores = inputs["item_id"], inputs["score"]
-        splits = rows.splits_of(inputs, len(items))
-        owners = rows.request_of(splits)
+        splits = row_splits.splits_of(inputs, len(items))
+        owners = row_splits.request_of(splits)
         lengths = list_lengths(_asked(inputs, "top_k", len(splits) - 1), self._topk)
         drawn = _asked(inputs, "diversity", len(splits) - 1)
         preference = self._preference(scores, np.where(drawn == AS_CONFIGURED, self._diversity, drawn == 1)[owners])
         order = np.lexsort((-preference, owners))
-        chosen = order[rows.place_of(splits) < lengths[owners]]
+        chosen = order[row_splits.place_of(splits) < lengths[owners]]
         return {
             "item_id": items[chosen],
             "score": scores[chosen],
-            rows.ROW_SPLITS: rows.from_counts(np.minimum(np.diff(splits), lengths)),
+            row_splits.ROW_SPLITS: row_splits.from_counts(np.minimum(np.diff(splits), lengths)),
         }
 
     def _preference(self, scores: Array, drawn: Array) -> Array:

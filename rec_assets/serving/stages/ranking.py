@@ -4,17 +4,17 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.history import Histories
 from rec_assets.features.signals import POPULARITY_SIGNALS, ItemCategories, history_signals
-from rec_assets.serving import rows
-from rec_assets.serving.bundle import Bundle
-from rec_assets.serving.item_tables import signal_tables
-from rec_assets.serving.onnx_model import OnnxModel
+from rec_assets.inference.onnx_model import OnnxModel
+from rec_assets.serving.graph import row_splits
 from rec_assets.serving.stages.base import Array, Arrays, inputs_of
+from rec_assets.serving.tables.memory_mapped import signal_tables
 from rec_assets.settings import Settings
 
 # What signals are made of; the rest of the inputs is repeated as it is.
-_SOURCES = frozenset({"item_id", "history_item_id", "history_timestamp", "timestamp", rows.ROW_SPLITS})
+_SOURCES = frozenset({"item_id", "history_item_id", "history_timestamp", "timestamp", row_splits.ROW_SPLITS})
 
 
 class Unroll:
@@ -37,12 +37,12 @@ class Unroll:
         `POPULARITY_SIGNALS`.
         """
         items = inputs["item_id"]
-        splits = rows.splits_of(inputs, len(items))
-        owners = rows.request_of(splits)
+        splits = row_splits.splits_of(inputs, len(items))
+        owners = row_splits.request_of(splits)
         histories = Histories(inputs["history_item_id"], inputs["history_timestamp"])
         return {
             **{name: values[owners] for name, values in inputs.items() if name not in _SOURCES},
-            "retrieval_rank": np.log1p(rows.place_of(splits)).astype(np.float32),
+            "retrieval_rank": np.log1p(row_splits.place_of(splits)).astype(np.float32),
             **history_signals(histories, inputs["timestamp"], items, owners, self._categories),
             **{name: table[items] for name, table in self._popularity.items()},
         }

@@ -1,24 +1,20 @@
 """From a user to candidates: the query tower, the items nearest to it, and those the user chose before."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from rec_assets.errors import ActionableError
-from rec_assets.serving import rows
-from rec_assets.serving.bundle import Bundle
-from rec_assets.serving.candidates import NOTHING, with_history
-from rec_assets.serving.graph import EMBEDDING_DIM
-from rec_assets.serving.lookups import FIRST_KNOWN, Lookups
-from rec_assets.serving.onnx_model import OnnxModel
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.common.errors import ActionableError
+from rec_assets.features.columns import EMBEDDING_DIM
+from rec_assets.inference.item_vectors import VECTORS, Vectors, read_vectors
+from rec_assets.inference.lookups import FIRST_KNOWN, Lookups
+from rec_assets.inference.merge_candidates import NOTHING, with_history
+from rec_assets.inference.onnx_model import OnnxModel
+from rec_assets.serving.graph import row_splits
 from rec_assets.serving.stages.base import Array, Arrays, inputs_of
 from rec_assets.settings import Settings
-
-VECTORS = "vectors.npy"
-Vectors = npt.NDArray[np.float32]
 
 
 class QueryTower:
@@ -58,6 +54,8 @@ class Retrieval:
         """Reads index and vectors; raises ActionableError where they are not of the tower's space and known items."""
         import faiss
 
+        from rec_assets.inference.item_index import on_best_device
+
         # Threads cost more than a search over thousands of items, and several processes would fight for the cores.
         faiss.omp_set_num_threads(1)
         file, again = bundle.file("item_index"), "Materialize faiss_index and model_bundle again."
@@ -70,7 +68,7 @@ class Retrieval:
         if index.d != EMBEDDING_DIM or not 0 < index.ntotal <= known:
             shape = f"{index.ntotal} vectors of {index.d}"
             raise ActionableError(f"{file} holds {shape}; expected 1 to {known} of {EMBEDDING_DIM}.", again)
-        vectors = _read_vectors(file.with_name(VECTORS), bundle.lookups.size("item_id"), again)
+        vectors = read_vectors(file.with_name(VECTORS), bundle.lookups.size("item_id"), again)
         return cls(index, settings.retrieval_topk, bundle.lookups, vectors if settings.repeats else None)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
@@ -90,7 +88,7 @@ class Retrieval:
         return {
             "item_id": self._lookups.decode("item_id", items[found]),
             "retrieval_score": scores[found],
-            rows.ROW_SPLITS: rows.from_counts(found.sum(axis=1)),
+            row_splits.ROW_SPLITS: row_splits.from_counts(found.sum(axis=1)),
         }
 
     def _with_history(
@@ -101,23 +99,3 @@ class Retrieval:
         own = np.where(self._has_vector[own], own, np.int32(NOTHING))
         own_scores = (vectors[own] @ queries[:, :, None])[..., 0]
         return with_history(items, scores, own, own_scores, self._topk)
-
-
-def on_best_device(index: Any) -> Any:
-    """Returns the index where searching it is fastest: on the first GPU, if FAISS was built for one and it is there."""
-    import faiss
-
-    if not getattr(faiss, "get_num_gpus", int)():
-        return index
-    return faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, index)
-
-
-def _read_vectors(file: Path, size: int, again: str) -> Vectors:
-    try:
-        vectors = np.asarray(np.load(file, mmap_mode="r"))
-    except (OSError, ValueError, EOFError) as error:
-        raise ActionableError(f"{file} cannot be read as item vectors: {error}", again) from error
-    if vectors.dtype != np.float32 or vectors.shape[1:] != (EMBEDDING_DIM,) or not FIRST_KNOWN < len(vectors) <= size:
-        shape = f"{vectors.dtype} {vectors.shape}"
-        raise ActionableError(f"{file} holds {shape}; expected float32 ({size}, {EMBEDDING_DIM}).", again)
-    return vectors

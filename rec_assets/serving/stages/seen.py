@@ -5,15 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from rec_assets.bundles.bundle import Bundle
 from rec_assets.realtime.seen_items import SeenItems
-from rec_assets.realtime.valkey import connect_for_requests
-from rec_assets.serving import rows
-from rec_assets.serving.breaker import valkey_breaker
-from rec_assets.serving.bundle import Bundle
-from rec_assets.serving.fallback import Fallback
-from rec_assets.serving.request import Ids, user_ids
+from rec_assets.serving.graph import row_splits
+from rec_assets.serving.graph.request import Ids, user_ids
 from rec_assets.serving.stages.base import Array, Arrays, Outage
+from rec_assets.serving.stages.circuit_breaker import valkey_breaker
+from rec_assets.serving.tables.fallback_items import Fallback
 from rec_assets.settings import Settings
+from rec_assets.storage.valkey import connect_for_requests
 
 Scores = npt.NDArray[np.float32]
 
@@ -48,18 +48,19 @@ class SeenFilter:
         They come with their row_splits int64 [B + 1]. Raises RequestError.
         """
         users, items, scores = user_ids(inputs), inputs["item_id"], inputs["retrieval_score"]
-        splits = rows.splits_of(inputs, len(items))
+        splits = row_splits.splits_of(inputs, len(items))
         unseen = ~self._seen(users, items, splits)
-        owners = rows.request_of(splits)[unseen]
+        owners = row_splits.request_of(splits)[unseen]
         more, more_scores, more_owners = self._more(users, items, scores, splits, unseen, inputs["history_item_id"])
         order = np.argsort(np.concatenate([owners, more_owners]), kind="stable")
         return {
             "item_id": np.concatenate([items[unseen], more])[order],
             "retrieval_score": np.concatenate([scores[unseen], more_scores])[order],
-            rows.ROW_SPLITS: rows.keep(splits, unseen) + np.searchsorted(more_owners, np.arange(len(splits))),
+            row_splits.ROW_SPLITS: row_splits.keep(splits, unseen)
+            + np.searchsorted(more_owners, np.arange(len(splits))),
         }
 
-    def _seen(self, users: Ids, items: Ids, splits: rows.Splits) -> npt.NDArray[np.bool_]:
+    def _seen(self, users: Ids, items: Ids, splits: row_splits.Splits) -> npt.NDArray[np.bool_]:
         filters, seen = self._seen_items, None
         if filters is not None and len(items):
             seen = self.outage.survive(lambda: filters.contain(users, items, splits))
@@ -70,12 +71,12 @@ class SeenFilter:
         users: Ids,
         items: Ids,
         scores: Scores,
-        splits: rows.Splits,
+        splits: row_splits.Splits,
         unseen: npt.NDArray[np.bool_],
         histories: Ids,
     ) -> tuple[Ids, Scores, npt.NDArray[np.int64]]:
         """Returns the items that fill up, their scores and, ascending, the requests that they are for."""
-        missing = self._least - np.diff(rows.keep(splits, unseen))
+        missing = self._least - np.diff(row_splits.keep(splits, unseen))
         short = np.flatnonzero(missing > 0)
         spare, lowest = [], []
         for row in short:
@@ -84,9 +85,9 @@ class SeenFilter:
             spare.append(popular[~np.isin(popular, items[mine])])
             lowest.append(scores[mine].min() if splits[row] < splits[row + 1] else 0)
         ids = np.concatenate([np.empty(0, np.int32), *spare])
-        ends = rows.from_counts(np.array([len(row) for row in spare], np.int64))
+        ends = row_splits.from_counts(np.array([len(row) for row in spare], np.int64))
         kept = ~self._seen(users[short], ids, ends)
-        owners = rows.request_of(ends)[kept]
-        first = rows.place_of(rows.keep(ends, kept)) < missing[short][owners]
+        owners = row_splits.request_of(ends)[kept]
+        first = row_splits.place_of(row_splits.keep(ends, kept)) < missing[short][owners]
         ids, owners = ids[kept][first], owners[first]
         return ids, np.array(lowest, np.float32)[owners], short[owners]

@@ -5,18 +5,18 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from rec_assets.features import online
+from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.history import LENGTH, PADDING, Histories, Ids, Times
-from rec_assets.features.online_reader import OnlineReader
-from rec_assets.features.views import USER_FEATURES, USER_VIEW
+from rec_assets.features.store import online
+from rec_assets.features.store.online_reader import OnlineReader
+from rec_assets.features.store.views import USER_FEATURES, USER_VIEW
+from rec_assets.inference.lookups import Lookups
 from rec_assets.realtime.recent_items import NO_ITEM, RecentItems
-from rec_assets.realtime.valkey import connect_for_requests
-from rec_assets.serving.breaker import Breaker, valkey_breaker
-from rec_assets.serving.bundle import Bundle
-from rec_assets.serving.lookups import Lookups
-from rec_assets.serving.request import UNKNOWN, user_ids
+from rec_assets.serving.graph.request import UNKNOWN, user_ids
 from rec_assets.serving.stages.base import Array, Arrays, Outage
+from rec_assets.serving.stages.circuit_breaker import Breaker, valkey_breaker
 from rec_assets.settings import Settings
+from rec_assets.storage.valkey import connect_for_requests
 
 ReadUsers = Callable[[npt.NDArray[np.int32]], online.OnlineRows]
 ReadHistories = Callable[[npt.NDArray[np.int32]], tuple[Ids, Times]]

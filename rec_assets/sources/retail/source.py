@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rec_assets.errors import ActionableError
+from rec_assets.common.errors import ActionableError
 from rec_assets.sources.base import DAY_SECONDS, Int32s, midnight
 from rec_assets.sources.retail.catalogue import Catalogue, items_frame, make_catalogue
 from rec_assets.sources.retail.oracle import anonymous_probabilities, best_items, known_probabilities

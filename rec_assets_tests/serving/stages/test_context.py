@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.clock import clock_features
-from rec_assets.serving.bundle import Bundle
-from rec_assets.serving.request import RequestError
+from rec_assets.serving.graph.request import RequestError
 from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.context import ContextPreprocessor, ContextTransform
 

@@ -11,13 +11,13 @@ import polars as pl
 import pytest
 import redis
 
-from rec_assets.errors import ActionableError
-from rec_assets.features import online
-from rec_assets.features.views import ITEM_FEATURES
-from rec_assets.serving.bundle import Bundle
-from rec_assets.serving.item_features import ItemTable
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.common.errors import ActionableError
+from rec_assets.features.store import online
+from rec_assets.features.store.views import ITEM_FEATURES
 from rec_assets.serving.stages.base import Outage
 from rec_assets.serving.stages.items import ContentLookup, ItemLookup, ItemTransform
+from rec_assets.serving.tables.item_features import ItemTable
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.waiting import wait_until

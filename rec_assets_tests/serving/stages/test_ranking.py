@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rec_assets.errors import ActionableError
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.common.errors import ActionableError
 from rec_assets.features.history import LENGTH, Histories
 from rec_assets.features.signals import HISTORY_SIGNALS, POPULARITY_SIGNALS, ItemCategories, history_signals
-from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.ranking import Unroll
 from rec_assets.settings import Settings

@@ -5,10 +5,10 @@ import faiss
 import numpy as np
 import pytest
 
-from rec_assets.errors import ActionableError
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.common.errors import ActionableError
 from rec_assets.features.clock import clock_features
 from rec_assets.features.history import LENGTH, Histories
-from rec_assets.serving.bundle import Bundle
 from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.retrieval import QueryTower, Retrieval
 from rec_assets.settings import Settings

@@ -3,9 +3,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.history import LENGTH
-from rec_assets.realtime.history import History
-from rec_assets.serving.bundle import Bundle
+from rec_assets.realtime.user_activity import History
 from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.seen import SeenFilter
 from rec_assets.settings import Settings

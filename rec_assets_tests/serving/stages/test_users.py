@@ -5,10 +5,10 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
+from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.history import LENGTH, Ids, Times
-from rec_assets.features.online import OnlineRows
-from rec_assets.serving.bundle import Bundle
-from rec_assets.serving.request import RequestError
+from rec_assets.features.store.online import OnlineRows
+from rec_assets.serving.graph.request import RequestError
 from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.users import ReadHistories, UserLookup, UserTransform
 from rec_assets.settings import Settings

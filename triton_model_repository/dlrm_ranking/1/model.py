@@ -1,6 +1,6 @@
 """Triton's adapter of the stage `dlrm_ranking`, see rec_assets/serving/stages/."""
 
-from rec_assets.serving.triton import StageModel
+from rec_assets.serving.triton.stage_model import StageModel
 
 
 class TritonPythonModel(StageModel):

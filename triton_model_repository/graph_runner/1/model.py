@@ -1,6 +1,6 @@
-"""Triton's adapter of the whole graph, see rec_assets/serving/graph_runner.py."""
+"""Triton's adapter of the whole graph, see rec_assets/serving/runner.py."""
 
-from rec_assets.serving.graph_model import GraphModel
+from rec_assets.serving.triton.graph_model import GraphModel
 
 
 class TritonPythonModel(GraphModel):

@@ -1,0 +1,154 @@
+"""Common parts of the local servers: start once, wait for readiness, explain a failure."""
+
+import os
+import socket
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from rec_assets.cli.local.processes import BackgroundProcess
+from rec_assets.common.errors import ActionableError
+from rec_assets.settings import Settings
+
+LOOPBACK = "127.0.0.1"
+POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class ServerStatus:
+    """State of a server.
+
+    Attributes:
+        state: `running` answers, `unhealthy` runs without answering, `stopped` does not run.
+        pid: its process, None if stopped.
+        ports: by the environment variable that sets each.
+        detail: a line for a person.
+    """
+
+    name: str
+    state: Literal["running", "unhealthy", "stopped"]
+    pid: int | None
+    ports: Mapping[str, int]
+    detail: str
+
+
+class Server(ABC):
+    """A server below `settings.home` that listens on the loopback address only."""
+
+    name: ClassVar[str]
+    patience_s: ClassVar[float]
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.home: Path = settings.home.absolute()
+        self.process = BackgroundProcess(self.name, self.home)
+
+    @abstractmethod
+    def ports(self) -> dict[str, int]:
+        """Returns the ports to listen on, by the environment variable that sets each."""
+
+    @abstractmethod
+    def command(self) -> list[str]:
+        """Returns the command line, and makes the folders that it names."""
+
+    @abstractmethod
+    def is_ready(self) -> bool:
+        """Returns whether the server answers its protocol."""
+
+    @abstractmethod
+    def detail(self) -> str:
+        """Returns a line about a server that is running: what it holds, or why it is unhealthy."""
+
+    def is_healthy(self) -> bool:
+        """Returns whether the server does its work; readiness unless a server knows better."""
+        return self.is_ready()
+
+    def environment(self) -> dict[str, str]:
+        """Returns the environment of the process."""
+        return dict(os.environ)
+
+    def settings_as_variables(self) -> dict[str, str]:
+        """Returns these settings as the environment that gives them to another process."""
+        settings = self.settings.model_copy(update={"home": self.home}).model_dump(mode="json")
+        return {f"REC_{name.upper()}": str(value) for name, value in settings.items()}
+
+    def prepare(self) -> None:  # noqa: B027 - most servers have nothing to add
+        """Runs after a fresh start, once the server is ready."""
+
+    def start(self) -> bool:
+        """Makes the server run and answer; returns False if it already did.
+
+        A server that runs without being healthy is started afresh.
+
+        Raises:
+            ActionableError: a port is taken, the binary is missing, or the server ended or stayed silent.
+        """
+        if self.process.find() is not None:
+            if self.process.ports() != self.ports():
+                raise ActionableError(
+                    f"{self.name} already runs from {self.home} with {_listing(self.process.ports())}, "
+                    f"but the settings say {_listing(self.ports())}.",
+                    "Stop it first: rec down.",
+                )
+            if self.is_healthy():
+                return False
+            self.stop()
+        for variable, port in self.ports().items():
+            _require_free(self.name, variable, port)
+        self.process.spawn(self.command(), self.environment(), self.ports())
+        self._wait()
+        self.prepare()
+        return True
+
+    def stop(self) -> bool:
+        """Ends the server if it is ours; returns whether it ran."""
+        return self.process.end()
+
+    def status(self) -> ServerStatus:
+        """Returns what the server does now."""
+        process = self.process.find()
+        if process is None:
+            return ServerStatus(self.name, "stopped", None, self.ports(), "start it with: rec up")
+        state: Literal["running", "unhealthy"] = "running" if self.is_healthy() else "unhealthy"
+        return ServerStatus(self.name, state, process.pid, self.process.ports(), self.detail())
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + self.patience_s
+        while not self.is_ready():
+            ended = self.process.find() is None
+            if ended or time.monotonic() > deadline:
+                what = "ended while starting" if ended else f"did not answer within {self.patience_s:.0f} s"
+                tail = self.process.log_tail()
+                self.stop()
+                raise ActionableError(
+                    f"{self.name} {what}. The end of {self.process.log_file}:\n{tail}",
+                    "Correct what the log names, then run: rec up.",
+                )
+            time.sleep(POLL_S)
+
+
+def is_open(port: int) -> bool:
+    """Returns whether something accepts connections on a loopback port."""
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def _require_free(name: str, variable: str, port: int) -> None:
+    with socket.socket() as probe:
+        # As the servers do: a connection that is still being closed does not hold the port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            raise ActionableError(
+                f"Port {port}, which {name} should listen on, is taken by another program.",
+                f"End that program, or choose another port: {variable}={port + 1000} rec up.",
+            ) from error
+
+
+def _listing(ports: Mapping[str, int]) -> str:
+    return ", ".join(f"{variable}={port}" for variable, port in ports.items())

@@ -1,0 +1,38 @@
+"""The storefront as a local server."""
+
+import sys
+from pathlib import Path
+
+from rec_assets.cli.local.server import LOOPBACK, Server, is_open
+
+
+class Storefront(Server):
+    """`rec storefront` in the background."""
+
+    name = "storefront"
+    patience_s = 60.0
+
+    @property
+    def address(self) -> str:
+        """Address for a browser."""
+        return f"http://{LOOPBACK}:{self.settings.storefront_port}"
+
+    def ports(self) -> dict[str, int]:
+        """Returns the one port."""
+        return {"REC_STOREFRONT_PORT": self.settings.storefront_port}
+
+    def command(self) -> list[str]:
+        """Returns the command line."""
+        return [str(Path(sys.prefix) / "bin" / "rec"), "storefront"]
+
+    def environment(self) -> dict[str, str]:
+        """Returns the environment with these settings."""
+        return super().environment() | self.settings_as_variables()
+
+    def is_ready(self) -> bool:
+        """Returns whether it takes connections; the page itself tells what else is up."""
+        return is_open(self.settings.storefront_port)
+
+    def detail(self) -> str:
+        """Returns its address."""
+        return self.address

@@ -1,0 +1,32 @@
+"""`rec tidy`: artifacts of old days go."""
+
+from typing import Annotated
+
+import typer
+
+from rec_assets.cli.console import load_settings, print_table, say
+
+
+def tidy(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+) -> None:
+    """Remove artifacts of days before the newest REC_KEEP_DAYS, but raw days, verdicts and what is served."""
+    from collections import Counter
+
+    from rec_assets.serving.promotion import retention
+    from rec_assets.storage.stores import open_store
+
+    settings = load_settings()
+    store = open_store(settings)
+    if not settings.keep_days:
+        say("All days are kept: REC_KEEP_DAYS is 0. Set it to how many of the newest are to stay.")
+        return
+    if dry_run:
+        days = Counter(asset for asset, _ in retention.outlived(store, settings))
+    else:
+        days = retention.tidy(store, settings)
+    if not days:
+        say(f"Nothing is older than the {settings.keep_days} days that are kept.")
+        return
+    rows = [(asset, str(count)) for asset, count in sorted(days.items())]
+    print_table("Would go" if dry_run else "Gone", {"asset": False, "days": True}, rows)

@@ -1,0 +1,1 @@
+"""Arrays that models train on and are evaluated with: rows, item table, queries, candidates."""

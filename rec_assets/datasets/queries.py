@@ -1,0 +1,100 @@
+"""The questions a model is judged by: one a user of a period, on arrival, and what he chose afterwards."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from rec_assets.datasets.rows import Arrays, take
+from rec_assets.features.columns import ASKED_BY, TIMESTAMP
+from rec_assets.storage.frames import write_frame
+
+
+@dataclass(frozen=True)
+class Queries:
+    """One row a user of the period.
+
+    Attributes:
+        user_ids: raw ids, int32 [q].
+        timestamps: unix seconds of the first interaction, int64 [q].
+        device_types: raw, int32 [q].
+        columns: encoded user and context features of that first interaction, who asks and when, each [q].
+        relevant: columns user_id and item_id (both raw): every distinct item the user chose in the period.
+        cold: bool [q], the user has no training row.
+    """
+
+    user_ids: npt.NDArray[np.int32]
+    timestamps: npt.NDArray[np.int64]
+    device_types: npt.NDArray[np.int32]
+    columns: Arrays
+    relevant: pl.DataFrame
+    cold: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.user_ids)
+
+    def at(self, index: npt.NDArray[np.int64]) -> "Queries":
+        """Returns some of the queries, with what is relevant to their users."""
+        users = self.user_ids[index]
+        return Queries(
+            users,
+            self.timestamps[index],
+            self.device_types[index],
+            take(self.columns, index),
+            self.relevant.filter(pl.col("user_id").is_in(pl.Series(users).implode())),
+            self.cold[index],
+        )
+
+    def save(self, folder: Path) -> None:
+        """Writes a new folder."""
+        folder.mkdir()
+        columns = {f"columns/{name}": array for name, array in self.columns.items()}
+        own = {name: getattr(self, name) for name in ("user_ids", "timestamps", "device_types", "cold")}
+        np.savez(folder / "queries.npz", **own, **columns)
+        write_frame(self.relevant, folder / "relevant.parquet")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Queries":
+        """Reads what `save` wrote."""
+        with np.load(folder / "queries.npz") as arrays:
+            columns = {n.removeprefix("columns/"): arrays[n] for n in arrays.files if n.startswith("columns/")}
+            own = {name: arrays[name] for name in ("user_ids", "timestamps", "device_types", "cold")}
+        return cls(**own, columns=columns, relevant=pl.read_parquet(folder / "relevant.parquet"))
+
+    def sample(self, size: int, seed: int) -> "Queries":
+        """Returns at most `size` queries, drawn without replacement and kept in order."""
+        if len(self) <= size:
+            return self
+        return self.at(np.sort(np.random.default_rng(seed).choice(len(self), size, replace=False)))
+
+
+def build_queries(joined: Sequence[Path], encoded: Arrays) -> Queries:
+    """Builds the queries of a period from its joined rows and the same rows, in the same order, encoded.
+
+    Args:
+        joined: files of the period.
+        encoded: their rows.
+
+    Raises:
+        ValueError: the two do not have the same number of rows.
+    """
+    columns = ["user_id", "item_id", "device_type", "timestamp"]
+    rows = pl.concat([pl.read_parquet(file, columns=columns) for file in joined]).with_row_index("row")
+    if rows.height != len(encoded["user_id"]):
+        raise ValueError(f"{rows.height} joined rows, but {len(encoded['user_id'])} encoded ones")
+    first = rows.sort("user_id", "timestamp", "row").unique("user_id", keep="first", maintain_order=True)
+    index = first["row"].to_numpy().astype(np.int64)
+    picked = take({name: array for name, array in encoded.items() if name != "item_id"}, index)
+    users, timestamps = first["user_id"].to_numpy(), first["timestamp"].to_numpy()
+    picked |= {ASKED_BY: users, TIMESTAMP: timestamps}
+    return Queries(
+        users,
+        timestamps,
+        first["device_type"].to_numpy(),
+        picked,
+        rows.select("user_id", "item_id").unique(maintain_order=True),
+        picked["user_id"] == 2,  # out of the training vocabulary
+    )

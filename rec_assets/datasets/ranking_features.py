@@ -1,0 +1,74 @@
+"""Inputs of the ranker for each candidate: the one definition for training, validation and evaluation."""
+
+import numpy as np
+import numpy.typing as npt
+
+from rec_assets.datasets.candidates import Candidates
+from rec_assets.datasets.item_table import ItemTable
+from rec_assets.datasets.rows import Arrays, take
+from rec_assets.features.columns import (
+    CONTEXT_FEATURES,
+    RETRIEVAL_RANK,
+    RETRIEVAL_SCORE,
+    SIGNALS,
+    TIMESTAMP,
+    USER_FEATURES,
+)
+from rec_assets.features.history import Histories
+from rec_assets.features.signals import history_signals
+
+REQUESTS_AT_A_TIME = 1_024
+
+
+def signals_of(
+    candidates: Candidates, histories: Histories, timestamps: npt.NDArray[np.int64], items: ItemTable
+) -> Arrays:
+    """Computes `item_id` int32 and `SIGNALS` float32 of the candidates, [q, k] each.
+
+    Args:
+        candidates: of the requests [q, k].
+        histories: of the requests [q].
+        timestamps: of the requests, unix seconds [q].
+        items: the item table.
+    """
+    ids = candidates.item_ids
+    owners = np.repeat(np.arange(len(ids)), ids.shape[1])
+    flat = history_signals(histories, timestamps, ids.ravel(), owners, items.categories)
+    flat |= items.popularity_at(ids.ravel(), timestamps[owners])
+    ranks = np.log1p(np.arange(ids.shape[1])).astype(np.float32)
+    return {
+        "item_id": ids,
+        RETRIEVAL_SCORE: candidates.scores,
+        RETRIEVAL_RANK: np.broadcast_to(ranks, ids.shape),
+        **{name: values.reshape(ids.shape) for name, values in flat.items()},
+    }
+
+
+def all_signals(
+    candidates: Candidates, histories: Histories, timestamps: npt.NDArray[np.int64], items: ItemTable
+) -> Arrays:
+    """Computes what `signals_of` does, some requests at a time, so that little more than the result is in memory."""
+    windows = [slice(start, start + REQUESTS_AT_A_TIME) for start in range(0, len(timestamps), REQUESTS_AT_A_TIME)]
+    result = {name: np.empty(candidates.item_ids.shape, np.float32) for name in SIGNALS}
+    for window in windows:
+        own = Candidates(candidates.item_ids[window], candidates.scores[window])
+        past = Histories(histories.item_ids[window], histories.timestamps[window])
+        signals = signals_of(own, past, timestamps[window], items)
+        for name in SIGNALS:
+            result[name][window] = signals[name]
+    return {"item_id": candidates.item_ids, **result}
+
+
+def ranking_columns(columns: Arrays, candidates: Candidates, histories: Histories, items: ItemTable) -> Arrays:
+    """`RANKER_FEATURES` of all candidates of requests [q], one after the other, [q * k] or [q * k, 64] each."""
+    shape = candidates.item_ids.shape
+    signals = signals_of(candidates, histories, columns[TIMESTAMP], items)
+    repeated = {name: np.repeat(columns[name], shape[1]) for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
+    features = items.at(signals.pop("item_id").ravel())
+    return repeated | features | {name: values.ravel() for name, values in signals.items()}
+
+
+def in_batches(columns: Arrays, candidates: Candidates, size: int) -> list[tuple[Arrays, Candidates]]:
+    """Cuts requests and their candidates into parts of at most `size` requests."""
+    windows = [slice(start, start + size) for start in range(0, len(candidates.item_ids), size)]
+    return [(take(columns, w), Candidates(candidates.item_ids[w], candidates.scores[w])) for w in windows]

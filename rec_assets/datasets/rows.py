@@ -1,0 +1,38 @@
+"""Encoded rows as arrays, one a column."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from rec_assets.features.columns import CONTEXT_FEATURES, USER_FEATURES
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def load_rows(folder: Path) -> Arrays:
+    """Loads transformed rows: ids, user and context features, each [n], int32 or float32, in file order."""
+    columns = ["user_id", *USER_FEATURES, *CONTEXT_FEATURES, "item_id"]
+    files = sorted(folder.glob("*.parquet"))
+    # One column at a time: all together they would be in memory twice.
+    return {name: pl.read_parquet(files, columns=[name])[name].to_numpy() for name in columns}
+
+
+def take(arrays: Arrays, index: npt.NDArray[np.int64] | slice) -> Arrays:
+    """Returns the same columns at some rows."""
+    return {name: array[index] for name, array in arrays.items()}
+
+
+def column_batches(arrays: Arrays, size: int) -> Iterator[Arrays]:
+    """Cuts columns into batches as Merlin's blocks want them: scalars as [n, 1], vectors as [n, d]."""
+    rows = len(next(iter(arrays.values())))
+    for start in range(0, rows, size):
+        yield as_columns(take(arrays, slice(start, start + size)))
+
+
+def as_columns(arrays: Arrays) -> Arrays:
+    """Gives scalars a column axis: [n] → [n, 1]; vectors stay [n, d]."""
+    return {name: array[:, None] if array.ndim == 1 else array for name, array in arrays.items()}

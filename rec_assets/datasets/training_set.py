@@ -1,0 +1,105 @@
+"""The training set of one as-of day on disk: rows, histories, item table and validation queries; all trainers read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from rec_assets.datasets.evaluation_set import ITEMS, LOG, VALIDATION, EvaluationSet
+from rec_assets.datasets.item_table import build_item_table
+from rec_assets.datasets.queries import build_queries
+from rec_assets.datasets.rows import Arrays, load_rows, take
+from rec_assets.features.columns import ASKED_BY, TIMESTAMP
+from rec_assets.features.history import EventLog
+from rec_assets.inference.lookups import Lookups
+
+SCHEMA = "schema.json"
+TRAIN, LAST, ASKERS = "train", "last", "askers.npz"
+
+
+@dataclass(frozen=True)
+class TrainingSet(EvaluationSet):
+    """Input of a training in memory: narrow columns of rows, and item features once a catalogue.
+
+    Attributes:
+        schema_file: the Merlin schema of the transformed features (`preprocessing.merlin_schema`).
+        rows: the training rows, each [n], with who asked and when.
+        last_rows: the rows of the validation days; they are learned from once they have chosen and judged.
+    """
+
+    schema_file: Path
+    rows: Arrays
+    last_rows: Arrays
+
+    @property
+    def last_training_moment(self) -> int:
+        """The last unix second that the training rows know."""
+        return int(self.rows[TIMESTAMP].max())
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Reads what `build_training_set` wrote."""
+        known = EvaluationSet.load(folder)
+        rows = _rows_with_askers(folder / TRAIN)
+        # A fine-tune has no days that first judge and then teach.
+        last = _rows_with_askers(folder / LAST) if (folder / LAST).exists() else take(rows, slice(0))
+        return cls(known.items, known.log, known.validation, folder / SCHEMA, rows, last)
+
+
+def build_training_set(
+    folder: Path,
+    catalogue: pl.DataFrame,
+    content: Mapping[str, npt.NDArray[np.float32]],
+    masked_train: Sequence[Path],
+    masked_valid: Sequence[Path],
+    joined_train: Sequence[Path],
+    joined_valid: Sequence[Path],
+    encoded_valid: Path,
+) -> TrainingSet:
+    """Completes a folder that holds the schema and transformed, masked rows: `train/`, and the last days in `last/`.
+
+    Args:
+        folder: where everything goes.
+        catalogue: transformed items, with `raw_item_id` and `first_day`.
+        content: `image_embedding` and `text_embedding`, float32 [items, 64], in the order of `catalogue`.
+        masked_train: the masked rows of the training days, in the order of the transformed ones.
+        masked_valid: those of the validation days.
+        joined_train: the same rows unmasked, of the training days, in order.
+        joined_valid: the joined rows of the validation days, in order.
+        encoded_valid: folder of the same rows, transformed.
+    """
+    train_ids, valid = load_rows(folder / TRAIN)["item_id"], load_rows(encoded_valid)
+    asked = pl.concat(
+        [pl.read_parquet(file, columns=["user_id", "timestamp"]) for file in (*joined_train, *joined_valid)]
+    )
+    users, timestamps = asked["user_id"].to_numpy(), asked["timestamp"].to_numpy()
+    item_ids = np.concatenate([train_ids, valid["item_id"]])
+    EventLog.of(users, timestamps, item_ids).save(folder / LOG)
+    for part, masked in ((TRAIN, masked_train), (LAST, masked_valid)):
+        write_askers(folder / part, masked)
+    raw_ids, first_days = catalogue["raw_item_id"].to_list(), catalogue["first_day"]
+    items = build_item_table(catalogue, raw_ids, first_days, dict(content), train_ids, item_ids, timestamps)
+    items.save(folder / ITEMS)
+    build_queries(joined_valid, valid).save(folder / VALIDATION)
+    return TrainingSet.load(folder)
+
+
+def write_askers(folder: Path, masked: Sequence[Path], lookups: Lookups | None = None) -> None:
+    """Writes who asks, and when, beside transformed rows; with lookups the items too, where they know more of them.
+
+    A row that was made anonymous (-1) has no history either: strangers have none.
+    """
+    rows = pl.concat([pl.read_parquet(file, columns=["user_id", "timestamp", "item_id"]) for file in masked])
+    columns = {ASKED_BY: rows["user_id"].to_numpy(), TIMESTAMP: rows["timestamp"].to_numpy()}
+    if lookups is not None:
+        columns["item_id"] = lookups.encode("item_id", rows["item_id"].to_numpy())
+    np.savez(folder / ASKERS, **columns)
+
+
+def _rows_with_askers(folder: Path) -> Arrays:
+    with np.load(folder / ASKERS) as askers:
+        return load_rows(folder) | {name: askers[name] for name in askers.files}

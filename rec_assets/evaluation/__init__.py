@@ -1,0 +1,1 @@
+"""Metrics, reports and baselines of ranked lists. Contains neither TensorFlow nor Merlin."""

@@ -1,0 +1,1 @@
+"""Simple recommenders that every model is compared with, and their tuning."""

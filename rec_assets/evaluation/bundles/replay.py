@@ -1,0 +1,128 @@
+"""Replays past requests on a bundle: its own stages, with the state of past moments in place of the stores."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.features.history import EventLog
+from rec_assets.features.store.online import OnlineRows
+from rec_assets.features.store.views import ITEM_FEATURES
+from rec_assets.realtime.recent_items import NO_ITEM
+from rec_assets.serving.graph.row_splits import ROW_SPLITS
+from rec_assets.serving.graph.spec import STAGES
+from rec_assets.serving.runner import run
+from rec_assets.serving.stages import Stage, load_stage
+from rec_assets.serving.stages.base import Outage
+from rec_assets.serving.stages.items import ItemLookup
+from rec_assets.serving.stages.ranking import Unroll
+from rec_assets.serving.stages.users import UserLookup
+from rec_assets.serving.tables.item_features import ItemTable
+from rec_assets.serving.tables.memory_mapped import signal_tables
+from rec_assets.settings import Settings
+
+USERS_AT_ONCE = 64
+
+Ids = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class PastPopularity:
+    """`POPULARITY_SIGNALS` of items as they were known then: raw item_ids int32 [m], signals float32 [m] each."""
+
+    item_ids: Ids
+    signals: Mapping[str, npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class PastRequests:
+    """One request a user, with what the stores held of him at that moment.
+
+    Attributes:
+        user_ids, device_types: raw, int32 [q]; every user once.
+        timestamps: unix seconds, int64 [q].
+        age: float32 [q], NaN where unknown.
+        gender, top_category: raw, int32 [q], -1 where unknown.
+    """
+
+    user_ids: Ids
+    device_types: Ids
+    timestamps: npt.NDArray[np.int64]
+    age: npt.NDArray[np.float32]
+    gender: Ids
+    top_category: Ids
+
+    def __len__(self) -> int:
+        return len(self.user_ids)
+
+    def batches(self, size: int) -> Iterator["PastRequests"]:
+        """Cuts the requests into parts of at most `size`."""
+        for start in range(0, len(self), size):
+            part = slice(start, start + size)
+            yield PastRequests(*(getattr(self, field.name)[part] for field in fields(self)))
+
+
+def answers(
+    bundle: Bundle, requests: PastRequests, log: EventLog, popularity: PastPopularity, depth: int, settings: Settings
+) -> Ids:
+    """Returns the ranked lists of a bundle.
+
+    Args:
+        bundle: whose stages answer.
+        requests: one a user.
+        log: interactions by raw item id; a history ends before its request.
+        popularity: as of the day before.
+        depth: items a list.
+        settings: `retrieval_topk` and `repeats`; nothing is filtered and nothing drawn.
+
+    Returns:
+        Raw item ids int32 [q, depth], best first, -1 where a list is shorter.
+    """
+    plain = {"ranking_topk": depth, "diversity_mode": False, "seen_filter": "nothing"}
+    settings = settings.model_copy(update=plain)
+    stages = _stages(bundle, popularity, settings)
+    lists = np.full((len(requests), depth), NO_ITEM, np.int32)
+    row = 0
+    for batch in requests.batches(USERS_AT_ONCE):
+        stages["feast_user_lookup"] = _user_lookup(bundle, batch, log)
+        columns = {name: getattr(batch, f"{name}s") for name in ("user_id", "device_type", "timestamp")}
+        made = run(stages, columns)
+        for first, end in zip(made[ROW_SPLITS][:-1], made[ROW_SPLITS][1:], strict=True):
+            lists[row, : end - first] = made["ordered_ids"][first:end]
+            row += 1
+    return lists
+
+
+def _stages(bundle: Bundle, popularity: PastPopularity, settings: Settings) -> dict[str, Stage]:
+    stages: dict[str, Any] = {
+        spec.name: load_stage(spec.name, bundle, settings)
+        for spec in STAGES
+        if spec.name not in ("feast_user_lookup", "feast_item_lookup", "unroll_features")
+    }
+    # What the bundle knows of its items, and a store that has nothing newer.
+    stages["feast_item_lookup"] = ItemLookup(
+        ItemTable.of(bundle),
+        lambda: None,
+        lambda items: OnlineRows.missing(len(items), ITEM_FEATURES),
+        Outage("item_features", "Not asked"),
+    )
+    tables = signal_tables(bundle)
+    known = bundle.lookups.knows("item_id", popularity.item_ids)
+    codes = bundle.lookups.encode("item_id", popularity.item_ids[known])
+    for name, values in popularity.signals.items():
+        tables[name] = tables[name].copy()
+        tables[name][codes] = values[known]
+    stages["unroll_features"] = Unroll(tables)
+    return stages
+
+
+def _user_lookup(bundle: Bundle, requests: PastRequests, log: EventLog) -> UserLookup:
+    """Answers of the stores at a past moment; `UserLookup` asks for all users of a batch, in its order."""
+    known = np.isfinite(requests.age) | (requests.gender >= 0) | (requests.top_category >= 0)
+    columns = {"age": requests.age, "gender": requests.gender, "top_category": requests.top_category}
+    past = log.gather(log.slices(requests.user_ids, requests.timestamps))
+    items = np.where(past.timestamps == 0, np.int32(NO_ITEM), past.item_ids)
+    return UserLookup(lambda _: OnlineRows(known, columns), lambda _: (items, past.timestamps), bundle.lookups.age_mean)

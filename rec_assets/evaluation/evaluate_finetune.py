@@ -1,0 +1,52 @@
+"""Evaluates fine-tuned models on rows they were not trained on, beside the same models without fine-tuning."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+from rec_assets.datasets.queries import Queries
+from rec_assets.evaluation.baselines.interaction_matrix import Log
+from rec_assets.evaluation.baselines.scorers import popularity
+from rec_assets.evaluation.baselines.tuning import BaselineTuner, rows_of_users
+from rec_assets.evaluation.offline_inference import ServedModels
+from rec_assets.evaluation.report import ALL, DEPTH, Lists, Verdict, judge, no_verdict
+from rec_assets.sources.base import BestRanking
+
+FINETUNED, FROZEN, POPULARITY, BEST = "fine-tuned", "not fine-tuned", "popularity", "best possible"
+
+
+def judge_day(
+    models: Mapping[str, ServedModels],
+    queries: Queries,
+    history: pl.DataFrame,
+    best: BestRanking | None,
+    seed: int,
+) -> Verdict:
+    """Judges ranked lists of several models for the same requests, beside popularity and the best possible.
+
+    Args:
+        models: by name; all read the codes of the same full training.
+        queries: one a user, encoded by that training.
+        history: what was known before: user_id, item_id, timestamp.
+        best: the source's ideal ranking, where it knows one.
+        seed: random seed of the users that popularity is counted and tuned on.
+
+    Returns:
+        The verdict; without rows where nobody asks.
+    """
+    users = queries.user_ids
+    if not len(queries):
+        return Verdict(no_verdict())
+    lists: dict[str, Lists] = {
+        name: model.rank(queries.columns, model.retrieve(queries.columns, DEPTH)).lists
+        for name, model in models.items()
+    }
+    counted = rows_of_users(history, users, seed)
+    log = Log.of(counted, BaselineTuner(counted, 1, seed).best_popularity_days())
+    lists[POPULARITY] = log.lists(popularity(log), users, DEPTH)
+    if best is not None:
+        lists[BEST] = best(users, queries.timestamps, queries.device_types, DEPTH)
+    newest = max(models.values(), key=lambda model: len(model.items.catalogue)).items
+    catalogue = np.asarray(newest.raw_ids[newest.catalogue])
+    return judge(queries, history, catalogue, {ALL: lists})

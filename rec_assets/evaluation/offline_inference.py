@@ -1,0 +1,72 @@
+"""The lists that the exported models make, as they are served: what retrieval returns, and the ranker's order of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from rec_assets.datasets.candidates import Candidates
+from rec_assets.datasets.item_table import ItemTable
+from rec_assets.datasets.ranking_features import in_batches, ranking_columns
+from rec_assets.datasets.request_features import histories_of
+from rec_assets.datasets.retrieve import retrieve_for
+from rec_assets.datasets.rows import Arrays
+from rec_assets.evaluation.report import Lists, unseen_first
+from rec_assets.features.columns import RANKER_FEATURES
+from rec_assets.features.history import EventLog
+from rec_assets.inference.merge_candidates import NOTHING
+from rec_assets.inference.onnx_model import OnnxModel
+
+USERS_A_BATCH = 64
+
+
+class Ranked(NamedTuple):
+    """Raw ids int32 [q, k], best first, -1 where a list is shorter, and the ranker's probabilities float32 [q, k]."""
+
+    lists: Lists
+    scores: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ServedModels:
+    """The exported query tower, the item index and the exported ranker, with the items and histories they know.
+
+    `repeats`: whether what a user chose before is always a candidate.
+    """
+
+    tower: Path
+    index: Path
+    ranker: Path
+    items: ItemTable
+    log: EventLog
+    repeats: bool
+
+    def retrieve(self, columns: Arrays, depth: int) -> Candidates:
+        """Candidates for requests [q]; depth is cut to the size of the catalogue."""
+        return retrieve_for(self.tower, self.index, columns, self.log, self.items, depth, repeats=self.repeats)
+
+    def rank(self, columns: Arrays, candidates: Candidates) -> Ranked:
+        """Candidates in the ranker's order; ties keep the retrieval order, padding comes last."""
+        model = OnnxModel(self.ranker, RANKER_FEATURES, 1)
+        parts = []
+        for requests, own in in_batches(columns, candidates, USERS_A_BATCH):
+            flat = ranking_columns(requests, own, histories_of(requests, self.log), self.items)
+            parts.append(model(flat).reshape(own.item_ids.shape))
+        scores = np.where(candidates.item_ids == NOTHING, np.float32(-1), np.concatenate(parts))
+        order = np.argsort(-scores, axis=1, kind="stable")
+        lists = self.items.raw_ids[np.take_along_axis(candidates.item_ids, order, axis=1)]
+        return Ranked(lists, np.take_along_axis(scores, order, axis=1))
+
+
+def first_unseen(
+    candidates: Candidates, items: ItemTable, user_ids: npt.NDArray[np.int32], history: pl.DataFrame, depth: int
+) -> Candidates:
+    """The first `depth` candidates that their users [q] never chose; padding where they run out."""
+    places, fresh = unseen_first(user_ids, items.raw_ids[candidates.item_ids], history, depth)
+    return Candidates(
+        np.where(fresh, np.take_along_axis(candidates.item_ids, places, axis=1), np.int32(NOTHING)),
+        np.where(fresh, np.take_along_axis(candidates.scores, places, axis=1), np.float32(0)),
+    )

@@ -1,0 +1,22 @@
+"""Names and dimensions of model inputs. Training, evaluation and serving read them here."""
+
+from rec_assets.features.signals import HISTORY_SIGNALS, POPULARITY_SIGNALS
+
+USER_FEATURES = ("age_norm", "age_binned", "gender", "top_category")
+CONTEXT_FEATURES = ("device_type", "hour_sine", "hour_cosine", "day_of_week_sine", "day_of_week_cosine")
+ITEM_FEATURES = ("item_id", "category_l1", "category_l2", "item_gender", "price_log_norm")
+CONTENT_FEATURES = ("image_embedding", "text_embedding")
+CONTENT_DIM = 64
+EMBEDDING_DIM = 64  # of query and item vectors
+
+# Raw id of the user (-1 for an anonymous one) and unix seconds of the request, which lead to a history.
+ASKED_BY, TIMESTAMP = "asked_by", "timestamp"
+HISTORY_IDS, HISTORY_HOURS = "history_item_id", "history_hours"
+HISTORY_READ = 50  # newest interactions that the query tower reads; more costs time and did not help
+QUERY_FEATURES = (*USER_FEATURES, *CONTEXT_FEATURES, HISTORY_IDS, HISTORY_HOURS)
+
+RETRIEVAL_SCORE, RETRIEVAL_RANK = "retrieval_score", "retrieval_rank"
+SIGNALS = (RETRIEVAL_SCORE, RETRIEVAL_RANK, *HISTORY_SIGNALS, *POPULARITY_SIGNALS)
+# No ids: the ranker would overfit to them and could not score unseen users or items.
+RANKED_ITEM_FEATURES = tuple(name for name in ITEM_FEATURES if name != "item_id")
+RANKER_FEATURES = (*USER_FEATURES, *CONTEXT_FEATURES, *RANKED_ITEM_FEATURES, *CONTENT_FEATURES, *SIGNALS)

@@ -1,0 +1,177 @@
+"""Encodes pictures and texts in batches, each content once in the life of its cache folder."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rec_assets.features.embeddings.cache import VectorCache, content_key
+from rec_assets.features.embeddings.encoder import Encoder
+from rec_assets.features.embeddings.preprocess_pool import PrepareAll, preparing, reading_threads
+
+# Keeps a GPU busy; an encoder on a CPU takes it in parts.
+BATCH = 256
+# What one thread reads, and one process prepares, at a time: fewer messages between them.
+READ_TOGETHER = 16
+# Batches that are read while one is encoded: 40 MB of pixels each.
+AHEAD = 4
+# How many unreadable files are named where a person reads the report.
+_NAMED = 20
+
+Progress = Callable[[int], None]
+Source = Path | str | None
+
+
+@dataclass
+class EncodingReport:
+    """Counts of the outcomes of all sources; the four counts add up to their number.
+
+    Attributes:
+        encoded: contents that the encoder has just seen.
+        from_cache: sources whose content it had seen before, in an earlier run or under another id.
+        missing: sources without content: None, no such file, a blank text.
+        unreadable: the files that are there but are no pictures, with the reason, in order.
+        explained_variance: share of the vectors' variance that the 64 components keep, once they are reduced.
+    """
+
+    encoded: int = 0
+    from_cache: int = 0
+    missing: int = 0
+    unreadable: list[str] = field(default_factory=list)
+    explained_variance: float | None = None
+
+    def as_dict(self) -> dict[str, int | float | str]:
+        """Returns counts and, where there are any, the first unreadable files, as flat metadata."""
+        metadata: dict[str, int | float | str] = {
+            "encoded": self.encoded,
+            "from_cache": self.from_cache,
+            "missing": self.missing,
+            "unreadable": len(self.unreadable),
+        }
+        if self.unreadable:
+            metadata["unreadable_files"] = ", ".join(self.unreadable[:_NAMED])
+        if self.explained_variance is not None:
+            metadata["explained_variance"] = self.explained_variance
+        return metadata
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """vectors float16 [n, dim], as the cache keeps them, by source; zero where `present` bool [n] is False."""
+
+    vectors: npt.NDArray[np.float16]
+    present: npt.NDArray[np.bool_]
+    report: EncodingReport
+
+
+@dataclass(frozen=True)
+class _Content:
+    """A source read: its key, and what the encoder takes where the key is not in the cache."""
+
+    key: bytes
+    prepared: Any
+
+
+@dataclass(frozen=True)
+class _Unreadable:
+    reason: str
+
+
+_Read = _Content | _Unreadable | None
+
+
+def encode_cached(
+    encoder: Encoder, sources: Sequence[Source], cache_dir: Path, progress: Progress | None = None
+) -> Encoded:
+    """Looks every content up in the cache and encodes only the new ones.
+
+    Args:
+        encoder: from `rec_assets.features.embeddings.load_encoder`.
+        sources: a Path is a file to read, a str is the content itself, None has no content.
+        cache_dir: holds one folder an encoder.
+        progress: called after each batch with the number of sources done.
+
+    Returns:
+        Vectors as the cache keeps them, so that a second run returns the same bits.
+    """
+    cache = VectorCache(cache_dir / encoder.identity)
+    vectors = np.zeros((len(sources), cache.dim or encoder.dim), np.float16)
+    present = np.zeros(len(sources), bool)
+    report = EncodingReport()
+    try:
+        for start, contents in _read_ahead(encoder, sources, cache, report):
+            new = {c.key: c.prepared for c in contents if c is not None and c.key not in cache}
+            if new:
+                for key, vector in zip(new, encoder.encode(list(new.values())), strict=True):
+                    cache.add(key, vector)
+            for row, content in enumerate(contents, start):
+                if content is not None:
+                    vectors[row] = cache[content.key]
+                    present[row] = True
+            report.encoded += len(new)
+            report.from_cache += sum(c is not None for c in contents) - len(new)
+            if progress is not None:
+                progress(start + len(contents))
+    finally:
+        cache.flush()  # an interrupted run keeps what it has encoded
+    return Encoded(vectors, present, report)
+
+
+def _read_ahead(
+    encoder: Encoder, sources: Sequence[Source], cache: VectorCache, report: EncodingReport
+) -> Iterator[tuple[int, list[_Content | None]]]:
+    """Yields (first row, contents) a batch, while the next ones are read and decoded."""
+    pictures = any(isinstance(source, Path) for source in sources)
+    with preparing(encoder.prepare, pictures) as prepare, ThreadPoolExecutor(reading_threads()) as threads:
+
+        def submit(start: int) -> list[Future[list[_Read]]]:
+            places = range(start, min(start + BATCH, len(sources)), READ_TOGETHER)
+            return [threads.submit(_read, sources[place : place + READ_TOGETHER], cache, prepare) for place in places]
+
+        ahead = deque(submit(place * BATCH) for place in range(AHEAD))
+        for start in range(0, len(sources), BATCH):
+            results = [result for future in ahead.popleft() for result in future.result()]
+            ahead.append(submit(start + AHEAD * BATCH))
+            report.missing += sum(result is None for result in results)
+            report.unreadable += [
+                f"{source} ({result.reason})"
+                for source, result in zip(sources[start : start + BATCH], results, strict=True)
+                if isinstance(result, _Unreadable)
+            ]
+            yield start, [result if isinstance(result, _Content) else None for result in results]
+
+
+def _read(sources: Sequence[Source], cache: VectorCache, prepare: PrepareAll) -> list[_Read]:
+    """Returns what became of each source; only contents that are not in the cache are prepared."""
+    contents = [_bytes_of(source) for source in sources]
+    keys = [content_key(content) if isinstance(content, bytes) else b"" for content in contents]
+    new = {
+        key: content
+        for key, content in zip(keys, contents, strict=True)
+        if isinstance(content, bytes) and key not in cache
+    }
+    prepared = dict(zip(new, prepare(list(new.values())), strict=True))
+
+    def outcome(key: bytes, content: bytes | _Unreadable | None) -> _Read:
+        if not isinstance(content, bytes):
+            return content
+        made = prepared.get(key)
+        return _Unreadable(str(made)) if isinstance(made, ValueError) else _Content(key, made)
+
+    return [outcome(key, content) for key, content in zip(keys, contents, strict=True)]
+
+
+def _bytes_of(source: Source) -> bytes | _Unreadable | None:
+    if not isinstance(source, Path):
+        return (source or "").strip().encode() or None
+    try:
+        return source.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return _Unreadable(str(error))

@@ -1,0 +1,45 @@
+"""Weights of encoders: where they come from, their digest, and the device they run on."""
+
+import hashlib
+from pathlib import Path
+
+from rec_assets.common.errors import ActionableError
+
+# Copies of the same weights for other frameworks, in the hub's repositories.
+_OTHER_FRAMEWORKS = ["*.h5", "*.msgpack", "*.ot", "*.onnx", "onnx/*", "openvino/*"]
+
+
+def model_folder(name: str) -> Path:
+    """Returns the folder of a model: the given one, or the local copy of a hub repository, fetched where it is new.
+
+    Raises:
+        ActionableError: neither a folder nor a hub repository that can be reached.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, ignore_patterns=_OTHER_FRAMEWORKS))
+    except Exception as error:  # an invalid id, no such repository, no network: a dozen unrelated types
+        raise ActionableError(
+            f"The encoder '{name}' is no folder, and the hub does not give it: {error}",
+            "Set REC_IMAGE_ENCODER or REC_TEXT_ENCODER to a folder with the model, a hub id, or 'packaged'.",
+        ) from error
+
+
+def files_digest(path: Path) -> str:
+    """Returns 12 hex digits over the names and contents of one file, or of all files of a folder."""
+    total = hashlib.sha256()
+    for file in [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file()):
+        total.update(file.name.encode())
+        with file.open("rb") as stream:
+            total.update(hashlib.file_digest(stream, "sha256").digest())
+    return total.hexdigest()[:12]
+
+
+def torch_device() -> str:
+    """Returns "cuda" where there is one, else "cpu"."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

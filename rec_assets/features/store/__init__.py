@@ -1,0 +1,1 @@
+"""Feast: its views, the offline files and the online store."""

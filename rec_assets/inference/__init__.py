@@ -1,0 +1,1 @@
+"""Lookups, ONNX models, the item index and the merge of candidates: shared by training, evaluation and serving."""

@@ -1,0 +1,54 @@
+"""An ONNX model fed by its own input names, for the query tower and the ranker."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from rec_assets.common.errors import ActionableError
+
+_DTYPES = {"tensor(int32)": np.int32, "tensor(int64)": np.int64, "tensor(float)": np.float32}
+
+
+class OnnxModel:
+    """A session that takes columns and gives the model's first output."""
+
+    def __init__(self, file: Path, available: Sequence[str], width: int) -> None:
+        """Loads the model.
+
+        Args:
+            file: the `.onnx` file.
+            available: names of the features that will be given; the model may read any part of them.
+            width: columns of the model's first output.
+
+        Raises:
+            ActionableError: the file is no model, reads a feature that is not available, or has another output.
+        """
+        options = ort.SessionOptions()
+        # Models this small lose time to a second thread; requests run side by side instead.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        again = "Export it again: materialize query_tower, dlrm_model and model_bundle."
+        try:
+            self._session = ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises a dozen unrelated types for a bad file
+            raise ActionableError(f"{file} cannot be loaded as an ONNX model: {error}", again) from error
+        self._dtypes = {entry.name: _DTYPES[entry.type] for entry in self._session.get_inputs()}
+        unknown = sorted(set(self._dtypes) - set(available))
+        if unknown:
+            raise ActionableError(f"{file} reads {', '.join(unknown)}, which serving does not make.", again)
+        output = self._session.get_outputs()[0]
+        if output.shape[-1] not in (width, None) and not isinstance(output.shape[-1], str):
+            raise ActionableError(f"{file} makes {output.name} {output.shape}, expected [n, {width}].", again)
+        self._output = output.name
+        self._width = width
+
+    def __call__(self, features: Mapping[str, npt.NDArray[np.generic]]) -> npt.NDArray[np.float32]:
+        """Returns float32 [n, width] for features of [n] or [n, d]; what the model does not read is ignored."""
+        rows = len(features[next(iter(self._dtypes))])
+        if rows == 0:
+            return np.empty((0, self._width), np.float32)
+        columns = {name: features[name].astype(dtype, copy=False) for name, dtype in self._dtypes.items()}
+        feed = {name: column.reshape(rows, -1) for name, column in columns.items()}
+        return self._session.run([self._output], feed)[0].reshape(rows, -1)

@@ -1,5 +1,0 @@
-"""Two-tower retrieval, the item index, DLRM ranking and their evaluation: the only code that imports TensorFlow."""
-
-from rec_assets.quiet import quiet_tensorflow
-
-quiet_tensorflow()

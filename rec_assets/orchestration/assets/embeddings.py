@@ -1,0 +1,94 @@
+"""Vectors of images and descriptions; each content is encoded once."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from dagster import AssetExecutionContext, MaterializeResult, asset
+
+from rec_assets.orchestration.assets.publishing import OWNERS, publish
+from rec_assets.orchestration.metadata_plots import scatter
+from rec_assets.orchestration.op_tags import GPU, TRAINING_POOL
+from rec_assets.orchestration.resources import Artifacts
+from rec_assets.settings import get_settings
+from rec_assets.storage.artifact_store import Artifact
+
+COMMON: dict[str, Any] = {
+    "group_name": "embeddings",
+    "owners": OWNERS,
+    "op_tags": GPU,
+    "pool": TRAINING_POOL,
+    "code_version": "1",
+}
+VECTORS = "embeddings.npz"
+
+
+@asset(**COMMON, kinds={"onnx", "scikitlearn"})
+def image_embeddings(
+    context: AssetExecutionContext, artifacts: Artifacts, raw_items: Artifact
+) -> MaterializeResult[None]:
+    """A 64-dimensional vector of each item's picture: image encoder, then PCA. No picture, a zero vector."""
+    from rec_assets.features.embeddings import image_vectors
+
+    settings = get_settings()
+    items = pl.read_parquet(raw_items / "items.parquet").sort("item_id")
+    folder = raw_items / "item_images"
+    pictures = {i: file if (file := folder / f"{i}.jpg").exists() else None for i in items["item_id"]}
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        vectors, report = image_vectors(
+            pictures, settings.image_encoder, settings.home / "cache", _logged(context, "pictures", len(pictures))
+        )
+        vectors.save(out / VECTORS)
+        return {**report.as_dict(), **_diagnosis(vectors, items)}
+
+    return publish(context, artifacts, write)
+
+
+@asset(**COMMON, kinds={"huggingface", "scikitlearn"})
+def text_embeddings(
+    context: AssetExecutionContext, artifacts: Artifacts, raw_items: Artifact
+) -> MaterializeResult[None]:
+    """A 64-dimensional vector of each item's description: Sentence-BERT, then PCA. No description, a zero vector."""
+    from rec_assets.features.embeddings import text_vectors
+
+    settings = get_settings()
+    items = pl.read_parquet(raw_items / "items.parquet").sort("item_id")
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        vectors, report = text_vectors(
+            items["item_id"].to_list(),
+            items["product_description"].to_list(),
+            settings.text_encoder,
+            settings.home / "cache",
+            _logged(context, "descriptions", items.height),
+        )
+        vectors.save(out / VECTORS)
+        return {**report.as_dict(), **_diagnosis(vectors, items)}
+
+    return publish(context, artifacts, write)
+
+
+def _logged(context: AssetExecutionContext, what: str, total: int) -> Any:
+    told = 0
+
+    def progress(done: int) -> None:
+        nonlocal told
+        if done == total or done - told >= total / 5:
+            told = done
+            context.log.info(f"{what}: {done} of {total} encoded")
+
+    return progress
+
+
+def _diagnosis(vectors: Any, items: pl.DataFrame) -> dict[str, Any]:
+    from rec_assets.features.embeddings import category_nearest_neighbour_accuracy
+
+    present = vectors.vectors[vectors.present]
+    labels = items["category_l1"].to_numpy()[vectors.present]
+    if len(present) < 2:
+        return {}
+    return {
+        "nearest_neighbour_shares_category": category_nearest_neighbour_accuracy(present, labels),
+        "map": scatter(present[:, :2].tolist(), labels.tolist(), "First two components, coloured by category"),
+    }

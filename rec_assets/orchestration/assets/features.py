@@ -1,0 +1,229 @@
+"""Features by day, and the feature store that serves them. Their definitions live in `rec_assets.features`."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from dagster import AssetExecutionContext, AssetIn, MaterializeResult, asset
+
+from rec_assets.features.days import whole_day
+from rec_assets.features.joins import user_features_at
+from rec_assets.features.popularity import POPULARITY_DAYS
+from rec_assets.features.popularity import item_popularity as count_popularity
+from rec_assets.orchestration.assets.behavioral_updates import UPDATES
+from rec_assets.orchestration.assets.publishing import OWNERS, only, publish
+from rec_assets.orchestration.metadata_plots import preview
+from rec_assets.orchestration.op_tags import CPU
+from rec_assets.orchestration.partitions import (
+    daily,
+    day_before,
+    model_window,
+    popularity_window,
+    side_by_side,
+    window,
+    with_day_before,
+)
+from rec_assets.orchestration.resources import Artifacts
+from rec_assets.settings import get_settings
+from rec_assets.storage.artifact_store import Artifact
+from rec_assets.storage.frames import write_frame
+
+COMMON: dict[str, Any] = {"group_name": "features", "owners": OWNERS, "op_tags": CPU, "code_version": "1"}
+Days = dict[str, Artifact]
+
+
+def known_by(frame: pl.LazyFrame, day: str) -> pl.LazyFrame:
+    """Keeps the users or items that had arrived by the end of a day."""
+    return frame.filter(pl.col("first_day").is_null() | (pl.col("first_day") <= date.fromisoformat(day)))
+
+
+def midnight_after(day: str) -> datetime:
+    """The end of a UTC day."""
+    return datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), UTC)
+
+
+def interactions_of(raw_interactions: Days, behavioral_updates: Days, day: str) -> pl.LazyFrame:
+    """All rows of a day: raw ones, and those recorded online that are not among them."""
+    return whole_day(raw_interactions[day] / "interactions.parquet", behavioral_updates[day] / UPDATES)
+
+
+def interactions_before(raw_interactions: Days, behavioral_updates: Days, day: str) -> pl.LazyFrame:
+    """The rows of the day before, or none on the first day of history."""
+    before = day_before(day)
+    if before not in raw_interactions:
+        return pl.scan_parquet(raw_interactions[day] / "interactions.parquet").head(0)
+    return interactions_of(raw_interactions, behavioral_updates, before)
+
+
+@asset(
+    **COMMON,
+    kinds={"polars", "parquet"},
+    partitions_def=daily,
+    backfill_policy=side_by_side,
+    ins={
+        "raw_interactions": AssetIn(partition_mapping=with_day_before),
+        "behavioral_updates": AssetIn(partition_mapping=with_day_before),
+    },
+)
+def user_features(
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    raw_interactions: Days,
+    behavioral_updates: Days,
+    raw_users: Artifact,
+    raw_items: Artifact,
+) -> MaterializeResult[None]:
+    """Every user known by the end of the day: age, gender, and top_category, what he engaged with most in 24 hours."""
+
+    def write(out: Path, day: str) -> dict[str, Any]:
+        at = midnight_after(day)
+        frame = user_features_at(
+            int(at.timestamp()),
+            known_by(pl.scan_parquet(raw_users / "users.parquet"), day),
+            interactions_of(raw_interactions, behavioral_updates, day),
+            interactions_before(raw_interactions, behavioral_updates, day),
+            pl.scan_parquet(raw_items / "items.parquet"),
+        ).with_columns(event_timestamp=pl.lit(at))
+        features = frame.collect(engine="streaming")
+        write_frame(features, out / "user_features.parquet")
+        active = features.filter(pl.col("top_category") >= 0).height
+        return {"users": features.height, "users_with_top_category": active, "preview": preview(features)}
+
+    return publish(context, artifacts, write)
+
+
+@asset(
+    **COMMON,
+    kinds={"polars", "parquet"},
+    partitions_def=daily,
+    backfill_policy=side_by_side,
+    ins={
+        "raw_interactions": AssetIn(partition_mapping=popularity_window),
+        "behavioral_updates": AssetIn(partition_mapping=popularity_window),
+    },
+)
+def item_popularity(
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    raw_interactions: Days,
+    behavioral_updates: Days,
+    raw_items: Artifact,
+) -> MaterializeResult[None]:
+    """Interactions of each item over the trailing week: what is trending, overall and by category."""
+    titles = pl.read_parquet(raw_items / "items.parquet", columns=["item_id", "title"])
+
+    def write(out: Path, day: str) -> dict[str, Any]:
+        days = window(raw_interactions, day, POPULARITY_DAYS)
+        week = [interactions_of(raw_interactions, behavioral_updates, key) for key in days]
+        items = known_by(pl.scan_parquet(raw_items / "items.parquet"), day)
+        counts = count_popularity(pl.concat(week), items).collect(engine="streaming")
+        write_frame(counts, out / "popularity.parquet")
+        top = counts.head(10).join(titles, on="item_id", how="left")
+        return {"days": len(week), "interactions": int(counts["interactions"].sum()), "top": preview(top, 10)}
+
+    return publish(context, artifacts, write)
+
+
+@asset(**COMMON, kinds={"polars", "parquet"}, partitions_def=daily, backfill_policy=side_by_side)
+def item_features(context: AssetExecutionContext, artifacts: Artifacts, raw_items: Artifact) -> MaterializeResult[None]:
+    """The catalogue known by the end of the day as the feature store holds it: price, categories, gender affinity."""
+
+    def write(out: Path, day: str) -> dict[str, Any]:
+        items = known_by(pl.scan_parquet(raw_items / "items.parquet"), day).select(
+            "item_id", "price", "category_l1", "category_l2", "item_gender", event_timestamp=pl.lit(midnight_after(day))
+        )
+        features = items.collect()
+        write_frame(features, out / "item_features.parquet")
+        return {"items": features.height, "preview": preview(features)}
+
+    return publish(context, artifacts, write)
+
+
+@asset(**COMMON, kinds={"feast"}, deps=["user_features", "item_features"])
+def feature_store(context: AssetExecutionContext, artifacts: Artifacts) -> MaterializeResult[None]:
+    """The Feast registry: entities and feature views over the newest day of features (`feast apply`)."""
+    from rec_assets.features.store import online
+
+    store = artifacts.store()
+    day = (store.partitions("user_features") or [get_settings().start_date.isoformat()])[-1]
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        settings = get_settings()
+        online.apply(
+            settings,
+            store.get("user_features", day) / "user_features.parquet",
+            store.get("item_features", day) / "item_features.parquet",
+        )
+        (out / "applied.txt").write_text(f"{day}\n")
+        return {"views": "user_features, item_features", "as_of": day}
+
+    return publish(context, artifacts, write)
+
+
+@asset(**{**COMMON, "code_version": "2"}, kinds={"feast", "redis"}, partitions_def=daily, deps=[feature_store])
+def online_features(
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    user_features: Days,
+    item_features: Days,
+    item_popularity: Days,
+) -> MaterializeResult[None]:
+    """The day's features in Valkey (`feast materialize`), and what is trending, for requests to read."""
+    from rec_assets.features.store import online
+    from rec_assets.features.store.offline import land
+    from rec_assets.features.store.views import ITEM_VIEW, USER_VIEW
+    from rec_assets.realtime.trending import Trending
+
+    settings, day = get_settings(), only(context)
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        at = midnight_after(day)
+        users, items = user_features[day] / "user_features.parquet", item_features[day] / "item_features.parquet"
+        for view, file in ((USER_VIEW, users), (ITEM_VIEW, items)):
+            land(settings, view, day, file)
+        online.apply(settings, users, items)
+        online.materialize(settings, at - timedelta(seconds=1), at)
+        counts = pl.read_parquet(item_popularity[day] / "popularity.parquet")
+        Trending.connect(settings).replace(counts, day)
+        (out / "materialized.txt").write_text(f"{users.parent.name}\n{items.parent.name}\n")
+        sizes = {"users": pl.scan_parquet(users), "items": pl.scan_parquet(items)}
+        return {name: frame.select(pl.len()).collect().item() for name, frame in sizes.items()}
+
+    return publish(context, artifacts, write)
+
+
+@asset(
+    **COMMON,
+    kinds={"redis"},
+    partitions_def=daily,
+    ins={
+        "raw_interactions": AssetIn(partition_mapping=model_window),
+        "behavioral_updates": AssetIn(partition_mapping=model_window),
+    },
+)
+def online_history(
+    context: AssetExecutionContext, artifacts: Artifacts, raw_interactions: Days, behavioral_updates: Days
+) -> MaterializeResult[None]:
+    """Each user's latest interactions up to the day's end in Valkey, where requests read them and clicks join them.
+
+    Nothing is removed: what was recorded since stays, and an older day adds nothing to newer ones.
+    """
+    from rec_assets.features.history import latest_events
+    from rec_assets.realtime.recent_items import RecentItems
+    from rec_assets.storage.valkey import connect
+
+    settings = get_settings()
+    only(context)
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        days = [interactions_of(raw_interactions, behavioral_updates, day) for day in sorted(raw_interactions)]
+        events = latest_events(pl.concat(days)).collect(engine="streaming")
+        recent_items = RecentItems(connect(settings, RecentItems.DB))
+        recent_items.add_all(*(events[name].to_numpy() for name in ("user_id", "item_id", "timestamp")))
+        counts = {"days": len(days), "interactions": events.height, "users": events["user_id"].n_unique()}
+        (out / "materialized.json").write_text(json.dumps(counts))
+        return counts
+
+    return publish(context, artifacts, write)

@@ -1,0 +1,187 @@
+"""From raw days to model inputs: joins, cold-start masking, NVTabular workflows, the training set."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import polars as pl
+from dagster import AssetExecutionContext, AssetIn, MaterializeResult, asset
+
+from rec_assets.bundles.provenance import Lineage, codes_of, digest_of_file
+from rec_assets.common.seeds import judges_seed, seed_for
+from rec_assets.features.joins import join_interactions
+from rec_assets.features.masking import mask_rows
+from rec_assets.inference.lookups import Lookups
+from rec_assets.orchestration.assets.embeddings import VECTORS
+from rec_assets.orchestration.assets.features import Days, interactions_before, interactions_of, known_by
+from rec_assets.orchestration.assets.publishing import OWNERS, only, publish
+from rec_assets.orchestration.assets.upstream import lineage_of
+from rec_assets.orchestration.metadata_plots import preview
+from rec_assets.orchestration.op_tags import CPU
+from rec_assets.orchestration.partitions import daily, model_window, side_by_side, training_split, with_day_before
+from rec_assets.orchestration.resources import Artifacts
+from rec_assets.settings import get_settings
+from rec_assets.storage.artifact_store import Artifact
+from rec_assets.storage.frames import write_frame
+
+COMMON: dict[str, Any] = {
+    "group_name": "preprocessing",
+    "owners": OWNERS,
+    "partitions_def": daily,
+    "code_version": "1",
+}
+ROWS = "rows.parquet"
+
+
+@asset(
+    **COMMON,
+    kinds={"polars", "parquet"},
+    op_tags=CPU,
+    backfill_policy=side_by_side,
+    ins={
+        "raw_interactions": AssetIn(partition_mapping=with_day_before),
+        "behavioral_updates": AssetIn(partition_mapping=with_day_before),
+    },
+)
+def joined_interactions(
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    raw_interactions: Days,
+    behavioral_updates: Days,
+    raw_users: Artifact,
+    raw_items: Artifact,
+) -> MaterializeResult[None]:
+    """Each interaction of the day with the features of its user and item as of that very moment."""
+
+    def write(out: Path, day: str) -> dict[str, Any]:
+        rows = join_interactions(
+            interactions_of(raw_interactions, behavioral_updates, day),
+            interactions_before(raw_interactions, behavioral_updates, day),
+            known_by(pl.scan_parquet(raw_users / "users.parquet"), day),
+            pl.scan_parquet(raw_items / "items.parquet"),
+        ).collect(engine="streaming")
+        write_frame(rows, out / ROWS)
+        known = rows.filter(pl.col("top_category") >= 0).height
+        return {"rows": rows.height, "rows_with_top_category": known, "preview": preview(rows)}
+
+    return publish(context, artifacts, write)
+
+
+@asset(**COMMON, kinds={"polars", "parquet"}, op_tags=CPU, backfill_policy=side_by_side)
+def masked_train_set(
+    context: AssetExecutionContext, artifacts: Artifacts, joined_interactions: Days
+) -> MaterializeResult[None]:
+    """The day's rows with 5 % made anonymous and another 5 % device-less, so that cold start is trained."""
+    settings = get_settings()
+
+    def write(out: Path, day: str) -> dict[str, Any]:
+        rows = pl.read_parquet(joined_interactions[day] / ROWS)
+        masked = mask_rows(rows, settings.mask_probability, seed_for(settings.seed, "masked_train_set", day))
+        write_frame(masked, out / ROWS)
+        return {
+            "rows": rows.height,
+            "anonymous_rows": masked.filter(pl.col("user_id") < 0).height,
+            "deviceless_rows": masked.filter(pl.col("device_type") < 0).height,
+        }
+
+    return publish(context, artifacts, write)
+
+
+@asset(
+    **{**COMMON, "code_version": "2"},
+    kinds={"nvtabular"},
+    op_tags=CPU,
+    ins={"joined_interactions": AssetIn(partition_mapping=model_window)},
+)
+def nvt_workflows(
+    context: AssetExecutionContext, artifacts: Artifacts, joined_interactions: Days, raw_items: Artifact
+) -> MaterializeResult[None]:
+    """The NVTabular workflows (user, item, context, full) fitted on the training days, and their export to lookups."""
+    from rec_assets.preprocessing.dask_cluster import dask_workers
+    from rec_assets.preprocessing.fit import fit_workflows
+
+    settings = get_settings()
+    train_days, _ = training_split(list(joined_interactions), settings)
+
+    def write(out: Path, day: str) -> dict[str, Any]:
+        items = known_by(pl.scan_parquet(raw_items / "items.parquet"), day).sort("item_id").collect()
+        write_frame(items, out / "items.parquet")
+        with dask_workers(settings.dask_scheduler):
+            fitted = fit_workflows([joined_interactions[d] / ROWS for d in train_days], out / "items.parquet", out)
+        lookups = out / "lookups.npz"
+        Lineage(base=day, workflow=digest_of_file(lookups), codes=codes_of(Lookups.load(lookups))).write(out)
+        sizes = pl.DataFrame([{"column": name, "known values": len(v)} for name, v in fitted.vocabularies.items()])
+        return {
+            "train_days": f"{train_days[0]} … {train_days[-1]}",
+            "mean_age": fitted.mean_age,
+            "vocabularies": preview(sizes, 20),
+        }
+
+    only(context)
+    return publish(context, artifacts, write)
+
+
+@asset(
+    **{**COMMON, "code_version": "4"},
+    kinds={"nvtabular", "parquet"},
+    op_tags=CPU,
+    ins={
+        "masked_train_set": AssetIn(partition_mapping=model_window),
+        "joined_interactions": AssetIn(partition_mapping=model_window),
+    },
+)
+def training_set(
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    nvt_workflows: Days,
+    masked_train_set: Days,
+    joined_interactions: Days,
+    image_embeddings: Artifact,
+    text_embeddings: Artifact,
+) -> MaterializeResult[None]:
+    """Input of the trainers: transformed masked rows, the catalogue with its content vectors, validation queries.
+
+    Rows of the as-of day of the users who judge its bundles are left out.
+    """
+    from rec_assets.datasets.holdout_users import judges_of, rows_to_learn
+    from rec_assets.datasets.training_set import LAST, SCHEMA, TRAIN, build_training_set
+    from rec_assets.features.embeddings import ContentVectors
+    from rec_assets.preprocessing.dask_cluster import dask_workers
+    from rec_assets.preprocessing.fit import transform_items, transform_rows
+    from rec_assets.preprocessing.merlin_schema import write_schema
+
+    settings, day = get_settings(), only(context)
+    train_days, valid_days = training_split(list(joined_interactions), settings)
+    workflows = nvt_workflows[day]
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        masked, masked_last = ([masked_train_set[d] / ROWS for d in days] for days in (train_days, valid_days))
+        judges = judges_of(joined_interactions[day] / ROWS, settings.judge_share, judges_seed(settings.seed, day))
+        items = transform_items(workflows / "item", workflows / "items.parquet")
+        raw_ids = items["raw_item_id"].to_numpy()
+        content = {
+            "image_embedding": ContentVectors.load(image_embeddings / VECTORS).gather(raw_ids),
+            "text_embedding": ContentVectors.load(text_embeddings / VECTORS).gather(raw_ids),
+        }
+        train, valid = ([joined_interactions[d] / ROWS for d in days] for days in (train_days, valid_days))
+        with TemporaryDirectory() as scratch, dask_workers(settings.dask_scheduler):
+            transform_rows(workflows / "full", masked, out / TRAIN)
+            encoded_valid, masked_last[-1] = Path(scratch) / "valid", Path(scratch) / "learned.parquet"
+            write_frame(rows_to_learn(masked_train_set[day] / ROWS, valid[-1], judges), masked_last[-1])
+            transform_rows(workflows / "full", masked_last, out / LAST)
+            transform_rows(workflows / "full", valid, encoded_valid)
+            write_schema(workflows / "full", out / SCHEMA)
+            built = build_training_set(out, items, content, masked, masked_last, train, valid, encoded_valid)
+        lineage_of(workflows).write(out)
+        return {
+            "train_days": f"{train_days[0]} … {train_days[-1]}",
+            "validation_days": f"{valid_days[0]} … {valid_days[-1]}",
+            "rows": len(built.rows["item_id"]),
+            "items": len(built.items.catalogue),
+            "items_without_rows": int((built.items.counts[built.items.catalogue] == 0).sum()),
+            "judging_users": len(judges),
+            "validation_users": len(built.validation),
+            "cold_validation_users": int(built.validation.cold.sum()),
+        }
+
+    return publish(context, artifacts, write)

@@ -1,0 +1,202 @@
+"""Full trainings, keyed by the as-of day: two towers, what they encode, and the ranker of their candidates."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from dagster import AssetExecutionContext, MaterializeResult, asset
+
+from rec_assets.bundles.provenance import digest_of_file
+from rec_assets.common.seeds import seed_for
+from rec_assets.orchestration.assets.features import Days
+from rec_assets.orchestration.assets.publishing import OWNERS, only, publish
+from rec_assets.orchestration.assets.training_state import Unfinished
+from rec_assets.orchestration.assets.upstream import lineage_of
+from rec_assets.orchestration.metadata_plots import histogram, line_plot
+from rec_assets.orchestration.op_tags import CPU, GPU, TRAINING_POOL
+from rec_assets.orchestration.partitions import daily
+from rec_assets.orchestration.resources import Artifacts
+from rec_assets.settings import get_settings
+
+COMMON: dict[str, Any] = {"group_name": "training", "owners": OWNERS, "partitions_def": daily, "code_version": "4"}
+JUDGED = "judged"
+TRAINER: dict[str, Any] = {**COMMON, "op_tags": GPU, "pool": TRAINING_POOL}
+
+
+@asset(**TRAINER, kinds={"tensorflow"})
+def two_tower_model(
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    training_set: Days,
+) -> MaterializeResult[None]:
+    """The two-tower retrieval model, trained until validation recall stops rising, then on the validation days too.
+
+    `judged/` keeps the retrieval of before the last step: what the ranker is trained and everything is judged with.
+    """
+    from rec_assets.datasets.training_set import TrainingSet
+    from rec_assets.training.loop.checkpoints import WEIGHTS, save_checkpoint
+    from rec_assets.training.retrieval.encode import write_retrieval
+    from rec_assets.training.retrieval.train import TwoTowerConfig, learn_last_days, train_two_tower, validation_metric
+
+    settings, day = get_settings(), only(context)
+    data = TrainingSet.load(training_set[day].path)
+    state = Unfinished.of(context, artifacts.store(), training_set[day])
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        seed = seed_for(settings.seed, "two_tower_model", day)
+        config = TwoTowerConfig(settings.valid_days, max_epochs=settings.max_epochs, repeats=settings.repeats)
+        model, history = train_two_tower(data, config, seed, state.report, state.file)
+        write_retrieval(model, data, data.last_training_moment, out / JUDGED)
+        learn_last_days(model, data, config, history.best_epoch, seed)
+        save_checkpoint(model, history, out)
+        lineage_of(training_set[day]).but(towers=digest_of_file(out / WEIGHTS), codes=None).write(out)
+        metric = validation_metric(data.items)
+        curves = {"training loss": history.loss, f"validation {metric}": history.validation}
+        return {
+            "rows": len(data.rows["item_id"]),
+            "rows_of_validation_days": len(data.last_rows["item_id"]),
+            "epochs": len(history.loss),
+            "best_epoch": history.best_epoch,
+            "popularity_weight": float(model.popularity_weight.numpy()),
+            metric: history.best,
+            "curves": line_plot(curves, "epoch", f"Two-tower, as of {day}"),
+        }
+
+    result = publish(context, artifacts, write)
+    state.forget()
+    return result
+
+
+@asset(**COMMON, op_tags=CPU, kinds={"onnx"})
+def query_tower(
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    two_tower_model: Days,
+    training_set: Days,
+) -> MaterializeResult[None]:
+    """The query tower as one ONNX model with named inputs: what a request runs."""
+    from rec_assets.bundles.export_report import write_difference
+    from rec_assets.datasets.training_set import TrainingSet
+    from rec_assets.training.retrieval.encode import TOWER, export_query_tower
+    from rec_assets.training.retrieval.train import TwoTowerConfig, restore_two_tower
+
+    day = only(context)
+    data = TrainingSet.load(training_set[day].path)
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        model = restore_two_tower(data, TwoTowerConfig(get_settings().valid_days), two_tower_model[day].path)
+        lineage_of(two_tower_model[day]).write(out)
+        return write_difference(
+            out, export_query_tower(model, data, out / TOWER, saved_model=get_settings().saved_models)
+        )
+
+    return publish(context, artifacts, write)
+
+
+@asset(**COMMON, op_tags=CPU, kinds={"numpy"})
+def item_embeddings(
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    two_tower_model: Days,
+    training_set: Days,
+) -> MaterializeResult[None]:
+    """The candidate tower's vector of every item of the catalogue, chosen before or not."""
+    from rec_assets.datasets.training_set import TrainingSet
+    from rec_assets.training.retrieval.encode import NOW, item_vectors
+    from rec_assets.training.retrieval.train import TwoTowerConfig, restore_two_tower
+
+    day = only(context)
+    data = TrainingSet.load(training_set[day].path)
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        model = restore_two_tower(data, TwoTowerConfig(get_settings().valid_days), two_tower_model[day].path)
+        items = data.items.with_rows(data.last_rows["item_id"])
+        vectors = item_vectors(model, items, NOW)
+        vectors.save(out / "item_vectors.npz")
+        lineage_of(two_tower_model[day]).but(codes=lineage_of(training_set[day]).codes).write(out)
+        norms = np.linalg.norm(vectors.vectors, axis=1)
+        return {
+            "items": len(vectors.raw_ids),
+            "never_chosen_in_training": int((items.counts[items.catalogue] == 0).sum()),
+            "norms": histogram(norms.tolist(), "length of the item vector", "Item vectors"),
+        }
+
+    return publish(context, artifacts, write)
+
+
+@asset(**COMMON, op_tags=CPU, kinds={"faiss"})
+def faiss_index(
+    context: AssetExecutionContext, artifacts: Artifacts, item_embeddings: Days, training_set: Days
+) -> MaterializeResult[None]:
+    """The inner-product index over the item vectors: exact for thousands of items, IVF for more than 100,000."""
+    from rec_assets.datasets.item_table import ItemTable
+    from rec_assets.inference.item_index import recall_against_exact
+    from rec_assets.inference.item_vectors import ItemVectors
+    from rec_assets.training.retrieval.encode import write_item_index
+
+    day = only(context)
+    table = ItemTable.load(training_set[day] / "items.npz")
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        items = ItemVectors.load(item_embeddings[day] / "item_vectors.npz")
+        index = write_item_index(items, table, out)
+        lineage_of(item_embeddings[day]).write(out)
+        depth = get_settings().retrieval_topk
+        return {
+            "items": index.ntotal,
+            "kind": type(index).__name__,
+            f"recall_against_exact@{depth}": recall_against_exact(index, items, items.vectors[:500], depth),
+        }
+
+    return publish(context, artifacts, write)
+
+
+@asset(**{**TRAINER, "code_version": "5"}, kinds={"tensorflow", "onnx"})
+def dlrm_model(
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    two_tower_model: Days,
+    training_set: Days,
+) -> MaterializeResult[None]:
+    """The DLRM ranker, trained on what retrieval returns and kept only where its list beats the retrieval order."""
+    from rec_assets.bundles.export_report import write_difference
+    from rec_assets.datasets.candidates import Candidates
+    from rec_assets.datasets.retrieve import retrieve_for
+    from rec_assets.datasets.rows import Arrays, take
+    from rec_assets.datasets.training_set import TrainingSet
+    from rec_assets.training.loop.checkpoints import save_checkpoint
+    from rec_assets.training.ranking.train import METRIC, RankerConfig, export_ranker, train_ranker
+    from rec_assets.training.retrieval.encode import TOWER
+
+    settings, day = get_settings(), only(context)
+    data = TrainingSet.load(training_set[day].path)
+    judged = two_tower_model[day] / JUDGED
+    state = Unfinished.of(context, artifacts.store(), two_tower_model[day], training_set[day])
+
+    def retrieve(columns: Arrays) -> Candidates:
+        depth, repeats = settings.retrieval_topk, settings.repeats
+        return retrieve_for(judged / TOWER, judged, columns, data.log, data.items, depth, repeats=repeats)
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        seed = seed_for(settings.seed, "dlrm_model", day)
+        config = RankerConfig(settings.valid_days, max_epochs=min(RankerConfig.max_epochs, settings.max_epochs))
+        model, history = train_ranker(data, retrieve, config, seed, state.report, state.file)
+        save_checkpoint(model, history, out)
+        lineage_of(two_tower_model[day]).write(out)
+        example = retrieve(take(data.validation.columns, slice(0, 4)))
+        difference = export_ranker(model, data, example, out / "model.onnx", saved_model=settings.saved_models)
+        return {
+            f"retrieval order {METRIC}": history.validation[0],
+            f"ranked {METRIC}": history.best,
+            "best_epoch": history.best_epoch,
+            **write_difference(out, difference),
+            "curves": line_plot(
+                {"training loss": history.loss, f"validation {METRIC}": history.validation[1:]},
+                "epoch",
+                f"DLRM, as of {day} (retrieval order: {history.validation[0]:.4f})",
+            ),
+        }
+
+    result = publish(context, artifacts, write)
+    state.forget()
+    return result

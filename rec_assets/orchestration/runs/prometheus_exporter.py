@@ -1,0 +1,102 @@
+"""Exports metrics of the graph and of the event stream to Prometheus.
+
+How old the live bundle and the online features are, which partitions failed, and whether workers keep up.
+`python -m rec_assets.orchestration.runs.prometheus_exporter` answers on port 9100. Triton itself exports requests and
+degraded answers.
+"""
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+from dagster import AssetKey, DagsterInstance, Definitions
+from prometheus_client import start_http_server
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import REGISTRY, Collector
+
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.bundles.live_record import LIVE_BUNDLE
+from rec_assets.common.errors import ActionableError
+from rec_assets.realtime.stream import EventStream
+from rec_assets.settings import Settings, get_settings
+from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.stores import open_store
+
+PORT = 9100
+LIVE_AS_OF = "rec_live_bundle_as_of_timestamp_seconds"
+FEATURES = "rec_online_features_as_of_timestamp_seconds"
+FAILED = "rec_failed_partitions"
+WAITING, DEAD, WORKERS = "rec_events_waiting", "rec_events_dead", "rec_workers"
+
+logger = logging.getLogger(__name__)
+
+
+class GraphCollector(Collector):
+    """Reads the artifact store and Dagster's records anew for every scrape."""
+
+    def __init__(self, settings: Settings, defs: Definitions, instance: DagsterInstance) -> None:
+        self._store: ArtifactStore = open_store(settings)
+        self._graph = defs.resolve_asset_graph()
+        self._instance = instance
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yields the gauges; an age that is not known yet is left out."""
+        live = self._store.find(LIVE_BUNDLE)
+        if live is not None:
+            as_of = Bundle.open(live.path).manifest.as_of
+            yield GaugeMetricFamily(LIVE_AS_OF, "End of the last day that the live bundle knows", _end(as_of))
+        days = self._store.partitions("online_features")
+        if days:
+            value = _end(date.fromisoformat(days[-1]))
+            yield GaugeMetricFamily(FEATURES, "End of the last day whose features are online", value)
+        failed = GaugeMetricFamily(FAILED, "Partitions whose last materialization failed", labels=["asset"])
+        for key in self._graph.get_all_asset_keys():
+            failed.add_metric([key.to_user_string()], self._failed(key))
+        yield failed
+
+    def _failed(self, key: AssetKey) -> int:
+        definition = self._graph.get(key).partitions_def
+        if definition is None:
+            return 0
+        status = self._instance.get_status_by_partition(key, definition.get_partition_keys(), definition)
+        return sum(one is not None and one.name == "FAILED" for one in (status or {}).values())
+
+
+class StreamCollector(Collector):
+    """Asks Valkey how the stream of events stands, anew for every scrape; while it is away there is nothing to tell."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._stream = EventStream.connect(settings)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yields the gauges."""
+        try:
+            state = self._stream.state()
+        except ActionableError as error:
+            logger.warning("%s", error)
+            return
+        yield GaugeMetricFamily(WAITING, "Events that no worker has applied yet", state.waiting + state.taken)
+        yield GaugeMetricFamily(DEAD, "Events that were given up, in events:dead", state.dead)
+        yield GaugeMetricFamily(WORKERS, "Workers that asked for events within the last seconds", state.workers)
+
+
+def _end(day: date) -> float:
+    return datetime.combine(day + timedelta(days=1), datetime.min.time(), UTC).timestamp()
+
+
+def main() -> None:
+    """Answers until the process ends."""
+    from rec_assets.orchestration.build import build_defs
+
+    with DagsterInstance.get() as instance:
+        REGISTRY.register(GraphCollector(get_settings(), build_defs(), instance))
+        REGISTRY.register(StreamCollector(get_settings()))
+        server, thread = start_http_server(PORT)
+        try:
+            thread.join()
+        finally:
+            server.shutdown()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""The NVTabular workflows that turn rows into model inputs, and their export to the lookups serving reads."""
+
+from rec_assets.common.silence import quiet_tensorflow
+
+quiet_tensorflow()

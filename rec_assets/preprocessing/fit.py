@@ -1,0 +1,83 @@
+"""Fits the full workflow on unmasked training rows, saves it with its parts, and transforms rows with a saved one."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import nvtabular as nvt
+import polars as pl
+from merlin.io import Dataset
+
+from rec_assets.preprocessing.export_lookups import export_lookups
+from rec_assets.preprocessing.vocabularies import FitInputs, fit_inputs
+from rec_assets.preprocessing.workflow import SUBGRAPHS, build_workflow
+from rec_assets.storage.frames import write_frame
+
+# Rows of one Dask partition; 64 MiB of parquet keeps a partition's frame well under a gigabyte.
+PART_SIZE = "64MB"
+
+
+def fit_workflows(train_files: Sequence[Path], items_file: Path, output: Path) -> FitInputs:
+    """Fits and saves `output/{full,user,item,context}` and `output/lookups.npz`.
+
+    Args:
+        train_files: unmasked joined interactions (see `rec_assets.features.joins`).
+        items_file: the catalogue.
+        output: an existing directory.
+    """
+    inputs = fit_inputs(pl.scan_parquet(list(train_files)), pl.scan_parquet(items_file))
+    with tempfile.TemporaryDirectory() as scratch:
+        full = build_workflow(inputs, Path(scratch))
+        full.fit(dataset(train_files))
+        full.save(str(output / "full"))
+        for part in SUBGRAPHS:
+            full.get_subworkflow(part).save(str(output / part))
+        export_lookups(full, inputs).save(output / "lookups.npz")
+    return inputs
+
+
+def dataset(files: Sequence[Path]) -> Dataset:
+    """Opens parquet files as a streamed Merlin dataset."""
+    return Dataset([str(file) for file in files], engine="parquet", part_size=PART_SIZE)
+
+
+def transform_rows(workflow_dir: Path, files: Sequence[Path], output: Path) -> int:
+    """Transforms joined rows with a saved workflow, file by file, so that order is kept and one day is in memory.
+
+    Args:
+        workflow_dir: a saved workflow.
+        files: one or more parquet files.
+        output: a new directory; gets `00000.parquet`, … in the order of `files`.
+
+    Returns:
+        The number of rows.
+    """
+    workflow = nvt.Workflow.load(str(workflow_dir))
+    output.mkdir()
+    rows = 0
+    for number, file in enumerate(files):
+        frame = _transformed(workflow, file)
+        write_frame(frame, output / f"{number:05d}.parquet")
+        rows += frame.height
+    return rows
+
+
+def transform_items(workflow_dir: Path, items_file: Path) -> pl.DataFrame:
+    """Transforms the catalogue with the item workflow into encoded features, `raw_item_id` and `first_day` beside."""
+    encoded = _transformed(nvt.Workflow.load(str(workflow_dir)), items_file)
+    raw = pl.read_parquet(items_file, columns=["item_id", "first_day"])
+    return encoded.with_columns(raw_item_id=raw["item_id"], first_day=raw["first_day"])
+
+
+def _transformed(workflow: nvt.Workflow, file: Path) -> pl.DataFrame:
+    if pl.scan_parquet(file).select(pl.len()).collect().item() == 0:
+        # NVTabular cannot transform no rows; the schema alone says what they would be.
+        columns = workflow.output_schema
+        return pl.DataFrame(schema={c.name: pl.Float32 if c.dtype.is_float else pl.Int32 for c in columns})
+    return to_polars(workflow.transform(dataset([file])).to_ddf().compute())
+
+
+def to_polars(frame: Any) -> pl.DataFrame:
+    """Takes a pandas frame, as NVTabular computes it: nothing behind this reads pandas."""
+    return pl.from_pandas(frame.reset_index(drop=True))

@@ -1,0 +1,28 @@
+"""The schema of a workflow's output as JSON: what models read of it, without the paths that NVTabular leaves in it."""
+
+import json
+from pathlib import Path
+
+import nvtabular as nvt
+from merlin.schema import ColumnSchema, Schema
+
+_PROPERTIES = ("domain", "embedding_sizes")
+
+
+def write_schema(workflow_dir: Path, file: Path) -> None:
+    """Writes names, dtypes, tags and cardinalities of a saved workflow's output; equal schemas give equal bytes."""
+    columns = [
+        {
+            "name": column.name,
+            "dtype": column.dtype.name,
+            "tags": sorted(tag.value for tag in column.tags),
+            "properties": {name: column.properties[name] for name in _PROPERTIES if name in column.properties},
+        }
+        for column in nvt.Workflow.load(str(workflow_dir)).output_schema
+    ]
+    file.write_text(json.dumps(columns, indent=1, sort_keys=True))
+
+
+def load_schema(file: Path) -> Schema:
+    """Reads what `write_schema` wrote."""
+    return Schema([ColumnSchema(**column) for column in json.loads(file.read_text())])

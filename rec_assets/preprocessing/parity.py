@@ -1,0 +1,64 @@
+"""Holds the exported lookups against NVTabular itself, value by value."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import nvtabular as nvt
+import pandas as pd
+from merlin.io import Dataset
+
+from rec_assets.features.clock import clock_features
+from rec_assets.inference.lookups import Lookups
+from rec_assets.preprocessing.workflow import SUBGRAPHS
+
+HOUR = 3600
+UNSEEN = 10_000_000  # no id, category or age of a real catalogue
+
+
+def largest_differences(workflows: Path, lookups: Lookups | None = None) -> dict[str, float]:
+    """The largest absolute difference of each output column, over every known value, unknowns, -1 and nulls.
+
+    Args:
+        workflows: folder of the saved workflows and `lookups.npz`.
+        lookups: others to compare, which may know items that came after the fit.
+    """
+    fitted = Lookups.load(workflows / "lookups.npz")
+    lookups = lookups or fitted
+    differences: dict[str, float] = {}
+    for part in SUBGRAPHS:
+        raw = _probes(part, fitted)
+        workflow = nvt.Workflow.load(str(workflows / part))
+        wanted = workflow.transform(Dataset(pd.DataFrame(raw))).to_ddf().compute()
+        for column, values in _by_lookups(part, raw, lookups).items():
+            difference = np.abs(wanted[column].to_numpy().astype(np.float64) - values)
+            differences[column] = float(difference.max())
+    return differences
+
+
+def _probes(part: str, lookups: Lookups) -> dict[str, npt.NDArray[np.generic]]:
+    def ids(column: str) -> npt.NDArray[np.int32]:
+        return np.concatenate([lookups.vocabularies[column], [-1, UNSEEN]]).astype(np.int32)
+
+    prices = np.array([0.01, 1, 19.99, 250, 99_999], np.float32)
+    if part == "user":
+        ages = np.array([*range(121), -1, np.nan], np.float32)
+        columns = {"user_id": ids("user_id"), "gender": ids("gender"), "top_category": ids("top_category"), "age": ages}
+    elif part == "item":
+        names = ("item_id", "category_l1", "category_l2", "item_gender")
+        columns = {**{name: ids(name) for name in names}, "price": prices}
+    else:
+        columns = {"device_type": ids("device_type"), "timestamp": np.arange(0, 8 * 24 * HOUR, HOUR // 2)}
+    length = max(map(len, columns.values()))
+    return {name: np.resize(values, length) for name, values in columns.items()}
+
+
+def _by_lookups(
+    part: str, raw: dict[str, npt.NDArray[np.generic]], lookups: Lookups
+) -> dict[str, npt.NDArray[np.generic]]:
+    encoded = {name: lookups.encode(name, values) for name, values in raw.items() if name in lookups.vocabularies}
+    if part == "user":
+        return {**encoded, "age_norm": lookups.age_norm(raw["age"]), "age_binned": lookups.age_binned(raw["age"])}
+    if part == "item":
+        return {**encoded, "price_log_norm": lookups.price_log_norm(raw["price"])}
+    return {**encoded, **clock_features(raw["timestamp"])}

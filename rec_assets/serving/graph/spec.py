@@ -1,0 +1,152 @@
+"""The serving graph: which stage feeds which, as plain data. Both Triton topologies are generated from it.
+
+User-level tensors hold one row a request. Candidate-level tensors are flat, one row a candidate.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from rec_assets.features import history
+from rec_assets.features.columns import CONTENT_DIM, EMBEDDING_DIM
+from rec_assets.features.signals import HISTORY_SIGNALS, POPULARITY_SIGNALS
+
+DType = Literal["INT32", "INT64", "FP32", "BYTES"]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A named array: `dims` without the row axis is `()` for a column and `(64,)` for a vector a row."""
+
+    name: str
+    dtype: DType
+    dims: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """One of the models: its inputs and outputs.
+
+    `reads` and `makes` name tensors of the whole graph, where they are unique. The part behind the slash is the local
+    name, which the stage and its Triton model use: `user/gender` and `candidate/gender` are both `gender` there.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    makes: tuple[str, ...]
+
+
+@cache  # asked for a hundred times a request
+def local_name(tensor: str) -> str:
+    """Returns the name a stage uses for a tensor of the graph: `user/gender` → `gender`."""
+    return tensor.rpartition("/")[2]
+
+
+_RAW_USER = ("age", "gender", "top_category", "recent_item_id", "recent_timestamp")
+_USER = ("age_norm", "age_binned", "gender", "top_category")
+_CONTEXT = ("device_type", "hour_sine", "hour_cosine", "day_of_week_sine", "day_of_week_cosine")
+_ITEM = ("item_id", "category_l1", "category_l2", "item_gender", "price_log_norm")
+_SIGNALS = ("retrieval_rank", *HISTORY_SIGNALS, *POPULARITY_SIGNALS)
+_FLOATS = frozenset(
+    {"age", "age_norm", "price", "price_log_norm", "retrieval_score", "score", *_CONTEXT[1:], *_SIGNALS}
+)
+
+_HISTORY: dict[str, DType] = {
+    "recent_item_id": "INT32",
+    "recent_timestamp": "INT64",
+    "history_item_id": "INT32",
+    "history_timestamp": "INT64",
+    "history_hours": "FP32",
+}
+
+
+def _at(level: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{level}/{name}" for name in names)
+
+
+STAGES: tuple[StageSpec, ...] = (
+    StageSpec("context_preprocessor", ("device_type", "timestamp"), _at("request", ("device_type", "timestamp"))),
+    StageSpec("nvt_context_transform", _at("request", ("device_type", "timestamp")), _at("context", _CONTEXT)),
+    StageSpec("feast_user_lookup", ("user_id",), _at("raw_user", _RAW_USER)),
+    StageSpec(
+        "nvt_user_transform",
+        (*_at("raw_user", _RAW_USER), "request/timestamp"),
+        _at("user", (*_USER, "history_item_id", "history_timestamp", "history_hours")),
+    ),
+    StageSpec(
+        "query_tower",
+        (*_at("user", _USER), *_at("context", _CONTEXT), *_at("user", ("history_item_id", "history_hours"))),
+        ("query/query_embedding",),
+    ),
+    StageSpec(
+        "faiss_retrieval",
+        ("query/query_embedding", "user/history_item_id"),
+        _at("retrieved", ("item_id", "retrieval_score")),
+    ),
+    StageSpec(
+        "filter_seen_items",
+        ("user_id", *_at("retrieved", ("item_id", "retrieval_score")), "user/history_item_id"),
+        _at("unseen", ("item_id", "retrieval_score")),
+    ),
+    StageSpec(
+        "feast_item_lookup",
+        ("unseen/item_id",),
+        _at("raw_item", ("item_id", "category_l1", "category_l2", "item_gender", "price")),
+    ),
+    StageSpec(
+        "nvt_item_transform",
+        _at("raw_item", ("item_id", "category_l1", "category_l2", "item_gender", "price")),
+        _at("item", _ITEM),
+    ),
+    StageSpec("multimodal_embedding_lookup", ("item/item_id",), _at("item", ("image_embedding", "text_embedding"))),
+    StageSpec(
+        "unroll_features",
+        (
+            "item/item_id",
+            *_at("user", (*_USER, "history_item_id", "history_timestamp")),
+            *_at("context", _CONTEXT),
+            "request/timestamp",
+        ),
+        _at("candidate", (*_USER, *_CONTEXT, *_SIGNALS)),
+    ),
+    StageSpec(
+        "dlrm_ranking",
+        (
+            *_at("candidate", (*_USER, *_CONTEXT, *_SIGNALS)),
+            *_at("item", (*_ITEM, "image_embedding", "text_embedding")),
+            "unseen/retrieval_score",
+        ),
+        ("ranked/score",),
+    ),
+    StageSpec(
+        "softmax_sampling",
+        ("item/item_id", "ranked/score", "top_k", "diversity"),
+        _at("sampled", ("item_id", "score")),
+    ),
+    StageSpec("item_id_decoder", _at("sampled", ("item_id", "score")), ("ordered_ids", "ordered_scores", "bundle_id")),
+)
+
+# One value a user each; all but `user_id` may be left out. What they mean is said in `serving.graph.request`.
+REQUEST = tuple(Tensor(name, "INT32") for name in ("user_id", "device_type", "timestamp", "top_k", "diversity"))
+BUNDLE_ID = Tensor("bundle_id", "BYTES")  # which bundle answered
+RESPONSE = (Tensor("ordered_ids", "INT32"), Tensor("ordered_scores", "FP32"), BUNDLE_ID)
+
+# The graph as a single stage, which is how one process answers whole batches (`serving.runner`).
+WHOLE = StageSpec("graph_runner", tuple(one.name for one in REQUEST), tuple(one.name for one in RESPONSE))
+
+
+def tensor(name: str) -> Tensor:
+    """Returns dtype and row shape of a tensor of the graph."""
+    for known in REQUEST + RESPONSE:
+        if known.name == name:
+            return known
+    short = local_name(name)
+    if short in ("image_embedding", "text_embedding"):
+        return Tensor(name, "FP32", (CONTENT_DIM,))
+    if short == "query_embedding":
+        return Tensor(name, "FP32", (EMBEDDING_DIM,))
+    if short in _HISTORY:
+        return Tensor(name, _HISTORY[short], (history.LENGTH,))
+    if short in _FLOATS:
+        return Tensor(name, "FP32")
+    return Tensor(name, "INT32")

@@ -1,0 +1,1 @@
+"""Tables by item id that stages look up: features, vectors, fallback items."""

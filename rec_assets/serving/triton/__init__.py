@@ -1,0 +1,1 @@
+"""Triton: the models it loads, its repository, and control of a running server."""

@@ -1,0 +1,117 @@
+"""Trains epoch by epoch, keeps the weights that validate best, and stops when they no longer improve."""
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from rec_assets.common.errors import ActionableError
+
+
+@dataclass
+class History:
+    """Course of a training, one entry an epoch; `validation[0]` is the untrained model where it was evaluated."""
+
+    loss: list[float] = field(default_factory=list)
+    validation: list[float] = field(default_factory=list)
+    best_epoch: int = 0
+
+    @property
+    def best(self) -> float:
+        """The validation of the weights that were kept."""
+        return max(self.validation, default=float("-inf"))
+
+
+Report = Callable[[str], None]
+Weights = list[npt.NDArray[Any]]
+
+
+def fit_until_best(
+    model: tf.keras.Model,
+    epoch_batches: Callable[[int], tf.data.Dataset],
+    validate: Callable[[], float],
+    max_epochs: int,
+    patience: int,
+    report: Report,
+    *,
+    judge_untrained: bool = False,
+    unfinished: Path | None = None,
+) -> History:
+    """Fits until validation has not improved for `patience` epochs, and restores the best weights.
+
+    Args:
+        model: compiled, with the optimizer's weights made (`compile_with_adam`).
+        epoch_batches: the batches of epoch 0, 1, …; they depend on the number alone, so a resumed training is equal.
+        validate: the metric to maximise, of the model as it is.
+        max_epochs: upper bound.
+        patience: epochs without improvement that end training.
+        report: called with a line an epoch, once its state is kept.
+        judge_untrained: whether the starting weights compete too, as epoch 0 of the validation.
+        unfinished: a file that keeps the state after every epoch; a training that finds one goes on from it. It is
+            the caller's to delete, once what was trained is safe.
+    """
+    history, best_weights = History(), model.get_weights()
+    if unfinished and unfinished.exists():
+        history, best_weights = _restore(model, unfinished)
+        report(f"Goes on after epoch {len(history.loss)} of a training that did not finish.")
+    elif judge_untrained:
+        history.validation.append(validate())
+    for epoch, batches in drawn_ahead(epoch_batches, len(history.loss), max_epochs):
+        if epoch - history.best_epoch >= patience:
+            break
+        losses: list[float] = []
+        collect = tf.keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: losses.append(logs["loss"]))  # noqa: B023
+        model.fit(batches, epochs=1, verbose=0, callbacks=[collect])
+        value, best = validate(), history.best
+        history.loss.append(float(np.mean(losses)))
+        history.validation.append(value)
+        if value > best:
+            best_weights, history.best_epoch = model.get_weights(), epoch + 1
+        if unfinished:
+            _keep(model, history, best_weights, unfinished)
+        report(f"epoch {epoch + 1}: loss {history.loss[-1]:.4f}, validation {value:.4f}")
+    model.set_weights(best_weights)
+    return history
+
+
+def drawn_ahead(
+    epoch_batches: Callable[[int], tf.data.Dataset], first: int, end: int
+) -> Iterator[tuple[int, tf.data.Dataset]]:
+    """Yields the numbers from `first` up to `end` with their batches; a thread draws an epoch during the one before."""
+    with ThreadPoolExecutor(1) as ahead:
+        following = ahead.submit(epoch_batches, first) if first < end else None
+        for epoch in range(first, end):
+            assert following is not None
+            batches = following.result()
+            following = ahead.submit(epoch_batches, epoch + 1) if epoch + 1 < end else None
+            yield epoch, batches
+
+
+def _keep(model: tf.keras.Model, history: History, best: Weights, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {"weight": model.get_weights(), "optimizer": model.optimizer.get_weights(), "best": best}
+    named = {f"{kind}/{number:04d}": a for kind, group in arrays.items() for number, a in enumerate(group)}
+    partial = file.with_suffix(".partial.npz")
+    np.savez(partial, history=np.array(json.dumps(asdict(history))), **named)
+    partial.replace(file)  # a crash while writing leaves the epoch before
+
+
+def _restore(model: tf.keras.Model, file: Path) -> tuple[History, Weights]:
+    with np.load(file) as arrays:
+        groups = {
+            kind: [arrays[name] for name in sorted(arrays.files) if name.startswith(f"{kind}/")]
+            for kind in ("weight", "optimizer", "best")
+        }
+        history = History(**json.loads(str(arrays["history"])))
+    shapes = [[tuple(a.shape) for a in group] for group in (groups["weight"], model.get_weights())]
+    if shapes[0] != shapes[1]:
+        raise ActionableError(f"{file} is the state of another model.", "Delete it, and train from the start.")
+    model.set_weights(groups["weight"])
+    model.optimizer.set_weights(groups["optimizer"])
+    return history, groups["best"]

@@ -1,0 +1,1 @@
+"""The DLRM ranker and its training on candidate lists."""

@@ -1,0 +1,169 @@
+"""Full training of the ranker on retrieval's own candidates, judged by the list it makes of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from sklearn.linear_model import LogisticRegression
+
+from rec_assets.datasets.candidates import Candidates
+from rec_assets.datasets.item_table import ItemTable
+from rec_assets.datasets.ranking_features import in_batches, ranking_columns
+from rec_assets.datasets.request_features import histories_of
+from rec_assets.datasets.rows import Arrays, as_columns, take
+from rec_assets.datasets.training_set import TrainingSet
+from rec_assets.evaluation.metrics import among, score_lists
+from rec_assets.features.columns import RANKER_FEATURES
+from rec_assets.inference.merge_candidates import NOTHING
+from rec_assets.inference.onnx_model import OnnxModel
+from rec_assets.preprocessing.merlin_schema import load_schema
+from rec_assets.training.export.onnx import export_model
+from rec_assets.training.loop.checkpoints import restore_checkpoint
+from rec_assets.training.loop.data_parallel import compile_with_adam
+from rec_assets.training.loop.determinism import start_from
+from rec_assets.training.loop.early_stopping import History, Report, fit_until_best
+from rec_assets.training.ranking.candidate_lists import RankerLists, ranker_arrivals
+from rec_assets.training.ranking.dlrm import Ranker
+
+METRIC = "ndcg@10"
+VALIDATION_USERS = 3_000
+USERS_A_BATCH = 64
+Retrieve = Callable[[Arrays], Candidates]
+
+
+@dataclass(frozen=True)
+class RankerConfig:
+    """The recipe. `horizon_days` is how far ahead a list looks; positives and negatives are drawn anew every epoch."""
+
+    horizon_days: int
+    batch_size: int = 512
+    most_lists: int = 20_000
+    positives: int = 10
+    negatives: int = 40
+    learning_rate: float = 2e-3
+    max_epochs: int = 20
+    patience: int = 3
+
+
+def train_ranker(
+    data: TrainingSet,
+    retrieve: Retrieve,
+    config: RankerConfig,
+    seed: int,
+    report: Report,
+    unfinished: Path | None = None,
+) -> tuple[Ranker, History]:
+    """Trains from the retrieval order; what is kept is never below it on validation.
+
+    Args:
+        data: rows, histories, items and the users to judge by.
+        retrieve: what retrieval returns for requests [n].
+        config: the recipe.
+        seed: of initial weights, negatives and order.
+        report: called with a line an epoch.
+        unfinished: where the state is kept while training, to go on from after a crash.
+    """
+    start_from(seed)
+    requests = take(data.rows, ranker_arrivals(data.rows, config.most_lists, seed))
+    # What follows the training days is for validation.
+    known = data.log.until(data.last_training_moment + 1)
+    candidates, histories = retrieve(requests), histories_of(requests, data.log)
+    lists = RankerLists.of(requests, candidates, histories, known, data.items, config.horizon_days)
+    model = build_ranker(data, candidates)
+    del candidates, histories  # `lists` keeps what is trained on
+    model.train_on(data.items.features)
+    compile_with_adam(model, config.learning_rate)
+    sample = data.validation.sample(VALIDATION_USERS, seed)
+    judged = retrieve(sample.columns)
+    report(f"{len(lists)} lists, {lists.chosen.sum() / max(1, len(lists)):.1f} positives each")
+
+    def validate() -> float:
+        ranked = ranked_lists(judged, score_candidates(model, sample.columns, judged, data), data.items)
+        return score_lists(sample.user_ids, ranked, sample.relevant, (METRIC,))[METRIC]
+
+    history = fit_until_best(
+        model,
+        lambda epoch: list_batches(lists, config, seed + epoch),
+        validate,
+        config.max_epochs,
+        config.patience,
+        report,
+        judge_untrained=True,
+        unfinished=unfinished,
+    )
+    logits = score_candidates(model, sample.columns, judged, data)
+    hits = among(sample.user_ids, data.items.raw_ids[judged.item_ids], sample.relevant)
+    scale_to_probabilities(model, logits[judged.item_ids != NOTHING], hits[judged.item_ids != NOTHING])
+    return model, history
+
+
+def list_batches(lists: RankerLists, config: RankerConfig, seed: int) -> tf.data.Dataset:
+    """One epoch, drawn as the recipe says."""
+    return lists.epoch(config.positives, config.negatives, config.batch_size, seed)
+
+
+def build_ranker(data: TrainingSet, candidates: Candidates) -> Ranker:
+    """Builds the ranker with all its variables made; the candidates' scores are what it standardises by."""
+    scores = candidates.scores[candidates.item_ids != NOTHING]
+    model = Ranker(load_schema(data.schema_file), float(scores.mean()), float(scores.std() or 1.0))
+    model({name: tf.constant(column) for name, column in as_columns(_example(data, candidates)).items()})
+    return model
+
+
+def restore_ranker(data: TrainingSet, checkpoint: Path) -> Ranker:
+    """Builds the ranker of a checkpoint and fills it."""
+    empty = Candidates(
+        np.full((len(data.validation), 1), NOTHING + 1, np.int32), np.zeros((len(data.validation), 1), np.float32)
+    )
+    model = build_ranker(data, empty)
+    restore_checkpoint(model, checkpoint)
+    return model
+
+
+def score_candidates(
+    model: Ranker, columns: Arrays, candidates: Candidates, data: TrainingSet
+) -> npt.NDArray[np.float32]:
+    """Logits float32 [q, k] of every candidate of every request."""
+    score = tf.function(lambda batch: model(batch), reduce_retracing=True)
+    logits = []
+    for requests, own in in_batches(columns, candidates, USERS_A_BATCH):
+        flat = ranking_columns(requests, own, histories_of(requests, data.log), data.items)
+        batch = {name: tf.constant(flat[name]) for name in RANKER_FEATURES}
+        logits.append(score(as_columns(batch)).numpy().reshape(own.item_ids.shape))
+    return np.concatenate(logits)
+
+
+def ranked_lists(candidates: Candidates, logits: npt.NDArray[np.float32], items: ItemTable) -> npt.NDArray[np.int32]:
+    """Raw item ids [q, k], best logit first, ties in retrieval order."""
+    order = np.argsort(np.where(candidates.item_ids == NOTHING, np.inf, -logits), axis=1, kind="stable")
+    return items.raw_ids[np.take_along_axis(candidates.item_ids, order, axis=1)]
+
+
+def scale_to_probabilities(model: Ranker, logits: npt.NDArray[Any], hits: npt.NDArray[np.bool_]) -> None:
+    """Fits slope and intercept (Platt 1999) so that a sigmoid of the logit is the share that was chosen [n]."""
+    if hits.all() or not hits.any():
+        return
+    fitted = LogisticRegression(penalty=None).fit(logits.reshape(-1, 1), hits)
+    if fitted.coef_[0, 0] > 0:  # a negative slope would turn the order around
+        model.slope.assign(fitted.coef_[0, 0])
+        model.intercept.assign(fitted.intercept_[0])
+
+
+def export_ranker(
+    model: Ranker, data: TrainingSet, candidates: Candidates, file: Path, *, saved_model: bool = False
+) -> float:
+    """Writes the ranker with output `score`, a probability, as `export_query_tower` writes the tower."""
+    example = _example(data, candidates)
+    expected = export_model(lambda batch: tf.sigmoid(model(batch)), example, "score", file, saved_model=saved_model)
+    return float(np.abs(OnnxModel(file, tuple(example), 1)(example) - expected).max())
+
+
+def _example(data: TrainingSet, candidates: Candidates) -> Arrays:
+    """The ranker's inputs for the first validation users."""
+    requests, own = in_batches(data.validation.columns, candidates, 4)[0]
+    flat = ranking_columns(requests, own, histories_of(requests, data.log), data.items)
+    return {name: flat[name] for name in RANKER_FEATURES}

@@ -1,0 +1,89 @@
+"""Encodes requests and the catalogue with the towers: query vectors, item vectors, and the retrieval files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from rec_assets.datasets.item_table import ItemTable
+from rec_assets.datasets.request_features import batches, with_histories
+from rec_assets.datasets.rows import Arrays, as_columns, column_batches, take
+from rec_assets.datasets.training_set import TrainingSet
+from rec_assets.features.columns import EMBEDDING_DIM, QUERY_FEATURES
+from rec_assets.features.signals import DAY_SECONDS
+from rec_assets.inference.item_index import INDEX, build_index, write_index
+from rec_assets.inference.item_vectors import VECTORS, ItemVectors
+from rec_assets.inference.onnx_model import OnnxModel
+from rec_assets.training.export.onnx import export_model
+from rec_assets.training.retrieval.two_tower import TwoTower
+
+ENCODE_BATCH = 2_048
+LOG_POPULARITY, LEAST_RATE = "log_popularity", 0.01  # interactions a week
+NOW = np.iinfo(np.int64).max - DAY_SECONDS  # a moment after all that is known
+TOWER = "model.onnx"
+
+
+def encode_users(model: TwoTower, columns: Arrays, data: TrainingSet) -> npt.NDArray[np.float32]:
+    """Query vectors float32 [n, 64] of requests [n]."""
+    parts = []
+    for batch in batches(columns, data.log, ENCODE_BATCH):
+        parts.append(model.query_embedding(as_columns({name: batch[name] for name in QUERY_FEATURES})).numpy())
+    return np.concatenate(parts)
+
+
+def item_vectors(model: TwoTower, items: ItemTable, moment: int) -> ItemVectors:
+    """Item vectors of the whole catalogue, in the order of `items.catalogue`.
+
+    Args:
+        model: the towers.
+        items: the catalogue; ids without training rows are encoded as the unknown one.
+        moment: unix seconds; popularity is what was known the day after it. The days that judge a model must not be in
+            what they judge.
+    """
+    catalogue = items.at(items.catalogue)
+    # While training, the id vector of an item without rows is still the random one it started from.
+    catalogue["item_id"] = items.trained_ids(catalogue["item_id"])
+    tomorrow = np.array([moment + DAY_SECONDS])
+    rates = np.expm1(items.popularity_at(items.catalogue, tomorrow)["popularity_month"])
+    catalogue[LOG_POPULARITY] = np.log(rates + LEAST_RATE).astype(np.float32)
+    parts = []
+    for batch in column_batches(catalogue, 4 * ENCODE_BATCH):
+        parts.append(model.item_embedding(batch, batch.pop(LOG_POPULARITY)).numpy())
+    return ItemVectors(items.raw_ids[items.catalogue], np.concatenate(parts))
+
+
+def export_query_tower(model: TwoTower, data: TrainingSet, file: Path, *, saved_model: bool = False) -> float:
+    """Writes the query tower as ONNX, perhaps also as a SavedModel beside it.
+
+    Returns the largest difference of the ONNX model from TensorFlow on validation requests.
+    """
+    known = with_histories(take(data.validation.columns, slice(0, 1024)), data.log)
+    example = {name: known[name] for name in QUERY_FEATURES}
+    # As an array: a constant made outside of the exported function would become an input of the ONNX model.
+    items = model.query.items.all_vectors()
+
+    def query_embedding(columns: Mapping[str, Any]) -> Any:
+        return model.query_embedding(dict(columns), tf.constant(items))
+
+    expected = export_model(query_embedding, example, "query_embedding", file, saved_model=saved_model)
+    found = OnnxModel(file, QUERY_FEATURES, EMBEDDING_DIM)(example)
+    return float(np.abs(found - expected).max())
+
+
+def write_item_index(vectors: ItemVectors, items: ItemTable, folder: Path) -> faiss.Index:
+    """Writes the index, and the vectors by encoded id beside it; returns the index."""
+    index = build_index(vectors)
+    write_index(index, folder / INDEX)
+    np.save(folder / VECTORS, vectors.by_encoded_id(items.encode(vectors.raw_ids), len(items.raw_ids)))
+    return index
+
+
+def write_retrieval(model: TwoTower, data: TrainingSet, moment: int, folder: Path) -> None:
+    """Writes tower and index of one moment into a new folder, as serving reads them."""
+    folder.mkdir()
+    export_query_tower(model, data, folder / TOWER)
+    write_item_index(item_vectors(model, data.items, moment), data.items, folder)

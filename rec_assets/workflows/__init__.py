@@ -1,5 +1,0 @@
-"""The NVTabular workflows that turn rows into model inputs, and their export to the lookups serving reads."""
-
-from rec_assets.quiet import quiet_tensorflow
-
-quiet_tensorflow()

@@ -1,0 +1,62 @@
+"""All servers together; Triton is empty where no bundle matters."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from rec_assets.cli.local.supervision import down, services, status, up
+from rec_assets.cli.local.valkey import Valkey
+from rec_assets.common.errors import ActionableError
+from rec_assets.serving.triton import server_control
+from rec_assets.settings import Settings
+from rec_assets_tests.servers import free_port
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Settings]:
+    """Settings of servers that do not run yet; those that do in the end are ended."""
+    ports = {f"{name}_port": free_port() for name in ("valkey", "triton_http", "triton_grpc", "triton_metrics")}
+    settings = Settings.model_validate({"home": tmp_path, **ports})
+    yield settings
+    down(settings)
+
+
+def test_two_ups_at_once_start_each_server_once_and_down_ends_all(empty: Settings) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(up, [empty, empty])
+    assert {name: first[name] + second[name] for name in first} == {"valkey": 1, "triton": 1, "worker": 1}
+    assert [(server.state, server.detail) for server in status(empty)] == [
+        ("running", "db1: 1 keys"),
+        ("running", "nothing published yet"),
+        ("running", "0 events waiting, 0 given up"),
+    ]
+    assert down(empty) == {"worker": True, "triton": True, "valkey": True}
+    assert [server.state for server in status(empty)] == ["stopped"] * 3
+    assert down(empty) == {"worker": False, "triton": False, "valkey": False}
+
+
+def test_services_ends_only_what_it_started(empty: Settings) -> None:
+    Valkey(empty).start()
+    with services(empty):
+        assert [server.state for server in status(empty)] == ["running"] * 3
+    assert [server.state for server in status(empty)] == ["running", "stopped", "stopped"]
+
+
+def test_servers_of_another_machine_are_not_started_here(empty: Settings) -> None:
+    with pytest.raises(ActionableError, match=r"REC_HOST=triton\.example"):
+        up(empty.model_copy(update={"host": "triton.example"}))
+
+
+@pytest.mark.slow
+def test_a_model_whose_process_was_killed_shows_as_unhealthy_and_up_repairs_it(shop: Settings) -> None:
+    server = status(shop)[1]
+    for stub in psutil.Process(server.pid).children(recursive=True):
+        if any("feast_item_lookup" in part for part in stub.cmdline()):
+            stub.kill()
+    assert server_control.is_ready(shop)
+    assert status(shop)[1].state == "unhealthy"
+    assert up(shop) == {"valkey": False, "triton": True, "worker": False}
+    assert status(shop)[1].state == "running"

@@ -1,0 +1,36 @@
+import faiss
+import numpy as np
+import pytest
+
+from rec_assets.inference import item_index
+from rec_assets.inference.item_index import build_index, recall_against_exact
+from rec_assets.inference.item_vectors import ItemVectors
+
+
+def vectors(count: int, dim: int = 16) -> ItemVectors:
+    rng = np.random.default_rng(0)
+    return ItemVectors((1000 + 7 * np.arange(count)).astype(np.int32), rng.normal(size=(count, dim)).astype(np.float32))
+
+
+def test_thousands_of_items_are_searched_exactly_and_answer_raw_ids() -> None:
+    items = vectors(2000)
+    index = build_index(items)
+    scores, ids = index.search(items.vectors[:5], 10)
+    by_hand = np.argsort(-(items.vectors[:5] @ items.vectors.T), axis=1)[:, :10]
+    assert ids.tolist() == items.raw_ids[by_hand].tolist()
+    assert (np.diff(scores, axis=1) <= 0).all()
+    assert recall_against_exact(index, items, items.vectors[:50], 100) == 1.0
+
+
+def test_a_large_catalogue_gets_an_inverted_file_that_still_finds_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(item_index, "EXACT_UP_TO", 1000)
+    items = vectors(5000)
+    index = build_index(items)
+    assert isinstance(index, faiss.IndexIVF)
+    assert item_index.LEAST_RECALL <= recall_against_exact(index, items, items.vectors[:500], 300) <= 1.0
+    assert index.nprobe < index.nlist
+
+
+def test_a_catalogue_smaller_than_the_depth_is_recalled_whole() -> None:
+    items = vectors(5)
+    assert recall_against_exact(build_index(items), items, items.vectors, 300) == 1.0

@@ -1,0 +1,49 @@
+"""Prints every asset's spec as JSON; with --write, into the snapshot that the suite compares it with.
+
+.venv/bin/python -m rec_assets_tests.orchestration.asset_specs --write
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+SNAPSHOT = Path(__file__).with_suffix(".json")
+
+
+def specs() -> dict[str, dict[str, Any]]:
+    """Reads the specs of the code location, by asset."""
+    from rec_assets.definitions import defs
+
+    graph = defs.resolve_asset_graph()
+    found: dict[str, dict[str, Any]] = {}
+    for key in sorted(graph.get_all_asset_keys()):
+        node, assets_def = graph.get(key), defs.get_assets_def(key)
+        spec = next(one for one in assets_def.specs if one.key == key)
+        found[key.to_user_string()] = {
+            "group": spec.group_name,
+            "owners": list(spec.owners),
+            "kinds": sorted(spec.kinds),
+            "code_version": spec.code_version,
+            "partitions": type(node.partitions_def).__name__ if node.partitions_def else None,
+            "backfill_policy": str(node.backfill_policy) if node.backfill_policy else None,
+            "pool": assets_def.op.pool,
+            "deps": {
+                dep.asset_key.to_user_string(): str(dep.partition_mapping) if dep.partition_mapping else None
+                for dep in sorted(spec.deps, key=lambda dep: dep.asset_key)
+            },
+            "checks": sorted(check.name for check in graph.get_check_keys_for_assets({key})),
+        }
+    return found
+
+
+def as_text() -> str:
+    """Formats the specs as the snapshot has them."""
+    return json.dumps(specs(), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    if "--write" in sys.argv:
+        SNAPSHOT.write_text(as_text())
+    else:
+        print(as_text(), end="")

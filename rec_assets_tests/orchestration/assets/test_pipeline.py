@@ -1,0 +1,195 @@
+"""The graph as a person runs it: everything once, nothing twice, and what an asset leaves when it is asked again."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from dagster import AssetKey, DagsterInstance
+
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.bundles.gate_results import find_verdict
+from rec_assets.bundles.live_record import find_live
+from rec_assets.serving.client import Client, Device
+from rec_assets.serving.runner import load_stages, run
+from rec_assets.serving.triton.model_repository import live_version, repository_path
+from rec_assets_tests.pipeline import Pipeline, materialize
+
+pytestmark = pytest.mark.slow
+
+
+def test_everything_was_materialized(pipeline: Pipeline) -> None:
+    assert pipeline.materialized == 23
+    days = [(pipeline.settings.start_date + timedelta(days=n)).isoformat() for n in range(5)]
+    assert pipeline.store.partitions("raw_interactions")[:5] == days  # other tests add days
+    assert pipeline.store.partitions("model_bundle") == [pipeline.day]
+
+
+def test_what_is_fresh_is_not_rebuilt(pipeline: Pipeline) -> None:
+    from rec_assets.orchestration.runs.run_local import materialize_stale
+
+    assert materialize_stale(pipeline.settings) == 0
+
+
+def test_rebuilding_a_day_that_did_not_change_leaves_everything_below_it_fresh(pipeline: Pipeline) -> None:
+    from rec_assets.orchestration.runs.run_local import materialize_stale
+
+    before = pipeline.artifact("raw_items", "all").digest
+    with DagsterInstance.get() as instance:
+        materialize(["raw_items", "raw_users"], instance=instance)
+    assert pipeline.artifact("raw_items", "all").digest == before
+    assert materialize_stale(pipeline.settings) == 0
+
+
+def test_training_again_gives_the_same_model(pipeline: Pipeline) -> None:
+    assets = ["nvt_workflows", "training_set", "two_tower_model", "item_embeddings", "faiss_index"]
+    before = {asset: pipeline.artifact(asset).digest for asset in assets[1:]}
+    with DagsterInstance.get() as instance:
+        assert materialize(assets, instance=instance, partition_key=pipeline.day).success
+    assert {asset: pipeline.artifact(asset).digest for asset in before} == before
+
+
+def test_the_models_beat_popularity_and_ranking_keeps_the_order(pipeline: Pipeline) -> None:
+    table = pl.read_parquet(pipeline.artifact("model_evaluation") / "metrics.parquet")
+    overall = {row["method"]: row for row in table.filter(track="all", segment="all").iter_rows(named=True)}
+    baselines = {"popularity", "popularity by context", "repeat", "item-kNN", "ALS", "repeat, then ALS"}
+    assert set(overall) == baselines | {"retrieval", "ranked", "best possible"}
+    assert overall["retrieval"]["recall@100"] > overall["popularity"]["recall@100"]
+    assert overall["ranked"]["ndcg@10"] > 1.2 * overall["popularity"]["ndcg@10"]
+    assert overall["ranked"]["ndcg@10"] >= overall["retrieval"]["ndcg@10"]
+    assert overall["best possible"]["ndcg@10"] > overall["ranked"]["ndcg@10"]
+
+
+def test_the_exported_workflow_gives_what_nvtabular_gives(pipeline: Pipeline) -> None:
+    from rec_assets.preprocessing.parity import largest_differences
+
+    differences = largest_differences(pipeline.artifact("nvt_workflows").path)
+    assert len(differences) == 15
+    integers = {
+        "user_id",
+        "age_binned",
+        "gender",
+        "top_category",
+        "item_id",
+        "category_l1",
+        "category_l2",
+        "device_type",
+    }
+    assert {name for name, value in differences.items() if value == 0} >= integers
+    assert max(differences.values()) < 1e-6
+
+
+def test_the_exported_models_give_what_tensorflow_gives(pipeline: Pipeline) -> None:
+    with DagsterInstance.get() as instance:
+        for asset in ("query_tower", "dlrm_model"):
+            event = instance.get_latest_materialization_event(AssetKey(asset))
+            assert event is not None and event.asset_materialization is not None
+            found = event.asset_materialization.metadata["largest_difference_from_tensorflow"].value
+            assert isinstance(found, float) and found < 1e-5
+
+
+def test_every_asset_shows_what_a_person_would_look_at(pipeline: Pipeline) -> None:
+    with DagsterInstance.get() as instance:
+        for asset, wanted in {
+            "raw_interactions": {"rows", "duplicates_dropped", "preview", "hours"},
+            "raw_items": {"pictures", "missing_pictures", "prices"},
+            "two_tower_model": {"curves", "best_epoch"},
+            "model_evaluation": {"track all", "track new", "plot", "reliability", "cold_users"},
+            "image_embeddings": {"map", "explained_variance", "nearest_neighbour_shares_category"},
+        }.items():
+            event = instance.get_latest_materialization_event(AssetKey(asset))
+            assert event is not None and event.asset_materialization is not None
+            assert wanted | {"path", "digest", "bytes", "seconds"} <= set(event.asset_materialization.metadata)
+
+
+def test_the_days_that_judge_are_learned_from_after_they_judged(pipeline: Pipeline) -> None:
+    from rec_assets.datasets.training_set import TrainingSet
+    from rec_assets.features.columns import TIMESTAMP
+    from rec_assets.inference.item_vectors import VECTORS
+
+    data = TrainingSet.load(pipeline.artifact("training_set").path)
+    assert data.rows[TIMESTAMP].max() < data.last_rows[TIMESTAMP].min()
+    assert pipeline.day == str(np.datetime64(int(data.last_rows[TIMESTAMP].max()), "s").astype("datetime64[D]"))
+    judged = np.load(pipeline.artifact("two_tower_model") / "judged" / VECTORS)
+    served = np.load(pipeline.artifact("faiss_index") / VECTORS)
+    assert judged.shape == served.shape
+    assert not np.allclose(judged, served)
+
+
+def test_bundling_again_gives_the_same_bundle(pipeline: Pipeline) -> None:
+    before = pipeline.artifact("model_bundle")
+    with DagsterInstance.get() as instance:
+        assert materialize(["model_bundle"], instance=instance, partition_key=pipeline.day).success
+    assert pipeline.artifact("model_bundle") == before
+
+
+def test_the_bundle_is_whole_and_says_where_it_comes_from(pipeline: Pipeline) -> None:
+    bundle = Bundle.open(pipeline.artifact("model_bundle").path, verify=True)
+    assert bundle.manifest.as_of.isoformat() == pipeline.day
+    assert bundle.manifest.source == "retail"
+    assert "ranked all" in bundle.manifest.metrics
+
+
+@pytest.mark.parametrize("user", [1, 17, 400, -1, 10_000_000])
+@pytest.mark.parametrize(("device", "hour"), [("mobile", 20), ("desktop", 9), (None, 3)])
+def test_triton_answers_as_the_stages_do_in_one_process(
+    pipeline: Pipeline, user: int, device: Device | None, hour: int
+) -> None:
+    from rec_assets.serving.graph.request import DEVICE_TYPES
+
+    bundle = Bundle.open(pipeline.artifact("model_bundle").path)
+    at = 1_742_000_000 // 86_400 * 86_400 + hour * 3600
+    answer = Client(pipeline.settings).recommend(user, device, at)
+    request = {"user_id": [user], "device_type": [DEVICE_TYPES[device] if device else -1], "timestamp": [at]}
+    alone = run(load_stages(bundle, pipeline.settings), {k: np.array(v, np.int32) for k, v in request.items()})
+    assert answer.item_ids.tolist() == alone["ordered_ids"].tolist()
+    np.testing.assert_allclose(answer.scores, alone["ordered_scores"], atol=1e-6)
+    assert len(answer) == pipeline.settings.ranking_topk
+
+
+def test_a_strangers_list_changes_with_device_and_time(pipeline: Pipeline) -> None:
+    client, midnight = Client(pipeline.settings), 1_742_000_000 // 86_400 * 86_400
+    evening = client.recommend(-1, "mobile", midnight + 20 * 3600).item_ids
+    morning = client.recommend(-1, "desktop", midnight + 9 * 3600).item_ids
+    assert evening.tolist() != morning.tolist()
+
+
+def test_seen_items_vanish_and_come_back_when_forgotten(pipeline: Pipeline) -> None:
+    client, user, at = Client(pipeline.settings), 5, 1_742_000_000
+    before = client.recommend(user, "desktop", at).item_ids.tolist()
+    assert client.events.wait(client.record(user, before[:2], at), 5)
+    during = client.recommend(user, "desktop", at).item_ids.tolist()
+    assert client.events.wait(client.flush(user), 5)
+    assert not set(before[:2]) & set(during)
+    assert client.recommend(user, "desktop", at).item_ids.tolist() == before
+
+
+def test_the_bundle_passed_its_gates_and_is_live_on_the_running_server(pipeline: Pipeline) -> None:
+    bundle = Bundle.open(pipeline.artifact("model_bundle").path)
+    live, verdict = find_live(pipeline.store), find_verdict(pipeline.store, bundle.bundle_id)
+    assert verdict is not None and verdict.passed and not verdict.reasons
+    assert live is not None and live.bundle_id == bundle.bundle_id
+    assert Client(pipeline.settings).recommend(1).bundle_id == bundle.bundle_id
+    versions = json.loads((pipeline.artifact("triton_versions", "all") / "versions.json").read_text())
+    assert versions[str(live_version(repository_path(pipeline.settings)))] == bundle.bundle_id
+
+
+def test_a_bad_day_fails_with_the_reason_and_leaves_the_day_before_it_readable(
+    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rec_assets.orchestration.assets import raw
+    from rec_assets.sources.files import FilesSource, export
+    from rec_assets.sources.retail import RetailParameters, RetailSource
+
+    day = pipeline.settings.start_date
+    export(RetailSource(RetailParameters(users=800, items=300, interactions_per_day=100)), tmp_path, [day])
+    file = next(tmp_path.glob(f"*{day}*.parquet"))
+    pl.read_parquet(file).drop("device_type").write_parquet(file)
+    monkeypatch.setattr(raw, "open_source", lambda settings: FilesSource(str(tmp_path), day))
+    before = pipeline.artifact("raw_interactions", day.isoformat())
+    result = materialize(["raw_interactions"], partition_key=day.isoformat(), raise_on_error=False)
+    failure = next(event for event in result.all_events if event.is_step_failure)
+    assert f"{file.name} has no column 'device_type'" in str(failure.event_specific_data)
+    assert pipeline.artifact("raw_interactions", day.isoformat()) == before

@@ -1,0 +1,46 @@
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rec_assets.settings import Settings
+
+DAYS = [(date(2025, 3, 3) + timedelta(days=n)).isoformat() for n in range(20)]
+
+
+@given(st.integers(2, 20), st.integers(1, 6))
+def test_a_window_splits_into_training_days_then_validation_days(length: int, valid_days: int) -> None:
+    from rec_assets.orchestration.partitions import training_split
+
+    train, valid = training_split(DAYS[:length][::-1], Settings(valid_days=valid_days))
+    assert train + valid == DAYS[:length]
+    assert train and 1 <= len(valid) <= valid_days
+
+
+def test_a_full_window_validates_on_as_many_days_as_asked() -> None:
+    from rec_assets.orchestration.partitions import training_split
+
+    train, valid = training_split(DAYS[:12], Settings(train_days=9, valid_days=3))
+    assert (len(train), valid) == (9, DAYS[9:12])
+
+
+@pytest.mark.parametrize(("day", "expected"), [("2025-03-01", "2025-02-28"), ("2025-01-01", "2024-12-31")])
+def test_the_day_before_crosses_months_and_years(day: str, expected: str) -> None:
+    from rec_assets.orchestration.partitions import day_before
+
+    assert day_before(day) == expected
+
+
+def test_raw_data_is_out_of_date_when_its_source_changes_and_only_then() -> None:
+    version = Settings().source_version
+    assert Settings(retail_users=20_000).source_version != version
+    assert Settings(seed=1).source_version != version
+    assert Settings(ranking_topk=7, valkey_port=7777).source_version == version
+
+
+@pytest.mark.parametrize(("days_a_run", "most"), [(0, None), (1, 1), (5, 5)])
+def test_a_range_of_days_is_one_run_or_one_for_so_many_days(days_a_run: int, most: int | None) -> None:
+    from rec_assets.orchestration.partitions import runs_of
+
+    assert runs_of(days_a_run).max_partitions_per_run == most

@@ -1,0 +1,41 @@
+"""Decisions of the promotion sensor on a new bundle."""
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+
+from rec_assets.bundles.gate_results import GATES, Gate, Verdict
+from rec_assets.orchestration.sensors import Facts, decide
+
+
+def verdict(failed: str = "") -> Verdict:
+    gates = [Gate(name=name, passed=name != failed, told="0.1, the live bundle's is 0.2") for name in GATES]
+    return Verdict(bundle_id="4f2a", gates=gates)
+
+
+@pytest.mark.parametrize(
+    ("change", "promote", "wait", "reason"),
+    [
+        ({}, True, False, "passed its gates"),
+        ({"verdict": verdict("not_worse_than_live")}, False, False, "not_worse_than_live: 0.1, the live"),
+        ({"verdict": None}, False, False, "was never judged"),
+        ({"verdict": None, "still_running": True}, False, True, "waits for its gates"),
+        ({"live_id": "4f2a"}, False, False, "is live already"),
+        ({"live_as_of": date(2025, 3, 16)}, False, False, "older than the live bundle, which is of 2025-03-16"),
+        ({"live_as_of": date(2025, 3, 15)}, True, False, "passed"),
+        ({"live_id": None, "live_as_of": None}, True, False, "passed"),
+        ({"bundle_id": None, "problem": "was made again since"}, False, False, "was made again since"),
+        ({"verdict": Verdict(bundle_id="4f2a", gates=[])}, False, False, "answers_requests: was not tried"),
+    ],
+)
+def test_a_new_bundle_is_promoted_waited_for_or_left_with_a_reason(
+    change: dict[str, Any], promote: bool, wait: bool, reason: str
+) -> None:
+    day = date(2025, 3, 15)
+    facts = Facts("finetuned_bundle [2025-03-15]", "4f2a", "", day, verdict(), False, "ab12", date(2025, 3, 14))
+    decision = decide(replace(facts, **change))
+    assert (decision.promote, decision.wait) == (promote, wait)
+    assert decision.reason.startswith("finetuned_bundle [2025-03-15]: ")
+    assert reason in decision.reason

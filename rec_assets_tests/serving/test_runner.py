@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.realtime.user_activity import History
+from rec_assets.serving.graph.request import RequestError
+from rec_assets.serving.graph.spec import STAGES, local_name, tensor
+from rec_assets.serving.runner import load_stages, run
+from rec_assets.serving.stages import Arrays, Stage
+from rec_assets.settings import Settings
+from rec_assets.storage.valkey import connect
+
+NOON = 1_741_608_000
+BATCH = {"user_id": [5, 9999, 7, 5], "device_type": [0, 1, -1, 2], "timestamp": [NOON, NOON, NOON + 40_000, NOON]}
+
+
+def test_a_list_has_known_items_each_once_by_falling_score(stages_alone: dict[str, Stage], tiny_bundle: Bundle) -> None:
+    answer = run(stages_alone, {"user_id": [5]})
+    assert answer["row_splits"].tolist() == [0, 10]
+    assert len(set(answer["ordered_ids"].tolist())) == 10
+    assert set(answer["ordered_ids"].tolist()) <= set(tiny_bundle.catalogue()["item_id"].to_list())
+    assert (np.diff(answer["ordered_scores"]) <= 0).all()
+    assert ((answer["ordered_scores"] > 0) & (answer["ordered_scores"] < 1)).all()
+
+
+def test_a_batch_answers_what_each_request_alone_answers(stages_alone: dict[str, Stage]) -> None:
+    together = run(stages_alone, BATCH)
+    splits = together["row_splits"]
+    assert splits.tolist() == [0, 10, 20, 30, 40]
+    for row in range(4):
+        alone = run(stages_alone, {name: values[row : row + 1] for name, values in BATCH.items()})
+        mine = slice(splits[row], splits[row + 1])
+        np.testing.assert_array_equal(together["ordered_ids"][mine], alone["ordered_ids"])
+        np.testing.assert_allclose(together["ordered_scores"][mine], alone["ordered_scores"], rtol=1e-5)
+
+
+def test_the_context_matters(stages_alone: dict[str, Stage]) -> None:
+    mobile = run(stages_alone, {"user_id": [5], "device_type": [0], "timestamp": [NOON]})
+    tablet = run(stages_alone, {"user_id": [5], "device_type": [2], "timestamp": [NOON]})
+    assert not np.allclose(mobile["ordered_scores"], tablet["ordered_scores"])
+
+
+def test_a_batch_of_users_with_histories_answers_what_each_request_alone_answers(
+    tiny_bundle: Bundle, valkey: Settings
+) -> None:
+    rng = np.random.default_rng(0)
+    users = rng.integers(1, 20, 300)
+    items, times = 10 + 3 * rng.integers(0, 52, 300), NOON + rng.integers(-900_000, 40_000, 300)
+    History.connect(valkey).recent_items.add_all(users, items, times)
+    stages = load_stages(tiny_bundle, valkey.model_copy(update={"retrieval_topk": 20}))
+    batch = {"user_id": np.arange(-1, 22), "timestamp": NOON + 1000 * np.arange(23)}
+    together = run(stages, batch)
+    rows = zip(together["row_splits"][:-1], together["row_splits"][1:], strict=True)
+    for row, (start, end) in enumerate(rows):
+        alone = run(stages, {name: values[row : row + 1] for name, values in batch.items()})
+        np.testing.assert_array_equal(together["ordered_ids"][start:end], alone["ordered_ids"])
+        np.testing.assert_allclose(together["ordered_scores"][start:end], alone["ordered_scores"], rtol=1e-4)
+
+
+def test_a_history_matters_from_the_second_after_it_happened(tiny_bundle: Bundle, valkey: Settings) -> None:
+    stages = load_stages(tiny_bundle, valkey)
+
+    def scores(user: int, at: int) -> list[float]:
+        return run(stages, {"user_id": [user], "timestamp": [at]})["ordered_scores"].tolist()
+
+    before = [scores(5, NOON + seconds) for seconds in (-1, 0, 1)]
+    History(connect(valkey, 1), valkey.model_copy(update={"seen_filter": "nothing"})).record(5, [13, 40, 100], NOON)
+    after = [scores(5, NOON + seconds) for seconds in (-1, 0, 1)]
+    assert after[:2] == before[:2]
+    assert after[2] != before[2]
+    assert scores(6, NOON + 1) == before[2]
+
+
+def test_what_a_user_has_seen_is_not_in_his_list(tiny_bundle: Bundle, valkey: Settings) -> None:
+    stages = load_stages(tiny_bundle, valkey)
+    before = run(stages, BATCH)
+    seen = before["ordered_ids"][:20].tolist()
+    assert before["row_splits"].tolist() == [0, 50, 100, 150, 200]
+    History.connect(valkey).record(5, seen, NOON)
+    after = run(stages, BATCH)
+    assert not set(after["ordered_ids"][:30].tolist()) & set(seen)
+    assert after["row_splits"].tolist() == [0, 30, 80, 130, 160]
+
+
+def test_who_has_seen_everything_gets_an_empty_list(tiny_bundle: Bundle, valkey: Settings) -> None:
+    stages = load_stages(tiny_bundle, valkey)
+    History.connect(valkey).record(5, tiny_bundle.catalogue()["item_id"].to_list(), NOON)
+    assert len(run(stages, {"user_id": [5]})["ordered_ids"]) == 0
+    assert run(stages, {"user_id": [5, 6]})["row_splits"].tolist() == [0, 0, 50]
+
+
+def test_a_bad_request_is_refused_before_any_stage() -> None:
+    with pytest.raises(RequestError, match="user_id is required"):
+        run({}, {"device_type": [1]})
+
+
+def test_every_stage_makes_the_tensors_that_the_graph_declares(stages_alone: dict[str, Stage]) -> None:
+    """One request without row_splits, stage by stage, as Triton's ensemble runs it."""
+    tensors: Arrays = {"user_id": np.array([5], np.int32)}
+    dtypes = {"INT32": np.int32, "INT64": np.int64, "FP32": np.float32, "BYTES": np.object_}
+    for spec in STAGES:
+        made = stages_alone[spec.name]({local_name(name): tensors[name] for name in spec.reads if name in tensors})
+        for name in spec.makes:
+            values, declared = made[local_name(name)], tensor(name)
+            assert values.dtype == dtypes[declared.dtype], name
+            assert values.shape[1:] == declared.dims, name
+            tensors[name] = values
+    whole = run(stages_alone, {"user_id": [5]})
+    np.testing.assert_array_equal(tensors["ordered_ids"], whole["ordered_ids"])

@@ -1,0 +1,112 @@
+"""Going live, back, and not at all, on the real Triton."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.cli.local.triton import Triton
+from rec_assets.common.errors import ActionableError
+from rec_assets.serving.client import Client
+from rec_assets.serving.triton import server_control
+from rec_assets.serving.triton.model_repository import (
+    bundle_path,
+    live_version,
+    publish,
+    remove,
+    repository_path,
+    versions,
+)
+from rec_assets.settings import Settings
+from rec_assets_tests.servers import free_port
+from rec_assets_tests.serving.synthetic import make_bundle
+
+pytestmark = pytest.mark.slow
+AT = 1741977000
+
+
+@pytest.fixture(scope="module")
+def second(shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bundle, int]]:
+    """Another bundle, published as a further version; afterwards all is as before."""
+    bundle = make_bundle(tmp_path_factory.mktemp("bundles") / "second", seed=1, items=50, users=20)
+    version = publish(bundle, repository_path(shop), settings=shop)
+    yield bundle, version
+    remove(repository_path(shop), version)
+
+
+def test_a_bundle_goes_live_and_back_as_a_whole_while_users_ask(
+    shop: Settings, shop_bundle: Bundle, second: tuple[Bundle, int]
+) -> None:
+    bundle, version = second
+    answers: set[tuple[int, ...]] = set()
+    errors: list[Exception] = []
+    done = threading.Event()
+
+    def user() -> None:
+        client = Client(shop)
+        while not done.is_set():
+            try:
+                answers.add(tuple(client.recommend(5, "mobile", AT).item_ids.tolist()))
+            except Exception as error:
+                errors.append(error)
+            done.wait(0.01)  # leaves the processor to the server, which has models to load
+
+    asking = threading.Thread(target=user)
+    asking.start()
+    try:
+        for number, expected in ((version, bundle), (1, shop_bundle), (version, bundle), (1, shop_bundle)):
+            server_control.go_live(shop, number)
+            assert server_control.live_bundle_id(shop) == expected.bundle_id
+            assert live_version(repository_path(shop)) == number
+    finally:
+        done.set()
+        asking.join()
+    assert not errors
+    # Each answer is that of one bundle or the other: a mixture would be a third.
+    assert len(answers) == 2
+
+
+def test_a_new_version_leaves_the_processes_of_the_live_one_running(shop: Settings, tmp_path: Path) -> None:
+    before = {child.pid for child in psutil.Process(Triton(shop).status().pid).children()}
+    bundle = make_bundle(tmp_path / "third", seed=3, items=50, users=20)
+    version = publish(bundle, repository_path(shop), settings=shop)
+    server_control.rehearse(shop, version)
+    after = {child.pid for child in psutil.Process(Triton(shop).status().pid).children()}
+    remove(repository_path(shop), version)
+    assert before <= after
+
+
+def test_a_rehearsal_leaves_the_live_version_and_no_trace(shop: Settings, second: tuple[Bundle, int]) -> None:
+    live = server_control.live_bundle_id(shop)
+    server_control.rehearse(shop, second[1])
+    assert server_control.live_bundle_id(shop) == live
+    assert not list(repository_path(shop).glob(f"*{server_control.REHEARSAL}"))
+
+
+def test_a_bundle_that_does_not_load_never_goes_live_and_the_reason_is_told(shop: Settings, tmp_path: Path) -> None:
+    bundle = make_bundle(tmp_path / "broken", seed=2, items=50, users=20)
+    version = publish(bundle, repository_path(shop), settings=shop)
+    (bundle_path(repository_path(shop), version) / "query_tower" / "model.onnx").unlink()
+    live = server_control.live_bundle_id(shop)
+    with pytest.raises(ActionableError, match=rf"(?s)graph_runner version {version}.*: .*lacks query_tower"):
+        server_control.go_live(shop, version)
+    assert server_control.live_bundle_id(shop) == live
+    assert live_version(repository_path(shop)) == 1
+    assert version not in versions(repository_path(shop))
+    assert len(Client(shop).recommend(5)) == 10
+
+
+def test_a_version_that_was_never_published_is_refused(shop: Settings) -> None:
+    with pytest.raises(ActionableError, match="no version 99"):
+        server_control.go_live(shop, 99)
+    assert live_version(repository_path(shop)) == 1
+
+
+def test_a_server_that_is_away_is_named_with_the_way_to_start_it(tmp_path: Path) -> None:
+    away = Settings(home=tmp_path, triton_grpc_port=free_port())
+    assert not server_control.is_ready(away)
+    with pytest.raises(ActionableError, match=rf"(?s)127.0.0.1:{away.triton_grpc_port}.*rec up"):
+        server_control.probe(away)

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rec_assets.datasets.candidates import Candidates
+from rec_assets.datasets.ranker_users import trains_ranker
+from rec_assets.features.columns import ASKED_BY, TIMESTAMP
+from rec_assets.features.history import EventLog, Histories
+from rec_assets.training.ranking.candidate_lists import chosen_later, draw_lists, new_to_users, ranker_arrivals
+
+DAY = 86_400
+
+
+def candidates(requests: int, depth: int, seed: int) -> Candidates:
+    rng = np.random.default_rng(seed)
+    item_ids = np.stack([1 + rng.permutation(2 * depth)[:depth] for _ in range(requests)]).astype(np.int32)
+    return Candidates(item_ids, -np.sort(-rng.random((requests, depth)).astype(np.float32), axis=1))
+
+
+@given(st.integers(1, 20), st.integers(4, 20), st.integers(1, 3), st.integers(1, 10), st.integers(0, 1000))
+def test_a_list_is_its_positives_then_others_and_nothing_twice(
+    requests: int, depth: int, positives: int, negatives: int, seed: int
+) -> None:
+    chosen = np.random.default_rng(seed).random((requests, depth)) < 0.3
+    found = candidates(requests, depth, seed)
+    rows, places, positive = draw_lists(found.item_ids != 0, chosen, positives, negatives, seed)
+    assert rows.tolist() == np.flatnonzero(chosen.any(axis=1)).tolist()
+    for row, drawn, real in zip(rows, places, positive, strict=True):
+        first, others = drawn[:positives], drawn[positives:]
+        assert real.sum() == min(positives, chosen[row].sum())
+        assert chosen[row][first[real]].all()
+        assert len(set(first[real])) == real.sum()
+        if (~chosen[row]).sum() >= negatives:
+            assert not chosen[row][others].any()
+            assert len(set(others)) == negatives
+
+
+def test_equal_seeds_draw_equal_lists() -> None:
+    found, chosen = candidates(50, 20, 1), np.random.default_rng(1).random((50, 20)) < 0.2
+    first, again, other = (draw_lists(found.item_ids != 0, chosen, 2, 5, seed)[1] for seed in (1, 1, 2))
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_chosen_later_is_from_the_request_on_and_within_the_horizon() -> None:
+    log = EventLog.of([7, 7, 7, 7, 8], [50, 100, 100 + DAY, 100 + 2 * DAY, 100], [3, 4, 5, 6, 9])
+    found = Candidates(np.array([[3, 4, 5, 6, 9, 0]], np.int32), np.zeros((1, 6), np.float32))
+    request = {ASKED_BY: np.array([7]), TIMESTAMP: np.array([100])}
+    assert chosen_later(request, found, log, 2).tolist() == [[False, True, True, False, False, False]]
+
+
+def test_what_is_in_a_users_own_history_is_not_new_to_him() -> None:
+    found = Candidates(np.array([[3, 4, 5], [3, 4, 5]], np.int32), np.zeros((2, 3), np.float32))
+    past = Histories(np.array([[4, 9, 0], [5, 3, 4]], np.int32), np.zeros((2, 3), np.int64))
+    assert new_to_users(found, past).tolist() == [[True, False, True], [False, False, False]]
+
+
+def test_the_ranker_learns_from_first_rows_of_days_of_its_own_users() -> None:
+    users = np.repeat(np.arange(100), 4)
+    times = np.tile([10, 20, DAY + 5, DAY + 1], 100)
+    arrivals = ranker_arrivals({ASKED_BY: users, TIMESTAMP: times}, 1_000, seed=0)
+    mine = np.flatnonzero(trains_ranker(np.arange(100)))
+    assert arrivals.tolist() == sorted([4 * u for u in mine] + [4 * u + 3 for u in mine])
+    assert len(ranker_arrivals({ASKED_BY: users, TIMESTAMP: times}, 5, seed=0)) == 5
+
+
+def test_about_a_quarter_of_the_users_and_no_stranger_is_the_rankers() -> None:
+    assert trains_ranker(np.arange(10_000)).mean() == pytest.approx(0.25, abs=0.02)
+    assert trains_ranker(np.arange(0, 1_000_000, 4)).mean() == pytest.approx(0.25, abs=0.02)
+    assert not trains_ranker(np.array([-1])).any()
