@@ -2,7 +2,7 @@
 
     python benchmarks/ablation.py [DAY] [--seeds 1]
 
-Recall@300 (of 100, where a catalogue is small) on the validation days, of what the history does not hold. Figures of
+Recall@300 (of 100, where a catalog is small) on the validation days, of what the history does not hold. Figures of
 one seed differ by about a standard error of the metric, near 0.003 with 2,000 users.
 """
 
@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.common.silence import quiet_tensorflow
+from rec_assets.common.silence import silence_tensorflow
 from rec_assets.datasets.training_set import TrainingSet
 from rec_assets.settings import get_settings
 from rec_assets.storage.stores import open_store
@@ -50,7 +50,7 @@ def main(
     only: Annotated[list[str], typer.Option(help="Variants whose name contains this; may be given again.")] = [],  # noqa: B006
 ) -> None:
     """Trains every variant and prints validation recall, epochs and the weight of popularity that validation chose."""
-    quiet_tensorflow()
+    silence_tensorflow()
     settings, console = get_settings(), Console()
     try:
         folder = open_store(settings).get("training_set", day or settings.as_of.isoformat()).path

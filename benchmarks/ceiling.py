@@ -43,43 +43,43 @@ class Posterior:
         known = len(source.people.gender)
         # A person's draws stay his when more follow: those behind the shop's users are strangers of the same kind.
         others = replace(source.parameters, users=source.parameters.users + drawn)
-        self._people = make_people(others, source.catalogue)
+        self._people = make_people(others, source.catalog)
         self._rows = np.arange(known, known + drawn)
         self._start = midnight(source.parameters.start_date)
         self._source = source
         self._tastes: dict[int, Taste] = {}
-        middle = Taste(source.catalogue, self._people, source.parameters.days // 2)
+        middle = Taste(source.catalog, self._people, source.parameters.days // 2)
         # Tastes turn by some degrees in the days of training: one day stands for all.
         self._item = middle.item_given_category(self._rows).astype(np.float32)
-        style = source.catalogue.style
+        style = source.catalog.style
         by_style = np.stack([self._item[:, style == s].sum(axis=1) for s in range(style.max() + 1)], axis=1)
         self._log_item, self._log_style = np.log(self._item + LEAST), np.log(by_style + LEAST)
 
     def best(self, user: int, rows: pl.DataFrame, at: int, device: int, k: int) -> npt.NDArray[np.int32]:
         """Returns the k likeliest items for a user with these rows (item_id, timestamp, device_type, in order)."""
-        catalogue = self._source.catalogue
+        catalog = self._source.catalog
         same = self._people.gender[self._rows] == self._source.people.gender[user - 1]
         sessions, choices = (np.where(same, 0.0, -np.inf) for _ in range(2))
         before, then = -1, 0
         for item_id, seconds, held in rows.select("item_id", "timestamp", "device_type").iter_rows():
             item = item_id - 1
-            style = catalogue.style[item]
-            goes_on = before >= 0 and seconds - then <= SESSION_SECONDS and catalogue.style[before] == style
+            style = catalog.style[item]
+            goes_on = before >= 0 and seconds - then <= SESSION_SECONDS and catalog.style[before] == style
             if goes_on:
                 choices += self._log_item[:, item] - self._log_style[:, style]
             else:
-                sessions += np.log(self._categories(seconds, held)[:, catalogue.category[item]] + LEAST)
+                sessions += np.log(self._categories(seconds, held)[:, catalog.category[item]] + LEAST)
                 choices += self._log_item[:, item]
             before, then = item, seconds
         category = _normalised(sessions) @ self._categories(at, device)
-        likely = category[catalogue.category] * (_normalised(choices) @ self._item)
-        return catalogue.item_ids[np.argsort(-likely, kind="stable")[:k]]
+        likely = category[catalog.category] * (_normalised(choices) @ self._item)
+        return catalog.item_ids[np.argsort(-likely, kind="stable")[:k]]
 
     def _categories(self, seconds: int, device: int) -> Floats:
         """P(category | drawn person, time, device), float64 [drawn, 20]."""
         day, hour = (seconds - self._start) // DAY_SECONDS, seconds % DAY_SECONDS // 3_600
         if day not in self._tastes:
-            self._tastes[day] = Taste(self._source.catalogue, self._people, day)
+            self._tastes[day] = Taste(self._source.catalog, self._people, day)
         return self._tastes[day].category(self._rows, np.full_like(self._rows, hour), np.full_like(self._rows, device))
 
 

@@ -1,4 +1,4 @@
-"""The item index of large catalogues on processors and on a GPU: seconds to build, searches a second, recall.
+"""The item index of large catalogs on processors and on a GPU: seconds to build, searches a second, recall.
 
     python -m benchmarks.item_index [--items 1000000] [--queries 3000]
 

@@ -63,7 +63,7 @@ def run(command: list[str], kill_after: float | None = None) -> float:
 
 def chain() -> list[str]:
     """The assets of a day, from its raw rows to its bundle."""
-    selection = (jobs.DAILY | jobs.FINETUNING) - AssetSelection.assets("following_day_evaluation")
+    selection = (jobs.DAILY | jobs.FINETUNING) - AssetSelection.assets("next_day_evaluation")
     return sorted(key.path[-1] for key in selection.resolve(build_defs().resolve_asset_graph()))
 
 

@@ -47,7 +47,7 @@ def following(day: str, days: int, settings: Settings) -> pl.DataFrame:
         ActionableError: the models of that day are missing, or the source has no such days.
     """
     from rec_assets.datasets.evaluation_set import EvaluationSet
-    from rec_assets.datasets.next_day_queries import following_queries
+    from rec_assets.datasets.next_day_queries import next_day_queries
     from rec_assets.evaluation.evaluate_models import compare
     from rec_assets.evaluation.offline_inference import ServedModels
     from rec_assets.orchestration import jobs
@@ -63,7 +63,7 @@ def following(day: str, days: int, settings: Settings) -> pl.DataFrame:
     data = EvaluationSet.load(store.get("training_set", day).path)
     tower, index = store.get("query_tower", day) / "model.onnx", store.get("faiss_index", day).path
     models = ServedModels(tower, index, ranker, data.items, data.log, settings.repeats)
-    queries = following_queries(store.get("nvt_workflows", day) / "full", joined)
+    queries = next_day_queries(store.get("nvt_workflows", day) / "full", joined)
     history = pl.read_parquet(window, columns=["user_id", "item_id", "device_type", "timestamp"])
     best = open_source(settings).best_ranking
     verdict, _ = compare(models, queries, history, best, settings.valid_days, settings.seed)

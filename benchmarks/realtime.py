@@ -18,12 +18,12 @@ from rich.table import Table
 
 from rec_assets.cli.local.worker import Worker
 from rec_assets.common.errors import ActionableError
-from rec_assets.common.silence import quiet_deprecations
+from rec_assets.common.silence import silence_deprecations
 from rec_assets.features.store import online
 from rec_assets.realtime.events import Event
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings, get_settings
-from rec_assets.storefront.catalogue import Catalogue
+from rec_assets.storefront.catalog import Catalog
 
 NEWCOMERS = 1_500_000_000  # users nobody knows: a first click always changes their features
 POLL_S = 0.0005
@@ -65,8 +65,8 @@ class Load:
         """Takes events a second, and whose they are: everyone's if left out."""
         self._client, self._rate, self._stop = Client(settings), rate, threading.Event()
         self._users = users or range(1, settings.retail_users + 1)
-        catalogue = Catalogue(settings)
-        self._items = np.array(sorted(catalogue.items()))
+        catalog = Catalog(settings)
+        self._items = np.array(sorted(catalog.items()))
         self._rng = np.random.default_rng(0)
         self._thread = threading.Thread(target=self._run)
         self.sent, self.seconds = 0, 0.0
@@ -167,7 +167,7 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")] = False,
 ) -> None:
     """Measure the way of an event, and how many the worker takes."""
-    quiet_deprecations()
+    silence_deprecations()
     settings = get_settings()
     latency = measure_latency(settings, rate, probes)
     throughput = measure_throughput(settings, high, seconds, many)

@@ -6,9 +6,9 @@
     python -m benchmarks.scale backfill 1000000 --days 30
 
 Users, and rows a day, grow together; 13 million rows are 300,000 users. All days are in the window of the training, so
-that all rows are used. Each size has a home of its own below `.rec`. `next-day` is what `every_day` does with the day
-after them: ingest, features, online store, fine-tune, verdict, bundle. `backfill` asks for many days in one request,
-and prints what they leave on the disk.
+that all rows are used. Each size has a home of its own below `.rec`. `next-day` runs the job `daily_update` for the
+day after them: ingest, features, online store, fine-tune, evaluation, bundle. `backfill` asks for many days in one
+request, and prints what they leave on the disk.
 """
 
 import json
@@ -34,8 +34,8 @@ from rec_assets.settings import Settings, get_settings
 ROWS_A_USER = 13_000_000 / 300_000
 HOMES = Path(".rec") / "scale"
 SHORTEST_S = 1.0  # below it, growth is noise
-FIRST_TIME = (jobs.catalogue, jobs.daily_data, jobs.online_store, jobs.full_training, jobs.promote)
-EVERY_DAY = jobs.every_day.name
+FIRST_TIME = (jobs.catalog, jobs.daily_data, jobs.online_store, jobs.full_training, jobs.promote)
+DAILY_UPDATE = jobs.daily_update.name
 PARTITION = "dagster/partition"
 FINETUNED = (jobs.DAILY | jobs.FINETUNING).to_selection_str()
 
@@ -62,7 +62,7 @@ def environment(rows: int, home: Path, days_after: int = 0, items_times: int = 1
 @app.command()
 def run(
     rows: Annotated[int, typer.Argument(min=1_000, help="Interactions in all days together.")],
-    items_times: Annotated[int, typer.Option(min=1, help="How many times the items of the default catalogue.")] = 1,
+    items_times: Annotated[int, typer.Option(min=1, help="How many times the items of the default catalog.")] = 1,
 ) -> None:
     """Runs `rec demo` at this size; again, it goes on where it was."""
     home = HOMES / (str(rows) if items_times == 1 else f"{rows}x{items_times}")
@@ -74,14 +74,14 @@ def run(
 def next_day(
     rows: Annotated[int, typer.Argument(min=1_000, help="A size that was run.")],
 ) -> None:
-    """Runs the job every_day for the day after those of `run`, and prints what each asset took."""
+    """Runs the job daily_update for the day after those of `run`, and prints what each asset took."""
     home, console = HOMES / str(rows), Console(width=None if sys.stdout.isatty() else 120)
     variables = environment(rows, home, days_after=1)
     settings = Settings().model_copy(update={"home": home})
     day = (settings.start_date + timedelta(days=settings.days)).isoformat()
     prepare_dagster_home(settings)
     programs, everything = Path(sys.executable).parent, {**os.environ, **variables}
-    job = ["job", "execute", "-m", "rec_assets.definitions", "-j", EVERY_DAY, "--tags"]
+    job = ["job", "execute", "-m", "rec_assets.definitions", "-j", DAILY_UPDATE, "--tags"]
     try:
         subprocess.run([programs / "rec", "up"], env=everything, check=True)
         subprocess.run([programs / "dagster", *job, json.dumps({PARTITION: day})], env=everything, check=True)
@@ -91,7 +91,7 @@ def next_day(
     for asset, cost in costs(settings, [day]).items():
         shown.add_row(asset, f"{cost.seconds:.1f}", f"{cost.peak_mb:,.0f}")
     shown.add_section()
-    shown.add_row("the run, with its checks", f"{last_run_seconds(settings, EVERY_DAY):.1f}", "")
+    shown.add_row("the run, with its checks", f"{last_run_seconds(settings, DAILY_UPDATE):.1f}", "")
     console.print(f"{machine()}; {day}, about {rows // settings.days:,} rows")
     console.print(shown)
 

@@ -30,7 +30,7 @@ from rec_assets.cli.local.supervision import down, up
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.store import online
 from rec_assets.features.store.views import ITEM_VIEW
-from rec_assets.realtime.user_activity import History
+from rec_assets.realtime.user_activity import UserActivityStore
 from rec_assets.serving.client import Client
 from rec_assets.serving.triton import model_repository, server_control
 from rec_assets.settings import Settings, get_settings
@@ -79,8 +79,8 @@ class Soak:
     def click(self) -> None:
         """Records a click of some user on some item."""
         rng = np.random.default_rng()
-        items = self._bundle.catalogue()["item_id"].to_numpy()
-        history = History.connect(self._settings)
+        items = self._bundle.catalog()["item_id"].to_numpy()
+        history = UserActivityStore.connect(self._settings)
         history.record(int(rng.choice(self._users)), [int(rng.choice(items))], int(time.time()))
         self.log.seen += 1
 
@@ -137,7 +137,7 @@ def write_features(
 ) -> None:
     """Writes item features as of a moment to the online store."""
     moment = pl.lit(at, pl.Datetime("us", "UTC"))
-    items = bundle.catalogue().drop("title").with_columns(price=price.cast(pl.Float32), event_timestamp=moment)
+    items = bundle.catalog().drop("title").with_columns(price=price.cast(pl.Float32), event_timestamp=moment)
     items.write_parquet(folder / "items.parquet")
     people = pl.DataFrame({"user_id": users}).with_columns(age=30, gender=0, top_category=-1).cast(pl.Int32)
     people.with_columns(event_timestamp=moment).write_parquet(folder / "users.parquet")

@@ -21,7 +21,8 @@ from rich.table import Table
 from benchmarks.machine import machine
 from rec_assets.common.errors import ActionableError
 from rec_assets.datasets.training_set import TrainingSet
-from rec_assets.features.history import EventLog
+from rec_assets.features.columns import REQUEST_USER_ID
+from rec_assets.features.history import InteractionLog
 from rec_assets.orchestration.peak_memory import forget_peak, peak_mb
 from rec_assets.settings import get_settings
 from rec_assets.storage.stores import open_store
@@ -79,21 +80,23 @@ def main(
 def copied(data: TrainingSet, rows: int) -> TrainingSet:
     """The training set with every user as often as it takes to make so many rows, each copy a user of its own."""
     times = -(-rows // len(data.rows["item_id"]))
-    new_user = int(max(data.rows["asked_by"].max(), data.log.user_ids.max())) + 1
+    new_user = int(max(data.rows[REQUEST_USER_ID].max(), data.log.user_ids.max())) + 1
     columns = {name: np.tile(column, times)[:rows] for name, column in data.rows.items()}
     copy = np.repeat(np.arange(times), len(data.rows["item_id"]))[:rows]
-    columns["asked_by"] = np.where(columns["asked_by"] < 0, -1, columns["asked_by"] + new_user * copy).astype(np.int32)
+    columns[REQUEST_USER_ID] = np.where(
+        columns[REQUEST_USER_ID] < 0, -1, columns[REQUEST_USER_ID] + new_user * copy
+    ).astype(np.int32)
     users = np.concatenate([data.log.user_ids + new_user * number for number in range(times)])
-    log = EventLog.of(users, np.tile(data.log.timestamps, times), np.tile(data.log.item_ids, times))
+    log = InteractionLog.of(users, np.tile(data.log.timestamps, times), np.tile(data.log.item_ids, times))
     return replace(data, rows=columns, log=log)
 
 
 def two_towers(data: TrainingSet, batch_size: int) -> tuple[int, Speed]:
     """Trains the two towers for two epochs of all rows; returns the rows of an epoch and the speed."""
     from rec_assets.training.loop.data_parallel import compile_with_adam, replicas, training_strategy
-    from rec_assets.training.loop.determinism import start_from
+    from rec_assets.training.loop.determinism import make_deterministic
 
-    start_from(SEED)
+    make_deterministic(SEED)
     config = TwoTowerConfig(HORIZON_DAYS)
     own = TowerRows.of(data.rows, data.log)
     with training_strategy().scope():
@@ -109,15 +112,15 @@ def ranker(data: TrainingSet, _: int) -> tuple[int, Speed]:
     from rec_assets.datasets.request_features import histories_of
     from rec_assets.datasets.rows import take
     from rec_assets.training.loop.data_parallel import compile_with_adam
-    from rec_assets.training.loop.determinism import start_from
+    from rec_assets.training.loop.determinism import make_deterministic
     from rec_assets.training.ranking.candidate_lists import RankerLists, ranker_arrivals
 
-    start_from(SEED)
+    make_deterministic(SEED)
     config, random = RankerConfig(HORIZON_DAYS), np.random.default_rng(SEED)
     requests = take(data.rows, ranker_arrivals(data.rows, MAX_LISTS, SEED))
-    shape = (len(requests["item_id"]), min(CANDIDATES, len(data.items.catalogue)))
+    shape = (len(requests["item_id"]), min(CANDIDATES, len(data.items.catalog)))
     # Some of what a user chooses later is among them, as it is where retrieval works.
-    ids = random.choice(data.items.catalogue, shape).astype(np.int32)
+    ids = random.choice(data.items.catalog, shape).astype(np.int32)
     ids[:, 0] = requests["item_id"]
     candidates = Candidates(ids, np.sort(random.normal(size=shape).astype(np.float32))[:, ::-1])
     lists = RankerLists.of(requests, candidates, histories_of(requests, data.log), data.log, data.items, HORIZON_DAYS)

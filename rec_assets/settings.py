@@ -1,15 +1,19 @@
 """Every knob of the project, read once from `REC_*` environment variables; nothing else reads the environment."""
 
 import hashlib
+import warnings
 from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 _SOURCE_FIELDS = ("source", "start_date", "days", "files_", "retail_", "seed")
+
+# Names of release 0.1; they warn, and go with the next.
+RENAMED = {"judge_share": "holdout_share", "days_a_run": "backfill_days_per_run"}
 
 DEFAULT_SOURCE: Final = "retail"
 DEFAULT_HOME = Path(".rec")
@@ -44,7 +48,7 @@ class Settings(BaseSettings):
     days: PositiveInt = Field(14, description="Days of history, from start_date.")
     files_location: str = Field("", description="source=files: folder or bucket prefix with the daily parquet.")
     retail_users: PositiveInt = Field(10_000, description="source=retail: users at the start.")
-    retail_items: PositiveInt = Field(2_465, description="source=retail: items in the catalogue.")
+    retail_items: PositiveInt = Field(2_465, description="source=retail: items in the catalog.")
     retail_interactions_per_day: PositiveInt = Field(20_000, description="source=retail: rows a day.")
 
     # Training windows and feature engineering
@@ -61,7 +65,7 @@ class Settings(BaseSettings):
     finetune_epochs: PositiveInt = Field(1, description="How often a fine-tune sees the rows of its day.")
     finetune_learning_rate: PositiveFloat = Field(1e-4, description="Its rate, a tenth of a full training's.")
     replay_ratio: NonNegativeFloat = Field(1.0, description="Older rows a fine-tune sees for each row of its day.")
-    judge_share: float = Field(
+    holdout_share: float = Field(
         0.2,
         gt=0,
         lt=1,
@@ -120,12 +124,12 @@ class Settings(BaseSettings):
     athena_workgroup: str = Field("rec-assets", description="Its workgroup.")
     athena_results: str = Field("", description="s3:// prefix for the results of its queries.")
 
-    days_a_run: NonNegativeInt = Field(
+    backfill_days_per_run: NonNegativeInt = Field(
         0, description="Days of a backfill that one run takes, where days can be made side by side; 0: all of them."
     )
 
     keep_days: NonNegativeInt = Field(
-        0, description="Newest days of which all artifacts stay when `rec tidy` is run; 0: of all days."
+        0, description="Newest days of which all artifacts stay when `rec prune` is run; 0: of all days."
     )
 
     # Steps on Kubernetes (see rec_assets.orchestration.op_tags); quantities as Kubernetes writes them
@@ -144,6 +148,18 @@ class Settings(BaseSettings):
     pod_gpu_count: NonNegativeInt = Field(1, description="GPUs of a gpu step; 0 runs it on the cpu nodes.")
     pod_service_account: str = Field("rec-assets", description="The account, hence the AWS role, of steps.")
     storefront_port: PositiveInt = Field(8080, description="Where `rec storefront` listens, on 127.0.0.1.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Reads the environment by the names of today, and after it by those of `RENAMED`."""
+        return init_settings, env_settings, _OldEnvironment(settings_cls)
 
     @model_validator(mode="before")
     @classmethod
@@ -182,6 +198,21 @@ class Settings(BaseSettings):
     def artifacts_dir(self) -> Path:
         """Root of the artifact store, or of its cache (see `rec_assets.storage.artifact_store`)."""
         return self.home / "artifacts"
+
+
+class _OldEnvironment(EnvSettingsSource):
+    """Variables whose names were changed: a warning each."""
+
+    def __call__(self) -> dict[str, Any]:
+        """Returns the values that are set, by the new names."""
+        found = {}
+        for old, new in RENAMED.items():
+            value = self.env_vars.get(f"rec_{old}")
+            if value is not None:
+                found[new] = value
+                message = f"REC_{old.upper()} is now REC_{new.upper()}. Rename it: the next release drops the old one."
+                warnings.warn(message, FutureWarning, stacklevel=2)
+        return found
 
 
 def table() -> str:

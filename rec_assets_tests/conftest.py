@@ -12,7 +12,7 @@ import redis
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.cli.local.supervision import services
-from rec_assets.common.silence import quiet_tensorflow
+from rec_assets.common.silence import silence_tensorflow
 from rec_assets.features.store import online
 from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
 from rec_assets.serving.triton import model_repository
@@ -22,7 +22,7 @@ from rec_assets_tests.s3 import S3, running_s3
 from rec_assets_tests.servers import free_port, running_valkey
 from rec_assets_tests.serving.synthetic import make_bundle, write_features
 
-quiet_tensorflow()  # tests import it by themselves
+silence_tensorflow()  # tests import it by themselves
 
 
 @pytest.fixture(scope="session")

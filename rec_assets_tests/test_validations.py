@@ -30,7 +30,7 @@ def client(pipeline: Pipeline) -> Client:
 @pytest.fixture
 def category_of(pipeline: Pipeline) -> dict[int, int]:
     bundle = Bundle.open(pipeline.artifact("model_bundle").path)
-    return dict(bundle.catalogue().select("item_id", "category_l1").iter_rows())
+    return dict(bundle.catalog().select("item_id", "category_l1").iter_rows())
 
 
 def ask(client: Client, user: int, device: Device, at: int) -> list[int]:

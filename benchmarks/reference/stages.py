@@ -33,7 +33,7 @@ class FeastItems:
 
 
 class CachedItems:
-    """Asks Feast about the whole catalogue once, and keeps arrays indexed by item id until the server restarts."""
+    """Asks Feast about the whole catalog once, and keeps arrays indexed by item id until the server restarts."""
 
     def __init__(self, bundle: Bundle, settings: Settings) -> None:
         items = bundle.lookups.vocabularies["item_id"].astype(np.int32)

@@ -19,7 +19,7 @@ from rec_assets.inference.lookups import Lookups
 from rec_assets.storage.artifact_store import digest_of
 
 if TYPE_CHECKING:
-    import polars as pl  # 0.3 s in each of 14 processes, of which none reads the catalogue this way
+    import polars as pl  # 0.3 s in each of 14 processes, of which none reads the catalog this way
 
 MANIFEST = "manifest.json"
 # What makes bundles: a full training, a fine-tune.
@@ -128,7 +128,7 @@ class Bundle:
         """The fitted workflow."""
         return Lookups.load(self.file("workflow"))
 
-    def catalogue(self) -> "pl.DataFrame":
+    def catalog(self) -> "pl.DataFrame":
         """Returns one row an item, by item_id: item_id, title, price, category_l1, category_l2, item_gender."""
         import polars as pl
 

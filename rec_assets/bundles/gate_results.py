@@ -2,36 +2,44 @@
 
 from collections.abc import Iterable
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
 from rec_assets.storage.artifact_store import ArtifactStore
 
 # Every bundle is judged by all of these; what each asks is said in `rec_assets.evaluation.bundles.gates`.
 GATES = (
     "parts_belong_together",
-    "workflow_equals_nvtabular",
+    "lookups_match_nvtabular",
     "onnx_equals_checkpoint",
-    "index_finds_what_is_nearest",
+    "index_recall",
     "answers_requests",
     "better_than_popularity",
     "not_worse_than_live",
 )
-VERDICTS = "bundle_verdicts"
-_FILE = "verdict.json"
+GATE_REPORTS = "bundle_gate_reports"
+_FILE = "gate_report.json"
+# Names of release 0.1 in stored reports; they are read until the next one.
+_OLD_REPORTS, _OLD_FILE = "bundle_verdicts", "verdict.json"
+_OLD_NAMES = {"workflow_equals_nvtabular": "lookups_match_nvtabular", "index_finds_what_is_nearest": "index_recall"}
 
 
 class Gate(BaseModel):
     """One question: whether it was passed, the answer as a sentence, and the figures and thresholds behind it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     name: str
     passed: bool
-    told: str
+    message: str = Field(validation_alias=AliasChoices("message", "told"))
     figures: dict[str, float | str] = {}
 
+    @field_validator("name")
+    @classmethod
+    def _of_today(cls, name: str) -> str:
+        return _OLD_NAMES.get(name, name)
 
-class Verdict(BaseModel):
+
+class GateReport(BaseModel):
     """All gates of one bundle."""
 
     model_config = ConfigDict(frozen=True)
@@ -48,19 +56,21 @@ class Verdict(BaseModel):
     def reasons(self) -> list[str]:
         """The reasons against a promotion."""
         missing = set(GATES) - {gate.name for gate in self.gates}
-        failed = [f"{gate.name}: {gate.told}" for gate in self.gates if not gate.passed]
+        failed = [f"{gate.name}: {gate.message}" for gate in self.gates if not gate.passed]
         return [*failed, *(f"{name}: was not tried" for name in sorted(missing))]
 
 
-def save_verdict(store: ArtifactStore, bundle_id: str, gates: Iterable[Gate]) -> Verdict:
+def save_gate_report(store: ArtifactStore, bundle_id: str, gates: Iterable[Gate]) -> GateReport:
     """Records a verdict under the bundle's id, in place of an earlier one."""
-    verdict = Verdict(bundle_id=bundle_id, gates=list(gates))
-    with store.publish(VERDICTS, bundle_id) as draft:
+    verdict = GateReport(bundle_id=bundle_id, gates=list(gates))
+    with store.publish(GATE_REPORTS, bundle_id) as draft:
         (draft.path / _FILE).write_text(verdict.model_dump_json(indent=1))
     return verdict
 
 
-def find_verdict(store: ArtifactStore, bundle_id: str) -> Verdict | None:
-    """Returns the verdict on a bundle, None where it was never judged."""
-    artifact = store.find(VERDICTS, bundle_id)
-    return None if artifact is None else Verdict.model_validate_json((artifact / _FILE).read_text())
+def find_gate_report(store: ArtifactStore, bundle_id: str) -> GateReport | None:
+    """Returns the gate report of a bundle, None before its gates ran."""
+    for asset, file in ((GATE_REPORTS, _FILE), (_OLD_REPORTS, _OLD_FILE)):
+        if (artifact := store.find(asset, bundle_id)) is not None:
+            return GateReport.model_validate_json((artifact / file).read_text())
+    return None

@@ -48,7 +48,7 @@ class Lineage(BaseModel):
                 f"{folder} does not say what it was made from: {error}", "Materialize the asset again."
             ) from error
 
-    def but(self, **changes: str | None) -> "Lineage":
+    def replace(self, **changes: str | None) -> "Lineage":
         """Returns a copy with other values."""
         return self.model_copy(update=changes)
 

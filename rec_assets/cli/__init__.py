@@ -3,6 +3,10 @@
 Commands import what they need when they run, so that help comes at once.
 """
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
 import typer
 
 from rec_assets.cli import activity, bundles, demo, prune, recommend, servers, storefront, watch
@@ -23,13 +27,28 @@ app.command(epilog="Example: rec status && echo all is well")(servers.status)
 app.command()(watch.watch)
 app.command(epilog="Example: rec recommend 42 --device mobile --at 2025-03-14T18:30 -k 10")(recommend.recommend)
 app.command(epilog="Example: rec seen 42 1201 733 --bought")(activity.seen)
-app.command(epilog="Example: rec flush 42")(activity.flush)
+app.command(epilog="Example: rec forget 42")(activity.forget)
 app.command(epilog="Example: REC_VALKEY_PORT=7390 rec worker")(activity.worker)
 app.command(epilog="Example: rec trending --category 3 -k 5")(activity.trending)
 app.command(epilog="Example: REC_STOREFRONT_PORT=9000 rec storefront")(storefront.storefront)
 app.command(epilog="Example: rec bundles -k 5")(bundles.bundles)
 app.command(epilog="Example: rec promote 4f2a")(bundles.promote)
 app.command(epilog="Example: rec rollback")(bundles.rollback)
-app.command(epilog="Example: REC_KEEP_DAYS=60 rec tidy --dry-run")(prune.tidy)
+app.command(epilog="Example: REC_KEEP_DAYS=60 rec prune --dry-run")(prune.prune)
 app.command()(demo.demo)
 app.command()(demo.dev)
+
+
+def _keep_old_name(old: str, command: Callable[..., None]) -> None:
+    """Adds a hidden command under its name of release 0.1, which warns; the next release drops it."""
+
+    @wraps(command)
+    def renamed(*arguments: Any, **options: Any) -> None:
+        typer.secho(f"`rec {old}` is now `rec {command.__name__}`. The next release drops the old name.", err=True)
+        command(*arguments, **options)
+
+    app.command(old, hidden=True)(renamed)
+
+
+_keep_old_name("flush", activity.forget)
+_keep_old_name("tidy", prune.prune)

@@ -1,4 +1,4 @@
-"""`rec seen`, `rec flush`, `rec trending`, `rec worker`: what users did, and what is popular."""
+"""`rec seen`, `rec forget`, `rec trending`, `rec worker`: what users did, and what is popular."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -43,7 +43,7 @@ def seen(
     _tell_of_workers(client, sent)
 
 
-def flush(user: User) -> None:
+def forget(user: User) -> None:
     """Let what a user has seen be recommended again, and forget today's taste; it stays the user's history."""
     from rec_assets.common.errors import ActionableError
     from rec_assets.realtime.events import EventError
@@ -51,9 +51,9 @@ def flush(user: User) -> None:
 
     client = Client(load_settings())
     try:
-        sent = client.flush(user)
+        sent = client.forget(user)
     except EventError as error:
-        raise ActionableError(str(error), "See rec flush --help.") from error
+        raise ActionableError(str(error), "See rec forget --help.") from error
     say(f"What user {user} has seen is no longer filtered.")
     _tell_of_workers(client, sent)
 
@@ -80,12 +80,12 @@ def worker() -> None:
     """Apply what users do, as it is reported, until Ctrl-C; any number of workers may run."""
     import logging
 
-    from rec_assets.common.silence import quiet_deprecations
+    from rec_assets.common.silence import silence_deprecations
     from rec_assets.realtime.worker import Worker
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("feast").setLevel(logging.WARNING)  # it tells every minute that it looked at its registry
-    quiet_deprecations()
+    silence_deprecations()
     stop = until_told_to_stop()
     one = Worker(load_settings())
     say(f"Worker {one.name} applies what users do; Ctrl-C ends it.")

@@ -9,7 +9,7 @@ from rec_assets.cli.console import load_settings, print_table, say
 
 if TYPE_CHECKING:
     from rec_assets.bundles.live_record import Live
-    from rec_assets.serving.promotion.catalog import Known
+    from rec_assets.serving.promotion.catalog import BundleCandidate
 
 Bundle = Annotated[str, typer.Argument(help="A bundle's id, or how it begins; see rec bundles.")]
 
@@ -89,7 +89,7 @@ def say_live() -> None:
     print_table(f"Live bundle {live.bundle_id}", {"": False, " ": False}, facts.items())
 
 
-def _measured(one: "Known") -> tuple[str, str]:
+def _measured(one: "BundleCandidate") -> tuple[str, str]:
     """NDCG@10 of the judges, the bundle's and popularity's."""
     figures = (
         {} if one.verdict is None else {g.name: g.figures for g in one.verdict.gates}.get("better_than_popularity")
@@ -99,7 +99,7 @@ def _measured(one: "Known") -> tuple[str, str]:
     return f"{figures['candidate']:.4f}", f"{figures['popularity']:.4f}"
 
 
-def _state(one: "Known", live: "Live | None") -> str:
+def _state(one: "BundleCandidate", live: "Live | None") -> str:
     if live is not None and one.bundle_id == live.bundle_id:
         return "live"
     if one.verdict is None:

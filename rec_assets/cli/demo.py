@@ -62,7 +62,7 @@ def show(settings: "Settings") -> None:
     rows = last_day(settings)
     user, devices_are_known = busiest_user(rows), bool((rows["device_type"] >= 0).any())
     day = datetime.combine(settings.as_of, datetime.min.time(), UTC) + timedelta(days=1)
-    client.events.wait(client.flush(user), PATIENCE_S)  # what an earlier demo marked as seen
+    client.events.wait(client.forget(user), PATIENCE_S)  # what an earlier demo marked as seen
 
     def ask(who: str, user_id: int, device: Device, hour: int) -> list[int]:
         held = device if devices_are_known else None
@@ -105,7 +105,7 @@ def dev() -> None:
     import subprocess
 
     from rec_assets.cli.local import supervision
-    from rec_assets.cli.local.health_monitor import watching
+    from rec_assets.cli.local.health_monitor import health_monitor
     from rec_assets.cli.local.storefront import Storefront
     from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
     from rec_assets.orchestration.runs.orphaned_runs import ending_abandoned_runs
@@ -117,7 +117,7 @@ def dev() -> None:
     with (
         supervision.services(settings),
         supervision.running(storefront),
-        watching(settings),
+        health_monitor(settings),
         ending_abandoned_runs(),
     ):
         say(f"The storefront is at {storefront.address}")

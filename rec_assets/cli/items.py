@@ -1,4 +1,4 @@
-"""Titles and categories beside item ids, from the catalogue of the live bundle."""
+"""Titles and categories beside item ids, from the catalog of the live bundle."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,8 @@ def describe(settings: "Settings", item_ids: Iterable[int]) -> list[dict[str, An
 
     bundle, known = live_bundle(settings), dict[int, dict[str, Any]]()
     if bundle is not None:
-        catalogue = bundle.catalogue().select("item_id", *FACTS)
-        known = {row["item_id"]: row for row in catalogue.iter_rows(named=True)}
+        catalog = bundle.catalog().select("item_id", *FACTS)
+        known = {row["item_id"]: row for row in catalog.iter_rows(named=True)}
     return [known.get(item, {"item_id": item}) for item in item_ids]
 
 

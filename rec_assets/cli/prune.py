@@ -1,4 +1,4 @@
-"""`rec tidy`: artifacts of old days go."""
+"""`rec prune`: deletes artifacts of old days."""
 
 from typing import Annotated
 
@@ -7,10 +7,10 @@ import typer
 from rec_assets.cli.console import load_settings, print_table, say
 
 
-def tidy(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+def prune(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be deleted.")] = False,
 ) -> None:
-    """Remove artifacts of days before the newest REC_KEEP_DAYS, but raw days, verdicts and what is served."""
+    """Delete artifacts of days before the newest REC_KEEP_DAYS, except raw days, evaluations and served bundles."""
     from collections import Counter
 
     from rec_assets.serving.promotion import retention
@@ -22,11 +22,11 @@ def tidy(
         say("All days are kept: REC_KEEP_DAYS is 0. Set it to how many of the newest are to stay.")
         return
     if dry_run:
-        days = Counter(asset for asset, _ in retention.outlived(store, settings))
+        days = Counter(asset for asset, _ in retention.expired_partitions(store, settings))
     else:
-        days = retention.tidy(store, settings)
+        days = retention.delete_expired(store, settings)
     if not days:
         say(f"Nothing is older than the {settings.keep_days} days that are kept.")
         return
     rows = [(asset, str(count)) for asset, count in sorted(days.items())]
-    print_table("Would go" if dry_run else "Gone", {"asset": False, "days": True}, rows)
+    print_table("Would be deleted" if dry_run else "Deleted", {"asset": False, "days": True}, rows)

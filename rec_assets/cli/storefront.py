@@ -8,10 +8,10 @@ def storefront() -> None:
     import uvicorn
 
     from rec_assets.cli.local.server import LOOPBACK
-    from rec_assets.common.silence import quiet_deprecations
+    from rec_assets.common.silence import silence_deprecations
     from rec_assets.storefront.app import create_app
 
     settings = load_settings()
-    quiet_deprecations()
+    silence_deprecations()
     say(f"The storefront is at http://{LOOPBACK}:{settings.storefront_port} — Ctrl-C ends it.")
     uvicorn.run(create_app(settings), host=LOOPBACK, port=settings.storefront_port, log_level="warning")

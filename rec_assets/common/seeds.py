@@ -9,6 +9,6 @@ def seed_for(base: int, *parts: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little") >> 1
 
 
-def judges_seed(base: int, day: str) -> int:
+def holdout_seed(base: int, day: str) -> int:
     """Returns the seed of the draw of users who judge all models of a day, full trainings and fine-tunes alike."""
     return seed_for(base, "judges", day)

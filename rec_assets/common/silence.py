@@ -19,7 +19,7 @@ from typing import TextIO
 _BEFORE_LOGGING = re.compile(rb"WARNING: All log messages before absl|I0000 |To enable the following instructions")
 
 
-def quiet_tensorflow() -> None:
+def silence_tensorflow() -> None:
     """Call before TensorFlow, NVTabular or Merlin is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", module=r"(merlin|nvtabular|tensorflow|keras|dask|tf2onnx)")
@@ -81,7 +81,7 @@ def _stderr_without(lines: re.Pattern[bytes]) -> Iterator[None]:
         os.close(kept)
 
 
-def quiet_deprecations() -> None:
+def silence_deprecations() -> None:
     """For a person's terminal: what libraries deprecate among themselves is nothing that he can act on."""
     show = warnings.showwarning
 
@@ -100,8 +100,10 @@ def quiet_deprecations() -> None:
     warnings.showwarning = show_others
 
 
-def quiet_dagster() -> None:
+def silence_dagster() -> None:
     """Backfill policies and check partitions are marked beta for years; said once here instead of on every import."""
     warnings.filterwarnings("ignore", message=r"(Parameter|Specifying) .* is currently in (beta|preview)")
     # A job of ingestion, which takes a range at once, and fine-tunes, which go day by day, is meant so.
-    warnings.filterwarnings("ignore", message=r"Asset job every_day materializes assets with varying BackfillPolicies")
+    warnings.filterwarnings(
+        "ignore", message=r"Asset job daily_update materializes assets with varying BackfillPolicies"
+    )

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.datasets.item_table import ItemTable
-from rec_assets.inference.merge_candidates import NOTHING, with_history
+from rec_assets.inference.merge_candidates import PADDING_ID, with_history
 
 if TYPE_CHECKING:
     import faiss
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Candidates:
-    """item_ids int32 [n, k], encoded, best first, `NOTHING` where there are fewer, and their scores float32 [n, k]."""
+    """Encoded item_ids int32 [n, k], best first, padded with `PADDING_ID`, and their scores float32 [n, k]."""
 
     item_ids: npt.NDArray[np.int32]
     scores: npt.NDArray[np.float32]
@@ -26,7 +26,7 @@ class Candidates:
 
 
 def retrieve(index: "faiss.Index", items: ItemTable, queries: npt.NDArray[np.float32], k: int) -> Candidates:
-    """Searches the index; k is cut to the size of the catalogue."""
+    """Searches the index; k is cut to the size of the catalog."""
     scores, raw_ids = index.search(queries, min(k, index.ntotal))
     return Candidates(items.encode(raw_ids), scores)
 
@@ -46,7 +46,7 @@ def add_histories(
         vectors: of all items by encoded id, zero where the index has none [v, d].
     """
     # Items that came after the vectors were made have none.
-    own = np.where(history < len(vectors), history, NOTHING)
-    own = np.where(vectors.any(axis=1)[own], own, NOTHING)
+    own = np.where(history < len(vectors), history, PADDING_ID)
+    own = np.where(vectors.any(axis=1)[own], own, PADDING_ID)
     scores = np.einsum("qld,qd->ql", vectors[own], queries)
     return Candidates(*with_history(found.item_ids, found.scores, own, scores, found.item_ids.shape[1]))

@@ -6,7 +6,7 @@ from typing import Self
 
 from rec_assets.datasets.item_table import ItemTable
 from rec_assets.datasets.queries import Queries
-from rec_assets.features.history import EventLog
+from rec_assets.features.history import InteractionLog
 
 ITEMS, LOG, VALIDATION = "items.npz", "log.npz", "validation"
 
@@ -22,10 +22,10 @@ class EvaluationSet:
     """
 
     items: ItemTable
-    log: EventLog
+    log: InteractionLog
     validation: Queries
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Reads them from the folder of a training set or of a fine-tune set."""
-        return cls(ItemTable.load(folder / ITEMS), EventLog.load(folder / LOG), Queries.load(folder / VALIDATION))
+        return cls(ItemTable.load(folder / ITEMS), InteractionLog.load(folder / LOG), Queries.load(folder / VALIDATION))

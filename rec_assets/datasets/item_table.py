@@ -17,7 +17,7 @@ from rec_assets.inference.lookups import FIRST_KNOWN, OUT_OF_VOCABULARY
 
 @dataclass(frozen=True)
 class ItemTable:
-    """Every item of the vocabulary, row i being encoded id i (0 padding, 1 null, 2 unknown, then the catalogue).
+    """Every item of the vocabulary, row i being encoded id i (0 padding, 1 null, 2 unknown, then the catalog).
 
     Attributes:
         raw_ids: int32 [v], -1 in the first three rows.
@@ -66,11 +66,11 @@ class ItemTable:
         return take(self.features, np.asarray(item_ids, np.int64))
 
     def encode(self, raw_ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int32]:
-        """Returns the encoded ids of items of the catalogue, 0 (padding) for any other, in the shape given."""
-        catalogue = self.catalogue
-        order = np.argsort(self.raw_ids[catalogue])
-        places = np.searchsorted(self.raw_ids[catalogue], raw_ids, sorter=order)
-        encoded = catalogue[order[np.minimum(places, len(catalogue) - 1)]]
+        """Returns the encoded ids of items of the catalog, 0 (padding) for any other, in the shape given."""
+        catalog = self.catalog
+        order = np.argsort(self.raw_ids[catalog])
+        places = np.searchsorted(self.raw_ids[catalog], raw_ids, sorter=order)
+        encoded = catalog[order[np.minimum(places, len(catalog) - 1)]]
         # An inverted file that probed too few items fills its lists with -1.
         return np.where(self.raw_ids[encoded] == raw_ids, encoded, 0).astype(np.int32)
 
@@ -90,7 +90,7 @@ class ItemTable:
             return cls(arrays["raw_ids"], features, arrays["counts"], popularity, int(arrays["first_day"]))
 
     @property
-    def catalogue(self) -> npt.NDArray[np.int64]:
+    def catalog(self) -> npt.NDArray[np.int64]:
         """The encoded ids of real items."""
         return np.arange(self.FIRST, len(self.raw_ids))
 
@@ -104,10 +104,10 @@ def build_item_table(
     item_ids: npt.NDArray[np.int32],
     timestamps: npt.NDArray[np.int64],
 ) -> ItemTable:
-    """Joins the transformed catalogue, content vectors and training counts into one table by encoded id.
+    """Joins the transformed catalog, content vectors and training counts into one table by encoded id.
 
     Args:
-        encoded_items: `ITEM_FEATURES`, one row an item of the catalogue.
+        encoded_items: `ITEM_FEATURES`, one row an item of the catalog.
         raw_ids: their raw ids, in the same order.
         first_days: the dates they came, null where they were always there, in the same order.
         content: `CONTENT_FEATURES`, float32 [items, d], in the same order.

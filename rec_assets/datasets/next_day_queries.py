@@ -9,7 +9,7 @@ from rec_assets.datasets.rows import load_rows
 from rec_assets.preprocessing.fit import transform_rows
 
 
-def following_queries(workflow: Path, joined: Sequence[Path]) -> Queries:
+def next_day_queries(workflow: Path, joined: Sequence[Path]) -> Queries:
     """One query a user at his first arrival of the period, encoded by the workflow of the as-of day.
 
     Args:

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rec_assets.datasets.rows import Arrays, take
-from rec_assets.features.columns import ASKED_BY, TIMESTAMP
+from rec_assets.datasets.rows import Arrays, load_arrays, take
+from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
 from rec_assets.storage.frames import write_frame
 
 
@@ -59,9 +59,9 @@ class Queries:
     @classmethod
     def load(cls, folder: Path) -> "Queries":
         """Reads what `save` wrote."""
-        with np.load(folder / "queries.npz") as arrays:
-            columns = {n.removeprefix("columns/"): arrays[n] for n in arrays.files if n.startswith("columns/")}
-            own = {name: arrays[name] for name in ("user_ids", "timestamps", "device_types", "cold")}
+        arrays = load_arrays(folder / "queries.npz")
+        columns = {n.removeprefix("columns/"): array for n, array in arrays.items() if n.startswith("columns/")}
+        own = {name: arrays[name] for name in ("user_ids", "timestamps", "device_types", "cold")}
         return cls(**own, columns=columns, relevant=pl.read_parquet(folder / "relevant.parquet"))
 
     def sample(self, size: int, seed: int) -> "Queries":
@@ -89,7 +89,7 @@ def build_queries(joined: Sequence[Path], encoded: Arrays) -> Queries:
     index = first["row"].to_numpy().astype(np.int64)
     picked = take({name: array for name, array in encoded.items() if name != "item_id"}, index)
     users, timestamps = first["user_id"].to_numpy(), first["timestamp"].to_numpy()
-    picked |= {ASKED_BY: users, TIMESTAMP: timestamps}
+    picked |= {REQUEST_USER_ID: users, TIMESTAMP: timestamps}
     return Queries(
         users,
         timestamps,

@@ -14,14 +14,14 @@ from rec_assets.features.columns import (
     TIMESTAMP,
     USER_FEATURES,
 )
-from rec_assets.features.history import Histories
+from rec_assets.features.history import UserHistories
 from rec_assets.features.signals import history_signals
 
 REQUESTS_AT_A_TIME = 1_024
 
 
 def signals_of(
-    candidates: Candidates, histories: Histories, timestamps: npt.NDArray[np.int64], items: ItemTable
+    candidates: Candidates, histories: UserHistories, timestamps: npt.NDArray[np.int64], items: ItemTable
 ) -> Arrays:
     """Computes `item_id` int32 and `SIGNALS` float32 of the candidates, [q, k] each.
 
@@ -45,21 +45,21 @@ def signals_of(
 
 
 def all_signals(
-    candidates: Candidates, histories: Histories, timestamps: npt.NDArray[np.int64], items: ItemTable
+    candidates: Candidates, histories: UserHistories, timestamps: npt.NDArray[np.int64], items: ItemTable
 ) -> Arrays:
     """Computes what `signals_of` does, some requests at a time, so that little more than the result is in memory."""
     windows = [slice(start, start + REQUESTS_AT_A_TIME) for start in range(0, len(timestamps), REQUESTS_AT_A_TIME)]
     result = {name: np.empty(candidates.item_ids.shape, np.float32) for name in SIGNALS}
     for window in windows:
         own = Candidates(candidates.item_ids[window], candidates.scores[window])
-        past = Histories(histories.item_ids[window], histories.timestamps[window])
+        past = UserHistories(histories.item_ids[window], histories.timestamps[window])
         signals = signals_of(own, past, timestamps[window], items)
         for name in SIGNALS:
             result[name][window] = signals[name]
     return {"item_id": candidates.item_ids, **result}
 
 
-def ranking_columns(columns: Arrays, candidates: Candidates, histories: Histories, items: ItemTable) -> Arrays:
+def ranking_columns(columns: Arrays, candidates: Candidates, histories: UserHistories, items: ItemTable) -> Arrays:
     """`RANKER_FEATURES` of all candidates of requests [q], one after the other, [q * k] or [q * k, 64] each."""
     shape = candidates.item_ids.shape
     signals = signals_of(candidates, histories, columns[TIMESTAMP], items)

@@ -9,7 +9,7 @@ from rec_assets.datasets.item_table import ItemTable
 from rec_assets.datasets.request_features import batches
 from rec_assets.datasets.rows import Arrays
 from rec_assets.features.columns import EMBEDDING_DIM, HISTORY_IDS, QUERY_FEATURES
-from rec_assets.features.history import EventLog
+from rec_assets.features.history import InteractionLog
 from rec_assets.inference.item_index import INDEX, read_index
 from rec_assets.inference.item_vectors import VECTORS
 from rec_assets.inference.onnx_model import OnnxModel
@@ -18,7 +18,7 @@ BATCH = 2_048
 
 
 def retrieve_for(
-    tower: Path, index: Path, columns: Arrays, log: EventLog, items: ItemTable, k: int, *, repeats: bool
+    tower: Path, index: Path, columns: Arrays, log: InteractionLog, items: ItemTable, k: int, *, repeats: bool
 ) -> Candidates:
     """Retrieves candidates for requests [n] as serving does.
 
@@ -28,7 +28,7 @@ def retrieve_for(
         columns: encoded user and context columns, who asks and when [n].
         log: where histories lie.
         items: the item table.
-        k: candidates a request, cut to the size of the catalogue.
+        k: candidates a request, cut to the size of the catalog.
         repeats: whether what a user chose before is always among them.
     """
     model, searched = OnnxModel(tower, QUERY_FEATURES, EMBEDDING_DIM), read_index(index / INDEX)

@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rec_assets.features.columns import CONTEXT_FEATURES, USER_FEATURES
+from rec_assets.features.columns import CONTEXT_FEATURES, REQUEST_USER_ID, USER_FEATURES
 
 Arrays = dict[str, npt.NDArray[Any]]
+# In files that release 0.1 wrote.
+_RENAMED = {"asked_by": REQUEST_USER_ID, "columns/asked_by": f"columns/{REQUEST_USER_ID}"}
 
 
 def load_rows(folder: Path) -> Arrays:
@@ -19,6 +21,12 @@ def load_rows(folder: Path) -> Arrays:
     files = sorted(folder.glob("*.parquet"))
     # One column at a time: all together they would be in memory twice.
     return {name: pl.read_parquet(files, columns=[name])[name].to_numpy() for name in columns}
+
+
+def load_arrays(file: Path) -> Arrays:
+    """Reads every array of an npz file by its name of today."""
+    with np.load(file) as arrays:
+        return {_RENAMED.get(name, name): arrays[name] for name in arrays.files}
 
 
 def take(arrays: Arrays, index: npt.NDArray[np.int64] | slice) -> Arrays:

@@ -12,9 +12,9 @@ import polars as pl
 from rec_assets.datasets.evaluation_set import ITEMS, LOG, VALIDATION, EvaluationSet
 from rec_assets.datasets.item_table import build_item_table
 from rec_assets.datasets.queries import build_queries
-from rec_assets.datasets.rows import Arrays, load_rows, take
-from rec_assets.features.columns import ASKED_BY, TIMESTAMP
-from rec_assets.features.history import EventLog
+from rec_assets.datasets.rows import Arrays, load_arrays, load_rows, take
+from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
+from rec_assets.features.history import InteractionLog
 from rec_assets.inference.lookups import Lookups
 
 SCHEMA = "schema.json"
@@ -23,7 +23,7 @@ TRAIN, LAST, ASKERS = "train", "last", "askers.npz"
 
 @dataclass(frozen=True)
 class TrainingSet(EvaluationSet):
-    """Input of a training in memory: narrow columns of rows, and item features once a catalogue.
+    """Input of a training in memory: narrow columns of rows, and item features once a catalog.
 
     Attributes:
         schema_file: the Merlin schema of the transformed features (`preprocessing.merlin_schema`).
@@ -52,7 +52,7 @@ class TrainingSet(EvaluationSet):
 
 def build_training_set(
     folder: Path,
-    catalogue: pl.DataFrame,
+    catalog: pl.DataFrame,
     content: Mapping[str, npt.NDArray[np.float32]],
     masked_train: Sequence[Path],
     masked_valid: Sequence[Path],
@@ -64,8 +64,8 @@ def build_training_set(
 
     Args:
         folder: where everything goes.
-        catalogue: transformed items, with `raw_item_id` and `first_day`.
-        content: `image_embedding` and `text_embedding`, float32 [items, 64], in the order of `catalogue`.
+        catalog: transformed items, with `raw_item_id` and `first_day`.
+        content: `image_embedding` and `text_embedding`, float32 [items, 64], in the order of `catalog`.
         masked_train: the masked rows of the training days, in the order of the transformed ones.
         masked_valid: those of the validation days.
         joined_train: the same rows unmasked, of the training days, in order.
@@ -78,11 +78,11 @@ def build_training_set(
     )
     users, timestamps = asked["user_id"].to_numpy(), asked["timestamp"].to_numpy()
     item_ids = np.concatenate([train_ids, valid["item_id"]])
-    EventLog.of(users, timestamps, item_ids).save(folder / LOG)
+    InteractionLog.of(users, timestamps, item_ids).save(folder / LOG)
     for part, masked in ((TRAIN, masked_train), (LAST, masked_valid)):
         write_askers(folder / part, masked)
-    raw_ids, first_days = catalogue["raw_item_id"].to_list(), catalogue["first_day"]
-    items = build_item_table(catalogue, raw_ids, first_days, dict(content), train_ids, item_ids, timestamps)
+    raw_ids, first_days = catalog["raw_item_id"].to_list(), catalog["first_day"]
+    items = build_item_table(catalog, raw_ids, first_days, dict(content), train_ids, item_ids, timestamps)
     items.save(folder / ITEMS)
     build_queries(joined_valid, valid).save(folder / VALIDATION)
     return TrainingSet.load(folder)
@@ -94,12 +94,11 @@ def write_askers(folder: Path, masked: Sequence[Path], lookups: Lookups | None =
     A row that was made anonymous (-1) has no history either: strangers have none.
     """
     rows = pl.concat([pl.read_parquet(file, columns=["user_id", "timestamp", "item_id"]) for file in masked])
-    columns = {ASKED_BY: rows["user_id"].to_numpy(), TIMESTAMP: rows["timestamp"].to_numpy()}
+    columns = {REQUEST_USER_ID: rows["user_id"].to_numpy(), TIMESTAMP: rows["timestamp"].to_numpy()}
     if lookups is not None:
         columns["item_id"] = lookups.encode("item_id", rows["item_id"].to_numpy())
     np.savez(folder / ASKERS, **columns)
 
 
 def _rows_with_askers(folder: Path) -> Arrays:
-    with np.load(folder / ASKERS) as askers:
-        return load_rows(folder) | {name: askers[name] for name in askers.files}
+    return load_rows(folder) | load_arrays(folder / ASKERS)

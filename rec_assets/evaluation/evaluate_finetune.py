@@ -10,7 +10,7 @@ from rec_assets.evaluation.baselines.interaction_matrix import Log
 from rec_assets.evaluation.baselines.scorers import popularity
 from rec_assets.evaluation.baselines.tuning import BaselineTuner, rows_of_users
 from rec_assets.evaluation.offline_inference import ServedModels
-from rec_assets.evaluation.report import ALL, DEPTH, Lists, Verdict, judge, no_verdict
+from rec_assets.evaluation.report import ALL, DEPTH, EvaluationReport, Lists, judge, no_verdict
 from rec_assets.sources.base import BestRanking
 
 FINETUNED, FROZEN, POPULARITY, BEST = "fine-tuned", "not fine-tuned", "popularity", "best possible"
@@ -22,7 +22,7 @@ def judge_day(
     history: pl.DataFrame,
     best: BestRanking | None,
     seed: int,
-) -> Verdict:
+) -> EvaluationReport:
     """Judges ranked lists of several models for the same requests, beside popularity and the best possible.
 
     Args:
@@ -37,7 +37,7 @@ def judge_day(
     """
     users = queries.user_ids
     if not len(queries):
-        return Verdict(no_verdict())
+        return EvaluationReport(no_verdict())
     lists: dict[str, Lists] = {
         name: model.rank(queries.columns, model.retrieve(queries.columns, DEPTH)).lists
         for name, model in models.items()
@@ -47,6 +47,6 @@ def judge_day(
     lists[POPULARITY] = log.lists(popularity(log), users, DEPTH)
     if best is not None:
         lists[BEST] = best(users, queries.timestamps, queries.device_types, DEPTH)
-    newest = max(models.values(), key=lambda model: len(model.items.catalogue)).items
-    catalogue = np.asarray(newest.raw_ids[newest.catalogue])
-    return judge(queries, history, catalogue, {ALL: lists})
+    newest = max(models.values(), key=lambda model: len(model.items.catalog)).items
+    catalog = np.asarray(newest.raw_ids[newest.catalog])
+    return judge(queries, history, catalog, {ALL: lists})

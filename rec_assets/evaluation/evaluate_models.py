@@ -9,7 +9,7 @@ from rec_assets.evaluation.baselines.tuning import BaselineTuner, rows_of_users
 from rec_assets.evaluation.calibration import Calibration, calibrate
 from rec_assets.evaluation.metrics import among, rows_of
 from rec_assets.evaluation.offline_inference import Ranked, ServedModels, first_unseen
-from rec_assets.evaluation.report import ALL, DEPTH, NEW, Lists, Verdict, deep_enough, judge, unseen_lists
+from rec_assets.evaluation.report import ALL, DEPTH, NEW, EvaluationReport, Lists, deep_enough, judge, unseen_lists
 from rec_assets.sources.base import BestRanking
 
 RETRIEVAL, RANKED, BEST = "retrieval", "ranked", "best possible"
@@ -23,7 +23,7 @@ def compare(
     best: BestRanking | None,
     holdout_days: int,
     seed: int,
-) -> tuple[Verdict, Calibration]:
+) -> tuple[EvaluationReport, Calibration]:
     """Judges the models beside the baselines, and beside the best possible lists where the source knows them.
 
     Args:
@@ -61,5 +61,5 @@ def compare(
         for name, lists in whole.items():
             tracks[track][name] = unseen_lists(users, lists, own, DEPTH) if new_only else lists[:, :DEPTH]
     hits = among(users, ranked[ALL].lists, queries.relevant)
-    catalogue = np.asarray(items.raw_ids[items.catalogue])
-    return judge(queries, history, catalogue, tracks), calibrate(ranked[ALL].scores, hits)
+    catalog = np.asarray(items.raw_ids[items.catalog])
+    return judge(queries, history, catalog, tracks), calibrate(ranked[ALL].scores, hits)

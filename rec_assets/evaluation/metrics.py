@@ -77,11 +77,11 @@ def score_lists(
     return means.row(0, named=True)
 
 
-def coverage(lists: Lists, catalogue: npt.NDArray[np.int32]) -> float:
-    """The share of the catalogue (raw ids) that is in anyone's first ten."""
+def coverage(lists: Lists, catalog: npt.NDArray[np.int32]) -> float:
+    """The share of the catalog (raw ids) that is in anyone's first ten."""
     top = lists[:, : COVERAGE.k]
     reco = _as_reco(np.arange(len(top), dtype=np.int32), top).filter(pl.col(Columns.Item) >= 0)
-    return float(COVERAGE.calc(reco.to_pandas(), catalogue))
+    return float(COVERAGE.calc(reco.to_pandas(), catalog))
 
 
 def _as_reco(user_ids: UserIds, lists: Lists) -> pl.DataFrame:

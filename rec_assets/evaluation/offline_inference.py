@@ -16,11 +16,11 @@ from rec_assets.datasets.retrieve import retrieve_for
 from rec_assets.datasets.rows import Arrays
 from rec_assets.evaluation.report import Lists, unseen_first
 from rec_assets.features.columns import RANKER_FEATURES
-from rec_assets.features.history import EventLog
-from rec_assets.inference.merge_candidates import NOTHING
+from rec_assets.features.history import InteractionLog
+from rec_assets.inference.merge_candidates import PADDING_ID
 from rec_assets.inference.onnx_model import OnnxModel
 
-USERS_A_BATCH = 64
+USERS_PER_BATCH = 64
 
 
 class Ranked(NamedTuple):
@@ -41,21 +41,21 @@ class ServedModels:
     index: Path
     ranker: Path
     items: ItemTable
-    log: EventLog
+    log: InteractionLog
     repeats: bool
 
     def retrieve(self, columns: Arrays, depth: int) -> Candidates:
-        """Candidates for requests [q]; depth is cut to the size of the catalogue."""
+        """Candidates for requests [q]; depth is cut to the size of the catalog."""
         return retrieve_for(self.tower, self.index, columns, self.log, self.items, depth, repeats=self.repeats)
 
     def rank(self, columns: Arrays, candidates: Candidates) -> Ranked:
         """Candidates in the ranker's order; ties keep the retrieval order, padding comes last."""
         model = OnnxModel(self.ranker, RANKER_FEATURES, 1)
         parts = []
-        for requests, own in in_batches(columns, candidates, USERS_A_BATCH):
+        for requests, own in in_batches(columns, candidates, USERS_PER_BATCH):
             flat = ranking_columns(requests, own, histories_of(requests, self.log), self.items)
             parts.append(model(flat).reshape(own.item_ids.shape))
-        scores = np.where(candidates.item_ids == NOTHING, np.float32(-1), np.concatenate(parts))
+        scores = np.where(candidates.item_ids == PADDING_ID, np.float32(-1), np.concatenate(parts))
         order = np.argsort(-scores, axis=1, kind="stable")
         lists = self.items.raw_ids[np.take_along_axis(candidates.item_ids, order, axis=1)]
         return Ranked(lists, np.take_along_axis(scores, order, axis=1))
@@ -67,6 +67,6 @@ def first_unseen(
     """The first `depth` candidates that their users [q] never chose; padding where they run out."""
     places, fresh = unseen_first(user_ids, items.raw_ids[candidates.item_ids], history, depth)
     return Candidates(
-        np.where(fresh, np.take_along_axis(candidates.item_ids, places, axis=1), np.int32(NOTHING)),
+        np.where(fresh, np.take_along_axis(candidates.item_ids, places, axis=1), np.int32(PADDING_ID)),
         np.where(fresh, np.take_along_axis(candidates.scores, places, axis=1), np.float32(0)),
     )

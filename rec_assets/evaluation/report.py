@@ -27,12 +27,12 @@ COLUMNS = {
 
 
 @dataclass(frozen=True)
-class Verdict:
+class EvaluationReport:
     """One row a track, method and segment.
 
     Columns: track, method, segment, users, pairs, the metrics of `evaluation.METRICS`, coverage@10, new_items@10.
     `users` had a relevant item; `pairs` counts users and their relevant items. `coverage@10` is the share of the
-    catalogue in anyone's first ten. `new_items@10` is the share of first ten places with items without training rows.
+    catalog in anyone's first ten. `new_items@10` is the share of first ten places with items without training rows.
     """
 
     table: pl.DataFrame
@@ -48,15 +48,15 @@ class Verdict:
 def judge(
     queries: Queries,
     history: pl.DataFrame,
-    catalogue: npt.NDArray[np.int32],
+    catalog: npt.NDArray[np.int32],
     tracks: Mapping[str, Mapping[str, Lists]],
-) -> Verdict:
+) -> EvaluationReport:
     """Scores every method's lists on all users and on segments of them.
 
     Args:
         queries: the users and what they chose.
         history: the training rows: user_id, item_id.
-        catalogue: raw ids of all items that could be recommended.
+        catalog: raw ids of all items that could be recommended.
         tracks: track → method → raw ids [q, k], -1 where a list is shorter. In `NEW`, without what is in history.
     """
     trained = history["item_id"].unique()
@@ -74,12 +74,12 @@ def judge(
             scores = user_scores(queries.user_ids, lists, relevant)
             for segment, mask in masks.items():
                 users, theirs = queries.user_ids[mask], lists[mask]
-                rows.append([track, method, segment, *_figures(users, theirs, scores, relevant, catalogue, trained)])
+                rows.append([track, method, segment, *_figures(users, theirs, scores, relevant, catalog, trained)])
             scores = user_scores(queries.user_ids, lists, untrained)
-            figures = _figures(queries.user_ids, lists, scores, untrained, catalogue, trained)
+            figures = _figures(queries.user_ids, lists, scores, untrained, catalog, trained)
             rows.append([track, method, NEW_ITEMS, *figures])
     table = pl.DataFrame(rows, COLUMNS, orient="row")
-    return Verdict(table.filter(pl.col("users") > 0))
+    return EvaluationReport(table.filter(pl.col("users") > 0))
 
 
 def no_verdict() -> pl.DataFrame:
@@ -92,7 +92,7 @@ def _figures(
     lists: Lists,
     scores: pl.DataFrame,
     relevant: pl.DataFrame,
-    catalogue: npt.NDArray[np.int32],
+    catalog: npt.NDArray[np.int32],
     trained: pl.Series,
 ) -> tuple[float | None, ...]:
     """The columns of a verdict from `users` on, for these users and their lists."""
@@ -102,7 +102,7 @@ def _figures(
         judged.height,
         rows_of(relevant, user_ids).height,
         *judged.select(pl.col(METRICS).mean()).row(0),
-        coverage(lists, catalogue),
+        coverage(lists, catalog),
         float(1 - np.isin(places, trained.to_numpy()).mean()) if places.size else None,
     )
 

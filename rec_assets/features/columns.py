@@ -10,7 +10,7 @@ CONTENT_DIM = 64
 EMBEDDING_DIM = 64  # of query and item vectors
 
 # Raw id of the user (-1 for an anonymous one) and unix seconds of the request, which lead to a history.
-ASKED_BY, TIMESTAMP = "asked_by", "timestamp"
+REQUEST_USER_ID, TIMESTAMP = "request_user_id", "timestamp"
 HISTORY_IDS, HISTORY_HOURS = "history_item_id", "history_hours"
 HISTORY_READ = 50  # newest interactions that the query tower reads; more costs time and did not help
 QUERY_FEATURES = (*USER_FEATURES, *CONTEXT_FEATURES, HISTORY_IDS, HISTORY_HOURS)

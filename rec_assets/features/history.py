@@ -1,7 +1,7 @@
 """The history of a user strictly before a moment: the one definition for training and serving.
 
-A history is the latest `LENGTH` interactions, newest first. Training reads it out of an `EventLog`, a request out of
-`user:{id}:recent_items`; both hand it on as padded rows.
+A history is the latest `LENGTH` interactions, newest first. Training reads it from an `InteractionLog`, a request from
+`user:{id}:recent_items`. Both return padded rows.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ Times = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Histories:
+class UserHistories:
     """Padded histories, newest first.
 
     Attributes:
@@ -34,20 +34,20 @@ class Histories:
     timestamps: Times
 
     @classmethod
-    def empty(cls, rows: int) -> "Histories":
-        """Histories of strangers."""
+    def empty(cls, rows: int) -> "UserHistories":
+        """UserHistories of strangers."""
         return cls(np.full((rows, LENGTH), PADDING, np.int32), np.zeros((rows, LENGTH), np.int64))
 
-    def at(self, rows: npt.NDArray[np.int64]) -> "Histories":
+    def at(self, rows: npt.NDArray[np.int64]) -> "UserHistories":
         """Returns some of the histories."""
-        return Histories(self.item_ids[rows], self.timestamps[rows])
+        return UserHistories(self.item_ids[rows], self.timestamps[rows])
 
-    def before(self, now: npt.ArrayLike) -> "Histories":
+    def before(self, now: npt.ArrayLike) -> "UserHistories":
         """Leaves out what did not happen strictly before a moment of each row (unix seconds [q]); no holes remain."""
         gone = (self.timestamps >= np.asarray(now, np.int64)[:, None]) | (self.item_ids == PADDING)
         order = np.argsort(gone, axis=1, kind="stable")
         items = np.take_along_axis(np.where(gone, np.int32(PADDING), self.item_ids), order, axis=1)
-        return Histories(items, np.take_along_axis(np.where(gone, 0, self.timestamps), order, axis=1))
+        return UserHistories(items, np.take_along_axis(np.where(gone, 0, self.timestamps), order, axis=1))
 
     def hours(self, now: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Hours from each interaction to a moment of its row (unix seconds [q]), 0 at padding, float32 [q, LENGTH]."""
@@ -56,7 +56,7 @@ class Histories:
 
 
 @dataclass(frozen=True)
-class EventLog:
+class InteractionLog:
     """All interactions by user and time; a history is a slice of it, so that no row keeps a copy of its own.
 
     Attributes:
@@ -68,7 +68,7 @@ class EventLog:
     item_ids: Ids
 
     @classmethod
-    def of(cls, user_ids: npt.ArrayLike, timestamps: npt.ArrayLike, item_ids: npt.ArrayLike) -> "EventLog":
+    def of(cls, user_ids: npt.ArrayLike, timestamps: npt.ArrayLike, item_ids: npt.ArrayLike) -> "InteractionLog":
         """Sorts interactions [n]; those of one user and second are ordered by item, whatever order they come in."""
         keys, items = _keys(user_ids, timestamps), np.asarray(item_ids, np.int32)
         order = np.lexsort((items, keys))
@@ -84,15 +84,15 @@ class EventLog:
         ends = np.where(users < 0, first, end)
         return np.stack([np.maximum(first, ends - LENGTH), ends], axis=1)
 
-    def gather(self, slices: npt.NDArray[np.int64]) -> Histories:
+    def gather(self, slices: npt.NDArray[np.int64]) -> UserHistories:
         """Returns the histories between begin and end, int64 [q, 2]."""
         places = slices[:, 1:] - 1 - np.arange(LENGTH)
         there = places >= slices[:, :1]
         if not len(self.keys):
-            return Histories.empty(len(slices))
+            return UserHistories.empty(len(slices))
         places = np.where(there, places, 0)
         items = np.where(there, self.item_ids[places], np.int32(PADDING))
-        return Histories(items, np.where(there, self.timestamps[places], 0))
+        return UserHistories(items, np.where(there, self.timestamps[places], 0))
 
     @property
     def user_ids(self) -> npt.NDArray[np.int64]:
@@ -104,24 +104,24 @@ class EventLog:
         """The unix second of each interaction, int64 [n]."""
         return self.keys & 0xFFFF_FFFF
 
-    def until(self, end: int) -> "EventLog":
+    def until(self, end: int) -> "InteractionLog":
         """Returns the interactions before a moment (unix seconds)."""
         kept = self.timestamps < end
-        return EventLog(self.keys[kept], self.item_ids[kept])
+        return InteractionLog(self.keys[kept], self.item_ids[kept])
 
-    def of_users(self, user_ids: npt.ArrayLike) -> "EventLog":
+    def of_users(self, user_ids: npt.ArrayLike) -> "InteractionLog":
         """Returns the interactions of some users (raw ids)."""
         users = np.unique(np.asarray(user_ids, np.int64))
         begin, end = (np.searchsorted(self.keys, edge << 32) for edge in (users, users + 1))
         places = np.concatenate([np.arange(0), *map(np.arange, begin, end)])
-        return EventLog(self.keys[places], self.item_ids[places])
+        return InteractionLog(self.keys[places], self.item_ids[places])
 
     def save(self, file: Path) -> None:
         """Writes one npz."""
         np.savez(file, keys=self.keys, item_ids=self.item_ids)
 
     @classmethod
-    def load(cls, file: Path) -> "EventLog":
+    def load(cls, file: Path) -> "InteractionLog":
         """Reads what `save` wrote."""
         with np.load(file) as arrays:
             return cls(arrays["keys"], arrays["item_ids"])

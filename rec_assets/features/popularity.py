@@ -6,7 +6,7 @@ POPULARITY_DAYS = 7
 
 
 def item_popularity(interactions: pl.LazyFrame, items: pl.LazyFrame) -> pl.LazyFrame:
-    """Counts the interactions of each item of the catalogue.
+    """Counts the interactions of each item of the catalog.
 
     Returns:
         One row an item, most popular first, ties by item_id: item_id, category_l1, category_l2 int32,

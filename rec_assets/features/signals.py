@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rec_assets.features.history import PADDING, Histories
+from rec_assets.features.history import PADDING, UserHistories
 
 DAY_SECONDS = 24 * 60 * 60
 # Trailing windows of popularity, days.
@@ -29,7 +29,7 @@ class ItemCategories:
 
 
 def history_signals(
-    histories: Histories,
+    histories: UserHistories,
     now: npt.NDArray[np.integer[Any]],
     item_ids: npt.NDArray[np.int32],
     owners: npt.NDArray[np.integer[Any]],

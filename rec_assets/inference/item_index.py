@@ -1,4 +1,4 @@
-"""The FAISS index over the item vectors of the whole catalogue."""
+"""The FAISS index over the item vectors of the whole catalog."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from rec_assets.inference.item_vectors import ItemVectors
 INDEX = "index.faiss"
 EXACT_UP_TO = 100_000  # a flat scan of 64 floats an item stays near a millisecond
 WANTED_RECALL = 0.95  # of the exact first DEPTH, where a search is not exact
-LEAST_RECALL = 0.93  # that a check accepts: what the search was tuned on are other queries
+MIN_RECALL = 0.93  # that a check accepts: what the search was tuned on are other queries
 DEPTH = 300
 TUNING_QUERIES = 200
 VECTORS_PER_LIST = 64  # that an inverted file is trained on

@@ -1,4 +1,4 @@
-"""Item vectors of the whole catalogue as files: by raw id for the index, by encoded id for histories."""
+"""Item vectors of the whole catalog as files: by raw id for the index, by encoded id for histories."""
 
 from dataclasses import dataclass
 from pathlib import Path

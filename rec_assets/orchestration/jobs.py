@@ -10,7 +10,7 @@ from rec_assets.serving.promotion import retention
 from rec_assets.settings import get_settings
 
 RAW = AssetSelection.assets("raw_items", "raw_users")
-CATALOGUE = RAW | AssetSelection.groups("embeddings")
+CATALOG = RAW | AssetSelection.groups("embeddings")
 DAILY = AssetSelection.assets(
     "raw_interactions",
     "behavioral_updates",
@@ -24,19 +24,23 @@ FULL_TRAINING = AssetSelection.groups("training") | AssetSelection.assets(
     "nvt_workflows", "training_set", "model_evaluation", "model_bundle"
 )
 FINETUNING = AssetSelection.groups("finetuning") | AssetSelection.assets(
-    "finetune_evaluation", "finetuned_bundle", "following_day_evaluation"
+    "finetune_evaluation", "finetuned_bundle", "next_day_evaluation"
 )
 PROMOTION = AssetSelection.assets("triton_versions", "live_bundle")
 ONLINE = AssetSelection.assets("feature_store", "online_features", "online_history")
 
-EVERY_DAY = DAILY | ONLINE | FINETUNING
+DAILY_UPDATE = DAILY | ONLINE | FINETUNING
 
-catalogue = define_asset_job("catalogue", CATALOGUE, description="Items, users, what pictures and descriptions say.")
+catalog = define_asset_job("catalog", CATALOG, description="Items, users, what pictures and descriptions say.")
 daily_data = define_asset_job("daily_data", DAILY, description="A day's raw rows, features and joins.")
 online_store = define_asset_job("online_store", ONLINE, description="A day's features into Valkey.")
 full_training = define_asset_job("full_training", FULL_TRAINING, description="Workflows, models, bundle, its gates.")
-fine_tuning = define_asset_job("fine_tuning", FINETUNING, description="A day's fine-tune, its verdict and its bundle.")
-every_day = define_asset_job("every_day", EVERY_DAY, description="Ingest, features, fine-tune, verdict, bundle.")
+fine_tuning = define_asset_job(
+    "fine_tuning", FINETUNING, description="A day's fine-tune, its evaluation and its bundle."
+)
+daily_update = define_asset_job(
+    "daily_update", DAILY_UPDATE, description="Ingest, features, fine-tune, evaluation, bundle."
+)
 
 promote = define_asset_job("promote", PROMOTION, description="A bundle goes live: the newest that passed its gates.")
 rollback = define_asset_job(
@@ -48,17 +52,19 @@ rollback = define_asset_job(
 
 
 @op(tags=CPU)
-def remove_outlived(context: OpExecutionContext, artifacts: Artifacts) -> None:
+def delete_expired_artifacts(context: OpExecutionContext, artifacts: Artifacts) -> None:
     """Deletes artifacts of days before the newest `REC_KEEP_DAYS`, by the rule of `serving.promotion.retention`."""
-    gone = retention.tidy(artifacts.store(), get_settings())
-    context.log.info("\n".join(f"{asset}: {days} days" for asset, days in sorted(gone.items())) or "Nothing had to go.")
+    gone = retention.delete_expired(artifacts.store(), get_settings())
+    context.log.info(
+        "\n".join(f"{asset}: {days} days" for asset, days in sorted(gone.items())) or "Nothing had expired."
+    )
 
 
 @job
-def tidy() -> None:
-    """Old days go, as `rec tidy` does it."""
-    remove_outlived()
+def prune() -> None:
+    """Deletes artifacts of old days, as `rec prune` does."""
+    delete_expired_artifacts()
 
 
 # Dagster has no public name for what jobs of assets and of ops both are.
-ALL: list[Any] = [catalogue, daily_data, online_store, full_training, fine_tuning, every_day, promote, rollback, tidy]
+ALL: list[Any] = [catalog, daily_data, online_store, full_training, fine_tuning, daily_update, promote, rollback, prune]

@@ -105,7 +105,7 @@ def histogram(values: Sequence[float], x_label: str, title: str, bins: int = 24)
 
 
 def scatter(points: Sequence[Sequence[float]], labels: Sequence[int], title: str) -> MarkdownMetadataValue:
-    """Points [n, 2], coloured by label."""
+    """Points [n, 2], colored by label."""
     figure = _figure((5.5, 4.2))
     axis = figure.subplots()
     axis.scatter([p[0] for p in points], [p[1] for p in points], c=labels, cmap="tab20", s=6)

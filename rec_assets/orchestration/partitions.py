@@ -5,11 +5,11 @@ from datetime import date, timedelta
 
 from dagster import BackfillPolicy, DailyPartitionsDefinition, TimeWindowPartitionMapping
 
-from rec_assets.common.silence import quiet_dagster
+from rec_assets.common.silence import silence_dagster
 from rec_assets.features.popularity import POPULARITY_DAYS
 from rec_assets.settings import Settings, get_settings
 
-quiet_dagster()
+silence_dagster()
 _settings = get_settings()
 
 daily = DailyPartitionsDefinition(
@@ -17,12 +17,12 @@ daily = DailyPartitionsDefinition(
 )
 
 
-def runs_of(days_a_run: int) -> BackfillPolicy:
+def runs_of(backfill_days_per_run: int) -> BackfillPolicy:
     """Splits a range of days into runs, for assets whose days can be made in parallel; 0: one run."""
-    return BackfillPolicy.multi_run(days_a_run) if days_a_run else BackfillPolicy.single_run()
+    return BackfillPolicy.multi_run(backfill_days_per_run) if backfill_days_per_run else BackfillPolicy.single_run()
 
 
-side_by_side = runs_of(_settings.days_a_run)
+parallel_backfill = runs_of(_settings.backfill_days_per_run)
 
 
 def trailing(days: int) -> TimeWindowPartitionMapping:

@@ -6,17 +6,17 @@ from rec_assets.orchestration import jobs
 from rec_assets.orchestration.partitions import daily
 
 # Raw days are complete at midnight; two hours let late rows arrive.
-EVERY_DAY_HOUR = 2
+DAILY_UPDATE_HOUR = 2
 # Monday, when the day's fine-tune is done.
 FULL_TRAINING_CRON = "0 5 * * 1"
 # Sunday, when nothing else runs.
-TIDY_CRON = "0 8 * * 0"
+PRUNE_CRON = "0 8 * * 0"
 
-every_day = build_schedule_from_partitioned_job(
-    jobs.every_day,
-    name="every_day_schedule",
-    hour_of_day=EVERY_DAY_HOUR,
-    description="Yesterday: ingest, features, fine-tune, verdict, bundle.",
+daily_update = build_schedule_from_partitioned_job(
+    jobs.daily_update,
+    name="daily_update_schedule",
+    hour_of_day=DAILY_UPDATE_HOUR,
+    description="Yesterday: ingest, features, fine-tune, evaluation, bundle.",
 )
 
 
@@ -34,12 +34,12 @@ def full_training_schedule() -> RunRequest | SkipReason:
     return RunRequest(run_key=day, partition_key=day)
 
 
-tidy = ScheduleDefinition(
-    name="tidy_schedule",
-    job=jobs.tidy,
-    cron_schedule=TIDY_CRON,
+prune = ScheduleDefinition(
+    name="prune_schedule",
+    job=jobs.prune,
+    cron_schedule=PRUNE_CRON,
     execution_timezone="UTC",
-    description="Once a week artifacts of days before the newest REC_KEEP_DAYS go.",
+    description="Once a week artifacts of days before the newest REC_KEEP_DAYS are deleted.",
 )
 
-ALL = [every_day, full_training_schedule, tidy]
+ALL = [daily_update, full_training_schedule, prune]

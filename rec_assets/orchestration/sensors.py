@@ -20,7 +20,7 @@ from dagster import (
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from rec_assets.bundles.bundle import ASSETS
-from rec_assets.bundles.gate_results import Verdict
+from rec_assets.bundles.gate_results import GateReport
 from rec_assets.common.errors import ActionableError
 from rec_assets.orchestration import jobs
 from rec_assets.orchestration.resources import Artifacts
@@ -47,7 +47,7 @@ class Facts:
     bundle_id: str | None
     problem: str
     as_of: date
-    verdict: Verdict | None
+    verdict: GateReport | None
     still_running: bool
     live_id: str | None
     live_as_of: date | None
@@ -126,7 +126,7 @@ def new_bundles(instance: DagsterInstance, after: int) -> Iterator[EventLogRecor
 def facts_of(instance: DagsterInstance, artifacts: Artifacts, event: EventLogRecord) -> Facts:
     """Looks up what is known of a materialized bundle."""
     from rec_assets.bundles.bundle import Bundle
-    from rec_assets.bundles.gate_results import find_verdict
+    from rec_assets.bundles.gate_results import find_gate_report
     from rec_assets.bundles.live_record import find_live
 
     store, materialization = artifacts.store(), event.asset_materialization
@@ -145,7 +145,7 @@ def facts_of(instance: DagsterInstance, artifacts: Artifacts, event: EventLogRec
         bundle_id=bundle_id,
         problem=problem,
         as_of=date.fromisoformat(day),
-        verdict=None if bundle_id is None else find_verdict(store, bundle_id),
+        verdict=None if bundle_id is None else find_gate_report(store, bundle_id),
         still_running=run is not None and not run.is_finished,
         live_id=None if live is None else live.bundle_id,
         live_as_of=None if live is None else live.as_of,

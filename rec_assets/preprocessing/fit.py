@@ -23,7 +23,7 @@ def fit_workflows(train_files: Sequence[Path], items_file: Path, output: Path) -
 
     Args:
         train_files: unmasked joined interactions (see `rec_assets.features.joins`).
-        items_file: the catalogue.
+        items_file: the catalog.
         output: an existing directory.
     """
     inputs = fit_inputs(pl.scan_parquet(list(train_files)), pl.scan_parquet(items_file))
@@ -64,7 +64,7 @@ def transform_rows(workflow_dir: Path, files: Sequence[Path], output: Path) -> i
 
 
 def transform_items(workflow_dir: Path, items_file: Path) -> pl.DataFrame:
-    """Transforms the catalogue with the item workflow into encoded features, `raw_item_id` and `first_day` beside."""
+    """Transforms the catalog with the item workflow into encoded features, `raw_item_id` and `first_day` beside."""
     encoded = _transformed(nvt.Workflow.load(str(workflow_dir)), items_file)
     raw = pl.read_parquet(items_file, columns=["item_id", "first_day"])
     return encoded.with_columns(raw_item_id=raw["item_id"], first_day=raw["first_day"])

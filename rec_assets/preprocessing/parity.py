@@ -13,7 +13,7 @@ from rec_assets.inference.lookups import Lookups
 from rec_assets.preprocessing.workflow import SUBGRAPHS
 
 HOUR = 3600
-UNSEEN = 10_000_000  # no id, category or age of a real catalogue
+UNSEEN = 10_000_000  # no id, category or age of a real catalog
 
 
 def largest_differences(workflows: Path, lookups: Lookups | None = None) -> dict[str, float]:

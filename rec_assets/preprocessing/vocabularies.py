@@ -22,9 +22,9 @@ class FitInputs:
 
 
 def fit_inputs(train: pl.LazyFrame, items: pl.LazyFrame) -> FitInputs:
-    """Collects vocabularies from unmasked training rows and the catalogue.
+    """Collects vocabularies from unmasked training rows and the catalog.
 
-    Items and categories come from the catalogue, so that an item nobody chose yet has an index of its own; users and
+    Items and categories come from the catalog, so that an item nobody chose yet has an index of its own; users and
     devices come from the rows. Explicit vocabularies give "unknown" one meaning: whatever is not listed, -1 and null
     included, becomes NVTabular's out-of-vocabulary index. Fitted on rows, -1 would become an ordinary value.
     """

@@ -11,12 +11,12 @@ from itertools import groupby
 import polars as pl
 
 from rec_assets.features.top_category import NO_CATEGORY
-from rec_assets.realtime.behavior_log import SCHEMA, BehaviourLog
-from rec_assets.realtime.events import FLUSHED, Event, EventError
-from rec_assets.realtime.preferences import Preferences
+from rec_assets.realtime.behavior_log import SCHEMA, BehaviorLog
+from rec_assets.realtime.events import FORGET_REQUEST, Event, EventError
+from rec_assets.realtime.preferences import TopCategoryWriter
 from rec_assets.realtime.stream import Entry, EventStream, order_of
 from rec_assets.realtime.trending import Counted, Trending
-from rec_assets.realtime.user_activity import History
+from rec_assets.realtime.user_activity import UserActivityStore
 from rec_assets.settings import Settings
 
 
@@ -43,14 +43,14 @@ class Updates:
     def __init__(self, settings: Settings, stream: EventStream, worker: str) -> None:
         """Takes the stream that events come from, and the name under which the worker writes its log."""
         self._stream = stream
-        self._history = History.connect(settings)
-        self._preferences = Preferences(settings, self._history)
+        self._history = UserActivityStore.connect(settings)
+        self._preferences = TopCategoryWriter(settings, self._history)
         self._trending = Trending.connect(settings)
-        self._log = BehaviourLog.of(settings, worker)
+        self._log = BehaviorLog.of(settings, worker)
 
     def apply(self, received: Sequence[Received]) -> None:
         """Applies events in the order they came in; raises what Redis, Feast and the disk raise."""
-        for wish, group in groupby(received, lambda one: one.event.kind == FLUSHED):
+        for wish, group in groupby(received, lambda one: one.event.kind == FORGET_REQUEST):
             if wish:
                 for one in group:
                     self._grant(one)
@@ -62,10 +62,10 @@ class Updates:
         events = [one.event for one in received]
         activities = self._history.record_all(events)
         # Told before the user's wish to forget, and only applied after it: it is forgotten, too.
-        late = [one.event for one in received if _is_forgotten(one, activities[one.event.user_id].flushed)]
+        late = [one.event for one in received if _is_forgotten(one, activities[one.event.user_id].forget_request)]
         for user in {event.user_id for event in late}:
             last = max(event.at for event in late if event.user_id == user)
-            self._forget(user, activities[user].flushed, max(last, activities[user].flushed_at))
+            self._forget(user, activities[user].forget_request, max(last, activities[user].forgotten_until))
             activities.pop(user)
         top_categories = [NO_CATEGORY] * len(events)
         if self._preferences.is_there():
@@ -77,14 +77,14 @@ class Updates:
         """Forgets what a user has seen, and his taste of the day, up to his wish; what he did after it stays."""
         user, entry_id = wish.event.user_id, wish.entry_id
         known = self._history.activities([user])[user]
-        if known.flushed and order_of(known.flushed) > order_of(entry_id):
+        if known.forget_request and order_of(known.forget_request) > order_of(entry_id):
             return
-        if known.flushed == entry_id:
-            last = known.flushed_at
+        if known.forget_request == entry_id:
+            last = known.forgotten_until
         else:
             later = {(event.item_id, event.at) for event in self._events_after(entry_id, user)}
             rows = self._history.recent_items.latest(user)
-            last = next((at for item, at in rows if (item, at) not in later), known.flushed_at)
+            last = next((at for item, at in rows if (item, at) not in later), known.forgotten_until)
         self._forget(user, entry_id, last)
         if self._preferences.is_there():
             self._preferences.update([user])
@@ -97,7 +97,10 @@ class Updates:
         """Returns what a user chose after an entry; another worker may have applied it already."""
         events = []
         for entry in self._stream.after(entry_id):
-            if entry.fields.get(b"user_id") == str(user).encode() and entry.fields.get(b"kind") != FLUSHED.encode():
+            if (
+                entry.fields.get(b"user_id") == str(user).encode()
+                and entry.fields.get(b"kind") != FORGET_REQUEST.encode()
+            ):
                 try:
                     events.append(Received.of(entry).event)
                 except EventError:
@@ -105,7 +108,7 @@ class Updates:
         return events
 
     def _count(self, events: Sequence[Event]) -> None:
-        """Counts as the batch does: what is in the catalogue."""
+        """Counts as the batch does: what is in the catalog."""
         categories = self._preferences.categories({event.item_id or 0 for event in events})
         known = [(event, *categories[event.item_id or 0]) for event in events]
         self._trending.count(Counted(event, l1, l2) for event, l1, l2 in known if l1 != NO_CATEGORY)

@@ -25,8 +25,8 @@ def day_of(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).date().isoformat()
 
 
-class BehaviourLog:
-    """`<home>/behaviour/<UTC day>/<worker>.jsonl`: a line an event, only ever appended to, on disk when `append` ends.
+class BehaviorLog:
+    """`<home>/behavior/<UTC day>/<worker>.jsonl`: a line an event, only ever appended to, on disk when `append` ends.
 
     Each worker has files of its own. What a crash cut off is no line, and its event comes again; an event that came
     twice is read once.
@@ -38,9 +38,13 @@ class BehaviourLog:
         self._worker = worker
 
     @classmethod
-    def of(cls, settings: Settings, worker: str = "") -> "BehaviourLog":
+    def of(cls, settings: Settings, worker: str = "") -> "BehaviorLog":
         """Returns the log below the settings' home."""
-        return cls(settings.home.absolute() / "behaviour", worker)
+        home = settings.home.absolute()
+        folder, old = home / "behavior", home / "behaviour"  # as release 0.1 spelled it
+        if old.is_dir() and not folder.exists():
+            old.rename(folder)
+        return cls(folder, worker)
 
     def append(self, events: pl.DataFrame) -> None:
         """Writes events down, each under its day; the columns are `SCHEMA`."""

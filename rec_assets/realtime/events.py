@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from rec_assets.features.history import LARGEST_ID
 
 Kind = Literal["clicked", "bought"]
-FLUSHED = "flushed"
+FORGET_REQUEST = "flushed"  # the word on the stream
 UNKNOWN_DEVICE = -1
 
 Id = Annotated[int, Field(ge=0, le=LARGEST_ID)]
@@ -39,7 +39,7 @@ class Event(BaseModel):
 
     @model_validator(mode="after")
     def _about_something(self) -> "Event":
-        if (self.item_id is None) != (self.kind == FLUSHED):
+        if (self.item_id is None) != (self.kind == FORGET_REQUEST):
             raise ValueError("an event names an item, unless it is flushed")
         return self
 

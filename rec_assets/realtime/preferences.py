@@ -11,7 +11,7 @@ import polars as pl
 from rec_assets.features.store import online
 from rec_assets.features.top_category import NO_CATEGORY, WINDOW_SECONDS, top_category_as_of
 from rec_assets.realtime.events import Event
-from rec_assets.realtime.user_activity import Activity, History
+from rec_assets.realtime.user_activity import Activity, UserActivityStore
 from rec_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,14 +48,14 @@ class ItemCategories:
         return {item: self._known[item] for item in wanted}
 
 
-class Preferences:
+class TopCategoryWriter:
     """The writer of `top_category`; any number of them may write at once.
 
     The feature is a function of a user's recent items, as of just after the latest of them. Whoever changed them
     computes it and looks afterwards whether they changed again: so the last to write has seen the last change.
     """
 
-    def __init__(self, settings: Settings, history: History) -> None:
+    def __init__(self, settings: Settings, history: UserActivityStore) -> None:
         self._settings = settings
         self._history = history
         self._open()
@@ -106,7 +106,7 @@ class Preferences:
             before |= self._history.activities(starts.keys() - before.keys())
             chosen = self._history.recent_items.since(starts)
             latest = {user: rows[0][1] + 1 for user, rows in chosen.items() if rows}
-            floors = {user: before[user].flushed_at for user in starts}
+            floors = {user: before[user].forgotten_until for user in starts}
             answers = self._answers({*latest.items(), *(one for one in asked if one[0] in starts)}, chosen, floors)
             self._write({user: (at, answers[user, at]) for user, at in latest.items()})
             found = answers | found

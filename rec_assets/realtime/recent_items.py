@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.features.history import LENGTH, Ids, Times
-from rec_assets.storage.valkey import Valkey, explained
+from rec_assets.storage.valkey import Valkey, translate_redis_errors
 
 NO_ITEM = -1
 
@@ -54,7 +54,7 @@ class RecentItems:
         for first in range(0, len(users), self.USERS_AT_ONCE):
             chunk = slice(first, first + self.USERS_AT_ONCE)
             ends = np.append(starts[1:], len(order))[chunk]
-            with explained(self._client), self._client.pipeline(transaction=False) as pipeline:
+            with translate_redis_errors(self._client), self._client.pipeline(transaction=False) as pipeline:
                 for user, start, end in zip(users[chunk].tolist(), starts[chunk], ends, strict=True):
                     mine = order[start:end]
                     _put(pipeline, user, item_ids[mine].tolist(), timestamps[mine].tolist())

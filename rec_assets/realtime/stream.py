@@ -10,7 +10,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from rec_assets.realtime.events import Event
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import Valkey, connect, explained
+from rec_assets.storage.valkey import Valkey, connect, translate_redis_errors
 
 ALIVE_MS = 3000  # a worker asks for more every second
 PAGE = 1000
@@ -68,7 +68,7 @@ class EventStream:
 
     def send(self, events: Sequence[Event]) -> list[str]:
         """Adds events, all or none, and returns their ids; raises ActionableError where Valkey is away."""
-        with explained(self._client), self._client.pipeline(transaction=True) as pipeline:
+        with translate_redis_errors(self._client), self._client.pipeline(transaction=True) as pipeline:
             for event in events:
                 pipeline.xadd(self.KEY, event.fields())
             return [entry_id.decode() for entry_id in pipeline.execute()]
@@ -86,7 +86,7 @@ class EventStream:
         """Returns the oldest entries that a worker took and did not acknowledge."""
         return self._read(worker, "0", count, None)
 
-    def take_over(self, worker: str, idle_ms: int, count: int) -> list[Entry]:
+    def claim_stale(self, worker: str, idle_ms: int, count: int) -> list[Entry]:
         """Gives a worker entries that others took so long ago that they must have died."""
         answer = self._client.xautoclaim(self.KEY, self.GROUP, worker, idle_ms, count=count)
         return [_entry(one) for one in answer[1]]
@@ -96,7 +96,7 @@ class EventStream:
         if entries:
             self._client.xack(self.KEY, self.GROUP, *(entry.id for entry in entries))
 
-    def bury(self, entry: Entry, reason: str) -> None:
+    def send_to_dead_letter(self, entry: Entry, reason: str) -> None:
         """Puts an entry that cannot be applied aside, with the reason, and acknowledges it."""
         fields: Any = {**entry.fields, b"entry": entry.id, b"reason": reason}
         with self._client.pipeline(transaction=True) as pipeline:
@@ -116,7 +116,7 @@ class EventStream:
 
     def state(self) -> StreamState:
         """Returns how things stand; raises ActionableError where Valkey is away."""
-        with explained(self._client):
+        with translate_redis_errors(self._client):
             groups = self._client.xinfo_groups(self.KEY) if self._client.exists(self.KEY) else []
             group = next((one for one in groups if one["name"] == self.GROUP.encode()), None)
             dead = self._client.xlen(self.DEAD)
@@ -145,7 +145,7 @@ class EventStream:
             wait=wait_fixed(_POLL_S),
             retry_error_callback=lambda state: True,
         )
-        with explained(self._client):
+        with translate_redis_errors(self._client):
             return not entry_ids or not tries(is_open)
 
     def tidy(self) -> None:

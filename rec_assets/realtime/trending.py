@@ -10,7 +10,7 @@ import polars as pl
 from rec_assets.realtime.behavior_log import day_of
 from rec_assets.realtime.events import Event
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import Valkey, connect, explained
+from rec_assets.storage.valkey import Valkey, connect, translate_redis_errors
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Trending:
             ActionableError: Valkey is away.
         """
         sets = _sets(popularity.filter(pl.col("interactions") > 0))
-        with explained(self._client):
+        with translate_redis_errors(self._client):
             stale = list(self._client.scan_iter("trending:*", count=1000))
             since = [key.decode() for key in self._client.scan_iter("online:*", count=1000)] if day else []
             with self._client.pipeline(transaction=True) as pipeline:
@@ -113,7 +113,7 @@ class Trending:
             key = f"trending:cat_l1:{category_l1}"
         if category_l2 is not None:
             key = f"trending:cat_l2:{category_l2}"
-        with explained(self._client):
+        with translate_redis_errors(self._client):
             rows = self._client.zrevrange(key, 0, k - 1, withscores=True)
         return [(int(item), int(count)) for item, count in rows]
 

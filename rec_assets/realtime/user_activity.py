@@ -10,7 +10,7 @@ from rec_assets.realtime.events import Event, Kind
 from rec_assets.realtime.recent_items import RecentItems
 from rec_assets.realtime.seen_items import SeenItems
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import Valkey, connect, explained
+from rec_assets.storage.valkey import Valkey, connect, translate_redis_errors
 
 
 @dataclass(frozen=True)
@@ -18,14 +18,15 @@ class Activity:
     """State of a user beside the interactions, in the hash `user:{user_id}:activity`.
 
     Attributes:
-        version: changes whenever his history or his wish to forget does.
-        flushed: the stream entry of his latest wish to forget; what came before it is not filtered any more.
-        flushed_at: the time of his latest doing before it, unix seconds; until then nothing counts for `top_category`.
+        version: changes with the user's history and with a forget request.
+        forget_request: stream entry of the latest forget request; interactions before it are no longer filtered.
+        forgotten_until: unix seconds of the last interaction before that request; up to it none counts for
+            `top_category`.
     """
 
     version: int = 0
-    flushed: str = ""
-    flushed_at: int = 0
+    forget_request: str = ""
+    forgotten_until: int = 0
 
     @staticmethod
     def key(user_id: int) -> str:
@@ -42,7 +43,7 @@ class Activity:
 FIELDS = ("version", "flushed", "flushed_at")
 
 
-class History:
+class UserActivityStore:
     """Seen and recent items of users; both live in one database, so that each change is one transaction."""
 
     def __init__(self, client: Valkey, settings: Settings) -> None:
@@ -53,7 +54,7 @@ class History:
         self._settings = settings
 
     @classmethod
-    def connect(cls, settings: Settings) -> "History":
+    def connect(cls, settings: Settings) -> "UserActivityStore":
         """Returns the history in the settings' Valkey; connects at the first use."""
         return cls(connect(settings, SeenItems.DB), settings)
 
@@ -65,7 +66,7 @@ class History:
         Raises:
             ActionableError: Valkey is away, or has no Bloom filters.
         """
-        with explained(self._client):
+        with translate_redis_errors(self._client):
             self.record_all([Event(user_id=user_id, item_id=item, at=at, kind=kind) for item in item_ids])
 
     def record_all(self, events: Sequence[Event]) -> dict[int, Activity]:

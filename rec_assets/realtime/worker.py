@@ -33,7 +33,7 @@ def alive_file(settings: Settings) -> Path:
     return settings.home / "worker.alive"
 
 
-class Unfit(Exception):
+class UnprocessableEvents(Exception):
     """Entries that were not applied, and not for want of a server."""
 
 
@@ -91,7 +91,7 @@ class Worker:
             self._stream.tidy()
             self._tidied = now
         if now - self._claimed > CLAIM_EVERY_S:
-            if entries := self._stream.take_over(self.name, self._idle_ms, BATCH):
+            if entries := self._stream.claim_stale(self.name, self._idle_ms, BATCH):
                 logger.warning("%d events were left by a worker that went silent", len(entries))
                 return entries
             self._claimed = now
@@ -101,32 +101,32 @@ class Worker:
         """Applies entries together or, where that fails, each alone, so that one that cannot be applied is found."""
         try:
             self._attempt(entries)
-        except Unfit as error:
+        except UnprocessableEvents as error:
             for entry in entries if len(entries) > 1 else ():
                 self._apply([entry])
             if len(entries) == 1:
                 self._insist(entries[0], error)
 
-    def _insist(self, entry: Entry, error: Unfit) -> None:
+    def _insist(self, entry: Entry, error: UnprocessableEvents) -> None:
         """Tries an entry again, for it may have met someone else's trouble, and gives it up in the end."""
         for pause in PATIENCE_S:
             time.sleep(pause)
             try:
                 return self._attempt([entry])
-            except Unfit as another:
+            except UnprocessableEvents as another:
                 error = another
         logger.warning("Entry %s cannot be applied: %s", entry.id, error)
-        self._stream.bury(entry, str(error))
+        self._stream.send_to_dead_letter(entry, str(error))
 
     def _attempt(self, entries: Sequence[Entry]) -> None:
-        """Applies entries and acknowledges them; raises Unfit where the reason may be one of them."""
+        """Applies entries and acknowledges them; raises UnprocessableEvents where the reason may be one of them."""
         try:
             self._updates.apply(self._readable(entries))
             self._stream.done(entries)
         except Exception as error:  # whatever an event can provoke, the others must get through
             if _is_outage(error):
                 raise
-            raise Unfit(f"{type(error).__name__}: {error}") from error
+            raise UnprocessableEvents(f"{type(error).__name__}: {error}") from error
 
     def _readable(self, entries: Sequence[Entry]) -> list[Received]:
         events = []
@@ -136,7 +136,7 @@ class Worker:
                     events.append(Received.of(entry))
             except EventError as error:
                 logger.warning("Entry %s is no event: %s", entry.id, error)
-                self._stream.bury(entry, str(error))
+                self._stream.send_to_dead_letter(entry, str(error))
         return events
 
 

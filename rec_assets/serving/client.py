@@ -1,6 +1,7 @@
 """The client for other services: asks the running Triton for recommendations, and reports events."""
 
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.realtime.events import FLUSHED, UNKNOWN_DEVICE, Event, Kind
+from rec_assets.realtime.events import FORGET_REQUEST, UNKNOWN_DEVICE, Event, Kind
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.trending import Trending
 from rec_assets.serving.graph.request import DEVICE_TYPES, RequestError, validate
@@ -109,7 +110,7 @@ class Client:
 
     @cached_property
     def events(self) -> EventStream:
-        """The stream that `record` and `flush` write to; it also tells how far the workers are."""
+        """The stream that `record` and `forget` write to; it also tells how far the workers are."""
         return EventStream.connect(self._settings)
 
     @cached_property
@@ -147,13 +148,18 @@ class Client:
         told = {"user_id": user_id, "at": when, "kind": kind, "device_type": device}
         return self.events.send([Event.of({**told, "item_id": int(item)}) for item in item_ids])
 
-    def flush(self, user_id: int) -> list[str]:
+    def forget(self, user_id: int) -> list[str]:
         """Has what a user has seen so far forgotten: it can be recommended again, and is his taste of today no more.
 
         It stays his history. What was reported before is forgotten even if it was not applied yet. Returns and raises
         as `record`.
         """
-        return self.events.send([Event.of({"user_id": user_id, "at": self._moment(None), "kind": FLUSHED})])
+        return self.events.send([Event.of({"user_id": user_id, "at": self._moment(None), "kind": FORGET_REQUEST})])
+
+    def flush(self, user_id: int) -> list[str]:
+        """Does what `forget` does, under the name of release 0.1."""
+        warnings.warn("Client.flush is now Client.forget.", FutureWarning, stacklevel=2)
+        return self.forget(user_id)
 
     def trending(self, k: int = 10, category: int | None = None) -> list[tuple[int, int]]:
         """Returns at most `k` pairs of item id and interactions of the week, most popular first.

@@ -44,7 +44,7 @@ class Source(Protocol):
         ...
 
     def items(self) -> pl.DataFrame:
-        """The catalogue, one row an item, descriptions included."""
+        """The catalog, one row an item, descriptions included."""
         ...
 
     def users(self) -> pl.DataFrame:

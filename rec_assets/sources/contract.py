@@ -48,14 +48,14 @@ def check_interactions(
 ) -> Checked:
     """Checks one day of interactions.
 
-    Rows of items outside the catalogue and exact duplicates are dropped and counted; rows of unknown users are kept
+    Rows of items outside the catalog and exact duplicates are dropped and counted; rows of unknown users are kept
     and counted, they are cold users. No rows is a valid, empty day.
 
     Args:
         frame: user_id, item_id, device_type, timestamp; further columns are left out.
         day: the UTC day all timestamps must fall in.
         file: name of the file for error messages.
-        known_items: item ids of the catalogue.
+        known_items: item ids of the catalog.
         known_users: user ids of the users file.
 
     Returns:
@@ -96,7 +96,7 @@ def check_users(frame: pl.DataFrame, file: str) -> Checked:
 
 
 def check_items(frame: pl.DataFrame, file: str) -> Checked:
-    """Checks the catalogue and gives every item a title.
+    """Checks the catalog and gives every item a title.
 
     Returns:
         item_id int32, title str, product_description str, price float32, category_l1 int32, category_l2 int32,
@@ -109,7 +109,7 @@ def check_items(frame: pl.DataFrame, file: str) -> Checked:
     from rec_assets.sources import schemas
 
     if frame.is_empty():
-        raise ActionableError(f"{file} has no rows.", "Write one row an item; a catalogue needs at least one.")
+        raise ActionableError(f"{file} has no rows.", "Write one row an item; a catalog needs at least one.")
     checked = _keyed(frame, schemas.items(), file, "item_id")
     opening = pl.col("product_description").str.split(" ").list.head(TITLE_WORDS).list.join(" ").str.strip_chars(" .,")
     numbered = pl.format("Item {}", "item_id")

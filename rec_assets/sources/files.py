@@ -59,7 +59,7 @@ class FilesSource:
         return _read(self._day_file(day))
 
     def items(self) -> pl.DataFrame:
-        """Reads the catalogue, with descriptions where they are in a file of their own."""
+        """Reads the catalog, with descriptions where they are in a file of their own."""
         items = _read(self.root / ITEMS)
         file = self.root / DESCRIPTIONS
         if "product_description" in items.columns or "item_id" not in items.columns or not file.exists():
@@ -79,7 +79,7 @@ class FilesSource:
         return _read(self.root / USERS)
 
     def write_pictures(self, folder: Path) -> int:
-        """Copies the pictures there are of items in the catalogue; returns how many."""
+        """Copies the pictures there are of items in the catalog; returns how many."""
         pictures = self.root / PICTURES
         if not pictures.is_dir():
             return 0
@@ -99,7 +99,7 @@ class FilesSource:
 
 
 def export(source: Source, folder: Path, days: list[date]) -> None:
-    """Writes days, catalogue, users and pictures of a source as a folder that `FilesSource` reads."""
+    """Writes days, catalog, users and pictures of a source as a folder that `FilesSource` reads."""
     (folder / PICTURES).mkdir(parents=True, exist_ok=True)
     items = source.items()
     items.drop("product_description").write_parquet(folder / ITEMS)

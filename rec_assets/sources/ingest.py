@@ -9,7 +9,7 @@ from rec_assets.sources.contract import Checked, check_interactions, check_items
 
 
 def read_items(source: Source) -> Checked:
-    """Fetches and checks the catalogue; see `check_items`."""
+    """Fetches and checks the catalog; see `check_items`."""
     return check_items(source.items(), source.location("items"))
 
 

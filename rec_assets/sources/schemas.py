@@ -71,7 +71,7 @@ def users() -> Table:
 
 
 def items() -> Table:
-    """The catalogue; item_gender as a user's gender, 2 for anyone; no first_day: always there."""
+    """The catalog; item_gender as a user's gender, 2 for anyone; no first_day: always there."""
     columns = {
         "item_id": _id(unique=True),
         "title": pa.Column(pl.String),

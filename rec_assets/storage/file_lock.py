@@ -10,7 +10,7 @@ from rec_assets.common.errors import ActionableError
 
 
 @contextmanager
-def one_at_a_time(file: Path, seconds: float, other: str) -> Iterator[None]:
+def exclusive_lock(file: Path, seconds: float, other: str) -> Iterator[None]:
     """Runs a block while nobody else holds the lock.
 
     Args:

@@ -43,7 +43,7 @@ def command(client: Valkey, *words: str | int | float) -> Any:
 
 
 @contextmanager
-def explained(client: Valkey) -> Iterator[None]:
+def translate_redis_errors(client: Valkey) -> Iterator[None]:
     """Turns "no answer" and "no Bloom filters" into ActionableErrors."""
     where = "{host}:{port}".format(**client.connection_pool.connection_kwargs)
     try:

@@ -50,13 +50,13 @@ def create_app(settings: Settings) -> FastAPI:
 
     @app.get("/", response_class=HTMLResponse)
     def page(request: Request) -> Response:
-        users = shop.catalogue.users()
+        users = shop.catalog.users()
         facts = {
             "users": users,
             "user": users[0] if users else ANYONE,
             "at": shop.default_time(),
             "devices": DEVICE_TYPES,
-            "categories": shop.catalogue.categories(),
+            "categories": shop.catalog.categories(),
             "source": settings.source,
         }
         return pages.TemplateResponse(request, "page.html", facts)
@@ -77,8 +77,8 @@ def create_app(settings: Settings) -> FastAPI:
             "mine": mine,
             "cold": shop.listing(asked, STRANGER) if cold and user != STRANGER else None,
             "problems": [*([mine.problem] if mine.problem else []), *shop.problems()],
-            "recent": [shop.catalogue.item(item) for item in (explanation.recent if explanation else [])[:RECENT]],
-            "taste": shop.catalogue.name_of(explanation.top_category)
+            "recent": [shop.catalog.item(item) for item in (explanation.recent if explanation else [])[:RECENT]],
+            "taste": shop.catalog.name_of(explanation.top_category)
             if explanation and explanation.top_category >= 0
             else None,
             "built": _built(mine.explanation.bundle.path) if mine.explanation else None,
@@ -102,7 +102,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @app.get("/pictures/{item_id}.jpg")
     def picture(item_id: int) -> Response:
-        file = shop.catalogue.picture(item_id)
+        file = shop.catalog.picture(item_id)
         if file is None:
             return Response(NO_PICTURE, media_type="image/svg+xml")
         return FileResponse(file, headers={"Cache-Control": "max-age=3600"})

@@ -111,7 +111,7 @@ def _explanation(
     categories = dict(zip(candidates.tolist(), tensors["raw_item/category_l1"].tolist(), strict=True))
     history = tensors["user/history_item_id"][0]
     recent = bundle.lookups.decode("item_id", history[history > 0])
-    of_items = dict(bundle.catalogue().select("item_id", "category_l1").iter_rows())
+    of_items = dict(bundle.catalog().select("item_id", "category_l1").iter_rows())
     chosen_categories = [of_items.get(item) for item in recent.tolist()]
     reasons = {
         item: Reason(

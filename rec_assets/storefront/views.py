@@ -11,7 +11,7 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.serving.client import Client, Recommendations
 from rec_assets.serving.graph.request import RequestError
 from rec_assets.settings import Settings
-from rec_assets.storefront.catalogue import Catalogue, Item
+from rec_assets.storefront.catalog import Catalog, Item
 from rec_assets.storefront.explain import Explainer, Explanation, Reason
 
 SHOWN = 12
@@ -94,7 +94,7 @@ class Shop:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.client = Client(settings)
-        self.catalogue = Catalogue(settings)
+        self.catalog = Catalog(settings)
         self._explainer = Explainer(settings)
 
     def listing(self, asked: Asked, user_id: int) -> Listing:
@@ -109,7 +109,7 @@ class Shop:
             return Listing(user_id, problem=Problem(f"No such request: {error}.", "Choose another user or time."))
         reasons = explanation.reasons if explanation else {}
         cards = [
-            Card(place, self.catalogue.item(item), score, reasons.get(item))
+            Card(place, self.catalog.item(item), score, reasons.get(item))
             for place, (item, score) in enumerate(answer, start=1)
         ]
         return Listing(user_id, cards, answer, explanation)
@@ -117,7 +117,7 @@ class Shop:
     def trending(self, category: int | None) -> tuple[list[tuple[Item, int]], Problem | None]:
         """Returns the most popular items and their interactions, or the problem that there are none."""
         top, problem = _or_problem(lambda: self.client.trending(RECENT, category))
-        return [(self.catalogue.item(item), count) for item, count in top or []], problem
+        return [(self.catalog.item(item), count) for item, count in top or []], problem
 
     def problems(self) -> list[Problem]:
         """Returns what a visitor should know about the services behind the page; Triton speaks for itself."""

@@ -1,5 +1,5 @@
 """Two-tower retrieval, the item index, DLRM ranking and their evaluation: the only code that imports TensorFlow."""
 
-from rec_assets.common.silence import quiet_tensorflow
+from rec_assets.common.silence import silence_tensorflow
 
-quiet_tensorflow()
+silence_tensorflow()

@@ -13,10 +13,10 @@ from rec_assets.datasets.item_table import ItemTable
 from rec_assets.datasets.request_features import histories_of
 from rec_assets.datasets.rows import Arrays, take
 from rec_assets.datasets.training_set import TrainingSet
-from rec_assets.features.columns import ASKED_BY
+from rec_assets.features.columns import REQUEST_USER_ID
 from rec_assets.inference.item_vectors import ItemVectors
 from rec_assets.training.loop.data_parallel import compile_with_adam
-from rec_assets.training.loop.determinism import start_from
+from rec_assets.training.loop.determinism import make_deterministic
 from rec_assets.training.ranking.candidate_lists import RankerLists, ranker_arrivals
 from rec_assets.training.ranking.dlrm import Ranker
 from rec_assets.training.ranking.train import RankerConfig, list_batches, restore_ranker
@@ -50,12 +50,12 @@ def later_item_vectors(
     Returns:
         The vectors of all, the later ones last, and how many of them there are.
     """
-    later = np.flatnonzero(~np.isin(items.raw_ids[items.catalogue], trained.raw_ids))
+    later = np.flatnonzero(~np.isin(items.raw_ids[items.catalog], trained.raw_ids))
     if not len(later):
         return trained, 0
     towers = restore_two_tower(base, TwoTowerConfig(0), checkpoint)
     # No row of the full training names them, so they are encoded as the unknown item.
-    added = item_vectors(towers, items.without_rows(items.catalogue[later]), NOW)
+    added = item_vectors(towers, items.without_rows(items.catalog[later]), NOW)
     raw_ids = np.concatenate([trained.raw_ids, added.raw_ids[later]])
     return ItemVectors(raw_ids, np.concatenate([trained.vectors, added.vectors[later]])), len(later)
 
@@ -81,7 +81,7 @@ def finetune_query_tower(
     Returns:
         The towers, and the loss of each epoch.
     """
-    start_from(seed)
+    make_deterministic(seed)
     rows = TowerRows.of(data.rows, data.log)
     recipe = TwoTowerConfig(config.horizon_days)
     model = restore_two_tower(base, recipe, checkpoint)
@@ -107,11 +107,11 @@ def finetune_ranker(
 
     `retrieve` is what the day's own tower and index return.
     """
-    start_from(seed)
+    make_deterministic(seed)
     recipe = RankerConfig(config.horizon_days, batch_size=config.ranker_batch_size)
     model = restore_ranker(base, checkpoint)
     requests = take(data.rows, ranker_arrivals(data.rows, recipe.most_lists, seed))
-    if not len(requests[ASKED_BY]):
+    if not len(requests[REQUEST_USER_ID]):
         return model, []
     candidates, histories = retrieve(requests), histories_of(requests, data.log)
     lists = RankerLists.of(requests, candidates, histories, data.log, data.items, config.horizon_days)

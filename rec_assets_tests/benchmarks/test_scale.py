@@ -59,4 +59,4 @@ def test_every_asset_of_a_run_has_its_time_and_memory(pipeline: Pipeline) -> Non
     assert {"raw_interactions", "two_tower_model", "dlrm_model", "model_evaluation", "model_bundle"} <= set(found)
     assert found["two_tower_model"].seconds > 1
     assert all(50 < cost.peak_mb < 16_000 for cost in found.values())
-    assert set(costs(settings, days[:1])) < set(found), "one day has no catalogue and no model"
+    assert set(costs(settings, days[:1])) < set(found), "one day has no catalog and no model"

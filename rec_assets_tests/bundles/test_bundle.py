@@ -102,7 +102,7 @@ def test_no_bundle_is_written_without_all_parts(tiny_bundle: Bundle, tmp_path: P
 def test_parts_that_do_not_belong_together_are_refused_and_both_are_named(
     tiny_bundle: Bundle, copy: Path, tmp_path: Path, part: str, change: dict[str, str], told: str
 ) -> None:
-    Lineage.read(copy / part).but(base="2025-03-21", **change).write(copy / part)
+    Lineage.read(copy / part).replace(base="2025-03-21", **change).write(copy / part)
     parts = {name: copy / name for name in PART_FILES}
     with pytest.raises(ActionableError, match=f"(?s){told}.*of the full training of 2025-03-21"):
         write_again(tiny_bundle, tmp_path / "mixed", parts=parts)
@@ -115,7 +115,7 @@ def test_a_part_that_says_nothing_of_its_making_is_refused(tiny_bundle: Bundle, 
         write_again(tiny_bundle, tmp_path / "new", parts={name: copy / name for name in PART_FILES})
 
 
-def test_the_catalogue_has_titles_by_item_id(tiny_bundle: Bundle) -> None:
-    catalogue = tiny_bundle.catalogue()
-    assert catalogue["item_id"].is_sorted()
-    assert catalogue.columns == ["item_id", "title", "price", "category_l1", "category_l2", "item_gender"]
+def test_the_catalog_has_titles_by_item_id(tiny_bundle: Bundle) -> None:
+    catalog = tiny_bundle.catalog()
+    assert catalog["item_id"].is_sorted()
+    assert catalog.columns == ["item_id", "title", "price", "category_l1", "category_l2", "item_gender"]

@@ -68,8 +68,13 @@ def test_watching_goes_on_until_ctrl_c(tmp_path: Path) -> None:
         assert process.wait(30) == 0
 
 
+@pytest.mark.parametrize(("old", "new", "words"), [("flush", "forget", ["5"]), ("tidy", "prune", [])])
+def test_the_old_name_of_a_command_works_and_warns(closed: Rec, old: str, new: str, words: list[str]) -> None:
+    assert f"`rec {old}` is now `rec {new}`" in closed(old, *words).output
+
+
 def test_help_lists_every_command_with_an_example(closed: Rec) -> None:
-    commands = ("recommend", "seen", "flush", "trending", "worker", "storefront", "bundles", "promote", "rollback")
+    commands = ("recommend", "seen", "forget", "trending", "worker", "storefront", "bundles", "promote", "rollback")
     for command in ("up", "status", *commands):
         assert command in closed("--help").output
         assert "Example: " in closed(command, "--help").output
@@ -92,7 +97,7 @@ def test_a_wrong_argument_is_explained(closed: Rec, words: list[str], explanatio
 
 
 @pytest.mark.parametrize(
-    "words", [["recommend", "1"], ["seen", "1", "2"], ["flush", "1"], ["trending"]], ids=lambda words: words[0]
+    "words", [["recommend", "1"], ["seen", "1", "2"], ["forget", "1"], ["trending"]], ids=lambda words: words[0]
 )
 def test_without_servers_every_command_says_how_to_start_them(closed: Rec, words: list[str]) -> None:
     result = closed(*words)
@@ -161,7 +166,7 @@ def test_seen_items_leave_the_list_and_flush_brings_them_back(open_shop: Rec) ->
     before = listed()
     assert open_shop("seen", 7, *before).exit_code == 0
     assert not set(listed()) & set(before)
-    assert "no longer filtered" in open_shop("flush", 7).stdout
+    assert "no longer filtered" in open_shop("forget", 7).stdout
     assert listed() == before
 
 
@@ -178,7 +183,7 @@ def test_what_was_bought_is_said_to_be_and_filtered_where_clicks_are_not(
     drain(policy)
     assert [item for item, _ in RecentItems(connect(valkey, RecentItems.DB)).latest(7)] == [16, 13, 10]
     assert seen(valkey, 7, [10, 13, 16]) == [13, 16]
-    assert words("flush", 7).stdout.startswith("What user 7 has seen is no longer filtered.\n")
+    assert words("forget", 7).stdout.startswith("What user 7 has seen is no longer filtered.\n")
     drain(policy)
     assert seen(valkey, 7, [10, 13, 16]) == []
 
@@ -193,16 +198,14 @@ def test_what_is_no_event_is_explained(valkey: Settings, rec: Callable[[Settings
 def test_trending_shows_the_most_chosen_items_of_a_category(
     open_shop: Rec, shop: Settings, shop_bundle: Bundle
 ) -> None:
-    popularity = (
-        shop_bundle.catalogue().select("item_id", "category_l1", "category_l2").with_row_index("interactions", 1)
-    )
+    popularity = shop_bundle.catalog().select("item_id", "category_l1", "category_l2").with_row_index("interactions", 1)
     Trending.connect(shop).replace(popularity)
     assert "Item 49" in open_shop("trending", "-k", 1).stdout
     assert "Item 48" in open_shop("trending", "--category", 0, "-k", 1).stdout
     assert "Nothing is trending in category 99" in open_shop("trending", "--category", 99).stdout
 
 
-def test_tidy_announces_and_removes_old_days(
+def test_prune_announces_and_deletes_old_days(
     tmp_path: Path, rec: Callable[[Settings], Rec], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = Settings(home=tmp_path)
@@ -212,15 +215,15 @@ def test_tidy_announces_and_removes_old_days(
         for day in days:
             with store.publish(asset, day) as draft:
                 (draft.path / "rows").write_text(day)
-    assert "All days are kept" in rec(settings)("tidy").output
+    assert "All days are kept" in rec(settings)("prune").output
     monkeypatch.setenv("REC_KEEP_DAYS", "15")
-    announced = rec(settings)("tidy", "--dry-run")
-    assert "Would go" in announced.output and store.partitions("joined_interactions") == days
-    assert "joined_interactions" in rec(settings)("tidy").output
+    announced = rec(settings)("prune", "--dry-run")
+    assert "Would be deleted" in announced.output and store.partitions("joined_interactions") == days
+    assert "joined_interactions" in rec(settings)("prune").output
     assert store.partitions("joined_interactions") == days[5:] and store.partitions("raw_interactions") == days
-    assert "Nothing is older" in rec(settings)("tidy").output
+    assert "Nothing is older" in rec(settings)("prune").output
     monkeypatch.setenv("REC_KEEP_DAYS", "5")
-    refused = rec(settings)("tidy")
+    refused = rec(settings)("prune")
     assert refused.exit_code and "13 or more" in refused.output
 
 

@@ -48,7 +48,7 @@ def test_raw_ids_encode_in_any_order_and_shape(table: ItemTable) -> None:
     assert table.encode(np.array([[20, 30], [10, 10]])).tolist() == [[4, 5], [3, 3]]
 
 
-def test_what_the_catalogue_does_not_hold_encodes_to_padding(table: ItemTable) -> None:
+def test_what_the_catalog_does_not_hold_encodes_to_padding(table: ItemTable) -> None:
     assert table.encode(np.array([-1, 15, 99])).tolist() == [0, 0, 0]
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from rec_assets.datasets.queries import Queries, build_queries
 from rec_assets.datasets.rows import Arrays
+from rec_assets.features.columns import REQUEST_USER_ID
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_a_query_is_a_users_first_arrival_and_all_he_chose(days: list[Path]) -> 
     assert queries.columns["hour_sine"].tolist() == [2, 1, 4]
     assert sorted(queries.relevant.rows()) == [(1, 10), (1, 12), (2, 11), (3, 10)]
     assert queries.cold.tolist() == [False, False, True]
-    assert queries.columns["asked_by"].tolist() == [1, 2, 3]
+    assert queries.columns[REQUEST_USER_ID].tolist() == [1, 2, 3]
     assert queries.columns["timestamp"].tolist() == [45, 40, 95]
 
 

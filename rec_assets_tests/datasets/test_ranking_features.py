@@ -6,18 +6,18 @@ from rec_assets.datasets.candidates import Candidates
 from rec_assets.datasets.item_table import ItemTable
 from rec_assets.datasets.ranking_features import all_signals, signals_of
 from rec_assets.features.columns import SIGNALS
-from rec_assets.features.history import LENGTH, Histories
+from rec_assets.features.history import LENGTH, UserHistories
 
 DAY = 86_400
 REQUESTS, DEPTH, ITEMS = 5, 4, 8
 
 
-def inputs(seed: int) -> tuple[Candidates, Histories, "np.ndarray[tuple[int], np.dtype[np.int64]]", ItemTable]:
+def inputs(seed: int) -> tuple[Candidates, UserHistories, "np.ndarray[tuple[int], np.dtype[np.int64]]", ItemTable]:
     random = np.random.default_rng(seed)
     categories = {name: random.integers(0, 3, ITEMS).astype(np.int32) for name in ("category_l1", "category_l2")}
     popularity = {name: random.random((3, ITEMS), np.float32) for name in ("popularity_week", "popularity_month")}
     table = ItemTable(np.arange(ITEMS, dtype=np.int32), categories, np.ones(ITEMS, np.int64), popularity, 0)
-    past = Histories.empty(REQUESTS)
+    past = UserHistories.empty(REQUESTS)
     past.item_ids[:, :6] = random.integers(3, ITEMS, (REQUESTS, 6))
     past.timestamps[:, :6] = np.arange(6, 0, -1)
     assert past.item_ids.shape == (REQUESTS, LENGTH)

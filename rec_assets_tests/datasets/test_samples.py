@@ -7,8 +7,8 @@ import pytest
 from rec_assets.datasets import holdout_users
 from rec_assets.datasets.rows import Arrays
 from rec_assets.evaluation.baselines.tuning import rows_of_users
-from rec_assets.features.columns import ASKED_BY, CONTEXT_FEATURES, TIMESTAMP, USER_FEATURES
-from rec_assets.features.history import EventLog
+from rec_assets.features.columns import CONTEXT_FEATURES, REQUEST_USER_ID, TIMESTAMP, USER_FEATURES
+from rec_assets.features.history import InteractionLog
 from rec_assets.training.retrieval.tower_rows import TowerRows
 
 ROWS = 1_000
@@ -16,19 +16,19 @@ ROWS = 1_000
 
 def test_judges_are_a_share_of_the_users_until_there_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     users = np.repeat(np.arange(1_000, dtype=np.int32), 3)
-    share = holdout_users.judging_users(users, 0.2, seed=1)
+    share = holdout_users.draw_holdout_users(users, 0.2, seed=1)
     assert 150 < len(share) < 250
-    monkeypatch.setattr(holdout_users, "MOST", 50)
-    fewer = holdout_users.judging_users(users, 0.2, seed=1)
+    monkeypatch.setattr(holdout_users, "MAX_HOLDOUT_USERS", 50)
+    fewer = holdout_users.draw_holdout_users(users, 0.2, seed=1)
     assert len(fewer) == 50 and set(fewer) < set(share) and (np.diff(fewer) > 0).all()
-    assert (holdout_users.judging_users(users, 0.2, seed=1) == fewer).all()
+    assert (holdout_users.draw_holdout_users(users, 0.2, seed=1) == fewer).all()
 
 
 def rows_of_an_epoch(most_rows: int, seed: int) -> list[int]:
     """Each row has an item of its own, so that the epoch says which were drawn."""
     rows: Arrays = {name: np.zeros(ROWS, np.float32) for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
-    rows |= {ASKED_BY: np.arange(ROWS) % 40, TIMESTAMP: np.arange(ROWS) + 100_000, "item_id": np.arange(ROWS)}
-    log = EventLog.of(rows[ASKED_BY], rows[TIMESTAMP], rows["item_id"])
+    rows |= {REQUEST_USER_ID: np.arange(ROWS) % 40, TIMESTAMP: np.arange(ROWS) + 100_000, "item_id": np.arange(ROWS)}
+    log = InteractionLog.of(rows[REQUEST_USER_ID], rows[TIMESTAMP], rows["item_id"])
     epoch = TowerRows(rows, np.arange(ROWS), log).epoch(most_rows, horizon_days=1, batch_size=50, seed=seed)
     return [int(item) for _, chosen in epoch for item in chosen.numpy()]
 

@@ -83,7 +83,7 @@ def launched(s3_server: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             "telemetry": {"enabled": False},
         }
         (home / "dagster.yaml").write_text(yaml.safe_dump(instance))
-        command = ["dagster", "job", "launch", "-w", "workspace.yaml", "-j", "catalogue", "--run-id", RUN]
+        command = ["dagster", "job", "launch", "-w", "workspace.yaml", "-j", "catalog", "--run-id", RUN]
         environment = {**os.environ, **settings, "DAGSTER_HOME": str(home)}
         command[0] = str(Path(sys.executable).parent / command[0])
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

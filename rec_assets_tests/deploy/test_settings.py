@@ -6,7 +6,7 @@ import pytest
 import yaml
 from dagster import DagsterInstance
 
-from rec_assets.settings import Settings, table
+from rec_assets.settings import RENAMED, Settings, table
 from rec_assets_tests.deploy.manifests import DEPLOY, snake
 
 CHARTS = [yaml.safe_load((DEPLOY / "helm" / chart / "values.yaml").read_text()) for chart in ("triton", "services")]
@@ -16,6 +16,17 @@ DAGSTER = [yaml.safe_load((DEPLOY / "dagster" / f"{name}.yaml").read_text()) for
 def test_the_runbook_lists_every_variable_with_its_default_and_meaning() -> None:
     assert table() in (DEPLOY / "README.md").read_text(), "put there what `python -m rec_assets.settings` prints"
     assert all(field.description for field in Settings.model_fields.values())
+
+
+@pytest.mark.parametrize(("old", "new"), sorted(RENAMED.items()))
+def test_the_old_name_of_a_setting_works_and_warns(old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    value = Settings.model_fields[new].default / 2 or 3
+    monkeypatch.setenv(f"REC_{old.upper()}", str(value))
+    with pytest.warns(FutureWarning, match=f"REC_{old.upper()} is now REC_{new.upper()}"):
+        assert getattr(Settings(), new) == value
+    monkeypatch.setenv(f"REC_{new.upper()}", str(value + value))
+    with pytest.warns(FutureWarning):
+        assert getattr(Settings(), new) == value + value
 
 
 def given() -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ import polars as pl
 from rec_assets.datasets.candidates import Candidates
 from rec_assets.datasets.item_table import ItemTable
 from rec_assets.evaluation.offline_inference import first_unseen
-from rec_assets.inference.merge_candidates import NOTHING
+from rec_assets.inference.merge_candidates import PADDING_ID
 
 # Encoded 3, 4 and 5 are the raw items 10, 20 and 30.
 ITEMS = ItemTable(np.array([-1, -1, -1, 10, 20, 30], np.int32), {}, np.zeros(6, np.int64), {}, 0)
@@ -21,5 +21,5 @@ def test_first_cuts_ids_and_scores_alike() -> None:
 def test_candidates_that_were_chosen_before_give_way_to_the_next_ones_with_their_scores() -> None:
     history = pl.DataFrame({"user_id": [1, 1, 2, 2], "item_id": [30, 30, 20, 30]})
     unseen = first_unseen(CANDIDATES, ITEMS, USERS, history, 2)
-    assert unseen.item_ids.tolist() == [[3, 4], [3, NOTHING]]
+    assert unseen.item_ids.tolist() == [[3, 4], [3, PADDING_ID]]
     np.testing.assert_allclose(unseen.scores, [[0.5, 0.1], [0.1, 0.0]])

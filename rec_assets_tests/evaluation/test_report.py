@@ -9,7 +9,7 @@ from rec_assets.evaluation.report import ALL, NEW, NEW_ITEMS, Lists, deep_enough
 
 # Users 1 and 2 have one and three training rows, user 3 has none; item 99 was never trained on.
 HISTORY = pl.DataFrame({"user_id": [1, 2, 2, 2], "item_id": [10, 10, 20, 20]})
-CATALOGUE = np.array([10, 20, 30, 99], np.int32)
+CATALOG = np.array([10, 20, 30, 99], np.int32)
 RELEVANT = pl.DataFrame(
     {"user_id": [1, 1, 2, 3], "item_id": [10, 30, 99, 10]}, {"user_id": pl.Int32, "item_id": pl.Int32}
 )
@@ -29,7 +29,7 @@ USELESS = lists((20, -1), (20, -1), (20, -1))
 
 
 def test_a_perfect_method_has_full_marks_in_every_segment() -> None:
-    table = judge(queries(), HISTORY, CATALOGUE, {ALL: {"perfect": PERFECT, "useless": USELESS}}).table
+    table = judge(queries(), HISTORY, CATALOG, {ALL: {"perfect": PERFECT, "useless": USELESS}}).table
     table = table.filter(pl.col("segment") != NEW_ITEMS)  # in a perfect list others may stand before them
     for metric in ("recall@10", "recall@300", "ndcg@10", "hit_rate@10"):
         assert set(table.filter(method="perfect")[metric]) == {1.0}
@@ -37,7 +37,7 @@ def test_a_perfect_method_has_full_marks_in_every_segment() -> None:
 
 
 def test_there_is_one_row_a_track_method_and_segment() -> None:
-    table = judge(queries(), HISTORY, CATALOGUE, {ALL: {"a": PERFECT, "b": USELESS}, NEW: {"a": PERFECT}}).table
+    table = judge(queries(), HISTORY, CATALOG, {ALL: {"a": PERFECT, "b": USELESS}, NEW: {"a": PERFECT}}).table
     assert table.select("track", "method", "segment").is_unique().all()
     assert set(table.filter(track=ALL)["segment"]) == {"all", "known", "cold", "light", "heavy", NEW_ITEMS}
 
@@ -55,21 +55,21 @@ def test_users_are_split_by_their_training_rows() -> None:
 
 def test_a_segment_without_users_has_no_row() -> None:
     everyone = HISTORY.vstack(pl.DataFrame({"user_id": [3], "item_id": [10]}))
-    verdict = judge(queries(), everyone, CATALOGUE, {ALL: {"perfect": PERFECT}})
+    verdict = judge(queries(), everyone, CATALOG, {ALL: {"perfect": PERFECT}})
     with pytest.raises(KeyError, match="all / perfect / cold"):
         verdict.value("perfect", "ndcg@10", "cold")
 
 
 def test_on_the_new_track_what_was_chosen_before_is_not_relevant() -> None:
-    verdict = judge(queries(), HISTORY, CATALOGUE, {NEW: {"a": lists((30, -1), (99, -1), (20, -1))}})
+    verdict = judge(queries(), HISTORY, CATALOG, {NEW: {"a": lists((30, -1), (99, -1), (20, -1))}})
     assert verdict.table.filter(segment="all").select("users", "pairs").row(0) == (3, 3)
     assert verdict.value("a", "recall@10", track=NEW) == pytest.approx(2 / 3)
-    only_repeats = judge(queries(), HISTORY, CATALOGUE, {NEW: {"a": lists((10, -1), (20, -1), (20, -1))}})
+    only_repeats = judge(queries(), HISTORY, CATALOG, {NEW: {"a": lists((10, -1), (20, -1), (20, -1))}})
     assert only_repeats.value("a", "hit_rate@10", track=NEW) == 0
 
 
 def test_new_items_have_their_share_of_pairs_and_places_and_a_hit_rate() -> None:
-    verdict = judge(queries(), HISTORY, CATALOGUE, {ALL: {"found": lists((10, 30), (99, 20), (10, 20))}})
+    verdict = judge(queries(), HISTORY, CATALOG, {ALL: {"found": lists((10, 30), (99, 20), (10, 20))}})
     # Item 30 was never trained on either: two of the four pairs, and two of the six places.
     assert verdict.value("found", "pairs", NEW_ITEMS) == 2
     assert verdict.value("found", "users", NEW_ITEMS) == 2
@@ -77,9 +77,9 @@ def test_new_items_have_their_share_of_pairs_and_places_and_a_hit_rate() -> None
     assert verdict.value("found", "new_items@10") == pytest.approx(2 / 6)
 
 
-def test_coverage_is_the_share_of_the_catalogue_in_anyones_first_ten() -> None:
+def test_coverage_is_the_share_of_the_catalog_in_anyones_first_ten() -> None:
     deep = np.concatenate([np.full((3, 10), 10, np.int32), np.full((3, 1), 20, np.int32)], axis=1)
-    verdict = judge(queries(), HISTORY, CATALOGUE, {ALL: {"narrow": deep, "wide": lists((10, 20), (30, 99), (10, -1))}})
+    verdict = judge(queries(), HISTORY, CATALOG, {ALL: {"narrow": deep, "wide": lists((10, 20), (30, 99), (10, -1))}})
     assert verdict.value("narrow", "coverage@10") == 0.25
     assert verdict.value("wide", "coverage@10") == 1.0
     assert verdict.value("wide", "coverage@10", "cold") == 0.25

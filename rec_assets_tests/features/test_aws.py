@@ -90,12 +90,12 @@ def tables_of(settings: Settings, folder: Path) -> duckdb.DuckDBPyConnection:
     stack = yaml.safe_load((DEPLOY / "eks" / "aws.yaml").read_text())["Resources"]
     Bucket(settings.feast_tables).download("", folder)
     database = duckdb.connect()
-    database.execute(f"ATTACH ':memory:' AS \"{offline.CATALOGUE}\"; SET TimeZone = 'UTC'")
-    database.execute(f'CREATE SCHEMA "{offline.CATALOGUE}".{settings.athena_database}')
+    database.execute(f"ATTACH ':memory:' AS \"{offline.CATALOG}\"; SET TimeZone = 'UTC'")
+    database.execute(f'CREATE SCHEMA "{offline.CATALOG}".{settings.athena_database}')
     for resource in stack.values():
         if resource["Type"] == "AWS::Glue::Table":
             table = resource["Properties"]["TableInput"]
-            view = f'"{offline.CATALOGUE}".{settings.athena_database}.{table["Name"]}'
+            view = f'"{offline.CATALOG}".{settings.athena_database}.{table["Name"]}'
             files = f"'{folder}/{table['Name']}/*/*.parquet', hive_partitioning = true, hive_types = {{'day': VARCHAR}}"
             database.execute(f"CREATE VIEW {view} AS SELECT * FROM read_parquet({files})")
             found = {name: kind for name, kind, *_ in database.execute(f"DESCRIBE {view}").fetchall()}

@@ -5,15 +5,15 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rec_assets.features.history import LENGTH, PADDING, EventLog, Histories, latest_events
+from rec_assets.features.history import LENGTH, PADDING, InteractionLog, UserHistories, latest_events
 
 # user, time, item
 EVENTS = st.lists(st.tuples(st.integers(0, 4), st.integers(1, 30), st.integers(1, 9)), max_size=60)
 
 
-def log_of(events: list[tuple[int, int, int]]) -> EventLog:
+def log_of(events: list[tuple[int, int, int]]) -> InteractionLog:
     users, times, items = zip(*events, strict=True) if events else ([], [], [])
-    return EventLog.of(users, times, items)
+    return InteractionLog.of(users, times, items)
 
 
 @given(EVENTS, st.integers(0, 4), st.integers(0, 31))
@@ -28,7 +28,7 @@ def test_a_history_is_what_came_strictly_before_newest_first(
 
 
 def test_only_the_latest_are_kept_and_strangers_have_none() -> None:
-    log = EventLog.of(np.zeros(LENGTH + 5, np.int64), np.arange(1, LENGTH + 6), np.arange(1, LENGTH + 6))
+    log = InteractionLog.of(np.zeros(LENGTH + 5, np.int64), np.arange(1, LENGTH + 6), np.arange(1, LENGTH + 6))
     found = log.gather(log.slices([0, -1], [1_000, 1_000]))
     assert found.item_ids[0].tolist() == list(range(LENGTH + 5, 5, -1))
     assert not found.item_ids[1].any()
@@ -48,15 +48,15 @@ def test_leaving_out_what_came_later_gives_the_history_of_that_moment(
 
 
 def test_hours_are_counted_to_the_request_and_padding_has_none() -> None:
-    past = Histories.empty(1)
+    past = UserHistories.empty(1)
     past.item_ids[0, :2], past.timestamps[0, :2] = [5, 6], [7_200, 3_600]
     assert past.hours([10_800])[0, :3].tolist() == [1.0, 2.0, 0.0]
 
 
 def test_a_log_reads_back_and_ends_where_it_is_cut(tmp_path: Path) -> None:
-    log = EventLog.of([1, 1, 2], [10, 20, 15], [3, 4, 5])
+    log = InteractionLog.of([1, 1, 2], [10, 20, 15], [3, 4, 5])
     log.save(tmp_path / "log.npz")
-    again = EventLog.load(tmp_path / "log.npz").until(20)
+    again = InteractionLog.load(tmp_path / "log.npz").until(20)
     assert again.user_ids.tolist() == [1, 2]
     assert again.timestamps.tolist() == [10, 15]
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rec_assets.features.history import Histories
+from rec_assets.features.history import UserHistories
 from rec_assets.features.signals import DAY_SECONDS, ItemCategories, daily_popularity, history_signals
 
 # Items 3 and 4 share a style, 5 their department only, 6 nothing.
@@ -12,15 +12,15 @@ NOW = 100 * DAY_SECONDS
 
 
 @pytest.fixture
-def histories() -> Histories:
+def histories() -> UserHistories:
     """One user chose item 3 three and one days ago and item 5 two days ago; another chose nothing."""
-    past = Histories.empty(2)
+    past = UserHistories.empty(2)
     past.item_ids[0, :3] = [3, 5, 3]
     past.timestamps[0, :3] = [NOW - DAY_SECONDS, NOW - 2 * DAY_SECONDS, NOW - 3 * DAY_SECONDS]
     return past
 
 
-def test_signals_count_items_and_their_categories(histories: Histories) -> None:
+def test_signals_count_items_and_their_categories(histories: UserHistories) -> None:
     items = np.array([3, 4, 5, 6], np.int32)
     found = history_signals(histories, np.array([NOW, NOW]), items, np.zeros(4, np.int64), CATEGORIES)
     counts = {name: np.expm1(values).round(4).tolist() for name, values in found.items()}
@@ -33,13 +33,13 @@ def test_signals_count_items_and_their_categories(histories: Histories) -> None:
     }
 
 
-def test_a_stranger_has_no_signals(histories: Histories) -> None:
+def test_a_stranger_has_no_signals(histories: UserHistories) -> None:
     items = np.array([3, 0], np.int32)
     found = history_signals(histories, np.array([NOW, NOW]), items, np.ones(2, np.int64), CATEGORIES)
     assert not any(values.any() for values in found.values())
 
 
-def test_candidates_of_many_requests_are_those_of_each_alone(histories: Histories) -> None:
+def test_candidates_of_many_requests_are_those_of_each_alone(histories: UserHistories) -> None:
     items, owners, now = np.array([3, 4, 5, 6, 3], np.int32), np.array([0, 0, 1, 0, 1]), np.array([NOW, NOW])
     together = history_signals(histories, now, items, owners, CATEGORIES)
     for place in range(len(items)):
@@ -56,7 +56,7 @@ def test_counts_and_days_are_those_of_a_walk_through_the_history(pasts: list[lis
         times[row, : len(past)] = NOW - 86_400 * (1 + np.arange(len(past)))
     owners = np.arange(len(candidates)) % len(pasts)
     ids, now = np.array(candidates, np.int32), np.full(len(pasts), NOW)
-    found = history_signals(Histories(items, times), now, ids, owners, CATEGORIES)
+    found = history_signals(UserHistories(items, times), now, ids, owners, CATEGORIES)
     for place, (owner, item) in enumerate(zip(owners, candidates, strict=True)):
         past = pasts[owner]
         expected = {

@@ -22,15 +22,15 @@ def test_thousands_of_items_are_searched_exactly_and_answer_raw_ids() -> None:
     assert recall_against_exact(index, items, items.vectors[:50], 100) == 1.0
 
 
-def test_a_large_catalogue_gets_an_inverted_file_that_still_finds_most(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_catalog_gets_an_inverted_file_that_still_finds_most(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(item_index, "EXACT_UP_TO", 1000)
     items = vectors(5000)
     index = build_index(items)
     assert isinstance(index, faiss.IndexIVF)
-    assert item_index.LEAST_RECALL <= recall_against_exact(index, items, items.vectors[:500], 300) <= 1.0
+    assert item_index.MIN_RECALL <= recall_against_exact(index, items, items.vectors[:500], 300) <= 1.0
     assert index.nprobe < index.nlist
 
 
-def test_a_catalogue_smaller_than_the_depth_is_recalled_whole() -> None:
+def test_a_catalog_smaller_than_the_depth_is_recalled_whole() -> None:
     items = vectors(5)
     assert recall_against_exact(build_index(items), items, items.vectors, 300) == 1.0

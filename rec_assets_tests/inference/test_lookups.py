@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.inference.lookups import OUT_OF_VOCABULARY, Lookups
-from rec_assets_tests.serving.synthetic import make_catalogue, make_lookups
+from rec_assets_tests.serving.synthetic import make_catalog, make_lookups
 
-LOOKUPS = make_lookups(make_catalogue(50), 20)
+LOOKUPS = make_lookups(make_catalog(50), 20)
 KNOWN_ITEMS = set(LOOKUPS.vocabularies["item_id"].tolist())
 
 

@@ -2,27 +2,27 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rec_assets.inference.merge_candidates import NOTHING, with_history
+from rec_assets.inference.merge_candidates import PADDING_ID, with_history
 
 WIDTH = 6  # candidates that the index finds, and items of a history
 
 
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[list[list[int]], list[list[int]]]:
-    """Results of a search, each once, `NOTHING` last; and histories with repeats and holes."""
+    """Results of a search, each once, `PADDING_ID` last; and histories with repeats and holes."""
     rows = draw(st.integers(1, 4))
     found = [draw(st.lists(st.integers(1, 19), unique=True, max_size=WIDTH)) for _ in range(rows)]
     own = [draw(st.lists(st.integers(0, 19), min_size=WIDTH, max_size=WIDTH)) for _ in range(rows)]
-    return [row + [NOTHING] * (WIDTH - len(row)) for row in found], own
+    return [row + [PADDING_ID] * (WIDTH - len(row)) for row in found], own
 
 
 def expected(found: list[int], own: list[int], score: dict[int, float], depth: int) -> list[int]:
     def best_first(ids: set[int]) -> list[int]:
-        return sorted(ids - {NOTHING}, key=lambda item: -score[item])
+        return sorted(ids - {PADDING_ID}, key=lambda item: -score[item])
 
     chosen = (best_first(set(own)) + best_first(set(found) - set(own)))[:depth]
     chosen.sort(key=lambda item: -score[item])
-    return chosen + [NOTHING] * (depth - len(chosen))
+    return chosen + [PADDING_ID] * (depth - len(chosen))
 
 
 @given(requests(), st.integers(1, WIDTH), st.integers(0, 99))
@@ -39,7 +39,7 @@ def test_histories_come_whole_the_best_of_what_was_found_fills_up_and_each_is_th
     for row, mine in enumerate(ids.tolist()):
         score = dict(enumerate(scores[row].tolist()))
         assert mine == expected(found[row], own[row], score, depth)
-        assert merged[row].tolist() == [0 if item == NOTHING else score[item] for item in mine]
+        assert merged[row].tolist() == [0 if item == PADDING_ID else score[item] for item in mine]
 
 
 def test_a_history_that_the_search_would_not_find_is_a_candidate() -> None:

@@ -19,7 +19,7 @@ from rec_assets_tests.pipeline import Pipeline
 def judged(root: Path, day: str, items: ItemVectors, index: faiss.Index) -> AssetCheckResult:
     """Publishes vectors and index of a day, and returns what the check says."""
     # The graph is imported under the pipeline's settings.
-    from rec_assets.orchestration.checks import index_finds_what_exact_search_finds as check
+    from rec_assets.orchestration.checks import index_recall as check
     from rec_assets.orchestration.resources import Artifacts
 
     store = ArtifactStore(root)

@@ -77,7 +77,7 @@ def test_the_lineage_reads_like_the_design(loaded: dict[str, dict[str, str]]) ->
             "finetuned_query_tower",
             "finetuned_dlrm",
         },
-        "evaluation": {"model_evaluation", "finetune_evaluation", "following_day_evaluation"},
+        "evaluation": {"model_evaluation", "finetune_evaluation", "next_day_evaluation"},
         "serving": {"model_bundle", "finetuned_bundle", "triton_versions", "live_bundle"},
     }
 

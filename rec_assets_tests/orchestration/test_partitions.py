@@ -39,8 +39,8 @@ def test_raw_data_is_out_of_date_when_its_source_changes_and_only_then() -> None
     assert Settings(ranking_topk=7, valkey_port=7777).source_version == version
 
 
-@pytest.mark.parametrize(("days_a_run", "most"), [(0, None), (1, 1), (5, 5)])
-def test_a_range_of_days_is_one_run_or_one_for_so_many_days(days_a_run: int, most: int | None) -> None:
+@pytest.mark.parametrize(("backfill_days_per_run", "most"), [(0, None), (1, 1), (5, 5)])
+def test_a_range_of_days_is_one_run_or_one_for_so_many_days(backfill_days_per_run: int, most: int | None) -> None:
     from rec_assets.orchestration.partitions import runs_of
 
-    assert runs_of(days_a_run).max_partitions_per_run == most
+    assert runs_of(backfill_days_per_run).max_partitions_per_run == most

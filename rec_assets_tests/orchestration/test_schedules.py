@@ -14,7 +14,7 @@ def test_the_day_that_is_over_is_requested_two_hours_after_midnight(pipeline: Pi
 
     from rec_assets.definitions import defs
 
-    schedule = defs.get_schedule_def("every_day_schedule")
+    schedule = defs.get_schedule_def("daily_update_schedule")
     assert schedule.cron_schedule == "0 2 * * *"
     start = pipeline.settings.start_date
     tick = datetime(start.year, start.month, start.day, 2, tzinfo=UTC) + timedelta(days=1)

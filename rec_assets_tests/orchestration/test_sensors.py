@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from rec_assets.bundles.gate_results import GATES, Gate, Verdict
+from rec_assets.bundles.gate_results import GATES, Gate, GateReport
 from rec_assets.orchestration.sensors import Facts, decide
 
 
-def verdict(failed: str = "") -> Verdict:
-    gates = [Gate(name=name, passed=name != failed, told="0.1, the live bundle's is 0.2") for name in GATES]
-    return Verdict(bundle_id="4f2a", gates=gates)
+def verdict(failed: str = "") -> GateReport:
+    gates = [Gate(name=name, passed=name != failed, message="0.1, the live bundle's is 0.2") for name in GATES]
+    return GateReport(bundle_id="4f2a", gates=gates)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def verdict(failed: str = "") -> Verdict:
         ({"live_as_of": date(2025, 3, 15)}, True, False, "passed"),
         ({"live_id": None, "live_as_of": None}, True, False, "passed"),
         ({"bundle_id": None, "problem": "was made again since"}, False, False, "was made again since"),
-        ({"verdict": Verdict(bundle_id="4f2a", gates=[])}, False, False, "answers_requests: was not tried"),
+        ({"verdict": GateReport(bundle_id="4f2a", gates=[])}, False, False, "answers_requests: was not tried"),
     ],
 )
 def test_a_new_bundle_is_promoted_waited_for_or_left_with_a_reason(

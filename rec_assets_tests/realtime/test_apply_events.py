@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from rec_assets.features.history import LENGTH
-from rec_assets.realtime.behavior_log import BehaviourLog
+from rec_assets.realtime.behavior_log import BehaviorLog
 from rec_assets.realtime.recent_items import RecentItems
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.trending import Trending
@@ -32,7 +32,7 @@ def test_an_event_changes_history_filter_feature_popularity_and_log(store: Setti
     assert sorted(Trending.connect(store).top(5)) == [(7, 1), (12, 1)]
     assert Trending.connect(store).top(5, category_l1=2) == Trending.connect(store).top(5)
     assert Trending.connect(store).top(5, category_l2=7) == [(7, 1)]
-    log = BehaviourLog.of(store)
+    log = BehaviorLog.of(store)
     assert log.days() == ["2025-03-15"]
     assert log.read("2025-03-15").rows() == [(3, 7, 0, MORNING, "clicked", -1), (3, 12, 0, MORNING, "clicked", -1)]
     assert backlog(store) == 0
@@ -56,7 +56,7 @@ def test_several_changes_within_a_second_all_reach_the_feature_store(store: Sett
         assert top_category(store, 3) == expected
 
 
-def test_what_is_not_in_the_catalogue_is_history_without_a_category(store: Settings) -> None:
+def test_what_is_not_in_the_catalog_is_history_without_a_category(store: Settings) -> None:
     Client(store).record(3, [999_999, 4], MORNING)
     drain(store)
     assert seen(store, 3, [999_999]) == [999_999]
@@ -109,7 +109,7 @@ def test_events_that_come_a_day_late_take_their_place_and_change_no_taste_of_tod
     assert top_category(store, 3) == 1
     assert recent(store, 3)[0] == (1, MORNING)
     assert seen(store, 3, [1, 2, 7, 12]) == [1, 2, 7, 12]
-    assert BehaviourLog.of(store).days() == ["2025-03-14", "2025-03-15"]
+    assert BehaviorLog.of(store).days() == ["2025-03-14", "2025-03-15"]
     client.record(3, [7, 12], MORNING - DAY + 1)
     drain(store)
     assert top_category(store, 3) == 2
@@ -134,7 +134,7 @@ def test_a_user_with_ten_thousand_events_is_like_any_other(store: Settings) -> N
     assert seen(store, 3, list(range(60))) == list(range(60))
     assert top_category(store, 3) == 9_999 % CATEGORIES
     assert sum(count for _, count in Trending.connect(store).top(100)) == pytest.approx(10_000, rel=0.005)
-    assert sum(BehaviourLog.of(store).read(day).height for day in BehaviourLog.of(store).days()) == 10_000
+    assert sum(BehaviorLog.of(store).read(day).height for day in BehaviorLog.of(store).days()) == 10_000
 
 
 def test_flush_forgets_what_was_seen_and_the_taste_of_today_and_keeps_the_history(store: Settings) -> None:
@@ -142,7 +142,7 @@ def test_flush_forgets_what_was_seen_and_the_taste_of_today_and_keeps_the_histor
     client.record(3, [7, 12], MORNING)
     client.record(4, [7], MORNING)
     drain(store)
-    client.flush(3)
+    client.forget(3)
     drain(store)
     assert seen(store, 3, [7, 12]) == []
     assert top_category(store, 3) == -1
@@ -159,7 +159,7 @@ def test_what_came_before_a_flush_is_forgotten_even_if_it_is_applied_after_it(st
     client.record(3, [7, 12], MORNING)
     stream.open()
     late = stream.take("one who sleeps", 2, 1)
-    client.flush(3)
+    client.forget(3)
     client.record(3, [8], MORNING + 60)
     drain(store)
     assert seen(store, 3, [7, 8, 12]) == [8]
@@ -174,7 +174,7 @@ def test_what_came_after_a_flush_stays_even_if_the_flush_is_applied_last(store: 
     client, stream = Client(store), EventStream.connect(store)
     client.record(3, [7], MORNING)
     drain(store)
-    client.flush(3)
+    client.forget(3)
     stream.take("one who dies", 1, 1)
     client.record(3, [8], MORNING + 60)
     drain(store)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import polars as pl
 
-from rec_assets.realtime.behavior_log import SCHEMA, BehaviourLog
+from rec_assets.realtime.behavior_log import SCHEMA, BehaviorLog
 
 NOON = 1_742_040_000  # 2025-03-15
 
@@ -11,13 +11,13 @@ def events(*rows: tuple[int, int, int]) -> pl.DataFrame:
     return pl.DataFrame([(u, i, -1, at, "clicked", -1) for u, i, at in rows], schema=SCHEMA, orient="row")
 
 
-def known(log: BehaviourLog, day: str) -> list[tuple[int, int, int]]:
+def known(log: BehaviorLog, day: str) -> list[tuple[int, int, int]]:
     return log.read(day).select("user_id", "item_id", "timestamp").rows()
 
 
 def test_events_are_found_under_their_own_day_in_order(tmp_path: Path) -> None:
-    BehaviourLog(tmp_path, "one").append(events((2, 10, NOON), (1, 10, NOON), (1, 11, NOON - 86_400)))
-    log = BehaviourLog(tmp_path)
+    BehaviorLog(tmp_path, "one").append(events((2, 10, NOON), (1, 10, NOON), (1, 11, NOON - 86_400)))
+    log = BehaviorLog(tmp_path)
     assert log.days() == ["2025-03-14", "2025-03-15"]
     assert known(log, "2025-03-15") == [(1, 10, NOON), (2, 10, NOON)]
     assert known(log, "2025-03-14") == [(1, 11, NOON - 86_400)]
@@ -26,14 +26,14 @@ def test_events_are_found_under_their_own_day_in_order(tmp_path: Path) -> None:
 
 
 def test_what_two_workers_wrote_is_one_day_and_what_came_twice_is_there_once(tmp_path: Path) -> None:
-    BehaviourLog(tmp_path, "one").append(events((1, 10, NOON), (1, 11, NOON + 1)))
-    BehaviourLog(tmp_path, "two").append(events((1, 11, NOON + 1), (1, 12, NOON + 2)))
-    BehaviourLog(tmp_path, "two").append(events((1, 12, NOON + 2)))
-    assert known(BehaviourLog(tmp_path), "2025-03-15") == [(1, 10 + n, NOON + n) for n in range(3)]
+    BehaviorLog(tmp_path, "one").append(events((1, 10, NOON), (1, 11, NOON + 1)))
+    BehaviorLog(tmp_path, "two").append(events((1, 11, NOON + 1), (1, 12, NOON + 2)))
+    BehaviorLog(tmp_path, "two").append(events((1, 12, NOON + 2)))
+    assert known(BehaviorLog(tmp_path), "2025-03-15") == [(1, 10 + n, NOON + n) for n in range(3)]
 
 
 def test_a_line_that_a_crash_cut_off_is_none_and_spoils_no_other(tmp_path: Path) -> None:
-    log = BehaviourLog(tmp_path, "one")
+    log = BehaviorLog(tmp_path, "one")
     log.append(events((1, 10, NOON), (1, 11, NOON + 1)))
     (file,) = tmp_path.rglob("*.jsonl")
     whole = file.read_bytes()

@@ -17,7 +17,7 @@ from rec_assets.cli.local.worker import Worker as LocalWorker
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.history import LENGTH
 from rec_assets.features.store import online
-from rec_assets.realtime.behavior_log import BehaviourLog
+from rec_assets.realtime.behavior_log import BehaviorLog
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.trending import Trending
 from rec_assets.serving.client import Client
@@ -89,7 +89,7 @@ def test_valkey_killed_and_restarted_mid_stream_loses_nothing_that_was_acknowled
                 reported.append(number)
         wait_until(lambda: stream.state().waiting + stream.state().taken == 0)
         assert worker.poll() is None, "the worker lives through it"
-    log = BehaviourLog.of(own).read("2025-03-15")
+    log = BehaviorLog.of(own).read("2025-03-15")
     assert len(reported) > 1900
     assert {MORNING + number for number in reported} <= set(log["timestamp"].to_list())
     assert seen(own, 3, list(range(60))) == list(range(60))

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.features.history import LENGTH, EventLog
+from rec_assets.features.history import LENGTH, InteractionLog
 from rec_assets.realtime.recent_items import RecentItems
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey import Valkey, connect
@@ -74,7 +74,7 @@ def test_the_order_is_that_of_the_log_that_training_reads(client: Valkey) -> Non
     times = NOON + rng.integers(0, 5, len(items))
     users = np.full(len(items), 7)
     RecentItems(client).add_all(users, items, times)
-    log = EventLog.of(users, times, items)
+    log = InteractionLog.of(users, times, items)
     histories = log.gather(log.slices([7], [NOON + 60]))
     read, at = RecentItems(client).histories(np.array([7], np.int32))
     np.testing.assert_array_equal(np.where(read == -1, 0, read), histories.item_ids)

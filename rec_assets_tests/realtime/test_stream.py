@@ -54,16 +54,16 @@ def test_what_is_sent_is_taken_once_and_stays_its_takers_until_it_is_done(stream
 def test_only_the_silent_lose_what_they_took(stream: EventStream) -> None:
     stream.send(clicks(2))
     (entry, _) = stream.take("one", 2, 1)
-    assert stream.take_over("two", 60_000, 10) == []
+    assert stream.claim_stale("two", 60_000, 10) == []
     time.sleep(0.02)
-    assert stream.take_over("two", 10, 1) == [entry]
+    assert stream.claim_stale("two", 10, 1) == [entry]
     assert stream.taken_by("two", 10) == [entry]
 
 
 def test_what_is_buried_can_be_looked_at_with_its_reason(stream: EventStream) -> None:
     stream.send(clicks(1))
     (entry,) = stream.take("one", 1, 1)
-    stream.bury(entry, "it is cursed")
+    stream.send_to_dead_letter(entry, "it is cursed")
     (dead,) = stream.dead(5)
     assert dead.fields == {**entry.fields, b"entry": entry.id.encode(), b"reason": b"it is cursed"}
     assert stream.state() == StreamState(waiting=0, taken=0, dead=1, workers=1)

@@ -12,7 +12,7 @@ from rec_assets.features.store import online
 from rec_assets.features.store.views import ITEM_VIEW
 from rec_assets.realtime.seen_items import SeenItems
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect, connect_for_requests, explained
+from rec_assets.storage.valkey import connect, connect_for_requests, translate_redis_errors
 from rec_assets_tests.features.test_online import DAY, write_features
 from rec_assets_tests.tls import PASSWORD, running_tls_store
 
@@ -48,7 +48,7 @@ def test_features_are_materialized_and_read_by_tls(tls: Settings, tmp_path: Path
 )
 def test_a_wrong_way_in_is_named(tls: Settings, change: dict[str, object], message: str) -> None:
     client = connect(tls.model_copy(update=change), 0)
-    with pytest.raises(ActionableError, match=f"(?s){message}"), explained(client):
+    with pytest.raises(ActionableError, match=f"(?s){message}"), translate_redis_errors(client):
         client.ping()
 
 

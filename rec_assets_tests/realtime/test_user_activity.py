@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.realtime.seen_items import SeenItems
-from rec_assets.realtime.user_activity import History
+from rec_assets.realtime.user_activity import UserActivityStore
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey import connect_for_requests
 from rec_assets_tests.servers import free_port
@@ -14,13 +14,13 @@ from rec_assets_tests.servers import free_port
 NOON = 1_741_608_000
 
 
-def seen(history: History, user: int, items: list[int]) -> list[bool]:
+def seen(history: UserActivityStore, user: int, items: list[int]) -> list[bool]:
     asked = np.array([0, len(items)], np.int64)
     return history.seen_items.contain(np.array([user]), np.array(items), asked).tolist()
 
 
 def test_recorded_items_are_seen_by_that_user_alone(valkey: Settings) -> None:
-    history = History.connect(valkey)
+    history = UserActivityStore.connect(valkey)
     history.record(7, [10, 13], NOON)
     assert seen(history, 7, [10, 11, 13]) == [True, False, True]
     assert seen(history, 8, [10, 11, 13]) == [False, False, False]
@@ -32,7 +32,7 @@ def test_recorded_items_are_seen_by_that_user_alone(valkey: Settings) -> None:
 def test_the_policy_says_what_is_filtered_and_everything_is_history(
     valkey: Settings, policy: str, filtered: list[bool]
 ) -> None:
-    history = History.connect(valkey.model_copy(update={"seen_filter": policy}))
+    history = UserActivityStore.connect(valkey.model_copy(update={"seen_filter": policy}))
     history.record(7, [10], NOON, "clicked")
     history.record(7, [13], NOON, "bought")
     assert seen(history, 7, [10, 13]) == filtered
@@ -46,7 +46,7 @@ def test_groceries_are_never_filtered_unless_someone_says_so() -> None:
 
 
 def test_to_forget_lifts_the_filter_of_one_user_and_leaves_his_history(valkey: Settings) -> None:
-    history = History.connect(valkey)
+    history = UserActivityStore.connect(valkey)
     history.record(7, [10], NOON)
     history.record(8, [10], NOON)
     history.forget(7, "1-0", NOON)
@@ -57,7 +57,7 @@ def test_to_forget_lifts_the_filter_of_one_user_and_leaves_his_history(valkey: S
 
 @pytest.mark.parametrize("days", [1, 7])
 def test_a_filter_lives_some_days_from_the_last_addition(valkey: Settings, days: int) -> None:
-    history = History.connect(valkey.model_copy(update={"seen_days": days}))
+    history = UserActivityStore.connect(valkey.model_copy(update={"seen_days": days}))
     client = redis.Redis(valkey.host, valkey.valkey_port, db=1)
     history.record(7, [10], NOON)
     client.expire("bf:seen:7", 5)
@@ -67,21 +67,21 @@ def test_a_filter_lives_some_days_from_the_last_addition(valkey: Settings, days:
 
 
 def test_a_filter_grows_beyond_its_capacity_with_few_mistakes(valkey: Settings) -> None:
-    history = History.connect(valkey)
+    history = UserActivityStore.connect(valkey)
     history.record(7, range(3000), NOON)
     assert all(seen(history, 7, list(range(3000))))
     assert sum(seen(history, 7, list(range(10_000, 15_000)))) <= 25
 
 
 def test_recording_again_changes_nothing(valkey: Settings) -> None:
-    history = History.connect(valkey)
+    history = UserActivityStore.connect(valkey)
     history.record(7, [10, 13], NOON)
     history.record(7, [10, 13], NOON)
     assert history.recent_items.latest(7) == [(13, NOON), (10, NOON)]
 
 
 def test_recording_nothing_is_fine(valkey: Settings) -> None:
-    history = History.connect(valkey)
+    history = UserActivityStore.connect(valkey)
     history.record(7, [], NOON)
     assert seen(history, 7, [10]) == [False]
     assert history.recent_items.latest(7) == []
@@ -95,7 +95,7 @@ def test_recording_nothing_is_fine(valkey: Settings) -> None:
 def test_one_query_for_many_users_finds_what_each_has_seen(
     valkey: Settings, recorded: list[tuple[int, int]], asked: list[list[int]]
 ) -> None:
-    history = History.connect(valkey)
+    history = UserActivityStore.connect(valkey)
     for user in range(1, 6):
         history.forget(user, "1-0", NOON)
     for user, item in recorded:
@@ -113,7 +113,7 @@ def test_one_query_for_many_users_finds_what_each_has_seen(
 def test_a_server_that_is_away_is_named_with_what_to_do() -> None:
     away = Settings(valkey_port=free_port())
     with pytest.raises(ActionableError, match=f"127.0.0.1:{away.valkey_port}.*\n.*rec up"):
-        History.connect(away).record(7, [10], NOON)
+        UserActivityStore.connect(away).record(7, [10], NOON)
 
 
 def test_request_clients_raise_at_once_when_the_server_is_away() -> None:

@@ -13,11 +13,11 @@ import redis
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.store import online
-from rec_assets.realtime.behavior_log import BehaviourLog
+from rec_assets.realtime.behavior_log import BehaviorLog
 from rec_assets.realtime.events import EventError
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.trending import Trending
-from rec_assets.realtime.user_activity import History
+from rec_assets.realtime.user_activity import UserActivityStore
 from rec_assets.realtime.worker import Worker, alive_file
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings
@@ -98,10 +98,10 @@ class Killed(BaseException):
 
 WRITES = [
     (EventStream, "take"),
-    (History, "record_all"),
+    (UserActivityStore, "record_all"),
     (online, "write_users"),
     (Trending, "count"),
-    (BehaviourLog, "append"),
+    (BehaviorLog, "append"),
 ]
 
 
@@ -157,7 +157,7 @@ def test_two_workers_share_the_events_and_the_end_is_that_of_one(store: Settings
         thread.join()
     together = state_of(store, [1, 2, 3, 4, 5])
     assert together == alone
-    files = {file.stem for file in (store.home / "behaviour").rglob("*.jsonl")}
+    files = {file.stem for file in (store.home / "behavior").rglob("*.jsonl")}
     assert files >= {"one", "two"}
 
 
@@ -199,7 +199,7 @@ def test_events_wait_for_a_worker_and_need_no_feature_store(valkey: Settings, tm
 
 def test_without_valkey_the_client_says_what_to_do() -> None:
     away = Client(Settings(valkey_port=free_port()))
-    for call in (lambda: away.record(3, [7]), lambda: away.flush(3), lambda: away.trending()):
+    for call in (lambda: away.record(3, [7]), lambda: away.forget(3), lambda: away.trending()):
         with pytest.raises(ActionableError, match="rec up"):
             call()
 

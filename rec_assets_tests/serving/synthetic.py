@@ -27,25 +27,25 @@ STYLES = 8
 def make_bundle(path: Path, seed: int = 0, items: int = 50, users: int = 20, as_of: date = AS_OF) -> Bundle:
     """Writes and opens a bundle of `items` items (raw ids 10, 13, 16, …) and `users` users (raw ids 1 … users)."""
     rng = np.random.default_rng(seed)
-    catalogue = make_catalogue(items)
-    lookups = make_lookups(catalogue, users)
+    catalog = make_catalog(items)
+    lookups = make_lookups(catalog, users)
     with tempfile.TemporaryDirectory() as folder:
         parts = {name: Path(folder) / name for name in PART_FILES}
         for part in parts.values():
             part.mkdir()
-        catalogue.write_parquet(parts["catalogue"] / "items.parquet")
+        catalog.write_parquet(parts["catalogue"] / "items.parquet")
         lookups.save(parts["workflow"] / "lookups.npz")
         _save_tower(parts["query_tower"] / "model.onnx", lookups, rng)
         _save_ranker(parts["dlrm"] / "model.onnx", lookups, rng)
         index = faiss.IndexIDMap2(faiss.IndexFlatIP(EMBEDDING_DIM))
         vectors = rng.normal(size=(items, EMBEDDING_DIM)).astype(np.float32)
-        index.add_with_ids(vectors, catalogue["item_id"].to_numpy().astype(np.int64))
+        index.add_with_ids(vectors, catalog["item_id"].to_numpy().astype(np.int64))
         faiss.write_index(index, str(parts["item_index"] / "index.faiss"))
         by_code = np.concatenate([np.zeros((FIRST_KNOWN, EMBEDDING_DIM), np.float32), vectors])
         np.save(parts["item_index"] / "vectors.npy", by_code)
         content = rng.normal(size=(2, lookups.size("item_id"), EMBEDDING_DIM)).astype(np.float32)
         np.savez(parts["multimodal"] / "embeddings.npz", image=content[0], text=content[1])
-        np.savez(parts["signals"] / "signals.npz", **make_signals(catalogue, lookups, rng))
+        np.savez(parts["signals"] / "signals.npz", **make_signals(catalog, lookups, rng))
         for part in parts.values():
             lineage(lookups, seed).write(part)
         write_bundle(
@@ -70,15 +70,15 @@ def write_features(bundle: Bundle, folder: Path, at: datetime, price: pl.Expr) -
     """Writes features as of a moment: of one user, number 5, and of all items, which have that price."""
     moment = pl.lit(at, pl.Datetime("us", "UTC"))
     users = pl.DataFrame({"user_id": [5], "age": [70], "gender": [1], "top_category": [2]}).cast(pl.Int32)
-    items = bundle.catalogue().drop("title").with_columns(price=price.cast(pl.Float32))
+    items = bundle.catalog().drop("title").with_columns(price=price.cast(pl.Float32))
     files = folder / "users.parquet", folder / "items.parquet"
     for frame, file in zip((users, items), files, strict=True):
         frame.with_columns(event_timestamp=moment).write_parquet(file)
     return files
 
 
-def make_catalogue(items: int) -> pl.DataFrame:
-    """Returns a catalogue as `Bundle.catalogue` gives it."""
+def make_catalog(items: int) -> pl.DataFrame:
+    """Returns a catalog as `Bundle.catalog` gives it."""
     number = np.arange(items, dtype=np.int32)
     return pl.DataFrame(
         {
@@ -92,8 +92,8 @@ def make_catalogue(items: int) -> pl.DataFrame:
     )
 
 
-def make_lookups(catalogue: pl.DataFrame, users: int) -> Lookups:
-    """Returns lookups over the catalogue and users 1 … users."""
+def make_lookups(catalog: pl.DataFrame, users: int) -> Lookups:
+    """Returns lookups over the catalog and users 1 … users."""
     vocabularies = {
         "user_id": np.arange(1, users + 1),
         "gender": np.arange(2),
@@ -102,7 +102,7 @@ def make_lookups(catalogue: pl.DataFrame, users: int) -> Lookups:
         "device_type": np.arange(3),
     }
     for column in ("item_id", "category_l1", "category_l2", "item_gender"):
-        vocabularies[column] = catalogue[column].unique().sort().to_numpy()
+        vocabularies[column] = catalog[column].unique().sort().to_numpy()
     return Lookups(
         vocabularies={column: values.astype(np.int64) for column, values in vocabularies.items()},
         age_boundaries=(18.0, 25.0, 35.0, 50.0, 65.0),
@@ -114,10 +114,10 @@ def make_lookups(catalogue: pl.DataFrame, users: int) -> Lookups:
     )
 
 
-def make_signals(catalogue: pl.DataFrame, lookups: Lookups, rng: np.random.Generator) -> Arrays:
+def make_signals(catalog: pl.DataFrame, lookups: Lookups, rng: np.random.Generator) -> Arrays:
     """Returns the tables of the part `signals`, by encoded item id."""
     none = np.zeros(FIRST_KNOWN)
-    tables = {name: np.append(none, lookups.encode(name, catalogue[name])) for name in ("category_l1", "category_l2")}
+    tables = {name: np.append(none, lookups.encode(name, catalog[name])) for name in ("category_l1", "category_l2")}
     popularity = {name: rng.exponential(size=lookups.size("item_id")) for name in POPULARITY_SIGNALS}
     return {name: values.astype(np.int32) for name, values in tables.items()} | {
         name: values.astype(np.float32) for name, values in popularity.items()

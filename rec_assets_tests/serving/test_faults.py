@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.cli.local.valkey import Valkey
 from rec_assets.features.store import online
-from rec_assets.realtime.user_activity import History
+from rec_assets.realtime.user_activity import UserActivityStore
 from rec_assets.serving.client import Client
 from rec_assets.serving.triton.model_config import TOPOLOGIES
 from rec_assets.serving.triton.stage_model import DEGRADED
@@ -54,7 +54,7 @@ def filled(shop: Settings, shop_bundle: Bundle, tmp_path: Path) -> Iterator[Sett
 
 def fill(shop: Settings, bundle: Bundle, folder: Path) -> None:
     write_items(shop, bundle, folder, pl.col("price") * 3)
-    History.connect(shop).record(USER, [10, 13, 16], NOON - 3600)
+    UserActivityStore.connect(shop).record(USER, [10, 13, 16], NOON - 3600)
 
 
 def write_items(shop: Settings, bundle: Bundle, folder: Path, price: pl.Expr) -> None:

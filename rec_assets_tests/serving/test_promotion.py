@@ -14,12 +14,12 @@ import pytest
 import redis
 
 from rec_assets.bundles.bundle import Bundle
-from rec_assets.bundles.gate_results import GATES, Gate, save_verdict
+from rec_assets.bundles.gate_results import GATES, Gate, save_gate_report
 from rec_assets.bundles.live_record import Live, find_live, live_path
 from rec_assets.cli.local.triton import Triton
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.client import Client
-from rec_assets.serving.promotion.catalog import choose, known_bundles
+from rec_assets.serving.promotion.catalog import known_bundles, resolve_bundle
 from rec_assets.serving.promotion.promote import promote
 from rec_assets.serving.runner import load_stages, run
 from rec_assets.serving.triton import server_control
@@ -48,10 +48,10 @@ def add(store: ArtifactStore, number: int, items: int = 50, failed: str = "", ju
         made = make_bundle(draft.path, seed=number, items=items, as_of=day)
     if judged:
         gates = [
-            Gate(name=name, passed=name != failed, told="0.1 is below 0.2" if name == failed else "fine")
+            Gate(name=name, passed=name != failed, message="0.1 is below 0.2" if name == failed else "fine")
             for name in GATES
         ]
-        save_verdict(store, made.bundle_id, gates)
+        save_gate_report(store, made.bundle_id, gates)
     return Bundle.open(store.get("model_bundle" if items != 50 else "finetuned_bundle", day.isoformat()).path)
 
 
@@ -202,7 +202,7 @@ def break_tower(store: ArtifactStore, number: int) -> Bundle:
         for folder in parts.values():
             shutil.rmtree(folder)
     bundle = Bundle.open(store.get("finetuned_bundle", day.isoformat()).path)
-    save_verdict(store, bundle.bundle_id, [Gate(name=name, passed=True, told="fine") for name in GATES])
+    save_gate_report(store, bundle.bundle_id, [Gate(name=name, passed=True, message="fine") for name in GATES])
     return bundle
 
 
@@ -225,11 +225,11 @@ def test_bundles_are_listed_newest_first_and_found_by_how_they_begin(store: Arti
     settings = Settings(home=tmp_path)
     first, second = add(store, 1), add(store, 2, failed="better_than_popularity")
     assert [one.bundle_id for one in known_bundles(store, settings)] == [second.bundle_id, first.bundle_id]
-    assert choose(store, settings, first.bundle_id[:5]).bundle_id == first.bundle_id
-    assert choose(store, settings, "newest").bundle_id == first.bundle_id, "the newest that passed"
+    assert resolve_bundle(store, settings, first.bundle_id[:5]).bundle_id == first.bundle_id
+    assert resolve_bundle(store, settings, "newest").bundle_id == first.bundle_id, "the newest that passed"
     for wanted, complaint in (("zzz", "There is no bundle that begins"), ("previous", "No bundle was live before")):
         with pytest.raises(ActionableError, match=complaint):
-            choose(store, settings, wanted)
+            resolve_bundle(store, settings, wanted)
 
 
 def test_without_a_server_nothing_is_promoted_and_the_way_out_is_named(store: ArtifactStore, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
 from rec_assets.bundles.bundle import Bundle
-from rec_assets.realtime.user_activity import History
+from rec_assets.realtime.user_activity import UserActivityStore
 from rec_assets.serving.client import Client, Recommendations
 from rec_assets.serving.graph.request import RequestError
 from rec_assets.serving.runner import load_stages, run
@@ -30,8 +30,8 @@ Request = dict[str, int]
 @pytest.fixture(scope="module")
 def busy_shop(shop: Settings, shop_bundle: Bundle) -> Iterator[Settings]:
     """A shop whose users have histories of all lengths; some have seen much, one everything."""
-    rng, history = np.random.default_rng(0), History.connect(shop)
-    items = shop_bundle.catalogue()["item_id"].to_numpy()
+    rng, history = np.random.default_rng(0), UserActivityStore.connect(shop)
+    items = shop_bundle.catalog()["item_id"].to_numpy()
     users = np.arange(31, 61)
     for user in users.tolist():
         chosen = rng.choice(items, rng.integers(0, 450))

@@ -15,7 +15,7 @@ from rec_assets.storage.artifact_store import ArtifactStore
 START = date(2025, 1, 1)
 DAYS = [(START + timedelta(days=n)).isoformat() for n in range(40)]
 KEPT = 20
-DAILY = ("raw_interactions", "joined_interactions", "finetuned_dlrm", "following_day_evaluation")
+DAILY = ("raw_interactions", "joined_interactions", "finetuned_dlrm", "next_day_evaluation")
 
 
 @pytest.fixture
@@ -35,14 +35,14 @@ def store(settings: Settings) -> ArtifactStore:
 
 
 def test_what_is_old_and_can_be_made_again_goes(store: ArtifactStore, settings: Settings) -> None:
-    announced = retention.outlived(store, settings)
-    gone = retention.tidy(store, settings)
+    announced = retention.expired_partitions(store, settings)
+    gone = retention.delete_expired(store, settings)
     assert gone == {"joined_interactions": 20, "finetuned_dlrm": 20, "dlrm_model": 2} and gone.total() == len(announced)
-    assert store.partitions("raw_interactions") == store.partitions("following_day_evaluation") == DAYS
+    assert store.partitions("raw_interactions") == store.partitions("next_day_evaluation") == DAYS
     assert store.partitions("joined_interactions") == store.partitions("finetuned_dlrm") == DAYS[-KEPT:]
     assert store.partitions("dlrm_model") == [DAYS[29], DAYS[39]]
     assert store.find("raw_items") is not None
-    assert retention.tidy(store, settings).total() == 0
+    assert retention.delete_expired(store, settings).total() == 0
     with pytest.raises(ActionableError, match=f"Materialize joined_interactions for {DAYS[0]}"):
         store.get("joined_interactions", DAYS[0])
 
@@ -50,18 +50,18 @@ def test_what_is_old_and_can_be_made_again_goes(store: ArtifactStore, settings: 
 def test_the_newest_full_training_stays_however_old(store: ArtifactStore, settings: Settings) -> None:
     for day in (DAYS[29], DAYS[39]):
         store.remove("dlrm_model", day)
-    retention.tidy(store, settings)
+    retention.delete_expired(store, settings)
     assert store.partitions("dlrm_model") == [DAYS[19]]
     assert DAYS[19] in store.partitions("joined_interactions") and DAYS[18] not in store.partitions("finetuned_dlrm")
 
 
 def test_everything_stays_where_no_number_of_days_is_set(store: ArtifactStore, settings: Settings) -> None:
-    assert retention.outlived(store, settings.model_copy(update={"keep_days": 0})) == []
+    assert retention.expired_partitions(store, settings.model_copy(update={"keep_days": 0})) == []
 
 
 def test_a_number_of_days_that_trainings_need_more_than_is_refused(store: ArtifactStore, settings: Settings) -> None:
     with pytest.raises(ActionableError, match="reads 13 days"):
-        retention.tidy(store, settings.model_copy(update={"keep_days": 12}))
+        retention.delete_expired(store, settings.model_copy(update={"keep_days": 12}))
     assert store.partitions("joined_interactions") == DAYS
 
 
@@ -72,7 +72,7 @@ def test_the_job_does_what_the_command_does(
     monkeypatch.setenv("REC_HOME", str(settings.home))
     get_settings.cache_clear()
     try:
-        assert jobs.tidy.execute_in_process(resources={"artifacts": Artifacts.of(settings)}).success
+        assert jobs.prune.execute_in_process(resources={"artifacts": Artifacts.of(settings)}).success
     finally:
         get_settings.cache_clear()
     assert store.partitions("joined_interactions") == DAYS[-KEPT:]

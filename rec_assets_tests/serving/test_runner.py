@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rec_assets.bundles.bundle import Bundle
-from rec_assets.realtime.user_activity import History
+from rec_assets.realtime.user_activity import UserActivityStore
 from rec_assets.serving.graph.request import RequestError
 from rec_assets.serving.graph.spec import STAGES, local_name, tensor
 from rec_assets.serving.runner import load_stages, run
@@ -18,7 +18,7 @@ def test_a_list_has_known_items_each_once_by_falling_score(stages_alone: dict[st
     answer = run(stages_alone, {"user_id": [5]})
     assert answer["row_splits"].tolist() == [0, 10]
     assert len(set(answer["ordered_ids"].tolist())) == 10
-    assert set(answer["ordered_ids"].tolist()) <= set(tiny_bundle.catalogue()["item_id"].to_list())
+    assert set(answer["ordered_ids"].tolist()) <= set(tiny_bundle.catalog()["item_id"].to_list())
     assert (np.diff(answer["ordered_scores"]) <= 0).all()
     assert ((answer["ordered_scores"] > 0) & (answer["ordered_scores"] < 1)).all()
 
@@ -46,7 +46,7 @@ def test_a_batch_of_users_with_histories_answers_what_each_request_alone_answers
     rng = np.random.default_rng(0)
     users = rng.integers(1, 20, 300)
     items, times = 10 + 3 * rng.integers(0, 52, 300), NOON + rng.integers(-900_000, 40_000, 300)
-    History.connect(valkey).recent_items.add_all(users, items, times)
+    UserActivityStore.connect(valkey).recent_items.add_all(users, items, times)
     stages = load_stages(tiny_bundle, valkey.model_copy(update={"retrieval_topk": 20}))
     batch = {"user_id": np.arange(-1, 22), "timestamp": NOON + 1000 * np.arange(23)}
     together = run(stages, batch)
@@ -64,7 +64,9 @@ def test_a_history_matters_from_the_second_after_it_happened(tiny_bundle: Bundle
         return run(stages, {"user_id": [user], "timestamp": [at]})["ordered_scores"].tolist()
 
     before = [scores(5, NOON + seconds) for seconds in (-1, 0, 1)]
-    History(connect(valkey, 1), valkey.model_copy(update={"seen_filter": "nothing"})).record(5, [13, 40, 100], NOON)
+    UserActivityStore(connect(valkey, 1), valkey.model_copy(update={"seen_filter": "nothing"})).record(
+        5, [13, 40, 100], NOON
+    )
     after = [scores(5, NOON + seconds) for seconds in (-1, 0, 1)]
     assert after[:2] == before[:2]
     assert after[2] != before[2]
@@ -76,7 +78,7 @@ def test_what_a_user_has_seen_is_not_in_his_list(tiny_bundle: Bundle, valkey: Se
     before = run(stages, BATCH)
     seen = before["ordered_ids"][:20].tolist()
     assert before["row_splits"].tolist() == [0, 50, 100, 150, 200]
-    History.connect(valkey).record(5, seen, NOON)
+    UserActivityStore.connect(valkey).record(5, seen, NOON)
     after = run(stages, BATCH)
     assert not set(after["ordered_ids"][:30].tolist()) & set(seen)
     assert after["row_splits"].tolist() == [0, 30, 80, 130, 160]
@@ -84,7 +86,7 @@ def test_what_a_user_has_seen_is_not_in_his_list(tiny_bundle: Bundle, valkey: Se
 
 def test_who_has_seen_everything_gets_an_empty_list(tiny_bundle: Bundle, valkey: Settings) -> None:
     stages = load_stages(tiny_bundle, valkey)
-    History.connect(valkey).record(5, tiny_bundle.catalogue()["item_id"].to_list(), NOON)
+    UserActivityStore.connect(valkey).record(5, tiny_bundle.catalog()["item_id"].to_list(), NOON)
     assert len(run(stages, {"user_id": [5]})["ordered_ids"]) == 0
     assert run(stages, {"user_id": [5, 6]})["row_splits"].tolist() == [0, 0, 50]
 

@@ -73,7 +73,7 @@ def test_a_new_version_leaves_the_processes_of_the_live_one_running(shop: Settin
     before = {child.pid for child in psutil.Process(Triton(shop).status().pid).children()}
     bundle = make_bundle(tmp_path / "third", seed=3, items=50, users=20)
     version = publish(bundle, repository_path(shop), settings=shop)
-    server_control.rehearse(shop, version)
+    server_control.smoke_test_version(shop, version)
     after = {child.pid for child in psutil.Process(Triton(shop).status().pid).children()}
     remove(repository_path(shop), version)
     assert before <= after
@@ -81,7 +81,7 @@ def test_a_new_version_leaves_the_processes_of_the_live_one_running(shop: Settin
 
 def test_a_rehearsal_leaves_the_live_version_and_no_trace(shop: Settings, second: tuple[Bundle, int]) -> None:
     live = server_control.live_bundle_id(shop)
-    server_control.rehearse(shop, second[1])
+    server_control.smoke_test_version(shop, second[1])
     assert server_control.live_bundle_id(shop) == live
     assert not list(repository_path(shop).glob(f"*{server_control.REHEARSAL}"))
 

@@ -8,7 +8,7 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
 from rec_assets.bundles.bundle import Bundle
-from rec_assets.realtime.user_activity import History
+from rec_assets.realtime.user_activity import UserActivityStore
 from rec_assets.serving.client import Client
 from rec_assets.serving.runner import load_stages, run
 from rec_assets.serving.triton import server_control
@@ -118,7 +118,7 @@ def test_what_a_user_just_chose_changes_his_next_list(shop: Settings, shop_bundl
     user, at = 11, 1741977000
     client, stages = Client(shop), load_stages(shop_bundle, shop)
     before = client.recommend(user, "mobile", at)
-    history = History.connect(shop.model_copy(update={"seen_filter": "nothing"}))
+    history = UserActivityStore.connect(shop.model_copy(update={"seen_filter": "nothing"}))
     history.record(user, [10, 100, 157], at)
     same_moment, second_later = (client.recommend(user, "mobile", at + seconds) for seconds in (0, 1))
     np.testing.assert_array_equal(same_moment.scores, before.scores)
@@ -129,8 +129,8 @@ def test_what_a_user_just_chose_changes_his_next_list(shop: Settings, shop_bundl
 
 
 def test_who_has_seen_everything_gets_an_empty_list(shop: Settings, shop_bundle: Bundle) -> None:
-    history = History.connect(shop)
-    history.record(12, shop_bundle.catalogue()["item_id"].to_list(), 1741977000)
+    history = UserActivityStore.connect(shop)
+    history.record(12, shop_bundle.catalog()["item_id"].to_list(), 1741977000)
     assert len(Client(shop).recommend(12)) == 0
 
 

@@ -77,7 +77,7 @@ def test_a_day_without_rows_is_a_valid_empty_day() -> None:
     assert checked.frame.schema["timestamp"] == pl.Int64
 
 
-def test_duplicates_and_items_outside_the_catalogue_are_dropped_and_unknown_users_kept_all_counted() -> None:
+def test_duplicates_and_items_outside_the_catalog_are_dropped_and_unknown_users_kept_all_counted() -> None:
     odd = rows(user_id=pl.Series([9, 1, 1], dtype=pl.Int32), item_id=pl.Series([3, 99, 1], dtype=pl.Int32))
     report = check(pl.concat([odd, odd])).report
     assert (report.rows_in, report.duplicates_dropped, report.unknown_items_dropped) == (6, 3, 1)
@@ -164,12 +164,12 @@ def test_a_missing_first_day_means_always_there() -> None:
         ({"title": [1, 2]}, "title"),
     ],
 )
-def test_a_bad_catalogue_is_refused(columns: dict[str, Any], column: str) -> None:
+def test_a_bad_catalog_is_refused(columns: dict[str, Any], column: str) -> None:
     with pytest.raises(ActionableError, match=rf"items\.parquet: column '{column}'"):
         check_items(items(**columns), "items.parquet")
 
 
-def test_an_empty_catalogue_is_refused() -> None:
+def test_an_empty_catalog_is_refused() -> None:
     with pytest.raises(ActionableError, match=r"items\.parquet has no rows"):
         check_items(items().clear(), "items.parquet")
 

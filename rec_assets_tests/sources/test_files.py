@@ -59,7 +59,7 @@ def test_missing_pictures_and_descriptions_are_ordinary(folder: Path, tmp_path: 
     assert files.write_pictures(tmp_path) == 0
 
 
-def test_pictures_of_items_outside_the_catalogue_are_left_out(folder: Path, tmp_path: Path) -> None:
+def test_pictures_of_items_outside_the_catalog_are_left_out(folder: Path, tmp_path: Path) -> None:
     pl.read_parquet(folder / "items.parquet").head(2).write_parquet(tmp_path / "items.parquet")
     (tmp_path / "item_images").symlink_to(folder / "item_images")
     (tmp_path / "copied").mkdir()

@@ -9,7 +9,7 @@ import pytest
 
 from rec_assets.sources.base import midnight
 from rec_assets.sources.retail import RetailParameters, RetailSource
-from rec_assets.sources.retail.catalogue import Floats
+from rec_assets.sources.retail.catalog import Floats
 from rec_assets.sources.retail.sessions import draw_items, draw_styles
 from rec_assets_tests.sources.conftest import SMALL
 

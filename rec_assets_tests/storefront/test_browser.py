@@ -209,8 +209,8 @@ def test_without_valkey_lists_still_come_and_a_click_says_why_it_is_not_taken(
 
 @pytest.fixture
 def hostile(shop: Settings, shop_bundle: Bundle) -> Settings:
-    """A shop whose catalogue someone has filled with traps."""
-    items = shop_bundle.catalogue().with_columns(title=pl.lit(HOSTILE))
+    """A shop whose catalog someone has filled with traps."""
+    items = shop_bundle.catalog().with_columns(title=pl.lit(HOSTILE))
     with ArtifactStore(shop.artifacts_dir).publish("raw_items") as draft:
         items.write_parquet(draft.path / "items.parquet")
         (draft.path / "item_images").mkdir()

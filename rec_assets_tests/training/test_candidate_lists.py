@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from rec_assets.datasets.candidates import Candidates
 from rec_assets.datasets.ranker_users import trains_ranker
-from rec_assets.features.columns import ASKED_BY, TIMESTAMP
-from rec_assets.features.history import EventLog, Histories
+from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
+from rec_assets.features.history import InteractionLog, UserHistories
 from rec_assets.training.ranking.candidate_lists import chosen_later, draw_lists, new_to_users, ranker_arrivals
 
 DAY = 86_400
@@ -44,25 +44,25 @@ def test_equal_seeds_draw_equal_lists() -> None:
 
 
 def test_chosen_later_is_from_the_request_on_and_within_the_horizon() -> None:
-    log = EventLog.of([7, 7, 7, 7, 8], [50, 100, 100 + DAY, 100 + 2 * DAY, 100], [3, 4, 5, 6, 9])
+    log = InteractionLog.of([7, 7, 7, 7, 8], [50, 100, 100 + DAY, 100 + 2 * DAY, 100], [3, 4, 5, 6, 9])
     found = Candidates(np.array([[3, 4, 5, 6, 9, 0]], np.int32), np.zeros((1, 6), np.float32))
-    request = {ASKED_BY: np.array([7]), TIMESTAMP: np.array([100])}
+    request = {REQUEST_USER_ID: np.array([7]), TIMESTAMP: np.array([100])}
     assert chosen_later(request, found, log, 2).tolist() == [[False, True, True, False, False, False]]
 
 
 def test_what_is_in_a_users_own_history_is_not_new_to_him() -> None:
     found = Candidates(np.array([[3, 4, 5], [3, 4, 5]], np.int32), np.zeros((2, 3), np.float32))
-    past = Histories(np.array([[4, 9, 0], [5, 3, 4]], np.int32), np.zeros((2, 3), np.int64))
+    past = UserHistories(np.array([[4, 9, 0], [5, 3, 4]], np.int32), np.zeros((2, 3), np.int64))
     assert new_to_users(found, past).tolist() == [[True, False, True], [False, False, False]]
 
 
 def test_the_ranker_learns_from_first_rows_of_days_of_its_own_users() -> None:
     users = np.repeat(np.arange(100), 4)
     times = np.tile([10, 20, DAY + 5, DAY + 1], 100)
-    arrivals = ranker_arrivals({ASKED_BY: users, TIMESTAMP: times}, 1_000, seed=0)
+    arrivals = ranker_arrivals({REQUEST_USER_ID: users, TIMESTAMP: times}, 1_000, seed=0)
     mine = np.flatnonzero(trains_ranker(np.arange(100)))
     assert arrivals.tolist() == sorted([4 * u for u in mine] + [4 * u + 3 for u in mine])
-    assert len(ranker_arrivals({ASKED_BY: users, TIMESTAMP: times}, 5, seed=0)) == 5
+    assert len(ranker_arrivals({REQUEST_USER_ID: users, TIMESTAMP: times}, 5, seed=0)) == 5
 
 
 def test_about_a_quarter_of_the_users_and_no_stranger_is_the_rankers() -> None:

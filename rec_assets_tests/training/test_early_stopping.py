@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rec_assets.training.loop.early_stopping import History, drawn_ahead, fit_until_best
+from rec_assets.training.loop.early_stopping import TrainingHistory, drawn_ahead, fit_until_best
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,7 @@ def batches(epoch: int) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensor_slices((x, x.sum(axis=1))).batch(8)
 
 
-def fit(built: tf.keras.Model, metric: Iterator[float], unfinished: Path | None = None) -> History:
+def fit(built: tf.keras.Model, metric: Iterator[float], unfinished: Path | None = None) -> TrainingHistory:
     return fit_until_best(built, batches, lambda: next(metric), 10, 2, lambda _: None, unfinished=unfinished)
 
 

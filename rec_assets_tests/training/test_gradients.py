@@ -7,7 +7,7 @@ import tensorflow as tf
 from rec_assets.datasets.training_set import TrainingSet
 from rec_assets.training.loop import gradients
 from rec_assets.training.loop.data_parallel import compile_with_adam
-from rec_assets.training.loop.determinism import start_from
+from rec_assets.training.loop.determinism import make_deterministic
 from rec_assets.training.retrieval import two_tower, weighted_sum
 from rec_assets.training.retrieval.tower_rows import TowerRows
 from rec_assets.training.retrieval.train import TwoTowerConfig, build_two_tower
@@ -58,7 +58,7 @@ def test_a_compiled_epoch_learns_what_a_plain_one_does(pipeline: Pipeline, reque
     config = TwoTowerConfig(1, uniform_negatives=64)
 
     def losses() -> list[float]:
-        start_from(3)
+        make_deterministic(3)
         model = build_two_tower(data, config, 3)
         compile_with_adam(model, config.learning_rate)
         rows = TowerRows.of(data.rows, data.log)

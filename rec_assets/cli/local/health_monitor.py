@@ -6,37 +6,37 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from threading import Event
 
-from rec_assets.common.background_thread import beside
+from rec_assets.common.background_thread import background_thread
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.triton import model_repository, server_control
 from rec_assets.settings import Settings
 
-EVERY_S = 2.0  # between two probes, which are real requests
+INTERVAL_S = 2.0  # between two probes, which are real requests
 # "… Stub process 'feast_item_lookup_0_0' is not healthy."
 _INSTANCE = re.compile(r"'(\w+?)_\d+_\d+'")
 
 logger = logging.getLogger(__name__)
 
 
-def watch(settings: Settings, stop: Event, every_s: float = EVERY_S) -> None:
+def watch(settings: Settings, stop: Event, interval_s: float = INTERVAL_S) -> None:
     """Probes the running server until `stop` is set, and repairs what does not answer; every repair is logged.
 
     A server that does not run, or serves nothing yet, is left alone: `supervision.up` starts servers.
     """
-    while not stop.wait(every_s):
+    while not stop.wait(interval_s):
         try:
-            for models in repair(settings):
+            for models in reload_dead_models(settings):
                 logger.warning("Triton did not answer; loaded again: %s", models)
         except ActionableError as error:
             logger.warning("Triton does not answer and could not be repaired: %s", error.problem)
 
 
-def watching(settings: Settings, every_s: float = EVERY_S) -> AbstractContextManager[None]:
+def health_monitor(settings: Settings, interval_s: float = INTERVAL_S) -> AbstractContextManager[None]:
     """Watches from a thread of its own for as long as the block runs."""
-    return beside(lambda stop: watch(settings, stop, every_s))
+    return background_thread(lambda stop: watch(settings, stop, interval_s))
 
 
-def repair(settings: Settings) -> Iterator[str]:
+def reload_dead_models(settings: Settings) -> Iterator[str]:
     """Loads again what a probe finds dead, one model after the other, until the probe is answered; yields their names.
 
     Raises:

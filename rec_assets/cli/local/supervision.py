@@ -9,7 +9,7 @@ from rec_assets.cli.local.valkey import Valkey
 from rec_assets.cli.local.worker import Worker
 from rec_assets.common.errors import ActionableError
 from rec_assets.settings import Settings
-from rec_assets.storage.file_lock import one_at_a_time
+from rec_assets.storage.file_lock import exclusive_lock
 
 # As long as the servers may take to start.
 LOCK_PATIENCE_S = 120.0
@@ -72,4 +72,4 @@ def running(server: Server) -> Iterator[None]:
 
 def _alone(settings: Settings) -> AbstractContextManager[None]:
     other = f"Another command that starts or ends the servers of {settings.home}"
-    return one_at_a_time(settings.home.absolute() / "run" / "lock", LOCK_PATIENCE_S, other)
+    return exclusive_lock(settings.home.absolute() / "run" / "lock", LOCK_PATIENCE_S, other)

@@ -1,4 +1,4 @@
-"""Valkey with the Bloom module as a local server; data survive a restart in an append-only file."""
+"""Valkey with the Bloom module as a local server; data call a restart in an append-only file."""
 
 import redis
 

@@ -15,7 +15,7 @@ from rec_assets.sources.base import DAY_SECONDS
 Rows = npt.NDArray[np.int64]
 # Rows of the matrix [b] to the score of every item, float32 [b, items]; zero where there is nothing to say.
 Scores = Callable[[Rows], npt.NDArray[np.float32]]
-USERS_A_BATCH = 64
+USERS_PER_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ class Log:
         """Raw ids of the best items [q, min(depth, m)]; `new_only` leaves out a user's own, -1 where none remain."""
         rows = self.rows_of(user_ids)
         parts = []
-        for start in range(0, len(rows), USERS_A_BATCH):
-            part = rows[start : start + USERS_A_BATCH]
+        for start in range(0, len(rows), USERS_PER_BATCH):
+            part = rows[start : start + USERS_PER_BATCH]
             batch = scores(part)
             if new_only:
                 batch[self._counts[part].nonzero()] = -np.inf

@@ -1,4 +1,4 @@
-"""Scores of each baseline: popularity, repeat purchases, item neighbours, matrix factors."""
+"""Scores of each baseline: popularity, repeat purchases, item neighbors, matrix factors."""
 
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ def repeat(log: Log, half_life_days: float) -> Scores:
 
 
 def item_knn(log: Log, shrinkage: float) -> Scores:
-    """Sums the cosine of an item with all that the user chose, as often as he did; an item is its own neighbour too.
+    """Sums the cosine of an item with all that the user chose, as often as he did; an item is its own neighbor too.
 
     Shrinkage is added to both items' numbers of users: what two rare items share is chance.
     """

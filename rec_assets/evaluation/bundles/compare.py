@@ -14,7 +14,7 @@ from rec_assets.evaluation.baselines.scorers import popularity as popularity_sco
 from rec_assets.evaluation.baselines.tuning import BaselineTuner, rows_of_users
 from rec_assets.evaluation.bundles.replay import PastPopularity, PastRequests, answers
 from rec_assets.evaluation.metrics import user_scores
-from rec_assets.features.history import EventLog
+from rec_assets.features.history import InteractionLog
 from rec_assets.settings import Settings
 
 METRIC, DEPTH = "ndcg@10", 10
@@ -37,7 +37,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Duel:
+class BundleComparison:
     """NDCG@10 of each judge by method: `user_id`, then a column a method."""
 
     scores: pl.DataFrame
@@ -54,7 +54,7 @@ class Duel:
         return Comparison(float(a.mean()), float(b.mean()), error)
 
 
-def hold_duel(
+def compare_bundles(
     bundles: dict[str, Bundle],
     joined_day: Path,
     joined_before: list[Path],
@@ -62,7 +62,7 @@ def hold_duel(
     items: ItemTable,
     settings: Settings,
     seed: int,
-) -> Duel:
+) -> BundleComparison:
     """Asks every bundle what each judge was to be shown at his first arrival of a day; relevant is all he chose on it.
 
     Args:
@@ -77,7 +77,7 @@ def hold_duel(
     rows = pl.read_parquet(joined_day).filter(pl.col("user_id").is_in(judges.tolist()))
     before = pl.concat([pl.read_parquet(file, columns=_COLUMNS) for file in joined_before])
     events = pl.concat([before, pl.read_parquet(joined_day, columns=_COLUMNS)])
-    log = EventLog.of(*(events[name].to_numpy() for name in ("user_id", "timestamp", "item_id")))
+    log = InteractionLog.of(*(events[name].to_numpy() for name in ("user_id", "timestamp", "item_id")))
     requests = first_arrivals(rows)
     lists = {
         name: answers(bundle, requests, log, popularity_before(items, requests), DEPTH, settings)
@@ -91,7 +91,7 @@ def hold_duel(
     for name, made in lists.items():
         own = user_scores(requests.user_ids, made, relevant, (METRIC,)).rename({METRIC: name})
         scores = scores.join(own.with_columns(pl.col("user_id").cast(pl.Int32)), on="user_id", maintain_order="left")
-    return Duel(scores)
+    return BundleComparison(scores)
 
 
 def first_arrivals(rows: pl.DataFrame) -> PastRequests:
@@ -110,5 +110,5 @@ def first_arrivals(rows: pl.DataFrame) -> PastRequests:
 def popularity_before(items: ItemTable, requests: PastRequests) -> PastPopularity:
     """Computes the popularity of items before the day of the requests."""
     moment = np.array([requests.timestamps.min()])
-    known = items.popularity_at(items.catalogue, np.repeat(moment, len(items.catalogue)))
-    return PastPopularity(items.raw_ids[items.catalogue], known)
+    known = items.popularity_at(items.catalog, np.repeat(moment, len(items.catalog)))
+    return PastPopularity(items.raw_ids[items.catalog], known)

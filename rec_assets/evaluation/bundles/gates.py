@@ -11,10 +11,10 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.bundles.export_report import read_difference
 from rec_assets.bundles.gate_results import GATES, Gate
 from rec_assets.common.errors import ActionableError
-from rec_assets.datasets.holdout_users import judges_of
+from rec_assets.datasets.holdout_users import holdout_users_of
 from rec_assets.datasets.item_table import ItemTable
-from rec_assets.evaluation.bundles.compare import CANDIDATE, LIVE, METRIC, POPULARITY, Duel, hold_duel
-from rec_assets.inference.item_index import LEAST_RECALL, read_index, recall_against_exact
+from rec_assets.evaluation.bundles.compare import CANDIDATE, LIVE, METRIC, POPULARITY, BundleComparison, compare_bundles
+from rec_assets.inference.item_index import MIN_RECALL, read_index, recall_against_exact
 from rec_assets.inference.item_vectors import VECTORS, ItemVectors
 from rec_assets.inference.lookups import FIRST_KNOWN
 from rec_assets.preprocessing.parity import largest_differences
@@ -31,7 +31,7 @@ _QUERIES = 200
 
 
 @dataclass(frozen=True)
-class Hearing:
+class GateInputs:
     """Inputs of the gates.
 
     Attributes:
@@ -42,7 +42,7 @@ class Hearing:
         joined_before: those of the days before.
         items: the item table of its day.
         settings: how it is to be served, and the share of users who judge.
-        judges_seed, seed: of their draw, and of the rest.
+        holdout_seed, seed: of their draw, and of the rest.
     """
 
     bundle: Path
@@ -52,7 +52,7 @@ class Hearing:
     joined_before: list[Path]
     items: Path
     settings: Settings
-    judges_seed: int
+    holdout_seed: int
     seed: int
 
     @cached_property
@@ -61,25 +61,25 @@ class Hearing:
         return Bundle.open(self.bundle, verify=True)
 
     @cached_property
-    def duel(self) -> Duel | None:
+    def duel(self) -> BundleComparison | None:
         """The bundle, the live one and popularity before the judges; None where nobody judges."""
-        judges = judges_of(self.joined_day, self.settings.judge_share, self.judges_seed)
+        judges = holdout_users_of(self.joined_day, self.settings.holdout_share, self.holdout_seed)
         if not len(judges) or not self.joined_before:
             return None
         bundles = {CANDIDATE: self.opened}
         if self.live is not None:
             bundles[LIVE] = Bundle.open(self.live)
         items = ItemTable.load(self.items)
-        return hold_duel(bundles, self.joined_day, self.joined_before, judges, items, self.settings, self.seed)
+        return compare_bundles(bundles, self.joined_day, self.joined_before, judges, items, self.settings, self.seed)
 
 
-def try_gates(hearing: Hearing) -> list[Gate]:
+def run_gates(hearing: GateInputs) -> list[Gate]:
     """Tries all gates; one that cannot be tried for what is wrong with the bundle is failed with the reason."""
-    tried: dict[str, Callable[[Hearing], Answer]] = {
+    tried: dict[str, Callable[[GateInputs], Answer]] = {
         "parts_belong_together": _whole,
-        "workflow_equals_nvtabular": _workflow,
+        "lookups_match_nvtabular": _workflow,
         "onnx_equals_checkpoint": _exports,
-        "index_finds_what_is_nearest": _index,
+        "index_recall": _index,
         "answers_requests": _answers,
         "better_than_popularity": _popularity,
         "not_worse_than_live": _live,
@@ -88,18 +88,18 @@ def try_gates(hearing: Hearing) -> list[Gate]:
     for name in GATES:
         try:
             passed, told, figures = tried[name](hearing)
-            gates.append(Gate(name=name, passed=bool(passed), told=told, figures=figures))
+            gates.append(Gate(name=name, passed=bool(passed), message=told, figures=figures))
         except ActionableError as error:
-            gates.append(Gate(name=name, passed=False, told=error.problem))
+            gates.append(Gate(name=name, passed=False, message=error.problem))
     return gates
 
 
-def _whole(hearing: Hearing) -> Answer:
+def _whole(hearing: GateInputs) -> Answer:
     manifest = hearing.opened.manifest
     return True, "every part is what was written, and of one full training", {"full training": str(manifest.base)}
 
 
-def _workflow(hearing: Hearing) -> Answer:
+def _workflow(hearing: GateInputs) -> Answer:
     differences = largest_differences(hearing.workflows, hearing.opened.lookups)
     worst = max(differences, key=lambda name: differences[name])
     figures: Figures = {
@@ -109,13 +109,13 @@ def _workflow(hearing: Hearing) -> Answer:
     return differences[worst] <= EXPORT_TOLERANCE, f"differs by {differences[worst]:.2g} at most, in {worst}", figures
 
 
-def _exports(hearing: Hearing) -> Answer:
+def _exports(hearing: GateInputs) -> Answer:
     found = {part: read_difference(hearing.opened.path / part) for part in ("query_tower", "dlrm")}
     told = ", ".join(f"{part} differs by {value:.2g}" for part, value in found.items())
     return max(found.values()) <= EXPORT_TOLERANCE, told, {"tolerance": EXPORT_TOLERANCE, **found}
 
 
-def _index(hearing: Hearing) -> Answer:
+def _index(hearing: GateInputs) -> Answer:
     bundle, depth = hearing.opened, hearing.settings.retrieval_topk
     index = read_index(bundle.file("item_index"))
     by_code = np.load(bundle.file("item_index").with_name(VECTORS))
@@ -123,11 +123,11 @@ def _index(hearing: Hearing) -> Answer:
     codes = codes[codes >= FIRST_KNOWN]
     items = ItemVectors(bundle.lookups.decode("item_id", codes), by_code[codes])
     recall = recall_against_exact(index, items, items.vectors[:_QUERIES], depth)
-    figures: Figures = {f"recall@{depth}": recall, "at least": LEAST_RECALL, "items": float(len(codes))}
-    return recall >= LEAST_RECALL, f"recall@{depth} against exact search is {recall:.3f}", figures
+    figures: Figures = {f"recall@{depth}": recall, "at least": MIN_RECALL, "items": float(len(codes))}
+    return recall >= MIN_RECALL, f"recall@{depth} against exact search is {recall:.3f}", figures
 
 
-def _answers(hearing: Hearing) -> Answer:
+def _answers(hearing: GateInputs) -> Answer:
     bundle = hearing.opened
     users = [-1, *bundle.lookups.vocabularies["user_id"][:3].tolist()]
     made = run(load_stages(bundle, hearing.settings), {"user_id": users})
@@ -137,7 +137,7 @@ def _answers(hearing: Hearing) -> Answer:
     return fine, told, {"shortest list": float(lengths.min()), "longest list": float(lengths.max())}
 
 
-def _popularity(hearing: Hearing) -> Answer:
+def _popularity(hearing: GateInputs) -> Answer:
     duel = hearing.duel
     if duel is None:
         return True, "nobody judges: the day has no rows", {}
@@ -146,7 +146,7 @@ def _popularity(hearing: Hearing) -> Answer:
     return found.difference > 0, told, {CANDIDATE: found.first, POPULARITY: found.second, "judges": float(duel.judges)}
 
 
-def _live(hearing: Hearing) -> Answer:
+def _live(hearing: GateInputs) -> Answer:
     duel = hearing.duel
     if hearing.live is None:
         return True, "no bundle is live that has not learned from this day", {}

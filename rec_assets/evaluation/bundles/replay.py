@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.bundles.bundle import Bundle
-from rec_assets.features.history import EventLog
+from rec_assets.features.history import InteractionLog
 from rec_assets.features.store.online import OnlineRows
 from rec_assets.features.store.views import ITEM_FEATURES
 from rec_assets.realtime.recent_items import NO_ITEM
@@ -16,7 +16,7 @@ from rec_assets.serving.graph.row_splits import ROW_SPLITS
 from rec_assets.serving.graph.spec import STAGES
 from rec_assets.serving.runner import run
 from rec_assets.serving.stages import Stage, load_stage
-from rec_assets.serving.stages.base import Outage
+from rec_assets.serving.stages.base import StoreGuard
 from rec_assets.serving.stages.items import ItemLookup
 from rec_assets.serving.stages.ranking import Unroll
 from rec_assets.serving.stages.users import UserLookup
@@ -66,7 +66,12 @@ class PastRequests:
 
 
 def answers(
-    bundle: Bundle, requests: PastRequests, log: EventLog, popularity: PastPopularity, depth: int, settings: Settings
+    bundle: Bundle,
+    requests: PastRequests,
+    log: InteractionLog,
+    popularity: PastPopularity,
+    depth: int,
+    settings: Settings,
 ) -> Ids:
     """Returns the ranked lists of a bundle.
 
@@ -107,7 +112,7 @@ def _stages(bundle: Bundle, popularity: PastPopularity, settings: Settings) -> d
         ItemTable.of(bundle),
         lambda: None,
         lambda items: OnlineRows.missing(len(items), ITEM_FEATURES),
-        Outage("item_features", "Not asked"),
+        StoreGuard("item_features", "Not asked"),
     )
     tables = signal_tables(bundle)
     known = bundle.lookups.knows("item_id", popularity.item_ids)
@@ -119,7 +124,7 @@ def _stages(bundle: Bundle, popularity: PastPopularity, settings: Settings) -> d
     return stages
 
 
-def _user_lookup(bundle: Bundle, requests: PastRequests, log: EventLog) -> UserLookup:
+def _user_lookup(bundle: Bundle, requests: PastRequests, log: InteractionLog) -> UserLookup:
     """Answers of the stores at a past moment; `UserLookup` asks for all users of a batch, in its order."""
     known = np.isfinite(requests.age) | (requests.gender >= 0) | (requests.top_category >= 0)
     columns = {"age": requests.age, "gender": requests.gender, "top_category": requests.top_category}

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 
-def category_nearest_neighbour_accuracy(vectors: npt.NDArray[np.float32], labels: npt.ArrayLike) -> float:
+def category_nearest_neighbor_accuracy(vectors: npt.NDArray[np.float32], labels: npt.ArrayLike) -> float:
     """Returns the share of items whose nearest other item has the same label: leave-one-out 1-NN accuracy.
 
     Args:
@@ -14,6 +14,6 @@ def category_nearest_neighbour_accuracy(vectors: npt.NDArray[np.float32], labels
     from sklearn.neighbors import NearestNeighbors
 
     classes = np.asarray(labels)
-    # Asked without a query, scikit-learn leaves each point out of its own neighbours.
+    # Asked without a query, scikit-learn leaves each point out of its own neighbors.
     nearest = NearestNeighbors(n_neighbors=1).fit(vectors).kneighbors(return_distance=False)[:, 0]
     return float((classes[nearest] == classes).mean())

@@ -33,7 +33,7 @@ def preparing(prepare: Prepare, pictures: bool) -> Iterator[PrepareAll]:
     """Yields what prepares several contents, called from threads; of pictures, in as many processes as there are cores.
 
     Pillow holds Python's lock for much of a small picture: on 16 cores 32 threads decoded hardly more than four did.
-    Processes start when the first content comes, and not by fork, which CUDA and TensorFlow do not survive.
+    Processes start when the first content comes, and not by fork, which CUDA and TensorFlow do not call.
 
     Args:
         prepare: an encoder's; picklable, and light to import.

@@ -12,7 +12,7 @@ from rec_assets.settings import Settings
 if TYPE_CHECKING:
     from feast.data_source import DataSource
 
-CATALOGUE = "AwsDataCatalog"
+CATALOG = "AwsDataCatalog"
 PARTITION = "day"
 
 
@@ -23,7 +23,7 @@ def offline_config(settings: Settings) -> dict[str, Any]:
     return {
         "type": "athena",
         "region": settings.athena_region,
-        "data_source": CATALOGUE,
+        "data_source": CATALOG,
         "database": settings.athena_database,
         "workgroup": settings.athena_workgroup,
         "s3_staging_location": settings.athena_results,
@@ -42,7 +42,7 @@ def batch_source(settings: Settings, view: str, file: Path, timestamp: str) -> "
         name=f"{view}_table",
         table=view,
         database=settings.athena_database,
-        data_source=CATALOGUE,
+        data_source=CATALOG,
         timestamp_field=timestamp,
         date_partition_column=PARTITION,
     )

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 ONLINE_DB = 0
 CONNECT_TIMEOUT = 0.05
 REQUEST_TIMEOUT = 0.1  # a request rather goes without features than waits
-BULK_TIMEOUT = 10.0  # seconds, for whole catalogues and materialisation
+BULK_TIMEOUT = 10.0  # seconds, for whole catalogs and materialisation
 # Another value whenever item features were written: readers that keep a copy look here. Drawn and not counted, so that
 # a store that lost its data never says again what it said before.
 ITEM_VERSION = "item_features:version"

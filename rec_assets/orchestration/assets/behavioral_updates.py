@@ -10,7 +10,7 @@ from dagster import AssetExecutionContext, MaterializeResult, asset
 from rec_assets.orchestration.assets.publishing import OWNERS, publish
 from rec_assets.orchestration.metadata_plots import preview
 from rec_assets.orchestration.op_tags import CPU
-from rec_assets.orchestration.partitions import daily, side_by_side
+from rec_assets.orchestration.partitions import daily, parallel_backfill
 from rec_assets.orchestration.resources import Artifacts
 from rec_assets.settings import get_settings
 from rec_assets.storage.artifact_store import Artifact
@@ -26,7 +26,7 @@ UPDATES = "updates.parquet"
     code_version="1",
     kinds={"polars", "parquet"},
     partitions_def=daily,
-    backfill_policy=side_by_side,
+    backfill_policy=parallel_backfill,
 )
 def behavioral_updates(
     context: AssetExecutionContext, artifacts: Artifacts, raw_items: Artifact, raw_users: Artifact
@@ -35,16 +35,16 @@ def behavioral_updates(
 
     It joins the raw day wherever that is read, and so the next fine-tune. Materialize it again for what came late.
     """
-    from rec_assets.realtime.behavior_log import BehaviourLog
+    from rec_assets.realtime.behavior_log import BehaviorLog
     from rec_assets.sources.contract import check_interactions
 
-    log = BehaviourLog.of(get_settings())
+    log = BehaviorLog.of(get_settings())
     items = pl.read_parquet(raw_items / "items.parquet", columns=["item_id"])["item_id"]
     users = pl.read_parquet(raw_users / "users.parquet", columns=["user_id"])["user_id"]
 
     def write(out: Path, day: str) -> dict[str, Any]:
         checked = check_interactions(
-            log.read(day), date.fromisoformat(day), f"the behavioural log of {day}", items, users
+            log.read(day), date.fromisoformat(day), f"the behavioral log of {day}", items, users
         )
         write_frame(checked.frame, out / UPDATES)
         return {**checked.report.as_dict(), "preview": preview(checked.frame)}

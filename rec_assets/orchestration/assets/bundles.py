@@ -84,7 +84,7 @@ def finetuned_bundle(
 ) -> MaterializeResult[None]:
     """The day's models as a bundle, with items that came since; its parent is the bundle that they go on from."""
     from rec_assets.bundles.bundle import Bundle
-    from rec_assets.datasets.finetune_set import CATALOGUE, LOOKUPS
+    from rec_assets.datasets.finetune_set import CATALOG, LOOKUPS
     from rec_assets.training.retrieval.encode import TOWER
 
     store = artifacts.store()
@@ -104,7 +104,7 @@ def finetuned_bundle(
                 "dlrm": pick(ranker, RANKER_FILES, folder / "dlrm"),
                 "multimodal": multimodal_part(known, folder / "multimodal"),
                 "signals": signals_part(known, folder / "signals"),
-                "catalogue": pick(known, [CATALOGUE], folder / "catalogue"),
+                "catalogue": pick(known, [CATALOG], folder / "catalogue"),
             }
             made_from = (known, daily_item_index[day], tower, ranker)
             parent_id = None if parent is None else Bundle.open(parent.path).bundle_id

@@ -82,13 +82,13 @@ def _logged(context: AssetExecutionContext, what: str, total: int) -> Any:
 
 
 def _diagnosis(vectors: Any, items: pl.DataFrame) -> dict[str, Any]:
-    from rec_assets.features.embeddings import category_nearest_neighbour_accuracy
+    from rec_assets.features.embeddings import category_nearest_neighbor_accuracy
 
     present = vectors.vectors[vectors.present]
     labels = items["category_l1"].to_numpy()[vectors.present]
     if len(present) < 2:
         return {}
     return {
-        "nearest_neighbour_shares_category": category_nearest_neighbour_accuracy(present, labels),
-        "map": scatter(present[:, :2].tolist(), labels.tolist(), "First two components, coloured by category"),
+        "nearest_neighbor_shares_category": category_nearest_neighbor_accuracy(present, labels),
+        "map": scatter(present[:, :2].tolist(), labels.tolist(), "First two components, colored by category"),
     }

@@ -11,7 +11,7 @@ from rec_assets.common.seeds import seed_for
 from rec_assets.orchestration.assets.features import Days
 from rec_assets.orchestration.assets.preprocessing import ROWS
 from rec_assets.orchestration.assets.publishing import OWNERS, only, publish
-from rec_assets.orchestration.assets.training import JUDGED
+from rec_assets.orchestration.assets.training import VALIDATION_RETRIEVAL
 from rec_assets.orchestration.metadata_plots import bar_plot, preview, reliability_plot
 from rec_assets.orchestration.op_tags import CPU
 from rec_assets.orchestration.partitions import daily, model_window, training_split
@@ -57,7 +57,7 @@ def model_evaluation(
 
     def write(out: Path, _: str) -> dict[str, Any]:
         data = EvaluationSet.load(training_set[day].path)
-        judged = two_tower_model[day] / JUDGED
+        judged = two_tower_model[day] / VALIDATION_RETRIEVAL
         models = ServedModels(
             judged / TOWER,
             judged,

@@ -20,8 +20,8 @@ from rec_assets.orchestration.partitions import (
     daily,
     day_before,
     model_window,
+    parallel_backfill,
     popularity_window,
-    side_by_side,
     window,
     with_day_before,
 )
@@ -61,7 +61,7 @@ def interactions_before(raw_interactions: Days, behavioral_updates: Days, day: s
     **COMMON,
     kinds={"polars", "parquet"},
     partitions_def=daily,
-    backfill_policy=side_by_side,
+    backfill_policy=parallel_backfill,
     ins={
         "raw_interactions": AssetIn(partition_mapping=with_day_before),
         "behavioral_updates": AssetIn(partition_mapping=with_day_before),
@@ -98,7 +98,7 @@ def user_features(
     **COMMON,
     kinds={"polars", "parquet"},
     partitions_def=daily,
-    backfill_policy=side_by_side,
+    backfill_policy=parallel_backfill,
     ins={
         "raw_interactions": AssetIn(partition_mapping=popularity_window),
         "behavioral_updates": AssetIn(partition_mapping=popularity_window),
@@ -126,9 +126,9 @@ def item_popularity(
     return publish(context, artifacts, write)
 
 
-@asset(**COMMON, kinds={"polars", "parquet"}, partitions_def=daily, backfill_policy=side_by_side)
+@asset(**COMMON, kinds={"polars", "parquet"}, partitions_def=daily, backfill_policy=parallel_backfill)
 def item_features(context: AssetExecutionContext, artifacts: Artifacts, raw_items: Artifact) -> MaterializeResult[None]:
-    """The catalogue known by the end of the day as the feature store holds it: price, categories, gender affinity."""
+    """The catalog known by the end of the day as the feature store holds it: price, categories, gender affinity."""
 
     def write(out: Path, day: str) -> dict[str, Any]:
         items = known_by(pl.scan_parquet(raw_items / "items.parquet"), day).select(

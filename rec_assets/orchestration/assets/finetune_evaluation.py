@@ -74,14 +74,14 @@ def finetune_evaluation(
         for name in ("finetune_set", "daily_item_index", "finetuned_query_tower", "finetuned_dlrm")
     ],
 )
-def following_day_evaluation(
+def next_day_evaluation(
     context: AssetExecutionContext, artifacts: Artifacts, joined_interactions: Days
 ) -> MaterializeResult[None]:
     """The models of the day before, judged by this day, of which they know nothing: fine-tuned and not.
 
     One query a user at his first arrival of the day; relevant is all he chose on it.
     """
-    from rec_assets.datasets.next_day_queries import following_queries
+    from rec_assets.datasets.next_day_queries import next_day_queries
     from rec_assets.evaluation.evaluate_finetune import FINETUNED, FROZEN, judge_day
     from rec_assets.evaluation.report import JUDGED_USERS, no_verdict
     from rec_assets.sources import open_source
@@ -95,8 +95,8 @@ def following_day_evaluation(
             write_frame(no_verdict(), out / METRICS_FILE)
             return {"nothing to judge": f"{judged} has no fine-tune."}
         base = lineage_of(known).base
-        seed = seed_for(settings.seed, "following_day_evaluation", day)
-        everyone = following_queries(store.get("nvt_workflows", base) / "full", [joined_interactions[day] / ROWS])
+        seed = seed_for(settings.seed, "next_day_evaluation", day)
+        everyone = next_day_queries(store.get("nvt_workflows", base) / "full", [joined_interactions[day] / ROWS])
         queries = everyone.sample(JUDGED_USERS, seed)
         history = rows_before(joined_interactions, day)
         models = {FINETUNED: finetuned_models(store, judged), FROZEN: full_models(store, base, judged)}
@@ -146,7 +146,7 @@ def _served(store: ArtifactStore, tower: str, index: str, ranker: str, trained: 
     from rec_assets.datasets.evaluation_set import ITEMS, LOG
     from rec_assets.datasets.item_table import ItemTable
     from rec_assets.evaluation.offline_inference import ServedModels
-    from rec_assets.features.history import EventLog
+    from rec_assets.features.history import InteractionLog
 
     known = store.get("finetune_set", day)
     return ServedModels(
@@ -154,7 +154,7 @@ def _served(store: ArtifactStore, tower: str, index: str, ranker: str, trained: 
         store.get(index, trained).path,
         store.get(ranker, trained) / "model.onnx",
         ItemTable.load(known / ITEMS),
-        EventLog.load(known / LOG),
+        InteractionLog.load(known / LOG),
         get_settings().repeats,
     )
 
@@ -162,8 +162,8 @@ def _served(store: ArtifactStore, tower: str, index: str, ranker: str, trained: 
 def following_plot(store: ArtifactStore, table: pl.DataFrame, day: str) -> "MarkdownMetadataValue":
     """NDCG@10 by method over the days that were judged so far, this one last."""
     tables = {
-        d: pl.read_parquet(store.get("following_day_evaluation", d) / METRICS_FILE)
-        for d in store.partitions("following_day_evaluation")
+        d: pl.read_parquet(store.get("next_day_evaluation", d) / METRICS_FILE)
+        for d in store.partitions("next_day_evaluation")
         if d < day
     }
     series: dict[str, dict[str, float]] = {}

@@ -12,7 +12,7 @@ import polars as pl
 from dagster import AssetDep, AssetExecutionContext, AssetIn, BackfillPolicy, MaterializeResult, asset
 
 from rec_assets.bundles.provenance import codes_of
-from rec_assets.common.seeds import judges_seed, seed_for
+from rec_assets.common.seeds import holdout_seed, seed_for
 from rec_assets.inference.lookups import Lookups
 from rec_assets.orchestration.assets.embeddings import VECTORS
 from rec_assets.orchestration.assets.features import Days, known_by
@@ -93,13 +93,13 @@ def finetune_set(
         today = known_by(pl.scan_parquet(raw_items / "items.parquet"), day).collect()
         trained = pl.read_parquet(workflows / "items.parquet")
         # What is no longer sold keeps its code.
-        catalogue = pl.concat([today, trained.join(today, on="item_id", how="anti")]).sort("item_id")
-        raw_ids = catalogue["item_id"].to_numpy()
+        catalog = pl.concat([today, trained.join(today, on="item_id", how="anti")]).sort("item_id")
+        raw_ids = catalog["item_id"].to_numpy()
         with dask_workers(settings.dask_scheduler):
             data = build_finetune_set(
                 out,
                 workflows.path,
-                catalogue,
+                catalog,
                 {
                     "image_embedding": ContentVectors.load(image_embeddings / VECTORS).gather(raw_ids),
                     "text_embedding": ContentVectors.load(text_embeddings / VECTORS).gather(raw_ids),
@@ -107,20 +107,20 @@ def finetune_set(
                 masked_train_set[day] / ROWS,
                 replay_set[day] / ROWS,
                 [joined_interactions[d] / ROWS for d in window(joined_interactions, day, MODEL_DAYS)],
-                settings.judge_share,
-                judges_seed(settings.seed, day),
+                settings.holdout_share,
+                holdout_seed(settings.seed, day),
             )
-        lineage_of(workflows).but(codes=codes_of(Lookups.load(out / LOOKUPS))).write(out)
+        lineage_of(workflows).replace(codes=codes_of(Lookups.load(out / LOOKUPS))).write(out)
         chosen = pl.read_parquet(joined_interactions[day] / ROWS, columns=["user_id", "item_id"])
         users = Lookups.load(out / LOOKUPS).knows("user_id", chosen["user_id"].unique().to_numpy())
         return {
             "full_training": base,
             "rows": len(data.rows["item_id"]),
-            "judging_users": len(data.validation),
+            "draw_holdout_users": len(data.validation),
             "unknown_judging_users": int(data.validation.cold.sum()),
             "users": len(users),
             "users_since_the_full_training": int((~users).sum()),
-            "items_since_the_full_training": catalogue.height - trained.height,
+            "items_since_the_full_training": catalog.height - trained.height,
             "interactions_with_them": chosen.join(trained, on="item_id", how="anti").height,
         }
 
@@ -148,7 +148,7 @@ def daily_item_index(
         full = TrainingSet.load(store.get("training_set", known.base).path)
         vectors, later = later_item_vectors(full, towers.path, trained, items)
         write_item_index(vectors, items, out)
-        lineage_of(towers).but(codes=known.codes).write(out)
+        lineage_of(towers).replace(codes=known.codes).write(out)
         return {"full_training": known.base, "items": len(vectors.raw_ids), "items_since_the_full_training": later}
 
     return publish(context, artifacts, write)
@@ -173,7 +173,7 @@ def finetuned_query_tower(
     from rec_assets.inference.item_vectors import VECTORS as ITEM_VECTORS
     from rec_assets.training.finetune import finetune_query_tower
     from rec_assets.training.loop.checkpoints import save_checkpoint
-    from rec_assets.training.loop.early_stopping import History
+    from rec_assets.training.loop.early_stopping import TrainingHistory
     from rec_assets.training.retrieval.encode import TOWER, export_query_tower
 
     settings, store = get_settings(), artifacts.store()
@@ -186,8 +186,8 @@ def finetuned_query_tower(
         vectors = np.load(daily_item_index[day] / ITEM_VECTORS)
         seed = seed_for(settings.seed, "finetuned_query_tower", day)
         model, loss = finetune_query_tower(full, parent.path, data, vectors, finetune_config(), seed)
-        save_checkpoint(model, History(loss), out)
-        lineage_of(parent).but(parent=parent.partition, codes=None).write(out)
+        save_checkpoint(model, TrainingHistory(loss), out)
+        lineage_of(parent).replace(parent=parent.partition, codes=None).write(out)
         difference = export_query_tower(model, full, out / TOWER, saved_model=settings.saved_models)
         return {
             "full_training": base,
@@ -219,7 +219,7 @@ def finetuned_dlrm(
     from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.training.finetune import finetune_ranker
     from rec_assets.training.loop.checkpoints import save_checkpoint
-    from rec_assets.training.loop.early_stopping import History
+    from rec_assets.training.loop.early_stopping import TrainingHistory
     from rec_assets.training.ranking.train import export_ranker
     from rec_assets.training.retrieval.encode import TOWER
 
@@ -238,8 +238,8 @@ def finetuned_dlrm(
 
         seed = seed_for(settings.seed, "finetuned_dlrm", day)
         model, loss = finetune_ranker(full, parent.path, data, retrieve, finetune_config(), seed)
-        save_checkpoint(model, History(loss), out)
-        lineage_of(parent).but(parent=parent.partition).write(out)
+        save_checkpoint(model, TrainingHistory(loss), out)
+        lineage_of(parent).replace(parent=parent.partition).write(out)
         asked = replace(full, items=data.items, log=data.log)
         example = retrieve(take(full.validation.columns, slice(0, 4)))
         difference = export_ranker(model, asked, example, out / "model.onnx", saved_model=settings.saved_models)

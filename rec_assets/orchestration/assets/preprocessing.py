@@ -8,7 +8,7 @@ import polars as pl
 from dagster import AssetExecutionContext, AssetIn, MaterializeResult, asset
 
 from rec_assets.bundles.provenance import Lineage, codes_of, digest_of_file
-from rec_assets.common.seeds import judges_seed, seed_for
+from rec_assets.common.seeds import holdout_seed, seed_for
 from rec_assets.features.joins import join_interactions
 from rec_assets.features.masking import mask_rows
 from rec_assets.inference.lookups import Lookups
@@ -18,7 +18,7 @@ from rec_assets.orchestration.assets.publishing import OWNERS, only, publish
 from rec_assets.orchestration.assets.upstream import lineage_of
 from rec_assets.orchestration.metadata_plots import preview
 from rec_assets.orchestration.op_tags import CPU
-from rec_assets.orchestration.partitions import daily, model_window, side_by_side, training_split, with_day_before
+from rec_assets.orchestration.partitions import daily, model_window, parallel_backfill, training_split, with_day_before
 from rec_assets.orchestration.resources import Artifacts
 from rec_assets.settings import get_settings
 from rec_assets.storage.artifact_store import Artifact
@@ -37,7 +37,7 @@ ROWS = "rows.parquet"
     **COMMON,
     kinds={"polars", "parquet"},
     op_tags=CPU,
-    backfill_policy=side_by_side,
+    backfill_policy=parallel_backfill,
     ins={
         "raw_interactions": AssetIn(partition_mapping=with_day_before),
         "behavioral_updates": AssetIn(partition_mapping=with_day_before),
@@ -67,7 +67,7 @@ def joined_interactions(
     return publish(context, artifacts, write)
 
 
-@asset(**COMMON, kinds={"polars", "parquet"}, op_tags=CPU, backfill_policy=side_by_side)
+@asset(**COMMON, kinds={"polars", "parquet"}, op_tags=CPU, backfill_policy=parallel_backfill)
 def masked_train_set(
     context: AssetExecutionContext, artifacts: Artifacts, joined_interactions: Days
 ) -> MaterializeResult[None]:
@@ -139,11 +139,11 @@ def training_set(
     image_embeddings: Artifact,
     text_embeddings: Artifact,
 ) -> MaterializeResult[None]:
-    """Input of the trainers: transformed masked rows, the catalogue with its content vectors, validation queries.
+    """Input of the trainers: transformed masked rows, the catalog with its content vectors, validation queries.
 
     Rows of the as-of day of the users who judge its bundles are left out.
     """
-    from rec_assets.datasets.holdout_users import judges_of, rows_to_learn
+    from rec_assets.datasets.holdout_users import holdout_users_of, rows_to_learn
     from rec_assets.datasets.training_set import LAST, SCHEMA, TRAIN, build_training_set
     from rec_assets.features.embeddings import ContentVectors
     from rec_assets.preprocessing.dask_cluster import dask_workers
@@ -156,7 +156,9 @@ def training_set(
 
     def write(out: Path, _: str) -> dict[str, Any]:
         masked, masked_last = ([masked_train_set[d] / ROWS for d in days] for days in (train_days, valid_days))
-        judges = judges_of(joined_interactions[day] / ROWS, settings.judge_share, judges_seed(settings.seed, day))
+        judges = holdout_users_of(
+            joined_interactions[day] / ROWS, settings.holdout_share, holdout_seed(settings.seed, day)
+        )
         items = transform_items(workflows / "item", workflows / "items.parquet")
         raw_ids = items["raw_item_id"].to_numpy()
         content = {
@@ -177,9 +179,9 @@ def training_set(
             "train_days": f"{train_days[0]} … {train_days[-1]}",
             "validation_days": f"{valid_days[0]} … {valid_days[-1]}",
             "rows": len(built.rows["item_id"]),
-            "items": len(built.items.catalogue),
-            "items_without_rows": int((built.items.counts[built.items.catalogue] == 0).sum()),
-            "judging_users": len(judges),
+            "items": len(built.items.catalog),
+            "items_without_rows": int((built.items.counts[built.items.catalog] == 0).sum()),
+            "draw_holdout_users": len(judges),
             "validation_users": len(built.validation),
             "cold_validation_users": int(built.validation.cold.sum()),
         }

@@ -10,7 +10,7 @@ from dagster import AssetExecutionContext, MaterializeResult, asset
 from rec_assets.orchestration.assets.publishing import OWNERS, publish
 from rec_assets.orchestration.metadata_plots import histogram, preview
 from rec_assets.orchestration.op_tags import CPU
-from rec_assets.orchestration.partitions import daily, side_by_side
+from rec_assets.orchestration.partitions import daily, parallel_backfill
 from rec_assets.orchestration.resources import Artifacts
 from rec_assets.settings import get_settings
 from rec_assets.sources import open_source, read_day, read_items, read_users
@@ -28,7 +28,7 @@ COMMON: dict[str, Any] = {
 
 @asset(**COMMON, kinds={"parquet"})
 def raw_items(context: AssetExecutionContext, artifacts: Artifacts) -> MaterializeResult[None]:
-    """The catalogue: titles, descriptions, prices, categories, gender affinity and a picture each."""
+    """The catalog: titles, descriptions, prices, categories, gender affinity and a picture each."""
     source = open_source(get_settings())
 
     def write(out: Path, _: str) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def raw_users(context: AssetExecutionContext, artifacts: Artifacts) -> Materiali
     return publish(context, artifacts, write)
 
 
-@asset(**COMMON, kinds={"parquet"}, partitions_def=daily, backfill_policy=side_by_side)
+@asset(**COMMON, kinds={"parquet"}, partitions_def=daily, backfill_policy=parallel_backfill)
 def raw_interactions(
     context: AssetExecutionContext, artifacts: Artifacts, raw_items: Artifact, raw_users: Artifact
 ) -> MaterializeResult[None]:

@@ -19,7 +19,7 @@ from rec_assets.orchestration.resources import Artifacts
 from rec_assets.settings import get_settings
 
 COMMON: dict[str, Any] = {"group_name": "training", "owners": OWNERS, "partitions_def": daily, "code_version": "4"}
-JUDGED = "judged"
+VALIDATION_RETRIEVAL = "validation_retrieval"
 TRAINER: dict[str, Any] = {**COMMON, "op_tags": GPU, "pool": TRAINING_POOL}
 
 
@@ -36,7 +36,12 @@ def two_tower_model(
     from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.training.loop.checkpoints import WEIGHTS, save_checkpoint
     from rec_assets.training.retrieval.encode import write_retrieval
-    from rec_assets.training.retrieval.train import TwoTowerConfig, learn_last_days, train_two_tower, validation_metric
+    from rec_assets.training.retrieval.train import (
+        TwoTowerConfig,
+        train_on_validation,
+        train_two_tower,
+        validation_metric,
+    )
 
     settings, day = get_settings(), only(context)
     data = TrainingSet.load(training_set[day].path)
@@ -46,10 +51,10 @@ def two_tower_model(
         seed = seed_for(settings.seed, "two_tower_model", day)
         config = TwoTowerConfig(settings.valid_days, max_epochs=settings.max_epochs, repeats=settings.repeats)
         model, history = train_two_tower(data, config, seed, state.report, state.file)
-        write_retrieval(model, data, data.last_training_moment, out / JUDGED)
-        learn_last_days(model, data, config, history.best_epoch, seed)
+        write_retrieval(model, data, data.last_training_moment, out / VALIDATION_RETRIEVAL)
+        train_on_validation(model, data, config, history.best_epoch, seed)
         save_checkpoint(model, history, out)
-        lineage_of(training_set[day]).but(towers=digest_of_file(out / WEIGHTS), codes=None).write(out)
+        lineage_of(training_set[day]).replace(towers=digest_of_file(out / WEIGHTS), codes=None).write(out)
         metric = validation_metric(data.items)
         curves = {"training loss": history.loss, f"validation {metric}": history.validation}
         return {
@@ -100,7 +105,7 @@ def item_embeddings(
     two_tower_model: Days,
     training_set: Days,
 ) -> MaterializeResult[None]:
-    """The candidate tower's vector of every item of the catalogue, chosen before or not."""
+    """The candidate tower's vector of every item of the catalog, chosen before or not."""
     from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.training.retrieval.encode import NOW, item_vectors
     from rec_assets.training.retrieval.train import TwoTowerConfig, restore_two_tower
@@ -113,11 +118,11 @@ def item_embeddings(
         items = data.items.with_rows(data.last_rows["item_id"])
         vectors = item_vectors(model, items, NOW)
         vectors.save(out / "item_vectors.npz")
-        lineage_of(two_tower_model[day]).but(codes=lineage_of(training_set[day]).codes).write(out)
+        lineage_of(two_tower_model[day]).replace(codes=lineage_of(training_set[day]).codes).write(out)
         norms = np.linalg.norm(vectors.vectors, axis=1)
         return {
             "items": len(vectors.raw_ids),
-            "never_chosen_in_training": int((items.counts[items.catalogue] == 0).sum()),
+            "never_chosen_in_training": int((items.counts[items.catalog] == 0).sum()),
             "norms": histogram(norms.tolist(), "length of the item vector", "Item vectors"),
         }
 
@@ -170,7 +175,7 @@ def dlrm_model(
 
     settings, day = get_settings(), only(context)
     data = TrainingSet.load(training_set[day].path)
-    judged = two_tower_model[day] / JUDGED
+    judged = two_tower_model[day] / VALIDATION_RETRIEVAL
     state = Unfinished.of(context, artifacts.store(), two_tower_model[day], training_set[day])
 
     def retrieve(columns: Arrays) -> Candidates:

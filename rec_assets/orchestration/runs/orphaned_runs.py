@@ -9,9 +9,9 @@ from threading import Event
 import psutil
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
 
-from rec_assets.common.background_thread import beside
+from rec_assets.common.background_thread import background_thread
 
-EVERY_S = 30.0
+INTERVAL_S = 30.0
 
 
 def end_abandoned_runs(instance: DagsterInstance) -> list[str]:
@@ -29,17 +29,17 @@ def end_abandoned_runs(instance: DagsterInstance) -> list[str]:
     return ended
 
 
-def ending_abandoned_runs(every_s: float = EVERY_S) -> AbstractContextManager[None]:
+def ending_abandoned_runs(interval_s: float = INTERVAL_S) -> AbstractContextManager[None]:
     """Ends them again and again from a thread of its own for as long as the block runs."""
 
     def look(stop: Event) -> None:
         with DagsterInstance.get() as instance:
             while True:
                 end_abandoned_runs(instance)
-                if stop.wait(every_s):
+                if stop.wait(interval_s):
                     return
 
-    return beside(look)
+    return background_thread(look)
 
 
 def _process_of(instance: DagsterInstance, run_id: str) -> tuple[int, float] | None:

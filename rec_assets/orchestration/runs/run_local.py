@@ -6,7 +6,7 @@ from datetime import timedelta
 from dagster import AssetSelection, DagsterInstance, Definitions
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.common.silence import quiet_deprecations
+from rec_assets.common.silence import silence_deprecations
 from rec_assets.orchestration import jobs
 from rec_assets.orchestration.build import build_defs
 from rec_assets.orchestration.runs.console_logger import console, progress_logger
@@ -33,7 +33,7 @@ def phases(settings: Settings) -> list[Phase]:
     history = (settings.as_of - settings.start_date).days + 1
     days = [(settings.start_date + timedelta(days=n)).isoformat() for n in range(history)]
     return [
-        Phase("catalogue", jobs.CATALOGUE, []),
+        Phase("catalog", jobs.CATALOG, []),
         Phase("daily_data", jobs.DAILY, days),
         Phase("online_store", jobs.ONLINE, days[-1:]),
         Phase("full_training", jobs.FULL_TRAINING, days[-1:]),
@@ -51,7 +51,7 @@ def materialize_stale(settings: Settings) -> int:
 
 def rebuild(settings: Settings, wanted: list[Phase]) -> int:
     """Rebuilds what is missing or stale of some phases, in order; returns and raises as `materialize_stale`."""
-    quiet_deprecations()
+    silence_deprecations()
     prepare_dagster_home(settings)
     defs = build_defs()
     with DagsterInstance.get() as instance:
@@ -86,12 +86,12 @@ def promote(settings: Settings, wanted: str) -> None:
 
     Args:
         settings: where everything is.
-        wanted: a bundle, as `serving.promotion.catalog.choose` takes it.
+        wanted: a bundle, as `serving.promotion.catalog.resolve_bundle` takes it.
 
     Raises:
         ActionableError: it failed; it has told why, and what was live still is.
     """
-    quiet_deprecations()
+    silence_deprecations()
     prepare_dagster_home(settings)
     job = build_defs().resolve_job_def(jobs.promote.name).with_logger_defs({"console": progress_logger})
     config = {"loggers": {"console": {}}, "ops": {"promotion": {"config": {"bundle": wanted}}}}
@@ -105,10 +105,10 @@ def promote(settings: Settings, wanted: str) -> None:
 
 def promote_newest(settings: Settings) -> bool:
     """Promotes the newest bundle that passed its gates, unless it is live; returns whether it had to."""
-    from rec_assets.serving.promotion.catalog import NEWEST, choose
+    from rec_assets.serving.promotion.catalog import NEWEST, resolve_bundle
     from rec_assets.serving.triton import server_control
 
-    newest = choose(open_store(settings), settings, NEWEST).bundle_id
+    newest = resolve_bundle(open_store(settings), settings, NEWEST).bundle_id
     if newest == server_control.answering_bundle(settings):
         return False
     promote(settings, newest)

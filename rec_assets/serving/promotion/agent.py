@@ -86,7 +86,7 @@ class Agent:
                     "It was built anew meanwhile: promote what is there now.",
                 )
             version = self._published(bundle)
-            server_control.rehearse(self.settings, version)
+            server_control.smoke_test_version(self.settings, version)
 
     def commit(self, bundle_id: str) -> None:
         """Makes a prepared bundle live."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rec_assets.bundles.bundle import ASSETS, Bundle, Manifest
-from rec_assets.bundles.gate_results import Verdict, find_verdict
+from rec_assets.bundles.gate_results import GateReport, find_gate_report
 from rec_assets.bundles.live_record import Live, find_live
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.triton import model_repository
@@ -15,12 +15,12 @@ NEWEST, PREVIOUS = "newest", "previous"
 
 
 @dataclass(frozen=True)
-class Known:
+class BundleCandidate:
     """A bundle that is there to be promoted."""
 
     path: Path
     manifest: Manifest
-    verdict: Verdict | None
+    verdict: GateReport | None
 
     @property
     def bundle_id(self) -> str:
@@ -38,24 +38,26 @@ class Known:
         return ASSETS[self.kind == "fine-tune"]
 
 
-def known_bundles(store: ArtifactStore, settings: Settings) -> list[Known]:
+def known_bundles(store: ArtifactStore, settings: Settings) -> list[BundleCandidate]:
     """Returns all bundles, newest day first, a full training before a fine-tune of its day.
 
     They are the current versions in the artifact store, and what the Triton repository keeps of earlier ones.
     """
     kept = (model_repository.repository_path(settings) / ".bundles").glob("[!.]*")
     paths = [store.get(asset, day).path for asset in ASSETS for day in store.partitions(asset)]
-    found: dict[str, Known] = {}
+    found: dict[str, BundleCandidate] = {}
     for path in (*paths, *(folder for folder in kept if folder.suffix != ".part")):
         try:
             manifest = Bundle.open(path).manifest
         except ActionableError:  # damaged: to promote it names what is wrong, to list the others it must not matter
             continue
-        found.setdefault(manifest.bundle_id, Known(path, manifest, find_verdict(store, manifest.bundle_id)))
+        found.setdefault(
+            manifest.bundle_id, BundleCandidate(path, manifest, find_gate_report(store, manifest.bundle_id))
+        )
     return sorted(found.values(), key=lambda one: (one.manifest.as_of, one.manifest.base), reverse=True)
 
 
-def choose(store: ArtifactStore, settings: Settings, wanted: str) -> Known:
+def resolve_bundle(store: ArtifactStore, settings: Settings, wanted: str) -> BundleCandidate:
     """Finds the bundle that a person or the sensor means.
 
     Args:
@@ -83,7 +85,7 @@ def choose(store: ArtifactStore, settings: Settings, wanted: str) -> Known:
     return matches[0]
 
 
-def require_fit(candidate: Known, live: Live | None) -> None:
+def require_promotable(candidate: BundleCandidate, live: Live | None) -> None:
     """Refuses a bundle that did not pass its gates; one that was live before may come back.
 
     Raises:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.bundles.live_record import Live, find_live, record_live
-from rec_assets.serving.promotion.catalog import Known, choose, require_fit
+from rec_assets.serving.promotion.catalog import BundleCandidate, require_promotable, resolve_bundle
 from rec_assets.serving.triton import model_repository, server_control
 from rec_assets.settings import Settings
 from rec_assets.storage.artifact_store import ArtifactStore
-from rec_assets.storage.file_lock import one_at_a_time
+from rec_assets.storage.file_lock import exclusive_lock
 
 _SMOKE_USERS = 3
 LOCK_PATIENCE_S = 600.0  # a promotion takes seconds; one that waits longer waits for something that is stuck
@@ -28,21 +28,21 @@ def promote(store: ArtifactStore, settings: Settings, wanted: str, report: Repor
     Args:
         store: where bundles and the record are.
         settings: where Triton is.
-        wanted: as `choose` takes it.
+        wanted: as `resolve_bundle` takes it.
         report: called with a line a step.
 
     Returns:
         The record.
 
     Raises:
-        ActionableError: as `choose` and `require_fit`; the bundle was changed since it was written; Triton is away,
-            refuses it, or does not answer as it should. What was live still is.
+        ActionableError: as `resolve_bundle` and `require_promotable`; the bundle was changed since it was written; or
+            Triton is away, refuses the bundle or does not answer as expected. The live bundle stays live.
     """
     folder = model_repository.repository_path(settings)
-    with one_at_a_time(folder / ".promotion.lock", LOCK_PATIENCE_S, "Another promotion"):
+    with exclusive_lock(folder / ".promotion.lock", LOCK_PATIENCE_S, "Another promotion"):
         before = find_live(store)
-        candidate = choose(store, settings, wanted)
-        require_fit(candidate, before)
+        candidate = resolve_bundle(store, settings, wanted)
+        require_promotable(candidate, before)
         bundle = Bundle.open(candidate.path, verify=True)
         report(f"Bundle {bundle.bundle_id} ({candidate.kind}, {bundle.manifest.as_of}) is whole and passed its gates")
         if settings.triton_replicas:
@@ -69,7 +69,7 @@ def _on_this_server(settings: Settings, bundle: Bundle, report: Report) -> int:
     return version
 
 
-def _on_replicas(settings: Settings, candidate: Known, report: Report) -> None:
+def _on_replicas(settings: Settings, candidate: BundleCandidate, report: Report) -> None:
     from rec_assets.serving.promotion import replicas
     from rec_assets.serving.promotion.protocol import Candidate
 

@@ -17,18 +17,19 @@ from rec_assets.serving.promotion.catalog import known_bundles
 from rec_assets.settings import Settings
 from rec_assets.storage.artifact_store import ArtifactStore
 
-FOR_EVER = frozenset(
+NEVER_DELETED = frozenset(
     {
         "raw_interactions",
         "behavioral_updates",
         "model_evaluation",
         "finetune_evaluation",
-        "following_day_evaluation",
+        "next_day_evaluation",
+        "following_day_evaluation",  # its name in release 0.1
     }
 )
 
 
-def outlived(store: ArtifactStore, settings: Settings) -> list[tuple[str, str]]:
+def expired_partitions(store: ArtifactStore, settings: Settings) -> list[tuple[str, str]]:
     """Returns assets and days that may go, in order; none where `keep_days` is 0.
 
     Raises:
@@ -50,15 +51,15 @@ def outlived(store: ArtifactStore, settings: Settings) -> list[tuple[str, str]]:
     return [
         (asset, day)
         for asset in store.assets()
-        if asset not in FOR_EVER
+        if asset not in NEVER_DELETED
         for day in store.partitions(asset)
         if _is_day(day) and day < oldest and day not in stays
     ]
 
 
-def tidy(store: ArtifactStore, settings: Settings) -> Counter[str]:
-    """Removes what may go, and returns how many days of each asset that were; raises as `outlived`."""
-    gone = outlived(store, settings)
+def delete_expired(store: ArtifactStore, settings: Settings) -> Counter[str]:
+    """Removes what may go, and returns how many days of each asset that were; raises as `expired_partitions`."""
+    gone = expired_partitions(store, settings)
     for asset, day in gone:
         store.remove(asset, day)
     return Counter(asset for asset, _ in gone)

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 import numpy.typing as npt
 
 from rec_assets.serving.graph.spec import STAGES, local_name
-from rec_assets.serving.stages.circuit_breaker import Breaker
+from rec_assets.serving.stages.circuit_breaker import CircuitBreaker
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
@@ -29,7 +29,7 @@ class Stage(Protocol):
         ...
 
 
-class Outage:
+class StoreGuard:
     """Keeps a stage answering while a store is away: counts the calls it missed, and logs the first of each outage.
 
     Attributes:
@@ -37,12 +37,12 @@ class Outage:
         missed_calls: how often it did not answer, or was not asked.
     """
 
-    def __init__(self, store: str, consequence: str, breaker: Breaker | None = None) -> None:
+    def __init__(self, store: str, consequence: str, breaker: CircuitBreaker | None = None) -> None:
         """Takes the store's name, a sentence on what its absence means, and the breaker that it shares with others."""
         self.store = store
         self.missed_calls = 0
         self._consequence = consequence
-        self._breaker = breaker or Breaker()
+        self._breaker = breaker or CircuitBreaker()
         self._away = False
 
     @property
@@ -50,7 +50,7 @@ class Outage:
         """True where the last call got no answer, or was not made."""
         return self._away
 
-    def survive(self, call: Callable[[], T]) -> T | None:
+    def call(self, call: Callable[[], T]) -> T | None:
         """Returns what the call returns; None where it fails, or is not made because others failed just before."""
         if self._breaker.is_open:
             self._miss("it did not answer others")
@@ -72,9 +72,9 @@ class Outage:
         self._away = True
 
 
-def outages_of(stage: Stage) -> list[Outage]:
+def outages_of(stage: Stage) -> list[StoreGuard]:
     """Returns the outages that a stage may live through."""
-    return [value for value in vars(stage).values() if isinstance(value, Outage)]
+    return [value for value in vars(stage).values() if isinstance(value, StoreGuard)]
 
 
 def inputs_of(stage: str) -> list[str]:

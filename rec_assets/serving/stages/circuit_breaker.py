@@ -10,7 +10,7 @@ FAILURES = 3  # in a row; one alone may be a packet that was lost
 PAUSE = 5.0  # seconds between two attempts while it is away; a silent store costs each attempt its time limit
 
 
-class Breaker:
+class CircuitBreaker:
     """Open while a store is left alone: after some failures in a row, until the pause ends and one call tries it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -33,11 +33,11 @@ class Breaker:
         self._failures = 0
 
 
-def valkey_breaker(settings: Settings) -> Breaker:
+def valkey_breaker(settings: Settings) -> CircuitBreaker:
     """Returns the breaker that all stages of this process share, for one Valkey holds all they read."""
     return _of_address(settings.valkey_host, settings.valkey_port)
 
 
 @lru_cache
-def _of_address(host: str, port: int) -> Breaker:
-    return Breaker()
+def _of_address(host: str, port: int) -> CircuitBreaker:
+    return CircuitBreaker()

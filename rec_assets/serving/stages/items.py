@@ -1,4 +1,4 @@
-"""Features of the candidates: those of the whole catalogue held in memory, then as the models read them."""
+"""Features of the candidates: those of the whole catalog held in memory, then as the models read them."""
 
 import time
 import weakref
@@ -13,7 +13,7 @@ from rec_assets.features.store import online
 from rec_assets.features.store.online_reader import OnlineReader
 from rec_assets.features.store.views import ITEM_VIEW
 from rec_assets.inference.lookups import Lookups
-from rec_assets.serving.stages.base import Array, Arrays, Outage
+from rec_assets.serving.stages.base import Array, Arrays, StoreGuard
 from rec_assets.serving.stages.circuit_breaker import valkey_breaker
 from rec_assets.serving.tables.item_features import PAUSE_S, ItemTable, ReadItems
 from rec_assets.serving.tables.memory_mapped import content_tables
@@ -28,7 +28,9 @@ ReadVersion = Callable[[], bytes | None]
 class ItemLookup:
     """Raw item features by item id: the online store's, kept in memory, or the bundle's where it has none."""
 
-    def __init__(self, bundled: ItemTable, read_version: ReadVersion, read_items: ReadItems, outage: Outage) -> None:
+    def __init__(
+        self, bundled: ItemTable, read_version: ReadVersion, read_items: ReadItems, outage: StoreGuard
+    ) -> None:
         """Takes the bundle's features, what asks the store for its version and its items, and their outage."""
         self._bundled = bundled
         self._read_version = read_version
@@ -39,14 +41,14 @@ class ItemLookup:
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "ItemLookup":
-        """Reads the catalogue and the online store, and from then on follows the store from a thread of its own."""
+        """Reads the catalog and the online store, and from then on follows the store from a thread of its own."""
         client = connect_for_requests(settings, online.ONLINE_DB)
         consequence = "The online store is away, item features are those read last"
         stage = cls(
             ItemTable.of(bundle),
             lambda: client.get(online.ITEM_VERSION),
             OnlineReader(settings, ITEM_VIEW, online.BULK_TIMEOUT),
-            Outage("item_features", consequence, valkey_breaker(settings)),
+            StoreGuard("item_features", consequence, valkey_breaker(settings)),
         )
         stage.refresh(pause_s=0)
         Thread(target=_follow, args=(weakref.ref(stage),), name="item_features", daemon=True).start()
@@ -61,10 +63,10 @@ class ItemLookup:
         Args:
             pause_s: seconds to rest between two chunks of items, so that requests get their turn.
         """
-        version = self.outage.survive(self._read_version)
+        version = self.outage.call(self._read_version)
         if version in (None, self._version):
             return False
-        table = self.outage.survive(lambda: self._bundled.updated(self._read_items, pause_s))
+        table = self.outage.call(lambda: self._bundled.updated(self._read_items, pause_s))
         if table is None:
             return False
         self._table, self._version = table, version

@@ -1,4 +1,4 @@
-"""Makes the list: the best candidates in order, or a sample that favours them."""
+"""Makes the list: the best candidates in order, or a sample that favors them."""
 
 from collections.abc import Mapping
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from rec_assets.bundles.bundle import Bundle
-from rec_assets.features.history import Histories
+from rec_assets.features.history import UserHistories
 from rec_assets.features.signals import POPULARITY_SIGNALS, ItemCategories, history_signals
 from rec_assets.inference.onnx_model import OnnxModel
 from rec_assets.serving.graph import row_splits
@@ -39,7 +39,7 @@ class Unroll:
         items = inputs["item_id"]
         splits = row_splits.splits_of(inputs, len(items))
         owners = row_splits.request_of(splits)
-        histories = Histories(inputs["history_item_id"], inputs["history_timestamp"])
+        histories = UserHistories(inputs["history_item_id"], inputs["history_timestamp"])
         return {
             **{name: values[owners] for name, values in inputs.items() if name not in _SOURCES},
             "retrieval_rank": np.log1p(row_splits.place_of(splits)).astype(np.float32),

@@ -10,7 +10,7 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.features.columns import EMBEDDING_DIM
 from rec_assets.inference.item_vectors import VECTORS, Vectors, read_vectors
 from rec_assets.inference.lookups import FIRST_KNOWN, Lookups
-from rec_assets.inference.merge_candidates import NOTHING, with_history
+from rec_assets.inference.merge_candidates import PADDING_ID, with_history
 from rec_assets.inference.onnx_model import OnnxModel
 from rec_assets.serving.graph import row_splits
 from rec_assets.serving.stages.base import Array, Arrays, inputs_of
@@ -60,7 +60,7 @@ class Retrieval:
         faiss.omp_set_num_threads(1)
         file, again = bundle.file("item_index"), "Materialize faiss_index and model_bundle again."
         try:
-            # Mapped, where it is an inverted file, which large catalogues have: processes of a host share its lists.
+            # Mapped, where it is an inverted file, which large catalogs have: processes of a host share its lists.
             index = on_best_device(faiss.read_index(str(file), faiss.IO_FLAG_MMAP))
         except RuntimeError as error:
             raise ActionableError(f"{file} cannot be read as a FAISS index: {error}", again) from error
@@ -81,10 +81,10 @@ class Retrieval:
         scores, raw = self._index.search(queries, self._topk)
         # FAISS fills up with -1 where an inverted list holds fewer; no vocabulary knows it.
         items = self._lookups.encode("item_id", raw)
-        items = np.where(items < FIRST_KNOWN, np.int32(NOTHING), items)
+        items = np.where(items < FIRST_KNOWN, np.int32(PADDING_ID), items)
         if self._vectors is not None:
             items, scores = self._with_history(items, scores, inputs["history_item_id"], queries, self._vectors)
-        found = items != NOTHING
+        found = items != PADDING_ID
         return {
             "item_id": self._lookups.decode("item_id", items[found]),
             "retrieval_score": scores[found],
@@ -94,8 +94,8 @@ class Retrieval:
     def _with_history(
         self, items: Array, scores: Array, history: Array, queries: Vectors, vectors: Vectors
     ) -> tuple[Array, Array]:
-        longest = (history != NOTHING).any(axis=0).sum()  # most histories are far from full
-        own = np.where(history < len(vectors), history, np.int32(NOTHING))[:, :longest]
-        own = np.where(self._has_vector[own], own, np.int32(NOTHING))
+        longest = (history != PADDING_ID).any(axis=0).sum()  # most histories are far from full
+        own = np.where(history < len(vectors), history, np.int32(PADDING_ID))[:, :longest]
+        own = np.where(self._has_vector[own], own, np.int32(PADDING_ID))
         own_scores = (vectors[own] @ queries[:, :, None])[..., 0]
         return with_history(items, scores, own, own_scores, self._topk)

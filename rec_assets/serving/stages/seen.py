@@ -9,7 +9,7 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.realtime.seen_items import SeenItems
 from rec_assets.serving.graph import row_splits
 from rec_assets.serving.graph.request import Ids, user_ids
-from rec_assets.serving.stages.base import Array, Arrays, Outage
+from rec_assets.serving.stages.base import Array, Arrays, StoreGuard
 from rec_assets.serving.stages.circuit_breaker import valkey_breaker
 from rec_assets.serving.tables.fallback_items import Fallback
 from rec_assets.settings import Settings
@@ -25,7 +25,7 @@ class SeenFilter:
     unseen items, at the score of its last candidate.
     """
 
-    def __init__(self, seen_items: SeenItems | None, fallback: Fallback, least: int, outage: Outage) -> None:
+    def __init__(self, seen_items: SeenItems | None, fallback: Fallback, least: int, outage: StoreGuard) -> None:
         """Takes the filters, what fills up, how many candidates each user should have at least, and the outage."""
         self._seen_items = seen_items
         self._fallback = fallback
@@ -39,7 +39,7 @@ class SeenFilter:
         if settings.seen_filter != "nothing":
             filters = SeenItems(connect_for_requests(settings, SeenItems.DB))
         consequence = "The Bloom filters are away, seen items are not filtered"
-        outage = Outage("seen_items", consequence, valkey_breaker(settings))
+        outage = StoreGuard("seen_items", consequence, valkey_breaker(settings))
         return cls(filters, Fallback.load(bundle), settings.ranking_topk, outage)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
@@ -63,7 +63,7 @@ class SeenFilter:
     def _seen(self, users: Ids, items: Ids, splits: row_splits.Splits) -> npt.NDArray[np.bool_]:
         filters, seen = self._seen_items, None
         if filters is not None and len(items):
-            seen = self.outage.survive(lambda: filters.contain(users, items, splits))
+            seen = self.outage.call(lambda: filters.contain(users, items, splits))
         return np.zeros(len(items), np.bool_) if seen is None else seen
 
     def _more(

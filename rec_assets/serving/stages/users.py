@@ -6,15 +6,15 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.bundles.bundle import Bundle
-from rec_assets.features.history import LENGTH, PADDING, Histories, Ids, Times
+from rec_assets.features.history import LENGTH, PADDING, Ids, Times, UserHistories
 from rec_assets.features.store import online
 from rec_assets.features.store.online_reader import OnlineReader
 from rec_assets.features.store.views import USER_FEATURES, USER_VIEW
 from rec_assets.inference.lookups import Lookups
 from rec_assets.realtime.recent_items import NO_ITEM, RecentItems
 from rec_assets.serving.graph.request import UNKNOWN, user_ids
-from rec_assets.serving.stages.base import Array, Arrays, Outage
-from rec_assets.serving.stages.circuit_breaker import Breaker, valkey_breaker
+from rec_assets.serving.stages.base import Array, Arrays, StoreGuard
+from rec_assets.serving.stages.circuit_breaker import CircuitBreaker, valkey_breaker
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey import connect_for_requests
 
@@ -30,15 +30,15 @@ class UserLookup:
         read_users: ReadUsers,
         read_histories: ReadHistories,
         age_mean: float,
-        breaker: Breaker | None = None,
+        breaker: CircuitBreaker | None = None,
     ) -> None:
         self._read_users = read_users
         self._read_histories = read_histories
         self._age_mean = age_mean
-        self.outage = Outage(
+        self.outage = StoreGuard(
             "user_features", "The online store is away, users are served without their features", breaker
         )
-        self.history_outage = Outage(
+        self.history_outage = StoreGuard(
             "recent_items", "The recent items are away, users are served without their history", breaker
         )
 
@@ -60,10 +60,10 @@ class UserLookup:
         are fewer. Raises RequestError.
         """
         users = user_ids(inputs)
-        rows = self.outage.survive(lambda: self._read_users(users))
+        rows = self.outage.call(lambda: self._read_users(users))
         if rows is None:
             rows = online.OnlineRows.missing(len(users), USER_FEATURES)
-        recent = self.history_outage.survive(lambda: self._read_histories(users))
+        recent = self.history_outage.call(lambda: self._read_histories(users))
         if recent is None:
             recent = np.full((len(users), LENGTH), NO_ITEM, np.int32), np.zeros((len(users), LENGTH), np.int64)
         items, times = recent
@@ -91,12 +91,12 @@ class UserTransform:
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
         """Outputs of `UserLookup` and timestamp int32 [B] → the models' features [B] and histories [B, LENGTH].
 
-        Histories are history_item_id int32 (encoded), history_timestamp int64 and history_hours float32, newest first,
-        0 where they are shorter.
+        A history is history_item_id int32 (encoded), history_timestamp int64 and history_hours float32, newest first,
+        padded with 0.
         """
         age, recent, now = inputs["age"], inputs["recent_item_id"], inputs["timestamp"]
         encoded = np.where(recent == NO_ITEM, np.int32(PADDING), self._lookups.encode("item_id", recent))
-        histories = Histories(encoded, inputs["recent_timestamp"]).before(now)
+        histories = UserHistories(encoded, inputs["recent_timestamp"]).before(now)
         return {
             "age_norm": self._lookups.age_norm(age),
             "age_binned": self._lookups.age_binned(age),

@@ -8,7 +8,7 @@ from rec_assets.features.history import Ids
 from rec_assets.inference.lookups import FIRST_KNOWN
 from rec_assets.serving.tables.memory_mapped import signal_tables
 
-POOL = 1000  # items that are considered, the most popular of the catalogue: what a user saw in a week is less
+POOL = 1000  # items that are considered, the most popular of the catalog: what a user saw in a week is less
 
 
 class Fallback:

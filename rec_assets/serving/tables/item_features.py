@@ -1,4 +1,4 @@
-"""Raw item features of a catalogue, held in memory: one immutable table, replaced as a whole by a newer one."""
+"""Raw item features of a catalog, held in memory: one immutable table, replaced as a whole by a newer one."""
 
 import time
 from collections.abc import Callable
@@ -26,7 +26,7 @@ class ItemTable:
 
     Attributes:
         item_ids: raw, ascending, int32 [V].
-        columns: each feature [V + 1]; the last row, at -1, is of an item that is not in the catalogue.
+        columns: each feature [V + 1]; the last row, at -1, is of an item that is not in the catalog.
     """
 
     item_ids: Ids
@@ -34,17 +34,17 @@ class ItemTable:
 
     @classmethod
     def of(cls, bundle: Bundle) -> "ItemTable":
-        """Returns what the bundle's catalogue says."""
+        """Returns what the bundle's catalog says."""
         import polars as pl
 
         # Without the titles, which would be most of it.
-        catalogue = pl.read_parquet(bundle.file("catalogue"), columns=["item_id", *ITEM_FEATURES]).sort("item_id")
+        catalog = pl.read_parquet(bundle.file("catalogue"), columns=["item_id", *ITEM_FEATURES]).sort("item_id")
         unknown = OnlineRows.missing(1, ITEM_FEATURES).columns
         columns = {
-            name: np.append(catalogue[name].to_numpy().astype(dtype), unknown[name])
+            name: np.append(catalog[name].to_numpy().astype(dtype), unknown[name])
             for name, dtype in ITEM_FEATURES.items()
         }
-        return cls(catalogue["item_id"].to_numpy().astype(np.int32), columns)
+        return cls(catalog["item_id"].to_numpy().astype(np.int32), columns)
 
     def updated(self, read: ReadItems, pause_s: float) -> "ItemTable":
         """Returns a table of the same items with what a store knows of them; raises what `read` raises.
@@ -64,7 +64,7 @@ class ItemTable:
         return ItemTable(self.item_ids, columns)
 
     def rows(self, items: Ids) -> Columns:
-        """Returns item_id and the features of some items [N], -1 and NaN for those that are not in the catalogue."""
+        """Returns item_id and the features of some items [N], -1 and NaN for those that are not in the catalog."""
         row = np.searchsorted(self.item_ids, items)
         found = self.item_ids[np.minimum(row, len(self.item_ids) - 1)] == items
         row = np.where(found, row, -1)

@@ -69,7 +69,7 @@ def unload(settings: Settings, model: str) -> None:
     _ask(settings, f"unload {model}", lambda client: client.unload_model(model, client_timeout=LOAD_TIMEOUT_S))
 
 
-def rehearse(settings: Settings, version: int) -> None:
+def smoke_test_version(settings: Settings, version: int) -> None:
     """Loads a published version beside the live one and asks it for recommendations; the live one serves on.
 
     Raises:
@@ -89,7 +89,7 @@ def go_live(settings: Settings, version: int, users: Sequence[int] = ()) -> None
         users: who is asked about beside a stranger, in the rehearsal and once the version is live.
 
     Raises:
-        ActionableError: as `rehearse`; what was live still is.
+        ActionableError: as `smoke_test_version`; what was live still is.
     """
     repository = repository_path(settings)
     before = live_version(repository)

@@ -1,6 +1,6 @@
 """Generated retail, the default source: a shop whose every probability is known, to hold a model against.
 
-`words` → `catalogue` → `people` → `taste` (the truth) → `sessions` (a day drawn from it), `oracle` (its best list),
+`words` → `catalog` → `people` → `taste` (the truth) → `sessions` (a day drawn from it), `oracle` (its best list),
 `pictures` (what its items look like).
 """
 

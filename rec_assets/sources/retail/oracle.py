@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.sources.base import Int32s
-from rec_assets.sources.retail.catalogue import Floats, Ints
+from rec_assets.sources.retail.catalog import Floats, Ints
 from rec_assets.sources.retail.people import Float32s
 from rec_assets.sources.retail.taste import ANY_DEVICE, Taste, device_probabilities, hour_probabilities
 
@@ -27,19 +27,19 @@ def known_probabilities(taste: Taste, users: Ints, hours: Ints, devices: Ints) -
     Returns:
         float32 [n, items], rows sum to 1.
     """
-    result = np.empty((len(users), len(taste.catalogue.style)), np.float32)
+    result = np.empty((len(users), len(taste.catalog.style)), np.float32)
     for start in range(0, len(users), CHUNK):
         part = slice(start, start + CHUNK)
         categories = taste.category(users[part], hours[part], devices[part])
-        result[part] = categories[:, taste.catalogue.category] * taste.item_given_category(users[part])
+        result[part] = categories[:, taste.catalog.category] * taste.item_given_category(users[part])
     return result
 
 
 def anonymous_probabilities(taste: Taste, hours: Ints, devices: Ints) -> Float32s:
     """P(first item of a session | hour, device), marginal over who it may be, float32 [n, items]; else as above."""
     contexts, row = np.unique(np.stack([hours, devices], axis=1), axis=0, return_inverse=True)
-    total = np.zeros((len(contexts), len(taste.catalogue.style)))
-    columns = [np.flatnonzero(taste.catalogue.category == c) for c in range(len(taste.styles))]
+    total = np.zeros((len(contexts), len(taste.catalog.style)))
+    columns = [np.flatnonzero(taste.catalog.category == c) for c in range(len(taste.styles))]
     people = np.flatnonzero(taste.people.arrival <= taste.day_index)[:POPULATION]
     for start in range(0, len(people), CHUNK):
         users = people[start : start + CHUNK]

@@ -13,7 +13,7 @@ class RetailParameters:
 
     Attributes:
         users: users at the start; 1 % more arrive every day after it.
-        items: the catalogue, of which 14 % arrive in the two weeks after the start, 1 % a day.
+        items: the catalog, of which 14 % arrive in the two weeks after the start, 1 % a day.
         interactions_per_day: rows a day, about.
         start_date: the first day; taste drifts and trends move from here.
         days: days that users arrive on; a longer history has the same first days.

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import polars as pl
 
 from rec_assets.sources.retail.arrivals import arrival_days, dates
-from rec_assets.sources.retail.catalogue import TASTE_DIM, Catalogue, Floats, Ints
+from rec_assets.sources.retail.catalog import TASTE_DIM, Catalog, Floats, Ints
 from rec_assets.sources.retail.parameters import RetailParameters, stream
 from rec_assets.sources.retail.vocabulary import MEN, WOMEN
 from rec_assets.sources.retail.words import CATEGORIES
@@ -61,7 +61,7 @@ class People:
         return np.arange(1, len(self.gender) + 1, dtype=np.int32)
 
 
-def make_people(parameters: RetailParameters, catalogue: Catalogue) -> People:
+def make_people(parameters: RetailParameters, catalog: Catalog) -> People:
     """Draws everyone who arrives in `parameters.days` days."""
     seed, per_day = parameters.seed, max(1, parameters.users // 100)
     n = parameters.users + per_day * (parameters.days - 1)
@@ -76,7 +76,7 @@ def make_people(parameters: RetailParameters, catalogue: Catalogue) -> People:
     return People(
         gender=gender,
         age=np.where(draw("age unknown").random(n) < UNKNOWN_SHARE, UNKNOWN, age),
-        persona=_personas(seed, catalogue.category_share, gender, age, draw("persona").random(n)),
+        persona=_personas(seed, catalog.category_share, gender, age, draw("persona").random(n)),
         mood_phase=(2 * np.pi * draw("mood").random((n, 3))).astype(np.float32),
         taste=tastes[:, 0],
         later_taste=tastes[:, 1],

@@ -1,6 +1,6 @@
-"""A drawn picture for each item: the category gives the silhouette, the style the backdrop, the item colour and pose.
+"""A drawn picture for each item: the category gives the silhouette, the style the backdrop, the item color and pose.
 
-So an image encoder can tell categories and styles apart, and two items of a style by the colour in their title.
+So an image encoder can tell categories and styles apart, and two items of a style by the color in their title.
 """
 
 import colorsys
@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from rec_assets.sources.retail.catalogue import STYLE_CATEGORY, Catalogue, place_in_category
+from rec_assets.sources.retail.catalog import STYLE_CATEGORY, Catalog, place_in_category
 from rec_assets.sources.retail.parameters import stream
 from rec_assets.sources.retail.shapes import SILHOUETTES, Points
-from rec_assets.sources.retail.vocabulary import COLOURS
+from rec_assets.sources.retail.vocabulary import COLORS
 from rec_assets.sources.retail.words import CATEGORIES, STYLES
 
 SIZE = 224
@@ -23,21 +23,21 @@ CANVAS = SIZE * OVERSAMPLING
 RGB = tuple[int, int, int]
 
 
-def draw_pictures(catalogue: Catalogue, seed: int, folder: Path) -> int:
+def draw_pictures(catalog: Catalog, seed: int, folder: Path) -> int:
     """Writes `<item_id>.jpg`, 224 x 224, for every item; returns how many."""
     backdrops = [backdrop(style) for style in range(len(STYLES))]
-    poses = stream(seed, "poses").uniform(-1, 1, (len(catalogue.style), 4))
-    colours = list(COLOURS.values())
-    for item_id, style, colour, pose in zip(catalogue.item_ids, catalogue.style, catalogue.colour, poses, strict=True):
+    poses = stream(seed, "poses").uniform(-1, 1, (len(catalog.style), 4))
+    colors = list(COLORS.values())
+    for item_id, style, color, pose in zip(catalog.item_ids, catalog.style, catalog.color, poses, strict=True):
         picture = backdrops[style].copy()
-        _draw_item(ImageDraw.Draw(picture), int(style), colours[colour], pose)
+        _draw_item(ImageDraw.Draw(picture), int(style), colors[color], pose)
         picture.reduce(OVERSAMPLING).save(folder / f"{item_id}.jpg", quality=85)
-    return len(catalogue.style)
+    return len(catalog.style)
 
 
 def backdrop(style: int) -> Image.Image:
     """The pattern behind all items of a style: its own hue, and one of five patterns by its place in the category."""
-    # Steps of the golden ratio keep the hues of neighbouring styles far apart.
+    # Steps of the golden ratio keep the hues of neighboring styles far apart.
     hue = style * 0.618034 % 1
     light, dark = _rgb(hue, 0.25, 0.95), _rgb(hue, 0.5, 0.75)
     image = Image.new("RGB", (CANVAS, CANVAS), light)
@@ -64,21 +64,21 @@ def backdrop(style: int) -> Image.Image:
     return image
 
 
-def _draw_item(pen: ImageDraw.ImageDraw, style: int, colour: RGB, pose: Points) -> None:
+def _draw_item(pen: ImageDraw.ImageDraw, style: int, color: RGB, pose: Points) -> None:
     """Draws the silhouette; `pose` is four numbers in [-1, 1]: turn, size, shift right, shift down."""
     turn, size = np.radians(10 * pose[0]), 0.72 + 0.06 * pose[1]
     # Styles of a category differ in proportion, from wide to tall.
     stretch = 1.15 - 0.15 * place_in_category(style)
     rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
     transform = np.diag([size * min(stretch, 1), size / max(stretch, 1)]) @ rotation
-    shades = (colour, _scaled(colour, 0.6), _scaled(colour, 1.35, 40))
+    shades = (color, _scaled(color, 0.6), _scaled(color, 1.35, 40))
     for part in SILHOUETTES[CATEGORIES[STYLE_CATEGORY[style]].name]:
         points = ((part.points - 0.5) @ transform + 0.5 + 0.04 * pose[2:]) * CANVAS
         pen.polygon([(float(x), float(y)) for x, y in points], fill=shades[part.shade])
 
 
-def _scaled(colour: RGB, factor: float, offset: int = 0) -> RGB:
-    red, green, blue = (min(255, int(c * factor) + offset) for c in colour)
+def _scaled(color: RGB, factor: float, offset: int = 0) -> RGB:
+    red, green, blue = (min(255, int(c * factor) + offset) for c in color)
     return red, green, blue
 
 

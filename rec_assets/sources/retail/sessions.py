@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rec_assets.sources.retail.catalogue import Floats, Ints
+from rec_assets.sources.retail.catalog import Floats, Ints
 from rec_assets.sources.retail.parameters import RetailParameters, stream
 from rec_assets.sources.retail.taste import Taste, device_probabilities, hour_probabilities
 
@@ -55,7 +55,7 @@ def draw_day(parameters: RetailParameters, taste: Taste, midnight: int) -> pl.Da
         {
             "session": session,
             "user_id": taste.people.user_ids[users][session],
-            "item_id": taste.catalogue.item_ids[items],
+            "item_id": taste.catalog.item_ids[items],
             "device_type": devices[session].astype(np.int32),
             "timestamp": starts[session] + elapsed,
         }
@@ -81,7 +81,7 @@ def draw_styles(taste: Taste, users: Ints, hours: Ints, devices: Ints, random: n
 
 
 def draw_items(taste: Taste, styles: Ints, users: Ints, random: np.random.Generator) -> Ints:
-    """Draws an item of the given style for each row, as row indices of the catalogue, int64 [n]."""
+    """Draws an item of the given style for each row, as row indices of the catalog, int64 [n]."""
     items = np.empty(len(users), np.int64)
     for style, on_sale in enumerate(taste.items):
         for part in _chunks(np.flatnonzero(styles == style)):

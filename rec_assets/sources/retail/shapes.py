@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 Points = npt.NDArray[np.float64]
-# Shades of an item's colour: the body, its shadow, its trim.
+# Shades of an item's color: the body, its shadow, its trim.
 BODY, SHADOW, TRIM = 0, 1, 2
 
 

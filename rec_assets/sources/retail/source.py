@@ -1,4 +1,4 @@
-"""Generated retail as a source: the catalogue and the people once, any day on its own, and the ideal list."""
+"""Generated retail as a source: the catalog and the people once, any day on its own, and the ideal list."""
 
 from collections.abc import Callable
 from datetime import date
@@ -11,7 +11,7 @@ import polars as pl
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.sources.base import DAY_SECONDS, Int32s, midnight
-from rec_assets.sources.retail.catalogue import Catalogue, items_frame, make_catalogue
+from rec_assets.sources.retail.catalog import Catalog, items_frame, make_catalog
 from rec_assets.sources.retail.oracle import anonymous_probabilities, best_items, known_probabilities
 from rec_assets.sources.retail.parameters import RetailParameters
 from rec_assets.sources.retail.people import Float32s, People, make_people, users_frame
@@ -30,14 +30,14 @@ class RetailSource:
         self.taste: Callable[[int], Taste] = lru_cache(maxsize=2)(self._taste)
 
     @cached_property
-    def catalogue(self) -> Catalogue:
+    def catalog(self) -> Catalog:
         """All items of all days."""
-        return make_catalogue(self.parameters)
+        return make_catalog(self.parameters)
 
     @cached_property
     def people(self) -> People:
         """All users of all days."""
-        return make_people(self.parameters, self.catalogue)
+        return make_people(self.parameters, self.catalog)
 
     def location(self, name: str) -> str:
         """Names the draw in messages."""
@@ -54,8 +54,8 @@ class RetailSource:
         return draw_day(self.parameters, self.taste(index), midnight(day))
 
     def items(self) -> pl.DataFrame:
-        """The catalogue in words."""
-        return items_frame(self.catalogue, self.parameters)
+        """The catalog in words."""
+        return items_frame(self.catalog, self.parameters)
 
     def users(self) -> pl.DataFrame:
         """Everybody who arrives in the days of history."""
@@ -65,7 +65,7 @@ class RetailSource:
         """Draws every item's picture."""
         from rec_assets.sources.retail.pictures import draw_pictures
 
-        return draw_pictures(self.catalogue, self.parameters.seed, folder)
+        return draw_pictures(self.catalog, self.parameters.seed, folder)
 
     def probabilities(
         self, user_ids: npt.ArrayLike, timestamps: npt.ArrayLike, device_types: npt.ArrayLike
@@ -105,8 +105,8 @@ class RetailSource:
         for start in range(0, len(order), CHUNK):
             part = order[start : start + CHUNK]
             likely = self.probabilities(users[part], seconds[part], devices[part])
-            lists.append(best_items(likely, self.catalogue.item_ids, k))
+            lists.append(best_items(likely, self.catalog.item_ids, k))
         return np.concatenate(lists)[np.argsort(order)]
 
     def _taste(self, day_index: int) -> Taste:
-        return Taste(self.catalogue, self.people, day_index)
+        return Taste(self.catalog, self.people, day_index)

@@ -5,7 +5,7 @@
 
 import numpy as np
 
-from rec_assets.sources.retail.catalogue import STYLE_CATEGORY, STYLE_GENDER, Catalogue, Floats, Ints
+from rec_assets.sources.retail.catalog import STYLE_CATEGORY, STYLE_GENDER, Catalog, Floats, Ints
 from rec_assets.sources.retail.people import CHRONOTYPES, PERSONA_WEIGHTS, People
 from rec_assets.sources.retail.vocabulary import ANYONE, MEN, WOMEN
 from rec_assets.sources.retail.words import CATEGORIES, STYLES
@@ -39,19 +39,19 @@ CONTEXT_LOGITS = _context_logits()
 class Taste:
     """The taste of everybody on one day. Users are given as row indices of `People`."""
 
-    def __init__(self, catalogue: Catalogue, people: People, day_index: int) -> None:
+    def __init__(self, catalog: Catalog, people: People, day_index: int) -> None:
         self.people = people
-        self.catalogue = catalogue
+        self.catalog = catalog
         self.day_index = day_index
-        there = np.flatnonzero(catalogue.arrival <= day_index)
-        order = there[np.argsort(catalogue.style[there], kind="stable")]
-        # Items on sale by style, as row indices of the catalogue.
-        self.items: list[Ints] = np.split(order, np.searchsorted(catalogue.style[order], np.arange(1, len(STYLES))))
+        there = np.flatnonzero(catalog.arrival <= day_index)
+        order = there[np.argsort(catalog.style[there], kind="stable")]
+        # Items on sale by style, as row indices of the catalog.
+        self.items: list[Ints] = np.split(order, np.searchsorted(catalog.style[order], np.arange(1, len(STYLES))))
         on_sale = np.array([len(items) > 0 for items in self.items])
         # Styles on sale by category.
         self.styles: list[Ints] = [np.flatnonzero(on_sale & (c == STYLE_CATEGORY)) for c in range(len(CATEGORIES))]
         self._open = np.array([len(styles) > 0 for styles in self.styles])
-        self._trend = TREND * np.sin(2 * np.pi * day_index / TREND_CYCLE + catalogue.trend_phase)
+        self._trend = TREND * np.sin(2 * np.pi * day_index / TREND_CYCLE + catalog.trend_phase)
 
     def category(self, users: Ints, hours: Ints, devices: Ints) -> Floats:
         """P(category | user, hour of day, device), float64 [n, 20]; device -1 is averaged over the user's devices."""
@@ -68,25 +68,25 @@ class Taste:
     def style(self, category: int, users: Ints) -> Floats:
         """P(style | category, user), float64 [n, styles of the category on sale], in the order of `styles`."""
         styles = self.styles[category]
-        logits = STYLE_TASTE * self._taste(users) @ self.catalogue.style_latent[styles].T
-        logits += self.catalogue.style_appeal[styles]
+        logits = STYLE_TASTE * self._taste(users) @ self.catalog.style_latent[styles].T
+        logits += self.catalog.style_appeal[styles]
         logits -= GENDER_MISFIT * self._misfit(STYLE_GENDER[styles], users)
         return _softmax(logits)
 
     def item(self, style: int, users: Ints) -> Floats:
         """P(item | style, user), float64 [n, items of the style on sale], in the order of `items`."""
         items = self.items[style]
-        logits = ITEM_TASTE * self._taste(users) @ self.catalogue.latent[items].T
-        logits += self.catalogue.appeal[items] + self._trend[items]
+        logits = ITEM_TASTE * self._taste(users) @ self.catalog.latent[items].T
+        logits += self.catalog.appeal[items] + self._trend[items]
         liked = self.people.price_level[users].astype(np.float64)
-        level = self.catalogue.price_level[items]
+        level = self.catalog.price_level[items]
         logits -= PRICE_FIT * ((level - liked[:, None]) ** 2) / 2
-        logits -= GENDER_MISFIT * self._misfit(self.catalogue.gender[items], users)
+        logits -= GENDER_MISFIT * self._misfit(self.catalog.gender[items], users)
         return _softmax(logits)
 
     def item_given_category(self, users: Ints) -> Floats:
         """P(item | its category, user), float64 [n, items]; 0 for items not yet on sale."""
-        result = np.zeros((len(users), len(self.catalogue.style)))
+        result = np.zeros((len(users), len(self.catalog.style)))
         for category, styles in enumerate(self.styles):
             by_style = self.style(category, users) if len(styles) else np.empty((0, 0))
             for column, style in enumerate(styles):
@@ -97,7 +97,7 @@ class Taste:
         """Weight of each category for each user today, before hour and device, float64 [n, 20]."""
         mood = np.sin(2 * np.pi * self.day_index / MOOD_CYCLE + self.people.mood_phase[users].astype(np.float64))
         weights = _normalised(PERSONA_WEIGHTS * np.exp(MOOD * mood)) * (1 - EXPLORATION)
-        interest = np.tile(EXPLORATION * self.catalogue.category_share, (len(users), 1))
+        interest = np.tile(EXPLORATION * self.catalog.category_share, (len(users), 1))
         rows = np.arange(len(users))
         for place in range(weights.shape[1]):
             interest[rows, self.people.persona[users, place]] += weights[:, place]

@@ -1,11 +1,11 @@
-"""Vocabulary of generated retail: styles, categories, colours, codes. The words are in `words`."""
+"""Vocabulary of generated retail: styles, categories, colors, codes. The words are in `words`."""
 
 from dataclasses import dataclass
 
 WOMEN, MEN, ANYONE = 0, 1, 2
 MOBILE, DESKTOP, TABLET = 0, 1, 2
 
-COLOURS: dict[str, tuple[int, int, int]] = {
+COLORS: dict[str, tuple[int, int, int]] = {
     "charcoal": (62, 64, 70),
     "ivory": (236, 229, 208),
     "crimson": (176, 32, 48),

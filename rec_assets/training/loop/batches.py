@@ -9,14 +9,14 @@ import tensorflow as tf
 
 from rec_assets.datasets.rows import Arrays
 from rec_assets.features.columns import (
-    ASKED_BY,
     CONTEXT_FEATURES,
     HISTORY_HOURS,
     HISTORY_IDS,
     HISTORY_READ,
+    REQUEST_USER_ID,
     USER_FEATURES,
 )
-from rec_assets.features.history import PADDING, EventLog
+from rec_assets.features.history import PADDING, InteractionLog
 
 THREADS = min(8, len(os.sched_getaffinity(0)))
 
@@ -24,7 +24,7 @@ THREADS = min(8, len(os.sched_getaffinity(0)))
 class LogTensors:
     """A log as TensorFlow reads it, copied once a training and not once an epoch."""
 
-    def __init__(self, log: EventLog) -> None:
+    def __init__(self, log: InteractionLog) -> None:
         """Takes the log; its seconds fit into 32 bits (`history.LARGEST_ID`)."""
         self.log = log
         self.item_ids = tf.constant(log.item_ids)
@@ -46,7 +46,7 @@ def retrieval_batches(
         seed: of the permutation.
     """
     features = {name: tf.constant(rows[name]) for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
-    slices = tf.constant(log.log.slices(rows[ASKED_BY], asked_at))
+    slices = tf.constant(log.log.slices(rows[REQUEST_USER_ID], asked_at))
     chosen, asked = tf.constant(rows["item_id"]), tf.constant(asked_at.astype(np.int32))
 
     def gather(index: Any) -> tuple[dict[str, Any], Any]:

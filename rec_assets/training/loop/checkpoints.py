@@ -8,13 +8,13 @@ import numpy as np
 import tensorflow as tf
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.training.loop.early_stopping import History
+from rec_assets.training.loop.early_stopping import TrainingHistory
 
 WEIGHTS = "weights.npz"
 HISTORY = "history.json"
 
 
-def save_checkpoint(model: tf.keras.Model, history: History, folder: Path) -> None:
+def save_checkpoint(model: tf.keras.Model, history: TrainingHistory, folder: Path) -> None:
     """Writes weights, in the model's own order, and the history."""
     np.savez(folder / WEIGHTS, *model.get_weights())
     (folder / HISTORY).write_text(json.dumps(asdict(history)))
@@ -29,11 +29,11 @@ def restore_checkpoint(model: tf.keras.Model, folder: Path) -> None:
     if wanted != found:
         raise ActionableError(
             f"The weights in {folder} belong to another model: shapes {found}, but this one has {wanted}.",
-            "Materialize the model again, from the same workflow and catalogue.",
+            "Materialize the model again, from the same workflow and catalog.",
         )
     model.set_weights(weights)
 
 
-def load_history(folder: Path) -> History:
+def load_history(folder: Path) -> TrainingHistory:
     """Reads the history of a training."""
-    return History(**json.loads((folder / HISTORY).read_text()))
+    return TrainingHistory(**json.loads((folder / HISTORY).read_text()))

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 
-def start_from(seed: int) -> None:
+def make_deterministic(seed: int) -> None:
     """Seeds every random generator, and makes the order in which TensorFlow adds up the same every time.
 
     That order follows the names of a graph's nodes, which count the models a process has made before.

@@ -15,7 +15,7 @@ from rec_assets.common.errors import ActionableError
 
 
 @dataclass
-class History:
+class TrainingHistory:
     """Course of a training, one entry an epoch; `validation[0]` is the untrained model where it was evaluated."""
 
     loss: list[float] = field(default_factory=list)
@@ -42,7 +42,7 @@ def fit_until_best(
     *,
     judge_untrained: bool = False,
     unfinished: Path | None = None,
-) -> History:
+) -> TrainingHistory:
     """Fits until validation has not improved for `patience` epochs, and restores the best weights.
 
     Args:
@@ -56,7 +56,7 @@ def fit_until_best(
         unfinished: a file that keeps the state after every epoch; a training that finds one goes on from it. It is
             the caller's to delete, once what was trained is safe.
     """
-    history, best_weights = History(), model.get_weights()
+    history, best_weights = TrainingHistory(), model.get_weights()
     if unfinished and unfinished.exists():
         history, best_weights = _restore(model, unfinished)
         report(f"Goes on after epoch {len(history.loss)} of a training that did not finish.")
@@ -93,7 +93,7 @@ def drawn_ahead(
             yield epoch, batches
 
 
-def _keep(model: tf.keras.Model, history: History, best: Weights, file: Path) -> None:
+def _keep(model: tf.keras.Model, history: TrainingHistory, best: Weights, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     arrays = {"weight": model.get_weights(), "optimizer": model.optimizer.get_weights(), "best": best}
     named = {f"{kind}/{number:04d}": a for kind, group in arrays.items() for number, a in enumerate(group)}
@@ -102,13 +102,13 @@ def _keep(model: tf.keras.Model, history: History, best: Weights, file: Path) ->
     partial.replace(file)  # a crash while writing leaves the epoch before
 
 
-def _restore(model: tf.keras.Model, file: Path) -> tuple[History, Weights]:
+def _restore(model: tf.keras.Model, file: Path) -> tuple[TrainingHistory, Weights]:
     with np.load(file) as arrays:
         groups = {
             kind: [arrays[name] for name in sorted(arrays.files) if name.startswith(f"{kind}/")]
             for kind in ("weight", "optimizer", "best")
         }
-        history = History(**json.loads(str(arrays["history"])))
+        history = TrainingHistory(**json.loads(str(arrays["history"])))
     shapes = [[tuple(a.shape) for a in group] for group in (groups["weight"], model.get_weights())]
     if shapes[0] != shapes[1]:
         raise ActionableError(f"{file} is the state of another model.", "Delete it, and train from the start.")

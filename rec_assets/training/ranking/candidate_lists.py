@@ -13,10 +13,10 @@ from rec_assets.datasets.item_table import ItemTable
 from rec_assets.datasets.ranker_users import trains_ranker
 from rec_assets.datasets.ranking_features import all_signals
 from rec_assets.datasets.rows import Arrays, take
-from rec_assets.features.columns import ASKED_BY, TIMESTAMP
-from rec_assets.features.history import EventLog, Histories
+from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
+from rec_assets.features.history import InteractionLog, UserHistories
 from rec_assets.features.signals import DAY_SECONDS
-from rec_assets.inference.merge_candidates import NOTHING
+from rec_assets.inference.merge_candidates import PADDING_ID
 from rec_assets.training.loop.batches import ranking_batches
 from rec_assets.training.ranking.dlrm import CHOSEN
 
@@ -45,8 +45,8 @@ class RankerLists:
         cls,
         requests: Arrays,
         candidates: Candidates,
-        histories: Histories,
-        log: EventLog,
+        histories: UserHistories,
+        log: InteractionLog,
         items: ItemTable,
         horizon_days: int,
     ) -> "RankerLists":
@@ -75,7 +75,7 @@ class RankerLists:
             batch_size: lists a batch.
             seed: random seed of the draws and of the order of lists.
         """
-        there = self.inputs["item_id"] != NOTHING
+        there = self.inputs["item_id"] != PADDING_ID
         drawn = (
             draw_lists(there, self.chosen, positives, negatives, seed),
             draw_lists(there & self.new, self.chosen & self.new, positives, negatives, seed),
@@ -97,25 +97,27 @@ def ranker_arrivals(rows: Arrays, most: int, seed: int) -> npt.NDArray[np.int64]
     Returns:
         Row numbers, ascending.
     """
-    own = np.flatnonzero(trains_ranker(rows[ASKED_BY]))
+    own = np.flatnonzero(trains_ranker(rows[REQUEST_USER_ID]))
     own = own[np.argsort(rows[TIMESTAMP][own], kind="stable")]
-    visits = rows[ASKED_BY][own].astype(np.int64) << 32 | rows[TIMESTAMP][own] // DAY_SECONDS
+    visits = rows[REQUEST_USER_ID][own].astype(np.int64) << 32 | rows[TIMESTAMP][own] // DAY_SECONDS
     arrivals = own[np.unique(visits, return_index=True)[1]]
     return np.sort(np.random.default_rng(seed).permutation(arrivals)[:most])
 
 
-def chosen_later(requests: Arrays, candidates: Candidates, log: EventLog, horizon_days: int) -> npt.NDArray[np.bool_]:
+def chosen_later(
+    requests: Arrays, candidates: Candidates, log: InteractionLog, horizon_days: int
+) -> npt.NDArray[np.bool_]:
     """Tells which candidates [n, k] their users chose from the request on, for so many days or until the log ends."""
-    users, start = requests[ASKED_BY].astype(np.int64) << 32, requests[TIMESTAMP]
+    users, start = requests[REQUEST_USER_ID].astype(np.int64) << 32, requests[TIMESTAMP]
     begin = np.searchsorted(log.keys, users | start)
     end = np.searchsorted(log.keys, users | (start + horizon_days * DAY_SECONDS))
     chosen = np.zeros(candidates.item_ids.shape, np.bool_)
     for row, (first, last) in enumerate(zip(begin, end, strict=True)):
         chosen[row] = np.isin(candidates.item_ids[row], log.item_ids[first:last])
-    return chosen & (candidates.item_ids != NOTHING)
+    return chosen & (candidates.item_ids != PADDING_ID)
 
 
-def new_to_users(candidates: Candidates, histories: Histories) -> npt.NDArray[np.bool_]:
+def new_to_users(candidates: Candidates, histories: UserHistories) -> npt.NDArray[np.bool_]:
     """Tells which candidates [n, k] are not in the histories [n] of who asks."""
     new = np.ones(candidates.item_ids.shape, np.bool_)
     for row, (found, past) in enumerate(zip(candidates.item_ids, histories.item_ids, strict=True)):

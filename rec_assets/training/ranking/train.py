@@ -18,20 +18,20 @@ from rec_assets.datasets.rows import Arrays, as_columns, take
 from rec_assets.datasets.training_set import TrainingSet
 from rec_assets.evaluation.metrics import among, score_lists
 from rec_assets.features.columns import RANKER_FEATURES
-from rec_assets.inference.merge_candidates import NOTHING
+from rec_assets.inference.merge_candidates import PADDING_ID
 from rec_assets.inference.onnx_model import OnnxModel
 from rec_assets.preprocessing.merlin_schema import load_schema
 from rec_assets.training.export.onnx import export_model
 from rec_assets.training.loop.checkpoints import restore_checkpoint
 from rec_assets.training.loop.data_parallel import compile_with_adam
-from rec_assets.training.loop.determinism import start_from
-from rec_assets.training.loop.early_stopping import History, Report, fit_until_best
+from rec_assets.training.loop.determinism import make_deterministic
+from rec_assets.training.loop.early_stopping import Report, TrainingHistory, fit_until_best
 from rec_assets.training.ranking.candidate_lists import RankerLists, ranker_arrivals
 from rec_assets.training.ranking.dlrm import Ranker
 
 METRIC = "ndcg@10"
 VALIDATION_USERS = 3_000
-USERS_A_BATCH = 64
+USERS_PER_BATCH = 64
 Retrieve = Callable[[Arrays], Candidates]
 
 
@@ -56,7 +56,7 @@ def train_ranker(
     seed: int,
     report: Report,
     unfinished: Path | None = None,
-) -> tuple[Ranker, History]:
+) -> tuple[Ranker, TrainingHistory]:
     """Trains from the retrieval order; what is kept is never below it on validation.
 
     Args:
@@ -67,7 +67,7 @@ def train_ranker(
         report: called with a line an epoch.
         unfinished: where the state is kept while training, to go on from after a crash.
     """
-    start_from(seed)
+    make_deterministic(seed)
     requests = take(data.rows, ranker_arrivals(data.rows, config.most_lists, seed))
     # What follows the training days is for validation.
     known = data.log.until(data.last_training_moment + 1)
@@ -97,7 +97,7 @@ def train_ranker(
     )
     logits = score_candidates(model, sample.columns, judged, data)
     hits = among(sample.user_ids, data.items.raw_ids[judged.item_ids], sample.relevant)
-    scale_to_probabilities(model, logits[judged.item_ids != NOTHING], hits[judged.item_ids != NOTHING])
+    scale_to_probabilities(model, logits[judged.item_ids != PADDING_ID], hits[judged.item_ids != PADDING_ID])
     return model, history
 
 
@@ -108,7 +108,7 @@ def list_batches(lists: RankerLists, config: RankerConfig, seed: int) -> tf.data
 
 def build_ranker(data: TrainingSet, candidates: Candidates) -> Ranker:
     """Builds the ranker with all its variables made; the candidates' scores are what it standardises by."""
-    scores = candidates.scores[candidates.item_ids != NOTHING]
+    scores = candidates.scores[candidates.item_ids != PADDING_ID]
     model = Ranker(load_schema(data.schema_file), float(scores.mean()), float(scores.std() or 1.0))
     model({name: tf.constant(column) for name, column in as_columns(_example(data, candidates)).items()})
     return model
@@ -117,7 +117,7 @@ def build_ranker(data: TrainingSet, candidates: Candidates) -> Ranker:
 def restore_ranker(data: TrainingSet, checkpoint: Path) -> Ranker:
     """Builds the ranker of a checkpoint and fills it."""
     empty = Candidates(
-        np.full((len(data.validation), 1), NOTHING + 1, np.int32), np.zeros((len(data.validation), 1), np.float32)
+        np.full((len(data.validation), 1), PADDING_ID + 1, np.int32), np.zeros((len(data.validation), 1), np.float32)
     )
     model = build_ranker(data, empty)
     restore_checkpoint(model, checkpoint)
@@ -130,7 +130,7 @@ def score_candidates(
     """Logits float32 [q, k] of every candidate of every request."""
     score = tf.function(lambda batch: model(batch), reduce_retracing=True)
     logits = []
-    for requests, own in in_batches(columns, candidates, USERS_A_BATCH):
+    for requests, own in in_batches(columns, candidates, USERS_PER_BATCH):
         flat = ranking_columns(requests, own, histories_of(requests, data.log), data.items)
         batch = {name: tf.constant(flat[name]) for name in RANKER_FEATURES}
         logits.append(score(as_columns(batch)).numpy().reshape(own.item_ids.shape))
@@ -139,7 +139,7 @@ def score_candidates(
 
 def ranked_lists(candidates: Candidates, logits: npt.NDArray[np.float32], items: ItemTable) -> npt.NDArray[np.int32]:
     """Raw item ids [q, k], best logit first, ties in retrieval order."""
-    order = np.argsort(np.where(candidates.item_ids == NOTHING, np.inf, -logits), axis=1, kind="stable")
+    order = np.argsort(np.where(candidates.item_ids == PADDING_ID, np.inf, -logits), axis=1, kind="stable")
     return items.raw_ids[np.take_along_axis(candidates.item_ids, order, axis=1)]
 
 

@@ -1,4 +1,4 @@
-"""Encodes requests and the catalogue with the towers: query vectors, item vectors, and the retrieval files."""
+"""Encodes requests and the catalog with the towers: query vectors, item vectors, and the retrieval files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,24 +36,24 @@ def encode_users(model: TwoTower, columns: Arrays, data: TrainingSet) -> npt.NDA
 
 
 def item_vectors(model: TwoTower, items: ItemTable, moment: int) -> ItemVectors:
-    """Item vectors of the whole catalogue, in the order of `items.catalogue`.
+    """Item vectors of the whole catalog, in the order of `items.catalog`.
 
     Args:
         model: the towers.
-        items: the catalogue; ids without training rows are encoded as the unknown one.
+        items: the catalog; ids without training rows are encoded as the unknown one.
         moment: unix seconds; popularity is what was known the day after it. The days that judge a model must not be in
             what they judge.
     """
-    catalogue = items.at(items.catalogue)
+    catalog = items.at(items.catalog)
     # While training, the id vector of an item without rows is still the random one it started from.
-    catalogue["item_id"] = items.trained_ids(catalogue["item_id"])
+    catalog["item_id"] = items.trained_ids(catalog["item_id"])
     tomorrow = np.array([moment + DAY_SECONDS])
-    rates = np.expm1(items.popularity_at(items.catalogue, tomorrow)["popularity_month"])
-    catalogue[LOG_POPULARITY] = np.log(rates + LEAST_RATE).astype(np.float32)
+    rates = np.expm1(items.popularity_at(items.catalog, tomorrow)["popularity_month"])
+    catalog[LOG_POPULARITY] = np.log(rates + LEAST_RATE).astype(np.float32)
     parts = []
-    for batch in column_batches(catalogue, 4 * ENCODE_BATCH):
+    for batch in column_batches(catalog, 4 * ENCODE_BATCH):
         parts.append(model.item_embedding(batch, batch.pop(LOG_POPULARITY)).numpy())
-    return ItemVectors(items.raw_ids[items.catalogue], np.concatenate(parts))
+    return ItemVectors(items.raw_ids[items.catalog], np.concatenate(parts))
 
 
 def export_query_tower(model: TwoTower, data: TrainingSet, file: Path, *, saved_model: bool = False) -> float:

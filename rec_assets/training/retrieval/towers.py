@@ -73,7 +73,7 @@ class ItemVectors(tf.keras.layers.Layer):
     def table(self, item_ids: Any) -> tuple[Any, Any]:
         """Vectors float32 [v, 63], and the row of each id in them, int32 in the shape of the ids.
 
-        All vectors, or in a large catalogue the vectors of the distinct ids: either is less than one for each id.
+        All vectors, or in a large catalog the vectors of the distinct ids: either is less than one for each id.
         """
         known = self.known(item_ids)
         if self.is_whole:

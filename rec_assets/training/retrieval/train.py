@@ -14,13 +14,13 @@ from rec_assets.datasets.rows import take
 from rec_assets.datasets.training_set import TrainingSet
 from rec_assets.evaluation.metrics import score_lists
 from rec_assets.evaluation.report import deep_enough, unseen_lists
-from rec_assets.features.columns import ASKED_BY
+from rec_assets.features.columns import REQUEST_USER_ID
 from rec_assets.inference.item_index import build_index
 from rec_assets.preprocessing.merlin_schema import load_schema
 from rec_assets.training.loop.checkpoints import restore_checkpoint
 from rec_assets.training.loop.data_parallel import compile_with_adam, replicas, training_strategy
-from rec_assets.training.loop.determinism import start_from
-from rec_assets.training.loop.early_stopping import History, Report, fit_until_best
+from rec_assets.training.loop.determinism import make_deterministic
+from rec_assets.training.loop.early_stopping import Report, TrainingHistory, fit_until_best
 from rec_assets.training.retrieval.encode import NOW, encode_users, item_vectors
 from rec_assets.training.retrieval.tower_rows import TowerRows
 from rec_assets.training.retrieval.towers import CandidateTower, QueryTower
@@ -81,7 +81,7 @@ def train_two_tower(
     seed: int,
     report: Report,
     unfinished: Path | None = None,
-) -> tuple[TwoTower, History]:
+) -> tuple[TwoTower, TrainingHistory]:
     """Trains from scratch on the rows of users that the ranker does not learn from; equal inputs train equal models.
 
     Items that no training row names get the id vector that was trained to stand for the unknown: their random start
@@ -94,7 +94,7 @@ def train_two_tower(
         report: called with a line an epoch.
         unfinished: where the state is kept while training, to go on from after a crash.
     """
-    start_from(seed)
+    make_deterministic(seed)
     items, sample = data.items, data.validation.sample(VALIDATION_USERS, seed)
     with training_strategy().scope():
         model = build_two_tower(data, config, seed)
@@ -137,7 +137,9 @@ def train_two_tower(
     return model, history
 
 
-def learn_last_days(model: TwoTower, data: TrainingSet, config: TwoTowerConfig, epochs: int, seed: int) -> TrainingSet:
+def train_on_validation(
+    model: TwoTower, data: TrainingSet, config: TwoTowerConfig, epochs: int, seed: int
+) -> TrainingSet:
     """Goes on with the validation days, which have chosen and judged and are the freshest there are.
 
     As often as the rows of the training days were seen: tried on completejourney, it is worth as much as training anew
@@ -156,7 +158,7 @@ def learn_last_days(model: TwoTower, data: TrainingSet, config: TwoTowerConfig, 
     rows = TowerRows.of(data.last_rows, data.log)
     items = data.items.with_rows(data.last_rows["item_id"])
     if len(rows):
-        share = min(1, config.most_rows / len(data.rows[ASKED_BY]))
+        share = min(1, config.most_rows / len(data.rows[REQUEST_USER_ID]))
         most_rows = ceil(share * len(rows))
         model.count(items.counts)
         compile_with_adam(model, config.learning_rate)
@@ -168,8 +170,8 @@ def learn_last_days(model: TwoTower, data: TrainingSet, config: TwoTowerConfig, 
 
 
 def validation_metric(items: ItemTable) -> str:
-    """Recall at the depth of retrieval, or at 100 where a catalogue is so small that everything would be recalled."""
-    return "recall@300" if len(items.catalogue) > SMALL_CATALOGUE else "recall@100"
+    """Recall at the depth of retrieval, or at 100 where a catalog is so small that everything would be recalled."""
+    return "recall@300" if len(items.catalog) > SMALL_CATALOGUE else "recall@100"
 
 
 def restore_two_tower(data: TrainingSet, config: TwoTowerConfig, checkpoint: Path, seed: int = 0) -> TwoTower:

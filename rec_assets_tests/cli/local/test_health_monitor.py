@@ -43,7 +43,7 @@ def test_a_killed_process_comes_back_without_a_restart_of_the_server(
 ) -> None:
     client, server = Client(shop, topology), status(shop)[1].pid
     before = client.recommend(7, "mobile", NOON)
-    with health_monitor.watching(shop, every_s=0.2):
+    with health_monitor.health_monitor(shop, interval_s=0.2):
         os.kill(stub(shop, model).pid, signal.SIGKILL)
         after = wait_until(lambda: client.recommend(7, "mobile", NOON), ignore=ActionableError)
         wait_until(lambda: answers(shop))
@@ -54,9 +54,9 @@ def test_a_killed_process_comes_back_without_a_restart_of_the_server(
 
 @pytest.mark.slow
 def test_where_nothing_is_dead_nothing_is_loaded(shop: Settings) -> None:
-    assert list(health_monitor.repair(shop)) == []
+    assert list(health_monitor.reload_dead_models(shop)) == []
 
 
 def test_servers_that_do_not_run_are_left_alone(shop: Settings) -> None:
     away = shop.model_copy(update={"triton_grpc_port": free_port()})
-    assert list(health_monitor.repair(away)) == []
+    assert list(health_monitor.reload_dead_models(away)) == []

@@ -8,7 +8,7 @@ import pytest
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.embeddings import (
     ContentVectors,
-    category_nearest_neighbour_accuracy,
+    category_nearest_neighbor_accuracy,
     image_vectors,
     text_vectors,
 )
@@ -16,8 +16,8 @@ from rec_assets.features.embeddings.load_encoder import image_encoder
 from rec_assets.features.embeddings.pca import Projection
 from rec_assets_tests.features.embeddings.conftest import Draw
 
-COLOURS = ("red", "blue", "green", "black")
-TEXTS = [f"{colour} {thing}" for thing in ("cotton shirt", "kitchen knife") for colour in COLOURS]
+COLORS = ("red", "blue", "green", "black")
+TEXTS = [f"{color} {thing}" for thing in ("cotton shirt", "kitchen knife") for color in COLORS]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def content(item_ids: list[int]) -> ContentVectors:
 
 def test_descriptions_of_one_kind_of_thing_lie_together(texts: ContentVectors) -> None:
     assert texts.item_ids.tolist() == list(range(1, 9))
-    assert category_nearest_neighbour_accuracy(texts.vectors, [1] * 4 + [0] * 4) == 1.0
+    assert category_nearest_neighbor_accuracy(texts.vectors, [1] * 4 + [0] * 4) == 1.0
 
 
 def test_pictures_are_told_apart_whatever_their_format(tmp_path: Path, draw: Draw) -> None:
@@ -43,7 +43,7 @@ def test_pictures_are_told_apart_whatever_their_format(tmp_path: Path, draw: Dra
     vectors, report = image_vectors(pictures, "packaged", tmp_path / "cache")
     assert vectors.present.tolist() == [True] * 4 + [False] * 3
     assert (report.encoded, report.missing, len(report.unreadable)) == (4, 2, 1)
-    assert category_nearest_neighbour_accuracy(vectors.vectors[:4], [0, 0, 1, 1]) == 1.0
+    assert category_nearest_neighbor_accuracy(vectors.vectors[:4], [0, 0, 1, 1]) == 1.0
     again, report = image_vectors(reversed(pictures.items()), "packaged", tmp_path / "cache")
     assert report.encoded == 0
     np.testing.assert_array_equal(again.vectors, vectors.vectors)

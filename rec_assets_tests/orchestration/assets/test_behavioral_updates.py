@@ -13,7 +13,7 @@ from rec_assets.features.joins import join_interactions
 from rec_assets.features.store import online
 from rec_assets.features.store.views import ITEM_VIEW, USER_VIEW
 from rec_assets.features.top_category import top_category_as_of
-from rec_assets.realtime.behavior_log import BehaviourLog
+from rec_assets.realtime.behavior_log import BehaviorLog
 from rec_assets.realtime.events import Event
 from rec_assets.realtime.recent_items import RecentItems
 from rec_assets.realtime.stream import EventStream
@@ -59,7 +59,7 @@ def raw_day(pipeline: Pipeline, day: str) -> Path:
 
 def test_a_replayed_day_has_what_the_batch_computes_event_by_event(pipeline: Pipeline, replayed: Settings) -> None:
     batch = pl.read_parquet(pipeline.artifact("joined_interactions") / "rows.parquet")
-    streamed = BehaviourLog.of(replayed).read(pipeline.day)
+    streamed = BehaviorLog.of(replayed).read(pipeline.day)
     assert streamed.height > 2000
     columns = [*INTERACTION, "device_type", "top_category"]
     both = [frame.select(columns).sort(columns) for frame in (batch.unique(INTERACTION, keep="first"), streamed)]
@@ -90,7 +90,7 @@ def test_a_day_of_which_only_the_log_remains_is_joined_as_its_raw_day_was(
     day, columns = pipeline.settings.as_of, ["user_id", "item_id", "device_type", "timestamp"]
     raw = pl.read_parquet(raw_day(pipeline, pipeline.day))
     raw.head(0).write_parquet(tmp_path / "raw.parquet")
-    BehaviourLog.of(replayed).read(day).select(columns).write_parquet(tmp_path / "updates.parquet")
+    BehaviorLog.of(replayed).read(day).select(columns).write_parquet(tmp_path / "updates.parquet")
     rows = join_interactions(
         whole_day(tmp_path / "raw.parquet", tmp_path / "updates.parquet"),
         pl.scan_parquet(raw_day(pipeline, (day - timedelta(days=1)).isoformat())),
@@ -108,7 +108,7 @@ def test_what_was_recorded_online_joins_the_day_that_is_learned_from_and_without
 ) -> None:
     from rec_assets.orchestration.runs.run_local import PARTITION_RANGE
 
-    day, log = pipeline.settings.start_date, BehaviourLog.of(pipeline.settings, "test")
+    day, log = pipeline.settings.start_date, BehaviorLog.of(pipeline.settings, "test")
     assets = ["behavioral_updates", "joined_interactions", "masked_train_set", "user_features", "item_popularity"]
 
     def build() -> dict[str, str]:
@@ -131,7 +131,7 @@ def test_what_was_recorded_online_joins_the_day_that_is_learned_from_and_without
         changed = build()
         joined = pl.read_parquet(pipeline.artifact("joined_interactions", day.isoformat()) / "rows.parquet")
     finally:
-        for file in (pipeline.settings.home / "behaviour" / day.isoformat()).iterdir():
+        for file in (pipeline.settings.home / "behavior" / day.isoformat()).iterdir():
             file.unlink()
         after = build()
     assert joined.filter(user_id=7, timestamp=noon)["item_id"].to_list() == [int(raw["item_id"][0])]

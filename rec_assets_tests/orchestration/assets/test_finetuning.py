@@ -115,8 +115,8 @@ def test_items_stay_where_they_are_and_new_ones_join_them(finetuned: Pipeline) -
         finetuned.artifact("daily_item_index", day).path, finetuned.artifact("finetune_set", day) / "items.npz"
     )
     assert {item: vector for item, vector in after.items() if item in before} == before
-    catalogue = pl.read_parquet(finetuned.artifact("raw_items", "all") / "items.parquet")
-    came = catalogue.filter(
+    catalog = pl.read_parquet(finetuned.artifact("raw_items", "all") / "items.parquet")
+    came = catalog.filter(
         (pl.col("first_day") > finetuned.settings.as_of) & (pl.col("first_day") <= pl.lit(day).str.to_date())
     )
     assert set(after) - set(before) == set(came["item_id"]) != set()
@@ -143,7 +143,7 @@ def test_a_day_that_is_rewritten_makes_what_was_made_from_it_stale(finetuned: Pi
 
     def stale() -> set[str]:
         with DagsterInstance.get() as instance:
-            selection = jobs.DAILY | jobs.FINETUNING - AssetSelection.assets("following_day_evaluation")
+            selection = jobs.DAILY | jobs.FINETUNING - AssetSelection.assets("next_day_evaluation")
             return {key.path[-1] for key in out_of_date(defs, instance, selection, [first])[0]}
 
     def rewrite(version: str) -> None:
@@ -162,7 +162,7 @@ def test_a_day_that_is_rewritten_makes_what_was_made_from_it_stale(finetuned: Pi
 
 def test_the_judging_users_rows_of_the_day_are_not_learned_from(finetuned: Pipeline) -> None:
     from rec_assets.datasets.training_set import TrainingSet
-    from rec_assets.features.columns import ASKED_BY, TIMESTAMP
+    from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
 
     day = finetuned.settings.as_of + timedelta(days=1)
     data = TrainingSet.load(finetuned.artifact("finetune_set", day.isoformat()).path)
@@ -170,17 +170,17 @@ def test_the_judging_users_rows_of_the_day_are_not_learned_from(finetuned: Pipel
     today = data.rows[TIMESTAMP] // 86_400 == (day - day.fromisoformat("1970-01-01")).days
     assert len(judges) > 10
     assert today.any() and not today.all()
-    assert not np.isin(data.rows[ASKED_BY][today], judges).any()
-    assert np.isin(data.rows[ASKED_BY][~today], judges).any()
+    assert not np.isin(data.rows[REQUEST_USER_ID][today], judges).any()
+    assert np.isin(data.rows[REQUEST_USER_ID][~today], judges).any()
 
 
 def test_the_day_that_follows_judges_fine_tuned_and_not(finetuned: Pipeline) -> None:
-    verdict = finetuned.artifact("following_day_evaluation", day_after(finetuned.settings, 2))
+    verdict = finetuned.artifact("next_day_evaluation", day_after(finetuned.settings, 2))
     overall = pl.read_parquet(verdict / "metrics.parquet").filter(segment="all")
     found = dict(overall.select("method", "ndcg@10").iter_rows())
     assert set(found) == {"fine-tuned", "not fine-tuned", "popularity", "best possible"}
     assert found["popularity"] < found["fine-tuned"] < found["best possible"]
-    first = finetuned.artifact("following_day_evaluation", day_after(finetuned.settings, 1))
+    first = finetuned.artifact("next_day_evaluation", day_after(finetuned.settings, 1))
     assert pl.read_parquet(first / "metrics.parquet").is_empty()
 
 
@@ -204,14 +204,14 @@ def test_the_bundle_descends_from_the_one_before_and_answers(finetuned: Pipeline
     later = one.lookups.vocabularies["item_id"][full.lookups.size("item_id") - 3 :]
     answer = run(load_stages(two, finetuned.settings), {"user_id": np.array([1, -1], np.int32)})
     assert len(answer["ordered_ids"]) == 2 * finetuned.settings.ranking_topk
-    known = set(two.catalogue()["item_id"])
+    known = set(two.catalog()["item_id"])
     assert set(answer["ordered_ids"].tolist()) <= known
     assert set(later.tolist()) <= known
 
 
 def test_a_worse_a_corrupt_and_a_mixed_bundle_are_refused_with_the_reason(finetuned: Pipeline, tmp_path: Path) -> None:
     from rec_assets.bundles.bundle import PART_FILES, write_bundle
-    from rec_assets.evaluation.bundles.gates import try_gates
+    from rec_assets.evaluation.bundles.gates import run_gates
     from rec_assets.orchestration.checks import hearing
 
     first, second = (day_after(finetuned.settings, n) for n in (1, 2))
@@ -221,7 +221,7 @@ def test_a_worse_a_corrupt_and_a_mixed_bundle_are_refused_with_the_reason(finetu
 
     def failed(bundle: Path) -> dict[str, str]:
         judged = replace(hearing(finetuned.store, "finetuned_bundle", second), bundle=bundle)
-        return {gate.name: gate.told for gate in try_gates(judged) if not gate.passed}
+        return {gate.name: gate.message for gate in run_gates(judged) if not gate.passed}
 
     assert failed(good.path) == {}
     parts = {part: Path(shutil.copytree(good.path / part, tmp_path / part)) for part in PART_FILES}
@@ -242,7 +242,7 @@ def test_a_worse_a_corrupt_and_a_mixed_bundle_are_refused_with_the_reason(finetu
 
     other = Bundle.open(finetuned.artifact("finetuned_bundle", first).path)
     mixed = {part: good.path / part for part in PART_FILES} | {"item_index": other.path / "item_index"}
-    with pytest.raises(ActionableError, match=r"(?s)catalogue has codes .*, but item_index has codes"):
+    with pytest.raises(ActionableError, match=r"(?s)catalog has codes .*, but item_index has codes"):
         write_bundle(tmp_path / "mixed", mixed, **facts)
 
 

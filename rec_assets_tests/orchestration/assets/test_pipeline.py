@@ -10,7 +10,7 @@ import pytest
 from dagster import AssetKey, DagsterInstance
 
 from rec_assets.bundles.bundle import Bundle
-from rec_assets.bundles.gate_results import find_verdict
+from rec_assets.bundles.gate_results import find_gate_report
 from rec_assets.bundles.live_record import find_live
 from rec_assets.serving.client import Client, Device
 from rec_assets.serving.runner import load_stages, run
@@ -97,7 +97,7 @@ def test_every_asset_shows_what_a_person_would_look_at(pipeline: Pipeline) -> No
             "raw_items": {"pictures", "missing_pictures", "prices"},
             "two_tower_model": {"curves", "best_epoch"},
             "model_evaluation": {"track all", "track new", "plot", "reliability", "cold_users"},
-            "image_embeddings": {"map", "explained_variance", "nearest_neighbour_shares_category"},
+            "image_embeddings": {"map", "explained_variance", "nearest_neighbor_shares_category"},
         }.items():
             event = instance.get_latest_materialization_event(AssetKey(asset))
             assert event is not None and event.asset_materialization is not None
@@ -112,7 +112,7 @@ def test_the_days_that_judge_are_learned_from_after_they_judged(pipeline: Pipeli
     data = TrainingSet.load(pipeline.artifact("training_set").path)
     assert data.rows[TIMESTAMP].max() < data.last_rows[TIMESTAMP].min()
     assert pipeline.day == str(np.datetime64(int(data.last_rows[TIMESTAMP].max()), "s").astype("datetime64[D]"))
-    judged = np.load(pipeline.artifact("two_tower_model") / "judged" / VECTORS)
+    judged = np.load(pipeline.artifact("two_tower_model") / "validation_retrieval" / VECTORS)
     served = np.load(pipeline.artifact("faiss_index") / VECTORS)
     assert judged.shape == served.shape
     assert not np.allclose(judged, served)
@@ -161,14 +161,14 @@ def test_seen_items_vanish_and_come_back_when_forgotten(pipeline: Pipeline) -> N
     before = client.recommend(user, "desktop", at).item_ids.tolist()
     assert client.events.wait(client.record(user, before[:2], at), 5)
     during = client.recommend(user, "desktop", at).item_ids.tolist()
-    assert client.events.wait(client.flush(user), 5)
+    assert client.events.wait(client.forget(user), 5)
     assert not set(before[:2]) & set(during)
     assert client.recommend(user, "desktop", at).item_ids.tolist() == before
 
 
 def test_the_bundle_passed_its_gates_and_is_live_on_the_running_server(pipeline: Pipeline) -> None:
     bundle = Bundle.open(pipeline.artifact("model_bundle").path)
-    live, verdict = find_live(pipeline.store), find_verdict(pipeline.store, bundle.bundle_id)
+    live, verdict = find_live(pipeline.store), find_gate_report(pipeline.store, bundle.bundle_id)
     assert verdict is not None and verdict.passed and not verdict.reasons
     assert live is not None and live.bundle_id == bundle.bundle_id
     assert Client(pipeline.settings).recommend(1).bundle_id == bundle.bundle_id

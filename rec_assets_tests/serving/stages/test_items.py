@@ -15,7 +15,7 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.store import online
 from rec_assets.features.store.views import ITEM_FEATURES
-from rec_assets.serving.stages.base import Outage
+from rec_assets.serving.stages.base import StoreGuard
 from rec_assets.serving.stages.items import ContentLookup, ItemLookup, ItemTransform
 from rec_assets.serving.tables.item_features import ItemTable
 from rec_assets.settings import Settings
@@ -26,7 +26,7 @@ DAY = datetime(2025, 3, 14, tzinfo=UTC)
 Publish = Callable[[float], None]
 
 
-def test_without_a_store_the_catalogue_of_the_bundle_answers(tiny_bundle: Bundle, tmp_path: Path) -> None:
+def test_without_a_store_the_catalog_of_the_bundle_answers(tiny_bundle: Bundle, tmp_path: Path) -> None:
     stage = ItemLookup.load(tiny_bundle, Settings(home=tmp_path, valkey_port=free_port()))
     assert stage.outage.missed_calls >= 1
     made = stage({"item_id": np.array([13, 10, 11, 157, 9999], np.int32)})
@@ -43,9 +43,7 @@ def publish(tiny_bundle: Bundle, valkey: Settings, tmp_path: Path) -> Iterator[P
     def write(factor: float) -> None:
         at = DAY + timedelta(days=next(days))
         moment = pl.lit(at, pl.Datetime("us", "UTC"))
-        items = (
-            tiny_bundle.catalogue().filter(pl.col("item_id") < 20).drop("title").with_columns(event_timestamp=moment)
-        )
+        items = tiny_bundle.catalog().filter(pl.col("item_id") < 20).drop("title").with_columns(event_timestamp=moment)
         items.with_columns(price=pl.col("price") * factor).write_parquet(tmp_path / "items.parquet")
         users = pl.DataFrame({"user_id": [1], "age": [30], "gender": [0], "top_category": [1]}).cast(pl.Int32)
         users.with_columns(event_timestamp=moment).write_parquet(tmp_path / "users.parquet")
@@ -103,7 +101,7 @@ def test_a_read_that_fails_in_the_middle_leaves_the_table_and_is_made_again(tiny
         rows = online.OnlineRows.missing(len(items), ITEM_FEATURES)
         return online.OnlineRows(items == 10, rows.columns | {"price": np.full(len(items), 1, np.float32)})
 
-    stage = ItemLookup(table, lambda: b"1", read, Outage("item_features", "It is away"))
+    stage = ItemLookup(table, lambda: b"1", read, StoreGuard("item_features", "It is away"))
     assert not stage.refresh()
     assert (prices(stage), stage.outage.missed_calls) == ([5, 6, 54], 2), "an answer without the store counts"
     assert stage.refresh()

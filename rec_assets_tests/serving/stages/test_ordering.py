@@ -7,7 +7,7 @@ from rec_assets.serving.graph.request import RequestError
 from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.decoding import Decoder
 from rec_assets.serving.stages.ordering import Ordering
-from rec_assets_tests.serving.synthetic import make_catalogue, make_lookups
+from rec_assets_tests.serving.synthetic import make_catalog, make_lookups
 
 REQUESTS = st.lists(st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), max_size=12), min_size=1, max_size=5)
 
@@ -63,7 +63,7 @@ def test_without_row_splits_there_is_one_request() -> None:
 
 
 def test_the_list_is_decoded_to_raw_ids() -> None:
-    made = Decoder(make_lookups(make_catalogue(50), 20), "4f2a")(
+    made = Decoder(make_lookups(make_catalog(50), 20), "4f2a")(
         {"item_id": np.array([3, 52, 4], np.int32), "score": np.array([0.9, 0.5, 0.1], np.float32)}
     )
     assert made["ordered_ids"].tolist() == [10, 157, 13]

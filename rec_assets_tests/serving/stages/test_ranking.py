@@ -6,7 +6,7 @@ import pytest
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.common.errors import ActionableError
-from rec_assets.features.history import LENGTH, Histories
+from rec_assets.features.history import LENGTH, UserHistories
 from rec_assets.features.signals import HISTORY_SIGNALS, POPULARITY_SIGNALS, ItemCategories, history_signals
 from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.ranking import Unroll
@@ -24,7 +24,7 @@ TABLES: Arrays = {
 
 def request(histories: list[list[tuple[int, int]]], splits: list[int], items: list[int]) -> Arrays:
     """Requests at noon of users with pairs of encoded item and time."""
-    padded = Histories.empty(len(histories))
+    padded = UserHistories.empty(len(histories))
     for row, history in enumerate(histories):
         padded.item_ids[row, : len(history)] = [item for item, _ in history]
         padded.timestamps[row, : len(history)] = [at for _, at in history]
@@ -77,7 +77,7 @@ def test_the_signals_of_a_bundle_are_those_of_training(tiny_bundle: Bundle) -> N
     made = Unroll.load(tiny_bundle, Settings())(inputs)
     with np.load(tiny_bundle.file("signals")) as tables:
         categories = ItemCategories(tables["category_l1"], tables["category_l2"])
-    past = Histories(inputs["history_item_id"], inputs["history_timestamp"])
+    past = UserHistories(inputs["history_item_id"], inputs["history_timestamp"])
     owners = np.repeat([0, 1], [30, 20])
     for name, values in history_signals(past, inputs["timestamp"], inputs["item_id"], owners, categories).items():
         np.testing.assert_array_equal(made[name], values)

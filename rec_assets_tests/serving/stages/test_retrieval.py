@@ -8,7 +8,7 @@ import pytest
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.clock import clock_features
-from rec_assets.features.history import LENGTH, Histories
+from rec_assets.features.history import LENGTH, UserHistories
 from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.retrieval import QueryTower, Retrieval
 from rec_assets.settings import Settings
@@ -20,7 +20,7 @@ def queries(rows: int) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
 
 def asked(rows: int, *histories: list[int]) -> Arrays:
     """So many queries, the first of them with histories of encoded ids."""
-    padded = Histories.empty(rows).item_ids
+    padded = UserHistories.empty(rows).item_ids
     for row, history in enumerate(histories):
         padded[row, : len(history)] = history
     return {"query_embedding": queries(rows), "history_item_id": padded}
@@ -38,7 +38,7 @@ def test_the_nearest_items_come_best_first(tiny_bundle: Bundle, topk: int, found
     index = faiss.read_index(str(tiny_bundle.file("item_index")))
     for row, query in enumerate(queries(3)):
         mine = slice(row * found, (row + 1) * found)
-        scores = {item: float(index.reconstruct(item) @ query) for item in tiny_bundle.catalogue()["item_id"].to_list()}
+        scores = {item: float(index.reconstruct(item) @ query) for item in tiny_bundle.catalog()["item_id"].to_list()}
         best = sorted(scores, key=lambda item: -scores[item])[:found]
         assert made["item_id"][mine].tolist() == best
         np.testing.assert_allclose(made["retrieval_score"][mine], [scores[item] for item in best], rtol=1e-4, atol=1e-4)

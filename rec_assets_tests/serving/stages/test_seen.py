@@ -5,7 +5,7 @@ import pytest
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.history import LENGTH
-from rec_assets.realtime.user_activity import History
+from rec_assets.realtime.user_activity import UserActivityStore
 from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.seen import SeenFilter
 from rec_assets.settings import Settings
@@ -53,7 +53,7 @@ def lists(made: Arrays) -> list[list[int]]:
 
 
 def test_each_user_keeps_what_he_has_not_seen(shop: Shop) -> None:
-    history = History.connect(shop.settings)
+    history = UserActivityStore.connect(shop.settings)
     history.record(1, [13], 1)
     history.record(2, [10], 1)
     made = shop.filtered(CANDIDATES)
@@ -62,7 +62,7 @@ def test_each_user_keeps_what_he_has_not_seen(shop: Shop) -> None:
 
 
 def test_one_request_needs_no_row_splits(shop: Shop) -> None:
-    History.connect(shop.settings).record(1, [13], 1)
+    UserActivityStore.connect(shop.settings).record(1, [13], 1)
     one: Arrays = {"user_id": np.array([1], np.int32), "item_id": np.array([10, 13], np.int32)}
     one |= {"retrieval_score": np.array([2, 1], np.float32), "history_item_id": np.zeros((1, LENGTH), np.int32)}
     made = shop.filtered(one)
@@ -74,7 +74,7 @@ def test_a_list_that_gets_too_short_is_filled_with_what_is_popular_and_neither_s
     shop: Shop, by_popularity: list[int]
 ) -> None:
     seen = [13, *by_popularity[:5]]
-    History.connect(shop.settings).record(1, seen, 1)
+    UserActivityStore.connect(shop.settings).record(1, seen, 1)
     made = lists(shop.filtered(CANDIDATES, ranking_topk=4))
     for mine, found, gone in zip(made, [[10, 13, 16], [10, 13], [19]], [seen, [], []], strict=True):
         left = [item for item in found if item not in gone]
@@ -96,14 +96,14 @@ def test_what_fills_up_comes_after_what_was_found_and_of_the_users_categories_fi
 
 
 def test_only_who_has_seen_everything_gets_nothing(shop: Shop) -> None:
-    history = History.connect(shop.settings)
+    history = UserActivityStore.connect(shop.settings)
     history.record(1, EVERYTHING, 1)
     history.record(2, EVERYTHING[:-1], 1)
     assert [len(row) for row in lists(shop.filtered(CANDIDATES, ranking_topk=10))] == [0, 1, 10]
 
 
 def test_where_nothing_is_filtered_nobody_is_asked(tiny_bundle: Bundle, valkey: Settings) -> None:
-    History.connect(valkey).record(1, [13], 1)
+    UserActivityStore.connect(valkey).record(1, [13], 1)
     for settings in (valkey, Settings(valkey_port=free_port())):
         stage = Shop(tiny_bundle, settings.model_copy(update={"seen_filter": "nothing"})).stage()
         assert stage(CANDIDATES)["item_id"].tolist() == CANDIDATES["item_id"].tolist()

@@ -1,4 +1,4 @@
-"""The shop's catalogue for people: titles, prices, names of categories, images; and users worth trying."""
+"""The shop's catalog for people: titles, prices, names of categories, images; and users worth trying."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,8 +24,8 @@ class Item:
     category_name: str
 
 
-class Catalogue:
-    """The newest catalogue of this machine's artifacts; read once, and again when another was published."""
+class Catalog:
+    """The newest catalog of this machine's artifacts; read once, and again when another was published."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -43,7 +43,7 @@ class Catalogue:
         return self._names.get(category, f"category {category}")
 
     def items(self) -> dict[int, Item]:
-        """Returns all items by id; none where no catalogue was materialized."""
+        """Returns all items by id; none where no catalog was materialized."""
         artifact = self._store.find("raw_items")
         if artifact is not None and artifact.digest != self._digest:
             rows = pl.read_parquet(artifact / "items.parquet", columns=["item_id", "title", "price", "category_l1"])

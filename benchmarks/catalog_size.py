@@ -1,4 +1,4 @@
-"""Measures a large catalogue: the live bundle and one with a million generated items, each behind its own Triton.
+"""Measures a large catalog: the live bundle and one with a million generated items, each behind its own Triton.
 
 The further items are copies of the live ones with noise on their vectors, so that towers and ranker need no training.
 Building, memory and recall of the index are measured too.
@@ -35,13 +35,13 @@ from rec_assets.serving.triton import model_repository
 from rec_assets.serving.triton.model_config import RECOMMENDER
 from rec_assets.settings import Settings, get_settings
 
-NOISE = 0.3  # of a vector's length; items of one kind lie together, as in a real catalogue
+NOISE = 0.3  # of a vector's length; items of one kind lie together, as in a real catalog
 QUERIES = 200
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One catalogue: the time to build its index, its recall, and what requests cost."""
+    """One catalog: the time to build its index, its recall, and what requests cost."""
 
     items: int
     build_s: float
@@ -72,9 +72,9 @@ def enlarge(bundle: Bundle, target: Path, items: int, seed: int) -> tuple[Bundle
         lookups = bundle.lookups
         lookups.vocabularies["item_id"] = ids.astype(np.int64)
         lookups.save(parts["workflow"] / PART_FILES["workflow"])
-        catalogue = bundle.catalogue()
-        row = np.searchsorted(catalogue["item_id"].to_numpy(), old_ids[copied])
-        catalogue[row].with_columns(item_id=pl.Series(ids.astype(np.int32))).write_parquet(
+        catalog = bundle.catalog()
+        row = np.searchsorted(catalog["item_id"].to_numpy(), old_ids[copied])
+        catalog[row].with_columns(item_id=pl.Series(ids.astype(np.int32))).write_parquet(
             parts["catalogue"] / PART_FILES["catalogue"]
         )
         for name in ("multimodal", "signals"):
@@ -87,7 +87,7 @@ def enlarge(bundle: Bundle, target: Path, items: int, seed: int) -> tuple[Bundle
         np.save(parts["item_index"] / VECTORS, vectors)
         manifest = bundle.manifest
         for folder in parts.values():
-            Lineage.read(folder).but(codes=codes_of(lookups)).write(folder)
+            Lineage.read(folder).replace(codes=codes_of(lookups)).write(folder)
         write_bundle(
             target,
             parts,
@@ -137,7 +137,7 @@ def recall(bundle: Bundle, items: ItemVectors, seed: int) -> float:
 
 
 def measure(settings: Settings, bundle: Bundle, items: int, requests: int, seed: int, scratch: Path) -> Measured:
-    """Builds and serves a catalogue of so many items."""
+    """Builds and serves a catalog of so many items."""
     larger, vectors, build_s = enlarge(bundle, scratch / f"bundle-{items}", items, seed)
     load_s, memory, latencies = served(settings, larger, scratch / f"home-{items}", requests, seed)
     size = larger.file("item_index").stat().st_size / 1e6
@@ -147,11 +147,11 @@ def measure(settings: Settings, bundle: Bundle, items: int, requests: int, seed:
 
 
 def main(
-    items: Annotated[int, typer.Option(min=10_000, help="Of the large catalogue.")] = 1_000_000,
+    items: Annotated[int, typer.Option(min=10_000, help="Of the large catalog.")] = 1_000_000,
     requests: Annotated[int, typer.Option(min=20, help="Sent to each, one at a time.")] = 500,
     seed: Annotated[int, typer.Option(help="Of the noise and the requests.")] = 0,
 ) -> None:
-    """Measures the live catalogue and a large one."""
+    """Measures the live catalog and a large one."""
     settings = get_settings()
     try:
         live = len(live_bundle_here(settings).lookups.vocabularies["item_id"])

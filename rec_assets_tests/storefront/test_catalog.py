@@ -4,7 +4,7 @@ import polars as pl
 
 from rec_assets.settings import Settings
 from rec_assets.storage.artifact_store import ArtifactStore
-from rec_assets.storefront.catalogue import Catalogue
+from rec_assets.storefront.catalog import Catalog
 
 
 def publish(settings: Settings, title: str) -> None:
@@ -16,24 +16,24 @@ def publish(settings: Settings, title: str) -> None:
 
 
 def test_a_shop_that_was_never_built_is_empty_and_no_error(tmp_path: Path) -> None:
-    catalogue = Catalogue(Settings(home=tmp_path))
-    assert (catalogue.items(), catalogue.users(), catalogue.categories()) == ({}, [], [])
-    assert (catalogue.item(7).title, catalogue.item(7).price, catalogue.picture(7)) == ("Item 7", None, None)
+    catalog = Catalog(Settings(home=tmp_path))
+    assert (catalog.items(), catalog.users(), catalog.categories()) == ({}, [], [])
+    assert (catalog.item(7).title, catalog.item(7).price, catalog.picture(7)) == ("Item 7", None, None)
 
 
 def test_items_have_names_of_categories_where_the_source_knows_them(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     publish(settings, "Canvas ankle boot")
-    assert Catalogue(settings).item(7).category_name == "footwear"
-    assert Catalogue(settings).picture(7) and not Catalogue(settings).picture(8)
+    assert Catalog(settings).item(7).category_name == "footwear"
+    assert Catalog(settings).picture(7) and not Catalog(settings).picture(8)
     other = settings.model_copy(update={"source": "files"})
-    assert Catalogue(other).categories() == [(1, "category 1")]
+    assert Catalog(other).categories() == [(1, "category 1")]
 
 
-def test_a_catalogue_that_is_built_again_is_read_again(tmp_path: Path) -> None:
+def test_a_catalog_that_is_built_again_is_read_again(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     publish(settings, "Old boot")
-    catalogue = Catalogue(settings)
-    assert catalogue.item(7).title == "Old boot"
+    catalog = Catalog(settings)
+    assert catalog.item(7).title == "Old boot"
     publish(settings, "New boot")
-    assert catalogue.item(7).title == "New boot"
+    assert catalog.item(7).title == "New boot"

@@ -1,4 +1,4 @@
-"""The generated catalogue: what each item is, costs and looks like to a taste, and when it arrives."""
+"""The generated catalog: what each item is, costs and looks like to a taste, and when it arrives."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ import polars as pl
 
 from rec_assets.sources.retail.arrivals import arrival_days, dates
 from rec_assets.sources.retail.parameters import RetailParameters, stream
-from rec_assets.sources.retail.vocabulary import ANYONE, COLOURS
+from rec_assets.sources.retail.vocabulary import ANYONE, COLORS
 from rec_assets.sources.retail.words import CATEGORIES, MATERIALS, STYLES
 
 TASTE_DIM = 6
 ARRIVING_SHARE = 0.14
 # Items a style has at least.
 LEAST_CHOICE = 12
-# Variance of an item's latent vector that its words and picture tell; the rest only behaviour does.
-MATERIAL_VARIANCE, COLOUR_VARIANCE = 0.45, 0.25
+# Variance of an item's latent vector that its words and picture tell; the rest only behavior does.
+MATERIAL_VARIANCE, COLOR_VARIANCE = 0.45, 0.25
 
 # Standard deviations of log price within a category, and of log popularity; of items within a style it is 1.
 PRICE_SPREAD, CATEGORY_SKEW, STYLE_SKEW = 0.35, 0.7, 0.4
@@ -29,12 +29,12 @@ STYLE_GENDER: Ints = np.array([style.gender for _, style in STYLES])
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class Catalog:
     """All items of all days as arrays in the order of item_id - 1; n items, K latent dimensions of taste.
 
     Attributes:
         style: level-2 category [n]; `category` is its level-1 category [n].
-        material, colour: indices of the words that describe an item [n].
+        material, color: indices of the words that describe an item [n].
         gender: whom an item is for [n].
         price: [n]; `price_level` is its z-score of log price within the category [n].
         appeal: log popularity within the style [n].
@@ -48,7 +48,7 @@ class Catalogue:
     style: Ints
     category: Ints
     material: Ints
-    colour: Ints
+    color: Ints
     gender: Ints
     price: Floats
     price_level: Floats
@@ -66,8 +66,8 @@ class Catalogue:
         return np.arange(1, len(self.style) + 1, dtype=np.int32)
 
 
-def make_catalogue(parameters: RetailParameters) -> Catalogue:
-    """Draws the catalogue."""
+def make_catalog(parameters: RetailParameters) -> Catalog:
+    """Draws the catalog."""
     n, seed = parameters.items, parameters.seed
     words = stream(seed, "item words")
     stocked = _stocked_styles(n)
@@ -76,7 +76,7 @@ def make_catalogue(parameters: RetailParameters) -> Catalogue:
     material = np.array([[MATERIALS.index(word) for word in c.materials] for c in CATEGORIES])[
         category, words.integers(0, len(CATEGORIES[0].materials), n)
     ]
-    colour = words.integers(0, len(COLOURS), n)
+    color = words.integers(0, len(COLORS), n)
     gender = np.where(words.random(n) < 0.85, STYLE_GENDER[style], ANYONE)
 
     level = stream(seed, "item prices").standard_normal(n)
@@ -89,15 +89,15 @@ def make_catalogue(parameters: RetailParameters) -> Catalogue:
     def unit(rows: int) -> Floats:
         return latents.standard_normal((rows, TASTE_DIM)) / np.sqrt(TASTE_DIM)
 
-    own = 1 - MATERIAL_VARIANCE - COLOUR_VARIANCE
+    own = 1 - MATERIAL_VARIANCE - COLOR_VARIANCE
     described = np.sqrt(MATERIAL_VARIANCE) * unit(len(MATERIALS))[material]
-    described += np.sqrt(COLOUR_VARIANCE) * unit(len(COLOURS))[colour]
+    described += np.sqrt(COLOR_VARIANCE) * unit(len(COLORS))[color]
     share = np.exp(CATEGORY_SKEW * popularity.standard_normal(len(CATEGORIES)))
-    return Catalogue(
+    return Catalog(
         style=style,
         category=category,
         material=material,
-        colour=colour,
+        color=color,
         gender=gender,
         price=price,
         price_level=level,
@@ -116,36 +116,34 @@ def place_in_category(style: int) -> int:
     return int((STYLE_CATEGORY[:style] == STYLE_CATEGORY[style]).sum())
 
 
-def items_frame(catalogue: Catalogue, parameters: RetailParameters) -> pl.DataFrame:
-    """The catalogue as the contract's items table, in words."""
-    colours = list(COLOURS)
+def items_frame(catalog: Catalog, parameters: RetailParameters) -> pl.DataFrame:
+    """The catalog as the contract's items table, in words."""
+    colors = list(COLORS)
     titles, descriptions = [], []
-    for style_index, material_index, colour_index in zip(
-        catalogue.style, catalogue.material, catalogue.colour, strict=True
-    ):
+    for style_index, material_index, color_index in zip(catalog.style, catalog.material, catalog.color, strict=True):
         category_index, style = STYLES[style_index]
         category = CATEGORIES[category_index]
-        material, colour = MATERIALS[material_index], colours[colour_index]
-        titles.append(f"{material} {style.noun}, {colour}")
+        material, color = MATERIALS[material_index], colors[color_index]
+        titles.append(f"{material} {style.noun}, {color}")
         descriptions.append(
-            f"{material} {style.noun} in {colour}, made for {style.use}. "
+            f"{material} {style.noun} in {color}, made for {style.use}. "
             f"{category.promise} From our {category.name} range."
         )
     return pl.DataFrame(
         {
-            "item_id": catalogue.item_ids,
+            "item_id": catalog.item_ids,
             "title": titles,
             "product_description": descriptions,
-            "price": catalogue.price.astype(np.float32),
-            "category_l1": catalogue.category.astype(np.int32),
-            "category_l2": catalogue.style.astype(np.int32),
-            "item_gender": catalogue.gender.astype(np.int32),
-            "first_day": dates(catalogue.arrival, parameters.start_date),
+            "price": catalog.price.astype(np.float32),
+            "category_l1": catalog.category.astype(np.int32),
+            "category_l2": catalog.style.astype(np.int32),
+            "item_gender": catalog.gender.astype(np.int32),
+            "first_day": dates(catalog.arrival, parameters.start_date),
         }
     )
 
 
 def _stocked_styles(items: int) -> Ints:
-    """A small catalogue has fewer styles, with a choice in each: one of every category first, then the second ones."""
+    """A small catalog has fewer styles, with a choice in each: one of every category first, then the second ones."""
     places = [place_in_category(style) for style in range(len(STYLES))]
     return np.argsort(places, kind="stable")[: max(1, items // LEAST_CHOICE)]
