@@ -1,0 +1,145 @@
+"""Checks a shop's data without training: counts of rows that are dropped, with examples, and a summary of the shop."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import polars as pl
+
+from rec_assets.sources.shop import values
+from rec_assets.sources.shop.source import ShopSource
+from rec_assets.sources.shop.tables import connect, open_table
+
+EXAMPLES = 3
+# What a shop loses without a column.
+ABSENT = {
+    "titles": "lists show ids instead of names, and descriptions have no text",
+    "prices": "the ranker has no price",
+    "categories": "new items have no rate of their category to start from",
+    "images": "new items are placed by their description alone",
+    "devices": "lists do not differ by device",
+    "ages and genders": "users without history get the same list",
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Rows of a table that are dropped or changed.
+
+    Attributes:
+        where: table and column.
+        rows: number of rows.
+        examples: first values.
+        outcome: what happens to the rows.
+    """
+
+    where: str
+    rows: int
+    examples: tuple[str, ...]
+    outcome: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Figures of a shop by name, and what it lacks, each with the cost."""
+
+    figures: dict[str, str]
+    absent: dict[str, str]
+
+
+def find_problems(source: ShopSource) -> list[Problem]:
+    """Reads all tables; returns every problem, the largest first."""
+    return sorted((*_in_interactions(source), *_in_items(source)), key=lambda one: -one.rows)
+
+
+def summarize(source: ShopSource) -> Summary:
+    """Returns the figures that a shop owner compares with their own."""
+    shop, days = source.shop, source.shop.days
+    rows = source.rows().collect().with_columns(day=pl.from_epoch("timestamp").dt.date())
+    last = days.first + timedelta(days=days.count - 1)
+    used = rows.filter(pl.col("day").is_between(days.first, last))
+    split = days.first + timedelta(days=days.train)
+    trained, later = used.filter(pl.col("day") < split), used.filter(pl.col("day") >= split)
+    visits = used.unique(["user", "item", "day"])
+    again = visits.height - visits.unique(["user", "item"]).height
+    arriving = later["user"].unique()
+    cold = arriving.filter(~arriving.is_in(trained["user"].unique().implode())).len()
+    items = source.catalog()
+    empty = days.count - used["day"].n_unique()
+    median = used.group_by("user").len().select(pl.col("len").median().cast(pl.Float64)).item() or 0.0
+    figures = {
+        "days": f"{days.first} to {last} ({days.count}, of which {empty} have no rows)",
+        "interactions": f"{used.height:,} (of {rows.height:,} in the files)",
+        "users": f"{used['user'].n_unique():,}",
+        "items": f"{items.height:,} in the catalog, {used['item'].n_unique():,} with interactions",
+        "interactions per user, median": f"{median:g}",
+        "repeated interactions": f"{again / max(1, visits.height):.0%}",
+        "new users in the days after training": f"{cold / max(1, arriving.len()):.0%} of {arriving.len():,}",
+    }
+    known = {
+        "titles": items["title"].null_count() < items.height,
+        "prices": items["price"].null_count() < items.height,
+        "categories": items["category_l1"].null_count() < items.height,
+        "images": bool(shop.items.images),
+        "devices": bool(shop.interactions.device),
+        "ages and genders": bool(shop.users.age or shop.users.birth_year or shop.users.gender),
+    }
+    return Summary(figures, {name: cost for name, cost in ABSENT.items() if not known[name]})
+
+
+def _in_interactions(source: ShopSource) -> Iterator[Problem]:
+    rows = source.shop.interactions
+    connection = connect(source.shop.timezone)
+    connection.register("shop_rows", open_table(connection, rows, source.base))
+    if rows.where:
+        left_out = f"NOT coalesce(({rows.where}), false)"
+        count = connection.sql(f"SELECT count(*) FROM shop_rows WHERE {left_out}").fetchall()[0][0]
+        if count:
+            yield Problem("interactions", count, (), f"dropped: they do not meet {rows.where}")
+    readers = {
+        rows.user: values.identifier(rows.user),
+        rows.item: values.identifier(rows.item),
+        rows.time: values.seconds(rows.time, rows.time_format),
+    }
+    for column, reader in readers.items():
+        shown = f"CAST({values.quoted(column)} AS VARCHAR)"
+        wrong = f"FROM shop_rows WHERE {reader} IS NULL"
+        count = connection.sql(f"SELECT count(*) {wrong}").fetchall()[0][0]
+        if count:
+            found = connection.sql(f"SELECT DISTINCT coalesce({shown}, 'empty') {wrong} LIMIT {EXAMPLES}").fetchall()
+            yield Problem(
+                f"interactions, {column}", count, tuple(one for (one,) in found), "dropped: no readable value"
+            )
+    all_rows = source.rows().collect()
+    repeated = all_rows.height - all_rows.unique().height
+    if repeated:
+        yield Problem("interactions", repeated, (), "dropped: exact duplicates of other rows")
+    known = source.catalog()["item"]
+    unknown = all_rows.filter(~pl.col("item").is_in(known.implode()))
+    if unknown.height:
+        examples = tuple(unknown["item"].unique(maintain_order=True).head(EXAMPLES))
+        yield Problem(f"interactions, {rows.item}", unknown.height, examples, "dropped: not in the catalog")
+    yield from _outside(source, all_rows)
+
+
+def _outside(source: ShopSource, rows: pl.DataFrame) -> Iterator[Problem]:
+    days = source.shop.days
+    day = pl.from_epoch("timestamp").dt.date()
+    for name, condition in {
+        "before": day < days.first,
+        "after": day >= days.first + timedelta(days=days.count),
+    }.items():
+        outside = rows.filter(condition).select(day=day)["day"]
+        if outside.len():
+            shown = tuple(one.isoformat() for one in (outside.min(), outside.max()) if isinstance(one, date))
+            yield Problem("interactions", outside.len(), shown, f"not used: {name} the days of the mapping")
+
+
+def _in_items(source: ShopSource) -> Iterator[Problem]:
+    items, mapping = source.catalog(), source.shop.items
+    named = {"title": mapping.title, "price": mapping.price, "category_l1": ", ".join(mapping.categories)}
+    for column, name in named.items():
+        lacking = items.filter(pl.col(column).is_null())
+        if name and lacking.height:
+            examples = tuple(lacking["item"].head(EXAMPLES))
+            yield Problem(f"items, {name}", lacking.height, examples, "kept: the value counts as unknown")

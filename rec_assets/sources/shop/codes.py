@@ -1,0 +1,64 @@
+"""Codes of a shop's ids: int32 numbers for users, items and categories. A value keeps its code for ever."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+FILE = "codes.parquet"
+USER, ITEM, CATEGORY_1, CATEGORY_2 = "user", "item", "category_l1", "category_l2"
+KINDS = (USER, ITEM, CATEGORY_1, CATEGORY_2)
+SCHEMA = {"kind": pl.String, "value": pl.String, "code": pl.Int32}
+UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The codes of all kinds.
+
+    Attributes:
+        table: kind, value and code; codes of a kind are 0, 1, … in the order in which values appeared.
+    """
+
+    table: pl.DataFrame
+
+    @classmethod
+    def empty(cls) -> "Codes":
+        """Returns codes without values: ids of a source that has numbers stay as they are."""
+        return cls(pl.DataFrame(schema=SCHEMA))
+
+    @property
+    def is_empty(self) -> bool:
+        """True where the source's ids are numbers already."""
+        return self.table.is_empty()
+
+    def extended(self, values: Mapping[str, pl.Series]) -> "Codes":
+        """Returns codes that also hold new values, which are numbered in their sorted order, by kind."""
+        parts = [self.table]
+        for kind in KINDS:
+            known = self.table.filter(kind=kind)
+            given = values.get(kind, pl.Series(dtype=pl.String)).drop_nulls().unique().sort()
+            fresh = given.filter(~given.is_in(known["value"].implode()))
+            codes = pl.int_range(known.height, known.height + fresh.len(), dtype=pl.Int32, eager=True)
+            parts.append(pl.DataFrame({"kind": [kind] * fresh.len(), "value": fresh, "code": codes}, schema=SCHEMA))
+        return Codes(pl.concat(parts))
+
+    def encode(self, kind: str, values: pl.Series) -> pl.Series:
+        """Returns int32 codes of texts [n], -1 for null and unknown values."""
+        known = self.table.filter(kind=kind)
+        return values.replace_strict(known["value"], known["code"], default=UNKNOWN, return_dtype=pl.Int32)
+
+    def decode(self, kind: str, codes: pl.Series) -> pl.Series:
+        """Returns the texts of codes [n]; an unknown code is null."""
+        known = self.table.filter(kind=kind)
+        return codes.cast(pl.Int32).replace_strict(known["code"], known["value"], default=None, return_dtype=pl.String)
+
+    def save(self, folder: Path) -> None:
+        """Writes `codes.parquet`."""
+        self.table.write_parquet(folder / FILE)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Codes":
+        """Reads a folder written by `save`."""
+        return cls(pl.read_parquet(folder / FILE))

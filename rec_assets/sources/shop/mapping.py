@@ -1,0 +1,148 @@
+"""The mapping file of a shop (`shop.toml`): which files and columns hold interactions, items and users."""
+
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from rec_assets.common.errors import ActionableError
+
+FILE = "shop.toml"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Rows(_Part):
+    """Origin of a table.
+
+    Attributes:
+        files: file, folder or glob, relative to the mapping file, or an address such as s3://bucket/orders.
+        query: SQL that DuckDB runs in place of `files`.
+        where: SQL condition on the raw columns; other rows are dropped and counted.
+    """
+
+    files: str = ""
+    query: str = ""
+    where: str = ""
+
+    @property
+    def is_given(self) -> bool:
+        """True where the table exists."""
+        return bool(self.files or self.query)
+
+
+class Interactions(Rows):
+    """Columns of interactions; empty names are absent columns.
+
+    Attributes:
+        user, item, time: required columns.
+        time_format: strptime format; empty: ISO text, a timestamp, or seconds to nanoseconds since 1970.
+        device: column of device names or codes.
+        event: column of event types, such as view, cart and purchase.
+        events: event types that count as interactions; empty: all.
+        rating: column of ratings.
+        rating_at_least: smallest rating that counts as an interaction.
+    """
+
+    user: str
+    item: str
+    time: str
+    time_format: str = ""
+    device: str = ""
+    event: str = ""
+    events: tuple[str, ...] = ()
+    rating: str = ""
+    rating_at_least: float = 0
+
+
+class Items(Rows):
+    """Columns of items; without `files` they are columns of the interactions.
+
+    Attributes:
+        item: column of ids; empty: the column of the interactions.
+        title, description, price, gender: columns of those.
+        categories: columns from coarse to fine, at most two are used.
+        category_separator: splits one category column into levels, such as ">" for "Home > Kitchen".
+        images: folder with images named by item id.
+        first_day: column of the arrival date.
+    """
+
+    item: str = ""
+    title: str = ""
+    description: str = ""
+    price: str = ""
+    categories: tuple[str, ...] = ()
+    category_separator: str = ""
+    gender: str = ""
+    images: str = ""
+    first_day: str = ""
+
+
+class Users(Rows):
+    """Columns of users; without `files` they are columns of the interactions."""
+
+    user: str = ""
+    age: str = ""
+    birth_year: str = ""
+    gender: str = ""
+
+
+class Days(_Part):
+    """Daily partitions: the first day, their number, and the windows of a full training."""
+
+    first: date
+    count: int = Field(ge=1)
+    train: int = Field(ge=1)
+    valid: int = Field(ge=1)
+
+
+class Shop(_Part):
+    """A mapping file.
+
+    Attributes:
+        name: name of the shop; its state lies in a folder of this name.
+        timezone: zone of times without one. A day is a UTC day.
+        seen_filter: default of REC_SEEN_FILTER for this shop.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    timezone: str = "UTC"
+    seen_filter: Literal["clicked", "bought", "nothing"] = "clicked"
+    days: Days
+    interactions: Interactions
+    items: Items = Items()
+    users: Users = Users()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError(f"'{name}' is no time zone; write one like Europe/London")
+        return name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone."""
+        return ZoneInfo(self.timezone)
+
+
+def load_shop(file: Path) -> Shop:
+    """Reads a mapping file.
+
+    Raises:
+        ActionableError: the file is missing, is not TOML, or has an unknown or invalid entry.
+    """
+    try:
+        return Shop.model_validate(tomllib.loads(file.read_text()))
+    except FileNotFoundError as error:
+        raise ActionableError(f"{file} does not exist.", "Run `rec init FOLDER` to write a first mapping.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ActionableError(f"{file} is not valid TOML ({error}).", "Correct this line.") from error
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise ActionableError(f"{file} has invalid entries ({problems}).", "Correct these entries.") from error

@@ -1,0 +1,244 @@
+"""A shop as a source: files or queries of any format, read once through the mapping into days of plain rows.
+
+The rows of all days lie in a cache, a folder a day. The cache is rebuilt when the files or the mapping change.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+from upath import UPath
+
+from rec_assets.common.errors import ActionableError
+from rec_assets.sources.base import BestRanking
+from rec_assets.sources.image_files import copy_images
+from rec_assets.sources.shop import values
+from rec_assets.sources.shop.codes import CATEGORY_1, CATEGORY_2, ITEM, USER, Codes
+from rec_assets.sources.shop.mapping import Shop
+from rec_assets.sources.shop.tables import connect, data_files, open_table
+
+ROWS = {"user": pl.String, "item": pl.String, "device_type": pl.Int32, "timestamp": pl.Int64}
+
+
+class ShopSource:
+    """The tables of a mapping as frames of the contract, with the codes of its ids."""
+
+    best_ranking: BestRanking | None = None
+
+    def __init__(self, shop: Shop, base: Path, cache: Path, codes: Codes | None = None) -> None:
+        """Opens a shop; nothing is read yet.
+
+        Args:
+            shop: the mapping.
+            base: folder that relative paths of the mapping start from.
+            cache: folder for the rows by day.
+            codes: codes of ids; frames need them, `identifiers` does not.
+        """
+        self.shop, self.base, self.cache = shop, base, cache
+        self.codes = codes or Codes.empty()
+
+    def location(self, name: str) -> str:
+        """Returns the files of "items", "users" or a day's ISO date."""
+        rows = {"items": self.shop.items, "users": self.shop.users}.get(name)
+        return (rows if rows is not None and rows.is_given else self.shop.interactions).files or "the query"
+
+    def identifiers(self) -> dict[str, pl.Series]:
+        """Returns every user, item and category, as texts by kind."""
+        users, items = (self.rows().select(pl.col(name).unique()).collect()[name] for name in ("user", "item"))
+        return {
+            USER: pl.concat([users, self._users["user"]]),
+            ITEM: pl.concat([items.filter(items.is_in(self._items["item"].implode())), self._items["item"]]),
+            CATEGORY_1: self._items["category_l1"],
+            CATEGORY_2: self._items["category_l2"],
+        }
+
+    def rows(self) -> pl.LazyFrame:
+        """Returns the rows of all days: user and item as text, device_type, timestamp."""
+        return pl.scan_parquet(self._days / "**/*.parquet", schema=ROWS, hive_partitioning=False)
+
+    def catalog(self) -> pl.DataFrame:
+        """Returns the items with texts as they are: item, title, description, both categories; price, first_day."""
+        return self._items
+
+    def interactions(self, day: date) -> pl.DataFrame:
+        """Returns the rows of one day; a day without rows inside the history is empty."""
+        folder = self._days / f"day={day.isoformat()}"
+        rows = pl.read_parquet(folder / "*.parquet", schema=ROWS) if folder.exists() else pl.DataFrame(schema=ROWS)
+        return rows.select(
+            user_id=self.codes.encode(USER, rows["user"]),
+            item_id=self.codes.encode(ITEM, rows["item"]),
+            device_type="device_type",
+            timestamp="timestamp",
+        )
+
+    def items(self) -> pl.DataFrame:
+        """Returns the catalog: ids and categories as codes, -1 for no category, null for no price."""
+        items = self._items
+        return items.select(
+            "price",
+            "item_gender",
+            "first_day",
+            item_id=self.codes.encode(ITEM, items["item"]),
+            title=pl.coalesce("title", pl.when(pl.col("description").is_null()).then(pl.format("Item {}", "item"))),
+            product_description=pl.concat_str("title", "description", separator=". ", ignore_nulls=True),
+            category_l1=self.codes.encode(CATEGORY_1, items["category_l1"]),
+            category_l2=self.codes.encode(CATEGORY_2, items["category_l2"]),
+        )
+
+    def users(self) -> pl.DataFrame:
+        """Returns every user of the users table and of the interactions."""
+        users = self._users
+        return users.select("age", "gender", "first_day", user_id=self.codes.encode(USER, users["user"]))
+
+    def write_pictures(self, folder: Path) -> int:
+        """Copies the images whose names are item ids; returns their number.
+
+        See `rec_assets.sources.image_files`.
+        """
+        if not self.shop.items.images:
+            return 0
+        known = self.codes.table.filter(kind=ITEM)
+        names = dict(zip(known["value"], known["code"], strict=True))
+        return copy_images(self.base / self.shop.items.images, names, folder)
+
+    @cached_property
+    def _days(self) -> Path:
+        """The folder of rows by day; written under another name and renamed, so no reader sees a part."""
+        folder = self.cache / self.fingerprint()
+        if folder.exists():
+            return folder
+        rows = self.shop.interactions
+        connection = connect(self.shop.timezone)
+        table = open_table(connection, rows, self.base)
+        self._require(table.columns, (rows.user, rows.item, rows.time, rows.device, rows.event, rows.rating))
+        conditions = [f"({rows.where})"] if rows.where else []
+        if rows.event and rows.events:
+            events = ", ".join("'" + one.replace("'", "''") + "'" for one in rows.events)
+            conditions.append(f"CAST({values.quoted(rows.event)} AS VARCHAR) IN ({events})")
+        if rows.rating:
+            conditions.append(f"{values.amount(rows.rating)} >= {rows.rating_at_least}")
+        partial = folder.with_suffix(".part")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        target = str(partial).replace("'", "''")
+        device = values.device(rows.device) if rows.device else "CAST(-1 AS INTEGER)"
+        selected = (
+            f"SELECT {values.identifier(rows.user)} AS user, {values.identifier(rows.item)} AS item, "
+            f"{device} AS device_type, {values.seconds(rows.time, rows.time_format)} AS timestamp "
+            f"FROM rows_of_the_shop WHERE {' AND '.join(conditions) or 'TRUE'}"
+        )
+        connection.register("rows_of_the_shop", table)
+        connection.execute(
+            f"COPY (SELECT *, strftime(to_timestamp(timestamp) AT TIME ZONE 'UTC', '%Y-%m-%d') AS day "
+            f"FROM ({selected}) WHERE user IS NOT NULL AND item IS NOT NULL AND timestamp IS NOT NULL "
+            f"ORDER BY timestamp, user, item) TO '{target}' (FORMAT parquet, PARTITION_BY (day))"
+        )
+        partial.rename(folder)
+        return folder
+
+    @cached_property
+    def _items(self) -> pl.DataFrame:
+        """Text columns item, title, description, category_l1, category_l2; price, item_gender, first_day."""
+        mapping = self.shop.items
+        source = mapping if mapping.is_given else self.shop.interactions
+        item = mapping.item or self.shop.interactions.item
+        connection = connect(self.shop.timezone)
+        table = open_table(connection, source, self.base)
+        categories = mapping.categories[:2]
+        named = (item, mapping.title, mapping.description, mapping.price, mapping.gender, mapping.first_day)
+        self._require(table.columns, (*named, *categories))
+        connection.register("items_of_the_shop", table)
+        first, second = self._levels(categories)
+        arrival = f"min({values.seconds(mapping.first_day)})" if mapping.first_day else "NULL"
+        known = connection.sql(
+            f"SELECT {values.identifier(item)} AS item, {_most_common(mapping.title)} AS title, "
+            f"{_most_common(mapping.description)} AS description, mode({first}) AS category_l1, "
+            f"mode({second}) AS category_l2, "
+            f"{f'median({values.price(mapping.price)})' if mapping.price else 'NULL'} AS price, "
+            f"{f'mode({values.gender(mapping.gender)})' if mapping.gender else '-1'} AS item_gender, "
+            f"CAST(to_timestamp({arrival}) AS DATE) AS arrival FROM items_of_the_shop GROUP BY 1 ORDER BY 1"
+        ).pl()
+        known = known.filter(pl.col("item").is_not_null())
+        arrivals = self._first_days("item")
+        if mapping.is_given:
+            arrivals = arrivals.clear()  # an item of the table has always been there
+        else:
+            known = known.join(arrivals, on="item", how="semi")
+        return known.join(arrivals, on="item", how="left").select(
+            *(pl.col(name).cast(pl.String) for name in ("item", "title", "description", "category_l1", "category_l2")),
+            pl.col("price").cast(pl.Float32),
+            pl.col("item_gender").cast(pl.Int32),
+            first_day=pl.coalesce(pl.col("arrival").cast(pl.Date), "first_day"),
+        )
+
+    @cached_property
+    def _users(self) -> pl.DataFrame:
+        """Text column user, and age, gender, first_day."""
+        mapping = self.shop.users
+        arrivals = self._first_days("user")
+        if not (mapping.is_given or mapping.age or mapping.birth_year or mapping.gender):
+            return arrivals.select("user", "first_day", age=pl.lit(None, pl.Int32), gender=pl.lit(-1, pl.Int32))
+        source = mapping if mapping.is_given else self.shop.interactions
+        user = mapping.user or self.shop.interactions.user
+        connection = connect(self.shop.timezone)
+        table = open_table(connection, source, self.base)
+        self._require(table.columns, (user, mapping.age, mapping.birth_year, mapping.gender))
+        connection.register("users_of_the_shop", table)
+        age = values.whole(mapping.age) if mapping.age else "NULL"
+        if mapping.birth_year:
+            age = f"{self.shop.days.first.year} - {values.whole(mapping.birth_year)}"
+        known = connection.sql(
+            f"SELECT {values.identifier(user)} AS user, mode({age}) AS age, "
+            f"{f'mode({values.gender(mapping.gender)})' if mapping.gender else '-1'} AS gender "
+            f"FROM users_of_the_shop GROUP BY 1 ORDER BY 1"
+        ).pl()
+        users = arrivals.join(known, on="user", how="full", coalesce=True).filter(pl.col("user").is_not_null())
+        known_age = pl.col("age").cast(pl.Int32)
+        return users.sort("user").select(
+            "user",
+            # A user of the table has always been there.
+            pl.when(pl.col("user").is_in(known["user"].implode())).then(None).otherwise("first_day").alias("first_day"),
+            age=pl.when(known_age.is_between(0, 120)).then(known_age),
+            gender=pl.col("gender").cast(pl.Int32).fill_null(-1),
+        )
+
+    def _first_days(self, column: str) -> pl.DataFrame:
+        first = pl.from_epoch(pl.col("timestamp").min()).dt.date()
+        return self.rows().group_by(column).agg(first_day=first).sort(column).collect()
+
+    def _levels(self, categories: Sequence[str]) -> tuple[str, str]:
+        """Returns SQL of both category levels; a level below names the level above too, so equal names stay apart."""
+        if not categories:
+            return "NULL", "NULL"
+        if separator := self.shop.items.category_separator:
+            parts = f"string_split({values.words(categories[0])}, '{separator.replace(chr(39), chr(39) * 2)}')"
+            both = f"array_to_string(list_transform({parts}[1:2], lambda x: trim(x)), ' > ')"
+            return f"trim({parts}[1])", f"nullif({both}, '')"
+        if len(categories) == 1:
+            return values.words(categories[0]), values.words(categories[0])
+        first, second = (values.words(name) for name in categories)
+        return first, f"concat_ws(' > ', {first}, {second})"
+
+    def _require(self, columns: Sequence[str], named: Sequence[str]) -> None:
+        missing = [name for name in named if name and name not in columns]
+        if missing:
+            raise ActionableError(
+                f"The table has no column {', '.join(missing)} (columns: {', '.join(columns)}).",
+                "Correct the column in the mapping.",
+            )
+
+    def fingerprint(self) -> str:
+        """Returns a name that changes with the mapping and with the files."""
+        rows, facts = self.shop.interactions, [self.shop.model_dump_json()]
+        for file in [] if rows.query else data_files(rows.files, self.base):
+            about = UPath(file).stat()
+            facts.append(f"{file} {about.st_size} {about.st_mtime}")
+        return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
+
+
+def _most_common(column: str) -> str:
+    return f"mode({values.words(column)})" if column else "NULL"

@@ -1,0 +1,91 @@
+"""SQL expressions that turn columns of any type into the contract's values. Each returns NULL for unreadable values."""
+
+MOBILE = ("mobile", "phone", "smartphone", "android", "ios", "iphone", "app", "0")
+DESKTOP = ("desktop", "web", "pc", "computer", "laptop", "browser", "1")
+TABLET = ("tablet", "ipad", "2")
+FEMALE = ("f", "female", "woman", "women", "w", "girl", "girls", "ladies", "0")
+MALE = ("m", "male", "man", "men", "boy", "boys", "mens", "1")
+OTHER = ("other", "x", "d", "diverse", "unisex", "all", "anyone", "nonbinary", "2")
+
+
+def quoted(column: str) -> str:
+    """Quotes a column name."""
+    return '"' + column.replace('"', '""') + '"'
+
+
+def identifier(column: str) -> str:
+    """Returns an id as text: trimmed, and 17850.0 as 17850; NULL for an empty one."""
+    text = f"trim(CAST({quoted(column)} AS VARCHAR))"
+    return f"nullif(regexp_replace({text}, '^(-?[0-9]+)\\.0+$', '\\1'), '')"
+
+
+def words(column: str) -> str:
+    """Returns a text without blanks around it and with single blanks in it, NULL for an empty one."""
+    return f"nullif(regexp_replace(trim(CAST({quoted(column)} AS VARCHAR)), '\\s+', ' ', 'g'), '')"
+
+
+def seconds(column: str, time_format: str = "") -> str:
+    """Returns unix seconds, BIGINT.
+
+    Numbers are seconds, milliseconds, microseconds or nanoseconds by their size; eight digits such as 20110131 are a
+    date. Times without a zone are in the time zone of the connection.
+    """
+    name, text = quoted(column), f"trim(CAST({quoted(column)} AS VARCHAR))"
+    if time_format:
+        wanted = time_format.replace("'", "''")
+        return f"try_cast(floor(epoch(CAST(try_strptime({text}, '{wanted}') AS TIMESTAMPTZ))) AS BIGINT)"
+    number = f"try_cast({text} AS DOUBLE)"
+    scaled = (
+        f"CASE WHEN abs({number}) < 1e11 THEN {number} WHEN abs({number}) < 1e14 THEN {number} / 1e3 "
+        f"WHEN abs({number}) < 1e17 THEN {number} / 1e6 ELSE {number} / 1e9 END"
+    )
+    date = f"epoch(CAST(try_strptime({text}, '%Y%m%d') AS TIMESTAMPTZ))"
+    moment = f"epoch(try_cast({name} AS TIMESTAMPTZ))"
+    chosen = (
+        f"CASE WHEN regexp_full_match({text}, '(19|20)[0-9]{{6}}') THEN {date} "
+        f"WHEN {number} IS NOT NULL THEN {scaled} ELSE {moment} END"
+    )
+    return f"try_cast(floor({chosen}) AS BIGINT)"
+
+
+def amount(column: str) -> str:
+    """Returns a number, DOUBLE, from text such as "€ 1.234,56", "$1,234.56" or "19,99"."""
+    text = f"regexp_replace(CAST({quoted(column)} AS VARCHAR), '[^0-9,.\\-]', '', 'g')"
+    decimal_comma = f"replace(replace({text}, '.', ''), ',', '.')"
+    thousands = f"replace({text}, ',', '')"
+    comma_last = f"strpos(reverse({text}), ',') < strpos(reverse({text}), '.')"
+    plain = f"try_cast(CAST({quoted(column)} AS VARCHAR) AS DOUBLE)"
+    guess = (
+        f"CASE WHEN {text} LIKE '%,%' AND {text} LIKE '%.%' THEN CASE WHEN {comma_last} THEN {decimal_comma} "
+        f"ELSE {thousands} END WHEN regexp_matches({text}, ',[0-9]{{1,2}}$') THEN {decimal_comma} ELSE {thousands} END"
+    )
+    return f"coalesce({plain}, try_cast({guess} AS DOUBLE))"
+
+
+def price(column: str) -> str:
+    """Returns a positive, finite price, FLOAT."""
+    value = amount(column)
+    return f"try_cast(CASE WHEN {value} > 0 AND {value} < 3e38 THEN {value} END AS FLOAT)"
+
+
+def device(column: str) -> str:
+    """Returns 0 mobile, 1 desktop, 2 tablet, -1 unknown."""
+    return _coded(column, (MOBILE, DESKTOP, TABLET))
+
+
+def gender(column: str) -> str:
+    """Returns 0 female, 1 male, 2 other or anyone, -1 unknown."""
+    return _coded(column, (FEMALE, MALE, OTHER))
+
+
+def whole(column: str) -> str:
+    """Returns a whole number, INTEGER."""
+    return f"try_cast(round({amount(column)}) AS INTEGER)"
+
+
+def _coded(column: str, names: tuple[tuple[str, ...], ...]) -> str:
+    text = f"lower(trim(CAST({quoted(column)} AS VARCHAR)))"
+    cases = " ".join(
+        f"WHEN {text} IN ({', '.join(repr(name) for name in known)}) THEN {code}" for code, known in enumerate(names)
+    )
+    return f"CAST(CASE {cases} ELSE -1 END AS INTEGER)"
