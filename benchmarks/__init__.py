@@ -1,1 +1,1 @@
-"""One script for each measured claim in README.md and docs/."""
+"""Scripts that measure the claims in README.md and docs/, one script per claim."""

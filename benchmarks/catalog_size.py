@@ -1,7 +1,7 @@
-"""Measures a large catalog: the live bundle and one with a million generated items, each behind its own Triton.
+"""Measures the live bundle and a bundle with a million generated items, each served by its own Triton.
 
-The further items are copies of the live ones with noise on their vectors, so that towers and ranker need no training.
-Building, memory and recall of the index are measured too.
+The generated items are copies of the live items with noise on their vectors, so towers and ranker need no training.
+Also measures build time, memory and recall of the index.
 """
 
 import shutil
@@ -35,13 +35,13 @@ from rec_assets.serving.triton import model_repository
 from rec_assets.serving.triton.model_config import RECOMMENDER
 from rec_assets.settings import Settings, get_settings
 
-NOISE = 0.3  # of a vector's length; items of one kind lie together, as in a real catalog
+NOISE = 0.3  # relative to the length of a vector; similar items stay close, as in a real catalog
 QUERIES = 200
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One catalog: the time to build its index, its recall, and what requests cost."""
+    """Figures of one catalog: the build time and recall of its index, and the cost of requests."""
 
     items: int
     build_s: float
@@ -54,17 +54,17 @@ class Measured:
 
 
 def enlarge(bundle: Bundle, target: Path, items: int, seed: int) -> tuple[Bundle, ItemVectors, float]:
-    """Writes a bundle of more items; returns it, their vectors, and the seconds that the index took to build."""
+    """Writes a bundle with more items. Returns the bundle, the item vectors, and the build time of the index, s."""
     rng = np.random.default_rng(seed)
     known = len(bundle.lookups.vocabularies["item_id"])
     copied = np.concatenate([np.arange(known), rng.integers(0, known, max(items - known, 0))])
-    of_old = np.concatenate([np.arange(FIRST_KNOWN), copied + FIRST_KNOWN])  # by new encoded id
+    old_codes = np.concatenate([np.arange(FIRST_KNOWN), copied + FIRST_KNOWN])  # by new encoded id
     old_ids = bundle.lookups.vocabularies["item_id"]
     ids = np.concatenate([old_ids, old_ids.max() + 1 + np.arange(len(copied) - known)])
-    vectors = np.load(bundle.file("item_index").with_name(VECTORS))[of_old]
+    vectors = np.load(bundle.file("item_index").with_name(VECTORS))[old_codes]
     scale = NOISE * np.linalg.norm(vectors, axis=1, keepdims=True) / np.sqrt(vectors.shape[1])
     vectors[known + FIRST_KNOWN :] += (scale * rng.normal(size=vectors.shape).astype(np.float32))[known + FIRST_KNOWN :]
-    found = ItemVectors(ids.astype(np.int32), np.ascontiguousarray(vectors[FIRST_KNOWN:]))
+    item_vectors = ItemVectors(ids.astype(np.int32), np.ascontiguousarray(vectors[FIRST_KNOWN:]))
     with TemporaryDirectory(dir=target.parent) as scratch:
         parts = {name: Path(scratch) / name for name in PART_FILES}
         for name, folder in parts.items():
@@ -78,10 +78,10 @@ def enlarge(bundle: Bundle, target: Path, items: int, seed: int) -> tuple[Bundle
             parts["catalogue"] / PART_FILES["catalogue"]
         )
         for name in ("multimodal", "signals"):
-            tables = {key: table[of_old] for key, table in mapped(bundle.file(name)).items()}
+            tables = {key: table[old_codes] for key, table in mapped(bundle.file(name)).items()}
             np.savez(parts[name] / PART_FILES[name], **tables)
         start = time.perf_counter()
-        index = build_index(found)
+        index = build_index(item_vectors)
         seconds = time.perf_counter() - start
         write_index(index, parts["item_index"] / PART_FILES["item_index"])
         np.save(parts["item_index"] / VECTORS, vectors)
@@ -98,37 +98,37 @@ def enlarge(bundle: Bundle, target: Path, items: int, seed: int) -> tuple[Bundle
             source=manifest.source,
             made_from=manifest.made_from,
         )
-    return Bundle.open(target), found, seconds
+    return Bundle.open(target), item_vectors, seconds
 
 
 def served(
     settings: Settings, bundle: Bundle, home: Path, requests: int, seed: int
 ) -> tuple[float, float, list[float]]:
-    """Serves a bundle from a Triton of its own beside the running Valkey.
+    """Serves a bundle from its own Triton, with the running Valkey.
 
     Returns:
-        Seconds until it answered, MB of the recommender's processes, and the latencies of the requests, ms.
+        Seconds until Triton answered, memory of the recommender's processes in MB, and request latencies in ms.
     """
-    own = settings.model_copy(update={"home": home, **free_ports()})
+    separate = settings.model_copy(update={"home": home, **free_ports()})
     shutil.copytree(settings.home / "feast", home / "feast")
-    folder = model_repository.repository_path(own)
-    model_repository.switch(folder, model_repository.publish(bundle, folder, settings=own))
-    triton, start = Triton(own), time.perf_counter()
+    folder = model_repository.repository_path(separate)
+    model_repository.switch(folder, model_repository.publish(bundle, folder, settings=separate))
+    triton, start = Triton(separate), time.perf_counter()
     try:
         triton.start()
         seconds = time.perf_counter() - start
         drawn = draw_requests(known_users(settings), requests, settings, seed)
-        send(own, RECOMMENDER, shape_of(RECOMMENDER), first(drawn, requests // 5), 1)
-        _, latencies, lists = send(own, RECOMMENDER, shape_of(RECOMMENDER), drawn, 1)
+        send(separate, RECOMMENDER, shape_of(RECOMMENDER), first(drawn, requests // 5), 1)
+        _, latencies, lists = send(separate, RECOMMENDER, shape_of(RECOMMENDER), drawn, 1)
         if not all(ids for ids, _ in lists):
-            raise ActionableError("Some lists were empty.", "See the log of Triton in the benchmark's folder.")
-        return seconds, usage(own)[WHOLE.name].memory / 1e6, latencies.tolist()
+            raise ActionableError("Some lists are empty.", "Check the log of Triton in the benchmark's folder.")
+        return seconds, usage(separate)[WHOLE.name].memory / 1e6, latencies.tolist()
     finally:
         triton.stop()
 
 
 def recall(bundle: Bundle, items: ItemVectors, seed: int) -> float:
-    """Returns Recall@DEPTH of a bundle's index against exact search, for items as queries."""
+    """Returns Recall@DEPTH of a bundle's index against exact search, with item vectors as queries."""
     import faiss
 
     index = faiss.read_index(str(bundle.file("item_index")))
@@ -137,26 +137,26 @@ def recall(bundle: Bundle, items: ItemVectors, seed: int) -> float:
 
 
 def measure(settings: Settings, bundle: Bundle, items: int, requests: int, seed: int, scratch: Path) -> Measured:
-    """Builds and serves a catalog of so many items."""
+    """Builds and serves a catalog with a given number of items, and measures it."""
     larger, vectors, build_s = enlarge(bundle, scratch / f"bundle-{items}", items, seed)
     load_s, memory, latencies = served(settings, larger, scratch / f"home-{items}", requests, seed)
     size = larger.file("item_index").stat().st_size / 1e6
     p50, p99 = np.percentile(latencies, (50, 99)).tolist()
-    found = len(vectors.raw_ids)
-    return Measured(found, build_s, size, recall(larger, vectors, seed + 1), load_s, memory, p50, p99)
+    count = len(vectors.raw_ids)
+    return Measured(count, build_s, size, recall(larger, vectors, seed + 1), load_s, memory, p50, p99)
 
 
 def main(
-    items: Annotated[int, typer.Option(min=10_000, help="Of the large catalog.")] = 1_000_000,
-    requests: Annotated[int, typer.Option(min=20, help="Sent to each, one at a time.")] = 500,
-    seed: Annotated[int, typer.Option(help="Of the noise and the requests.")] = 0,
+    items: Annotated[int, typer.Option(min=10_000, help="Number of items in the large catalog.")] = 1_000_000,
+    requests: Annotated[int, typer.Option(min=20, help="Requests to each bundle, concurrency 1.")] = 500,
+    seed: Annotated[int, typer.Option(help="Random seed for the noise and the requests.")] = 0,
 ) -> None:
     """Measures the live catalog and a large one."""
     settings = get_settings()
     try:
         live = len(live_bundle_here(settings).lookups.vocabularies["item_id"])
         with TemporaryDirectory(dir=settings.home) as scratch:
-            # Opened anew for each: to enlarge a bundle changes its lookups.
+            # Opens the bundle for each size, because `enlarge` changes its lookups.
             rows = [
                 measure(settings, live_bundle_here(settings), size, requests, seed, Path(scratch))
                 for size in (live, items)
@@ -165,14 +165,14 @@ def main(
         Console(stderr=True).print(str(error), style="red")
         raise typer.Exit(1) from error
     table = Table("", *(f"{row.items:,} items" for row in rows))
-    table.add_row("index built in, s", *(f"{row.build_s:.2f}" for row in rows))
+    table.add_row("index build time, s", *(f"{row.build_s:.2f}" for row in rows))
     table.add_row("index, MB on disk", *(f"{row.index_mb:.1f}" for row in rows))
     table.add_row(f"Recall@{DEPTH} against exact", *(f"{row.recall:.3f}" for row in rows))
-    table.add_row("server started and loaded in, s", *(f"{row.load_s:.1f}" for row in rows))
+    table.add_row("server start and load time, s", *(f"{row.load_s:.1f}" for row in rows))
     table.add_row("recommender's processes, MB", *(f"{row.memory_mb:.0f}" for row in rows))
     table.add_row("request p50, ms", *(f"{row.p50_ms:.2f}" for row in rows))
     table.add_row("request p99, ms", *(f"{row.p99_ms:.2f}" for row in rows))
-    table.add_row("p50, times the smaller's", *(f"{row.p50_ms / rows[0].p50_ms:.2f}" for row in rows))
+    table.add_row("p50, relative to the live catalog", *(f"{row.p50_ms / rows[0].p50_ms:.2f}" for row in rows))
     console = Console()
     console.print(machine())
     console.print(table)

@@ -1,4 +1,4 @@
-"""Reads time and memory of assets and runs from Dagster's records, and their size on the disk."""
+"""Reads time and memory of assets and runs from Dagster's records, and the size of a home on disk."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -14,19 +14,21 @@ from rec_assets.settings import Settings
 
 @dataclass(frozen=True)
 class Cost:
-    """Cost of an asset over all its partitions: seconds, and the largest memory of the process meanwhile, MB."""
+    """Cost of an asset over all its partitions: seconds, and peak memory of the process in MB."""
 
     seconds: float
     peak_mb: float
 
 
 def costs(settings: Settings, days: Collection[str | None]) -> dict[str, Cost]:
-    """Returns what each asset took for these days, in the order they were made, its last materialization of a day.
+    """Returns the cost of each asset, in the order of materialization. Only the last materialization of a day counts.
 
-    None stands for what is not of a day.
+    Args:
+        settings: the settings with the home to read.
+        days: partition keys to include; None includes unpartitioned assets.
     """
     prepare_dagster_home(settings)
-    found: dict[str, Cost] = {}
+    by_asset: dict[str, Cost] = {}
     with DagsterInstance.get() as instance:
         events = [
             (key.to_user_string(), record)
@@ -39,14 +41,14 @@ def costs(settings: Settings, days: Collection[str | None]) -> dict[str, Cost]:
         for (asset, _), record in sorted(latest.items(), key=lambda one: one[1].storage_id):
             metadata = record.asset_materialization.metadata
             if "peak_memory_mb" in metadata and record.partition_key in days:
-                before = found.get(asset, Cost(0, 0))
+                before = by_asset.get(asset, Cost(0, 0))
                 seconds, peak = float(metadata["seconds"].value), float(metadata["peak_memory_mb"].value)
-                found[asset] = Cost(before.seconds + seconds, max(before.peak_mb, peak))
-    return found
+                by_asset[asset] = Cost(before.seconds + seconds, max(before.peak_mb, peak))
+    return by_asset
 
 
 def run_seconds(settings: Settings, jobs: Collection[str]) -> float:
-    """Returns how long all runs of some jobs took that succeeded, their checks among them."""
+    """Returns the total seconds of all successful runs of some jobs, checks included."""
     prepare_dagster_home(settings)
     with DagsterInstance.get() as instance:
         records = instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.SUCCESS]))
@@ -54,7 +56,7 @@ def run_seconds(settings: Settings, jobs: Collection[str]) -> float:
 
 
 def last_run_seconds(settings: Settings, job: str) -> float:
-    """Returns how long the last run of a job took that succeeded, its checks among it."""
+    """Returns the seconds of the last successful run of a job, checks included."""
     prepare_dagster_home(settings)
     with DagsterInstance.get() as instance:
         (record,) = instance.get_run_records(RunsFilter(job_name=job, statuses=[DagsterRunStatus.SUCCESS]), limit=1)
@@ -62,7 +64,7 @@ def last_run_seconds(settings: Settings, job: str) -> float:
 
 
 def exponent(sizes: Mapping[int, float]) -> float | None:
-    """Fits `value = c · rows ** exponent`; None where fewer than two values are worth it."""
+    """Fits `value = c · rows ** exponent`. Returns None for fewer than two sizes, or a value of 0."""
     if len(sizes) < 2 or min(sizes.values()) <= 0:
         return None
     rows, values = (np.log(np.array(list(part), np.float64)) for part in (sizes.keys(), sizes.values()))
@@ -70,9 +72,9 @@ def exponent(sizes: Mapping[int, float]) -> float | None:
 
 
 def left(home: Path) -> dict[str, int]:
-    """Returns bytes on the disk by what keeps them; a file that lies in two places counts once."""
+    """Returns bytes on disk of the artifacts and of Dagster's records. A hard-linked file counts once."""
     sizes = {}
-    for what, folder in {"artifacts": home / "artifacts", "Dagster's records": home / "dagster"}.items():
-        files = {(found.st_dev, found.st_ino): found.st_size for f in folder.rglob("*") if (found := f.lstat())}
-        sizes[what] = sum(files.values())
+    for part, folder in {"artifacts": home / "artifacts", "Dagster's records": home / "dagster"}.items():
+        files = {(stat.st_dev, stat.st_ino): stat.st_size for f in folder.rglob("*") if (stat := f.lstat())}
+        sizes[part] = sum(files.values())
     return sizes

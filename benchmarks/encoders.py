@@ -1,11 +1,12 @@
-"""Measures the image and text encoders: contents a second, beside the limit of arithmetic alone.
+"""Measures the image and text encoders: contents per second, compared with the arithmetic limit.
 
-    python -m benchmarks.encoders                               # pictures and descriptions of generated retail
-    python -m benchmarks.encoders --pictures FOLDER --side 800  # those of a folder, enlarged to the size of photographs
+    python -m benchmarks.encoders                               # images and descriptions of generated retail
+    python -m benchmarks.encoders --pictures FOLDER --side 800  # images of a folder, enlarged to photo size
 
 `together` is `encode_cached` with an empty cache: files are read, decoded (in processes, from four cores up), encoded
-and kept. The limit is the speed of a large matrix product, in the precision the encoder uses, over the encoder's
-operations a content. CLIP has random weights of the usual shape, for no package carries others: they cost the same.
+and cached. The limit is the speed of a large matrix product in the encoder's precision, divided by the encoder's
+operations per content. CLIP has random weights of the usual shape, because no package contains trained weights. Random
+weights cost the same time.
 """
 
 import sys
@@ -39,35 +40,35 @@ SHORTEST_S = 2.0
 
 
 def main(
-    pictures: Annotated[Path | None, typer.Option(help="A folder of .jpg; that of raw_items if not given.")] = None,
-    texts: Annotated[Path | None, typer.Option(help="A file, a text a line; those of raw_items if not given.")] = None,
-    text_model: Annotated[str, typer.Option(help="As REC_TEXT_ENCODER.")] = "packaged",
-    side: Annotated[int | None, typer.Option(help="Pixels to which pictures are enlarged first.")] = None,
-    count: Annotated[int, typer.Option(min=64, help="Contents to encode.")] = 2_000,
+    images: Annotated[Path | None, typer.Option("--pictures", help="Folder of .jpg files. Default: raw_items.")] = None,
+    texts: Annotated[Path | None, typer.Option(help="File with one text per line. Default: raw_items.")] = None,
+    text_model: Annotated[str, typer.Option(help="Text encoder, as in REC_TEXT_ENCODER.")] = "packaged",
+    side: Annotated[int | None, typer.Option(help="Enlarges each image to this many pixels per side.")] = None,
+    count: Annotated[int, typer.Option(min=64, help="Number of contents to encode.")] = 2_000,
 ) -> None:
-    """Prints contents a second of each encoder."""
+    """Prints the contents per second of each encoder."""
     shown = Table("encoder", "prepared /s", "encoded /s", "together /s", "limit /s", "together, of the limit")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        files = list(_distinct_pictures(pictures or _raw_items() / "item_images", side, count, folder))
+        files = list(_distinct_images(images or _raw_items() / "item_images", side, count, folder))
         lines = list(_distinct_texts(texts, count))
         encoders: tuple[tuple[str, Encoder, Sequence[Path | str]], ...] = (
-            ("EfficientNet-Lite0, pictures", image_encoder("packaged", folder), files),
-            ("CLIP ViT-B/32, pictures", ClipEncoder(_random_clip(folder / "clip")), files),
+            ("EfficientNet-Lite0, images", image_encoder("packaged", folder), files),
+            ("CLIP ViT-B/32, images", ClipEncoder(_random_clip(folder / "clip")), files),
             ("MiniLM, descriptions", text_encoder(text_model), lines),
         )
         for title, encoder, sources in encoders:
             contents = [source.read_bytes() if isinstance(source, Path) else source.encode() for source in sources]
-            prepared_a_second, batch = _prepare(encoder, contents, isinstance(sources[0], Path))
+            prepared_per_second, batch = _prepare(encoder, contents, isinstance(sources[0], Path))
             limit = _matrix_flops() / _operations(encoder, batch)
-            encoded_a_second = _a_second(partial(encoder.encode, batch)) * len(batch)
+            encoded_per_second = _per_second(partial(encoder.encode, batch)) * len(batch)
             started = time.perf_counter()
             encode_cached(encoder, sources, folder / "cache")
             together = len(sources) / (time.perf_counter() - started)
-            rates = (prepared_a_second, encoded_a_second, together, limit)
+            rates = (prepared_per_second, encoded_per_second, together, limit)
             shown.add_row(title, *(f"{rate:,.0f}" for rate in rates), f"{together / limit:.0%}")
     console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(f"{machine()}{_gpu()}; {count} contents; pictures of {side or 'their own'} pixels")
+    console.print(f"{machine()}{_gpu()}; {count} contents; images of {side or 'their own'} pixels")
     console.print(shown)
 
 
@@ -83,19 +84,19 @@ def _raw_items() -> Artifact:
     return open_store(get_settings()).get("raw_items")
 
 
-def _distinct_pictures(source: Path, side: int | None, count: int, folder: Path) -> Iterator[Path]:
-    """Writes `count` files that decode to the pictures of a folder and are all different, so that none is cached."""
+def _distinct_images(source: Path, side: int | None, count: int, folder: Path) -> Iterator[Path]:
+    """Writes `count` files that decode to the images of a folder. Every file has other bytes, so the cache misses."""
     contents = [_enlarged(file, side) if side else file.read_bytes() for file in sorted(source.glob("*.jpg"))[:count]]
     for number, content in enumerate(islice(cycle(contents), count)):
         copy = folder / f"{number}.jpg"
-        copy.write_bytes(content + number.to_bytes(8, "little"))  # decoders stop at the end of the picture
+        copy.write_bytes(content + number.to_bytes(8, "little"))  # decoders stop at the end of the image
         yield copy
 
 
 def _enlarged(file: Path, side: int) -> bytes:
     stream = BytesIO()
-    with Image.open(file) as picture:
-        picture.resize((side, side)).save(stream, "JPEG", quality=85)
+    with Image.open(file) as image:
+        image.resize((side, side)).save(stream, "JPEG", quality=85)
     return stream.getvalue()
 
 
@@ -117,11 +118,11 @@ def _random_clip(folder: Path) -> Path:
     return folder
 
 
-def _prepare(encoder: Encoder, contents: Sequence[bytes], pictures: bool) -> tuple[float, list[Any]]:
-    """Returns contents a second, prepared where `encode_cached` would, and a batch of what was made."""
+def _prepare(encoder: Encoder, contents: Sequence[bytes], are_images: bool) -> tuple[float, list[Any]]:
+    """Measures preprocessing in the processes of `encode_cached`. Returns contents per second and one batch."""
     parts = [contents[start : start + READ_TOGETHER] for start in range(0, len(contents), READ_TOGETHER)]
-    with preparing(encoder.prepare, pictures) as prepare, ThreadPoolExecutor(reading_threads()) as threads:
-        list(threads.map(prepare, parts[: 2 * cores()]))  # processes are up, the model's preprocessing is loaded
+    with preparing(encoder.prepare, are_images) as prepare, ThreadPoolExecutor(reading_threads()) as threads:
+        list(threads.map(prepare, parts[: 2 * cores()]))  # starts the processes and loads the model's preprocessing
         started = time.perf_counter()
         made = sum(1 for part in threads.map(prepare, parts) for _ in part)
         rate = made / (time.perf_counter() - started)
@@ -129,14 +130,14 @@ def _prepare(encoder: Encoder, contents: Sequence[bytes], pictures: bool) -> tup
 
 
 def _operations(encoder: Encoder, batch: Sequence[Any]) -> float:
-    """Returns multiplications and additions a content, as torch counts them."""
+    """Returns multiplications and additions per content, counted by torch."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     from rec_assets.features.embeddings.efficientnet import EfficientNetEncoder, torch_model
 
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        if isinstance(encoder, EfficientNetEncoder):  # on a CPU ONNX Runtime encodes, which torch cannot count
+        if isinstance(encoder, EfficientNetEncoder):  # torch cannot count the operations of ONNX Runtime on a CPU
             torch_model()(torch.zeros(1, 224, 224, 3, dtype=torch.uint8))
             return counter.get_total_flops()
         encoder.encode(batch)
@@ -144,17 +145,17 @@ def _operations(encoder: Encoder, batch: Sequence[Any]) -> float:
 
 
 def _matrix_flops() -> float:
-    """Returns operations a second of a square matrix product in the precision of the encoders."""
+    """Returns operations per second of a square matrix product in the precision of the encoders."""
     import torch
 
     device = torch_device()
     side = MATRIX_SIDE[device]
     left, right = torch.randn(2, side, side, device=device, dtype=torch.float16 if device == "cuda" else torch.float32)
-    return 2 * side**3 * _a_second(lambda: torch.mm(left, right)[0, 0].item())  # reading a number waits for the device
+    return 2 * side**3 * _per_second(lambda: torch.mm(left, right)[0, 0].item())  # item() waits for the device
 
 
-def _a_second(call: Callable[[], object]) -> float:
-    """Returns how often a call is made in a second, after three of them."""
+def _per_second(call: Callable[[], object]) -> float:
+    """Returns calls per second, after three warm-up calls."""
     for _ in range(3):
         call()
     started, times = time.perf_counter(), 0

@@ -1,9 +1,9 @@
-"""The item index of large catalogs on processors and on a GPU: seconds to build, searches a second, recall.
+"""Measures the item index of large catalogs on CPUs and on a GPU: build time, searches per second, recall.
 
     python -m benchmarks.item_index [--items 1000000] [--queries 3000]
 
-Vectors are drawn around 1,000 centres, as those of a trained tower lie. On the GPU the same index is trained, filled
-and searched there. The recall is against an exact search.
+Vectors are drawn around 1,000 centers, similar to the vectors of a trained tower. With a GPU, the same index is also
+trained, filled and searched on the GPU. Recall is relative to an exact search.
 """
 
 import time
@@ -20,42 +20,42 @@ from benchmarks.machine import machine
 from rec_assets.inference.item_index import DEPTH, build_index, has_gpu
 from rec_assets.inference.item_vectors import ItemVectors
 
-CENTRES, DIM = 1_000, 64
+CENTERS, DIM = 1_000, 64
 
 
 def vectors(count: int, seed: int) -> npt.NDArray[np.float32]:
-    """Draws float32 [count, 64] around the centres, which are the same for every seed."""
-    centres = np.random.default_rng(0).normal(size=(CENTRES, DIM)).astype(np.float32)
+    """Draws float32 [count, 64] around the centers; the centers are equal for every seed."""
+    centers = np.random.default_rng(0).normal(size=(CENTERS, DIM)).astype(np.float32)
     random = np.random.default_rng(seed)
     spread = random.standard_normal((count, DIM), dtype=np.float32)
-    return centres[random.integers(0, CENTRES, count)] + spread
+    return centers[random.integers(0, CENTERS, count)] + spread
 
 
 def main(
-    items: Annotated[int, typer.Option(min=200_000, help="Vectors in the index.")] = 1_000_000,
-    queries: Annotated[int, typer.Option(help="Searches, all at once.")] = 3_000,
+    items: Annotated[int, typer.Option(min=200_000, help="Number of vectors in the index.")] = 1_000_000,
+    queries: Annotated[int, typer.Option(help="Number of searches in one batch.")] = 3_000,
 ) -> None:
-    """Prints a line for processors and, where FAISS sees one, for a GPU."""
+    """Prints one row for CPUs, and one for a GPU if FAISS has one."""
     table = ItemVectors(np.arange(items, dtype=np.int32), vectors(items, 1))
-    asked = vectors(queries, 2)
+    query_vectors = vectors(queries, 2)
     exact = faiss.IndexFlatIP(DIM)
     exact.add(table.vectors)
-    wanted = exact.search(asked, DEPTH)[1]
+    expected = exact.search(query_vectors, DEPTH)[1]
     shown = Table("", "build", "searches/s", f"recall@{DEPTH}")
 
     def show(name: str, index: faiss.Index, seconds: float) -> None:
-        index.search(asked[:64], DEPTH)
+        index.search(query_vectors[:64], DEPTH)
         start = time.perf_counter()
-        found = index.search(asked, DEPTH)[1]
+        retrieved = index.search(query_vectors, DEPTH)[1]
         rate = queries / (time.perf_counter() - start)
-        recall = np.mean([len(np.intersect1d(a, b)) / DEPTH for a, b in zip(wanted, found, strict=True)])
+        recall = np.mean([len(np.intersect1d(a, b)) / DEPTH for a, b in zip(expected, retrieved, strict=True)])
         shown.add_row(name, f"{seconds:.1f} s", f"{rate:,.0f}", f"{recall:.3f}")
 
-    for name, gpu in (("processors", False), *([("GPU", True)] if has_gpu() else [])):
+    for name, gpu in (("CPU", False), *([("GPU", True)] if has_gpu() else [])):
         start = time.perf_counter()
         index = build_index(table, gpu=gpu)
         seconds = time.perf_counter() - start
-        if gpu:  # searched there, too
+        if gpu:  # moves the index back to the GPU for the searches
             assert isinstance(index, faiss.IndexIVF)
             nprobe, index = index.nprobe, faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, index)
             faiss.GpuParameterSpace().set_index_parameter(index, "nprobe", nprobe)

@@ -1,8 +1,8 @@
-"""Kills materializations and promotions at random points; what is live must serve on, and the same again must complete.
+"""Kills materializations and promotions at random points. The live bundle must answer, and a rerun must complete.
 
     python -m benchmarks.kills [--times 20]
 
-Works on the state of `REC_HOME` with the servers up (`rec up`), which has a full training and a day after it.
+Works on the state of `REC_HOME` with running servers (`rec up`). The state needs a full training and a later day.
 """
 
 import os
@@ -35,7 +35,7 @@ from rec_assets.storage.stores import open_store
 
 @dataclass(frozen=True)
 class Victim:
-    """A command that is killed, and how long it takes when it is not (seconds)."""
+    """A command to kill, and its run time without a kill, seconds."""
 
     name: str
     command: list[str]
@@ -43,10 +43,10 @@ class Victim:
 
 
 def run(command: list[str], kill_after: float | None = None) -> float:
-    """Runs a command, or kills it and all its children after some seconds; returns how long it ran.
+    """Runs a command, and kills it with all its children after `kill_after` seconds. Returns its run time, seconds.
 
     Raises:
-        ActionableError: it was not killed and failed.
+        ActionableError: the command failed without a kill.
     """
     started = time.monotonic()
     process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -57,33 +57,36 @@ def run(command: list[str], kill_after: float | None = None) -> float:
         process.communicate()
         return time.monotonic() - started
     if process.returncode:
-        raise ActionableError(f"{' '.join(command)} failed:\n{output.decode()[-2000:]}", "Mend it and try again.")
+        raise ActionableError(
+            f"{' '.join(command)} failed:\n{output.decode()[-2000:]}",
+            "Fix the error above and run the benchmark again.",
+        )
     return time.monotonic() - started
 
 
 def chain() -> list[str]:
-    """The assets of a day, from its raw rows to its bundle."""
+    """Returns the names of a day's assets, from raw rows to the bundle."""
     selection = (jobs.DAILY | jobs.FINETUNING) - AssetSelection.assets("next_day_evaluation")
-    return sorted(key.path[-1] for key in selection.resolve(build_defs().resolve_asset_graph()))
+    return sorted(key.path[-1] for key in selection.resolve(build_defs(get_settings()).resolve_asset_graph()))
 
 
 def materialize(day: str) -> list[str]:
-    """The command that makes a day's fine-tune from its raw rows on."""
+    """Returns the command that materializes a day, from raw rows to the fine-tuned bundle."""
     select = ",".join(chain())
     dagster = f"{sys.prefix}/bin/dagster"
     return [dagster, "asset", "materialize", "-m", "rec_assets.definitions", "--select", select, "--partition", day]
 
 
 def promote(bundle_id: str) -> list[str]:
-    """The command that makes a bundle live."""
+    """Returns the command that promotes a bundle."""
     return [f"{sys.prefix}/bin/rec", "promote", bundle_id]
 
 
 def check(settings: Settings, store: ArtifactStore) -> str:
-    """Asks for recommendations and opens every bundle; returns the id of the one that answers.
+    """Requests recommendations and verifies every bundle. Returns the id of the bundle that answered.
 
     Raises:
-        ActionableError: nothing answers, or a bundle is not whole.
+        ActionableError: the server does not answer, or a bundle is damaged.
     """
     answer = Client(settings).recommend(1)
     for known in known_bundles(store, settings):
@@ -92,26 +95,26 @@ def check(settings: Settings, store: ArtifactStore) -> str:
 
 
 def digests(store: ArtifactStore, day: str) -> dict[str, str]:
-    """Returns the current digests of a day's assets."""
+    """Returns the current digest of each asset of a day."""
     return {asset: store.get(asset, day).digest for asset in chain()}
 
 
 def kill_by_turns(times: int, rng: np.random.Generator, console: Console) -> bool:
-    """Does it; returns whether the day is in the end byte for byte what it was, and live.
+    """Kills commands `times` times. Returns True if the day ends with equal bytes and its bundle is live.
 
     Raises:
-        ActionableError: what is live did not answer, or a command that was not killed failed.
+        ActionableError: the server did not answer, or a command failed without a kill.
     """
     settings = get_settings()
     os.environ["DAGSTER_HOME"] = str(prepare_dagster_home(settings))
     store, day = open_store(settings), (settings.as_of + timedelta(days=1)).isoformat()
     full = Bundle.open(store.get("model_bundle", settings.as_of.isoformat()).path).bundle_id
-    console.print("Once without a kill, to know what is right and how long it takes")
+    console.print("One run without a kill, for the expected bytes and the run time")
     seconds = run(materialize(day))
-    wanted, fine_tune = digests(store, day), Bundle.open(store.get("finetuned_bundle", day).path).bundle_id
+    expected, fine_tune = digests(store, day), Bundle.open(store.get("finetuned_bundle", day).path).bundle_id
     run(promote(full))
     promotion_seconds = run(promote(fine_tune))
-    table = Table("kill", "of", "after s", "answers", title=f"Kill -9, {times} times")
+    table = Table("kill", "command", "after s", "answering bundle", title=f"Kill -9, {times} times")
     for number in range(1, times + 1):
         live = find_live(store)
         other = full if live is not None and live.bundle_id == fine_tune else fine_tune
@@ -121,22 +124,24 @@ def kill_by_turns(times: int, rng: np.random.Generator, console: Console) -> boo
         after = run(victim.command, float(rng.uniform(0.1, 1.0)) * victim.seconds)
         answering = check(settings, store)
         if answering not in (full, fine_tune):
-            raise ActionableError(f"{answering} answers, which is neither bundle.", "See Triton's log.")
+            raise ActionableError(f"An unknown bundle answers ({answering}).", "Check Triton's log.")
         table.add_row(str(number), victim.name, f"{after:.1f}", answering)
         console.print(f"{number}: {victim.name} killed after {after:.1f} s, {answering} answers")
     run(materialize(day))
     run(promote(fine_tune))
     console.print(table)
-    same = digests(store, day) == wanted and check(settings, store) == fine_tune
-    console.print("Both completed; the day is byte for byte what it was." if same else "NOT what it was before.")
+    same = digests(store, day) == expected and check(settings, store) == fine_tune
+    console.print(
+        "Both commands completed; the day has equal bytes." if same else "The day or the live bundle is NOT as before."
+    )
     return same
 
 
 def main(
-    times: Annotated[int, typer.Option(min=1, help="How many kills.")] = 20,
-    seed: Annotated[int, typer.Option(help="Of the moments.")] = 0,
+    times: Annotated[int, typer.Option(min=1, help="Number of kills.")] = 20,
+    seed: Annotated[int, typer.Option(help="Random seed for the times of the kills.")] = 0,
 ) -> None:
-    """Kills by turns a materialization and a promotion, checks after each, and lets both complete in the end."""
+    """Kills a materialization and a promotion alternately, checks after each kill, and completes both at the end."""
     try:
         same = kill_by_turns(times, np.random.default_rng(seed), Console())
     except ActionableError as error:

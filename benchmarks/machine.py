@@ -1,4 +1,4 @@
-"""Describes the machine that a figure was measured on."""
+"""Describes the machine of a measurement."""
 
 import os
 import platform

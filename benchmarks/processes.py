@@ -14,17 +14,17 @@ SERVER = "tritonserver"
 
 @dataclass(frozen=True)
 class Usage:
-    """CPU seconds since the process started, and bytes of memory, a share of what is shared (PSS)."""
+    """CPU seconds since the start of the process, and memory in bytes (PSS: shared pages count proportionally)."""
 
     cpu_s: float
     memory: int
 
 
 def usage(settings: Settings) -> dict[str, Usage]:
-    """Returns the usage of the server itself and of each model, its processes added up.
+    """Returns the usage of the server, and of each model summed over its processes.
 
     Raises:
-        ActionableError: no local Triton runs.
+        ActionableError: the local Triton does not run.
     """
     server = Triton(settings).process.find()
     if server is None:
@@ -33,7 +33,7 @@ def usage(settings: Settings) -> dict[str, Usage]:
     for child in server.children(recursive=True):
         try:
             model, now = _model(child), _of(child)
-        except psutil.NoSuchProcess:  # also what is dead and not yet reaped
+        except psutil.NoSuchProcess:  # raised also for zombie processes
             continue
         before = used.get(model, Usage(0, 0))
         used[model] = Usage(before.cpu_s + now.cpu_s, before.memory + now.memory)
@@ -46,5 +46,5 @@ def _of(process: psutil.Process) -> Usage:
 
 
 def _model(stub: psutil.Process) -> str:
-    """Returns the model of a process, which is started with the path `<model>/<version>/model.py`."""
+    """Returns the model of a process, from the argument `<model>/<version>/model.py` of its command line."""
     return next((Path(word).parts[-3] for word in stub.cmdline() if word.endswith("model.py")), SERVER)

@@ -1,4 +1,4 @@
-"""Prints the quality of an as-of day's lists: all methods, both tracks, as `model_evaluation` measured them."""
+"""Prints the evaluation report of an as-of day: all methods and both tracks, from `model_evaluation`."""
 
 from datetime import date, timedelta
 from typing import Annotated
@@ -15,19 +15,19 @@ from rec_assets.storage.artifact_store import Artifact
 from rec_assets.storage.stores import open_store
 
 ASSET, METRICS_FILE = "model_evaluation", "metrics.parquet"
-TRACKS = {"all": "repeats count", "new": "only items new to the user"}
+TRACKS = {"all": "with repeats", "new": "only items new to the user"}
 SHOWN = ("recall@10", "recall@100", "recall@300", "ndcg@10", "hit_rate@10", "coverage@10", "new_items@10")
 
 
 def evaluation_of(day: str, settings: Settings) -> Artifact:
-    """Returns the evaluation of an as-of day, and makes it where there is none yet.
+    """Returns the evaluation of an as-of day, and materializes a missing one.
 
     Raises:
-        ActionableError: the models of that day are missing.
+        ActionableError: the models of the day are missing.
     """
     store = open_store(settings)
     if store.find(ASSET, day) is None:
-        # The graph reads its settings when it is imported, so only where it is run.
+        # `rec_assets.definitions` builds the graph at import, so it is imported only to materialize.
         from dagster import AssetsDefinition, DagsterInstance, materialize
 
         from rec_assets.definitions import defs
@@ -41,10 +41,15 @@ def evaluation_of(day: str, settings: Settings) -> Artifact:
 
 
 def following(day: str, days: int, settings: Settings) -> pl.DataFrame:
-    """Judges the models of an as-of day on the days after it, which chose nothing; returns the verdict's table.
+    """Evaluates the models of an as-of day on the next days, which no training used. Returns the table of the report.
+
+    Args:
+        day: the as-of day.
+        days: number of days after it.
+        settings: the settings of the home.
 
     Raises:
-        ActionableError: the models of that day are missing, or the source has no such days.
+        ActionableError: the models of the day are missing, or the source has no rows of the next days.
     """
     from rec_assets.datasets.evaluation_set import EvaluationSet
     from rec_assets.datasets.next_day_queries import next_day_queries
@@ -65,20 +70,20 @@ def following(day: str, days: int, settings: Settings) -> pl.DataFrame:
     models = ServedModels(tower, index, ranker, data.items, data.log, settings.repeats)
     queries = next_day_queries(store.get("nvt_workflows", day) / "full", joined)
     history = pl.read_parquet(window, columns=["user_id", "item_id", "device_type", "timestamp"])
-    best = open_source(settings).best_ranking
-    verdict, _ = compare(models, queries, history, best, settings.valid_days, settings.seed)
-    return verdict.table
+    oracle = open_source(settings).best_ranking
+    report, _ = compare(models, queries, history, oracle, settings.valid_days, settings.seed)
+    return report.table
 
 
 def model_days(end: date, settings: Settings) -> list[str]:
-    """The days a model as of `end` knows."""
+    """Returns the training and validation days of a model as of `end`."""
     count = settings.train_days + settings.valid_days
     days = [end - timedelta(days=n) for n in reversed(range(count))]
     return [d.isoformat() for d in days if d >= settings.start_date]
 
 
 def rows_of(metrics: pl.DataFrame, track: str, segment: str) -> list[list[str]]:
-    """One row a method, worst NDCG@10 first: its name, the users and the figures of `SHOWN`, to be printed."""
+    """Returns one row per method, lowest NDCG@10 first: name, number of users and the figures of `SHOWN`, as text."""
     rows = metrics.filter(track=track, segment=segment).sort("ndcg@10", maintain_order=True)
     return [
         [row["method"], str(row["users"]), *("-" if row[name] is None else f"{row[name]:.4f}" for name in SHOWN)]
@@ -87,14 +92,14 @@ def rows_of(metrics: pl.DataFrame, track: str, segment: str) -> list[list[str]]:
 
 
 def markdown(rows: list[list[str]]) -> str:
-    """A table as Markdown."""
+    """Formats rows as a Markdown table."""
     head = ["method", "users", *SHOWN]
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def show(console: Console, title: str, rows: list[list[str]]) -> None:
-    """A table for the terminal."""
+    """Prints rows as a table in the terminal."""
     table = Table("method", title=title)
     for name in ("users", *SHOWN):
         table.add_column(name, justify="right")
@@ -104,12 +109,12 @@ def show(console: Console, title: str, rows: list[list[str]]) -> None:
 
 
 def main(
-    day: Annotated[str, typer.Argument(help="The as-of day; default: that of the first full training.")] = "",
-    following_days: Annotated[int, typer.Option("--following", help="Judge by so many days after it instead.")] = 0,
-    segment: Annotated[str, typer.Option(help="all, known, cold, light, heavy or 'new items'.")] = "all",
+    day: Annotated[str, typer.Argument(help="The as-of day. Default: the day of the first full training.")] = "",
+    following_days: Annotated[int, typer.Option("--following", help="Evaluate on so many later days instead.")] = 0,
+    segment: Annotated[str, typer.Option(help="User segment: all, known, cold, light, heavy or 'new items'.")] = "all",
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown for docs/quality.md.")] = False,
 ) -> None:
-    """Prints the comparison of an as-of day, and makes it first where the models are there and it is not."""
+    """Prints the evaluation of an as-of day, and materializes a missing one if the models exist."""
     settings = get_settings()
     day = day or settings.as_of.isoformat()
     try:

@@ -1,6 +1,6 @@
-"""Measures how soon a click changes the next answer, and how many events a worker applies, on the running servers.
+"""Measures the delay from a click to a changed answer, and the throughput of a worker, on the running servers.
 
-Everything shares this machine's cores: Triton, Valkey, one worker, and this script. Start them with `rec up`.
+Triton, Valkey, one worker and this script share the cores of this machine. Start the servers with `rec up`.
 """
 
 import json
@@ -25,7 +25,7 @@ from rec_assets.serving.client import Client
 from rec_assets.settings import Settings, get_settings
 from rec_assets.storefront.catalog import Catalog
 
-NEWCOMERS = 1_500_000_000  # users nobody knows: a first click always changes their features
+NEW_USER_IDS = 1_500_000_000  # ids from here on have no events, so a first click always changes their features
 POLL_S = 0.0005
 PATIENCE_S = 5.0
 TICK_S = 0.02
@@ -33,7 +33,7 @@ TICK_S = 0.02
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds from `record` to the new feature, and to an answer without the item, under a load of events."""
+    """Milliseconds from `record` to the new feature and to the first answer without the item, under load."""
 
     events_per_second: float
     probes: int
@@ -45,9 +45,9 @@ class Latency:
 
 @dataclass(frozen=True)
 class Throughput:
-    """Throughput of the worker: the most events that waited at a rate, and how fast it applies a backlog.
+    """Throughput of the worker: the backlog at a steady rate, and the speed for a large backlog.
 
-    `processor_ms` is what the worker's process used for each of the many, which other programs do not change.
+    `processor_ms` is the CPU time of the worker's process per event of the backlog. Other programs do not affect it.
     """
 
     events_per_second: float
@@ -59,10 +59,16 @@ class Throughput:
 
 
 class Load:
-    """Sends events of regular users at a steady rate, until the block ends."""
+    """Sends events of the shop's users at a steady rate, until the block ends."""
 
     def __init__(self, settings: Settings, rate: float, users: range | None = None) -> None:
-        """Takes events a second, and whose they are: everyone's if left out."""
+        """Prepares the load.
+
+        Args:
+            settings: the settings of the running servers.
+            rate: events per second.
+            users: user ids of the events. Default: all users of the shop.
+        """
         self._client, self._rate, self._stop = Client(settings), rate, threading.Event()
         self._users = users or range(1, settings.retail_users + 1)
         catalog = Catalog(settings)
@@ -80,7 +86,7 @@ class Load:
         self._thread.join()
 
     def events(self, count: int) -> list[Event]:
-        """Draws events of now."""
+        """Draws events with the current time."""
         users = self._rng.integers(self._users.start, self._users.stop, count).tolist()
         items = self._rng.choice(self._items, count).tolist()
         now = int(time.time())
@@ -98,9 +104,9 @@ class Load:
 
 
 def measure_latency(settings: Settings, rate: float, probes: int, users: range | None = None) -> Latency:
-    """Has newcomers click what they see first, and looks until it has changed something."""
+    """Lets new users click the first item of their list, and polls until the feature and the answer change."""
     client, store = Client(settings), online.open_store(settings, online.BULK_TIMEOUT)
-    first = NEWCOMERS + int(time.time()) % 10_000_000 * 40
+    first = NEW_USER_IDS + int(time.time()) % 10_000_000 * 40
     features, answers = [], []
     with Load(settings, rate, users) as load:
         time.sleep(1)
@@ -120,7 +126,7 @@ def measure_latency(settings: Settings, rate: float, probes: int, users: range |
 def measure_throughput(
     settings: Settings, rate: float, seconds: float, many: int, users: range | None = None
 ) -> Throughput:
-    """Sends at a rate and watches what waits; then sends many at once and takes the time until none does."""
+    """Measures the backlog at a rate of events. Then sends `many` events at once and times their application."""
     stream, waiting = Client(settings).events, []
 
     def backlog() -> int:
@@ -145,28 +151,30 @@ def measure_throughput(
 def _processor_seconds(settings: Settings) -> float:
     process = Worker(settings).process.find()
     if process is None:
-        raise ActionableError("No worker of this home runs.", "Start it with `rec up`.")
+        raise ActionableError(f"No worker runs for {settings.home}.", "Start it with `rec up`.")
     times = process.cpu_times()
     return float(times.user + times.system)
 
 
-def _until(is_so: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
+def _until(is_done: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + patience_s
-    while not is_so():
+    while not is_done():
         if time.monotonic() > deadline:
-            raise ActionableError("What was reported does not arrive.", "See rec status and the log of the worker.")
+            raise ActionableError(
+                f"The event has no effect after {patience_s:g} s.", "Run `rec status` and check the log of the worker."
+            )
         time.sleep(POLL_S)
 
 
 def main(
-    rate: Annotated[float, typer.Option(help="Events a second beside the probes.")] = 200,
-    probes: Annotated[int, typer.Option(help="Clicks that are followed.")] = 1000,
-    high: Annotated[float, typer.Option(help="Events a second that the worker should keep up with.")] = 2000,
-    seconds: Annotated[float, typer.Option(help="For how long.")] = 20,
-    many: Annotated[int, typer.Option(help="Events to work off at once.")] = 40_000,
+    rate: Annotated[float, typer.Option(help="Events per second beside the probes.")] = 200,
+    probes: Annotated[int, typer.Option(help="Number of measured clicks.")] = 1000,
+    high: Annotated[float, typer.Option(help="Events per second for the throughput.")] = 2000,
+    seconds: Annotated[float, typer.Option(help="Duration of the throughput measurement.")] = 20,
+    many: Annotated[int, typer.Option(help="Number of events in the large backlog.")] = 40_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")] = False,
 ) -> None:
-    """Measure the way of an event, and how many the worker takes."""
+    """Measures the latency of an event and the throughput of the worker."""
     silence_deprecations()
     settings = get_settings()
     latency = measure_latency(settings, rate, probes)
@@ -174,21 +182,21 @@ def main(
     if as_json:
         typer.echo(json.dumps({"latency": asdict(latency), "throughput": asdict(throughput)}))
         return
-    table = Table(title=f"From a click to what it changes, {os.cpu_count()} cores", title_justify="left")
+    table = Table(title=f"From a click to its effect, {os.cpu_count()} cores", title_justify="left")
     for heading in ("at", "p50", "p99"):
         table.add_column(heading, justify="right")
-    for what, p50, p99 in (
+    for effect, p50, p99 in (
         ("new top_category", latency.feature_p50, latency.feature_p99),
-        ("gone from the next answer", latency.answer_p50, latency.answer_p99),
+        ("answer without the item", latency.answer_p50, latency.answer_p99),
     ):
-        table.add_row(f"{latency.events_per_second:.0f} events/s: {what}", f"{p50:.0f} ms", f"{p99:.0f} ms")
+        table.add_row(f"{latency.events_per_second:.0f} events/s: {effect}", f"{p50:.0f} ms", f"{p99:.0f} ms")
     console = Console(width=120)
     console.print(table)
     console.print(
         f"At {throughput.events_per_second:.0f} events/s for {throughput.seconds:.0f} s at most "
-        f"{throughput.waiting_at_most:,} waited, {throughput.waiting_at_the_end:,} at the end; "
-        f"of {many:,} at once one worker takes {throughput.capacity_per_second:,.0f} a second, "
-        f"{throughput.processor_ms:.2f} ms of a processor each."
+        f"{throughput.waiting_at_most:,} events waited, {throughput.waiting_at_the_end:,} at the end. "
+        f"From a backlog of {many:,} events one worker applies {throughput.capacity_per_second:,.0f} per second, "
+        f"with {throughput.processor_ms:.2f} ms of CPU time each."
     )
 
 

@@ -1,7 +1,7 @@
-"""Measures a request on the running Triton: the reference design, its item cache, and both of our designs.
+"""Measures a request on the running Triton: the reference design without and with item cache, and both own designs.
 
-The same bundle, the same requests, the same run; client, server and Valkey share this machine's cores. The stages'
-times are Triton's own, from its Prometheus metrics; CPU time and memory are those of its processes.
+All designs use the same bundle and requests in one run. Client, server and Valkey share the cores of this machine.
+Stage times come from Triton's Prometheus metrics, CPU time and memory from Triton's processes.
 """
 
 import json
@@ -26,9 +26,9 @@ from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER, TOPOLO
 from rec_assets.settings import Settings, get_settings
 
 WARM_UP = 100
-SLOW_PART = 10  # the reference gets the first tenth of the requests
+SLOW_PART = 10  # the reference design gets the first tenth of the requests
 EQUAL_SCORES = 1e-3
-# In the order of the table: the slow ones first.
+# In the order of the table: slow designs first.
 MEMBERS: dict[str, tuple[str, ...]] = {
     reference.PER_REQUEST: tuple(spec.name for spec in reference.steps(reference.PER_REQUEST)),
     reference.CACHED: tuple(spec.name for spec in reference.steps(reference.CACHED)),
@@ -41,14 +41,14 @@ class Run:
     """One model at one concurrency.
 
     Attributes:
-        model: which one.
-        concurrency: requests at a time.
-        requests: how many in all.
-        requests_per_second: answered.
-        p50_ms, p95_ms, p99_ms: latencies as the clients saw them.
-        cpu_ms: CPU time of the server and the model's processes, a request.
-        memory_mb: of the model's processes, MB (PSS).
-        stages: what each stage cost, in Triton's own metrics.
+        model: name of the model in Triton.
+        concurrency: number of concurrent requests.
+        requests: total number of requests.
+        requests_per_second: answered requests per second.
+        p50_ms, p95_ms, p99_ms: latencies, measured in the clients.
+        cpu_ms: CPU time per request, of the server and the model's processes.
+        memory_mb: memory of the model's processes, MB (PSS).
+        stages: cost of each stage, from Triton's metrics.
     """
 
     model: str
@@ -69,10 +69,10 @@ def shape_of(model: str) -> list[int]:
 
 
 def measure(settings: Settings, model: str, requests: Requests, concurrency: int) -> tuple[Run, Lists]:
-    """Sends all requests, `concurrency` at a time; returns what they cost and their answers.
+    """Sends all requests with a given concurrency. Returns their cost and the lists.
 
     Raises:
-        ActionableError: Triton is away, does not serve the model, or failed a request.
+        ActionableError: Triton does not answer, does not serve the model, or failed a request.
     """
     names = MEMBERS[model]
     before, used = read_metrics(settings), usage(settings)
@@ -87,14 +87,14 @@ def measure(settings: Settings, model: str, requests: Requests, concurrency: int
 
 
 def first(requests: Requests, count: int) -> Requests:
-    """Returns so many of the requests."""
+    """Returns the first `count` requests."""
     return {name: values[:count] for name, values in requests.items()}
 
 
 def same_lists(lists: Lists, others: Lists) -> float:
-    """Returns the share of answers with the same scores, place by place, as the other's (within `EQUAL_SCORES`).
+    """Returns the share of lists with equal scores at every position (within `EQUAL_SCORES`).
 
-    Items whose scores differ by less than rounding may change places.
+    Item ids are not compared, because items with almost equal scores may swap positions.
     """
     same = [
         len(ours) == len(theirs) and bool(np.allclose(ours, theirs, atol=EQUAL_SCORES))
@@ -104,7 +104,7 @@ def same_lists(lists: Lists, others: Lists) -> float:
 
 
 def show(console: Console, runs: Sequence[Run]) -> None:
-    """Prints latencies and costs of all models, then the stages of each at the lowest concurrency."""
+    """Prints latencies and costs of all models, then the stages of each model at the lowest concurrency."""
     console.print(machine())
     table = Table("model", "concurrency", "requests/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms", "memory MB", "times")
     slowest = {run.concurrency: run.requests_per_second for run in reversed(runs)}
@@ -117,20 +117,22 @@ def show(console: Console, runs: Sequence[Run]) -> None:
     lowest = {run.model: run for run in reversed(runs)}
     stages = Table("stage", *(name for name in MEMBERS if name in lowest and name != RECOMMENDER))
     whole = {name: lowest[name] for name in MEMBERS if name in lowest and name != RECOMMENDER}
-    for place, spec in enumerate(STAGES):
-        costs = (run.stages[place] for run in whole.values())
+    for position, spec in enumerate(STAGES):
+        costs = (run.stages[position] for run in whole.values())
         stages.add_row(spec.name, *(f"{cost.request_ms:.2f} ms, {cost.share:.0%}" for cost in costs))
     console.print(stages)
 
 
 def main(
     requests: Annotated[
-        int, typer.Option(min=10, help="Of each fast model at each concurrency; fewer of a slow.")
+        int, typer.Option(min=10, help="Requests per concurrency for a fast model; a tenth for a slow one.")
     ] = 1_000,
-    concurrency: Annotated[list[int], typer.Option(min=1, help="How many at a time; may be given again.")] = [1, 4, 16],  # noqa: B006
-    with_reference: Annotated[bool, typer.Option("--reference/--no-reference", help="Also the reference's.")] = True,
-    seed: Annotated[int, typer.Option(help="Of the random users, devices and times.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    concurrency: Annotated[list[int], typer.Option(min=1, help="Concurrent requests. Repeatable.")] = [1, 4, 16],  # noqa: B006
+    with_reference: Annotated[
+        bool, typer.Option("--reference/--no-reference", help="The reference design too.")
+    ] = True,
+    seed: Annotated[int, typer.Option(help="Random seed for users, devices and times.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Prints JSON instead of tables.")] = False,
 ) -> None:
     """Measures all serving designs on the running local Triton."""
     settings = get_settings()
@@ -149,10 +151,8 @@ def main(
         for model, lists in answers.items():
             share = same_lists(lists, answers[ENSEMBLE][: len(lists)])
             if share < 0.99:
-                problem = f"{model} gives {1 - share:.0%} other lists than {ENSEMBLE}."
-                raise ActionableError(
-                    problem, "Only designs that answer the same can be compared: find the difference."
-                )
+                problem = f"{1 - share:.0%} of the lists of {model} differ from {ENSEMBLE}."
+                raise ActionableError(problem, "Fix the difference. Only designs with equal lists are comparable.")
     except ActionableError as error:
         Console(stderr=True).print(str(error), style="red")
         raise typer.Exit(1) from error

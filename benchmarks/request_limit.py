@@ -1,7 +1,7 @@
-"""Compares a request with the bare mathematics: query tower, index search and ranker on the same arrays, one process.
+"""Compares a request with its lower limit: query tower, index search and ranker on the same arrays, in one process.
 
-What the other stages would hand to the three is made once and kept, so that nothing but them is timed. Between them and
-what Triton serves stands the whole graph without Triton: what it adds are the other stages and the calls to Valkey.
+The inputs of these three calls are computed once, so only the calls are timed. A third figure is the whole graph
+without Triton, which adds the other stages and the calls to Valkey.
 """
 
 import time
@@ -31,18 +31,18 @@ MATHEMATICS = ("query_tower", "faiss_retrieval", "dlrm_ranking")
 
 
 def inputs_of_stages(stages: dict[str, Stage], request: Arrays) -> dict[str, Arrays]:
-    """Answers a request and returns what each stage was given."""
+    """Answers a request and returns the inputs of each stage."""
     *_, (_, tensors) = walk(stages, request)
     return {spec.name: {local_name(name): tensors[name] for name in spec.reads} for spec in STAGES}
 
 
 def mathematics(bundle: Bundle, given: dict[str, Arrays], depth: int) -> dict[str, Callable[[], object]]:
-    """Returns the three calls, each on arrays that are as the library wants them.
+    """Returns the three calls, with their inputs in the layout of the library.
 
     Args:
-        bundle: what answers.
+        bundle: the bundle with the models and the index.
         given: the inputs of the stages.
-        depth: items to find.
+        depth: number of items to retrieve.
     """
     import faiss
 
@@ -57,7 +57,7 @@ def mathematics(bundle: Bundle, given: dict[str, Arrays], depth: int) -> dict[st
 
 
 def onnx_call(file: Path, features: Arrays) -> Callable[[], object]:
-    """Returns a run of an ONNX model on one thread, over features [n] or [n, d]."""
+    """Returns a call that runs an ONNX model on one thread, over features [n] or [n, d]."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
@@ -66,7 +66,7 @@ def onnx_call(file: Path, features: Arrays) -> Callable[[], object]:
 
 
 def median_ms(call: Callable[[], object], times: int) -> float:
-    """Returns the median time of a call, milliseconds."""
+    """Returns the median time of a call in milliseconds."""
     taken = []
     for _ in range(times):
         start = time.perf_counter()
@@ -76,7 +76,7 @@ def median_ms(call: Callable[[], object], times: int) -> float:
 
 
 def limit(settings: Settings, users: int, times: int, seed: int) -> tuple[dict[str, float], float]:
-    """Returns the medians of the three calls, milliseconds, averaged over requests of some users; and of all stages."""
+    """Returns the median ms of each of the three calls, and of all stages. Medians are averaged over the requests."""
     bundle = live_bundle_here(settings)
     stages = load_stages(bundle, settings)
     drawn = draw_requests(known_users(settings), users, settings, seed)
@@ -90,11 +90,11 @@ def limit(settings: Settings, users: int, times: int, seed: int) -> tuple[dict[s
 
 
 def main(
-    users: Annotated[int, typer.Option(min=1, help="Requests whose arrays are used.")] = 20,
-    requests: Annotated[int, typer.Option(min=10, help="Sent to each model, one at a time.")] = 500,
-    seed: Annotated[int, typer.Option(help="Of the random users, devices and times.")] = 0,
+    users: Annotated[int, typer.Option(min=1, help="Number of requests whose arrays are used.")] = 20,
+    requests: Annotated[int, typer.Option(min=10, help="Requests to each model, concurrency 1.")] = 500,
+    seed: Annotated[int, typer.Option(help="Random seed for users, devices and times.")] = 0,
 ) -> None:
-    """Times the mathematics alone, then both models of the running local Triton."""
+    """Times the three calls alone, then both topologies of the running local Triton."""
     settings = get_settings()
     try:
         bare, graph = limit(settings, users, times=50, seed=seed)

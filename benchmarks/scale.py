@@ -1,14 +1,14 @@
-"""From raw rows to a live bundle at any size, and what every asset took of time and memory, as Dagster recorded it.
+"""Builds a live bundle from raw rows at any size. Prints time and memory of every asset from Dagster's records.
 
     python -m benchmarks.scale run 1000000 [--items-times 10]
     python -m benchmarks.scale table
     python -m benchmarks.scale next-day 1000000
     python -m benchmarks.scale backfill 1000000 --days 30
 
-Users, and rows a day, grow together; 13 million rows are 300,000 users. All days are in the window of the training, so
-that all rows are used. Each size has a home of its own below `.rec`. `next-day` runs the job `daily_update` for the
-day after them: ingest, features, online store, fine-tune, evaluation, bundle. `backfill` asks for many days in one
-request, and prints what they leave on the disk.
+The number of users grows with the rows per day: 13 million rows are 300,000 users. All days are in the training
+window, so all rows are used. Each size has its own home in `.rec/scale`. `next-day` runs the job `daily_update` for the
+next day: ingest, features, online store, fine-tune, evaluation, bundle. `backfill` materializes many days in one
+request, and prints their size on disk.
 """
 
 import json
@@ -31,9 +31,9 @@ from rec_assets.orchestration import jobs
 from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
 from rec_assets.settings import Settings, get_settings
 
-ROWS_A_USER = 13_000_000 / 300_000
+ROWS_PER_USER = 13_000_000 / 300_000
 HOMES = Path(".rec") / "scale"
-SHORTEST_S = 1.0  # below it, growth is noise
+SHORTEST_S = 1.0  # the growth of shorter times is noise
 FIRST_TIME = (jobs.catalog, jobs.daily_data, jobs.online_store, jobs.full_training, jobs.promote)
 DAILY_UPDATE = jobs.daily_update.name
 PARTITION = "dagster/partition"
@@ -43,10 +43,17 @@ app = typer.Typer(add_completion=False, help=__doc__)
 
 
 def environment(rows: int, home: Path, days_after: int = 0, items_times: int = 1) -> dict[str, str]:
-    """Returns the settings of a shop that has so many rows in all its days, and as many a day in some after them."""
+    """Returns the environment variables of a shop.
+
+    Args:
+        rows: interactions in all days together.
+        home: the folder of the shop's state.
+        days_after: further days after them, with as many rows per day.
+        items_times: multiple of the default number of items.
+    """
     shop = Settings()
     sizes = {
-        "USERS": max(100, round(rows / ROWS_A_USER)),
+        "USERS": max(100, round(rows / ROWS_PER_USER)),
         "INTERACTIONS_PER_DAY": max(1, rows // shop.days),
         "ITEMS": shop.retail_items * items_times,
     }
@@ -62,9 +69,9 @@ def environment(rows: int, home: Path, days_after: int = 0, items_times: int = 1
 @app.command()
 def run(
     rows: Annotated[int, typer.Argument(min=1_000, help="Interactions in all days together.")],
-    items_times: Annotated[int, typer.Option(min=1, help="How many times the items of the default catalog.")] = 1,
+    items_times: Annotated[int, typer.Option(min=1, help="Multiple of the default number of items.")] = 1,
 ) -> None:
-    """Runs `rec demo` at this size; again, it goes on where it was."""
+    """Runs `rec demo` at this size. A second run continues the first."""
     home = HOMES / (str(rows) if items_times == 1 else f"{rows}x{items_times}")
     command, variables = [str(Path(sys.executable).with_name("rec")), "demo"], environment(rows, home, 0, items_times)
     raise typer.Exit(subprocess.run(command, env={**os.environ, **variables}, check=False).returncode)
@@ -72,9 +79,9 @@ def run(
 
 @app.command()
 def next_day(
-    rows: Annotated[int, typer.Argument(min=1_000, help="A size that was run.")],
+    rows: Annotated[int, typer.Argument(min=1_000, help="A size of an earlier `run`.")],
 ) -> None:
-    """Runs the job daily_update for the day after those of `run`, and prints what each asset took."""
+    """Runs the job daily_update for the next day, and prints the cost of each asset."""
     home, console = HOMES / str(rows), Console(width=None if sys.stdout.isatty() else 120)
     variables = environment(rows, home, days_after=1)
     settings = Settings().model_copy(update={"home": home})
@@ -98,10 +105,10 @@ def next_day(
 
 @app.command()
 def backfill(
-    rows: Annotated[int, typer.Argument(min=1_000, help="A size that was run.")],
-    days: Annotated[int, typer.Option(min=2, help="Days after those of `run`.")] = 30,
+    rows: Annotated[int, typer.Argument(min=1_000, help="A size of an earlier `run`.")],
+    days: Annotated[int, typer.Option(min=2, help="Number of days after the days of `run`.")] = 30,
 ) -> None:
-    """Fine-tunes many days in one request; prints time and memory of the first and the last, and what they left."""
+    """Fine-tunes many days in one request. Prints time and memory of three days, and the size on disk per day."""
     home, console = HOMES / str(rows), Console(width=None if sys.stdout.isatty() else 120)
     settings = Settings().model_copy(update={"home": home})
     keys = [(settings.start_date + timedelta(days=settings.days + n)).isoformat() for n in range(days)]
@@ -120,18 +127,18 @@ def backfill(
         shown.add_row(asset, *(f"{one[asset].seconds:.1f}, {one[asset].peak_mb:,.0f}" for one in by_day))
     console.print(f"{machine()}; {days} days of about {rows // settings.days:,} rows: {seconds / 60:.1f} min")
     console.print(shown)
-    for what, size in after.items():
-        console.print(f"{what}: {(size - before[what]) / days / 1e6:.2f} MB a day")
+    for part, size in after.items():
+        console.print(f"{part}: {(size - before[part]) / days / 1e6:.2f} MB per day")
 
 
 @app.command()
-def table(homes: Annotated[Path, typer.Argument(help="The folder of the sizes' homes.")] = HOMES) -> None:
-    """Prints time and peak memory of every asset at every size that was run, and how they grow with the rows."""
+def table(homes: Annotated[Path, typer.Argument(help="The folder with a home per size.")] = HOMES) -> None:
+    """Prints time and peak memory of every asset at every size, and their growth with the rows."""
     console = Console(width=None if sys.stdout.isatty() else 140)
-    found = {size: folder for folder in homes.glob("*") if (size := size_of(folder.name))}
-    sizes = {size: found[size] for size in sorted(found, key=lambda size: (size[1], size[0]))}
+    folders = {size: folder for folder in homes.glob("*") if (size := size_of(folder.name))}
+    sizes = {size: folders[size] for size in sorted(folders, key=lambda size: (size[1], size[0]))}
     if not sizes:
-        console.print(f"Nothing was run below {homes}: python -m benchmarks.scale run 1000000")
+        console.print(f"{homes} has no runs. Run `python -m benchmarks.scale run 1000000`.")
         raise typer.Exit(1)
     shop = get_settings()
     days = [(shop.start_date + timedelta(days=n)).isoformat() for n in range(shop.days)]
@@ -140,14 +147,15 @@ def table(homes: Annotated[Path, typer.Argument(help="The folder of the sizes' h
     titles = [f"{rows:,} rows" + (f", {items} times the items" if items > 1 else "") for rows, items in sizes]
     shown = Table("asset", *titles, "time grows as", "memory as")
     for asset in measured[next(iter(sizes))]:
-        own = {size: found[asset] for size, found in measured.items() if asset in found}
-        cells = [f"{own[size].seconds:.1f} s, {own[size].peak_mb:,.0f} MB" if size in own else "" for size in sizes]
-        usual = {rows: cost for (rows, items), cost in own.items() if items == 1}
-        seconds = exponent({rows: cost.seconds for rows, cost in usual.items() if cost.seconds >= SHORTEST_S})
-        memory = exponent({rows: cost.peak_mb for rows, cost in usual.items()})
+        by_size = {size: by_asset[asset] for size, by_asset in measured.items() if asset in by_asset}
+        costs_by_size = [by_size.get(size) for size in sizes]
+        cells = [f"{cost.seconds:.1f} s, {cost.peak_mb:,.0f} MB" if cost else "" for cost in costs_by_size]
+        default_items = {rows: cost for (rows, items), cost in by_size.items() if items == 1}
+        seconds = exponent({rows: cost.seconds for rows, cost in default_items.items() if cost.seconds >= SHORTEST_S})
+        memory = exponent({rows: cost.peak_mb for rows, cost in default_items.items()})
         shown.add_row(asset, *cells, *map(_power, (seconds, memory)))
     totals = {size: run_seconds(one, [job.name for job in FIRST_TIME]) for size, one in settings.items()}
-    peaks = {size: max(cost.peak_mb for cost in found.values()) for size, found in measured.items()}
+    peaks = {size: max(cost.peak_mb for cost in by_asset.values()) for size, by_asset in measured.items()}
     shown.add_section()
     shown.add_row(
         "all, with checks and promotion",
@@ -159,7 +167,7 @@ def table(homes: Annotated[Path, typer.Argument(help="The folder of the sizes' h
 
 
 def size_of(name: str) -> tuple[int, int] | None:
-    """Returns rows and how many times the items, as the name of a home tells them."""
+    """Parses rows and the multiple of items from the name of a home."""
     match = re.fullmatch(r"(\d+)(?:x(\d+))?", name)
     return None if match is None else (int(match[1]), int(match[2] or 1))
 

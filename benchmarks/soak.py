@@ -1,6 +1,6 @@
-"""Mixed traffic for some minutes on a Triton of its own: requests, clicks, promotions to and fro, changed items.
+"""Sends mixed traffic for some minutes to its own Triton: requests, clicks, alternating promotions, changed items.
 
-Reports errors, memory over time and how latency drifts; ends with status 1 where a request failed.
+Prints errors, memory over time and the drift of latency. Exits with 1 if a request failed.
 """
 
 import shutil
@@ -41,7 +41,7 @@ PERIODS = 5
 
 @dataclass
 class Log:
-    """Observations: seconds since the start, with latencies (ms), MB of all server processes, or counts."""
+    """Pairs of seconds since the start and latency (ms) or memory of all server processes (MB), errors, and counts."""
 
     latencies: list[tuple[float, float]] = field(default_factory=list)
     memory: list[tuple[float, float]] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Log:
 
 
 class Soak:
-    """The traffic, until it is told to stop."""
+    """Mixed traffic, until `stop` is set."""
 
     def __init__(self, settings: Settings, bundle: Bundle, users: list[int], folder: Path) -> None:
         self.log = Log()
@@ -62,22 +62,26 @@ class Soak:
         self._start = time.monotonic()
 
     def ask(self, seed: int) -> None:
-        """Asks one request after another, and looks at what it got."""
+        """Sends one request after another, and records latencies and errors.
+
+        Args:
+            seed: random seed for users and devices.
+        """
         client, rng = Client(self._settings), np.random.default_rng(seed)
         while not self.stop.is_set():
             user = int(rng.choice(self._users)) if rng.random() < 0.9 else -1
             try:
                 answer = client.recommend(user, int(rng.integers(-1, 3)))
                 if not len(answer):
-                    raise ActionableError(f"An empty list for user {user}.", "")
-            except Exception as error:  # every kind counts
+                    raise ActionableError(f"The list of user {user} is empty.", "")
+            except Exception as error:  # every kind of error counts
                 self.log.errors.append(f"request: {error}")
                 continue
             self.log.bundles.add(answer.bundle_id)
             self.log.latencies.append((self._now(), answer.milliseconds))
 
     def click(self) -> None:
-        """Records a click of some user on some item."""
+        """Records a click of a random user on a random item."""
         rng = np.random.default_rng()
         items = self._bundle.catalog()["item_id"].to_numpy()
         history = UserActivityStore.connect(self._settings)
@@ -85,7 +89,7 @@ class Soak:
         self.log.seen += 1
 
     def promote(self) -> None:
-        """Makes the other version live."""
+        """Promotes the version that is not live."""
         folder = model_repository.repository_path(self._settings)
         live = model_repository.live_version(folder)
         server_control.go_live(self._settings, next(one for one in model_repository.versions(folder) if one != live))
@@ -99,20 +103,20 @@ class Soak:
         write_features(self._settings, self._bundle, self._users, self._folder, at, price)
 
     def weigh(self) -> None:
-        """Notes the memory of the server and its models."""
+        """Records the memory of the server and its models."""
         total = sum(used.memory for used in usage(self._settings).values())
         self.log.memory.append((self._now(), total / 1e6))
 
     def every(self, seconds: float, act: Callable[[], None]) -> None:
-        """Acts again and again; what it raises is an error of the soak."""
+        """Calls a function repeatedly. An exception counts as an error of the soak."""
         while not self.stop.wait(seconds):
             try:
                 act()
-            except Exception as error:  # every kind counts
+            except Exception as error:  # every kind of error counts
                 self.log.errors.append(f"{act.__name__}: {error}")
 
     def run(self, minutes: float, clients: int) -> Log:
-        """Runs everything at once for some minutes."""
+        """Runs all traffic in parallel for some minutes."""
         timed = [
             (SEEN_EVERY_S, self.click),
             (ITEMS_EVERY_S, self.change_items),
@@ -135,7 +139,7 @@ class Soak:
 def write_features(
     settings: Settings, bundle: Bundle, users: list[int], folder: Path, at: datetime, price: pl.Expr
 ) -> None:
-    """Writes item features as of a moment to the online store."""
+    """Writes item features with a given timestamp to the online store."""
     moment = pl.lit(at, pl.Datetime("us", "UTC"))
     items = bundle.catalog().drop("title").with_columns(price=price.cast(pl.Float32), event_timestamp=moment)
     items.write_parquet(folder / "items.parquet")
@@ -148,9 +152,9 @@ def write_features(
 
 @contextmanager
 def shop(settings: Settings, home: Path) -> Iterator[tuple[Settings, Bundle]]:
-    """Runs servers of its own over a copy of the online store, with the live bundle and one of another id."""
+    """Runs separate servers on a copy of the online store, with the live bundle and a second bundle."""
     bundle, ports = live_bundle_here(settings), free_ports("valkey_port")
-    own = settings.model_copy(update={"home": home, **ports})
+    copied = settings.model_copy(update={"home": home, **ports})
     for state in ("feast", "valkey"):
         shutil.copytree(settings.home / state, home / state)
     other = home / "other"
@@ -164,19 +168,19 @@ def shop(settings: Settings, home: Path) -> Iterator[tuple[Settings, Bundle]]:
         source=bundle.manifest.source,
         made_from=bundle.manifest.made_from,
     )
-    models = model_repository.repository_path(own)
+    models = model_repository.repository_path(copied)
     for one in (bundle, Bundle.open(other)):
-        model_repository.publish(one, models, settings=own)
+        model_repository.publish(one, models, settings=copied)
     model_repository.switch(models, 1)
     try:
-        up(own)
-        yield own, bundle
+        up(copied)
+        yield copied, bundle
     finally:
-        down(own)
+        down(copied)
 
 
 def show(console: Console, log: Log, seconds: float) -> None:
-    """Prints counts, and latency and memory by fifths of the time."""
+    """Prints counts, and latency and memory for each fifth of the time."""
     console.print(machine())
     console.print(
         f"{seconds / 60:.1f} minutes: {len(log.latencies):,} requests, {log.seen} clicks, {log.item_updates} updates "
@@ -188,10 +192,10 @@ def show(console: Console, log: Log, seconds: float) -> None:
     moments, memory = np.array(log.memory).T
     for part in range(PERIODS):
         begin, end = (seconds * edge / PERIODS for edge in (part, part + 1))
-        mine = latencies[(times >= begin) & (times < end)]
-        p50, p95, p99 = np.percentile(mine, (50, 95, 99))
+        in_part = latencies[(times >= begin) & (times < end)]
+        p50, p95, p99 = np.percentile(in_part, (50, 95, 99))
         weight = np.median(memory[(moments >= begin) & (moments < end)])
-        rate = len(mine) * PERIODS / seconds
+        rate = len(in_part) * PERIODS / seconds
         table.add_row(
             f"{part + 1} of {PERIODS}", f"{rate:.0f}", f"{p50:.1f}", f"{p95:.1f}", f"{p99:.1f}", f"{weight:.0f}"
         )
@@ -201,15 +205,15 @@ def show(console: Console, log: Log, seconds: float) -> None:
 
 
 def main(
-    minutes: Annotated[float, typer.Option(min=0.5, help="How long.")] = 10.0,
-    clients: Annotated[int, typer.Option(min=1, help="Requests at a time.")] = 4,
+    minutes: Annotated[float, typer.Option(min=0.5, help="Duration in minutes.")] = 10.0,
+    clients: Annotated[int, typer.Option(min=1, help="Concurrent requests.")] = 4,
 ) -> None:
-    """Runs mixed traffic and reports errors, memory and latency."""
+    """Runs mixed traffic and prints errors, memory and latency."""
     settings = get_settings()
     try:
         users = known_users(settings).tolist()
-        with TemporaryDirectory(dir=settings.home) as scratch, shop(settings, Path(scratch)) as (own, bundle):
-            soak = Soak(own, bundle, users, Path(scratch))
+        with TemporaryDirectory(dir=settings.home) as scratch, shop(settings, Path(scratch)) as (copied, bundle):
+            soak = Soak(copied, bundle, users, Path(scratch))
             log = soak.run(minutes, clients)
             show(Console(width=120), log, 60 * minutes)
     except ActionableError as error:

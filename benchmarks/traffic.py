@@ -1,4 +1,4 @@
-"""Requests for the benchmarks, and how long the running Triton takes for them; client and server share the machine."""
+"""Draws requests for the benchmarks, and measures their latency on the running Triton. Both share the machine."""
 
 import socket
 import time
@@ -28,7 +28,7 @@ Lists = list[tuple[list[int], list[float]]]
 
 
 def free_ports(*more: str) -> dict[str, int]:
-    """Returns settings of ports for another Triton, and what else is named, which nothing listens on."""
+    """Returns settings with free ports for another Triton, and for the further port settings in `more`."""
     names = ("triton_http_port", "triton_grpc_port", "triton_metrics_port", *more)
     with ExitStack() as held:
         probes = [held.enter_context(socket.socket()) for _ in names]
@@ -38,21 +38,21 @@ def free_ports(*more: str) -> dict[str, int]:
 
 
 def live_bundle_here(settings: Settings) -> Bundle:
-    """Opens the live bundle of the local Triton; raises ActionableError where none is live."""
+    """Opens the live bundle of the local Triton. Raises ActionableError if no bundle is live."""
     bundle = live_bundle(settings)
     if bundle is None:
-        raise ActionableError("Nothing is live.", "Train and promote a first bundle with `make demo`.")
+        raise ActionableError("No bundle is live.", "Train and promote a first bundle with `make demo`.")
     return bundle
 
 
 def known_users(settings: Settings) -> npt.NDArray[np.int32]:
-    """Returns the raw ids of all users; raises ActionableError where there are none yet."""
+    """Returns the raw ids of all users. Raises ActionableError if `raw_users` is missing."""
     file = open_store(settings).get("raw_users") / "users.parquet"
     return pl.read_parquet(file, columns=["user_id"])["user_id"].to_numpy().astype(np.int32)
 
 
 def draw_requests(user_ids: npt.NDArray[np.int32], n: int, settings: Settings, seed: int) -> Requests:
-    """Draws known users, any device (or none known) and times of the history; each int32 [n]."""
+    """Draws known users, devices (-1 unknown included) and times within the history; each int32 [n]."""
     rng = np.random.default_rng(seed)
     start, end = (
         int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
@@ -67,16 +67,16 @@ def draw_requests(user_ids: npt.NDArray[np.int32], n: int, settings: Settings, s
 
 
 def ask(address: str, model: str, shape: Sequence[int], requests: Requests) -> tuple[list[float], Lists]:
-    """Asks one request after another over one connection.
+    """Sends one request after another over one connection.
 
     Args:
         address: host and gRPC port.
-        model: which model answers.
-        shape: of each input of a request for one user.
-        requests: what to ask.
+        model: name of the model in Triton.
+        shape: shape of each input of a request for one user.
+        requests: the requests.
 
     Returns:
-        Latencies in milliseconds, and the ids and scores of each answer.
+        Latencies in milliseconds, and item ids and scores of each list.
     """
     outputs = [grpc.InferRequestedOutput(tensor.name) for tensor in RESPONSE]
     latencies, lists = [], []
@@ -96,13 +96,13 @@ def ask(address: str, model: str, shape: Sequence[int], requests: Requests) -> t
 def send(
     settings: Settings, model: str, shape: Sequence[int], requests: Requests, concurrency: int
 ) -> tuple[float, npt.NDArray[np.float64], Lists]:
-    """Sends all requests, `concurrency` at a time.
+    """Sends all requests with a given concurrency.
 
     Returns:
-        Seconds it took, latencies in milliseconds [n], and the answers in the order of the requests.
+        Total seconds, latencies in milliseconds [n], and the lists in the order of the requests.
 
     Raises:
-        ActionableError: Triton is away, does not serve the model, or failed a request.
+        ActionableError: Triton does not answer, does not serve the model, or failed a request.
     """
     address = f"{settings.host}:{settings.triton_grpc_port}"
     parts = [{name: values[i::concurrency] for name, values in requests.items()} for i in range(concurrency)]

@@ -1,10 +1,11 @@
-"""Rows a second of the two towers and the ranker in training, on whatever devices there are.
+"""Measures the training speed of the two towers and the ranker in rows per second, on the available devices.
 
     python -m benchmarks.training [DAY] [--rows 1000000] [--batch-size 4096]
 
-Reads the training set of DAY (default: of the first full training), which `make demo` leaves. `--rows` copies users
-until there are that many rows. A step of the two towers is a batch for each GPU. A row of the ranker is a place of a
-list. `loader` is the share of an epoch that making its batches takes alone. The first epoch, which traces, is left out.
+Reads the training set of DAY (default: the day of the first full training), which `make demo` writes. `--rows` copies
+users to reach a number of rows. A step of the two towers has one batch per GPU. A row of the ranker is one position of
+a list. `loader` is the time to make the batches of an epoch, relative to the epoch. The first epoch is left out,
+because it traces the graph.
 """
 
 import time
@@ -39,23 +40,23 @@ class Speed:
     """Measured over one epoch.
 
     Attributes:
-        rows_a_second: end to end, the making of batches included.
-        loader: seconds that making the batches takes alone, over those of the epoch.
-        median_ms: time of a step, in the middle.
-        largest_ms: of the slowest.
+        rows_per_second: rows per second end to end, with making the batches.
+        loader: seconds to make the batches, divided by the seconds of the epoch.
+        median_ms: median time of a step.
+        largest_ms: time of the slowest step.
     """
 
-    rows_a_second: float
+    rows_per_second: float
     loader: float
     median_ms: float
     largest_ms: float
 
 
 def main(
-    day: Annotated[str, typer.Argument(help="The as-of day; default: that of the first full training.")] = "",
-    rows: Annotated[int, typer.Option(min=0, help="Copy users until there are so many rows; 0: as they are.")] = 0,
-    batch_size: Annotated[int, typer.Option(help="Of the two towers, for each device; 0: the recipe's.")] = 0,
-    folder: Annotated[Path | None, typer.Option(help="A training set, instead of the store's.")] = None,
+    day: Annotated[str, typer.Argument(help="The as-of day. Default: the day of the first full training.")] = "",
+    rows: Annotated[int, typer.Option(min=0, help="Copies users to reach this number of rows. 0: no copies.")] = 0,
+    batch_size: Annotated[int, typer.Option(help="Batch size of the two towers per device. 0: the default.")] = 0,
+    folder: Annotated[Path | None, typer.Option(help="Folder of a training set. Default: the artifact store.")] = None,
 ) -> None:
     """Prints the speed of both trainings."""
     settings = get_settings()
@@ -70,7 +71,7 @@ def main(
     for title, measure in (("two towers", two_towers), ("ranker", ranker)):
         forget_peak()
         count, speed = measure(data, batch_size)
-        figures = (f"{speed.rows_a_second:,.0f}", f"{speed.loader:.0%}", f"{speed.median_ms:.1f} ms")
+        figures = (f"{speed.rows_per_second:,.0f}", f"{speed.loader:.0%}", f"{speed.median_ms:.1f} ms")
         shown.add_row(title, f"{count:,}", *figures, f"{speed.largest_ms:.1f} ms", f"{peak_mb():,.0f} MB", gpu_memory())
     console = Console()
     console.print(shown)
@@ -78,7 +79,7 @@ def main(
 
 
 def copied(data: TrainingSet, rows: int) -> TrainingSet:
-    """The training set with every user as often as it takes to make so many rows, each copy a user of its own."""
+    """Returns the training set with copies of all users, until it has `rows` rows. Each copy is a separate user."""
     times = -(-rows // len(data.rows["item_id"]))
     new_user = int(max(data.rows[REQUEST_USER_ID].max(), data.log.user_ids.max())) + 1
     columns = {name: np.tile(column, times)[:rows] for name, column in data.rows.items()}
@@ -92,22 +93,26 @@ def copied(data: TrainingSet, rows: int) -> TrainingSet:
 
 
 def two_towers(data: TrainingSet, batch_size: int) -> tuple[int, Speed]:
-    """Trains the two towers for two epochs of all rows; returns the rows of an epoch and the speed."""
+    """Trains the two towers on all rows. Returns the rows of an epoch and the speed."""
     from rec_assets.training.loop.data_parallel import compile_with_adam, replicas, training_strategy
     from rec_assets.training.loop.determinism import make_deterministic
 
     make_deterministic(SEED)
     config = TwoTowerConfig(HORIZON_DAYS)
-    own = TowerRows.of(data.rows, data.log)
+    tower_rows = TowerRows.of(data.rows, data.log)
     with training_strategy().scope():
         model = build_two_tower(data, config, SEED)
         config = replace(config, batch_size=(batch_size or config.batch_size) * replicas())
     compile_with_adam(model, config.learning_rate)
-    return timed(model, lambda epoch: own.epoch(len(own), HORIZON_DAYS, config.batch_size, epoch), config.batch_size)
+    return timed(
+        model,
+        lambda epoch: tower_rows.epoch(len(tower_rows), HORIZON_DAYS, config.batch_size, epoch),
+        config.batch_size,
+    )
 
 
 def ranker(data: TrainingSet, _: int) -> tuple[int, Speed]:
-    """Trains the ranker for two epochs of lists that are drawn out of random candidates; returns places and speed."""
+    """Trains the ranker on lists of random candidates. Returns the positions of an epoch and the speed."""
     from rec_assets.datasets.candidates import Candidates
     from rec_assets.datasets.request_features import histories_of
     from rec_assets.datasets.rows import take
@@ -119,7 +124,7 @@ def ranker(data: TrainingSet, _: int) -> tuple[int, Speed]:
     config, random = RankerConfig(HORIZON_DAYS), np.random.default_rng(SEED)
     requests = take(data.rows, ranker_arrivals(data.rows, MAX_LISTS, SEED))
     shape = (len(requests["item_id"]), min(CANDIDATES, len(data.items.catalog)))
-    # Some of what a user chooses later is among them, as it is where retrieval works.
+    # The clicked item is a candidate, because real retrieval finds some of these items too.
     ids = random.choice(data.items.catalog, shape).astype(np.int32)
     ids[:, 0] = requests["item_id"]
     candidates = Candidates(ids, np.sort(random.normal(size=shape).astype(np.float32))[:, ::-1])
@@ -127,21 +132,21 @@ def ranker(data: TrainingSet, _: int) -> tuple[int, Speed]:
     model = build_ranker(data, candidates)
     model.train_on(data.items.features)
     compile_with_adam(model, config.learning_rate)
-    places = config.batch_size * (config.positives + config.negatives)
-    return timed(model, lambda epoch: list_batches(lists, config, epoch), places)
+    positions = config.batch_size * (config.positives + config.negatives)
+    return timed(model, lambda epoch: list_batches(lists, config, epoch), positions)
 
 
-def timed(model: Any, batches: Callable[[int], Any], rows_a_step: int) -> tuple[int, Speed]:
-    """Fits an epoch that traces and some that count, each drawn while the one before is fitted, as trainings do."""
+def timed(model: Any, batches: Callable[[int], Any], rows_per_step: int) -> tuple[int, Speed]:
+    """Fits one warm-up epoch and `EPOCHS` timed epochs. Batches are drawn ahead in a thread, as in trainings."""
     import tensorflow as tf
 
     from rec_assets.training.loop.early_stopping import drawn_ahead
 
     ends: list[float] = []
-    seen = tf.keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: ends.append(time.perf_counter()))
+    record_end = tf.keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: ends.append(time.perf_counter()))
     start = 0.0
     for epoch, drawn in drawn_ahead(batches, 0, 1 + EPOCHS):
-        model.fit(drawn, verbose=0, callbacks=[seen] if epoch else [])
+        model.fit(drawn, verbose=0, callbacks=[record_end] if epoch else [])
         start = start or time.perf_counter()
     seconds = time.perf_counter() - start
     start = time.perf_counter()
@@ -149,12 +154,12 @@ def timed(model: Any, batches: Callable[[int], Any], rows_a_step: int) -> tuple[
         pass
     loader = EPOCHS * (time.perf_counter() - start)
     steps = np.diff(ends[: len(ends) // EPOCHS]) * 1_000
-    rows = len(ends) * rows_a_step
+    rows = len(ends) * rows_per_step
     return rows // EPOCHS, Speed(rows / seconds, loader / seconds, float(np.median(steps)), float(steps.max()))
 
 
 def devices() -> str:
-    """The GPUs that TensorFlow uses, or that there are none."""
+    """Returns the version of TensorFlow and the names of its GPUs."""
     import tensorflow as tf
 
     details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
@@ -163,7 +168,7 @@ def devices() -> str:
 
 
 def gpu_memory() -> str:
-    """The most memory of the first GPU that TensorFlow's tensors took."""
+    """Returns the peak memory of TensorFlow's tensors on the first GPU."""
     import tensorflow as tf
 
     if not tf.config.list_physical_devices("GPU"):

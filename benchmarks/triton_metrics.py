@@ -1,4 +1,4 @@
-"""Reads Triton's own metrics of its models between two moments."""
+"""Reads Triton's metrics, and computes the cost of each model between two readings."""
 
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ START_TRITON = "Start it with `rec up`, and train and promote a first bundle wit
 
 @dataclass(frozen=True)
 class Totals:
-    """Counters of a model since the server started; times in microseconds, summed over requests and versions."""
+    """Counters of a model since the start of the server. Times are sums over requests and versions, in microseconds."""
 
     count: float = 0.0
     request: float = 0.0
@@ -34,10 +34,10 @@ _METRICS = {
 
 @dataclass(frozen=True)
 class StageCost:
-    """Means over the requests of a run, in milliseconds; `share` is that of the whole ensemble's time.
+    """Means over the requests of a run, in milliseconds. `share` is relative to the time of the whole ensemble.
 
-    Stages that do not depend on each other run side by side, and passing tensors on costs time between the stages, so
-    shares need not add up to one. For the ensemble itself, Triton gives the sum of its stages' compute times.
+    Shares may not add up to one: independent stages run in parallel, and passing tensors between stages takes time.
+    For the ensemble itself, Triton reports the sum of the compute times of its stages.
     """
 
     model: str
@@ -48,7 +48,7 @@ class StageCost:
 
 
 def parse_metrics(text: str) -> dict[str, Totals]:
-    """Returns each model's totals from Triton's metrics page; its versions are added up."""
+    """Parses the totals of each model from Triton's metrics page, summed over versions."""
     sums: dict[str, dict[str, float]] = {}
     for family in text_string_to_metric_families(text):
         if family.name not in _METRICS:
@@ -62,17 +62,17 @@ def parse_metrics(text: str) -> dict[str, Totals]:
 def stage_costs(
     before: Mapping[str, Totals], after: Mapping[str, Totals], members: Sequence[str], ensemble: str
 ) -> list[StageCost]:
-    """Returns the mean cost of every member, in the order given, then of their ensemble, between two readings.
+    """Computes the mean cost of every member, in the given order, then of their ensemble, between two readings.
 
     Raises:
-        ActionableError: the ensemble or a member answered nothing in between.
+        ActionableError: the ensemble or a member answered no request between the readings.
     """
     spent: dict[str, Totals] = {}
     for name in (*members, ensemble):
         then, now = before.get(name, Totals()), after.get(name, Totals())
         count = now.count - then.count
         if count <= 0:
-            raise ActionableError(f"Triton's metrics show no request to {name} during the run.", START_TRITON)
+            raise ActionableError(f"Triton's metrics have no request to {name} during the run.", START_TRITON)
         spent[name] = Totals(
             count,
             (now.request - then.request) / count / 1000,
@@ -84,10 +84,10 @@ def stage_costs(
 
 
 def read_metrics(settings: Settings) -> dict[str, Totals]:
-    """Reads the running server's metrics; raises ActionableError where it is away."""
+    """Reads the metrics of the running server. Raises ActionableError if the server does not answer."""
     url = f"http://{settings.host}:{settings.triton_metrics_port}/metrics"
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as page:
             return parse_metrics(page.read().decode())
     except (URLError, OSError) as error:
-        raise ActionableError(f"Triton's metrics are not at {url}: {error}", START_TRITON) from error
+        raise ActionableError(f"Triton's metrics are not available at {url}: {error}", START_TRITON) from error

@@ -1,4 +1,4 @@
-"""Entities and views of `rec_assets.features.store.views` over the newest feature files."""
+"""Feast entities and views of `rec_assets.features.store.views`, based on the newest feature files."""
 
 from pathlib import Path
 

@@ -2,5 +2,5 @@
 
 from rec_assets.common import merlin_compat
 
-# Here, since Feast imports Dask, and TensorFlow Keras, before Merlin is asked for.
+# Installed here, because Feast imports Dask and TensorFlow imports Keras before anything imports Merlin.
 merlin_compat.install()

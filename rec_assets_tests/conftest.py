@@ -1,7 +1,6 @@
-"""Servers and data that the suite starts once: a Valkey, real servers with a tiny bundle, the graph at a small size."""
+"""Servers and data shared by all tests: a Valkey, real servers with a tiny bundle, and the graph at a small size."""
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +21,7 @@ from rec_assets_tests.s3 import S3, running_s3
 from rec_assets_tests.servers import free_port, running_valkey
 from rec_assets_tests.serving.synthetic import make_bundle, write_features
 
-silence_tensorflow()  # tests import it by themselves
+silence_tensorflow()  # before a test imports it
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +32,7 @@ def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings
 
 @pytest.fixture
 def valkey(valkey_server: Settings) -> Settings:
-    """Settings that reach an empty Valkey."""
+    """Settings of an empty Valkey."""
     redis.Redis(valkey_server.host, valkey_server.valkey_port).flushall()
     return valkey_server
 
@@ -46,7 +45,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
 
 @pytest.fixture
 def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
-    """A real S3 server that the process's AWS clients reach as its owner."""
+    """A real S3 server; AWS clients of this process get its address and its owner's credentials."""
     for name, value in s3_server.environment().items():
         monkeypatch.setenv(name, value)
     return s3_server
@@ -54,7 +53,7 @@ def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
 
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """50 items, 20 users; nothing in it is ever changed by a test."""
+    """A bundle of 50 items and 20 users, which no test changes."""
     return make_bundle(tmp_path_factory.mktemp("bundles") / "tiny", seed=0, items=50, users=20)
 
 
@@ -65,13 +64,13 @@ def shop_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.fixture(scope="session")
 def shop(shop_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Settings that reach both servers; version 1 is live, 30 candidates, lists of 10."""
+    """Settings of running servers with version 1 live, 30 candidates per request and lists of 10 items."""
     ports = {f"{name}_port": free_port() for name in ("valkey", "triton_http", "triton_grpc", "triton_metrics")}
     home = tmp_path_factory.mktemp("shop")
     settings = Settings.model_validate({"home": home, "retrieval_topk": 30, "ranking_topk": 10, **ports})
     models = model_repository.repository_path(settings)
     model_repository.switch(models, model_repository.publish(shop_bundle, models, settings=settings))
-    # The views are known before the server starts, which looks for new ones once a minute. Valkey has no features.
+    # Registers the views first, because the server reads new views only once a minute. Valkey has no features.
     online.apply(settings, *write_features(shop_bundle, home, datetime(2025, 3, 1, tzinfo=UTC), pl.col("price")))
     with services(settings):
         yield settings
@@ -79,10 +78,8 @@ def shop(shop_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture(scope="session")
 def built_pipeline(tmp_path_factory: pytest.TempPathFactory, s3_server: S3) -> Iterator[Pipeline]:
-    """From raw days to a version live on Triton, with all artifacts on S3; the servers stay up for the session."""
+    """The materialized graph with a version live on Triton and artifacts on S3; servers run for the session."""
     variables = environment(tmp_path_factory.mktemp("pipeline"), s3_server)
-    # Partitions and resources are made when the graph is imported: before, they would be of other settings.
-    assert "rec_assets.orchestration.partitions" not in sys.modules
     with settings_from(variables) as settings:
         pass
     with services(settings):
@@ -96,7 +93,7 @@ def built_pipeline(tmp_path_factory: pytest.TempPathFactory, s3_server: S3) -> I
 
 @pytest.fixture
 def pipeline(built_pipeline: Pipeline) -> Iterator[Pipeline]:
-    """The session's pipeline, with the process's settings being its own."""
+    """The session's pipeline, with its settings as the settings of this process."""
     with settings_from(built_pipeline.environment) as settings:
         prepare_dagster_home(settings)
         yield built_pipeline
@@ -104,7 +101,7 @@ def pipeline(built_pipeline: Pipeline) -> Iterator[Pipeline]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 3 MB, where this user may mount one."""
+    """A disk of 3 MB; skips the test if this user may not mount one."""
     folder = tmp_path / "disk"
     folder.mkdir()
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", folder], capture_output=True, text=True)

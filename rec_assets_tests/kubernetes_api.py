@@ -1,7 +1,8 @@
-"""A small Kubernetes API server: it admits jobs by the strict schemas of Kubernetes and runs their containers here.
+"""A small Kubernetes API server, which validates jobs by strict schemas and runs their containers as local processes.
 
-It shows what a client sends and what its pods run, not how a cluster schedules: images, nodes and volumes are kept, not
-used. A container's process gets the environment of its manifest and a PATH, nothing of this process's.
+Tests use it to inspect a client's requests and to run its pods. Does not schedule: it stores images, nodes and
+volumes, but ignores them. A container's process gets the environment of its manifest and a PATH, but no variables of
+this process.
 """
 
 import json
@@ -31,7 +32,7 @@ def _now() -> str:
 
 
 class Cluster:
-    """State of the server: jobs, the pods it ran for them, and their output."""
+    """State of the server: jobs, their pods, and the output of the pods."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, Manifest] = {}
@@ -40,11 +41,11 @@ class Cluster:
         self._threads: list[threading.Thread] = []
 
     def pod_specs(self) -> list[Manifest]:
-        """Returns the specs of all pods, in the order of their start."""
+        """Returns the specs of all pods in starting order."""
         return [pod["spec"] for pod in self.pods.values()]
 
     def create(self, job: Manifest) -> Manifest:
-        """Admits a job and starts it; raises ValidationError as Kubernetes would refuse it."""
+        """Starts a job; raises ValidationError for a job that Kubernetes would refuse."""
         kubernetes_validate.validate(job, VERSION, strict=True)
         job["metadata"] |= {"uid": str(uuid4()), "creationTimestamp": _now()}
         job["status"] = {"active": 1, "startTime": _now()}
@@ -55,7 +56,7 @@ class Cluster:
         return job
 
     def join(self) -> None:
-        """Waits for what is still running."""
+        """Waits for running jobs."""
         for thread in self._threads:
             thread.join(120)
 
@@ -88,7 +89,7 @@ def _status(container: Manifest, phase: str = "Running", **state: Manifest) -> M
 
 @contextmanager
 def running_cluster(folder: Path) -> Iterator[tuple[Cluster, Path]]:
-    """Serves an empty cluster on the loopback address; gives it and a kubeconfig that leads to it."""
+    """Serves an empty cluster on the loopback address; yields the cluster and its kubeconfig."""
     cluster = Cluster()
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"cluster": cluster}))
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,9 +1,10 @@
-"""The whole graph, materialized once for the session at a small size: servers of its own, artifacts in a bucket."""
+"""The whole graph at a small size, materialized once per session, with its own servers and artifacts in a bucket."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from rec_assets_tests.s3 import BUCKET, S3
 from rec_assets_tests.servers import free_port
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance, ExecuteInProcessResult
+    from dagster import DagsterInstance, Definitions, ExecuteInProcessResult
 
 SMALL = {
     "REC_RETAIL_USERS": "800",
@@ -31,7 +32,13 @@ SMALL = {
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Results of the session's run: its environment, its settings, and the number of assets it materialized."""
+    """Results of the session's run.
+
+    Attributes:
+        environment: environment variables of the run.
+        settings: settings of the run.
+        materialized: number of materialized assets.
+    """
 
     environment: dict[str, str]
     settings: Settings
@@ -57,7 +64,7 @@ def environment(home: Path, s3: S3) -> dict[str, str]:
 
 @contextmanager
 def settings_from(variables: dict[str, str]) -> Iterator[Settings]:
-    """Makes `get_settings` answer from these variables, which the graph's modules read when first imported."""
+    """Makes `get_settings` return the settings of these variables, as in a process that was started with them."""
     before = dict(os.environ)
     os.environ.update(variables)
     get_settings.cache_clear()
@@ -69,6 +76,18 @@ def settings_from(variables: dict[str, str]) -> Iterator[Settings]:
         get_settings.cache_clear()
 
 
+def definitions() -> "Definitions":
+    """Builds the code location under the settings of the process, once for each settings."""
+    return _definitions_of(get_settings())
+
+
+@lru_cache
+def _definitions_of(settings: Settings) -> "Definitions":
+    from rec_assets.orchestration.build import build_defs
+
+    return build_defs(settings)
+
+
 def materialize(
     selection: Sequence[str],
     *,
@@ -77,11 +96,10 @@ def materialize(
     tags: Mapping[str, str] | None = None,
     raise_on_error: bool = True,
 ) -> "ExecuteInProcessResult":
-    """Makes some assets of the graph, under the settings that it was first imported with."""
+    """Materializes some assets of the graph under the settings of the process."""
     import dagster
 
-    from rec_assets.definitions import defs
-
+    defs = definitions()
     return dagster.materialize(
         [one for one in defs.assets or () if isinstance(one, dagster.AssetsDefinition)],
         instance=instance,

@@ -1,4 +1,4 @@
-"""A real S3 server (SeaweedFS) on the loopback address, and a way to it that can be cut."""
+"""A real S3 server (SeaweedFS) on the loopback address, and a proxy that can break connections to it."""
 
 import json
 import socket
@@ -22,19 +22,24 @@ SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request ra
 
 @dataclass(frozen=True)
 class S3:
-    """A server with one bucket, an owner and someone who may only read."""
+    """A server with one bucket, an owner and a user with read access only."""
 
     port: int
 
-    def environment(self, who: dict[str, str] = OWNER, port: int | None = None) -> dict[str, str]:
-        """Returns the variables by which AWS clients find the server, perhaps through another port."""
+    def environment(self, credentials: dict[str, str] = OWNER, port: int | None = None) -> dict[str, str]:
+        """Returns the environment variables for AWS clients of the server.
+
+        Args:
+            credentials: variables with key id and secret.
+            port: port of a proxy; None for the server itself.
+        """
         endpoint = f"http://127.0.0.1:{port or self.port}"
-        return {**who, "AWS_ENDPOINT_URL_S3": endpoint, "AWS_REGION": "us-east-1", "AWS_MAX_ATTEMPTS": "2"}
+        return {**credentials, "AWS_ENDPOINT_URL_S3": endpoint, "AWS_REGION": "us-east-1", "AWS_MAX_ATTEMPTS": "2"}
 
 
 @contextmanager
 def running_s3(home: Path) -> Iterator[S3]:
-    """Runs the server below `home`, with the bucket made."""
+    """Runs the server below `home`, and creates the bucket."""
     identities = [
         {"name": one["AWS_ACCESS_KEY_ID"], "actions": _ALLOWED[one["AWS_ACCESS_KEY_ID"]], "credentials": [
             {"accessKey": one["AWS_ACCESS_KEY_ID"], "secretKey": one["AWS_SECRET_ACCESS_KEY"]}
@@ -45,32 +50,32 @@ def running_s3(home: Path) -> Iterator[S3]:
     ports = {name: free_port() for name in ("master", "volume", "filer", "s3")}
     options = {"dir": home, "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "s3.config": home / "s3.json", "s3": "true"}
     options |= {"filer": "true", "volume.max": 50, "master.volumeSizeLimitMB": 64, "master.telemetry": "false"}
-    options |= {"s3.port.iceberg": 0, "s3.port.lance": 0}  # else at ports of their own, which another server may hold
+    options |= {"s3.port.iceberg": 0, "s3.port.lance": 0}  # their default ports may be taken
     for name, port in ports.items():
         options |= {f"{name}.port": port, f"{name}.port.grpc": free_port()}
     command = [require_tool("weed"), "server", *(f"-{name}={value}" for name, value in options.items())]
     with (home / "s3.log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as server:
         try:
-            made = S3(ports["s3"])
-            _make_bucket(made, server, home / "s3.log")
-            yield made
+            s3 = S3(ports["s3"])
+            _make_bucket(s3, server, home / "s3.log")
+            yield s3
         finally:
-            server.kill()  # nothing of it is kept, and an orderly end takes half a minute
+            server.kill()  # an orderly shutdown takes half a minute, and its data are not kept
 
 
 def _make_bucket(s3: S3, server: "subprocess.Popen[bytes]", log: Path) -> None:
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
-    where = s3.environment()
-    client = boto3.session.Session(where["AWS_ACCESS_KEY_ID"], where["AWS_SECRET_ACCESS_KEY"]).client(
-        "s3", region_name="us-east-1", endpoint_url=where["AWS_ENDPOINT_URL_S3"]
+    variables = s3.environment()
+    client = boto3.session.Session(variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"]).client(
+        "s3", region_name="us-east-1", endpoint_url=variables["AWS_ENDPOINT_URL_S3"]
     )
 
     def is_made() -> bool:
         assert server.poll() is None, log.read_text()[-2000:]
         client.create_bucket(Bucket=BUCKET)
-        # Writing needs a volume, which comes up after the bucket.
+        # Writes need a volume, which starts after the bucket exists.
         client.put_object(Bucket=BUCKET, Key="ready", Body=b"")
         return True
 
@@ -78,9 +83,16 @@ def _make_bucket(s3: S3, server: "subprocess.Popen[bytes]", log: Path) -> None:
 
 
 class Way:
-    """A port that leads to the server until so many bytes went up; then it is cut, or answers "slow down"."""
+    """A port that forwards to the server until a number of bytes was sent; then it breaks connections or answers."""
 
     def __init__(self, s3: S3, limit: int, answer: bytes | None = None) -> None:
+        """Listens on a free port.
+
+        Args:
+            s3: server to forward to.
+            limit: number of bytes that clients may send.
+            answer: body of the 503 response after the limit; None breaks the connection instead.
+        """
         self._target, self._left, self._answer = s3.port, limit, answer
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]

@@ -1,4 +1,4 @@
-"""The real servers, for tests: started in a folder of their own on free ports."""
+"""Starts real servers for tests, in their own folders and on free ports."""
 
 import socket
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from rec_assets.settings import Settings
 
 
 def free_port() -> int:
-    """Returns a port that nothing listens on."""
+    """Returns an unused port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -18,7 +18,7 @@ def free_port() -> int:
 
 @contextmanager
 def running_valkey(home: Path) -> Iterator[Settings]:
-    """Runs Valkey with the Bloom module; gives settings that reach it and, at the other ports, nothing."""
+    """Runs Valkey with the Bloom module; yields its settings, in which the other ports are unused."""
     ports = {f"{name}_port": free_port() for name in ("valkey", "triton_http", "triton_grpc", "triton_metrics")}
     settings = Settings.model_validate({"home": home, **ports})
     server = Valkey(settings)

@@ -26,18 +26,18 @@ def test_the_first_that_runs_and_fits_is_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "told"),
+    ("script", "reason"),
     [
         ("echo 3.13.0; exit 1", "3.13.0"),
         ("echo '3.11.2, without ensurepip'; exit 1", "3.11.2, without ensurepip"),
         ("exit 127", "does not run"),
     ],
 )
-def test_what_was_found_and_what_is_needed_is_said(tmp_path: Path, script: str, told: str) -> None:
+def test_what_was_found_and_what_is_needed_is_said(tmp_path: Path, script: str, reason: str) -> None:
     interpreter(tmp_path, "python-other", script)
     found = find(tmp_path, "python-other")
     assert found.returncode == 1 and not found.stdout
-    assert f"{tmp_path}/python-other: {told}" in found.stderr
+    assert f"{tmp_path}/python-other: {reason}" in found.stderr
     assert "3.11 or 3.12" in found.stderr and "make PYTHON=" in found.stderr
 
 

@@ -7,7 +7,7 @@ from packaging.version import Version
 FOLDER = Path(__file__).parents[1] / "requirements"
 HASHED = ("lock", "cpu", "gpu", "dev", "serving")
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+)", re.M)
-# From … on, and below: what does not work on the Pythons and with the libraries that the project promises.
+# Package: first and upper bound of the versions that work, and the reason.
 BROKEN = {
     "dask": ("2024.4.1", "2025", "no import from Python 3.11.9 and 3.12.3 on; no classic dataframe from 2025 on"),
     "distributed": ("2024.4.1", "2025", "goes with dask"),
@@ -18,7 +18,7 @@ BROKEN = {
     "tf-keras": ("2.19", "3", "2.18 asks random.randint for a float, an error from Python 3.12 on"),
     "transformers": ("5.3", "6", "advisories of code execution"),
     "s3fs": ("2025", "3000", "0.4 fits every boto3 and works with none"),
-    "protobuf": ("5.29", "8", "TensorFlow and tritonclient"),
+    "protobuf": ("5.29", "8", "required by TensorFlow and tritonclient"),
 }
 
 
@@ -66,6 +66,6 @@ def test_every_upper_bound_and_pin_of_pyproject_has_its_reason() -> None:
     start = lines.index("dependencies = [")
     end = lines.index("[dependency-groups]")
     bounded = [line for line in lines[start:end] if re.match(r'\s+"[^"]*[<=]', line)]
-    exempt = ("merlin", "nvtabular")  # told by the comment above them
+    exempt = ("merlin", "nvtabular")  # the comment above them has the reason
     assert bounded
     assert [line for line in bounded if "#" not in line and not line.strip().strip('"').startswith(exempt)] == []

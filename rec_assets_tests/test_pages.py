@@ -1,4 +1,4 @@
-"""Pages: their links, their English, and what of them is generated."""
+"""Tests links, English and generated parts of the pages."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Validations that the system's description does by hand, on the real stack and without diversity."""
+"""Automates the manual validations of the system's description, on the real servers and without diversity."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 MIDNIGHT = 1_741_392_000  # after the pipeline's last day
 EVENING, MORNING = MIDNIGHT + 20 * 3600, MIDNIGHT + 9 * 3600
 KNOWN = range(21, 81)
-STRANGER = -1
+ANONYMOUS = -1
 K = 10
 CLICKED, TIMES = 5, 6
 
@@ -41,16 +41,16 @@ def in_common(a: Sequence[int], b: Sequence[int]) -> float:
     return len(set(a) & set(b)) / K
 
 
-def test_a_strangers_list_changes_with_device_and_time_and_a_known_users_less(client: Client) -> None:
+def test_an_anonymous_users_list_changes_with_device_and_time_and_a_known_users_less(client: Client) -> None:
     def kept(user: int) -> float:
         return in_common(ask(client, user, "mobile", EVENING), ask(client, user, "desktop", MORNING))
 
-    assert ask(client, STRANGER, "mobile", EVENING) != ask(client, STRANGER, "desktop", EVENING)
-    assert ask(client, STRANGER, "mobile", EVENING) != ask(client, STRANGER, "mobile", MORNING)
-    assert kept(STRANGER) < np.mean([kept(user) for user in KNOWN])
+    assert ask(client, ANONYMOUS, "mobile", EVENING) != ask(client, ANONYMOUS, "desktop", EVENING)
+    assert ask(client, ANONYMOUS, "mobile", EVENING) != ask(client, ANONYMOUS, "mobile", MORNING)
+    assert kept(ANONYMOUS) < np.mean([kept(user) for user in KNOWN])
     evening = dict(client.recommend(KNOWN[0], "mobile", EVENING, K))
     morning = dict(client.recommend(KNOWN[0], "mobile", MORNING, K))
-    assert evening != morning, "the confidence of a known user's list varies, too"
+    assert evening != morning, "the scores of a known user's list also change"
 
 
 def test_clicked_items_of_different_categories_are_omitted_from_the_next_list(
@@ -63,7 +63,7 @@ def test_clicked_items_of_different_categories_are_omitted_from_the_next_list(
     assert client.events.wait(client.record(user, clicked, MORNING), 5)
     again = client.recommend(user, "desktop", MORNING + 1, 20).item_ids.tolist()
     assert not set(clicked) & set(again)
-    assert len(set(shown) & set(again)) > 5, "the rest is as it was"
+    assert len(set(shown) & set(again)) > 5, "most other items stay"
 
 
 @pytest.mark.parametrize("user", [57, 58, 61, 62, 900_000_001])
@@ -73,7 +73,7 @@ def test_repeated_clicks_in_one_category_move_it_to_the_top(
     before = Counter(category_of[item] for item in ask(client, user, "desktop", MORNING))
     sizes = Counter(category_of.values())
     goal = max((category for category in sizes if not before[category]), key=lambda category: sizes[category])
-    # Few of its items, again and again: what was clicked is filtered, and the others must have a chance.
+    # Repeated clicks on few items of the category: clicked items are filtered, and other items must remain.
     clicked = [item for item, category in category_of.items() if category == goal][:CLICKED] * TIMES
     for number, item in enumerate(clicked):
         client.record(user, [item], MORNING + number)

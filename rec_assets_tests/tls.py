@@ -1,6 +1,6 @@
-"""A store that is spoken to by TLS and asks for a password, as ElastiCache does.
+"""A store with TLS and a password, like ElastiCache.
 
-The Valkey of the environment is built without TLS. Debian's Redis 7.0 has it and loads the same Bloom module.
+The environment's Valkey is built without TLS. Debian's Redis 7.0 has TLS and loads the same Bloom module.
 """
 
 import subprocess
@@ -21,7 +21,7 @@ _OPENSSL = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days",
 
 @contextmanager
 def running_tls_store(home: Path) -> Iterator[Settings]:
-    """Runs it below `home`, its certificate signed by itself; gives settings that reach it."""
+    """Runs the store below `home` with a self-signed certificate; yields its settings."""
     key, certificate, port = home / "key.pem", home / "certificate.pem", free_port()
     names = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
     subprocess.run([*_OPENSSL, *names], check=True, capture_output=True)

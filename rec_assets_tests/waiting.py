@@ -1,4 +1,4 @@
-"""Waiting for what another process or thread does."""
+"""Waits for other processes and threads."""
 
 import time
 from collections.abc import Callable
@@ -14,12 +14,12 @@ def wait_until(
     """Calls `condition` until it returns a true value, and returns that value.
 
     Args:
-        condition: called again and again; its exceptions end the waiting unless they are in `ignore`.
+        condition: called repeatedly; its exceptions end the waiting unless they are in `ignore`.
         ignore: exceptions that mean "not yet".
-        seconds: time limit; what passes takes far less, so a slow machine fails no test.
+        seconds: time limit, generous enough for a slow machine.
 
     Raises:
-        TimeoutError: the value was still false; after an ignored exception, that exception.
+        TimeoutError: the last value was false. If the last call raised an ignored exception, raises this one.
     """
     deadline = time.monotonic() + seconds
     while True:

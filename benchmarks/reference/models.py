@@ -1,4 +1,4 @@
-"""The reference's models in the running Triton: two ensembles beside the live ones, which share the live version."""
+"""Models of the reference design in the running Triton: two ensembles beside the live ones, on the live version."""
 
 import json
 import shutil
@@ -38,19 +38,19 @@ class TritonPythonModel(ReferenceModel):
 
 
 def name_of(stage: str, topology: str) -> str:
-    """Returns the model that stands for a stage in one of the reference's ensembles."""
+    """Returns the name of the model for a stage in one of the two ensembles."""
     if stage == _ITEMS:
         return f"{topology}_{stage}"
     return f"reference_{stage}" if stage in _REPLACED else stage
 
 
 def steps(topology: str) -> tuple[StageSpec, ...]:
-    """Returns the graph with the reference's models in place of this project's."""
+    """Returns the graph with the models of the reference design."""
     return tuple(
         replace(
             spec,
             name=name_of(spec.name, topology),
-            # NVTabular transforms all that its workflow was fitted on.
+            # NVTabular needs every column that its workflow was fitted on.
             reads=("user_id", *spec.reads) if spec.name == "nvt_user_transform" else spec.reads,
         )
         for spec in STAGES
@@ -58,10 +58,10 @@ def steps(topology: str) -> tuple[StageSpec, ...]:
 
 
 class ReferenceModel(StageModel):
-    """One of the reference's models; `stage` is its name in Triton."""
+    """A model of the reference design; `stage` is its name in Triton."""
 
     def open_stage(self, version: Path, settings: Settings) -> Stage:
-        """Opens what `reference.json` beside the model says."""
+        """Opens the stage with the folders in `reference.json` beside the model."""
         parts = {name: Path(folder) for name, folder in json.loads((version / _PARTS).read_text()).items()}
         bundle, stage = published_bundle(version), self.stage.removeprefix("reference_")
         if stage == name_of(_ITEMS, PER_REQUEST).removeprefix("reference_"):
@@ -78,23 +78,23 @@ class ReferenceModel(StageModel):
 
 @contextmanager
 def reference_models(settings: Settings) -> Iterator[None]:
-    """Loads both ensembles into the running server for as long as the block runs.
+    """Loads both ensembles into the running server, and removes them when the block ends.
 
     Raises:
-        ActionableError: nothing is live, its checkpoints are gone, or a model does not load.
+        ActionableError: no bundle is live, its checkpoints are missing, or a model does not load.
     """
     folder = model_repository.repository_path(settings)
     version = model_repository.live_version(folder)
     if version is None:
-        raise ActionableError("Nothing is live.", "Train and promote a first bundle with `make demo`.")
-    every = {spec.name: spec for topology in (PER_REQUEST, CACHED) for spec in steps(topology)}
-    own = [spec for name, spec in every.items() if name not in model_repository.MEMBERS]
-    names = [*(spec.name for spec in own), PER_REQUEST, CACHED]
+        raise ActionableError("No bundle is live.", "Train and promote a first bundle with `make demo`.")
+    specs = {spec.name: spec for topology in (PER_REQUEST, CACHED) for spec in steps(topology)}
+    added = [spec for name, spec in specs.items() if name not in model_repository.MEMBERS]
+    names = [*(spec.name for spec in added), PER_REQUEST, CACHED]
     with TemporaryDirectory() as scratch:
         parts = {"saved_models": scratch, "workflows": str(_workflows(settings))}
         _write_saved_models(scratch)
         try:
-            for spec in own:
+            for spec in added:
                 _write(folder / spec.name, version, spec, parts, folder / model_repository.MEMBERS[0] / str(version))
             for topology in (PER_REQUEST, CACHED):
                 (folder / topology / "1").mkdir(parents=True, exist_ok=True)

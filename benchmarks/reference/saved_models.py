@@ -1,6 +1,7 @@
-"""Writes query tower and ranker as SavedModels, from the checkpoints that the bundle's ONNX models came from.
+"""Writes query tower and ranker as SavedModels, from the checkpoints of the bundle's ONNX models.
 
-A program of its own, `python -m benchmarks.reference.saved_models FOLDER`: TensorFlow stays out of the benchmark.
+Runs as a separate program, so that the benchmark imports no TensorFlow:
+`python -m benchmarks.reference.saved_models FOLDER`.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Stages as the reference has them: they make the same tensors as `rec_assets.serving.stages`, by other means."""
+"""Stages of the reference design. They return the same tensors as `rec_assets.serving.stages`, with other libraries."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,34 +16,34 @@ from rec_assets.settings import Settings
 
 
 def makes(stage: str) -> list[str]:
-    """Returns the local names of what the serving graph expects of a stage."""
+    """Returns the local names of the outputs of a stage in the serving graph."""
     return [local_name(name) for spec in STAGES if spec.name == stage for name in spec.makes]
 
 
 class FeastItems:
-    """Asks Feast about the candidates of every request."""
+    """Reads the candidates of every request from Feast."""
 
     def __init__(self, settings: Settings) -> None:
         self._store = online.open_store(settings, online.BULK_TIMEOUT)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """As `ItemLookup`."""
+        """Returns the same outputs as `ItemLookup`."""
         items = inputs["item_id"].astype(np.int32)
         return {"item_id": items} | online.read_items(self._store, items).columns
 
 
 class CachedItems:
-    """Asks Feast about the whole catalog once, and keeps arrays indexed by item id until the server restarts."""
+    """Reads the whole catalog from Feast once, and keeps arrays indexed by item id until the server restarts."""
 
     def __init__(self, bundle: Bundle, settings: Settings) -> None:
         items = bundle.lookups.vocabularies["item_id"].astype(np.int32)
-        found = online.read_items(online.open_store(settings, online.BULK_TIMEOUT), items).columns
+        features = online.read_items(online.open_store(settings, online.BULK_TIMEOUT), items).columns
         self._columns = online.OnlineRows.missing(int(items.max()) + 1, ITEM_FEATURES).columns
         for name, values in self._columns.items():
-            values[items] = found[name]
+            values[items] = features[name]
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """As `ItemLookup`."""
+        """Returns the same outputs as `ItemLookup`."""
         items = inputs["item_id"].astype(np.int32)
         return {"item_id": items} | {name: values[items] for name, values in self._columns.items()}
 
@@ -59,7 +59,7 @@ class Workflow:
         self._makes = makes(stage)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """Raw columns [n] → the encoded and normalised ones [n]."""
+        """Transforms raw columns [n] to encoded and normalized columns [n]."""
         import pandas as pd
 
         frame = pd.DataFrame({name: inputs[name] for name in self._columns})
@@ -68,16 +68,16 @@ class Workflow:
 
 
 class UserWorkflow:
-    """The user workflow; histories, which the reference has not, are read as everywhere in this project."""
+    """The user workflow. Histories, which the reference design lacks, are read with this project's stage."""
 
     def __init__(self, folder: Path, bundle: Bundle) -> None:
         self._workflow = Workflow(folder, "nvt_user_transform")
         self._histories = UserTransform(bundle.lookups)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """As `UserTransform`."""
-        own = self._histories(inputs)
-        return self._workflow(inputs) | {name: own[name] for name in own if name.startswith("history_")}
+        """Returns the same outputs as `UserTransform`."""
+        outputs = self._histories(inputs)
+        return self._workflow(inputs) | {name: outputs[name] for name in outputs if name.startswith("history_")}
 
 
 class TensorFlowModel:
@@ -86,17 +86,17 @@ class TensorFlowModel:
     def __init__(self, folder: Path, output: str) -> None:
         import tensorflow as tf
 
-        # As for the other stages' libraries: processes run side by side instead of threads.
+        # One thread per process, as for the other stages, because the processes run in parallel.
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
         self._tf: Any = tf
-        self._loaded = tf.saved_model.load(str(folder))  # the signature alone does not keep it alive
+        self._loaded = tf.saved_model.load(str(folder))  # keeps the model alive; the signature alone does not
         self._run = self._loaded.signatures["serving_default"]
         self._dtypes = {name: spec.dtype for name, spec in self._run.structured_input_signature[1].items()}
         self._output = output
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """Features of [n] or [n, d] → the output [n] or [n, d]."""
+        """Runs the model on features [n] or [n, d]. Returns the output [n] or [n, d]."""
         rows = len(next(iter(inputs.values())))
         given = {name: inputs[name].reshape(rows, -1) for name in self._dtypes}
         made = self._run(**{name: self._tf.constant(values, self._dtypes[name]) for name, values in given.items()})

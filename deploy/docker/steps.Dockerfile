@@ -1,4 +1,4 @@
-# Orchestration (code location, webserver, daemon) and cpu steps, from the repository's root:
+# Orchestration (code location, webserver, daemon) and cpu steps. Build from the repository's root:
 #   docker build -f deploy/docker/steps.Dockerfile --target orchestration -t "$REGISTRY/rec-assets:$VERSION" .
 #   docker build -f deploy/docker/steps.Dockerfile --target cpu -t "$REGISTRY/rec-assets-cpu:$VERSION" .
 FROM python:3.12-slim-bookworm AS base
@@ -10,27 +10,27 @@ WORKDIR /build
 COPY pyproject.toml README.md requirements/lock.txt requirements/cpu.txt ./
 COPY rec_assets rec_assets
 
-# Versions and hashes are the locks'; which of them, pyproject.toml says. The project itself is installed as a package.
+# The packages are listed in pyproject.toml, their versions in the locks. The project itself is installed as a package.
 FROM uv AS packages
 RUN uv pip install --no-cache -r pyproject.toml --extra cluster --constraint lock.txt --constraint cpu.txt \
   && uv pip install --no-cache --no-deps .
 
-# Workflows, training sets and exports need Merlin, and evaluations and bundles read the training set; none needs torch.
-# TensorFlow is its build for processors, cpu.txt.
+# Workflows, training sets and exports need Merlin. Evaluations and bundles read the training set. No cpu step needs torch.
+# TensorFlow is the CPU build from cpu.txt.
 FROM uv AS cpu-packages
 RUN printf 'tensorflow\n' > excludes.txt \
   && uv pip install --no-cache -r pyproject.toml --extra cluster --extra train -r cpu.txt --excludes excludes.txt --constraint lock.txt \
   && uv pip install --no-cache --no-deps .
 
 FROM base AS runtime
-# libgomp: FAISS and ONNX Runtime.
+# FAISS and ONNX Runtime need libgomp.
 RUN apt-get update && apt-get install -y --no-install-recommends libgomp1=12.2.0-14+deb12u1 \
   && rm -rf /var/lib/apt/lists/* \
   && useradd --uid 10001 --create-home --home-dir /home/rec rec
 WORKDIR /app
 COPY workspace.yaml ./
 COPY feature_repo feature_repo
-# The one place that is written to: a volume of the pod's local disk.
+# The only writable folder: a volume on the pod's local disk.
 ENV REC_HOME=/home/rec/state
 USER 10001:10001
 

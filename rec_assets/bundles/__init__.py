@@ -1,1 +1,1 @@
-"""Bundles, each part's provenance, their gate results and the record of the live one. Contains no serving code."""
+"""Bundles, the provenance of their parts, gate results and the live record. Does not contain serving code."""

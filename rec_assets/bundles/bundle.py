@@ -1,4 +1,4 @@
-"""A bundle: everything that answers a request, as one immutable directory with a manifest of where it came from."""
+"""A bundle: all parts that serving needs, as one immutable directory with a manifest of their origin."""
 
 import hashlib
 import json
@@ -19,10 +19,10 @@ from rec_assets.inference.lookups import Lookups
 from rec_assets.storage.artifact_store import digest_of
 
 if TYPE_CHECKING:
-    import polars as pl  # 0.3 s in each of 14 processes, of which none reads the catalog this way
+    import polars as pl  # 0.3 s in each of 14 serving processes, which never call `catalog`
 
 MANIFEST = "manifest.json"
-# What makes bundles: a full training, a fine-tune.
+# Assets that write bundles: of a full training, of a fine-tune.
 ASSETS = ("model_bundle", "finetuned_bundle")
 PART_FILES = {
     "workflow": "lookups.npz",
@@ -33,11 +33,11 @@ PART_FILES = {
     "catalogue": "items.parquet",
     "signals": "signals.npz",
 }
-_ID_LENGTH = 16  # of 64 hex digits: short enough to say aloud, and no two of a project's bundles will share it
+_ID_LENGTH = 16  # of 64 hex digits: short, and still unique in a project
 
 
 class ServingConfig(BaseModel):
-    """The serving policy that the bundle was evaluated with."""
+    """Serving settings that the bundle was evaluated with."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -50,9 +50,11 @@ class ServingConfig(BaseModel):
 class Manifest(BaseModel):
     """The manifest of a bundle.
 
-    `parts` maps part names to the SHA-256 of names and contents of their files, `made_from` assets and their
-    partitions ("query_tower [2025-03-14]") to the digests of the versions that were taken; `base` is the as-of day of
-    the full training behind it, `code_version` that of this package.
+    Attributes:
+        base: as-of day of the full training that the bundle descends from.
+        parts: part names to the SHA-256 of the names and contents of their files.
+        made_from: assets with their partitions ("query_tower [2025-03-14]") to the digests of the versions used.
+        code_version: version of this package.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -71,7 +73,7 @@ class Manifest(BaseModel):
 
 @dataclass(frozen=True)
 class Bundle:
-    """An opened bundle: paths of its parts, and the small ones read."""
+    """An opened bundle: paths of its parts, and readers of the small parts."""
 
     path: Path
     manifest: Manifest
@@ -82,19 +84,19 @@ class Bundle:
 
         Args:
             path: the directory that holds `manifest.json`.
-            verify: also read every part, compare its digest with the manifest's, and the parts' lineages.
+            verify: also compare the digest of every part with the manifest, and the lineages of the parts.
 
         Raises:
-            ActionableError: there is no readable manifest, a part is missing, or (with `verify`) was changed or does
-                not belong to the others.
+            ActionableError: the manifest is missing or unreadable, or a part is missing. With `verify`, also if a part
+                was changed or its lineage differs from the other parts.
         """
         again = "Materialize model_bundle again."
         try:
             manifest = Manifest.model_validate_json((path / MANIFEST).read_text())
         except FileNotFoundError as error:
-            raise ActionableError(f"{path} is no bundle: it has no {MANIFEST}.", again) from error
+            raise ActionableError(f"{path} is not a bundle ({MANIFEST} is missing).", again) from error
         except (OSError, ValidationError) as error:
-            raise ActionableError(f"{path / MANIFEST} cannot be read: {error}", again) from error
+            raise ActionableError(f"{path / MANIFEST} cannot be read ({error}).", again) from error
         bundle = cls(path.absolute(), manifest)
         for part in PART_FILES:
             if part not in manifest.parts or not bundle.file(part).is_file():
@@ -111,11 +113,11 @@ class Bundle:
 
     @property
     def bundle_id(self) -> str:
-        """The hex name of this content."""
+        """Returns the bundle id: 16 hex digits of a hash of the content."""
         return self.manifest.bundle_id
 
     def file(self, part: str) -> Path:
-        """Returns the path of a part's file."""
+        """Returns the path of the file of a part."""
         return self.path / part / PART_FILES[part]
 
     @property
@@ -125,11 +127,11 @@ class Bundle:
 
     @cached_property
     def lookups(self) -> Lookups:
-        """The fitted workflow."""
+        """Returns the lookups of the fitted workflow."""
         return Lookups.load(self.file("workflow"))
 
     def catalog(self) -> "pl.DataFrame":
-        """Returns one row an item, by item_id: item_id, title, price, category_l1, category_l2, item_gender."""
+        """Returns one row per item by item_id: item_id, title, price, category_l1, category_l2, item_gender."""
         import polars as pl
 
         return pl.read_parquet(self.file("catalogue")).sort("item_id")
@@ -146,25 +148,25 @@ def write_bundle(
     source: str,
     made_from: Mapping[str, str],
 ) -> Manifest:
-    """Copies parts into `target` and writes their manifest; equal content, day and config give an equal bundle id.
+    """Copies parts into `target` and writes the manifest. Equal parts, day, source and config give an equal bundle id.
 
     Args:
-        target: an empty or new directory; the caller gives a temporary one and renames it.
-        parts: part name to the folder that holds its file (`PART_FILES`) and its lineage; further files come along.
-        as_of: the day the parts were trained on.
-        parent: bundle id of the one it descends from, None for the first.
-        metrics: what the evaluation measured.
-        config: how it is meant to be served.
-        source: the name of the raw-data source.
-        made_from: the versions of the assets behind the parts.
+        target: an empty or new directory; callers pass a temporary one and rename it.
+        parts: part name to the folder with its file (`PART_FILES`) and its lineage; other files are copied too.
+        as_of: last day of the training data.
+        parent: id of the bundle it descends from, None for the first bundle.
+        metrics: results of the evaluation.
+        config: serving settings of the evaluation.
+        source: name of the raw-data source.
+        made_from: digests of the asset versions behind the parts.
 
     Raises:
-        ActionableError: a part is missing, its folder lacks its file, or two parts do not belong together.
+        ActionableError: a part or its file is missing, or the lineages of two parts differ.
     """
     for part, name in PART_FILES.items():
         if part not in parts or not (parts[part] / name).is_file():
             where = parts.get(part, "the given parts")
-            raise ActionableError(f"A bundle needs {part}/{name}, which {where} lacks.", f"Materialize {part} again.")
+            raise ActionableError(f"The bundle part {part}/{name} is missing in {where}.", f"Materialize {part} again.")
     lineages = {part: Lineage.read(folder) for part, folder in parts.items()}
     require_same(lineages)
     for part, folder in parts.items():

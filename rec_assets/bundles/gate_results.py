@@ -1,4 +1,4 @@
-"""The gates of a bundle, and the record of their results."""
+"""Names of the gates of a bundle, and the stored gate report. Does not run gates."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
 from rec_assets.storage.artifact_store import ArtifactStore
 
-# Every bundle is judged by all of these; what each asks is said in `rec_assets.evaluation.bundles.gates`.
+# Every bundle must pass all gates; `rec_assets.evaluation.bundles.gates` implements them.
 GATES = (
     "parts_belong_together",
     "lookups_match_nvtabular",
@@ -18,13 +18,13 @@ GATES = (
 )
 GATE_REPORTS = "bundle_gate_reports"
 _FILE = "gate_report.json"
-# Names of release 0.1 in stored reports; they are read until the next one.
+# Names in stored reports of release 0.1; supported until the next release.
 _OLD_REPORTS, _OLD_FILE = "bundle_verdicts", "verdict.json"
 _OLD_NAMES = {"workflow_equals_nvtabular": "lookups_match_nvtabular", "index_finds_what_is_nearest": "index_recall"}
 
 
 class Gate(BaseModel):
-    """One question: whether it was passed, the answer as a sentence, and the figures and thresholds behind it."""
+    """The result of one gate: passed or not, a message, and the figures and thresholds behind it."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
@@ -40,7 +40,7 @@ class Gate(BaseModel):
 
 
 class GateReport(BaseModel):
-    """All gates of one bundle."""
+    """The results of all gates of one bundle."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -49,27 +49,27 @@ class GateReport(BaseModel):
 
     @property
     def passed(self) -> bool:
-        """True where every gate was tried and passed: the bundle may go live."""
+        """True if every gate ran and passed, so the bundle can be promoted."""
         return {gate.name for gate in self.gates if gate.passed} >= set(GATES)
 
     @property
     def reasons(self) -> list[str]:
-        """The reasons against a promotion."""
+        """Returns the reasons against a promotion."""
         missing = set(GATES) - {gate.name for gate in self.gates}
         failed = [f"{gate.name}: {gate.message}" for gate in self.gates if not gate.passed]
-        return [*failed, *(f"{name}: was not tried" for name in sorted(missing))]
+        return [*failed, *(f"{name}: was not run" for name in sorted(missing))]
 
 
 def save_gate_report(store: ArtifactStore, bundle_id: str, gates: Iterable[Gate]) -> GateReport:
-    """Records a verdict under the bundle's id, in place of an earlier one."""
-    verdict = GateReport(bundle_id=bundle_id, gates=list(gates))
+    """Stores the gate report of a bundle and replaces an earlier report."""
+    report = GateReport(bundle_id=bundle_id, gates=list(gates))
     with store.publish(GATE_REPORTS, bundle_id) as draft:
-        (draft.path / _FILE).write_text(verdict.model_dump_json(indent=1))
-    return verdict
+        (draft.path / _FILE).write_text(report.model_dump_json(indent=1))
+    return report
 
 
 def find_gate_report(store: ArtifactStore, bundle_id: str) -> GateReport | None:
-    """Returns the gate report of a bundle, None before its gates ran."""
+    """Returns the gate report of a bundle, None before its gates have run."""
     for asset, file in ((GATE_REPORTS, _FILE), (_OLD_REPORTS, _OLD_FILE)):
         if (artifact := store.find(asset, bundle_id)) is not None:
             return GateReport.model_validate_json((artifact / file).read_text())

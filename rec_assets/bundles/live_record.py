@@ -1,4 +1,4 @@
-"""The record of the live bundle. A copy of the bundle lies beside it, so a server can start from storage alone."""
+"""The record of the live bundle. A copy of the bundle is stored with it, so a server can start from storage alone."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -10,16 +10,16 @@ from rec_assets.storage.artifact_store import ArtifactStore, link_tree
 
 LIVE_BUNDLE = "live_bundle"
 _RECORD = "live.json"
-_REMEMBERED = 20  # earlier bundles
+_REMEMBERED = 20  # earlier live bundles in the record
 
 
 class Live(BaseModel):
-    """The record of what is live.
+    """The record of the live bundle.
 
     Attributes:
-        version: of the Triton models, None where several servers each have their own.
-        promoted_at: UTC.
-        before: ids of the bundles that were live before it, the last one first; going back takes them off again.
+        version: version of the Triton models, None if several servers have different versions.
+        promoted_at: time of the promotion, UTC.
+        before: ids of the bundles that were live before, latest first. Promoting one again removes it and later ones.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -32,23 +32,23 @@ class Live(BaseModel):
 
 
 def find_live(store: ArtifactStore) -> Live | None:
-    """Returns the record of what is live, None before the first promotion."""
+    """Returns the record of the live bundle, None before the first promotion."""
     artifact = store.find(LIVE_BUNDLE)
     return None if artifact is None else Live.model_validate_json((artifact / _RECORD).read_text())
 
 
 def live_path(store: ArtifactStore) -> Path | None:
-    """Returns the live bundle's directory, None before the first promotion."""
+    """Returns the directory of the live bundle, None before the first promotion."""
     artifact = store.find(LIVE_BUNDLE)
     return None if artifact is None else artifact.path
 
 
 def record_live(store: ArtifactStore, bundle: Bundle, version: int | None, before: Live | None) -> Live:
-    """Writes the record and the bundle itself; a bundle that was live already keeps its record."""
+    """Writes the record and a copy of the bundle; a bundle that is already live keeps its record."""
     if before is not None and (before.bundle_id, before.version) == (bundle.bundle_id, version):
         return before
     earlier = [] if before is None else [before.bundle_id, *before.before]
-    if bundle.bundle_id in earlier:  # back again: what came after it is not before it
+    if bundle.bundle_id in earlier:  # a rollback: drop it and the bundles after it
         earlier = earlier[earlier.index(bundle.bundle_id) + 1 :]
     live = Live(
         bundle_id=bundle.bundle_id,
@@ -59,6 +59,6 @@ def record_live(store: ArtifactStore, bundle: Bundle, version: int | None, befor
     )
     with store.publish(LIVE_BUNDLE) as draft:
         link_tree(bundle.path, draft.path)
-        (draft.path / _RECORD).unlink(missing_ok=True)  # of an earlier promotion, and shared with it
+        (draft.path / _RECORD).unlink(missing_ok=True)  # a hard link to the record of an earlier promotion
         (draft.path / _RECORD).write_text(live.model_dump_json(indent=1))
     return live

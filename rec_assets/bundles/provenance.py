@@ -1,4 +1,4 @@
-"""Lineage of a part, kept beside it: parts of different lineages do not belong together."""
+"""Lineage of a bundle part, stored beside its files. A bundle cannot combine parts of different lineages."""
 
 from collections.abc import Mapping
 from hashlib import file_digest, sha256
@@ -15,14 +15,14 @@ _SHORT = 12  # hex digits that a message shows
 
 
 class Lineage(BaseModel):
-    """The full training behind a part, and of what it made the part depends on; None where on nothing.
+    """The full training behind a part and the artifacts that the part depends on; None for no dependency.
 
     Attributes:
-        base: the as-of day of the full training.
-        parent: the day of the checkpoint that a fine-tune goes on from.
-        workflow: digest of the lookups that the training fitted: its parts read their codes.
-        towers: digest of the weights of its two towers: queries and item vectors are of their space.
-        codes: digest of the codes of items: a table by code is only right beside tables of the same codes.
+        base: as-of day of the full training.
+        parent: day of the checkpoint that a fine-tune starts from.
+        workflow: digest of the fitted lookups; the part reads the codes of these lookups.
+        towers: digest of the weights of the two towers; query and item vectors are in the space of these towers.
+        codes: digest of the item codes; tables by item code must use the same codes.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -34,22 +34,22 @@ class Lineage(BaseModel):
     codes: str | None = None
 
     def write(self, folder: Path) -> "Lineage":
-        """Puts itself beside a part's files."""
+        """Writes the lineage beside the files of a part."""
         (folder / FILE).write_text(self.model_dump_json(exclude_none=True) + "\n")
         return self
 
     @classmethod
     def read(cls, folder: Path) -> "Lineage":
-        """Reads what `write` wrote; raises ActionableError where there is none."""
+        """Reads a file written by `write`; raises ActionableError if it is missing or invalid."""
         try:
             return cls.model_validate_json((folder / FILE).read_text())
         except (OSError, ValidationError) as error:
             raise ActionableError(
-                f"{folder} does not say what it was made from: {error}", "Materialize the asset again."
+                f"The lineage of {folder} cannot be read ({error}).", "Materialize the asset again."
             ) from error
 
     def replace(self, **changes: str | None) -> "Lineage":
-        """Returns a copy with other values."""
+        """Returns a copy with some values changed."""
         return self.model_copy(update=changes)
 
 
@@ -60,29 +60,32 @@ def digest_of_file(file: Path) -> str:
 
 
 def codes_of(lookups: Lookups) -> str:
-    """Returns the digest of which item has which code."""
+    """Returns the digest of the item codes."""
     return sha256(np.ascontiguousarray(lookups.vocabularies["item_id"], np.int64).tobytes()).hexdigest()
 
 
 def require_same(parts: Mapping[str, Lineage]) -> None:
-    """Compares the lineages of parts by name.
+    """Compares the lineages of parts.
+
+    Args:
+        parts: part name to lineage.
 
     Raises:
-        ActionableError: two of them depend on different workflows, towers or item codes; both are named.
+        ActionableError: two parts depend on different workflows, towers or item codes; the message names both parts.
     """
-    for what, said in (("workflow", "the workflow"), ("towers", "the towers"), ("codes", "the item codes")):
+    for attribute in ("workflow", "towers", "codes"):
         first: tuple[str, Lineage] | None = None
         for name, lineage in sorted(parts.items()):
-            if getattr(lineage, what) is None:
+            if getattr(lineage, attribute) is None:
                 continue
             if first is None:
                 first = name, lineage
-            elif getattr(lineage, what) != getattr(first[1], what):
+            elif getattr(lineage, attribute) != getattr(first[1], attribute):
                 raise ActionableError(
-                    f"{_told(*first, what)}, but {_told(name, lineage, what)}: {said} must be the same.",
+                    f"Bundle parts differ ({_describe(*first, attribute)}, but {_describe(name, lineage, attribute)}).",
                     "Materialize the bundle's assets again for one day.",
                 )
 
 
-def _told(name: str, lineage: Lineage, what: str) -> str:
-    return f"{name} has {what} {getattr(lineage, what)[:_SHORT]} of the full training of {lineage.base}"
+def _describe(name: str, lineage: Lineage, attribute: str) -> str:
+    return f"{name} has {attribute} {getattr(lineage, attribute)[:_SHORT]} of the full training of {lineage.base}"

@@ -1,6 +1,6 @@
-"""`rec …`: one module a group of commands; this one only lists them.
+"""The command line `rec …`: registers the commands. Each group of commands has its own module.
 
-Commands import what they need when they run, so that help comes at once.
+A command imports its dependencies when it runs, so that help is fast.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from rec_assets.cli import activity, bundles, demo, prune, recommend, servers, storefront, watch
+from rec_assets.cli import activity, bundles, demo, prune, recommend, servers, shop, storefront, watch
 from rec_assets.cli.console import ExplainingGroup
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="The recommender on this machine: its servers, its recommendations, and what users do. "
+    help="Run the recommender on this machine: its servers, recommendations, user events and bundles. "
     "Settings come from REC_… environment variables.",
     epilog="Start with: rec up, then rec recommend 42",
 )
@@ -35,12 +35,14 @@ app.command(epilog="Example: rec bundles -k 5")(bundles.bundles)
 app.command(epilog="Example: rec promote 4f2a")(bundles.promote)
 app.command(epilog="Example: rec rollback")(bundles.rollback)
 app.command(epilog="Example: REC_KEEP_DAYS=60 rec prune --dry-run")(prune.prune)
+app.command(epilog="Example: rec init exports/")(shop.init)
+app.command()(shop.check)
 app.command()(demo.demo)
 app.command()(demo.dev)
 
 
 def _keep_old_name(old: str, command: Callable[..., None]) -> None:
-    """Adds a hidden command under its name of release 0.1, which warns; the next release drops it."""
+    """Adds a hidden command under its name of release 0.1, with a warning; the next release drops it."""
 
     @wraps(command)
     def renamed(*arguments: Any, **options: Any) -> None:

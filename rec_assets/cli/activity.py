@@ -1,4 +1,4 @@
-"""`rec seen`, `rec forget`, `rec trending`, `rec worker`: what users did, and what is popular."""
+"""`rec seen`, `rec forget`, `rec trending`, `rec worker`: events of users, and popular items."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,89 +14,94 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 5.0
 
-User = Annotated[int, typer.Argument(help="User id.")]
+User = Annotated[str, typer.Argument(help="User id.")]
 
 
 def seen(
     user: User,
-    items: Annotated[list[int], typer.Argument(help="Item ids.")],
-    bought: Annotated[bool, typer.Option("--bought", help="The user bought them, and did not only click.")] = False,
+    items: Annotated[list[str], typer.Argument(help="Item ids.")],
+    bought: Annotated[bool, typer.Option("--bought", help="Record purchases instead of clicks.")] = False,
     at: Annotated[
-        datetime | None, typer.Option(parser=utc_time, metavar="ISO-TIME", help="When, UTC; now if left out.")
+        datetime | None, typer.Option(parser=utc_time, metavar="ISO-TIME", help="Time in UTC; default: now.")
     ] = None,
 ) -> None:
-    """Report that a user chose items: they become the user's history, and shift what is recommended.
+    """Record that a user clicked or bought items, which changes the user's history and recommendations.
 
-    What REC_SEEN_FILTER names is not recommended to that user for REC_SEEN_DAYS days, a week by default.
+    Items that REC_SEEN_FILTER covers are not recommended to the user for REC_SEEN_DAYS days, a week by default.
     """
+    from rec_assets.cli.ids import Ids
     from rec_assets.common.errors import ActionableError
     from rec_assets.realtime.events import EventError, Kind
     from rec_assets.serving.client import Client
 
     kind: Kind = "bought" if bought else "clicked"
-    client = Client(load_settings())
+    settings = load_settings()
+    client, ids = Client(settings), Ids.of(settings)
     try:
-        sent = client.record(user, items, at, kind)
+        sent = client.record(ids.user(user), [ids.item(item) for item in items], at, kind)
     except EventError as error:
         raise ActionableError(str(error), "See rec seen --help.") from error
     say(f"User {user} has {kind} {len(items)} more {'item' if len(items) == 1 else 'items'}.")
-    _tell_of_workers(client, sent)
+    _wait_for_workers(client, sent)
 
 
 def forget(user: User) -> None:
-    """Let what a user has seen be recommended again, and forget today's taste; it stays the user's history."""
+    """Recommend a user's seen items again, and reset the user's top category; the history stays."""
+    from rec_assets.cli.ids import Ids
     from rec_assets.common.errors import ActionableError
     from rec_assets.realtime.events import EventError
     from rec_assets.serving.client import Client
 
-    client = Client(load_settings())
+    settings = load_settings()
+    client = Client(settings)
     try:
-        sent = client.forget(user)
+        sent = client.forget(Ids.of(settings).user(user))
     except EventError as error:
         raise ActionableError(str(error), "See rec forget --help.") from error
-    say(f"What user {user} has seen is no longer filtered.")
-    _tell_of_workers(client, sent)
+    say(f"The seen items of user {user} are no longer filtered.")
+    _wait_for_workers(client, sent)
 
 
 def trending(
     category: Annotated[int | None, typer.Option(help="Only this level-1 category.")] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="How many items.")] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of items.")] = 10,
 ) -> None:
     """Show the items with the most interactions."""
+    from rec_assets.cli.ids import Ids
     from rec_assets.cli.items import describe, print_items
     from rec_assets.serving.client import Client
 
     settings = load_settings()
     top = Client(settings).trending(k, category)
-    where = "" if category is None else f" in category {category}"
+    scope = "" if category is None else f" in category {category}"
     if not top:
-        say(f"Nothing is trending{where}: item_popularity was not published to Valkey, or the category is empty.")
+        say(f"Nothing is trending{scope}: item_popularity was not published to Valkey, or the category is empty.")
         return
-    items = describe(settings, [item for item, _ in top])
-    print_items(f"Trending{where}", "interactions", items, [f"{count:,}" for _, count in top])
+    items = describe(settings, [item for item, _ in top], Ids.of(settings))
+    print_items(f"Trending{scope}", "interactions", items, [f"{count:,}" for _, count in top])
 
 
 def worker() -> None:
-    """Apply what users do, as it is reported, until Ctrl-C; any number of workers may run."""
+    """Apply events of users until Ctrl-C; any number of workers may run."""
     import logging
 
     from rec_assets.common.silence import silence_deprecations
     from rec_assets.realtime.worker import Worker
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("feast").setLevel(logging.WARNING)  # it tells every minute that it looked at its registry
+    logging.getLogger("feast").setLevel(logging.WARNING)  # Feast logs every minute that it read its registry
     silence_deprecations()
     stop = until_told_to_stop()
     one = Worker(load_settings())
-    say(f"Worker {one.name} applies what users do; Ctrl-C ends it.")
+    say(f"Worker {one.name} applies events. Ctrl-C ends it.")
     one.run(stop)
 
 
-def _tell_of_workers(client: "Client", sent: Sequence[str]) -> None:
-    """Waits for a worker to be done; where none runs, says that nothing is lost."""
+def _wait_for_workers(client: "Client", sent: Sequence[str]) -> None:
+    """Waits until workers applied the events; prints a message if no worker runs or the workers are late."""
     state = client.events.state()
     if not state.workers:
-        many = f"{state.waiting} {'event waits' if state.waiting == 1 else 'events wait'}"
-        say(f"No worker runs: {many} in the stream until one does (rec worker, or rec up).")
+        events = f"{state.waiting} {'event waits' if state.waiting == 1 else 'events wait'}"
+        say(f"No worker runs: {events} in the stream. Start one: rec worker, or rec up.")
     elif not client.events.wait(sent, PATIENCE_S):
-        say(f"The workers are behind: {state.waiting + state.taken:,} events are before it.")
+        say(f"The workers are late: {state.waiting + state.taken:,} events wait in the stream.")

@@ -1,4 +1,4 @@
-"""`rec bundles`, `rec promote`, `rec rollback`: what could be live, and what is."""
+"""`rec bundles`, `rec promote`, `rec rollback`: lists bundles and makes one live."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from rec_assets.bundles.live_record import Live
     from rec_assets.serving.promotion.catalog import BundleCandidate
 
-Bundle = Annotated[str, typer.Argument(help="A bundle's id, or how it begins; see rec bundles.")]
+Bundle = Annotated[str, typer.Argument(help="Bundle id or its first characters; see rec bundles.")]
 
 
 def bundles(
-    k: Annotated[int, typer.Option("-k", min=1, help="How many, newest first.")] = 20,
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of bundles, newest first.")] = 20,
 ) -> None:
-    """List the bundles: their day, what they descend from, how good they are, and whether they may go live."""
+    """List the bundles with their day, parent, NDCG@10 and gate report."""
     from rec_assets.bundles.live_record import find_live
     from rec_assets.serving.promotion.catalog import known_bundles
     from rec_assets.storage.stores import open_store
@@ -26,7 +26,7 @@ def bundles(
     store = open_store(settings)
     live, known = find_live(store), known_bundles(store, settings)[:k]
     if not known:
-        say("There is no bundle yet: make demo trains a first one.")
+        say("No bundle exists. Train the first one: make demo.")
         return
     rows = [
         (
@@ -42,28 +42,28 @@ def bundles(
     columns = {"bundle": False, "as of": False, "made by": False, "parent": False, "NDCG@10": True, "popularity": True}
     print_table("Bundles", columns | {"state": False}, rows)
     for one in known:
-        for reason in [] if one.verdict is None else one.verdict.reasons:
+        for reason in [] if one.gate_report is None else one.gate_report.reasons:
             say(f"{one.bundle_id} [{one.manifest.as_of}] {reason}")
 
 
 def promote(bundle: Bundle) -> None:
-    """Put a bundle before users: it is loaded beside the live one, tried, and switched to as a whole."""
+    """Make a bundle live: load it beside the live one, test it, and switch to it as a whole."""
     from rec_assets.orchestration.runs.run_local import promote as run
 
     run(load_settings(), bundle)
 
 
 def rollback(
-    bundle: Annotated[str, typer.Argument(help="Another one than the last before this.")] = "previous",
+    bundle: Annotated[str, typer.Argument(help="An earlier bundle; default: the previous one.")] = "previous",
 ) -> None:
-    """Go back to the bundle that was live before this one."""
+    """Make the bundle live again that was live before the current one."""
     from rec_assets.orchestration.runs.run_local import promote as run
 
     run(load_settings(), bundle)
 
 
 def say_live() -> None:
-    """Prints what is live: its day, parent, metric and age, and whether that is what answers."""
+    """Prints the live bundle with day, parent, metrics and age, and whether Triton serves this bundle."""
     from rec_assets.bundles.bundle import MANIFEST, Manifest
     from rec_assets.bundles.live_record import find_live, live_path
     from rec_assets.serving.triton import server_control
@@ -76,23 +76,25 @@ def say_live() -> None:
         say("No bundle was promoted yet.")
         return
     manifest = Manifest.model_validate_json((path / MANIFEST).read_text())
-    answering = server_control.answering_bundle(settings)
+    served = server_control.answering_bundle(settings)
     facts = {
         "as of": manifest.as_of,
         "full training": manifest.base,
         "parent": manifest.parent or "-",
         "live for": _age(live.promoted_at),
-        "before it": ", ".join(live.before[:2]) or "-",
-        "answers": "yes" if answering == live.bundle_id else f"no: {answering or 'nothing'} does",
+        "before": ", ".join(live.before[:2]) or "-",
+        "served": "yes" if served == live.bundle_id else f"no: Triton serves {served or 'no bundle'}",
     }
     facts |= {f"ndcg@10, {name}": f"{value:.4f}" for name, value in manifest.metrics.items() if name.endswith(" all")}
     print_table(f"Live bundle {live.bundle_id}", {"": False, " ": False}, facts.items())
 
 
 def _measured(one: "BundleCandidate") -> tuple[str, str]:
-    """NDCG@10 of the judges, the bundle's and popularity's."""
+    """Returns NDCG@10 of the bundle and of popularity, measured on holdout users; "-" without a gate report."""
     figures = (
-        {} if one.verdict is None else {g.name: g.figures for g in one.verdict.gates}.get("better_than_popularity")
+        {}
+        if one.gate_report is None
+        else {g.name: g.figures for g in one.gate_report.gates}.get("better_than_popularity")
     )
     if not figures:
         return "-", "-"
@@ -102,10 +104,10 @@ def _measured(one: "BundleCandidate") -> tuple[str, str]:
 def _state(one: "BundleCandidate", live: "Live | None") -> str:
     if live is not None and one.bundle_id == live.bundle_id:
         return "live"
-    if one.verdict is None:
-        return "not judged"
-    if not one.verdict.passed:
-        return f"refused: {', '.join(gate.name for gate in one.verdict.gates if not gate.passed)}"
+    if one.gate_report is None:
+        return "not evaluated"
+    if not one.gate_report.passed:
+        return f"failed: {', '.join(gate.name for gate in one.gate_report.gates if not gate.passed)}"
     return "was live" if live is not None and one.bundle_id in live.before else "passed"
 
 

@@ -1,4 +1,4 @@
-"""Output of commands: errors without tracebacks, explained errors of settings, tables of items."""
+"""Output of commands: lines, tables, and errors without tracebacks."""
 
 import signal
 import sys
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class ExplainingGroup(TyperGroup):
-    """Prints an ActionableError of any command as what it is, a message, and ends with status 1.
+    """Prints the ActionableError of a command without traceback, and exits with status 1.
 
-    So it does with whatever a full disk made of a command: Dagster's own records are on it, too.
+    Treats errors of a full disk in the same way: all state is on this disk, including Dagster's records.
     """
 
     def invoke(self, ctx: Any) -> Any:
@@ -30,31 +30,29 @@ class ExplainingGroup(TyperGroup):
         except (typer.Exit, typer.Abort):
             raise
         except Exception as error:
-            explained = error if isinstance(error, ActionableError) else _of_a_full_disk(error)
-            if explained is None:
+            actionable = error if isinstance(error, ActionableError) else _full_disk_error(error)
+            if actionable is None:
                 raise
             console = Console(stderr=True, soft_wrap=True, highlight=False)
-            console.print(explained.problem, style="red", markup=False)
-            console.print(f"  → {explained.next_step}", markup=False)
+            console.print(actionable.problem, style="red", markup=False)
+            console.print(f"  → {actionable.next_step}", markup=False)
             raise typer.Exit(1) from None
 
 
-def _of_a_full_disk(error: Exception) -> ActionableError | None:
+def _full_disk_error(error: Exception) -> ActionableError | None:
     from rec_assets.storage.artifact_store import full_disk
 
     home = load_settings().home
     full = full_disk(home, error) if home.is_dir() else None
-    return (
-        None
-        if full is None
-        else ActionableError(
-            f"No space left on the disk of {full}.", "Free space there and run the command again: what is done is kept."
-        )
+    if full is None:
+        return None
+    return ActionableError(
+        f"No space left on the disk of {full}.", "Free space there and run the command again; finished assets are kept."
     )
 
 
 def load_settings() -> "Settings":
-    """Returns the settings; raises ActionableError naming each `REC_` variable that cannot be read."""
+    """Returns the settings; raises ActionableError that names each invalid `REC_` variable."""
     from pydantic import ValidationError
 
     from rec_assets.settings import get_settings
@@ -67,24 +65,24 @@ def load_settings() -> "Settings":
 
 
 def until_told_to_stop() -> threading.Event:
-    """Returns what Ctrl-C and SIGTERM set; also where whoever started this has SIGINT ignored, as scripts do."""
+    """Returns an event that Ctrl-C and SIGTERM set, even if the starting process ignores SIGINT, as scripts do."""
     stop = threading.Event()
-    for end in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(end, lambda *_: stop.set())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
     return stop
 
 
 def say(line: str) -> None:
-    """Prints a line as it is."""
+    """Prints a line without formatting."""
     Console(soft_wrap=True, highlight=False).print(line, markup=False)
 
 
 def print_table(title: str, columns: Mapping[str, bool], rows: Iterable[Sequence[object]]) -> None:
-    """Prints rows under a title; `columns` maps each heading to whether it holds numbers."""
+    """Prints rows under a title; `columns` maps each heading to True if the column holds numbers."""
     table = Table(title=title, title_justify="left")
     for heading, numeric in columns.items():
         table.add_column(heading, justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*map(str, row))
-    # Into a file or pipe, lines are as long as they need to be.
+    # Without a terminal, rich would use 80 columns.
     Console(width=None if sys.stdout.isatty() else 120).print(table, markup=False)

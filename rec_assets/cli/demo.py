@@ -1,4 +1,4 @@
-"""`rec demo` and `rec dev`: the whole system at once, to look at and to work with."""
+"""`rec demo` and `rec dev`: start the whole system, for a demonstration or for development."""
 
 import os
 import sys
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from rec_assets.settings import Settings
 
 SHOWN = 8
-PATIENCE_S = 10.0  # until a worker has applied what was reported
-HOLDING = {"mobile": "on a phone ", "desktop": "on a desktop ", "tablet": "on a tablet "}
+PATIENCE_S = 10.0  # maximum wait for a worker to apply events
+ON_DEVICE = {"mobile": "on a phone ", "desktop": "on a desktop ", "tablet": "on a tablet "}
 
 
 def demo() -> None:
-    """Build the graph, serve it, ask it for recommendations, and leave nothing running."""
+    """Build the graph, serve its models, print recommendations, and stop all servers."""
     from rec_assets.cli.local import supervision
     from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
     from rec_assets.settings import DEFAULT_SOURCE
@@ -37,55 +37,63 @@ def demo() -> None:
         promote_newest(settings)
         say(f"\n{rebuilt} assets materialized in {time.monotonic() - started:.0f} s\n")
         show(settings)
-    say("\nNothing is left running. Next:")
-    if settings.source != DEFAULT_SOURCE:
-        say(f"  {f'export REC_SOURCE={settings.source}':<34}so that all of these are about this source")
+    say("\nAll servers are stopped. Next:")
+    if settings.source not in (DEFAULT_SOURCE, "shop"):  # a shop is found by its mapping file
+        say(f"  {f'export REC_SOURCE={settings.source}':<34}so that these commands use this source")
     say(
         "  make dev                        the asset graph in Dagster's UI, and the storefront\n"
         "  .venv/bin/rec up                the servers alone; then\n"
-        "  .venv/bin/rec recommend 42      anyone's list, and .venv/bin/rec --help for the rest\n"
+        "  .venv/bin/rec recommend 42      the list of any user; .venv/bin/rec --help lists all commands\n"
         "  README.md                       how to bring your own data"
     )
 
 
 def show(settings: "Settings") -> None:
-    """Prints what the live bundle recommends to a known user, to strangers, and after some items were seen.
+    """Prints lists of the live bundle for a known user, for anonymous users, and for the known user after clicks.
 
-    Devices are part of the questions only where the source knows them, and seen items only where clicks are filtered.
+    Uses devices only if the source has them, and clicks only if clicked items are filtered.
     """
     from datetime import datetime, timedelta
 
+    from rec_assets.cli.ids import Ids
     from rec_assets.cli.items import describe, print_items
     from rec_assets.serving.client import Client, Device
 
-    client = Client(settings)
+    client, ids = Client(settings), Ids.of(settings)
     rows = last_day(settings)
     user, devices_are_known = busiest_user(rows), bool((rows["device_type"] >= 0).any())
     day = datetime.combine(settings.as_of, datetime.min.time(), UTC) + timedelta(days=1)
-    client.events.wait(client.forget(user), PATIENCE_S)  # what an earlier demo marked as seen
+    client.events.wait(client.forget(user), PATIENCE_S)  # forgets clicks of an earlier demo
 
-    def ask(who: str, user_id: int, device: Device, hour: int) -> list[int]:
-        held = device if devices_are_known else None
-        answer = client.recommend(user_id, held, day + timedelta(hours=hour), SHOWN)
-        title = f"{who}, {HOLDING[held] if held else ''}at {hour:02d}:00"
+    def print_list(who: str, user_id: int, device: Device, hour: int) -> list[int]:
+        known_device = device if devices_are_known else None
+        answer = client.recommend(user_id, known_device, day + timedelta(hours=hour), SHOWN)
+        title = f"{who}, {ON_DEVICE[known_device] if known_device else ''}at {hour:02d}:00"
         scores = [f"{score:.4f}" for _, score in answer]
-        print_items(f"{title}  ({answer.milliseconds:.1f} ms)", "score", describe(settings, answer.item_ids), scores)
+        print_items(
+            f"{title}  ({answer.milliseconds:.1f} ms)",
+            "score",
+            describe(settings, answer.item_ids.tolist(), ids),
+            scores,
+        )
         return answer.item_ids.tolist()
 
-    first = ask(f"User {user}, who is known", user, "desktop", 10)
-    ask("A visitor nobody knows", -1, "mobile", 20)
-    ask("A visitor nobody knows", -1, "desktop", 9)
+    first = print_list(f"Known user {ids.user_text(user)}", user, "desktop", 10)
+    print_list("Anonymous user", -1, "mobile", 20)
+    print_list("Anonymous user", -1, "desktop", 9)
     if settings.seen_filter != "clicked":
         return
-    # The very moment of the question: run again, it is the same interaction.
+    # At the time of the request, so that another demo records the same interactions.
     client.events.wait(client.record(user, first[:2], day + timedelta(hours=10), device_type="desktop"), PATIENCE_S)
-    again = ask(f"User {user} again, having seen items {first[0]} and {first[1]}", user, "desktop", 10)
-    gone = not set(first[:2]) & set(again)
-    say(f"Items {first[0]} and {first[1]} are {'gone' if gone else 'STILL THERE: is the worker running?'}.")
+    clicked = f"{ids.item_text(first[0])} and {ids.item_text(first[1])}"
+    again = print_list(f"User {ids.user_text(user)} after clicks on items {clicked}", user, "desktop", 10)
+    filtered = not set(first[:2]) & set(again)
+    result = "no longer in the list" if filtered else "STILL IN THE LIST. Check that the worker is running"
+    say(f"Items {clicked} are {result}.")
 
 
 def last_day(settings: "Settings") -> "pl.DataFrame":
-    """Returns the checked interactions of the as-of day."""
+    """Returns the validated interactions of the as-of day."""
     import polars as pl
 
     from rec_assets.storage.stores import open_store
@@ -95,20 +103,20 @@ def last_day(settings: "Settings") -> "pl.DataFrame":
 
 
 def busiest_user(rows: "pl.DataFrame") -> int:
-    """Returns who interacted most; ties go to the smallest id."""
+    """Returns the user with most interactions; of equal users, the smallest id."""
     counts = rows["user_id"].value_counts()
     return int(counts.sort(["count", "user_id"], descending=[True, False])["user_id"][0])
 
 
 def dev() -> None:
-    """Run Dagster's UI, the storefront and all servers over the same state; Ctrl-C ends all of it."""
+    """Run Dagster's UI, the storefront and all servers with the same state; Ctrl-C ends all of them."""
     import subprocess
 
     from rec_assets.cli.local import supervision
     from rec_assets.cli.local.health_monitor import health_monitor
     from rec_assets.cli.local.storefront import Storefront
     from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
-    from rec_assets.orchestration.runs.orphaned_runs import ending_abandoned_runs
+    from rec_assets.orchestration.runs.orphaned_runs import failing_orphaned_runs
 
     settings = load_settings()
     prepare_dagster_home(settings)
@@ -118,10 +126,10 @@ def dev() -> None:
         supervision.services(settings),
         supervision.running(storefront),
         health_monitor(settings),
-        ending_abandoned_runs(),
+        failing_orphaned_runs(),
     ):
         say(f"The storefront is at {storefront.address}")
-        say("Dagster's UI comes up at http://127.0.0.1:3000 — Ctrl-C ends all of it.")
+        say("Dagster's UI starts at http://127.0.0.1:3000 — Ctrl-C ends everything.")
         try:
             subprocess.run([f"{sys.prefix}/bin/dagster", "dev", "-w", "workspace.yaml"], check=False)
         except KeyboardInterrupt:

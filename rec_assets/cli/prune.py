@@ -19,7 +19,7 @@ def prune(
     settings = load_settings()
     store = open_store(settings)
     if not settings.keep_days:
-        say("All days are kept: REC_KEEP_DAYS is 0. Set it to how many of the newest are to stay.")
+        say("All days are kept: REC_KEEP_DAYS is 0. Set it to the number of newest days to keep.")
         return
     if dry_run:
         days = Counter(asset for asset, _ in retention.expired_partitions(store, settings))

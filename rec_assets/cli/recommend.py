@@ -1,4 +1,4 @@
-"""`rec recommend`: a user's list from the live model."""
+"""`rec recommend`: prints a user's list from the live model."""
 
 import json
 from datetime import UTC, datetime
@@ -20,37 +20,44 @@ class Device(StrEnum):
 
 
 def utc_time(text: str) -> datetime:
-    """Returns an ISO 8601 time, UTC where it names no zone; raises BadParameter."""
+    """Returns an ISO 8601 time, in UTC if the text has no zone; raises BadParameter."""
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"'{text}' is no ISO 8601 time; write one like 2025-03-14T18:30 (UTC).") from None
+        raise typer.BadParameter(f"Invalid ISO 8601 time '{text}'. Write it as 2025-03-14T18:30 (UTC).") from None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def recommend(
-    user: Annotated[int, typer.Argument(help="User id; one that nobody knows is served as a stranger.")],
-    device: Annotated[Device | None, typer.Option(help="What the user holds.")] = None,
+    user: Annotated[str, typer.Argument(help="User id; an unknown id gets the list of an anonymous user.")],
+    device: Annotated[Device | None, typer.Option(help="Device of the user.")] = None,
     at: Annotated[
-        datetime | None, typer.Option(parser=utc_time, metavar="ISO-TIME", help="When, UTC; now if left out.")
+        datetime | None, typer.Option(parser=utc_time, metavar="ISO-TIME", help="Time in UTC; default: now.")
     ] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="How many items.")] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of items.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")] = False,
 ) -> None:
-    """Ask the live model what to show a user."""
+    """Print the items that the live model recommends to a user."""
+    from rec_assets.cli.ids import Ids
     from rec_assets.cli.items import describe, print_items
     from rec_assets.serving.client import Client
     from rec_assets.serving.graph.request import RequestError
 
     settings = load_settings()
+    ids = Ids.of(settings)
+    number = ids.user(user)
     try:
-        answer = Client(settings).recommend(user, device.value if device else None, at, k)
+        answer = Client(settings).recommend(number, device.value if device else None, at, k)
     except RequestError as error:
         raise ActionableError(str(error), "See rec recommend --help.") from error
-    items = describe(settings, answer.item_ids.tolist())
+    items = describe(settings, answer.item_ids.tolist(), ids)
     if as_json:
         scored = [item | {"score": score} for item, (_, score) in zip(items, answer, strict=True)]
-        facts = {"user_id": user, "bundle_id": answer.bundle_id, "milliseconds": round(answer.milliseconds, 2)}
+        facts = {
+            "user_id": ids.user_text(number),
+            "bundle_id": answer.bundle_id,
+            "milliseconds": round(answer.milliseconds, 2),
+        }
         typer.echo(json.dumps(facts | {"items": scored}))
         return
     title = f"For user {user}, bundle {answer.bundle_id}, in {answer.milliseconds:.1f} ms"

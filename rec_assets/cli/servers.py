@@ -1,4 +1,4 @@
-"""`rec up`, `rec down`, `rec status`: the local Valkey, Triton and worker."""
+"""`rec up`, `rec down`, `rec status`: start, stop and show the local Valkey, Triton and worker."""
 
 import typer
 
@@ -16,7 +16,7 @@ def up() -> None:
 
 
 def down() -> None:
-    """End the servers that `rec up` started; their data stay."""
+    """Stop the servers that `rec up` started; their data stay."""
     from rec_assets.cli.local import supervision
 
     for name, ran in supervision.down(load_settings()).items():
@@ -24,7 +24,7 @@ def down() -> None:
 
 
 def status() -> None:
-    """Show what the servers do and which bundle is live; ends with status 1 unless all run and answer."""
+    """Show the servers and the live bundle; exit with status 1 unless all servers run and answer."""
     from rec_assets.cli.bundles import say_live
     from rec_assets.cli.local import supervision
 

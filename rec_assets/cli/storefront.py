@@ -1,10 +1,10 @@
-"""`rec storefront`: the page to try the shop on."""
+"""`rec storefront`: serves the demo page."""
 
 from rec_assets.cli.console import load_settings, say
 
 
 def storefront() -> None:
-    """Serve a page on which one tries the shop: choose who asks, see the list and why, click, watch it shift."""
+    """Serve the demo page, which shows the list of any user with reasons, and how clicks change the list."""
     import uvicorn
 
     from rec_assets.cli.local.server import LOOPBACK

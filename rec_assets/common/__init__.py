@@ -1,1 +1,1 @@
-"""Helpers without a domain: errors, seeds, quiet imports, background threads."""
+"""Helpers without domain logic: errors, seeds, silenced imports, background threads."""

@@ -1,4 +1,4 @@
-"""Work background_thread a block, in a thread of its own."""
+"""Background work in a thread that lives as long as a `with` block."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,7 +7,11 @@ from threading import Event, Thread
 
 @contextmanager
 def background_thread(work: Callable[[Event], None]) -> Iterator[None]:
-    """Runs `work` for as long as the block runs; it has to return soon after the event that it is given is set."""
+    """Runs `work` in a daemon thread until the block ends.
+
+    Args:
+        work: receives an event, and must return soon after the event is set.
+    """
     stop = Event()
     thread = Thread(target=work, args=(stop,), daemon=True)
     thread.start()

@@ -1,12 +1,12 @@
-"""The one error type a person is meant to read: what is wrong, where, and what to do next."""
+"""The error type for problems that a person can fix: its message names the problem and the next step."""
 
 
 class ActionableError(Exception):
-    """Bad input or a missing service.
+    """Invalid input or a missing service.
 
     Args:
-        problem: what is wrong, naming the file, column, row count or service.
-        next_step: what the reader can do about it, as an imperative sentence.
+        problem: a sentence that names the file, column, row count or service.
+        next_step: an imperative sentence that fixes the problem.
     """
 
     def __init__(self, problem: str, next_step: str) -> None:

@@ -1,7 +1,7 @@
-"""Runs Merlin and NVTabular of 2023, unchanged, on the TensorFlow, Keras, Dask and transformers of today.
+"""Runs the 2023 releases of Merlin and NVTabular, unchanged, on today's TensorFlow, Keras, Dask and transformers.
 
-The package installs it when it is imported, before any library that Merlin shares with others. It costs
-milliseconds: every shim acts when Merlin asks for the old name. It contains no change to what Merlin computes.
+`rec_assets` installs the shims at import, before any library that Merlin shares with others. This takes milliseconds,
+because a shim acts only when Merlin imports an old name. Does not change any computation of Merlin.
 """
 
 import importlib
@@ -16,45 +16,45 @@ from typing import Any
 
 from rec_assets.common.errors import ActionableError
 
-# Read by TensorFlow when it is imported: `tf.keras` is Keras 2, the package tf-keras, which Merlin's layers are.
+# TensorFlow reads this variable at import: `tf.keras` becomes Keras 2 (package tf-keras), as Merlin's layers require.
 LEGACY_KERAS = ("TF_USE_LEGACY_KERAS", "1")
-# Read by Dask when it is imported: merlin-core builds frames by `new_dd_object`, which only the classic ones have.
+# Dask reads this variable at import: merlin-core builds frames with `new_dd_object`, which only classic frames have.
 CLASSIC_DASK = ("DASK_DATAFRAME__QUERY_PLANNING", "False")
 
-# Old name → where the same object lives now ("module" or "module:attribute").
+# Old name → today's place of the same object ("module" or "module:attribute").
 RENAMED = {
-    # `keras` was a package of its own for Keras 2; Keras 3 took the name, and tf-keras holds the old modules.
+    # `keras` was Keras 2. Keras 3 took the name, and tf-keras holds the old modules.
     "keras": "tf_keras.src",
-    # Keras' re-export of TensorFlow's inspection helpers, dropped in 2.13.
+    # Keras re-exported TensorFlow's inspection helpers until 2.13.
     "keras.utils.tf_inspect": "tensorflow.python.util.tf_inspect",
-    # Moved in TensorFlow 2.9, the old path dropped in 2.16.
+    # Moved in TensorFlow 2.9; the old path was dropped in 2.16.
     "tensorflow.python.training.tracking": "tensorflow.python.trackable",
     "tensorflow.python.training.tracking.data_structures": "tensorflow.python.trackable.data_structures",
-    # Private in TensorFlow 2.12, dropped in 2.13; public all the time.
+    # The private path was dropped in TensorFlow 2.13; the public path is stable.
     "tensorflow.python.to_dlpack": "tensorflow.experimental.dlpack:to_dlpack",
     "tensorflow.python.from_dlpack": "tensorflow.experimental.dlpack:from_dlpack",
 }
 NEXT_STEP = (
-    "Install the versions of requirements/lock.txt, or mend rec_assets/common/merlin_compat.py for the newer one."
+    "Install the versions of requirements/lock.txt, or adapt rec_assets/common/merlin_compat.py to the new version."
 )
 
 
 class _Renamer(MetaPathFinder, Loader):
-    """Answers imports of old names with the objects of today."""
+    """Resolves imports of old names to today's objects."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Takes the names of `RENAMED`, and everything below `keras`."""
+        """Claims the names in `RENAMED` and every name below `keras`."""
         if name == "merlin.models.tf":
             _leave_transformers_out()
         return spec_from_loader(name, self, is_package=True) if name in RENAMED or name.startswith("keras.") else None
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """An empty module, which `exec_module` replaces."""
+        """Returns None: Python then creates an empty module, which `exec_module` replaces."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Puts the object of today in the module's place; raises ModuleNotFoundError where Keras 2 has no such one."""
+        """Replaces the module with today's object; raises ModuleNotFoundError if Keras 2 has no such module."""
         name = module.__name__
         if name in RENAMED:
             sys.modules[name] = _resolve(name)
@@ -66,29 +66,29 @@ def install() -> None:
     """Makes Merlin importable in this process; a second call changes nothing.
 
     Raises:
-        ActionableError: a library is missing, is of the wrong version, or was imported before.
+        ActionableError: a library is missing, has the wrong version, or was imported too early.
     """
     if any(isinstance(finder, _Renamer) for finder in sys.meta_path):
         return
     if find_spec("merlin") is None:
-        return  # an image without the extra `train`, which trains nothing
+        return  # an image without the `train` extra does not train
     for package in ("tf_keras", "dask"):
         if find_spec(package) is None:
-            raise ActionableError(f"Merlin needs the package {package.replace('_', '-')}.", NEXT_STEP)
+            raise ActionableError(f"Merlin needs {package.replace('_', '-')}, which is not installed.", NEXT_STEP)
     os.environ.update((LEGACY_KERAS, CLASSIC_DASK))
     _refuse_if_imported("keras", "tf_keras.src")
     if getattr(sys.modules.get("dask.dataframe"), "DASK_EXPR_ENABLED", False):
         raise ActionableError(
             "dask.dataframe was imported before rec_assets.common.merlin_compat.",
-            "Import it later, or set {}={}.".format(*CLASSIC_DASK),
+            "Import dask.dataframe later, or set {}={}.".format(*CLASSIC_DASK),
         )
-    if "dask" in sys.modules:  # it has read the environment
+    if "dask" in sys.modules:  # too late for the environment variable
         sys.modules["dask"].config.set({"dataframe.query-planning": False})
     sys.meta_path.insert(0, _Renamer())
 
 
 def _leave_transformers_out() -> None:
-    """Merlin's transformer blocks derive from TFPreTrainedModel, gone in transformers 5; nothing here uses them."""
+    """Disables Merlin's transformer blocks: they need TFPreTrainedModel, which transformers 5 dropped; unused here."""
     dependencies = importlib.import_module("merlin.models.utils.dependencies")
     vars(dependencies)["is_transformers_available"] = lambda: False
 
@@ -100,7 +100,7 @@ def _resolve(old: str) -> Any:
         return getattr(found, attribute) if attribute else found
     except (ImportError, AttributeError) as error:
         raise ActionableError(
-            f"Merlin needs {old}, for which {RENAMED[old]} stood until now: {error}.", NEXT_STEP
+            f"Merlin needs {old}, but its replacement {RENAMED[old]} cannot be imported: {error}.", NEXT_STEP
         ) from error
 
 
@@ -109,5 +109,5 @@ def _refuse_if_imported(package: str, stand_in: str) -> None:
     if loaded is not None and loaded is not sys.modules.get(stand_in):
         raise ActionableError(
             f"{package} {getattr(loaded, '__version__', '')} was imported before rec_assets.common.merlin_compat.",
-            f"Import {package} later: Merlin needs {stand_in} by that name.",
+            f"Import {package} later: Merlin needs {stand_in} under that name.",
         )

@@ -1,4 +1,4 @@
-"""Keeps the training libraries' start-up chatter out of the logs, so that what is printed there is worth reading."""
+"""Silences start-up messages and irrelevant warnings of libraries."""
 
 import logging
 import os
@@ -15,12 +15,12 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import TextIO
 
-# TensorFlow logs these before it has read TF_CPP_MIN_LOG_LEVEL; warnings (W) and errors (E) have another first letter.
+# TensorFlow logs these lines before it reads TF_CPP_MIN_LOG_LEVEL. Warnings (W) and errors (E) begin differently.
 _BEFORE_LOGGING = re.compile(rb"WARNING: All log messages before absl|I0000 |To enable the following instructions")
 
 
 def silence_tensorflow() -> None:
-    """Call before TensorFlow, NVTabular or Merlin is imported."""
+    """Silences TensorFlow, NVTabular and Merlin; must run before they are imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", module=r"(merlin|nvtabular|tensorflow|keras|dask|tf2onnx)")
     for name in ("tensorflow", "tf2onnx", "absl", "nvtabular", "distributed"):
@@ -30,15 +30,15 @@ def silence_tensorflow() -> None:
 
 
 class _QuietImport(MetaPathFinder, Loader):
-    """Imports TensorFlow once, without what it writes to the terminal meanwhile, and after torch's compiler.
+    """Imports torch's compiler and then TensorFlow, once, and filters TensorFlow's output during the import.
 
-    The compiler, the package `triton` of torch's builds for CUDA, crashes the process if TensorFlow was loaded first.
+    The compiler is the package `triton` of torch's CUDA builds. It crashes the process if TensorFlow was loaded first.
     """
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Takes `tensorflow` alone, loads it as anyone would, and is gone afterwards."""
+        """Claims only `tensorflow`, and removes itself from `sys.meta_path` when it does."""
         if name != "tensorflow":
             return None
         sys.meta_path.remove(self)
@@ -60,7 +60,11 @@ class _QuietImport(MetaPathFinder, Loader):
 
 @contextmanager
 def _stderr_without(lines: re.Pattern[bytes]) -> Iterator[None]:
-    """Drops lines of file descriptor 2 that begin so, whoever writes them, C++ included; all others pass at once."""
+    """Drops lines of file descriptor 2 that match, including output of C++; forwards other lines at once.
+
+    Args:
+        lines: matched against the beginning of each line.
+    """
     kept, (read, write) = os.dup(2), os.pipe()
     os.dup2(write, 2)
     os.close(write)
@@ -76,13 +80,13 @@ def _stderr_without(lines: re.Pattern[bytes]) -> Iterator[None]:
     try:
         yield
     finally:
-        os.dup2(kept, 2)  # the pipe's last writer, unless a process was started meanwhile
+        os.dup2(kept, 2)  # closes the last writer of the pipe, unless a child process inherited one
         thread.join(timeout=1)
         os.close(kept)
 
 
 def silence_deprecations() -> None:
-    """For a person's terminal: what libraries deprecate among themselves is nothing that he can act on."""
+    """Hides deprecation warnings between libraries on a terminal: its user cannot act on them."""
     show = warnings.showwarning
 
     def show_others(
@@ -96,14 +100,14 @@ def silence_deprecations() -> None:
         if not issubclass(category, (DeprecationWarning, FutureWarning)):
             show(message, category, filename, lineno, file, line)
 
-    # A filter would not do: Feast and others put their own before it when they are imported.
+    # Not a filter: Feast and others insert their own filters before it at import.
     warnings.showwarning = show_others
 
 
 def silence_dagster() -> None:
-    """Backfill policies and check partitions are marked beta for years; said once here instead of on every import."""
+    """Hides Dagster's warnings of beta features, and of one job whose assets have two backfill policies."""
     warnings.filterwarnings("ignore", message=r"(Parameter|Specifying) .* is currently in (beta|preview)")
-    # A job of ingestion, which takes a range at once, and fine-tunes, which go day by day, is meant so.
-    warnings.filterwarnings(
-        "ignore", message=r"Asset job daily_update materializes assets with varying BackfillPolicies"
-    )
+    # Freshness policies test the time of a materialization; these checks test its day.
+    warnings.filterwarnings("ignore", message=r"Function `build_.*freshness_checks` is superseded")
+    # Intended: ingestion takes a range of days per run, and a fine-tune takes one day.
+    warnings.filterwarnings("ignore", message=r"Asset job daily_update materializes assets with varying Backfill")

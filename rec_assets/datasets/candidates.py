@@ -1,4 +1,4 @@
-"""Candidates of a set of requests."""
+"""Candidates that retrieval returns for a set of requests."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,32 +21,33 @@ class Candidates:
     scores: npt.NDArray[np.float32]
 
     def first(self, depth: int) -> "Candidates":
-        """The first `depth` of each request."""
+        """Returns the first `depth` candidates of each request."""
         return Candidates(self.item_ids[:, :depth], self.scores[:, :depth])
 
 
 def retrieve(index: "faiss.Index", items: ItemTable, queries: npt.NDArray[np.float32], k: int) -> Candidates:
-    """Searches the index; k is cut to the size of the catalog."""
+    """Searches the index for `k` candidates per request, or for the whole catalog if it is smaller."""
     scores, raw_ids = index.search(queries, min(k, index.ntotal))
     return Candidates(items.encode(raw_ids), scores)
 
 
 def add_histories(
-    found: Candidates,
+    retrieved: Candidates,
     queries: npt.NDArray[np.float32],
-    history: npt.NDArray[np.int32],
+    history_ids: npt.NDArray[np.int32],
     vectors: npt.NDArray[np.float32],
 ) -> Candidates:
-    """Makes what users chose before candidates too, as serving does; the depth stays.
+    """Adds the items of users' histories to the candidates, as serving does; the number of candidates stays.
 
     Args:
-        found: by the index [q, k].
-        queries: float32 [q, d].
-        history: encoded ids [q, l].
-        vectors: of all items by encoded id, zero where the index has none [v, d].
+        retrieved: candidates from the index [q, k].
+        queries: query vectors, float32 [q, d].
+        history_ids: encoded ids of the histories [q, l].
+        vectors: item vectors by encoded id, zero for items that the index lacks [v, d].
     """
-    # Items that came after the vectors were made have none.
-    own = np.where(history < len(vectors), history, PADDING_ID)
-    own = np.where(vectors.any(axis=1)[own], own, PADDING_ID)
-    scores = np.einsum("qld,qd->ql", vectors[own], queries)
-    return Candidates(*with_history(found.item_ids, found.scores, own, scores, found.item_ids.shape[1]))
+    # Items added after the vectors were computed have no row.
+    history_ids = np.where(history_ids < len(vectors), history_ids, PADDING_ID)
+    history_ids = np.where(vectors.any(axis=1)[history_ids], history_ids, PADDING_ID)
+    scores = np.einsum("qld,qd->ql", vectors[history_ids], queries)
+    depth = retrieved.item_ids.shape[1]
+    return Candidates(*with_history(retrieved.item_ids, retrieved.scores, history_ids, scores, depth))

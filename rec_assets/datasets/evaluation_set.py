@@ -1,4 +1,4 @@
-"""The part of a training set that evaluations read: items, histories and validation queries, without the rows."""
+"""The part of a training set that evaluations read: items, histories and validation queries. Contains no rows."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ class EvaluationSet:
 
     Attributes:
         items: the item table.
-        log: all interactions up to the as-of day; a history is a slice of it that ends before the row.
+        log: all interactions up to the as-of day; the history of a row is a slice that ends before the row.
         validation: the queries of the validation days.
     """
 
@@ -27,5 +27,5 @@ class EvaluationSet:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Reads them from the folder of a training set or of a fine-tune set."""
+        """Reads the folder of a training set or of a fine-tune set."""
         return cls(ItemTable.load(folder / ITEMS), InteractionLog.load(folder / LOG), Queries.load(folder / VALIDATION))

@@ -1,7 +1,7 @@
-"""Input of one day's fine-tune: its rows and older ones, in the codes of the last full training.
+"""Builds the input of one day's fine-tune: rows of the day and older rows, in the codes of the last full training.
 
-Items that came since that training get codes after its own; the towers take them for the unknown item, which was
-trained, and tell them apart by content and category.
+Items added since that training get new codes after the existing ones. The towers encode them with the id vector of the
+unknown item, which was trained. Content and category distinguish them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,11 +29,11 @@ LOOKUPS, CATALOG = "lookups.npz", "items.parquet"
 
 
 def extend_lookups(lookups: Lookups, catalog: pl.DataFrame) -> Lookups:
-    """Gives codes to the items that came since, in the order of their ids; all other codes stay."""
+    """Appends codes for the items added since the fit, in the order of their ids; existing codes stay."""
     item_ids = catalog["item_id"].to_numpy().astype(np.int64)
-    later = np.setdiff1d(item_ids, lookups.vocabularies["item_id"])
-    known = {**lookups.vocabularies, "item_id": np.append(lookups.vocabularies["item_id"], later)}
-    return replace(lookups, vocabularies=known)
+    added = np.setdiff1d(item_ids, lookups.vocabularies["item_id"])
+    vocabularies = {**lookups.vocabularies, "item_id": np.append(lookups.vocabularies["item_id"], added)}
+    return replace(lookups, vocabularies=vocabularies)
 
 
 def build_finetune_set(
@@ -47,18 +47,18 @@ def build_finetune_set(
     holdout_share: float,
     seed: int,
 ) -> TrainingSet:
-    """Fills a folder that `TrainingSet.load` reads; `validation` is asked by the day's judging users.
+    """Fills a folder that `TrainingSet.load` reads. Its `validation` queries are those of the day's holdout users.
 
     Args:
         folder: an empty directory.
-        workflows: those of the last full training.
-        catalog: all items as of the day, sorted by item_id; in the order of `content`.
-        content: `image_embedding` and `text_embedding`, float32 [items, 64].
-        masked_day: the masked rows of the day.
-        replay: masked rows of older days.
-        joined: the unmasked rows of the days that histories reach back to; the last is the day itself.
-        holdout_share: of the day's users, who judge.
-        seed: of their draw.
+        workflows: folder of the workflows of the last full training.
+        catalog: all items as of the day, sorted by item_id.
+        content: `image_embedding` and `text_embedding`, float32 [items, 64], in the order of `catalog`.
+        masked_day: file of the masked rows of the day.
+        replay: file of masked rows of older days.
+        joined: files of the unmasked rows of the days that histories cover; the last is the day itself.
+        holdout_share: share of the day's users that are held out.
+        seed: random seed for the draw of the holdout users.
     """
     lookups = extend_lookups(Lookups.load(workflows / LOOKUPS), catalog)
     lookups.save(folder / LOOKUPS)
@@ -68,22 +68,22 @@ def build_finetune_set(
     users, raw_items, times = (events[name].to_numpy() for name in columns)
     item_ids = lookups.encode("item_id", raw_items)
     InteractionLog.of(users, times, item_ids).save(folder / LOG)
-    judges = holdout_users_of(joined[-1], holdout_share, seed)
+    holdout_users = holdout_users_of(joined[-1], holdout_share, seed)
     with TemporaryDirectory() as scratch:
-        learned, encoded = Path(scratch) / "learned.parquet", Path(scratch) / "encoded"
-        own = rows_to_learn(masked_day, joined[-1], judges)
-        write_frame(pl.concat([pl.read_parquet(replay), own]), learned)
-        transform_rows(workflows / "full", [learned], folder / TRAIN)
-        write_askers(folder / TRAIN, [learned], lookups)
+        train_rows, encoded = Path(scratch) / "train.parquet", Path(scratch) / "encoded"
+        day_rows = rows_to_learn(masked_day, joined[-1], holdout_users)
+        write_frame(pl.concat([pl.read_parquet(replay), day_rows]), train_rows)
+        transform_rows(workflows / "full", [train_rows], folder / TRAIN)
+        write_askers(folder / TRAIN, [train_rows], lookups)
         transform_rows(workflows / "full", [joined[-1]], encoded)
         queries = build_queries([joined[-1]], load_rows(encoded))
         items = transform_items(workflows / "item", folder / CATALOG)
-        learned_ids = lookups.encode("item_id", pl.read_parquet(learned, columns=["item_id"])["item_id"].to_numpy())
-    queries.at(np.flatnonzero(np.isin(queries.user_ids, judges))).save(folder / VALIDATION)
+        train_ids = lookups.encode("item_id", pl.read_parquet(train_rows, columns=["item_id"])["item_id"].to_numpy())
+    queries.at(np.flatnonzero(np.isin(queries.user_ids, holdout_users))).save(folder / VALIDATION)
     codes = lookups.encode("item_id", catalog["item_id"].to_numpy())
     items = items.with_columns(item_id=pl.Series(codes))
     raw_ids, first_days = catalog["item_id"].to_list(), catalog["first_day"]
-    table = build_item_table(items, raw_ids, first_days, dict(content), learned_ids, item_ids, times)
+    table = build_item_table(items, raw_ids, first_days, dict(content), train_ids, item_ids, times)
     table.save(folder / ITEMS)
     write_schema(workflows / "full", folder / SCHEMA)
     return TrainingSet.load(folder)

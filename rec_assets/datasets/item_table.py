@@ -17,14 +17,14 @@ from rec_assets.inference.lookups import FIRST_KNOWN, OUT_OF_VOCABULARY
 
 @dataclass(frozen=True)
 class ItemTable:
-    """Every item of the vocabulary, row i being encoded id i (0 padding, 1 null, 2 unknown, then the catalog).
+    """Every item of the vocabulary; row i is encoded id i (0 padding, 1 null, 2 unknown, then the catalog).
 
     Attributes:
         raw_ids: int32 [v], -1 in the first three rows.
-        features: the encoded item features and content vectors, [v] and [v, d].
-        counts: int64 [v], training interactions of each.
-        popularity: `signals.POPULARITY_SIGNALS` at the start of each day and after the last, float32 [d, v].
-        first_day: the day number (unix seconds / 86,400) of the first row of `popularity`.
+        features: encoded item features [v] and content vectors [v, d].
+        counts: training interactions of each item, int64 [v].
+        popularity: `signals.POPULARITY_SIGNALS` at the start of each day and after the last day, float32 [d, v].
+        first_day: day number (unix seconds / 86,400) of the first row of `popularity`.
     """
 
     raw_ids: npt.NDArray[np.int32]
@@ -36,29 +36,29 @@ class ItemTable:
     FIRST = FIRST_KNOWN
 
     def popularity_at(self, item_ids: npt.NDArray[np.integer[Any]], timestamps: npt.NDArray[np.integer[Any]]) -> Arrays:
-        """Returns the popularity of encoded ids as it was known before the days of some moments, [n] each."""
-        known = len(next(iter(self.popularity.values())))
-        days = np.clip(timestamps // DAY_SECONDS - self.first_day, 0, known - 1)
+        """Returns the popularity of encoded ids [n], each as of the start of the day of its timestamp [n]."""
+        last = len(next(iter(self.popularity.values()))) - 1
+        days = np.clip(timestamps // DAY_SECONDS - self.first_day, 0, last)
         return {name: table[days, item_ids] for name, table in self.popularity.items()}
 
     def with_rows(self, item_ids: npt.NDArray[np.int32]) -> "ItemTable":
-        """Returns the table with these training rows [n] counted too."""
+        """Returns a copy that also counts the items of these training rows [n]."""
         return replace(self, counts=self.counts + np.bincount(item_ids, minlength=len(self.counts)))
 
     def without_rows(self, item_ids: npt.NDArray[np.int64]) -> "ItemTable":
-        """Returns the table with these items [n] counted as never trained on."""
+        """Returns a copy in which these items [n] have no training rows."""
         counts = self.counts.copy()
         counts[item_ids] = 0
         return replace(self, counts=counts)
 
     def trained_ids(self, item_ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int32]:
-        """Replaces encoded ids that no training row names by the unknown id; padding stays."""
+        """Replaces encoded ids of items without training rows by the unknown id; padding stays."""
         rare = (self.counts[item_ids] == 0) & (item_ids >= self.FIRST)
         return np.where(rare, OUT_OF_VOCABULARY, item_ids).astype(np.int32)
 
     @property
     def categories(self) -> ItemCategories:
-        """Both category levels by encoded id."""
+        """Returns both category levels by encoded id."""
         return ItemCategories(self.features["category_l1"], self.features["category_l2"])
 
     def at(self, item_ids: npt.NDArray[np.integer[Any]]) -> Arrays:
@@ -66,22 +66,22 @@ class ItemTable:
         return take(self.features, np.asarray(item_ids, np.int64))
 
     def encode(self, raw_ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int32]:
-        """Returns the encoded ids of items of the catalog, 0 (padding) for any other, in the shape given."""
+        """Returns the encoded ids of catalog items, 0 (padding) for other ids; the shape stays."""
         catalog = self.catalog
         order = np.argsort(self.raw_ids[catalog])
-        places = np.searchsorted(self.raw_ids[catalog], raw_ids, sorter=order)
-        encoded = catalog[order[np.minimum(places, len(catalog) - 1)]]
-        # An inverted file that probed too few items fills its lists with -1.
+        positions = np.searchsorted(self.raw_ids[catalog], raw_ids, sorter=order)
+        encoded = catalog[order[np.minimum(positions, len(catalog) - 1)]]
+        # FAISS fills a list with -1 if its inverted file probed too few items.
         return np.where(self.raw_ids[encoded] == raw_ids, encoded, 0).astype(np.int32)
 
     def save(self, file: Path) -> None:
-        """Writes one npz."""
+        """Writes the table to one npz file."""
         tables = {f"{kind}/{name}": a for kind in ("features", "popularity") for name, a in getattr(self, kind).items()}
         np.savez(file, raw_ids=self.raw_ids, counts=self.counts, first_day=self.first_day, **tables)
 
     @classmethod
     def load(cls, file: Path) -> "ItemTable":
-        """Reads what `save` wrote."""
+        """Reads a file written by `save`."""
         with np.load(file) as arrays:
             features, popularity = (
                 {name.removeprefix(kind): arrays[name] for name in arrays.files if name.startswith(kind)}
@@ -91,7 +91,7 @@ class ItemTable:
 
     @property
     def catalog(self) -> npt.NDArray[np.int64]:
-        """The encoded ids of real items."""
+        """Returns the encoded ids of real items."""
         return np.arange(self.FIRST, len(self.raw_ids))
 
 
@@ -107,13 +107,13 @@ def build_item_table(
     """Joins the transformed catalog, content vectors and training counts into one table by encoded id.
 
     Args:
-        encoded_items: `ITEM_FEATURES`, one row an item of the catalog.
-        raw_ids: their raw ids, in the same order.
-        first_days: the dates they came, null where they were always there, in the same order.
+        encoded_items: `ITEM_FEATURES`, one row per catalog item.
+        raw_ids: raw ids of the items, in the same order.
+        first_days: first date of each item, null if the item always existed, in the same order.
         content: `CONTENT_FEATURES`, float32 [items, d], in the same order.
         train_item_ids: encoded ids of all training rows.
         item_ids: encoded ids of all interactions up to the as-of day [n].
-        timestamps: theirs, unix seconds [n].
+        timestamps: times of these interactions, unix seconds [n].
     """
     ids = encoded_items["item_id"].to_numpy().astype(np.int64)
     size = ItemTable.FIRST + len(ids)
@@ -123,7 +123,7 @@ def build_item_table(
         table[ids] = values
         return table
 
-    # Rows that are no item carry the unknown index (2) of every category.
+    # The three reserved rows have the unknown index (2) of every category.
     features: Arrays = {
         name: placed(encoded_items[name].to_numpy(), 2 if encoded_items[name].dtype.is_integer() else 0)
         for name in ITEM_FEATURES
@@ -132,9 +132,9 @@ def build_item_table(
     counts = np.bincount(train_item_ids, minlength=size)[:size]
     days = timestamps // DAY_SECONDS
     first_day = int(days.min()) if len(days) else 0
-    came = placed(first_days.cast(pl.Int32).fill_null(0).to_numpy(), 0).astype(np.int64)  # days since 1970
+    first_dates = placed(first_days.cast(pl.Int32).fill_null(0).to_numpy(), 0).astype(np.int64)  # days since 1970
     categories = ItemCategories(features["category_l1"], features["category_l2"])
-    popularity = daily_popularity(item_ids, days - first_day, categories, came - first_day)
+    popularity = daily_popularity(item_ids, days - first_day, categories, first_dates - first_day)
     return ItemTable(
         placed(np.asarray(raw_ids, np.int32), -1).astype(np.int32), features, counts, popularity, first_day
     )

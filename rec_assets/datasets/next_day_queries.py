@@ -1,4 +1,4 @@
-"""The days after an as-of day, as questions for its models: nothing of those days is known to who answers."""
+"""Queries of the days after an as-of day. The models of the as-of day have no data of these days."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +10,11 @@ from rec_assets.preprocessing.fit import transform_rows
 
 
 def next_day_queries(workflow: Path, joined: Sequence[Path]) -> Queries:
-    """One query a user at his first arrival of the period, encoded by the workflow of the as-of day.
+    """Builds one query per user from their first interaction of the period, encoded by the workflow of the as-of day.
 
     Args:
-        workflow: the saved full workflow.
-        joined: the joined rows of the days that follow, in order.
+        workflow: folder of the saved full workflow.
+        joined: files of the joined rows of the following days, in order.
     """
     with TemporaryDirectory() as scratch:
         encoded = Path(scratch) / "encoded"

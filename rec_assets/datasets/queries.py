@@ -1,4 +1,4 @@
-"""The questions a model is judged by: one a user of a period, on arrival, and what he chose afterwards."""
+"""Evaluation queries: one per user of a period, made at arrival, and the items that the user interacts with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ from rec_assets.storage.frames import write_frame
 
 @dataclass(frozen=True)
 class Queries:
-    """One row a user of the period.
+    """One row per user of the period.
 
     Attributes:
         user_ids: raw ids, int32 [q].
         timestamps: unix seconds of the first interaction, int64 [q].
         device_types: raw, int32 [q].
-        columns: encoded user and context features of that first interaction, who asks and when, each [q].
-        relevant: columns user_id and item_id (both raw): every distinct item the user chose in the period.
-        cold: bool [q], the user has no training row.
+        columns: encoded user and context features, raw user id and timestamp of that first interaction, each [q].
+        relevant: columns user_id and item_id (both raw): every distinct item of the user in the period.
+        cold: bool [q], True if the user has no training row.
     """
 
     user_ids: npt.NDArray[np.int32]
@@ -37,7 +37,7 @@ class Queries:
         return len(self.user_ids)
 
     def at(self, index: npt.NDArray[np.int64]) -> "Queries":
-        """Returns some of the queries, with what is relevant to their users."""
+        """Returns the queries at some positions, with the relevant items of their users."""
         users = self.user_ids[index]
         return Queries(
             users,
@@ -49,20 +49,20 @@ class Queries:
         )
 
     def save(self, folder: Path) -> None:
-        """Writes a new folder."""
+        """Writes the queries to a new folder."""
         folder.mkdir()
         columns = {f"columns/{name}": array for name, array in self.columns.items()}
-        own = {name: getattr(self, name) for name in ("user_ids", "timestamps", "device_types", "cold")}
-        np.savez(folder / "queries.npz", **own, **columns)
+        arrays = {name: getattr(self, name) for name in ("user_ids", "timestamps", "device_types", "cold")}
+        np.savez(folder / "queries.npz", **arrays, **columns)
         write_frame(self.relevant, folder / "relevant.parquet")
 
     @classmethod
     def load(cls, folder: Path) -> "Queries":
-        """Reads what `save` wrote."""
+        """Reads a folder written by `save`."""
         arrays = load_arrays(folder / "queries.npz")
         columns = {n.removeprefix("columns/"): array for n, array in arrays.items() if n.startswith("columns/")}
-        own = {name: arrays[name] for name in ("user_ids", "timestamps", "device_types", "cold")}
-        return cls(**own, columns=columns, relevant=pl.read_parquet(folder / "relevant.parquet"))
+        per_user = {name: arrays[name] for name in ("user_ids", "timestamps", "device_types", "cold")}
+        return cls(**per_user, columns=columns, relevant=pl.read_parquet(folder / "relevant.parquet"))
 
     def sample(self, size: int, seed: int) -> "Queries":
         """Returns at most `size` queries, drawn without replacement and kept in order."""
@@ -72,19 +72,19 @@ class Queries:
 
 
 def build_queries(joined: Sequence[Path], encoded: Arrays) -> Queries:
-    """Builds the queries of a period from its joined rows and the same rows, in the same order, encoded.
+    """Builds the queries of a period from its joined rows and their encoded form.
 
     Args:
-        joined: files of the period.
-        encoded: their rows.
+        joined: files of the joined rows of the period.
+        encoded: the same rows in the same order, encoded.
 
     Raises:
-        ValueError: the two do not have the same number of rows.
+        ValueError: the numbers of joined and encoded rows differ.
     """
     columns = ["user_id", "item_id", "device_type", "timestamp"]
     rows = pl.concat([pl.read_parquet(file, columns=columns) for file in joined]).with_row_index("row")
     if rows.height != len(encoded["user_id"]):
-        raise ValueError(f"{rows.height} joined rows, but {len(encoded['user_id'])} encoded ones")
+        raise ValueError(f"Joined and encoded rows differ in number ({rows.height} and {len(encoded['user_id'])}).")
     first = rows.sort("user_id", "timestamp", "row").unique("user_id", keep="first", maintain_order=True)
     index = first["row"].to_numpy().astype(np.int64)
     picked = take({name: array for name, array in encoded.items() if name != "item_id"}, index)
@@ -96,5 +96,5 @@ def build_queries(joined: Sequence[Path], encoded: Arrays) -> Queries:
         first["device_type"].to_numpy(),
         picked,
         rows.select("user_id", "item_id").unique(maintain_order=True),
-        picked["user_id"] == 2,  # out of the training vocabulary
+        picked["user_id"] == 2,  # the unknown index: no training row has this user
     )

@@ -1,7 +1,8 @@
-"""Users of the ranker: the two towers are never trained on their rows.
+"""Users of the ranker: the two towers are never trained on the rows of these users.
 
-A tower scores the rows it was trained on too well; a ranker that learns from such scores trusts them too much, and its
-list falls below plain repetition. The towers know users by their histories alone, so users they never saw are no worse.
+A tower scores its own training rows too high. A ranker trained on such scores relies on them too much, and its lists
+get worse than plain repetition. The towers have no user ids as input, so users without training rows get equally good
+scores.
 """
 
 from typing import Any
@@ -10,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 RANKER_SHARE = 4  # every fourth user
-_MIX = 2_654_435_761  # Knuth's multiplicative hash: ids that follow a pattern spread all the same
+_MIX = 2_654_435_761  # Knuth's multiplicative hash: also spreads ids that follow a pattern
 
 
 def trains_ranker(user_ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.bool_]:
-    """Tells of raw user ids [n] whether they belong to the ranker; strangers (-1) do not."""
+    """Returns True for raw user ids [n] that belong to the ranker; anonymous users (-1) do not."""
     mixed = user_ids.astype(np.uint64) * np.uint64(_MIX) % np.uint64(1 << 32) >> np.uint64(16)
     return (mixed % np.uint64(RANKER_SHARE) == 0) & (user_ids >= 0)

@@ -1,4 +1,4 @@
-"""Inputs of the ranker for each candidate: the one definition for training, validation and evaluation."""
+"""Inputs of the ranker for each candidate. Training, validation and evaluation share this definition."""
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +26,9 @@ def signals_of(
     """Computes `item_id` int32 and `SIGNALS` float32 of the candidates, [q, k] each.
 
     Args:
-        candidates: of the requests [q, k].
-        histories: of the requests [q].
-        timestamps: of the requests, unix seconds [q].
+        candidates: candidates of the requests [q, k].
+        histories: histories of the requests [q].
+        timestamps: times of the requests, unix seconds [q].
         items: the item table.
     """
     ids = candidates.item_ids
@@ -47,20 +47,20 @@ def signals_of(
 def all_signals(
     candidates: Candidates, histories: UserHistories, timestamps: npt.NDArray[np.int64], items: ItemTable
 ) -> Arrays:
-    """Computes what `signals_of` does, some requests at a time, so that little more than the result is in memory."""
+    """Computes `signals_of` for `REQUESTS_AT_A_TIME` requests at a time; memory holds little more than the result."""
     windows = [slice(start, start + REQUESTS_AT_A_TIME) for start in range(0, len(timestamps), REQUESTS_AT_A_TIME)]
     result = {name: np.empty(candidates.item_ids.shape, np.float32) for name in SIGNALS}
     for window in windows:
-        own = Candidates(candidates.item_ids[window], candidates.scores[window])
+        part = Candidates(candidates.item_ids[window], candidates.scores[window])
         past = UserHistories(histories.item_ids[window], histories.timestamps[window])
-        signals = signals_of(own, past, timestamps[window], items)
+        signals = signals_of(part, past, timestamps[window], items)
         for name in SIGNALS:
             result[name][window] = signals[name]
     return {"item_id": candidates.item_ids, **result}
 
 
 def ranking_columns(columns: Arrays, candidates: Candidates, histories: UserHistories, items: ItemTable) -> Arrays:
-    """`RANKER_FEATURES` of all candidates of requests [q], one after the other, [q * k] or [q * k, 64] each."""
+    """Returns `RANKER_FEATURES` of all candidates of requests [q], flattened to [q * k] or [q * k, 64]."""
     shape = candidates.item_ids.shape
     signals = signals_of(candidates, histories, columns[TIMESTAMP], items)
     repeated = {name: np.repeat(columns[name], shape[1]) for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
@@ -69,6 +69,6 @@ def ranking_columns(columns: Arrays, candidates: Candidates, histories: UserHist
 
 
 def in_batches(columns: Arrays, candidates: Candidates, size: int) -> list[tuple[Arrays, Candidates]]:
-    """Cuts requests and their candidates into parts of at most `size` requests."""
+    """Splits requests and their candidates into batches of at most `size` requests."""
     windows = [slice(start, start + size) for start in range(0, len(candidates.item_ids), size)]
     return [(take(columns, w), Candidates(candidates.item_ids[w], candidates.scores[w])) for w in windows]

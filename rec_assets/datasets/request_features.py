@@ -1,4 +1,4 @@
-"""Requests as the query tower reads them: encoded columns and the history of who asks."""
+"""Requests as the query tower reads them: encoded columns and the user's history."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from rec_assets.features.history import InteractionLog, UserHistories
 
 
 def histories_of(columns: Arrays, log: InteractionLog) -> UserHistories:
-    """The histories of rows [n] that say who asks and when."""
+    """Returns the histories of requests [n], given by their raw user ids and timestamps."""
     return log.gather(log.slices(columns[REQUEST_USER_ID], columns[TIMESTAMP]))
 
 
@@ -23,16 +23,16 @@ def with_histories(columns: Arrays, log: InteractionLog) -> Arrays:
 
 
 def batches(columns: Arrays, log: InteractionLog, size: int) -> Iterator[Arrays]:
-    """Cuts rows into batches with their histories, so that only a batch of them is in memory."""
+    """Splits rows into batches and adds their histories, so only one batch of histories is in memory."""
     for start in range(0, len(columns[REQUEST_USER_ID]), size):
         yield with_histories(take(columns, slice(start, start + size)), log)
 
 
 def sample_request_times(columns: Arrays, horizon: int, seed: int) -> npt.NDArray[np.int64]:
-    """Draws the moment each training row [n] is asked at: half at their own moment, the others up to a horizon before.
+    """Draws a request time for each training row [n]: its own time, or for half of the rows up to `horizon` s before.
 
-    A list is evaluated on all items of the days that follow. Most lists are asked for on arrival, when nothing of the
-    session is known yet. Trained on the very next interaction alone, a model would overfit to sessions.
+    A list is evaluated on all items of the following days. Most requests come on arrival, before the session has any
+    interaction. A model that is trained only on the very next interaction would overfit to sessions.
     """
     random = np.random.default_rng(seed)
     ahead: npt.NDArray[Any] = random.integers(0, max(1, horizon), len(columns[TIMESTAMP]))

@@ -1,4 +1,4 @@
-"""Retrieval as serving does it: the exported query tower, the index and the history, for any number of requests."""
+"""Retrieval as in serving, for any number of requests: exported query tower, index and history."""
 
 from pathlib import Path
 
@@ -23,21 +23,21 @@ def retrieve_for(
     """Retrieves candidates for requests [n] as serving does.
 
     Args:
-        tower: the exported query tower.
+        tower: file of the exported query tower.
         index: folder of the index and the item vectors.
-        columns: encoded user and context columns, who asks and when [n].
-        log: where histories lie.
+        columns: encoded user and context columns, raw user ids and timestamps [n].
+        log: interaction log that holds the histories.
         items: the item table.
-        k: candidates a request, cut to the size of the catalog.
-        repeats: whether what a user chose before is always among them.
+        k: candidates per request, limited to the size of the catalog.
+        repeats: whether the items of the user's history are always candidates.
     """
     model, searched = OnnxModel(tower, QUERY_FEATURES, EMBEDDING_DIM), read_index(index / INDEX)
     vectors = np.load(index / VECTORS)
     parts = []
     for batch in batches(columns, log, BATCH):
         queries = model(batch)
-        found = retrieve(searched, items, queries, k)
+        retrieved = retrieve(searched, items, queries, k)
         if repeats:
-            found = add_histories(found, queries, batch[HISTORY_IDS], vectors)
-        parts.append(found)
+            retrieved = add_histories(retrieved, queries, batch[HISTORY_IDS], vectors)
+        parts.append(retrieved)
     return Candidates(np.concatenate([p.item_ids for p in parts]), np.concatenate([p.scores for p in parts]))

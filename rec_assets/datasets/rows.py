@@ -1,4 +1,4 @@
-"""Encoded rows as arrays, one a column."""
+"""Encoded rows as arrays, one per column."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ import polars as pl
 from rec_assets.features.columns import CONTEXT_FEATURES, REQUEST_USER_ID, USER_FEATURES
 
 Arrays = dict[str, npt.NDArray[Any]]
-# In files that release 0.1 wrote.
+# Names in files of release 0.1, and their names of today.
 _RENAMED = {"asked_by": REQUEST_USER_ID, "columns/asked_by": f"columns/{REQUEST_USER_ID}"}
 
 
@@ -19,28 +19,28 @@ def load_rows(folder: Path) -> Arrays:
     """Loads transformed rows: ids, user and context features, each [n], int32 or float32, in file order."""
     columns = ["user_id", *USER_FEATURES, *CONTEXT_FEATURES, "item_id"]
     files = sorted(folder.glob("*.parquet"))
-    # One column at a time: all together they would be in memory twice.
+    # One column at a time: together they would be in memory twice.
     return {name: pl.read_parquet(files, columns=[name])[name].to_numpy() for name in columns}
 
 
 def load_arrays(file: Path) -> Arrays:
-    """Reads every array of an npz file by its name of today."""
+    """Reads every array of an npz file and replaces names of release 0.1."""
     with np.load(file) as arrays:
         return {_RENAMED.get(name, name): arrays[name] for name in arrays.files}
 
 
 def take(arrays: Arrays, index: npt.NDArray[np.int64] | slice) -> Arrays:
-    """Returns the same columns at some rows."""
+    """Returns all columns at some rows."""
     return {name: array[index] for name, array in arrays.items()}
 
 
 def column_batches(arrays: Arrays, size: int) -> Iterator[Arrays]:
-    """Cuts columns into batches as Merlin's blocks want them: scalars as [n, 1], vectors as [n, d]."""
+    """Splits columns into batches in the shapes that Merlin's blocks read: scalars [n, 1], vectors [n, d]."""
     rows = len(next(iter(arrays.values())))
     for start in range(0, rows, size):
         yield as_columns(take(arrays, slice(start, start + size)))
 
 
 def as_columns(arrays: Arrays) -> Arrays:
-    """Gives scalars a column axis: [n] → [n, 1]; vectors stay [n, d]."""
+    """Adds a column axis to scalars: [n] → [n, 1]. Vectors stay [n, d]."""
     return {name: array[:, None] if array.ndim == 1 else array for name, array in arrays.items()}

@@ -1,4 +1,4 @@
-"""The training set of one as-of day on disk: rows, histories, item table and validation queries; all trainers read."""
+"""The training set of one as-of day on disk: rows, histories, item table and validation queries for all trainers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ TRAIN, LAST, ASKERS = "train", "last", "askers.npz"
 
 @dataclass(frozen=True)
 class TrainingSet(EvaluationSet):
-    """Input of a training in memory: narrow columns of rows, and item features once a catalog.
+    """Input of a training in memory: narrow columns of rows, and item features only once, by item.
 
     Attributes:
         schema_file: the Merlin schema of the transformed features (`preprocessing.merlin_schema`).
-        rows: the training rows, each [n], with who asked and when.
-        last_rows: the rows of the validation days; they are learned from once they have chosen and judged.
+        rows: the training rows with raw user ids and timestamps, each [n].
+        last_rows: the rows of the validation days; trained on after the model was selected and evaluated on them.
     """
 
     schema_file: Path
@@ -37,17 +37,17 @@ class TrainingSet(EvaluationSet):
 
     @property
     def last_training_moment(self) -> int:
-        """The last unix second that the training rows know."""
+        """Returns the latest timestamp of the training rows, unix seconds."""
         return int(self.rows[TIMESTAMP].max())
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Reads what `build_training_set` wrote."""
-        known = EvaluationSet.load(folder)
+        """Reads a folder completed by `build_training_set` or `build_finetune_set`."""
+        evaluation = EvaluationSet.load(folder)
         rows = _rows_with_askers(folder / TRAIN)
-        # A fine-tune has no days that first judge and then teach.
+        # A fine-tune set has no validation days to train on afterwards.
         last = _rows_with_askers(folder / LAST) if (folder / LAST).exists() else take(rows, slice(0))
-        return cls(known.items, known.log, known.validation, folder / SCHEMA, rows, last)
+        return cls(evaluation.items, evaluation.log, evaluation.validation, folder / SCHEMA, rows, last)
 
 
 def build_training_set(
@@ -60,23 +60,23 @@ def build_training_set(
     joined_valid: Sequence[Path],
     encoded_valid: Path,
 ) -> TrainingSet:
-    """Completes a folder that holds the schema and transformed, masked rows: `train/`, and the last days in `last/`.
+    """Completes a folder that holds the schema and the transformed, masked rows in `train/` and `last/`.
 
     Args:
-        folder: where everything goes.
+        folder: the folder to complete; `last/` has the rows of the validation days.
         catalog: transformed items, with `raw_item_id` and `first_day`.
         content: `image_embedding` and `text_embedding`, float32 [items, 64], in the order of `catalog`.
-        masked_train: the masked rows of the training days, in the order of the transformed ones.
-        masked_valid: those of the validation days.
-        joined_train: the same rows unmasked, of the training days, in order.
-        joined_valid: the joined rows of the validation days, in order.
-        encoded_valid: folder of the same rows, transformed.
+        masked_train: files of the masked rows of the training days, in the order of `train/`.
+        masked_valid: files of the masked rows of the validation days, in the order of `last/`.
+        joined_train: files of the joined (unmasked) rows of the training days, in order.
+        joined_valid: files of the joined rows of the validation days, in order.
+        encoded_valid: folder of the transformed joined rows of the validation days.
     """
     train_ids, valid = load_rows(folder / TRAIN)["item_id"], load_rows(encoded_valid)
-    asked = pl.concat(
+    requests = pl.concat(
         [pl.read_parquet(file, columns=["user_id", "timestamp"]) for file in (*joined_train, *joined_valid)]
     )
-    users, timestamps = asked["user_id"].to_numpy(), asked["timestamp"].to_numpy()
+    users, timestamps = requests["user_id"].to_numpy(), requests["timestamp"].to_numpy()
     item_ids = np.concatenate([train_ids, valid["item_id"]])
     InteractionLog.of(users, timestamps, item_ids).save(folder / LOG)
     for part, masked in ((TRAIN, masked_train), (LAST, masked_valid)):
@@ -89,9 +89,10 @@ def build_training_set(
 
 
 def write_askers(folder: Path, masked: Sequence[Path], lookups: Lookups | None = None) -> None:
-    """Writes who asks, and when, beside transformed rows; with lookups the items too, where they know more of them.
+    """Writes raw user ids and timestamps beside transformed rows.
 
-    A row that was made anonymous (-1) has no history either: strangers have none.
+    With `lookups`, also writes item codes, because extended lookups contain items that the workflow lacks. Rows that
+    were made anonymous (-1) have no history.
     """
     rows = pl.concat([pl.read_parquet(file, columns=["user_id", "timestamp", "item_id"]) for file in masked])
     columns = {REQUEST_USER_ID: rows["user_id"].to_numpy(), TIMESTAMP: rows["timestamp"].to_numpy()}

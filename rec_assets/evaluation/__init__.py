@@ -1,1 +1,1 @@
-"""Metrics, reports and baselines of ranked lists. Contains neither TensorFlow nor Merlin."""
+"""Metrics, evaluation reports and baselines of ranked lists. Does not import TensorFlow or Merlin."""

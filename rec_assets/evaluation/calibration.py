@@ -15,9 +15,9 @@ class Calibration:
     """Comparison of scores with observed rates.
 
     Attributes:
-        table: one row a tenth of the pairs, lowest scores first: pairs, score (mean), rate (share of hits).
-        brier: mean squared difference of score and outcome.
-        expected_error: mean absolute difference of score and rate over the tenths, weighted by pairs.
+        table: one row per tenth of the pairs, lowest scores first, with pairs, score (mean) and rate (share of hits).
+        brier: mean squared difference between score and outcome.
+        expected_error: mean absolute difference between score and rate over the tenths, weighted by pairs.
     """
 
     table: pl.DataFrame
@@ -26,7 +26,7 @@ class Calibration:
 
 
 def calibrate(scores: npt.NDArray[np.float32], hits: npt.NDArray[np.bool_]) -> Calibration:
-    """Compares probabilities of pairs with whether each was chosen; both of one shape, and not empty."""
+    """Compares predicted probabilities of pairs with hits (True for an interaction); both have one shape, not empty."""
     flat, outcomes = scores.ravel().astype(np.float64), hits.ravel()
     table = (
         pl.DataFrame({"score": flat, "rate": outcomes.astype(np.float64)})

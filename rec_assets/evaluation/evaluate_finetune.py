@@ -1,4 +1,4 @@
-"""Evaluates fine-tuned models on rows they were not trained on, beside the same models without fine-tuning."""
+"""Evaluates fine-tuned models on rows outside their training, beside the same models without fine-tuning."""
 
 from collections.abc import Mapping
 
@@ -10,34 +10,34 @@ from rec_assets.evaluation.baselines.interaction_matrix import Log
 from rec_assets.evaluation.baselines.scorers import popularity
 from rec_assets.evaluation.baselines.tuning import BaselineTuner, rows_of_users
 from rec_assets.evaluation.offline_inference import ServedModels
-from rec_assets.evaluation.report import ALL, DEPTH, EvaluationReport, Lists, judge, no_verdict
+from rec_assets.evaluation.report import ALL, DEPTH, EvaluationReport, Lists, empty_table, evaluate
 from rec_assets.sources.base import BestRanking
 
 FINETUNED, FROZEN, POPULARITY, BEST = "fine-tuned", "not fine-tuned", "popularity", "best possible"
 
 
-def judge_day(
+def evaluate_day(
     models: Mapping[str, ServedModels],
     queries: Queries,
     history: pl.DataFrame,
     best: BestRanking | None,
     seed: int,
 ) -> EvaluationReport:
-    """Judges ranked lists of several models for the same requests, beside popularity and the best possible.
+    """Evaluates ranked lists of several models for the same requests, beside popularity and the oracle.
 
     Args:
-        models: by name; all read the codes of the same full training.
-        queries: one a user, encoded by that training.
-        history: what was known before: user_id, item_id, timestamp.
-        best: the source's ideal ranking, where it knows one.
-        seed: random seed of the users that popularity is counted and tuned on.
+        models: models by name; all use the codes of the same full training.
+        queries: one query per user, encoded by that training.
+        history: earlier interactions: user_id, item_id, timestamp.
+        best: the oracle ranking of the source, None if it has none.
+        seed: random seed for the sample of users that popularity is counted and tuned on.
 
     Returns:
-        The verdict; without rows where nobody asks.
+        The evaluation report, without rows if there are no queries.
     """
     users = queries.user_ids
     if not len(queries):
-        return EvaluationReport(no_verdict())
+        return EvaluationReport(empty_table())
     lists: dict[str, Lists] = {
         name: model.rank(queries.columns, model.retrieve(queries.columns, DEPTH)).lists
         for name, model in models.items()
@@ -49,4 +49,4 @@ def judge_day(
         lists[BEST] = best(users, queries.timestamps, queries.device_types, DEPTH)
     newest = max(models.values(), key=lambda model: len(model.items.catalog)).items
     catalog = np.asarray(newest.raw_ids[newest.catalog])
-    return judge(queries, history, catalog, {ALL: lists})
+    return evaluate(queries, history, catalog, {ALL: lists})

@@ -1,4 +1,4 @@
-"""The one evaluation: every method's lists for the same users, on both tracks, and the verdict on them."""
+"""Evaluates the models of an as-of day: lists of every method for the same users, on both tracks."""
 
 import numpy as np
 import polars as pl
@@ -9,7 +9,7 @@ from rec_assets.evaluation.baselines.tuning import BaselineTuner, rows_of_users
 from rec_assets.evaluation.calibration import Calibration, calibrate
 from rec_assets.evaluation.metrics import among, rows_of
 from rec_assets.evaluation.offline_inference import Ranked, ServedModels, first_unseen
-from rec_assets.evaluation.report import ALL, DEPTH, NEW, EvaluationReport, Lists, deep_enough, judge, unseen_lists
+from rec_assets.evaluation.report import ALL, DEPTH, NEW, EvaluationReport, Lists, deep_enough, evaluate, unseen_lists
 from rec_assets.sources.base import BestRanking
 
 RETRIEVAL, RANKED, BEST = "retrieval", "ranked", "best possible"
@@ -24,42 +24,50 @@ def compare(
     holdout_days: int,
     seed: int,
 ) -> tuple[EvaluationReport, Calibration]:
-    """Judges the models beside the baselines, and beside the best possible lists where the source knows them.
+    """Evaluates the models beside the baselines, and beside the oracle if the source has one.
+
+    Track new leaves out each user's history before ranking, so it needs longer lists than track all.
+
+    Example with lists of 2 items in place of `DEPTH`, and one user with the history {a}: `deep` is 2 + 1 = 3.
+    Retrieval returns a, b for track all, and a, b, c for track new.
+    On track all, the ranker orders a, b. All items of the period are relevant.
+    On track new, a is removed and the ranker orders b, c. Item a is not relevant.
+    The oracle's and the context's lists of `deep` items are cut to 2: with a on track all, without a on track new.
 
     Args:
-        models: what is served.
-        queries: of the period to judge by.
+        models: the exported models.
+        queries: queries of the evaluation period.
         history: the training rows: user_id, item_id, device_type, timestamp.
-        best: the source's ideal ranking.
-        holdout_days: how many of the last training days choose the baselines' settings.
-        seed: of the baselines.
+        best: the oracle ranking of the source, None if it has none.
+        holdout_days: number of last training days that tune the baselines.
+        seed: random seed for the tuning and the sampling of the baselines.
 
     Returns:
-        The verdict, and the calibration of the ranker on the candidates of track all.
+        The evaluation report, and the calibration of the ranker on the candidates of track all.
     """
     users, items = queries.user_ids, models.items
-    own = rows_of(history, users)
-    deep = deep_enough(users, own)
-    found, retrieved = (models.retrieve(queries.columns, depth) for depth in (DEPTH, deep))
-    ideal = None if best is None else best(users, queries.timestamps, queries.device_types, deep)
-    learned = rows_of_users(history, users, seed)
-    baselines = BaselineTuner(learned, holdout_days, seed)
+    user_rows = rows_of(history, users)
+    deep = deep_enough(users, user_rows)
+    retrieved, retrieved_deep = (models.retrieve(queries.columns, depth) for depth in (DEPTH, deep))
+    oracle = None if best is None else best(users, queries.timestamps, queries.device_types, deep)
+    train_rows = rows_of_users(history, users, seed)
+    baselines = BaselineTuner(train_rows, holdout_days, seed)
     days = baselines.best_popularity_days()
-    in_context = context_popularity(learned, queries.timestamps, queries.device_types, deep, days)
+    in_context = context_popularity(train_rows, queries.timestamps, queries.device_types, deep, days)
     tracks: dict[str, dict[str, Lists]] = {}
     ranked: dict[str, Ranked] = {}
     for track in (ALL, NEW):
         new_only = track == NEW
-        candidates = first_unseen(retrieved, items, users, own, DEPTH) if new_only else found
+        candidates = first_unseen(retrieved_deep, items, users, user_rows, DEPTH) if new_only else retrieved
         ranked[track] = models.rank(queries.columns, candidates)
         tracks[track] = {
             **baselines.lists(users, DEPTH, new_only=new_only),
             RETRIEVAL: items.raw_ids[candidates.item_ids],
             RANKED: ranked[track].lists,
         }
-        whole = {CONTEXT: in_context} | ({} if ideal is None else {BEST: ideal})
-        for name, lists in whole.items():
-            tracks[track][name] = unseen_lists(users, lists, own, DEPTH) if new_only else lists[:, :DEPTH]
+        deep_lists = {CONTEXT: in_context} | ({} if oracle is None else {BEST: oracle})
+        for name, lists in deep_lists.items():
+            tracks[track][name] = unseen_lists(users, lists, user_rows, DEPTH) if new_only else lists[:, :DEPTH]
     hits = among(users, ranked[ALL].lists, queries.relevant)
     catalog = np.asarray(items.raw_ids[items.catalog])
-    return judge(queries, history, catalog, tracks), calibrate(ranked[ALL].scores, hits)
+    return evaluate(queries, history, catalog, tracks), calibrate(ranked[ALL].scores, hits)

@@ -1,4 +1,4 @@
-"""Judges ranked lists: metrics of each user as RecTools computes them, and their averages."""
+"""Metrics of ranked lists, computed by RecTools: per user, and averaged over users."""
 
 from typing import Any
 
@@ -22,18 +22,18 @@ Lists = npt.NDArray[np.integer[Any]]
 
 
 def among(user_ids: UserIds, lists: Lists, pairs: pl.DataFrame) -> npt.NDArray[np.bool_]:
-    """Tells which places of the lists ([q, k]) hold an item that is paired with the list's user; [q, k]."""
+    """Returns True at positions of the lists [q, k] whose item is paired with the user of the list; bool [q, k]."""
 
     def keys(users: npt.NDArray[Any], items: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         return users.astype(np.int64) << 32 | items.astype(np.int64)
 
-    own = rows_of(pairs, user_ids)
-    paired = np.unique(keys(own["user_id"].to_numpy(), own["item_id"].to_numpy()))
+    pairs = rows_of(pairs, user_ids)
+    paired = np.unique(keys(pairs["user_id"].to_numpy(), pairs["item_id"].to_numpy()))
     if not len(paired):
         return np.zeros(lists.shape, np.bool_)
-    wanted = keys(user_ids[:, None], lists)
-    places = np.minimum(np.searchsorted(paired, wanted), len(paired) - 1)
-    return (lists >= 0) & (paired[places] == wanted)
+    listed = keys(user_ids[:, None], lists)
+    positions = np.minimum(np.searchsorted(paired, listed), len(paired) - 1)
+    return (lists >= 0) & (paired[positions] == listed)
 
 
 def rows_of(rows: pl.DataFrame, user_ids: UserIds) -> pl.DataFrame:
@@ -48,22 +48,22 @@ def user_scores(
 
     Args:
         user_ids: raw ids, int32 [q].
-        lists: raw item ids, best first, [q, k]; -1 where a list is shorter than k.
-        relevant: columns user_id and item_id; users without a relevant item do not count.
-        metrics: names out of `METRICS`. NDCG is binary and divided by the best a list of 10 could reach.
+        lists: raw item ids, best first, padded with -1, [q, k].
+        relevant: columns user_id and item_id; users without a relevant item are left out.
+        metrics: names from `METRICS`. NDCG has binary relevance, divided by the best value of a list of 10.
 
     Returns:
-        One row a user that counts: user_id, then the metrics, float64.
+        One row per user with a relevant item: user_id, then the metrics, float64.
     """
     depth = max(METRICS[name].k for name in metrics)
     lists = lists[:, :depth]
-    # No metric reads a place that holds no relevant item, and most hold none; RecTools wants a rank 1 all the same.
+    # Only positions with a relevant item change a metric, and they are few. RecTools also requires rank 1.
     hits = pl.Series(among(user_ids, lists, relevant).ravel())
     reco = _as_reco(user_ids, lists).filter(hits | (pl.col(Columns.Rank) == 1)).to_pandas()
     interactions = rows_of(relevant, user_ids).to_pandas()
     scores = {name: METRICS[name].calc_per_user(reco, interactions) for name in metrics}
     return pl.DataFrame({"user_id": scores[metrics[0]].index.to_numpy()}).with_columns(
-        # Each metric has its users in an order of its own.
+        # The order of users differs between metrics.
         pl.Series(name, values.loc[scores[metrics[0]].index].to_numpy())
         for name, values in scores.items()
     )
@@ -72,13 +72,13 @@ def user_scores(
 def score_lists(
     user_ids: UserIds, lists: Lists, relevant: pl.DataFrame, metrics: tuple[str, ...] = tuple(METRICS)
 ) -> dict[str, float]:
-    """Averages `user_scores` over the users that count."""
+    """Averages `user_scores` over users with a relevant item."""
     means = user_scores(user_ids, lists, relevant, metrics).select(pl.col(metrics).mean())
     return means.row(0, named=True)
 
 
 def coverage(lists: Lists, catalog: npt.NDArray[np.int32]) -> float:
-    """The share of the catalog (raw ids) that is in anyone's first ten."""
+    """Returns the share of the catalog (raw ids) in the first ten positions of any list."""
     top = lists[:, : COVERAGE.k]
     reco = _as_reco(np.arange(len(top), dtype=np.int32), top).filter(pl.col(Columns.Item) >= 0)
     return float(COVERAGE.calc(reco.to_pandas(), catalog))

@@ -1,4 +1,4 @@
-"""The lists that the exported models make, as they are served: what retrieval returns, and the ranker's order of it."""
+"""Computes lists with the exported models as in serving: retrieves candidates, and ranks them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ USERS_PER_BATCH = 64
 
 
 class Ranked(NamedTuple):
-    """Raw ids int32 [q, k], best first, -1 where a list is shorter, and the ranker's probabilities float32 [q, k]."""
+    """Raw ids int32 [q, k], best first, padded with -1, and the ranker's probabilities float32 [q, k]."""
 
     lists: Lists
     scores: npt.NDArray[np.float32]
@@ -32,9 +32,9 @@ class Ranked(NamedTuple):
 
 @dataclass(frozen=True)
 class ServedModels:
-    """The exported query tower, the item index and the exported ranker, with the items and histories they know.
+    """The exported query tower, the item index and the exported ranker, with their items and histories.
 
-    `repeats`: whether what a user chose before is always a candidate.
+    `repeats`: whether the items of the user's history are always candidates.
     """
 
     tower: Path
@@ -45,16 +45,16 @@ class ServedModels:
     repeats: bool
 
     def retrieve(self, columns: Arrays, depth: int) -> Candidates:
-        """Candidates for requests [q]; depth is cut to the size of the catalog."""
+        """Retrieves candidates for requests [q]; `depth` is limited to the size of the catalog."""
         return retrieve_for(self.tower, self.index, columns, self.log, self.items, depth, repeats=self.repeats)
 
     def rank(self, columns: Arrays, candidates: Candidates) -> Ranked:
-        """Candidates in the ranker's order; ties keep the retrieval order, padding comes last."""
+        """Sorts candidates by the ranker's scores; ties keep the retrieval order, padding comes last."""
         model = OnnxModel(self.ranker, RANKER_FEATURES, 1)
         parts = []
-        for requests, own in in_batches(columns, candidates, USERS_PER_BATCH):
-            flat = ranking_columns(requests, own, histories_of(requests, self.log), self.items)
-            parts.append(model(flat).reshape(own.item_ids.shape))
+        for requests, batch in in_batches(columns, candidates, USERS_PER_BATCH):
+            flat = ranking_columns(requests, batch, histories_of(requests, self.log), self.items)
+            parts.append(model(flat).reshape(batch.item_ids.shape))
         scores = np.where(candidates.item_ids == PADDING_ID, np.float32(-1), np.concatenate(parts))
         order = np.argsort(-scores, axis=1, kind="stable")
         lists = self.items.raw_ids[np.take_along_axis(candidates.item_ids, order, axis=1)]
@@ -64,9 +64,9 @@ class ServedModels:
 def first_unseen(
     candidates: Candidates, items: ItemTable, user_ids: npt.NDArray[np.int32], history: pl.DataFrame, depth: int
 ) -> Candidates:
-    """The first `depth` candidates that their users [q] never chose; padding where they run out."""
-    places, fresh = unseen_first(user_ids, items.raw_ids[candidates.item_ids], history, depth)
+    """Returns the first `depth` candidates outside the history of their users [q], padded."""
+    positions, fresh = unseen_first(user_ids, items.raw_ids[candidates.item_ids], history, depth)
     return Candidates(
-        np.where(fresh, np.take_along_axis(candidates.item_ids, places, axis=1), np.int32(PADDING_ID)),
-        np.where(fresh, np.take_along_axis(candidates.scores, places, axis=1), np.float32(0)),
+        np.where(fresh, np.take_along_axis(candidates.item_ids, positions, axis=1), np.int32(PADDING_ID)),
+        np.where(fresh, np.take_along_axis(candidates.scores, positions, axis=1), np.float32(0)),
     )

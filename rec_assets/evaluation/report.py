@@ -1,4 +1,4 @@
-"""The verdict on every method's lists: by track, with or without what a user chose before, and by segment."""
+"""The evaluation report: metrics of every method's lists by track and by user segment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from rec_assets.evaluation.metrics import METRICS, UserIds, among, coverage, row
 
 Lists = npt.NDArray[np.int32]
 DEPTH = 300
-JUDGED_USERS = 20_000  # at most, of a period: a standard error of NDCG@10 near 0.002
+MAX_EVALUATED_USERS = 20_000  # of a period; gives a standard error of NDCG@10 near 0.002
 
-# Tracks: everything counts, or only items new to the user, in the lists and in what is relevant.
+# Tracks: all items, or only items new to the user, both in the lists and in the relevant items.
 ALL, NEW = "all", "new"
-# The segment of relevant items, not users, that were not there to be trained on.
+# A segment of items, not of users: relevant items without training rows.
 NEW_ITEMS = "new items"
 TOP = 10
 COLUMNS = {
@@ -28,42 +28,43 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """One row a track, method and segment.
+    """One row per track, method and segment.
 
-    Columns: track, method, segment, users, pairs, the metrics of `evaluation.METRICS`, coverage@10, new_items@10.
-    `users` had a relevant item; `pairs` counts users and their relevant items. `coverage@10` is the share of the
-    catalog in anyone's first ten. `new_items@10` is the share of first ten places with items without training rows.
+    Columns: track, method, segment, users, pairs, the metrics of `metrics.METRICS`, coverage@10, new_items@10.
+    `users` counts users with a relevant item, `pairs` counts pairs of user and relevant item. `coverage@10` is the
+    share of the catalog in the first ten positions of any list. `new_items@10` is the share of first ten positions
+    whose items have no training rows.
     """
 
     table: pl.DataFrame
 
     def value(self, method: str, metric: str, segment: str = "all", track: str = ALL) -> float:
-        """Returns one figure; raises KeyError where the table has no such row."""
+        """Returns one figure; raises KeyError if the table lacks the row."""
         row = self.table.filter(track=track, method=method, segment=segment)
         if row.is_empty():
             raise KeyError(f"{track} / {method} / {segment}")
         return float(row[metric][0])
 
 
-def judge(
+def evaluate(
     queries: Queries,
     history: pl.DataFrame,
     catalog: npt.NDArray[np.int32],
     tracks: Mapping[str, Mapping[str, Lists]],
 ) -> EvaluationReport:
-    """Scores every method's lists on all users and on segments of them.
+    """Scores every method's lists on all users and on segments of users.
 
     Args:
-        queries: the users and what they chose.
+        queries: the users and their relevant items.
         history: the training rows: user_id, item_id.
         catalog: raw ids of all items that could be recommended.
-        tracks: track → method → raw ids [q, k], -1 where a list is shorter. In `NEW`, without what is in history.
+        tracks: track → method → raw ids [q, k], padded with -1. Lists of `NEW` contain no items of the history.
     """
     trained = history["item_id"].unique()
-    # Of millions of rows, those of the users who are asked are enough for all that follows.
-    own = rows_of(history, queries.user_ids)
-    known = own.select("user_id", "item_id").unique()
-    masks = segments(queries, own)
+    # The rest needs only the rows of these users, a small part of millions.
+    user_rows = rows_of(history, queries.user_ids)
+    known = user_rows.select("user_id", "item_id").unique()
+    masks = segments(queries, user_rows)
     rows = []
     for track, methods in tracks.items():
         relevant = queries.relevant
@@ -73,8 +74,8 @@ def judge(
         for method, lists in methods.items():
             scores = user_scores(queries.user_ids, lists, relevant)
             for segment, mask in masks.items():
-                users, theirs = queries.user_ids[mask], lists[mask]
-                rows.append([track, method, segment, *_figures(users, theirs, scores, relevant, catalog, trained)])
+                figures = _figures(queries.user_ids[mask], lists[mask], scores, relevant, catalog, trained)
+                rows.append([track, method, segment, *figures])
             scores = user_scores(queries.user_ids, lists, untrained)
             figures = _figures(queries.user_ids, lists, scores, untrained, catalog, trained)
             rows.append([track, method, NEW_ITEMS, *figures])
@@ -82,8 +83,8 @@ def judge(
     return EvaluationReport(table.filter(pl.col("users") > 0))
 
 
-def no_verdict() -> pl.DataFrame:
-    """The table of a verdict on nothing."""
+def empty_table() -> pl.DataFrame:
+    """Returns the table of a report without rows."""
     return pl.DataFrame(schema=COLUMNS)
 
 
@@ -95,22 +96,22 @@ def _figures(
     catalog: npt.NDArray[np.int32],
     trained: pl.Series,
 ) -> tuple[float | None, ...]:
-    """The columns of a verdict from `users` on, for these users and their lists."""
-    judged = rows_of(scores, user_ids)
-    places = lists[:, :TOP][lists[:, :TOP] >= 0]
+    """Returns the columns of a report row from `users` on, for these users and their lists."""
+    own_scores = rows_of(scores, user_ids)
+    top_items = lists[:, :TOP][lists[:, :TOP] >= 0]
     return (
-        judged.height,
+        own_scores.height,
         rows_of(relevant, user_ids).height,
-        *judged.select(pl.col(METRICS).mean()).row(0),
+        *own_scores.select(pl.col(METRICS).mean()).row(0),
         coverage(lists, catalog),
-        float(1 - np.isin(places, trained.to_numpy()).mean()) if places.size else None,
+        float(1 - np.isin(top_items, trained.to_numpy()).mean()) if top_items.size else None,
     )
 
 
 def segments(queries: Queries, history: pl.DataFrame) -> dict[str, npt.NDArray[np.bool_]]:
-    """Marks the queries [q] of all, known and cold users, and of known users with few or many training rows.
+    """Returns a mask [q] per segment: all, known and cold users, and known users with few or many training rows.
 
-    Light users have at most as many rows as the median of the known.
+    Light users have at most the median number of rows of known users.
     """
     rows = history.group_by("user_id").len()
     counts = pl.DataFrame({"user_id": queries.user_ids}).join(rows, on="user_id", how="left", maintain_order="left")
@@ -123,23 +124,23 @@ def segments(queries: Queries, history: pl.DataFrame) -> dict[str, npt.NDArray[n
 def unseen_first(
     user_ids: UserIds, lists: Lists, history: pl.DataFrame, depth: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Picks the places of each list [q, k] that hold items new to the user, in order.
+    """Finds the positions of each list [q, k] whose items are new to the user, in order.
 
     Returns:
-        Places [q, min(depth, k)], and whether each holds such an item; those that do not come last.
+        Positions [q, min(depth, k)], and a mask that is True for new items; the other positions come last.
     """
     fresh = (lists >= 0) & ~among(user_ids, lists, history)
-    places = np.argsort(~fresh, axis=1, kind="stable")[:, :depth]
-    return places, np.take_along_axis(fresh, places, axis=1)
+    positions = np.argsort(~fresh, axis=1, kind="stable")[:, :depth]
+    return positions, np.take_along_axis(fresh, positions, axis=1)
 
 
 def unseen_lists(user_ids: UserIds, lists: Lists, history: pl.DataFrame, depth: int) -> Lists:
-    """Lists without what a user chose before [q, min(depth, k)], -1 where they run out."""
-    places, fresh = unseen_first(user_ids, lists, history, depth)
-    return np.where(fresh, np.take_along_axis(lists, places, axis=1), np.int32(-1))
+    """Returns lists without items of the user's history [q, min(depth, k)], padded with -1."""
+    positions, fresh = unseen_first(user_ids, lists, history, depth)
+    return np.where(fresh, np.take_along_axis(lists, positions, axis=1), np.int32(-1))
 
 
 def deep_enough(user_ids: UserIds, history: pl.DataFrame) -> int:
-    """Returns the length of a list that keeps `DEPTH` items when the longest history of these users is taken out."""
+    """Returns the list length that leaves `DEPTH` items after removing the longest history of these users."""
     longest = rows_of(history, user_ids).group_by("user_id").agg(pl.col("item_id").n_unique())["item_id"].max()
     return DEPTH + (longest if isinstance(longest, int) else 0)

@@ -1,1 +1,1 @@
-"""Features, one definition each for batch and real time: frames in, frames out. Models and stores live elsewhere."""
+"""Feature functions from frames to frames, with one definition for batch and real time. Does not contain models."""

@@ -1,4 +1,4 @@
-"""Time of day and day of week as points on a circle: the one definition for training and serving."""
+"""Time of day and day of week as points on a circle. Training and serving share this definition."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday; Monday is 0
 
 
 def clock_features(timestamps: npt.ArrayLike) -> dict[str, npt.NDArray[np.float32]]:
-    """Places the hour of day (0-23) and the weekday (Monday 0), both UTC, on the unit circle.
+    """Maps the hour of day (0-23) and the weekday (Monday 0), both UTC, to the unit circle.
 
     Args:
         timestamps: unix seconds, integers [n].

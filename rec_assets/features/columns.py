@@ -1,4 +1,4 @@
-"""Names and dimensions of model inputs. Training, evaluation and serving read them here."""
+"""Names and dimensions of model inputs, shared by training, evaluation and serving."""
 
 from rec_assets.features.signals import HISTORY_SIGNALS, POPULARITY_SIGNALS
 
@@ -7,12 +7,12 @@ CONTEXT_FEATURES = ("device_type", "hour_sine", "hour_cosine", "day_of_week_sine
 ITEM_FEATURES = ("item_id", "category_l1", "category_l2", "item_gender", "price_log_norm")
 CONTENT_FEATURES = ("image_embedding", "text_embedding")
 CONTENT_DIM = 64
-EMBEDDING_DIM = 64  # of query and item vectors
+EMBEDDING_DIM = 64  # length of query and item vectors
 
-# Raw id of the user (-1 for an anonymous one) and unix seconds of the request, which lead to a history.
+# Raw user id (-1 for an anonymous user) and unix seconds of the request: the key of a history.
 REQUEST_USER_ID, TIMESTAMP = "request_user_id", "timestamp"
 HISTORY_IDS, HISTORY_HOURS = "history_item_id", "history_hours"
-HISTORY_READ = 50  # newest interactions that the query tower reads; more costs time and did not help
+HISTORY_READ = 50  # newest interactions that the query tower reads; more cost time and did not improve metrics
 QUERY_FEATURES = (*USER_FEATURES, *CONTEXT_FEATURES, HISTORY_IDS, HISTORY_HOURS)
 
 RETRIEVAL_SCORE, RETRIEVAL_RANK = "retrieval_score", "retrieval_rank"

@@ -1,21 +1,21 @@
-"""All that happened on a day: its raw rows, and what was recorded online and the raw day does not have."""
+"""Combines the raw rows of a day with interactions that were recorded online and are missing in the raw day."""
 
 from pathlib import Path
 
 import polars as pl
 
-INTERACTION = ("user_id", "item_id", "timestamp")  # what tells one interaction from another
+INTERACTION = ("user_id", "item_id", "timestamp")  # key of an interaction
 
 
 def whole_day(raw: Path, updates: Path) -> pl.LazyFrame:
-    """Joins the two, by user, item and second; where they differ about the device, the raw day is right.
+    """Adds the missing recorded interactions to a raw day, by user, item and second; raw rows keep their device.
 
     Args:
         raw: a day of `raw_interactions`.
-        updates: the same day of `behavioral_updates`, in the same columns; it may be empty.
+        updates: the same day of `behavioral_updates`, with the same columns; may be empty.
 
     Returns:
-        user_id, item_id, device_type int32, timestamp int64, sorted by timestamp, user_id, item_id as raw days are.
+        user_id, item_id, device_type int32, timestamp int64, sorted by timestamp, user_id, item_id like raw days.
     """
     rows, recorded = pl.scan_parquet(raw), pl.scan_parquet(updates)
     if not recorded.select(pl.len()).collect().item():

@@ -1,7 +1,7 @@
-"""The history of a user strictly before a moment: the one definition for training and serving.
+"""User histories strictly before a moment. Training and serving share this definition.
 
-A history is the latest `LENGTH` interactions, newest first. Training reads it from an `InteractionLog`, a request from
-`user:{id}:recent_items`. Both return padded rows.
+A history contains the latest `LENGTH` interactions, newest first. Training reads histories from an `InteractionLog`,
+serving reads them from the Valkey key `user:{id}:recent_items`. Both return padded rows.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 LENGTH = 400
-LARGEST_ID = 2**31 - 1  # of users, items and unix seconds: a request has 32 bits for each
+LARGEST_ID = 2**31 - 1  # limit of user ids, item ids and unix seconds: a request has 32 bits for each
 PADDING = 0  # encoded ids start at 1
 
 Ids = npt.NDArray[np.int32]
@@ -26,8 +26,8 @@ class UserHistories:
     """Padded histories, newest first.
 
     Attributes:
-        item_ids: encoded, int32 [q, LENGTH], `PADDING` where a history is shorter.
-        timestamps: unix seconds, int64 [q, LENGTH], 0 where it is shorter.
+        item_ids: encoded item ids, int32 [q, LENGTH], `PADDING` after the end of a history.
+        timestamps: unix seconds, int64 [q, LENGTH], 0 after the end of a history.
     """
 
     item_ids: Ids
@@ -35,33 +35,33 @@ class UserHistories:
 
     @classmethod
     def empty(cls, rows: int) -> "UserHistories":
-        """UserHistories of strangers."""
+        """Returns empty histories, as of anonymous users."""
         return cls(np.full((rows, LENGTH), PADDING, np.int32), np.zeros((rows, LENGTH), np.int64))
 
     def at(self, rows: npt.NDArray[np.int64]) -> "UserHistories":
-        """Returns some of the histories."""
+        """Returns the histories at some row indices."""
         return UserHistories(self.item_ids[rows], self.timestamps[rows])
 
     def before(self, now: npt.ArrayLike) -> "UserHistories":
-        """Leaves out what did not happen strictly before a moment of each row (unix seconds [q]); no holes remain."""
-        gone = (self.timestamps >= np.asarray(now, np.int64)[:, None]) | (self.item_ids == PADDING)
-        order = np.argsort(gone, axis=1, kind="stable")
-        items = np.take_along_axis(np.where(gone, np.int32(PADDING), self.item_ids), order, axis=1)
-        return UserHistories(items, np.take_along_axis(np.where(gone, 0, self.timestamps), order, axis=1))
+        """Keeps the interactions strictly before a moment per row (unix seconds [q]), without gaps."""
+        removed = (self.timestamps >= np.asarray(now, np.int64)[:, None]) | (self.item_ids == PADDING)
+        order = np.argsort(removed, axis=1, kind="stable")
+        items = np.take_along_axis(np.where(removed, np.int32(PADDING), self.item_ids), order, axis=1)
+        return UserHistories(items, np.take_along_axis(np.where(removed, 0, self.timestamps), order, axis=1))
 
     def hours(self, now: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Hours from each interaction to a moment of its row (unix seconds [q]), 0 at padding, float32 [q, LENGTH]."""
+        """Returns hours from interactions to a moment per row (unix seconds [q]), float32 [q, LENGTH]; 0 at padding."""
         past = (np.asarray(now, np.int64)[:, None] - self.timestamps) / 3600
         return np.where(self.item_ids == PADDING, 0, past).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class InteractionLog:
-    """All interactions by user and time; a history is a slice of it, so that no row keeps a copy of its own.
+    """All interactions sorted by user and time. A history is a slice of the log, so training rows need no copies.
 
     Attributes:
         keys: user id << 32 | timestamp, ascending, int64 [n].
-        item_ids: encoded, int32 [n].
+        item_ids: encoded item ids, int32 [n].
     """
 
     keys: npt.NDArray[np.int64]
@@ -69,7 +69,7 @@ class InteractionLog:
 
     @classmethod
     def of(cls, user_ids: npt.ArrayLike, timestamps: npt.ArrayLike, item_ids: npt.ArrayLike) -> "InteractionLog":
-        """Sorts interactions [n]; those of one user and second are ordered by item, whatever order they come in."""
+        """Sorts interactions [n] by user, second and item."""
         keys, items = _keys(user_ids, timestamps), np.asarray(item_ids, np.int32)
         order = np.lexsort((items, keys))
         return cls(keys[order], items[order])
@@ -77,7 +77,7 @@ class InteractionLog:
     def slices(self, user_ids: npt.ArrayLike, timestamps: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Returns begin and end of the history of each user (raw id) at a time, int64 [q, 2]; empty for user -1.
 
-        Events of the very second are left out: the lines of a basket must not explain each other.
+        Events of the same second are excluded, because basket lines must not predict each other.
         """
         users = np.asarray(user_ids, np.int64)
         first, end = (np.searchsorted(self.keys, _keys(users, at)) for at in (np.zeros_like(users), timestamps))
@@ -85,23 +85,23 @@ class InteractionLog:
         return np.stack([np.maximum(first, ends - LENGTH), ends], axis=1)
 
     def gather(self, slices: npt.NDArray[np.int64]) -> UserHistories:
-        """Returns the histories between begin and end, int64 [q, 2]."""
-        places = slices[:, 1:] - 1 - np.arange(LENGTH)
-        there = places >= slices[:, :1]
+        """Returns the histories of `slices`: begin and end, int64 [q, 2]."""
+        positions = slices[:, 1:] - 1 - np.arange(LENGTH)
+        mask = positions >= slices[:, :1]
         if not len(self.keys):
             return UserHistories.empty(len(slices))
-        places = np.where(there, places, 0)
-        items = np.where(there, self.item_ids[places], np.int32(PADDING))
-        return UserHistories(items, np.where(there, self.timestamps[places], 0))
+        positions = np.where(mask, positions, 0)
+        items = np.where(mask, self.item_ids[positions], np.int32(PADDING))
+        return UserHistories(items, np.where(mask, self.timestamps[positions], 0))
 
     @property
     def user_ids(self) -> npt.NDArray[np.int64]:
-        """The raw user of each interaction, int64 [n]."""
+        """Raw user id of each interaction, int64 [n]."""
         return self.keys >> 32
 
     @cached_property
     def timestamps(self) -> Times:
-        """The unix second of each interaction, int64 [n]."""
+        """Unix second of each interaction, int64 [n]."""
         return self.keys & 0xFFFF_FFFF
 
     def until(self, end: int) -> "InteractionLog":
@@ -113,22 +113,22 @@ class InteractionLog:
         """Returns the interactions of some users (raw ids)."""
         users = np.unique(np.asarray(user_ids, np.int64))
         begin, end = (np.searchsorted(self.keys, edge << 32) for edge in (users, users + 1))
-        places = np.concatenate([np.arange(0), *map(np.arange, begin, end)])
-        return InteractionLog(self.keys[places], self.item_ids[places])
+        positions = np.concatenate([np.arange(0), *map(np.arange, begin, end)])
+        return InteractionLog(self.keys[positions], self.item_ids[positions])
 
     def save(self, file: Path) -> None:
-        """Writes one npz."""
+        """Writes one npz file."""
         np.savez(file, keys=self.keys, item_ids=self.item_ids)
 
     @classmethod
     def load(cls, file: Path) -> "InteractionLog":
-        """Reads what `save` wrote."""
+        """Reads a file of `save`."""
         with np.load(file) as arrays:
             return cls(arrays["keys"], arrays["item_ids"])
 
 
 def latest_events(interactions: pl.LazyFrame, length: int = LENGTH) -> pl.LazyFrame:
-    """The latest interactions of each user: user_id, item_id, timestamp, newest first within a user."""
+    """Returns the latest interactions of each user, newest first per user: user_id, item_id, timestamp."""
     newest = interactions.select("user_id", "item_id", "timestamp").sort(
         ["user_id", "timestamp", "item_id"], descending=[False, True, True]
     )

@@ -1,4 +1,4 @@
-"""Interactions joined with what was known about the user and the item at that moment."""
+"""Joins interactions with the features of their user and item as of the interaction."""
 
 import polars as pl
 
@@ -11,7 +11,7 @@ ITEM_COLUMNS = ("category_l1", "category_l2", "item_gender", "price")
 def join_interactions(
     day: pl.LazyFrame, day_before: pl.LazyFrame, users: pl.LazyFrame, items: pl.LazyFrame
 ) -> pl.LazyFrame:
-    """Each interaction of a day with its features as of that moment.
+    """Returns each interaction of a day with its features as of that moment.
 
     Args:
         day: user_id, item_id, device_type int32, timestamp int64.
@@ -20,8 +20,8 @@ def join_interactions(
         items: item_id and `ITEM_COLUMNS`.
 
     Returns:
-        One row an interaction, by timestamp, user and item: the columns of `day`, age (float32, null unknown),
-        gender and top_category (int32, -1 unknown), and the item columns. An unknown user is a row with unknowns.
+        One row per interaction, by timestamp, user and item: the columns of `day`, age (float32, null unknown),
+        gender and top_category (int32, -1 unknown), and the item columns. Rows of unknown users are kept.
     """
     categories = items.select("item_id", "category_l1")
     events = pl.concat([day_before, day]).select("user_id", "timestamp", "item_id").join(categories, on="item_id")
@@ -37,10 +37,10 @@ def join_interactions(
 def user_features_at(
     at: int, users: pl.LazyFrame, day: pl.LazyFrame, day_before: pl.LazyFrame, items: pl.LazyFrame
 ) -> pl.LazyFrame:
-    """The features of every user at one moment (unix seconds), from the events strictly before it.
+    """Returns the features of every user at one moment (unix seconds), from earlier events only.
 
     Returns:
-        One row a user of `users`, by user: user_id, age int32 (null unknown), gender, top_category int32.
+        One row per user of `users`, by user: user_id, age int32 (null unknown), gender, top_category int32.
     """
     categories = items.select("item_id", "category_l1")
     events = pl.concat([day_before, day]).select("user_id", "timestamp", "item_id").join(categories, on="item_id")

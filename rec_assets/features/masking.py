@@ -1,4 +1,4 @@
-"""Cold-start masking: some training rows lose their user, some their device, so that "unknown" is trained too."""
+"""Cold-start masking: hides the user or the device of some training rows, so that models train on unknown values."""
 
 import numpy as np
 import polars as pl
@@ -7,15 +7,15 @@ UNKNOWN = -1
 
 
 def mask_rows(rows: pl.DataFrame, probability: float, seed: int) -> pl.DataFrame:
-    """Makes a share of rows anonymous and, independently, a share of rows device-less.
+    """Masks the user in a share of rows and, independently, the device in a share of rows.
 
-    An anonymous row loses user_id, gender and top_category (-1) and age (null) together: exactly what serving sends for
-    a user it does not know. The reference keeps the age of masked rows, which no unknown user has.
+    An anonymous row loses user_id, gender and top_category (-1) and age (null) together. Serving sends the same values
+    for an unknown user. The reference design keeps the age of masked rows, although no unknown user has an age.
 
     Args:
         rows: at least user_id, age, gender, top_category, device_type.
-        probability: of each of the two masks, 0 to 1.
-        seed: equal seeds and row counts mask equal rows.
+        probability: probability of each of the two masks, 0 to 1.
+        seed: random seed; equal seeds and row counts mask the same rows.
     """
     draws = np.random.default_rng(seed).random((2, rows.height))
     anonymous, deviceless = (pl.Series(row < probability, dtype=pl.Boolean) for row in draws)

@@ -9,8 +9,8 @@ def item_popularity(interactions: pl.LazyFrame, items: pl.LazyFrame) -> pl.LazyF
     """Counts the interactions of each item of the catalog.
 
     Returns:
-        One row an item, most popular first, ties by item_id: item_id, category_l1, category_l2 int32,
-        interactions int64 (0 for an item nobody chose).
+        One row per item, most popular first, ties by item_id: item_id, category_l1, category_l2 int32,
+        interactions int64 (0 for an item without interactions).
     """
     counts = interactions.group_by("item_id").agg(interactions=pl.len().cast(pl.Int64))
     return (

@@ -1,4 +1,4 @@
-"""The replay set: older rows that a fine-tune sees beside those of its day, so that it does not forget them."""
+"""The replay set: older rows that a fine-tune adds to the rows of its day, to limit forgetting."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,12 +8,12 @@ import polars as pl
 
 
 def replay_rows(files: Sequence[Path], count: int, seed: int) -> pl.DataFrame:
-    """Draws rows of older days, every row as likely as any other, without replacement and kept in order.
+    """Draws rows of older days uniformly, without replacement and in their original order.
 
     Args:
-        files: parquet files of the older days, in order; one of them is in memory at a time.
-        count: rows wanted; all there are, where they are fewer.
-        seed: equal seeds and files draw equal rows.
+        files: parquet files of the older days, in order; only one file is in memory at a time.
+        count: number of rows to draw; smaller sets are returned whole.
+        seed: random seed; equal seeds and files draw the same rows.
     """
     sizes = [pl.scan_parquet(file).select(pl.len()).collect().item() for file in files]
     total = sum(sizes)
@@ -21,7 +21,7 @@ def replay_rows(files: Sequence[Path], count: int, seed: int) -> pl.DataFrame:
     starts = np.concatenate([[0], np.cumsum(sizes)])
     parts = []
     for file, start, end in zip(files, starts[:-1], starts[1:], strict=True):
-        own = drawn[(drawn >= start) & (drawn < end)] - start
-        if len(own):
-            parts.append(pl.read_parquet(file)[own])
+        file_rows = drawn[(drawn >= start) & (drawn < end)] - start
+        if len(file_rows):
+            parts.append(pl.read_parquet(file)[file_rows])
     return pl.concat(parts) if parts else pl.read_parquet(files[0]).head(0)

@@ -1,4 +1,4 @@
-"""`top_category`: what a user engaged with most in the past 24 hours. The one definition for batch and real time."""
+"""`top_category`: a user's most frequent category of the past 24 hours. Batch and real time share this definition."""
 
 import polars as pl
 
@@ -9,39 +9,39 @@ NO_CATEGORY = -1
 
 
 def top_category_as_of(queries: pl.LazyFrame, events: pl.LazyFrame) -> pl.LazyFrame:
-    """The `category_l1` each user engaged with most in the 24 hours strictly before each query.
+    """Returns the `category_l1` with most of a user's events in the 24 hours strictly before each query.
 
-    Ties go to the category engaged with most recently; -1 where the window is empty. Of a user with more than
-    `history.LENGTH` events in the window the latest count, which is what real time remembers. Events of the query's
-    own second do not count: the lines of one basket share a timestamp and must not explain each other.
+    In a tie the category with the latest event wins; an empty window gives -1. Only the latest `history.LENGTH` events
+    of a window count, because real time stores no more. Events of the query's own second do not count: basket lines
+    share a timestamp and must not predict each other.
 
     Args:
-        queries: columns user_id int32, timestamp int64 (unix seconds); any order, duplicates allowed.
-        events: columns user_id int32, timestamp int64, category_l1 int32; at least the 24 hours before the queries.
+        queries: user_id int32, timestamp int64 (unix seconds); any order, duplicates allowed.
+        events: user_id int32, timestamp int64, category_l1 int32; at least the 24 hours before the queries.
 
     Returns:
-        One row a distinct (user_id, timestamp) of `queries`: user_id, timestamp, top_category int32.
+        One row per distinct (user_id, timestamp) of `queries`: user_id, timestamp, top_category int32.
     """
-    asked = queries.select("user_id", "timestamp").unique()
-    # In the order of seeing; those of one user stand together, so that places tell how long ago.
-    seen = (
+    distinct = queries.select("user_id", "timestamp").unique()
+    # Sorted by user and time, so positions give the recency of a user's events.
+    ordered = (
         events.select("user_id", pl.col("timestamp").alias("at"), pl.col("category_l1").cast(pl.Int32))
         .sort("user_id", "at", "category_l1")
-        .with_row_index("place")
+        .with_row_index("position")
     )
-    window = asked.join(seen, on="user_id").filter(
+    window = distinct.join(ordered, on="user_id").filter(
         pl.col("at") >= pl.col("timestamp") - WINDOW_SECONDS, pl.col("at") < pl.col("timestamp")
     )
     latest = window.filter(
-        pl.col("place") + LENGTH > pl.col("place").max().over("user_id", "timestamp"),
+        pl.col("position") + LENGTH > pl.col("position").max().over("user_id", "timestamp"),
     )
     best = (
         latest.group_by("user_id", "timestamp", "category_l1")
-        .agg(count=pl.len(), last=pl.col("place").max())
+        .agg(count=pl.len(), last=pl.col("position").max())
         .sort("count", "last", descending=True)
         .unique(["user_id", "timestamp"], keep="first", maintain_order=True)
         .select("user_id", "timestamp", top_category="category_l1")
     )
-    return asked.join(best, on=["user_id", "timestamp"], how="left").with_columns(
+    return distinct.join(best, on=["user_id", "timestamp"], how="left").with_columns(
         pl.col("top_category").fill_null(NO_CATEGORY)
     )

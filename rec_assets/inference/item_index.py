@@ -9,29 +9,29 @@ import numpy.typing as npt
 from rec_assets.inference.item_vectors import ItemVectors
 
 INDEX = "index.faiss"
-EXACT_UP_TO = 100_000  # a flat scan of 64 floats an item stays near a millisecond
-WANTED_RECALL = 0.95  # of the exact first DEPTH, where a search is not exact
-MIN_RECALL = 0.93  # that a check accepts: what the search was tuned on are other queries
+EXACT_UP_TO = 100_000  # items; a flat scan of 64 floats per item takes about a millisecond
+WANTED_RECALL = 0.95  # target of an inexact search: share of the exact top DEPTH
+MIN_RECALL = 0.93  # minimum of the check; lower, because its queries differ from the tuning queries
 DEPTH = 300
 TUNING_QUERIES = 200
-VECTORS_PER_LIST = 64  # that an inverted file is trained on
+VECTORS_PER_LIST = 64  # training vectors per list of an inverted file
 
 
 def has_gpu() -> bool:
-    """Returns whether FAISS is its build for CUDA and sees a GPU."""
+    """Returns whether FAISS is the CUDA build and finds a GPU."""
     return bool(getattr(faiss, "get_num_gpus", int)())
 
 
 def build_index(items: ItemVectors, *, gpu: bool | None = None) -> faiss.Index:
-    """Builds an inner-product index whose ids are raw item ids: exact for thousands of items, an inverted file beyond.
+    """Builds an inner-product index by raw item id: exact up to `EXACT_UP_TO` items, an inverted file beyond.
 
-    The inverted file reads as many of its lists as `WANTED_RECALL` takes, tried with item vectors as queries. It is
-    trained and filled on a GPU where there is one: an H100 trained on ten million vectors in 1.6 s, 16 cores in 92 s.
-    The result is an index for processors, which serve.
+    A search of the inverted file reads as many lists as `WANTED_RECALL` needs, measured with item vectors as queries.
+    A GPU trains and fills it if there is one. For ten million vectors, an H100 trained in 1.6 s, 16 cores in 92 s. The
+    result is always a CPU index, because serving runs on CPUs.
 
     Args:
-        items: the vectors.
-        gpu: whether to use a GPU; default: where FAISS has one.
+        items: the item vectors.
+        gpu: whether to use a GPU; None uses one if FAISS finds it.
     """
     count, dim = items.vectors.shape
     index = faiss.index_factory(dim, index_spec(count), faiss.METRIC_INNER_PRODUCT)
@@ -42,7 +42,7 @@ def build_index(items: ItemVectors, *, gpu: bool | None = None) -> faiss.Index:
     if has_gpu() if gpu is None else gpu:
         index = _filled_on_gpu(index, items.vectors, ids)
     else:
-        # FAISS's own 256 vectors a list and 25 rounds take minutes for a million items, and find no more.
+        # FAISS's defaults, 256 vectors per list and 25 rounds, take minutes for a million items at the same recall.
         index.cp.max_points_per_centroid, index.cp.niter = VECTORS_PER_LIST, 10
         index.train(items.vectors)
         index.add_with_ids(items.vectors, ids)
@@ -64,12 +64,12 @@ def _filled_on_gpu(
 
 
 def index_spec(count: int) -> str:
-    """Names the index of so many items, as FAISS's factory does."""
+    """Returns the FAISS factory string of the index for `count` items."""
     return "IDMap2,Flat" if count <= EXACT_UP_TO else f"IVF{int(4 * np.sqrt(count))},Flat"
 
 
 def tune(index: faiss.IndexIVF, items: ItemVectors) -> None:
-    """Sets the number of lists that a search reads."""
+    """Doubles the number of lists that a search reads until recall reaches `WANTED_RECALL`."""
     lists = index.nlist
     sample = items.vectors[np.random.default_rng(0).choice(len(items.vectors), TUNING_QUERIES, replace=False)]
     index.nprobe = max(1, lists // 512)
@@ -78,26 +78,26 @@ def tune(index: faiss.IndexIVF, items: ItemVectors) -> None:
 
 
 def recall_against_exact(index: faiss.Index, items: ItemVectors, queries: npt.NDArray[np.float32], k: int) -> float:
-    """The share of the exact top k that the index finds, averaged over queries float32 [q, d]."""
+    """Returns the share of the exact top k that the index retrieves, averaged over queries float32 [q, d]."""
     exact = faiss.IndexIDMap2(faiss.IndexFlatIP(items.vectors.shape[1]))
     exact.add_with_ids(items.vectors, items.raw_ids.astype(np.int64))
     k = min(k, len(items.raw_ids))
-    wanted, found = exact.search(queries, k)[1], index.search(queries, k)[1]
-    return float(np.mean([len(np.intersect1d(a, b)) / k for a, b in zip(wanted, found, strict=True)]))
+    expected, retrieved = exact.search(queries, k)[1], index.search(queries, k)[1]
+    return float(np.mean([len(np.intersect1d(a, b)) / k for a, b in zip(expected, retrieved, strict=True)]))
 
 
 def write_index(index: faiss.Index, file: Path) -> None:
-    """Writes the index as FAISS does."""
+    """Writes the index in FAISS's format."""
     faiss.write_index(index, str(file))
 
 
 def read_index(file: Path) -> faiss.Index:
-    """Reads what `write_index` wrote."""
+    """Reads a file written by `write_index`."""
     return faiss.read_index(str(file))
 
 
 def on_best_device(index: faiss.Index) -> faiss.Index:
-    """Returns the index where searching it is fastest: on the first GPU, if FAISS was built for one and it is there."""
+    """Returns a copy of the index on the first GPU if FAISS finds one, otherwise the index itself."""
     if not has_gpu():
         return index
     return faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, index)

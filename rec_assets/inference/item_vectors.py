@@ -1,4 +1,4 @@
-"""Item vectors of the whole catalog as files: by raw id for the index, by encoded id for histories."""
+"""Item vectors of the whole catalog and their files: by raw id for the index, by encoded id for histories."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +27,12 @@ class ItemVectors:
 
     @classmethod
     def load(cls, file: Path) -> "ItemVectors":
-        """Reads what `save` wrote."""
+        """Reads a file written by `save`."""
         with np.load(file) as arrays:
             return cls(arrays["raw_ids"], arrays["vectors"])
 
     def by_encoded_id(self, encoded: npt.NDArray[np.int32], size: int) -> npt.NDArray[np.float32]:
-        """Vectors by encoded id, float32 [size, d], zero where there is no item; `encoded` are the ids of each row."""
+        """Returns vectors by encoded id, float32 [size, d], zero without an item; `encoded` has the id of each row."""
         table = np.zeros((size, self.vectors.shape[1]), np.float32)
         table[encoded] = self.vectors
         return table
@@ -44,7 +44,7 @@ def read_vectors(file: Path, size: int, again: str) -> Vectors:
     Args:
         file: written by `numpy.save`.
         size: number of encoded ids; the file may have fewer rows.
-        again: the next step for who reads the error.
+        again: next step in the error message.
 
     Raises:
         ActionableError: the file is unreadable or has another type or shape.
@@ -52,8 +52,10 @@ def read_vectors(file: Path, size: int, again: str) -> Vectors:
     try:
         vectors = np.asarray(np.load(file, mmap_mode="r"))
     except (OSError, ValueError, EOFError) as error:
-        raise ActionableError(f"{file} cannot be read as item vectors: {error}", again) from error
+        raise ActionableError(f"{file} cannot be read as item vectors ({error}).", again) from error
     if vectors.dtype != np.float32 or vectors.shape[1:] != (EMBEDDING_DIM,) or not FIRST_KNOWN < len(vectors) <= size:
         shape = f"{vectors.dtype} {vectors.shape}"
-        raise ActionableError(f"{file} holds {shape}; expected float32 ({size}, {EMBEDDING_DIM}).", again)
+        raise ActionableError(
+            f"{file} has the wrong type or shape ({shape}; expected float32 ({size}, {EMBEDDING_DIM})).", again
+        )
     return vectors

@@ -1,6 +1,6 @@
-"""The fitted workflow as plain lookups: vocabularies and normalisation constants, and their one file format.
+"""The fitted workflow as plain lookups: vocabularies and normalization constants, and their file format.
 
-What NVTabular does to a row is done here with NumPy, for training's export, the stages and their comparison alike.
+Encodes rows with NumPy as NVTabular does. Training's export, the serving stages and the parity check use this code.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from rec_assets.common.errors import ActionableError
 
-OUT_OF_VOCABULARY = 2  # NVTabular's index for what it does not know; 0 is padding and 1 is null, never produced here
+OUT_OF_VOCABULARY = 2  # NVTabular's index of unknown values; 0 is padding and 1 is null, neither is produced here
 FIRST_KNOWN = 3
 CATEGORICALS = (
     "user_id",
@@ -36,12 +36,12 @@ class Lookups:
     """Tables of a fitted workflow.
 
     Attributes:
-        vocabularies: for each of `CATEGORICALS` its known values in the order of their indices, unique, int64; sorted,
-            but for items that came after the fit and are appended.
+        vocabularies: known values of each of `CATEGORICALS` in the order of their indices, unique, int64. They are
+            sorted, except items added after the fit, which are appended.
         age_boundaries: lower bounds of the age bins after the first, ascending, years.
-        age_mean: the age that stands in for an unknown one, years.
-        age_norm_mean, age_std: what ages are normalised with; together with
-        price_log_mean, price_log_std: the same for log(1 + price).
+        age_mean: age that replaces an unknown age, years.
+        age_norm_mean, age_std: mean and deviation for the normalization of ages.
+        price_log_mean, price_log_std: mean and deviation for the normalization of log(1 + price).
     """
 
     vocabularies: dict[str, npt.NDArray[np.int64]]
@@ -57,7 +57,7 @@ class Lookups:
         return {column: np.argsort(values, kind="stable") for column, values in self.vocabularies.items()}
 
     def size(self, column: str) -> int:
-        """Returns the number of encoded indices of a column, reserved ones included."""
+        """Returns the number of encoded indices of a column, including the reserved indices."""
         return FIRST_KNOWN + len(self.vocabularies[column])
 
     def encode(self, column: str, values: npt.ArrayLike) -> Indices:
@@ -71,7 +71,7 @@ class Lookups:
         return np.where(vocabulary[position] == raw, position + FIRST_KNOWN, OUT_OF_VOCABULARY).astype(np.int32)
 
     def decode(self, column: str, indices: npt.ArrayLike) -> Indices:
-        """Returns the raw values behind encoded indices, -1 for the reserved ones; int32 [n]."""
+        """Returns the raw values of encoded indices, -1 for reserved indices; int32 [n]."""
         position, vocabulary = np.asarray(indices, np.int64) - FIRST_KNOWN, self.vocabularies[column]
         known = position >= 0
         raw = vocabulary[np.where(known, position, 0)] if len(vocabulary) else position
@@ -82,19 +82,19 @@ class Lookups:
         return self.encode(column, values) != OUT_OF_VOCABULARY
 
     def age_norm(self, age: npt.ArrayLike) -> Floats:
-        """Returns normalised ages, float32 [n]; NaN and negative ages count as the mean age."""
-        return _normalise(self._known_age(age), self.age_norm_mean, self.age_std)
+        """Returns normalized ages, float32 [n]; NaN and negative ages count as the mean age."""
+        return _normalize(self._known_age(age), self.age_norm_mean, self.age_std)
 
     def age_binned(self, age: npt.ArrayLike) -> Indices:
         """Returns encoded age bins, int32 [n]; NaN and negative ages count as the mean age."""
         return self.encode("age_binned", np.digitize(self._known_age(age), self.age_boundaries))
 
     def price_log_norm(self, price: npt.ArrayLike) -> Floats:
-        """Returns normalised log(1 + price), float32 [n]; 0, the mean, where the price is NaN or not positive."""
+        """Returns normalized log(1 + price), float32 [n]; 0, the mean, if the price is NaN or not positive."""
         values = np.asarray(price, np.float64)
         known = values > 0
         logs = np.log1p(np.where(known, values, 0.0))
-        return np.where(known, _normalise(logs, self.price_log_mean, self.price_log_std), np.float32(0))
+        return np.where(known, _normalize(logs, self.price_log_mean, self.price_log_std), np.float32(0))
 
     def _known_age(self, age: npt.ArrayLike) -> npt.NDArray[np.float64]:
         values = np.asarray(age, np.float64)
@@ -108,7 +108,7 @@ class Lookups:
 
     @classmethod
     def load(cls, file: Path) -> "Lookups":
-        """Reads what `save` wrote; raises ActionableError for a file that is no such thing."""
+        """Reads a file written by `save`; raises ActionableError for any other file."""
         try:
             with np.load(file) as arrays:
                 return cls(
@@ -129,7 +129,7 @@ def _integers(values: npt.ArrayLike) -> npt.NDArray[np.int64]:
     return array.astype(np.int64)
 
 
-def _normalise(values: npt.NDArray[np.float64], mean: float, deviation: float) -> Floats:
+def _normalize(values: npt.NDArray[np.float64], mean: float, deviation: float) -> Floats:
     if deviation == 0:
         return np.zeros(values.shape, np.float32)
     return ((values - mean) / deviation).astype(np.float32)

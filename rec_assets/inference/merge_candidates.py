@@ -1,42 +1,48 @@
-"""Candidates of a request: what the index finds, and what the user chose before."""
+"""Merges the candidates of a request: items retrieved from the index, and items of the user's history."""
 
 import numpy as np
 import numpy.typing as npt
 
-PADDING_ID = 0  # the padding id
+PADDING_ID = 0  # encoded id in positions without an item
 
 Ids = npt.NDArray[np.int32]
 Scores = npt.NDArray[np.float32]
 
 
-def with_history(found: Ids, found_scores: Scores, own: Ids, own_scores: Scores, depth: int) -> tuple[Ids, Scores]:
-    """Adds the items of users' histories to what was found for them.
+def with_history(
+    retrieved: Ids, retrieved_scores: Scores, history_ids: Ids, history_scores: Scores, depth: int
+) -> tuple[Ids, Scores]:
+    """Adds the items of users' histories to the retrieved candidates.
 
-    Repeats must not depend on a search that looks for what is new: all items of a history are candidates, and the best
-    of what was found fill up the rest.
+    Every item of a history becomes a candidate, because the search looks for new items and can miss repeats. The
+    best retrieved items fill the remaining positions.
+
+    Example with depth 3: retrieved items 5, 6, 7 have scores 3, 2, 1. The history 9, 5, 9 has scores -8, 3, -8.
+    Items 5 and 9 of the history are candidates. One position remains, and item 6 fills it as the best other item.
+    Sorted by score, the result is 5, 6, 9 with scores 3, 2, -8.
 
     Args:
-        found: encoded ids, best first, `PADDING_ID` where there are fewer [q, k].
-        found_scores: theirs [q, k].
-        own: encoded ids of histories, repeats and `PADDING_ID` included [q, l].
-        own_scores: theirs [q, l].
-        depth: candidates wanted; a longer history is cut to its best scores.
+        retrieved: encoded ids, best first, padded with `PADDING_ID` [q, k].
+        retrieved_scores: scores of `retrieved` [q, k].
+        history_ids: encoded ids of histories, including repeats and `PADDING_ID` [q, l].
+        history_scores: scores of `history_ids` [q, l].
+        depth: number of candidates to return; a longer history keeps its best scores.
 
     Returns:
-        Ids int32 and scores float32 [q, depth], best score first; `PADDING_ID` and 0 where there are fewer.
+        Ids int32 and scores float32 [q, depth], best score first, padded with `PADDING_ID` and 0.
     """
-    ids = np.concatenate([own, found], axis=1)
-    scores = np.concatenate([own_scores, found_scores], axis=1).astype(np.float32)
+    ids = np.concatenate([history_ids, retrieved], axis=1)
+    scores = np.concatenate([history_scores, retrieved_scores], axis=1).astype(np.float32)
     by_id = np.argsort(ids, axis=1, kind="stable")
     ordered = np.take_along_axis(ids, by_id, axis=1)
-    again = np.zeros(ids.shape, np.bool_)
-    # Stable: the first of equals is of the history.
-    np.put_along_axis(again, by_id[:, 1:], ordered[:, 1:] == ordered[:, :-1], axis=1)
-    there = (ids != PADDING_ID) & ~again
-    of_history = np.arange(ids.shape[1]) < own.shape[1]
-    # UserHistories first, then what was found; within each the best first.
-    rank = np.lexsort((-scores, np.broadcast_to(~of_history, ids.shape), ~there), axis=1)[:, :depth]
-    kept = np.take_along_axis(there, rank, axis=1)
+    is_duplicate = np.zeros(ids.shape, np.bool_)
+    # The sort is stable: of equal ids, the one from the history comes first and is kept.
+    np.put_along_axis(is_duplicate, by_id[:, 1:], ordered[:, 1:] == ordered[:, :-1], axis=1)
+    mask = (ids != PADDING_ID) & ~is_duplicate
+    from_history = np.arange(ids.shape[1]) < history_ids.shape[1]
+    # Items of the history first, then retrieved items, then masked positions; best score first within each group.
+    rank = np.lexsort((-scores, np.broadcast_to(~from_history, ids.shape), ~mask), axis=1)[:, :depth]
+    kept = np.take_along_axis(mask, rank, axis=1)
     ids = np.where(kept, np.take_along_axis(ids, rank, axis=1), np.int32(PADDING_ID))
     scores = np.where(kept, np.take_along_axis(scores, rank, axis=1), np.float32(-np.inf))
     best = np.argsort(-scores, axis=1, kind="stable")

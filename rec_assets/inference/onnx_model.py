@@ -1,4 +1,4 @@
-"""An ONNX model fed by its own input names, for the query tower and the ranker."""
+"""Runs an ONNX model, the query tower or the ranker, on columns by input name."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,39 +13,41 @@ _DTYPES = {"tensor(int32)": np.int32, "tensor(int64)": np.int64, "tensor(float)"
 
 
 class OnnxModel:
-    """A session that takes columns and gives the model's first output."""
+    """An ONNX session that maps named columns to the model's first output."""
 
     def __init__(self, file: Path, available: Sequence[str], width: int) -> None:
         """Loads the model.
 
         Args:
             file: the `.onnx` file.
-            available: names of the features that will be given; the model may read any part of them.
+            available: names of the features that callers pass; the model may read a subset.
             width: columns of the model's first output.
 
         Raises:
-            ActionableError: the file is no model, reads a feature that is not available, or has another output.
+            ActionableError: the file is not a model, reads an unavailable feature, or has another output shape.
         """
         options = ort.SessionOptions()
-        # Models this small lose time to a second thread; requests run side by side instead.
+        # A second thread slows down models of this size; requests run in parallel instead.
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        again = "Export it again: materialize query_tower, dlrm_model and model_bundle."
+        again = "Materialize query_tower, dlrm_model and model_bundle again."
         try:
             self._session = ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises a dozen unrelated types for a bad file
-            raise ActionableError(f"{file} cannot be loaded as an ONNX model: {error}", again) from error
+            raise ActionableError(f"{file} cannot be loaded as an ONNX model ({error}).", again) from error
         self._dtypes = {entry.name: _DTYPES[entry.type] for entry in self._session.get_inputs()}
         unknown = sorted(set(self._dtypes) - set(available))
         if unknown:
-            raise ActionableError(f"{file} reads {', '.join(unknown)}, which serving does not make.", again)
+            raise ActionableError(f"{file} reads features that serving does not provide ({', '.join(unknown)}).", again)
         output = self._session.get_outputs()[0]
         if output.shape[-1] not in (width, None) and not isinstance(output.shape[-1], str):
-            raise ActionableError(f"{file} makes {output.name} {output.shape}, expected [n, {width}].", again)
+            raise ActionableError(
+                f"{file} has the wrong output ({output.name} {output.shape}; expected [n, {width}]).", again
+            )
         self._output = output.name
         self._width = width
 
     def __call__(self, features: Mapping[str, npt.NDArray[np.generic]]) -> npt.NDArray[np.float32]:
-        """Returns float32 [n, width] for features of [n] or [n, d]; what the model does not read is ignored."""
+        """Returns float32 [n, width] for features of [n] or [n, d]; ignores features that the model does not read."""
         rows = len(features[next(iter(self._dtypes))])
         if rows == 0:
             return np.empty((0, self._width), np.float32)

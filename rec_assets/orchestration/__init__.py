@@ -1,1 +1,1 @@
-"""The Dagster code: assets, jobs, schedules, sensors and checks. The domain in other folders knows no Dagster."""
+"""The Dagster code: assets, jobs, schedules, sensors and checks. Other folders do not import Dagster."""

@@ -1,33 +1,51 @@
-"""Assembles the code location; tests pass other resources through the same seam."""
+"""Builds the Dagster code location from the settings and the declarations of assets and checks."""
 
 from collections.abc import Mapping
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
-from dagster import Definitions, ExecutorDefinition, in_process_executor, load_assets_from_package_module
+from dagster import Definitions, ExecutorDefinition, in_process_executor
 
-from rec_assets.orchestration import assets, checks, jobs, schedules, sensors
+from rec_assets.orchestration import assets, checks
+from rec_assets.orchestration.declared import declared_in
+from rec_assets.orchestration.freshness import freshness_checks, freshness_sensor
+from rec_assets.orchestration.jobs import jobs_of
 from rec_assets.orchestration.resources import ArtifactIOManager, Artifacts
-from rec_assets.settings import Settings, get_settings
+from rec_assets.orchestration.schedules import schedules_of
+from rec_assets.orchestration.sensors import promotion_sensor
+from rec_assets.settings import Settings
 
 
-def build_defs(*, resources: Mapping[str, Any] | None = None) -> Definitions:
-    """Builds all definitions; `resources` replaces single ones by name."""
-    settings = get_settings()
+def build_defs(settings: Settings, *, resources: Mapping[str, Any] | None = None) -> Definitions:
+    """Builds all definitions. One process can hold several code locations with different settings.
+
+    Args:
+        settings: determine partitions, pod sizes and the executor; assets read them as the resource `settings`.
+        resources: resources by name that replace the default `artifacts`, `io_manager` or `settings`.
+    """
+    modules = [import_module(f"{assets.__name__}.{module.name}") for module in iter_modules(assets.__path__)]
     artifacts = Artifacts.of(settings)
+    jobs, fresh = jobs_of(settings), freshness_checks()
     return Definitions(
-        assets=load_assets_from_package_module(assets),
-        asset_checks=checks.ALL,
-        jobs=jobs.ALL,
-        schedules=schedules.ALL,
-        sensors=sensors.ALL,
+        assets=[one.build(settings) for module in modules for one in declared_in(module)],
+        asset_checks=[*(one.build(settings) for one in declared_in(checks)), *fresh],
+        jobs=list(jobs.values()),
+        schedules=schedules_of(settings, jobs["prune"]),
+        sensors=[promotion_sensor, freshness_sensor(fresh)],
         executor=_executor(settings),
-        resources={"artifacts": artifacts, "io_manager": ArtifactIOManager(artifacts=artifacts), **(resources or {})},
+        resources={
+            "settings": settings,
+            "artifacts": artifacts,
+            "io_manager": ArtifactIOManager(artifacts=artifacts),
+            **(resources or {}),
+        },
     )
 
 
 def _executor(settings: Settings) -> ExecutorDefinition:
     if settings.executor == "in_process":
-        # Heavy imports cost 10 to 17 s a process; on a laptop the steps of a run share one.
+        # Heavy imports cost 10 to 17 s per process; on a laptop all steps of a run share one process.
         return in_process_executor
     from dagster_k8s import k8s_job_executor
 

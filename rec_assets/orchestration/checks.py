@@ -1,37 +1,31 @@
-"""Asset checks: what must hold of a day's models before anyone serves them."""
+"""Asset checks. The models of a day must pass them before promotion."""
 
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from dagster import (
-    AssetCheckExecutionContext,
-    AssetCheckResult,
-    AssetChecksDefinition,
-    AssetCheckSpec,
-    asset_check,
-    multi_asset_check,
-)
+from dagster import AssetCheckExecutionContext, AssetCheckResult, AssetCheckSpec
 
 from rec_assets.bundles.gate_results import GATES, GateReport, save_gate_report
 from rec_assets.common.seeds import holdout_seed, seed_for
-from rec_assets.orchestration.assets.evaluation import METRICS_FILE, model_evaluation
-from rec_assets.orchestration.assets.preprocessing import ROWS, nvt_workflows
-from rec_assets.orchestration.assets.training import faiss_index
+from rec_assets.orchestration.assets.evaluation import METRICS_FILE
+from rec_assets.orchestration.assets.preprocessing import ROWS
 from rec_assets.orchestration.assets.upstream import lineage_of
-from rec_assets.orchestration.partitions import MODEL_DAYS, daily, window
-from rec_assets.orchestration.resources import Artifacts
-from rec_assets.settings import get_settings
+from rec_assets.orchestration.declared import Declared, FromSettings, asset_check, multi_asset_check
+from rec_assets.orchestration.partitions import daily, model_days, window
+from rec_assets.orchestration.resources import Artifacts, SettingsResource
+from rec_assets.settings import Settings
 from rec_assets.storage.artifact_store import Artifact, ArtifactStore
 
 if TYPE_CHECKING:
     from rec_assets.evaluation.bundles.gates import GateInputs
 
-# Where the item table of a bundle's day is.
-KNOWN = {"model_bundle": "training_set", "finetuned_bundle": "finetune_set"}
+# Bundle asset → asset that holds the item table of the same day.
+ITEM_TABLE_ASSETS = {"model_bundle": "training_set", "finetuned_bundle": "finetune_set"}
 QUERIES = 200
 
 
@@ -40,9 +34,9 @@ def _metric(artifact: Artifact, method: str, metric: str) -> float:
     return float(table.filter(track="all", segment="all", method=method)[metric][0])
 
 
-@asset_check(asset=nvt_workflows, partitions_def=daily, blocking=True)
+@asset_check(asset="nvt_workflows", partitions_def=daily, blocking=True)
 def lookups_match_nvtabular(context: AssetCheckExecutionContext, artifacts: Artifacts) -> AssetCheckResult:
-    """The exported lookups give what NVTabular gives, for every vocabulary entry, unknowns and nulls."""
+    """The exported lookups equal NVTabular's output for every vocabulary entry, unknown values and nulls."""
     from rec_assets.evaluation.bundles.gates import EXPORT_TOLERANCE
     from rec_assets.preprocessing.parity import largest_differences
 
@@ -55,70 +49,74 @@ def lookups_match_nvtabular(context: AssetCheckExecutionContext, artifacts: Arti
     )
 
 
-@asset_check(asset=model_evaluation, partitions_def=daily, blocking=True)
+@asset_check(asset="model_evaluation", partitions_def=daily, blocking=True)
 def ranking_keeps_the_retrieval_order(context: AssetCheckExecutionContext, artifacts: Artifacts) -> AssetCheckResult:
-    """The ranked list is not below the retrieval order on the validation days (NDCG@10)."""
+    """NDCG@10 of the ranked list on the validation days is at least that of the retrieval order."""
     metrics = artifacts.store().get("model_evaluation", context.partition_key)
     retrieval, ranked = (_metric(metrics, method, "ndcg@10") for method in ("retrieval", "ranked"))
     return AssetCheckResult(passed=ranked >= retrieval, metadata={"retrieval": retrieval, "ranked": ranked})
 
 
-def bundle_gates(asset: str) -> AssetChecksDefinition:
-    """The gates of the bundles of one asset, as blocking checks; what they find is recorded for the promotion too."""
-    specs = [AssetCheckSpec(name, asset=asset, blocking=True, partitions_def=daily) for name in GATES]
+def bundle_gates(asset: str) -> Declared:
+    """Declares the gates of one bundle asset as blocking checks. Also stores the gate reports, for the promotion."""
 
-    @multi_asset_check(name=f"{asset}_gates", specs=specs)
-    def gates(context: AssetCheckExecutionContext, artifacts: Artifacts) -> Iterator[AssetCheckResult]:
+    def specs(settings: Settings) -> list[AssetCheckSpec]:
+        return [AssetCheckSpec(name, asset=asset, blocking=True, partitions_def=daily(settings)) for name in GATES]
+
+    @multi_asset_check(name=f"{asset}_gates", specs=FromSettings(specs))
+    def gates(
+        context: AssetCheckExecutionContext, artifacts: Artifacts, settings: SettingsResource
+    ) -> Iterator[AssetCheckResult]:
         from rec_assets.bundles.bundle import MANIFEST, Manifest
         from rec_assets.evaluation.bundles.gates import run_gates
 
         store = artifacts.store()
-        verdicts: dict[str, GateReport] = {}
+        reports: dict[str, GateReport] = {}
         for day in context.partition_keys:
             bundle = store.get(asset, day)
             name = Manifest.model_validate_json((bundle / MANIFEST).read_text()).bundle_id
-            verdicts[day] = save_gate_report(store, name, run_gates(hearing(store, asset, day)))
+            reports[day] = save_gate_report(store, name, run_gates(gate_inputs(store, asset, day, settings)))
         for number, name in enumerate(GATES):
-            answers = {day: verdict.gates[number] for day, verdict in verdicts.items()}
-            several = len(answers) > 1
+            results = {day: report.gates[number] for day, report in reports.items()}
+            several = len(results) > 1
             yield AssetCheckResult(
                 check_name=name,
                 asset_key=asset,
-                passed=all(answer.passed for answer in answers.values()),
-                description="; ".join(f"{day}: {a.message}" if several else a.message for day, a in answers.items()),
+                passed=all(gate.passed for gate in results.values()),
+                description="; ".join(f"{day}: {g.message}" if several else g.message for day, g in results.items()),
                 metadata={
                     f"{day}: {key}" if several else key: value
-                    for day, answer in answers.items()
-                    for key, value in answer.figures.items()
+                    for day, gate in results.items()
+                    for key, value in gate.figures.items()
                 },
             )
 
     return gates
 
 
-def hearing(store: ArtifactStore, asset: str, day: str) -> "GateInputs":
-    """Gathers what a day's bundle is judged with."""
+def gate_inputs(store: ArtifactStore, asset: str, day: str, settings: Settings) -> "GateInputs":
+    """Reads the gate inputs of a day's bundle from the artifact store."""
     from rec_assets.evaluation.bundles.gates import GateInputs
+    from rec_assets.preprocessing.parity import largest_differences
 
-    settings = get_settings()
-    known = store.get(KNOWN[asset], day)
-    before = [d for d in window(store.partitions("joined_interactions"), day, MODEL_DAYS + 1) if d < day]
+    data = store.get(ITEM_TABLE_ASSETS[asset], day)
+    before = [d for d in window(store.partitions("joined_interactions"), day, model_days(settings) + 1) if d < day]
     return GateInputs(
         bundle=store.get(asset, day).path,
-        live=_live_before(store, day),
-        workflows=store.get("nvt_workflows", lineage_of(known).base).path,
+        live=_comparable_live_bundle(store, day),
+        lookup_differences=partial(largest_differences, store.get("nvt_workflows", lineage_of(data).base).path),
         joined_day=store.get("joined_interactions", day) / ROWS,
         joined_before=[store.get("joined_interactions", d) / ROWS for d in before],
-        items=known / "items.npz",
+        items=data / "items.npz",
         settings=settings,
         holdout_seed=holdout_seed(settings.seed, day),
         seed=seed_for(settings.seed, "bundle_gates", day),
     )
 
 
-@asset_check(asset=faiss_index, partitions_def=daily, blocking=True)
+@asset_check(asset="faiss_index", partitions_def=daily, blocking=True)
 def index_recall(context: AssetCheckExecutionContext, artifacts: Artifacts) -> AssetCheckResult:
-    """The index finds the items of the largest inner products, all but some where the catalog is large."""
+    """The index returns the items with the largest inner products. An IVF index may miss some, down to `MIN_RECALL`."""
     from rec_assets.inference.item_index import DEPTH, INDEX, MIN_RECALL, read_index, recall_against_exact
     from rec_assets.inference.item_vectors import ItemVectors
 
@@ -127,20 +125,18 @@ def index_recall(context: AssetCheckExecutionContext, artifacts: Artifacts) -> A
     index = read_index(store.get("faiss_index", day) / INDEX)
     queries = items.vectors[np.random.default_rng(1).permutation(len(items.vectors))[:QUERIES]]
     recall = recall_against_exact(index, items, queries, DEPTH)
-    return AssetCheckResult(passed=recall >= MIN_RECALL, metadata={f"recall@{DEPTH}": recall, "wanted": MIN_RECALL})
+    return AssetCheckResult(passed=recall >= MIN_RECALL, metadata={f"recall@{DEPTH}": recall, "minimum": MIN_RECALL})
 
 
-def _live_before(store: ArtifactStore, day: str) -> Path | None:
-    """The live bundle's directory, unless it has learned what the day's judges chose since."""
+def _comparable_live_bundle(store: ArtifactStore, day: str) -> Path | None:
+    """Returns the directory of the live bundle, None if its as-of day is after `day`.
+
+    A later live bundle was trained on rows of the holdout users, so its metrics on these users would be too high.
+    """
     from rec_assets.bundles.live_record import find_live, live_path
 
     live = find_live(store)
     return None if live is None or live.as_of > date.fromisoformat(day) else live_path(store)
 
 
-ALL = [
-    lookups_match_nvtabular,
-    index_recall,
-    ranking_keeps_the_retrieval_order,
-    *(bundle_gates(asset) for asset in KNOWN),
-]
+BUNDLE_GATES = [bundle_gates(asset) for asset in ITEM_TABLE_ASSETS]

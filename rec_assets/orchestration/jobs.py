@@ -1,15 +1,25 @@
-"""Jobs: the parts of the graph that run together."""
+"""Jobs: selections of assets that run together, and the deletion of expired artifacts."""
 
 from typing import Any
 
-from dagster import AssetSelection, OpExecutionContext, define_asset_job, job, op
+from dagster import (
+    AssetCheckKey,
+    AssetKey,
+    AssetSelection,
+    JobDefinition,
+    OpExecutionContext,
+    define_asset_job,
+    job,
+    op,
+)
 
+from rec_assets.orchestration.freshness import CHECK, DAILY_ASSETS
 from rec_assets.orchestration.op_tags import CPU
-from rec_assets.orchestration.resources import Artifacts
+from rec_assets.orchestration.resources import Artifacts, SettingsResource
 from rec_assets.serving.promotion import retention
-from rec_assets.settings import get_settings
+from rec_assets.settings import Settings
 
-RAW = AssetSelection.assets("raw_items", "raw_users")
+RAW = AssetSelection.assets("id_codes", "raw_items", "raw_users")
 CATALOG = RAW | AssetSelection.groups("embeddings")
 DAILY = AssetSelection.assets(
     "raw_interactions",
@@ -30,41 +40,63 @@ PROMOTION = AssetSelection.assets("triton_versions", "live_bundle")
 ONLINE = AssetSelection.assets("feature_store", "online_features", "online_history")
 
 DAILY_UPDATE = DAILY | ONLINE | FINETUNING
+# Freshness checks test yesterday's partition, whatever day a job builds. So only their sensor runs them.
+FRESHNESS = AssetSelection.checks(*(AssetCheckKey(AssetKey(name), CHECK) for name in DAILY_ASSETS))
 
-catalog = define_asset_job("catalog", CATALOG, description="Items, users, what pictures and descriptions say.")
-daily_data = define_asset_job("daily_data", DAILY, description="A day's raw rows, features and joins.")
-online_store = define_asset_job("online_store", ONLINE, description="A day's features into Valkey.")
-full_training = define_asset_job("full_training", FULL_TRAINING, description="Workflows, models, bundle, its gates.")
+catalog = define_asset_job("catalog", CATALOG, description="Items, users, and the vectors of images and descriptions.")
+daily_data = define_asset_job(
+    "daily_data", DAILY - FRESHNESS, description="Raw rows, features and joined rows of a day."
+)
+online_store = define_asset_job(
+    "online_store", ONLINE - FRESHNESS, description="Writes the features of a day to Valkey."
+)
+full_training = define_asset_job(
+    "full_training", FULL_TRAINING - FRESHNESS, description="Workflows, models, evaluation, bundle and gates."
+)
 fine_tuning = define_asset_job(
-    "fine_tuning", FINETUNING, description="A day's fine-tune, its evaluation and its bundle."
+    "fine_tuning", FINETUNING - FRESHNESS, description="Fine-tune of a day, with evaluation, bundle and gates."
 )
 daily_update = define_asset_job(
-    "daily_update", DAILY_UPDATE, description="Ingest, features, fine-tune, evaluation, bundle."
+    "daily_update", DAILY_UPDATE - FRESHNESS, description="Ingest, features, fine-tune, evaluation and bundle of a day."
 )
 
-promote = define_asset_job("promote", PROMOTION, description="A bundle goes live: the newest that passed its gates.")
+promote = define_asset_job("promote", PROMOTION, description="Makes the newest bundle that passed its gates live.")
 rollback = define_asset_job(
     "rollback",
     PROMOTION,
     config={"ops": {"promotion": {"config": {"bundle": "previous"}}}},
-    description="The bundle that was live before this one is live again.",
+    description="Makes the previous bundle live again.",
 )
 
 
-@op(tags=CPU)
-def delete_expired_artifacts(context: OpExecutionContext, artifacts: Artifacts) -> None:
-    """Deletes artifacts of days before the newest `REC_KEEP_DAYS`, by the rule of `serving.promotion.retention`."""
-    gone = retention.delete_expired(artifacts.store(), get_settings())
-    context.log.info(
-        "\n".join(f"{asset}: {days} days" for asset, days in sorted(gone.items())) or "Nothing had expired."
-    )
+def prune_job(settings: Settings) -> JobDefinition:
+    """Builds the job `prune`. Its pod has the size of a cpu step."""
+
+    @op(tags=CPU(settings))
+    def delete_expired_artifacts(context: OpExecutionContext, artifacts: Artifacts, settings: SettingsResource) -> None:
+        """Deletes artifacts of days before the newest `REC_KEEP_DAYS`, as in `serving.promotion.retention`."""
+        deleted = retention.delete_expired(artifacts.store(), settings)
+        lines = [f"{asset}: {days} days" for asset, days in sorted(deleted.items())]
+        context.log.info("\n".join(lines) or "No artifact has expired.")
+
+    @job
+    def prune() -> None:
+        """Deletes artifacts of old days, as `rec prune` does."""
+        delete_expired_artifacts()
+
+    return prune
 
 
-@job
-def prune() -> None:
-    """Deletes artifacts of old days, as `rec prune` does."""
-    delete_expired_artifacts()
-
-
-# Dagster has no public name for what jobs of assets and of ops both are.
-ALL: list[Any] = [catalog, daily_data, online_store, full_training, fine_tuning, daily_update, promote, rollback, prune]
+def jobs_of(settings: Settings) -> dict[str, Any]:
+    """Returns all jobs by name."""
+    asset_jobs: list[Any] = [
+        catalog,
+        daily_data,
+        online_store,
+        full_training,
+        fine_tuning,
+        daily_update,
+        promote,
+        rollback,
+    ]
+    return {one.name: one for one in (*asset_jobs, prune_job(settings))}

@@ -1,4 +1,4 @@
-"""Pictures and tables for the Dagster UI: Markdown with embedded PNGs, and previews of frames."""
+"""Plots and tables for the Dagster UI: Markdown with embedded PNGs, and previews of frames."""
 
 import base64
 import io
@@ -18,7 +18,7 @@ DPI = 110
 
 
 def preview(frame: pl.DataFrame, rows: int = 5) -> MarkdownMetadataValue:
-    """The first rows as a Markdown table."""
+    """Returns the first rows as a Markdown table."""
     with pl.Config(
         tbl_formatting="MARKDOWN",
         tbl_hide_column_data_types=True,
@@ -33,7 +33,7 @@ def preview(frame: pl.DataFrame, rows: int = 5) -> MarkdownMetadataValue:
 
 
 def line_plot(series: Mapping[str, Sequence[float]], x_label: str, title: str) -> MarkdownMetadataValue:
-    """One line a series over 1, 2, …; two series get an axis each, left and right."""
+    """Plots one line per series over 1, 2, …; two series get separate y axes, left and right."""
     figure = _figure()
     axis = figure.subplots()
     axes = [axis, axis.twinx()] if len(series) == 2 else [axis] * len(series)
@@ -50,7 +50,7 @@ def line_plot(series: Mapping[str, Sequence[float]], x_label: str, title: str) -
 
 
 def daily_plot(series: Mapping[str, Mapping[str, float]], y_label: str, title: str) -> MarkdownMetadataValue:
-    """One line a series over days: {series: {ISO day: value}}."""
+    """Plots one line per series over days: {series: {ISO day: value}}."""
     figure = _figure()
     axis = figure.subplots()
     for name, values in series.items():
@@ -63,16 +63,16 @@ def daily_plot(series: Mapping[str, Mapping[str, float]], y_label: str, title: s
 
 
 def bar_plot(groups: Mapping[str, Mapping[str, float]], y_label: str, title: str) -> MarkdownMetadataValue:
-    """Grouped bars: {series: {x: value}}."""
+    """Plots grouped bars: {series: {x: value}}."""
     figure = _figure()
     axis = figure.subplots()
     labels = list(dict.fromkeys(label for values in groups.values() for label in values))
     width = 0.8 / len(groups)
     for number, (name, values) in enumerate(groups.items()):
-        places = [i + (number - (len(groups) - 1) / 2) * width for i in range(len(labels))]
-        bars = axis.bar(places, [values.get(label, 0.0) for label in labels], width, label=name)
-        figures = [f"{values[label]:.3f}" if label in values else "" for label in labels]
-        axis.bar_label(bars, figures, fontsize=7)
+        positions = [i + (number - (len(groups) - 1) / 2) * width for i in range(len(labels))]
+        bars = axis.bar(positions, [values.get(label, 0.0) for label in labels], width, label=name)
+        texts = [f"{values[label]:.3f}" if label in values else "" for label in labels]
+        axis.bar_label(bars, texts, fontsize=7)
     names = [textwrap.fill(label, 11) for label in labels]
     axis.set(xticks=range(len(labels)), xticklabels=names, ylabel=y_label, title=title)
     axis.tick_params(axis="x", labelsize=8)
@@ -82,7 +82,7 @@ def bar_plot(groups: Mapping[str, Mapping[str, float]], y_label: str, title: str
 
 
 def reliability_plot(scores: Sequence[float], rates: Sequence[float], title: str) -> MarkdownMetadataValue:
-    """Plots the observed rate by score, beside the diagonal of calibrated scores; both axes logarithmic."""
+    """Plots the observed rate by score, with the diagonal of calibrated scores. Both axes are logarithmic."""
     figure = _figure((4.2, 4.0))
     axis = figure.subplots()
     shown = [(score, rate) for score, rate in zip(scores, rates, strict=True) if score > 0 and rate > 0]
@@ -95,7 +95,7 @@ def reliability_plot(scores: Sequence[float], rates: Sequence[float], title: str
 
 
 def histogram(values: Sequence[float], x_label: str, title: str, bins: int = 24) -> MarkdownMetadataValue:
-    """Counts of values."""
+    """Plots the counts of values in equal bins."""
     figure = _figure()
     axis = figure.subplots()
     axis.hist(values, bins=bins, color="C0")
@@ -105,7 +105,7 @@ def histogram(values: Sequence[float], x_label: str, title: str, bins: int = 24)
 
 
 def scatter(points: Sequence[Sequence[float]], labels: Sequence[int], title: str) -> MarkdownMetadataValue:
-    """Points [n, 2], colored by label."""
+    """Plots points [n, 2], colored by label."""
     figure = _figure((5.5, 4.2))
     axis = figure.subplots()
     axis.scatter([p[0] for p in points], [p[1] for p in points], c=labels, cmap="tab20", s=6)
@@ -114,7 +114,7 @@ def scatter(points: Sequence[Sequence[float]], labels: Sequence[int], title: str
 
 
 def _figure(size: tuple[float, float] = SIZE) -> "Figure":
-    from matplotlib.figure import Figure  # 0.7 s that loading the code location need not pay
+    from matplotlib.figure import Figure  # 0.7 s, not paid when the code location loads
 
     return Figure(figsize=size, layout="constrained")
 

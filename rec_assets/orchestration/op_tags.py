@@ -1,34 +1,35 @@
-"""Compute profiles of assets on a cluster, and their pods, in one place; sizes come from the settings.
+"""Compute profiles of assets, and their pods on a cluster. Pod sizes come from the settings.
 
-On a laptop the tags are ignored. With `executor=k8s`, Dagster makes each step's pod from them.
+With `executor=k8s`, Dagster makes the pod of each step from these tags. On a laptop the tags have no effect.
 """
 
 from typing import Any
 
-from rec_assets.settings import Settings, get_settings
+from rec_assets.orchestration.declared import FromSettings
+from rec_assets.settings import Settings
 
 PROFILE = "rec_assets/profile"
 POD = "dagster-k8s/config"
-# Node pools mark and taint their nodes with this label (deploy/karpenter).
+# Label and taint of the nodes of a node pool (deploy/karpenter).
 NODE_LABEL = "rec-assets.io/profile"
-# One training at a time on a laptop's memory or a node's GPU.
+# Limits concurrent trainings to one: a laptop's memory or a node's GPU fits one.
 TRAINING_POOL = "training"
-# One promotion at a time.
+# Limits concurrent promotions to one.
 PROMOTION_POOL = "promotion"
 _GPU = "nvidia.com/gpu"
 
 
 def cpu_tags(settings: Settings) -> dict[str, Any]:
-    """Returns the tags of an asset that needs processors and memory."""
+    """Returns the tags of an asset that needs only processors and memory."""
     resources = _resources(settings.pod_cpu_cpus, settings.pod_cpu_memory, settings.pod_cpu_disk)
     return {PROFILE: "cpu", POD: _pod("cpu", settings.pod_cpu_image, settings, resources)}
 
 
 def gpu_tags(settings: Settings) -> dict[str, Any]:
-    """Returns the tags of an asset that needs a GPU, and shared memory for what feeds it."""
+    """Returns the tags of an asset that needs a GPU, and shared memory for its input workers."""
     resources = _resources(settings.pod_gpu_cpus, settings.pod_gpu_memory, settings.pod_gpu_disk)
     if settings.pod_gpu_count:
-        # A GPU is never shared or lent: what is asked for is the limit.
+        # Kubernetes does not share GPUs: the request must equal the limit.
         for kind in resources.values():
             kind[_GPU] = str(settings.pod_gpu_count)
     nodes = "gpu" if settings.pod_gpu_count else "cpu"
@@ -42,7 +43,7 @@ def gpu_tags(settings: Settings) -> dict[str, Any]:
 
 def _resources(cpus: str, memory: str, disk: str) -> dict[str, dict[str, str]]:
     requests = {"cpu": cpus, "memory": memory, "ephemeral-storage": disk}
-    # No limit on processors: a step may use what its node has left.
+    # No limit on processors: a step may use idle processors of its node.
     return {"requests": requests, "limits": {name: value for name, value in requests.items() if name != "cpu"}}
 
 
@@ -61,12 +62,12 @@ def _pod(nodes: str, image: str, settings: Settings, resources: dict[str, Any]) 
                 *([{"key": _GPU, "operator": "Exists", "effect": "NoSchedule"}] if nodes == "gpu" else []),
             ],
         },
-        # A run that ends its steps has seen their result; what is left is for a person who looks at its log.
+        # The run has already read the result of the step. The job stays for a day so that people can read its log.
         "job_spec_config": {"ttl_seconds_after_finished": 24 * 60 * 60},
-        # Karpenter moves pods to cheaper nodes; a step would begin anew.
+        # Karpenter moves pods to cheaper nodes; a moved step would restart from the beginning.
         "pod_template_spec_metadata": {"annotations": {"karpenter.sh/do-not-disrupt": "true"}},
     }
 
 
-CPU = cpu_tags(get_settings())
-GPU = gpu_tags(get_settings())
+CPU = FromSettings(cpu_tags)
+GPU = FromSettings(gpu_tags)

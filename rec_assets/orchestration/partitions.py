@@ -1,4 +1,4 @@
-"""Daily partitions (UTC) and the mappings between them. A model is keyed by its as-of day D, the last day it knows."""
+"""Daily partitions (UTC) and mappings between partitions. The partition of a model is its as-of day."""
 
 from collections.abc import Iterable
 from datetime import date, timedelta
@@ -7,45 +7,70 @@ from dagster import BackfillPolicy, DailyPartitionsDefinition, TimeWindowPartiti
 
 from rec_assets.common.silence import silence_dagster
 from rec_assets.features.popularity import POPULARITY_DAYS
-from rec_assets.settings import Settings, get_settings
+from rec_assets.orchestration.declared import FromSettings
+from rec_assets.settings import Settings
 
 silence_dagster()
-_settings = get_settings()
 
-daily = DailyPartitionsDefinition(
-    start_date=_settings.start_date.isoformat(), end_date=_settings.end_date.isoformat(), timezone="UTC"
-)
+
+@FromSettings
+def daily(settings: Settings) -> DailyPartitionsDefinition:
+    """Returns one partition per day of the source."""
+    return DailyPartitionsDefinition(
+        start_date=settings.start_date.isoformat(), end_date=settings.end_date.isoformat(), timezone="UTC"
+    )
 
 
 def runs_of(backfill_days_per_run: int) -> BackfillPolicy:
-    """Splits a range of days into runs, for assets whose days can be made in parallel; 0: one run."""
+    """Returns the policy that splits a backfill into runs of `backfill_days_per_run` days; 0: one run for all days."""
     return BackfillPolicy.multi_run(backfill_days_per_run) if backfill_days_per_run else BackfillPolicy.single_run()
 
 
-parallel_backfill = runs_of(_settings.backfill_days_per_run)
+@FromSettings
+def parallel_backfill(settings: Settings) -> BackfillPolicy:
+    """Returns the backfill policy of assets whose days do not depend on each other."""
+    return runs_of(settings.backfill_days_per_run)
 
 
 def trailing(days: int) -> TimeWindowPartitionMapping:
-    """A day depends on the `days` days that end with it; the first days of history on what there is."""
+    """Maps a day to the trailing window of `days` days; early days get a shorter window."""
     return TimeWindowPartitionMapping(start_offset=1 - days, end_offset=0, allow_nonexistent_upstream_partitions=True)
+
+
+def model_days(settings: Settings) -> int:
+    """Returns the length of a full training's window in days: training and validation days."""
+    return settings.train_days + settings.valid_days
 
 
 with_day_before = trailing(2)
 popularity_window = trailing(POPULARITY_DAYS)
-MODEL_DAYS = _settings.train_days + _settings.valid_days
-model_window = trailing(MODEL_DAYS)
 only_day_before = TimeWindowPartitionMapping(start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True)
-# As far back as a model's window: what a fine-tune replays, and what it goes on from.
-replay_window = trailing(MODEL_DAYS + 1)
-earlier_days = TimeWindowPartitionMapping(
-    start_offset=-MODEL_DAYS, end_offset=-1, allow_nonexistent_upstream_partitions=True
-)
+
+
+@FromSettings
+def model_window(settings: Settings) -> TimeWindowPartitionMapping:
+    """Maps a day to the window of a full training."""
+    return trailing(model_days(settings))
+
+
+@FromSettings
+def replay_window(settings: Settings) -> TimeWindowPartitionMapping:
+    """Maps a day to itself and the `model_days` days before it, from which a fine-tune replays rows."""
+    return trailing(model_days(settings) + 1)
+
+
+@FromSettings
+def earlier_days(settings: Settings) -> TimeWindowPartitionMapping:
+    """Maps a day to the `model_days` days before it. One of them is the day of the last full training."""
+    return TimeWindowPartitionMapping(
+        start_offset=-model_days(settings), end_offset=-1, allow_nonexistent_upstream_partitions=True
+    )
 
 
 def window(days: Iterable[str], day: str, length: int) -> list[str]:
-    """Returns, of some days, those of the `length` days that end with one, in order.
+    """Returns the days among `days` that lie in the window of `length` days up to `day`, in order.
 
-    A run over a range of days is given the windows of all of them: what comes later is none of a day's business.
+    A run over a range of days loads the union of all windows, so each day must select its own window.
     """
     first = (date.fromisoformat(day) - timedelta(days=length - 1)).isoformat()
     return sorted(d for d in days if first <= d <= day)
@@ -54,7 +79,7 @@ def window(days: Iterable[str], day: str, length: int) -> list[str]:
 def training_split(days: list[str], settings: Settings) -> tuple[list[str], list[str]]:
     """Splits the days of a model's window into training and validation days, each in order.
 
-    Where history is shorter than the window, validation keeps its share and training has at least one day.
+    At most a third of the days, and at least one day, are validation days.
     """
     ordered = sorted(days)
     valid = min(settings.valid_days, max(1, len(ordered) // 3))

@@ -1,24 +1,32 @@
-"""Resources of assets: the artifact store, and the IO manager that hands upstream artifacts to them."""
+"""Resources of assets: the settings, the artifact store, and the IO manager that loads upstream artifacts."""
 
 from pathlib import Path
 from typing import Self
 
-from dagster import ConfigurableIOManager, ConfigurableResource, InputContext, OutputContext
+from dagster import ConfigurableIOManager, ConfigurableResource, InputContext, OutputContext, ResourceParam
 
 from rec_assets.settings import Settings
 from rec_assets.storage.artifact_store import Artifact, ArtifactStore
 from rec_assets.storage.stores import store_at
 
+# The settings of the code location, a resource of assets and checks.
+SettingsResource = ResourceParam[Settings]
+
 
 class Artifacts(ConfigurableResource):  # type: ignore[type-arg]
-    """The artifact store (`rec_assets.storage`): a root folder, which is a cache where `remote` names a bucket."""
+    """Opens the artifact store (`rec_assets.storage`).
+
+    Attributes:
+        root: the folder of the store, or of its cache if `remote` is given.
+        remote: the URL of a bucket; empty without a bucket.
+    """
 
     root: str
     remote: str = ""
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Returns what opens the store of these settings."""
+        """Returns the resource for these settings."""
         return cls(root=str(settings.artifacts_dir.absolute()), remote=settings.artifacts)
 
     def store(self) -> ArtifactStore:
@@ -27,15 +35,15 @@ class Artifacts(ConfigurableResource):  # type: ignore[type-arg]
 
 
 class ArtifactIOManager(ConfigurableIOManager):
-    """Loads an input as the upstream's current `Artifact`, or as {partition key: Artifact} where it is partitioned.
+    """Loads an input as the current `Artifact` of the upstream asset, or {partition key: Artifact} if partitioned.
 
-    Assets publish their own files (`assets.publishing`) and return no value, so no output is handled.
+    Does not handle outputs: assets publish their own files (`assets.publishing`) and return no value.
     """
 
     artifacts: Artifacts
 
     def load_input(self, context: InputContext) -> Artifact | dict[str, Artifact]:
-        """Returns paths and digests, never data; raises ActionableError for what was not materialized."""
+        """Returns paths and digests, never data; raises ActionableError if a partition was not materialized."""
         store = self.artifacts.store()
         asset = context.asset_key.path[-1]
         if not context.has_asset_partitions:
@@ -43,5 +51,5 @@ class ArtifactIOManager(ConfigurableIOManager):
         return {key: store.get(asset, key) for key in context.asset_partition_keys}
 
     def handle_output(self, context: OutputContext, obj: object) -> None:
-        """Refuses: an asset that returns a value bypasses the store."""
-        raise TypeError(f"{context.asset_key.to_user_string()} returned a value; publish files instead")
+        """Raises TypeError: an asset that returns a value bypasses the store."""
+        raise TypeError(f"{context.asset_key.to_user_string()} returned a value. Return `publish(...)` instead.")

@@ -1,45 +1,60 @@
-"""Schedules, in UTC; all are off until someone switches them on in the UI."""
+"""Schedules, in UTC. All are off until an operator starts them in the UI."""
 
-from dagster import RunRequest, ScheduleDefinition, SkipReason, build_schedule_from_partitioned_job, schedule
+from typing import Any
+
+from dagster import (
+    JobDefinition,
+    RunRequest,
+    ScheduleDefinition,
+    SkipReason,
+    build_schedule_from_partitioned_job,
+    schedule,
+)
 
 from rec_assets.orchestration import jobs
 from rec_assets.orchestration.partitions import daily
+from rec_assets.settings import Settings
 
-# Raw days are complete at midnight; two hours let late rows arrive.
+# Raw days are complete at midnight. Two more hours leave time for late rows.
 DAILY_UPDATE_HOUR = 2
-# Monday, when the day's fine-tune is done.
+# Monday, after the fine-tune of the day.
 FULL_TRAINING_CRON = "0 5 * * 1"
-# Sunday, when nothing else runs.
+# Sunday, when no other schedule runs.
 PRUNE_CRON = "0 8 * * 0"
 
-daily_update = build_schedule_from_partitioned_job(
-    jobs.daily_update,
-    name="daily_update_schedule",
-    hour_of_day=DAILY_UPDATE_HOUR,
-    description="Yesterday: ingest, features, fine-tune, evaluation, bundle.",
-)
 
+def schedules_of(settings: Settings, prune: JobDefinition) -> list[Any]:
+    """Returns all schedules.
 
-@schedule(
-    job=jobs.full_training,
-    cron_schedule=FULL_TRAINING_CRON,
-    execution_timezone="UTC",
-    description="Once a week a full training as of yesterday: new vocabularies and vectors, a new chain of fine-tunes.",
-)
-def full_training_schedule() -> RunRequest | SkipReason:
-    """Requests the last day that is over; says so where the source has no such day."""
-    day = daily.get_last_partition_key()
-    if day is None:
-        return SkipReason("No day of this source is over yet.")
-    return RunRequest(run_key=day, partition_key=day)
+    Args:
+        settings: determine the partitions.
+        prune: the job that deletes expired artifacts.
+    """
 
+    @schedule(
+        job=jobs.full_training,
+        cron_schedule=FULL_TRAINING_CRON,
+        execution_timezone="UTC",
+        description="Trains once a week as of yesterday, with new vocabularies and vectors. Starts a fine-tune chain.",
+    )
+    def full_training_schedule() -> RunRequest | SkipReason:
+        """Requests a run for the last completed day; skips if no day of the source is complete."""
+        day = daily(settings).get_last_partition_key()
+        if day is None:
+            return SkipReason("No day of this source is complete yet.")
+        return RunRequest(run_key=day, partition_key=day)
 
-prune = ScheduleDefinition(
-    name="prune_schedule",
-    job=jobs.prune,
-    cron_schedule=PRUNE_CRON,
-    execution_timezone="UTC",
-    description="Once a week artifacts of days before the newest REC_KEEP_DAYS are deleted.",
-)
-
-ALL = [daily_update, full_training_schedule, prune]
+    daily_update = build_schedule_from_partitioned_job(
+        jobs.daily_update,
+        name="daily_update_schedule",
+        hour_of_day=DAILY_UPDATE_HOUR,
+        description="Ingest, features, fine-tune, evaluation and bundle of yesterday.",
+    )
+    pruning = ScheduleDefinition(
+        name="prune_schedule",
+        job=prune,
+        cron_schedule=PRUNE_CRON,
+        execution_timezone="UTC",
+        description="Deletes artifacts of days before the newest REC_KEEP_DAYS once a week.",
+    )
+    return [daily_update, full_training_schedule, pruning]

@@ -1,4 +1,4 @@
-"""The NVTabular workflows that turn rows into model inputs, and their export to the lookups serving reads."""
+"""NVTabular workflows that encode rows as model inputs, and their export to the lookups that serving reads."""
 
 from rec_assets.common.silence import silence_tensorflow
 

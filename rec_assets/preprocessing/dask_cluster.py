@@ -10,14 +10,14 @@ CONNECT_S = "30s"
 
 @contextmanager
 def dask_workers(scheduler: str) -> Iterator[None]:
-    """Sends what NVTabular computes meanwhile to a cluster; it finds the connection by itself.
+    """Runs NVTabular on a cluster inside the `with` block. NVTabular finds the open client by itself.
 
     Args:
-        scheduler: empty for this process, or the address of a scheduler, whose workers import this package first
-            (`dask worker --preload rec_assets`) and read the artifacts at the same paths.
+        scheduler: address of a Dask scheduler, or empty to compute in this process. Its workers import this package
+            first (`dask worker --preload rec_assets`) and read the artifacts at the same paths.
 
     Raises:
-        ActionableError: nobody answers there.
+        ActionableError: the scheduler does not respond.
     """
     if not scheduler:
         yield
@@ -28,7 +28,8 @@ def dask_workers(scheduler: str) -> Iterator[None]:
         client = Client(scheduler, timeout=CONNECT_S)
     except (OSError, ValueError) as error:
         raise ActionableError(
-            f"No Dask scheduler answers at {scheduler} ({error}).", "Start it, or correct or unset REC_DASK_SCHEDULER."
+            f"Dask scheduler {scheduler} does not respond ({error}).",
+            "Start the scheduler, or correct or unset REC_DASK_SCHEDULER.",
         ) from error
     with client:
         yield

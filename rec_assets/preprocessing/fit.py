@@ -1,4 +1,4 @@
-"""Fits the full workflow on unmasked training rows, saves it with its parts, and transforms rows with a saved one."""
+"""Fits the full workflow on unmasked training rows, saves it with its parts, and transforms rows."""
 
 import tempfile
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from merlin.io import Dataset
 
 from rec_assets.preprocessing.export_lookups import export_lookups
 from rec_assets.preprocessing.vocabularies import FitInputs, fit_inputs
-from rec_assets.preprocessing.workflow import SUBGRAPHS, build_workflow
+from rec_assets.preprocessing.workflow import SUBGRAPHS, build_workflow, settle_constants
 from rec_assets.storage.frames import write_frame
 
-# Rows of one Dask partition; 64 MiB of parquet keeps a partition's frame well under a gigabyte.
+# Parquet of one Dask partition; its frame then stays well under a gigabyte.
 PART_SIZE = "64MB"
 
 
@@ -23,13 +23,14 @@ def fit_workflows(train_files: Sequence[Path], items_file: Path, output: Path) -
 
     Args:
         train_files: unmasked joined interactions (see `rec_assets.features.joins`).
-        items_file: the catalog.
+        items_file: parquet file of the catalog.
         output: an existing directory.
     """
     inputs = fit_inputs(pl.scan_parquet(list(train_files)), pl.scan_parquet(items_file))
     with tempfile.TemporaryDirectory() as scratch:
         full = build_workflow(inputs, Path(scratch))
-        full.fit(dataset(train_files))
+        full.fit(dataset([file for file in train_files if _rows(file)]))  # Merlin fails at a file without rows
+        settle_constants(full)
         full.save(str(output / "full"))
         for part in SUBGRAPHS:
             full.get_subworkflow(part).save(str(output / part))
@@ -43,12 +44,12 @@ def dataset(files: Sequence[Path]) -> Dataset:
 
 
 def transform_rows(workflow_dir: Path, files: Sequence[Path], output: Path) -> int:
-    """Transforms joined rows with a saved workflow, file by file, so that order is kept and one day is in memory.
+    """Transforms joined rows with a saved workflow, file by file. Keeps their order and holds one day in memory.
 
     Args:
-        workflow_dir: a saved workflow.
+        workflow_dir: directory of a saved workflow.
         files: one or more parquet files.
-        output: a new directory; gets `00000.parquet`, … in the order of `files`.
+        output: new directory for `00000.parquet`, …, one per input file, in the order of `files`.
 
     Returns:
         The number of rows.
@@ -64,20 +65,24 @@ def transform_rows(workflow_dir: Path, files: Sequence[Path], output: Path) -> i
 
 
 def transform_items(workflow_dir: Path, items_file: Path) -> pl.DataFrame:
-    """Transforms the catalog with the item workflow into encoded features, `raw_item_id` and `first_day` beside."""
+    """Transforms the catalog with the item workflow; returns encoded features, `raw_item_id` and `first_day`."""
     encoded = _transformed(nvt.Workflow.load(str(workflow_dir)), items_file)
     raw = pl.read_parquet(items_file, columns=["item_id", "first_day"])
     return encoded.with_columns(raw_item_id=raw["item_id"], first_day=raw["first_day"])
 
 
 def _transformed(workflow: nvt.Workflow, file: Path) -> pl.DataFrame:
-    if pl.scan_parquet(file).select(pl.len()).collect().item() == 0:
-        # NVTabular cannot transform no rows; the schema alone says what they would be.
+    if not _rows(file):
+        # NVTabular cannot transform an empty frame. The schema gives the columns of the result.
         columns = workflow.output_schema
         return pl.DataFrame(schema={c.name: pl.Float32 if c.dtype.is_float else pl.Int32 for c in columns})
     return to_polars(workflow.transform(dataset([file])).to_ddf().compute())
 
 
+def _rows(file: Path) -> int:
+    return int(pl.scan_parquet(file).select(pl.len()).collect().item())
+
+
 def to_polars(frame: Any) -> pl.DataFrame:
-    """Takes a pandas frame, as NVTabular computes it: nothing behind this reads pandas."""
+    """Converts a pandas frame from NVTabular to Polars; the rest of the package reads Polars frames."""
     return pl.from_pandas(frame.reset_index(drop=True))

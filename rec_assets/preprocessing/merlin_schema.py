@@ -1,4 +1,4 @@
-"""The schema of a workflow's output as JSON: what models read of it, without the paths that NVTabular leaves in it."""
+"""The schema of a workflow's output as JSON, limited to the fields that models read. Contains no local paths."""
 
 import json
 from pathlib import Path
@@ -24,5 +24,5 @@ def write_schema(workflow_dir: Path, file: Path) -> None:
 
 
 def load_schema(file: Path) -> Schema:
-    """Reads what `write_schema` wrote."""
+    """Reads a file written by `write_schema`."""
     return Schema([ColumnSchema(**column) for column in json.loads(file.read_text())])

@@ -1,4 +1,4 @@
-"""Holds the exported lookups against NVTabular itself, value by value."""
+"""Compares the exported lookups with NVTabular, value by value."""
 
 from pathlib import Path
 
@@ -13,15 +13,15 @@ from rec_assets.inference.lookups import Lookups
 from rec_assets.preprocessing.workflow import SUBGRAPHS
 
 HOUR = 3600
-UNSEEN = 10_000_000  # no id, category or age of a real catalog
+UNSEEN = 10_000_000  # not an id, a category or an age of any real catalog
 
 
 def largest_differences(workflows: Path, lookups: Lookups | None = None) -> dict[str, float]:
-    """The largest absolute difference of each output column, over every known value, unknowns, -1 and nulls.
+    """Returns the largest absolute difference of each output column over known values, unknown values, -1 and nulls.
 
     Args:
         workflows: folder of the saved workflows and `lookups.npz`.
-        lookups: others to compare, which may know items that came after the fit.
+        lookups: lookups to compare in place of the fitted ones; they may contain items added after the fit.
     """
     fitted = Lookups.load(workflows / "lookups.npz")
     lookups = lookups or fitted
@@ -29,10 +29,10 @@ def largest_differences(workflows: Path, lookups: Lookups | None = None) -> dict
     for part in SUBGRAPHS:
         raw = _probes(part, fitted)
         workflow = nvt.Workflow.load(str(workflows / part))
-        wanted = workflow.transform(Dataset(pd.DataFrame(raw))).to_ddf().compute()
+        expected = workflow.transform(Dataset(pd.DataFrame(raw))).to_ddf().compute()
         for column, values in _by_lookups(part, raw, lookups).items():
-            difference = np.abs(wanted[column].to_numpy().astype(np.float64) - values)
-            differences[column] = float(difference.max())
+            difference = np.abs(expected[column].to_numpy().astype(np.float64) - values)
+            differences[column] = float(np.nan_to_num(difference, nan=np.inf).max())
     return differences
 
 
@@ -40,7 +40,7 @@ def _probes(part: str, lookups: Lookups) -> dict[str, npt.NDArray[np.generic]]:
     def ids(column: str) -> npt.NDArray[np.int32]:
         return np.concatenate([lookups.vocabularies[column], [-1, UNSEEN]]).astype(np.int32)
 
-    prices = np.array([0.01, 1, 19.99, 250, 99_999], np.float32)
+    prices = np.array([0.01, 1, 19.99, 250, 99_999, np.nan], np.float32)
     if part == "user":
         ages = np.array([*range(121), -1, np.nan], np.float32)
         columns = {"user_id": ids("user_id"), "gender": ids("gender"), "top_category": ids("top_category"), "age": ages}

@@ -1,4 +1,4 @@
-"""Vocabularies of the workflows, made before NVTabular sees a row: the known values of each categorical column."""
+"""Vocabularies of the workflows: the known values of each categorical column, collected before NVTabular runs."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,15 @@ import numpy.typing as npt
 import polars as pl
 
 AGE_BOUNDARIES = (18, 25, 35, 50, 65)
-NO_VALUE = -2  # NVTabular needs one entry even where nothing is known; no row has this one
-UNSEEN_AGE = 40.0  # the mean age where no training row has one
+NO_VALUE = -2  # NVTabular needs at least one entry per vocabulary; no row has this value
+UNSEEN_AGE = 40.0  # the mean age if no training row has an age
 
 Vocabulary = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class FitInputs:
-    """Sorted known values by column (-1 and null are never among them), and the mean known age of the training rows."""
+    """Sorted known values by column, without -1 and null, and the mean known age of the training rows."""
 
     vocabularies: dict[str, Vocabulary]
     mean_age: float
@@ -24,15 +24,15 @@ class FitInputs:
 def fit_inputs(train: pl.LazyFrame, items: pl.LazyFrame) -> FitInputs:
     """Collects vocabularies from unmasked training rows and the catalog.
 
-    Items and categories come from the catalog, so that an item nobody chose yet has an index of its own; users and
-    devices come from the rows. Explicit vocabularies give "unknown" one meaning: whatever is not listed, -1 and null
-    included, becomes NVTabular's out-of-vocabulary index. Fitted on rows, -1 would become an ordinary value.
+    Items and categories come from the catalog, so items without interactions get an index too. Users and devices come
+    from the rows. With explicit vocabularies, unlisted values, -1 and null all get NVTabular's out-of-vocabulary index.
+    Vocabularies fitted on rows would give -1 an ordinary index.
     """
 
     def values(frame: pl.LazyFrame, column: str) -> Vocabulary:
         known = frame.select(pl.col(column).cast(pl.Int64)).filter(pl.col(column) >= 0).unique().sort(column)
-        found = known.collect(engine="streaming")[column].to_numpy()
-        return found if len(found) else np.array([NO_VALUE], np.int64)
+        collected = known.collect(engine="streaming")[column].to_numpy()
+        return collected if len(collected) else np.array([NO_VALUE], np.int64)
 
     categories = values(items, "category_l1")
     vocabularies = {

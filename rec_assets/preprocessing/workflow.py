@@ -1,6 +1,6 @@
-"""The NVTabular graph: user, item and context subgraphs of one full workflow (see the feature table in the README)."""
+"""The NVTabular graph: user, item and context subgraphs of one full workflow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,15 @@ from rec_assets.features import clock
 from rec_assets.preprocessing.vocabularies import AGE_BOUNDARIES, FitInputs
 
 SUBGRAPHS = ("user", "item", "context")
+LEAST_DEVIATION = 1e-6  # of the mean; smaller ones are rounding errors of a constant
 
 
 def build_workflow(inputs: FitInputs, vocabulary_dir: Path) -> nvt.Workflow:
-    """Builds the unfitted full workflow; `get_subworkflow("user" | "item" | "context")` gives the parts.
+    """Builds the unfitted full workflow; `get_subworkflow("user" | "item" | "context")` returns a part.
 
     Args:
         inputs: vocabularies and the mean age.
-        vocabulary_dir: where NVTabular keeps its vocabulary files until the workflow is saved.
+        vocabulary_dir: directory for NVTabular's vocabulary files until the workflow is saved.
     """
 
     def categorify(node: Any, columns: list[str]) -> Any:
@@ -47,7 +48,13 @@ def build_workflow(inputs: FitInputs, vocabulary_dir: Path) -> nvt.Workflow:
             >> ops.AddMetadata(tags=[Tags.USER, Tags.CATEGORICAL])
         )
     )
-    price = ["price"] >> ops.LogOp() >> ops.Normalize(out_dtype=np.float32) >> ops.Rename(name="price_log_norm")
+    price = (
+        ["price"]
+        >> ops.LogOp()
+        >> ops.Normalize(out_dtype=np.float32)
+        >> ops.LambdaOp(_zero_if_unknown, dtype=np.float32)
+        >> ops.Rename(name="price_log_norm")
+    )
     item_columns = ["category_l1", "category_l2", "item_gender"]
     item = (
         (categorify(["item_id"], ["item_id"]) >> ops.AddMetadata(tags=[Tags.ITEM_ID, Tags.ITEM]))
@@ -67,3 +74,33 @@ def _clock(name: str) -> Callable[[Any], Any]:
 
 def _negative_age_to(mean_age: float) -> Callable[[Any], Any]:
     return lambda column: column.where(column >= 0, mean_age)
+
+
+def _zero_if_unknown(column: Any) -> Any:
+    return column.fillna(0)
+
+
+def normalizers(workflow: nvt.Workflow) -> Iterator[ops.Normalize]:
+    """Yields the operators that hold means and deviations."""
+    yield from (operator for operator in _operators(workflow.output_node) if isinstance(operator, ops.Normalize))
+
+
+def settle_constants(workflow: nvt.Workflow) -> None:
+    """Sets the deviation of constant columns to infinity, so every value of such a column becomes 0.
+
+    A shop without ages, or with a single price, has such a column. NVTabular would divide by a rounding error, or by
+    NaN. `rec_assets.inference.lookups` divides by the same constants.
+    """
+    for operator in normalizers(workflow):
+        for column, deviation in operator.stds.items():
+            mean = operator.means[column]
+            if not deviation > LEAST_DEVIATION * max(1.0, abs(mean)):  # NaN is not larger
+                operator.stds[column], operator.means[column] = np.inf, mean if np.isfinite(mean) else 0.0
+
+
+def _operators(node: Any) -> Iterator[Any]:
+    yield node.op
+    if isinstance(node.op, Subgraph):
+        yield from _operators(node.op.graph.output_node)
+    for parent in node.parents_with_dependencies:
+        yield from _operators(parent)

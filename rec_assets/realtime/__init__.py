@@ -1,1 +1,1 @@
-"""State that changes between two trainings, in Valkey: seen items, recent items and popularity. No features."""
+"""State in Valkey that changes between trainings: seen items, recent items, popularity. Defines no features."""

@@ -1,10 +1,11 @@
-"""Applies events: to history, seen filter, `top_category`, popularity and the offline log.
+"""Applies events to user history, seen filter, `top_category`, popularity and the offline log.
 
-Applying an event again changes nothing, and so does applying events in another order: each write is computed from what
-is there, and what a user wants forgotten is what the stream took before his wish.
+Duplicate events and another order of events lead to the same state, because each write is computed from the stored
+state. A forget request concerns the events before it in the stream, even if they are applied after it.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -22,7 +23,7 @@ from rec_assets.settings import Settings
 
 @dataclass(frozen=True)
 class Received:
-    """An event, and the stream entry that it came in."""
+    """An event and the id of its stream entry."""
 
     entry_id: str
     event: Event
@@ -31,7 +32,7 @@ class Received:
     def of(cls, entry: Entry) -> "Received":
         """Reads an entry; raises EventError.
 
-        Nothing happens after it was told: of a client whose clock is ahead the time of receipt counts.
+        An event after its time of receipt comes from a client whose clock is ahead, and gets the time of receipt.
         """
         event = Event.parse(entry.fields)
         return cls(entry.id, event.model_copy(update={"at": min(event.at, entry.received)}))
@@ -41,79 +42,95 @@ class Updates:
     """The writes of one worker."""
 
     def __init__(self, settings: Settings, stream: EventStream, worker: str) -> None:
-        """Takes the stream that events come from, and the name under which the worker writes its log."""
+        """Connects to the stores.
+
+        Args:
+            settings: addresses of the servers, and the home of the log.
+            stream: the stream that delivers the events.
+            worker: name of the worker's files in the log.
+        """
         self._stream = stream
         self._history = UserActivityStore.connect(settings)
-        self._preferences = TopCategoryWriter(settings, self._history)
+        self._top_category = TopCategoryWriter(settings, self._history)
         self._trending = Trending.connect(settings)
         self._log = BehaviorLog.of(settings, worker)
 
     def apply(self, received: Sequence[Received]) -> None:
-        """Applies events in the order they came in; raises what Redis, Feast and the disk raise."""
-        for wish, group in groupby(received, lambda one: one.event.kind == FORGET_REQUEST):
-            if wish:
-                for one in group:
-                    self._grant(one)
+        """Applies events in the order of the stream; raises errors of Redis, Feast and the disk."""
+        for is_forget_request, group in groupby(received, lambda one: one.event.kind == FORGET_REQUEST):
+            if is_forget_request:
+                for request in group:
+                    self._apply_forget_request(request)
             else:
-                self._learn(list(group))
+                self._apply_interactions(list(group))
 
-    def _learn(self, received: Sequence[Received]) -> None:
-        """Makes known what users chose; the log comes last, for it grows with every attempt."""
+    def _apply_interactions(self, received: Sequence[Received]) -> None:
+        """Applies interactions; writes the log last, because it grows with every attempt."""
         events = [one.event for one in received]
         activities = self._history.record_all(events)
-        # Told before the user's wish to forget, and only applied after it: it is forgotten, too.
+        # Interactions before a forget request in the stream, applied after it: they are forgotten, too.
         late = [one.event for one in received if _is_forgotten(one, activities[one.event.user_id].forget_request)]
         for user in {event.user_id for event in late}:
             last = max(event.at for event in late if event.user_id == user)
             self._forget(user, activities[user].forget_request, max(last, activities[user].forgotten_until))
             activities.pop(user)
         top_categories = [NO_CATEGORY] * len(events)
-        if self._preferences.is_there():
-            top_categories = self._preferences.update({event.user_id for event in events}, events, activities)
+        if self._top_category.is_there():
+            top_categories = self._top_category.update({event.user_id for event in events}, events, activities)
             self._count(events)
-        self._write_down(events, top_categories)
+        self._append_to_log(events, top_categories)
 
-    def _grant(self, wish: Received) -> None:
-        """Forgets what a user has seen, and his taste of the day, up to his wish; what he did after it stays."""
-        user, entry_id = wish.event.user_id, wish.entry_id
-        known = self._history.activities([user])[user]
-        if known.forget_request and order_of(known.forget_request) > order_of(entry_id):
-            return
-        if known.forget_request == entry_id:
-            last = known.forgotten_until
+    def _apply_forget_request(self, request: Received) -> None:
+        """Empties a user's seen filter and `top_category`; interactions after the request stay in both."""
+        user, entry_id = request.event.user_id, request.entry_id
+        activity = self._history.activities([user])[user]
+        if activity.forget_request and order_of(activity.forget_request) > order_of(entry_id):
+            return  # a later request is already applied
+        if activity.forget_request == entry_id:  # applied before, and delivered again
+            last = activity.forgotten_until
         else:
             later = {(event.item_id, event.at) for event in self._events_after(entry_id, user)}
             rows = self._history.recent_items.latest(user)
-            last = next((at for item, at in rows if (item, at) not in later), known.forgotten_until)
+            last = next((at for item, at in rows if (item, at) not in later), activity.forgotten_until)
         self._forget(user, entry_id, last)
-        if self._preferences.is_there():
-            self._preferences.update([user])
+        if self._top_category.is_there():
+            self._top_category.update([user])
 
     def _forget(self, user: int, entry_id: str, last: int) -> None:
         self._history.forget(user, entry_id, last)
         self._history.record_all(self._events_after(entry_id, user))
 
     def _events_after(self, entry_id: str, user: int) -> list[Event]:
-        """Returns what a user chose after an entry; another worker may have applied it already."""
+        """Returns a user's interactions that follow an entry in the stream, whether they are applied or not.
+
+        Leaves out invalid entries: the worker sends them to the dead letters later.
+
+        Example: the stream holds
+
+            1-0  user 3 clicks item 7
+            2-0  user 3 sends a forget request
+            3-0  user 4 clicks item 9
+            4-0  user 3 clicks item 8
+
+        `_events_after("2-0", 3)` returns the click on item 8. So the request forgets item 7 and keeps item 8, even if
+        a worker applied 4-0 before 2-0.
+        """
         events = []
         for entry in self._stream.after(entry_id):
-            if (
-                entry.fields.get(b"user_id") == str(user).encode()
-                and entry.fields.get(b"kind") != FORGET_REQUEST.encode()
-            ):
-                try:
+            is_of_user = entry.fields.get(b"user_id") == str(user).encode()
+            is_forget_request = entry.fields.get(b"kind") == FORGET_REQUEST.encode()
+            if is_of_user and not is_forget_request:
+                with suppress(EventError):
                     events.append(Received.of(entry).event)
-                except EventError:
-                    continue  # its turn will come
         return events
 
     def _count(self, events: Sequence[Event]) -> None:
-        """Counts as the batch does: what is in the catalog."""
-        categories = self._preferences.categories({event.item_id or 0 for event in events})
-        known = [(event, *categories[event.item_id or 0]) for event in events]
-        self._trending.count(Counted(event, l1, l2) for event, l1, l2 in known if l1 != NO_CATEGORY)
+        """Counts events of items in the catalog, as the batch does."""
+        categories = self._top_category.categories({event.item_id or 0 for event in events})
+        rows = [(event, *categories[event.item_id or 0]) for event in events]
+        self._trending.count(Counted(event, l1, l2) for event, l1, l2 in rows if l1 != NO_CATEGORY)
 
-    def _write_down(self, events: Sequence[Event], top_categories: Sequence[int]) -> None:
+    def _append_to_log(self, events: Sequence[Event], top_categories: Sequence[int]) -> None:
         rows = [
             (event.user_id, event.item_id, event.device_type, event.at, event.kind, top_category)
             for event, top_category in zip(events, top_categories, strict=True)
@@ -121,5 +138,5 @@ class Updates:
         self._log.append(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
 
 
-def _is_forgotten(one: Received, flushed: str) -> bool:
-    return bool(flushed) and order_of(one.entry_id) < order_of(flushed)
+def _is_forgotten(one: Received, forget_request: str) -> bool:
+    return bool(forget_request) and order_of(one.entry_id) < order_of(forget_request)

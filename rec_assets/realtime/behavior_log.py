@@ -1,4 +1,4 @@
-"""The offline log of what users did: what the worker writes down, and what `behavioral_updates` reads of a day."""
+"""The offline log of events: workers append to it, and the asset `behavioral_updates` reads one day of it."""
 
 import os
 from collections.abc import Iterable
@@ -21,19 +21,24 @@ SUFFIX = ".jsonl"
 
 
 def day_of(at: int) -> str:
-    """Returns the UTC day of a unix time, as partitions are called."""
+    """Returns the UTC day of a unix time as a partition key."""
     return datetime.fromtimestamp(at, UTC).date().isoformat()
 
 
 class BehaviorLog:
-    """`<home>/behavior/<UTC day>/<worker>.jsonl`: a line an event, only ever appended to, on disk when `append` ends.
+    """Append-only files `<home>/behavior/<UTC day>/<worker>.jsonl`, one line per event, synced to disk by `append`.
 
-    Each worker has files of its own. What a crash cut off is no line, and its event comes again; an event that came
-    twice is read once.
+    Each worker writes its own files. Readers skip a line that a crash cut off, because its event is delivered again.
+    Readers return an event once, even if it was delivered twice.
     """
 
     def __init__(self, folder: Path, worker: str = "") -> None:
-        """Takes the root folder, and who writes; a reader needs no name."""
+        """Opens a log.
+
+        Args:
+            folder: root folder of the log.
+            worker: name of the writing worker; readers need none.
+        """
         self._folder = folder
         self._worker = worker
 
@@ -41,13 +46,13 @@ class BehaviorLog:
     def of(cls, settings: Settings, worker: str = "") -> "BehaviorLog":
         """Returns the log below the settings' home."""
         home = settings.home.absolute()
-        folder, old = home / "behavior", home / "behaviour"  # as release 0.1 spelled it
+        folder, old = home / "behavior", home / "behaviour"  # the spelling of release 0.1
         if old.is_dir() and not folder.exists():
             old.rename(folder)
         return cls(folder, worker)
 
     def append(self, events: pl.DataFrame) -> None:
-        """Writes events down, each under its day; the columns are `SCHEMA`."""
+        """Appends events to the files of their days; the columns are `SCHEMA`."""
         days = events.select(*SCHEMA).with_columns(day=pl.from_epoch("timestamp").dt.date().cast(pl.String))
         for (day,), rows in days.partition_by("day", as_dict=True, include_key=False).items():
             file = self._folder / str(day) / f"{self._worker}{SUFFIX}"
@@ -59,11 +64,11 @@ class BehaviorLog:
                 os.fsync(stream.fileno())
 
     def days(self) -> list[str]:
-        """Returns the days that have events, sorted."""
+        """Returns the days with events, sorted."""
         return sorted(folder.name for folder in self._folder.glob("*") if any(folder.glob(f"*{SUFFIX}")))
 
     def read(self, day: date | str) -> pl.DataFrame:
-        """Returns the events of a day by time, user and item, each once (the first, where they differ); `SCHEMA`."""
+        """Returns the events of a day, sorted by time, user and item; of duplicates, the first stays."""
         files = sorted((self._folder / str(day)).glob(f"*{SUFFIX}"))
         frames = [_read(file) for file in files if file.stat().st_size]
         events = pl.concat(frames or [pl.DataFrame(schema=SCHEMA)]).drop_nulls()

@@ -1,4 +1,4 @@
-"""An event of a user: its fields, its validation, and its form in a stream."""
+"""Events of users: fields, validation, and their form in the stream."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -8,25 +8,25 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from rec_assets.features.history import LARGEST_ID
 
 Kind = Literal["clicked", "bought"]
-FORGET_REQUEST = "flushed"  # the word on the stream
+FORGET_REQUEST = "flushed"  # the kind as stored in the stream
 UNKNOWN_DEVICE = -1
 
 Id = Annotated[int, Field(ge=0, le=LARGEST_ID)]
 
 
 class EventError(ValueError):
-    """This is no event; the message says why in a line."""
+    """Invalid event; the message is one line."""
 
 
 class Event(BaseModel):
-    """One thing that one user did.
+    """An interaction or a forget request of one user.
 
     Attributes:
-        user_id: raw, from 0: who has no id has no history.
-        item_id: raw; None where everything seen is to be forgotten.
-        at: when, unix seconds.
-        kind: `clicked`, `bought`, or `flushed` for the wish to forget.
-        device_type: as in `serving.graph.request.DEVICE_TYPES`, -1 unknown.
+        user_id: raw id, at least 0; anonymous users have no history.
+        item_id: raw id; None for a forget request.
+        at: unix time of the event in seconds.
+        kind: `clicked`, `bought`, or `flushed` for a forget request.
+        device_type: a value of `serving.graph.request.DEVICE_TYPES`; -1 if unknown.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,12 +40,12 @@ class Event(BaseModel):
     @model_validator(mode="after")
     def _about_something(self) -> "Event":
         if (self.item_id is None) != (self.kind == FORGET_REQUEST):
-            raise ValueError("an event names an item, unless it is flushed")
+            raise ValueError("an event names an item unless its kind is 'flushed'")
         return self
 
     @classmethod
     def of(cls, fields: Mapping[str, object]) -> "Event":
-        """Returns the event that these fields describe; raises EventError naming the first that is wrong."""
+        """Returns the event with these fields; raises EventError that names the first invalid field."""
         try:
             return cls.model_validate(fields)
         except ValidationError as error:
@@ -56,7 +56,7 @@ class Event(BaseModel):
 
     @classmethod
     def parse(cls, fields: Mapping[bytes, bytes]) -> "Event":
-        """Reads what `fields` makes, as the stream gives it back; raises EventError."""
+        """Reads the fields of a stream entry; raises EventError."""
         return cls.of({name.decode(errors="replace"): value.decode(errors="replace") for name, value in fields.items()})
 
     def fields(self) -> dict[str, str | int]:

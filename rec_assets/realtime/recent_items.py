@@ -13,14 +13,14 @@ NO_ITEM = -1
 
 
 class RecentItems:
-    """`user:{user_id}:recent_items` in db 1: a sorted set of interactions by unix time, the latest `history.LENGTH`.
+    """Sorted sets `user:{user_id}:recent_items` in db 1: the latest `history.LENGTH` interactions by unix time.
 
-    A member is `{time}:{item}`, so that an item chosen again is there again, the same interaction is there once, and
-    those of one second are ordered by item. On a pipeline as its client, additions become part of a transaction.
+    A member is `{time}:{item}`. A repeated interaction with an item is another member, and a duplicate event is not.
+    Interactions of one second are ordered by item id. If the client is a pipeline, additions join its transaction.
     """
 
     DB = 1
-    USERS_AT_ONCE = 1000  # users a pipeline, where there are many
+    USERS_AT_ONCE = 1000  # users per pipeline of `add_all`
 
     def __init__(self, client: Valkey) -> None:
         self._client = client
@@ -31,12 +31,17 @@ class RecentItems:
         return f"user:{user_id}:recent_items"
 
     def add(self, user_id: int, item_ids: Sequence[int], at: int) -> None:
-        """Records that a user chose one or more items at a unix time; adding it again changes nothing."""
+        """Records interactions of a user with one or more items at a unix time; duplicates change nothing."""
         _put(self._client, user_id, item_ids, [at] * len(item_ids))
 
-    def add_each(self, user_id: int, chosen: Sequence[tuple[int, int]]) -> None:
-        """Records that a user chose items, pairs of item id and unix time, at least one; again changes nothing."""
-        _put(self._client, user_id, [item for item, _ in chosen], [at for _, at in chosen])
+    def add_each(self, user_id: int, interactions: Sequence[tuple[int, int]]) -> None:
+        """Records interactions of a user; duplicates change nothing.
+
+        Args:
+            user_id: raw user id.
+            interactions: at least one pair of item id and unix time.
+        """
+        _put(self._client, user_id, [item for item, _ in interactions], [at for _, at in interactions])
 
     def add_all(
         self,
@@ -44,10 +49,10 @@ class RecentItems:
         item_ids: npt.NDArray[np.integer[Any]],
         timestamps: npt.NDArray[np.integer[Any]],
     ) -> None:
-        """Records interactions of many users, [n] each, in any order; what is there already stays.
+        """Adds interactions of many users to the recorded ones; the arguments are [n] each, in any order.
 
         Raises:
-            ActionableError: Valkey is away.
+            ActionableError: Valkey does not answer.
         """
         order = np.argsort(user_ids, kind="stable")
         users, starts = np.unique(user_ids[order], return_index=True)
@@ -61,12 +66,16 @@ class RecentItems:
                 pipeline.execute()
 
     def latest(self, user_id: int, k: int = LENGTH) -> list[tuple[int, int]]:
-        """Returns at most `k` pairs of item id and unix time, newest first; of one second, the larger item first."""
+        """Returns at most `k` pairs of item id and unix time, newest first; within a second, larger ids first."""
         rows = self._client.zrevrange(self.key(user_id), 0, k - 1, withscores=True)
         return [(_item(member), int(at)) for member, at in rows]
 
     def since(self, starts: Mapping[int, int]) -> dict[int, list[tuple[int, int]]]:
-        """Returns what users chose from a unix time of each on, as `latest` does, in one round trip."""
+        """Returns interactions from each user's start on, in the form and order of `latest`, in one round trip.
+
+        Args:
+            starts: earliest unix time by user id.
+        """
         with self._client.pipeline(transaction=False) as pipeline:
             for user_id, start in starts.items():
                 pipeline.zrevrangebyscore(self.key(user_id), "+inf", start, withscores=True)
@@ -75,13 +84,13 @@ class RecentItems:
         return {user_id: [(_item(member), int(at)) for member, at in answer] for user_id, answer in rows}
 
     def histories(self, user_ids: npt.NDArray[np.int32]) -> tuple[Ids, Times]:
-        """Reads the interactions of several users in one round trip, each as `latest` does.
+        """Reads the interactions of several users in one round trip, in the order of `latest`.
 
         Args:
-            user_ids: raw [B].
+            user_ids: raw user ids [B].
 
         Returns:
-            Raw item ids int32 [B, LENGTH], -1 where there are fewer, and unix times int64 [B, LENGTH], there 0.
+            Raw item ids int32 [B, LENGTH], padded with -1, and unix times int64 [B, LENGTH], padded with 0.
         """
         with self._client.pipeline(transaction=False) as pipeline:
             for user_id in user_ids.tolist():

@@ -1,4 +1,4 @@
-"""Items that a user has seen lately and is not to be shown again: one Bloom filter a user."""
+"""Recently seen items that are not recommended again: one Bloom filter per user."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -13,15 +13,15 @@ Ids = npt.NDArray[np.integer[Any]]
 
 
 class SeenItems:
-    """`bf:seen:{user_id}` in db 1, gone some days after the last addition.
+    """Bloom filters `bf:seen:{user_id}` in db 1, deleted some days after the last addition.
 
-    A filter never forgets an item, and takes one unseen item in a thousand for seen. On a pipeline as
-    its client, additions become part of a transaction.
+    A filter contains every added item, and one unseen item in a thousand. If the client is a pipeline, additions join
+    its transaction.
     """
 
     DB = 1
     ERROR_RATE = 0.001
-    CAPACITY = 256  # items until a filter grows, to twice the size
+    CAPACITY = 256  # items before a filter grows by EXPANSION
     EXPANSION = 2
 
     def __init__(self, client: Valkey) -> None:
@@ -33,22 +33,22 @@ class SeenItems:
         return f"bf:seen:{user_id}"
 
     def add(self, user_id: int, item_ids: Sequence[int], days: int) -> None:
-        """Marks one or more items as seen; the filter lives so many days from now."""
+        """Marks one or more items as seen; the user's filter is deleted `days` days from now."""
         reserve = ("CAPACITY", self.CAPACITY, "ERROR", self.ERROR_RATE, "EXPANSION", self.EXPANSION)
-        # Reserves the filter where there is none, in the same step.
+        # Also creates a missing filter.
         command(self._client, "BF.INSERT", self.key(user_id), *reserve, "ITEMS", *item_ids)
         self._client.expire(self.key(user_id), timedelta(days=days))
 
     def contain(self, user_ids: Ids, item_ids: Ids, row_splits: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Asks the filters of several users about their own items, in one round trip.
+        """Looks items up in the filters of several users, in one round trip.
 
         Args:
-            user_ids: [B].
-            item_ids: [N], those of all users one after the other.
-            row_splits: int64 [B + 1], where each user's begin and end.
+            user_ids: raw user ids [B].
+            item_ids: raw item ids [N], all items of the first user, then of the second, and so on.
+            row_splits: int64 [B + 1]; items `row_splits[b]` to `row_splits[b + 1]` belong to user `b`.
 
         Returns:
-            bool [N], whether its user has seen the item.
+            bool [N], True for items that their user has seen.
         """
         rows = np.split(item_ids, row_splits[1:-1])
         with self._client.pipeline(transaction=False) as pipeline:

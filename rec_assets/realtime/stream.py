@@ -1,4 +1,4 @@
-"""The stream between those who report events and the workers that apply them; it knows nothing of what they mean."""
+"""The stream that carries events from clients to workers. Does not interpret them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -12,27 +12,39 @@ from rec_assets.realtime.events import Event
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey import Valkey, connect, translate_redis_errors
 
-ALIVE_MS = 3000  # a worker asks for more every second
+ALIVE_MS = 3000  # a live worker reads every second
 PAGE = 1000
 _POLL_S = 0.005
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of the stream: its id, `<milliseconds of receipt>-<number>`, and fields as they came."""
+    """An entry of the stream.
+
+    Attributes:
+        id: `<milliseconds of receipt>-<number>`.
+        fields: unvalidated fields of the event.
+    """
 
     id: str
     fields: Mapping[bytes, bytes]
 
     @property
     def received(self) -> int:
-        """Time of receipt, in unix seconds of Valkey's clock."""
+        """Unix time of receipt in seconds, by Valkey's clock."""
         return order_of(self.id)[0] // 1000
 
 
 @dataclass(frozen=True)
 class StreamState:
-    """Backlog of the stream: entries not taken, taken but not applied, and given up; and the workers that live."""
+    """Backlog and workers of the stream.
+
+    Attributes:
+        waiting: number of entries that no worker has taken.
+        taken: number of entries taken but not acknowledged.
+        dead: number of dead letters.
+        workers: number of live workers.
+    """
 
     waiting: int
     taken: int
@@ -41,53 +53,53 @@ class StreamState:
 
 
 def order_of(entry_id: str) -> tuple[int, int]:
-    """Returns what entry ids are compared by."""
+    """Returns the sort key of an entry id: `"9-10"` → `(9, 10)`."""
     milliseconds, _, number = entry_id.partition("-")
     return int(milliseconds), int(number or 0)
 
 
 class EventStream:
-    """`events` in db 1, read by the consumer group `workers`; what cannot be applied is kept in `events:dead`.
+    """Stream `events` in db 1 with the consumer group `workers`; the stream `events:dead` holds dead letters.
 
-    An entry is a worker's until it is acknowledged; one that stays silent loses its entries to the others. Nothing is
-    dropped before it was acknowledged.
+    An entry belongs to the worker that took it until the worker acknowledges it. A worker that stops reading loses its
+    entries to the others. No entry is deleted before it was acknowledged.
     """
 
     DB = 1
     KEY, DEAD, GROUP = "events", "events:dead", "workers"
-    KEPT_MS = 3_600_000  # how long what was applied can still be looked at
+    KEPT_MS = 3_600_000  # minimum age at which applied entries are deleted
     DEAD_KEPT = 100_000
 
     def __init__(self, client: Valkey) -> None:
-        self._client: Any = client  # half of the stream commands come untyped
+        self._client: Any = client  # redis-py types only half of the stream commands
 
     @classmethod
     def connect(cls, settings: Settings) -> "EventStream":
-        """Returns the stream in the settings' Valkey; connects at the first use."""
+        """Returns the stream in the settings' Valkey; connects at first use."""
         return cls(connect(settings, cls.DB))
 
     def send(self, events: Sequence[Event]) -> list[str]:
-        """Adds events, all or none, and returns their ids; raises ActionableError where Valkey is away."""
+        """Adds all events or none, and returns their entry ids; raises ActionableError if Valkey does not answer."""
         with translate_redis_errors(self._client), self._client.pipeline(transaction=True) as pipeline:
             for event in events:
                 pipeline.xadd(self.KEY, event.fields())
             return [entry_id.decode() for entry_id in pipeline.execute()]
 
     def open(self) -> None:
-        """Makes the group where there is none; it then begins with the oldest entry there is."""
-        with suppress(redis.ResponseError):  # it is there
+        """Creates the consumer group, unless it exists, so that it begins with the oldest entry."""
+        with suppress(redis.ResponseError):  # the group exists
             self._client.xgroup_create(self.KEY, self.GROUP, "0", mkstream=True)
 
     def take(self, worker: str, count: int, wait_ms: int) -> list[Entry]:
-        """Gives a worker at most so many entries that nobody has; waits for the first."""
+        """Assigns at most `count` new entries to a worker; waits for the first at most `wait_ms` milliseconds."""
         return self._read(worker, ">", count, wait_ms)
 
     def taken_by(self, worker: str, count: int) -> list[Entry]:
-        """Returns the oldest entries that a worker took and did not acknowledge."""
+        """Returns a worker's oldest unacknowledged entries, at most `count`."""
         return self._read(worker, "0", count, None)
 
     def claim_stale(self, worker: str, idle_ms: int, count: int) -> list[Entry]:
-        """Gives a worker entries that others took so long ago that they must have died."""
+        """Assigns entries that other workers took at least `idle_ms` milliseconds ago to `worker`."""
         answer = self._client.xautoclaim(self.KEY, self.GROUP, worker, idle_ms, count=count)
         return [_entry(one) for one in answer[1]]
 
@@ -97,7 +109,7 @@ class EventStream:
             self._client.xack(self.KEY, self.GROUP, *(entry.id for entry in entries))
 
     def send_to_dead_letter(self, entry: Entry, reason: str) -> None:
-        """Puts an entry that cannot be applied aside, with the reason, and acknowledges it."""
+        """Copies an entry that cannot be applied to the dead letters, with the reason, and acknowledges it."""
         fields: Any = {**entry.fields, b"entry": entry.id, b"reason": reason}
         with self._client.pipeline(transaction=True) as pipeline:
             pipeline.xadd(self.DEAD, fields, maxlen=self.DEAD_KEPT, approximate=True)
@@ -105,17 +117,17 @@ class EventStream:
             pipeline.execute()
 
     def dead(self, count: int) -> list[Entry]:
-        """Returns the latest entries that were given up, newest first; `entry` and `reason` are among their fields."""
+        """Returns the latest dead letters, newest first; the fields `entry` and `reason` hold old id and reason."""
         return [_entry(one) for one in self._client.xrevrange(self.DEAD, count=count)]
 
     def after(self, entry_id: str) -> Iterator[Entry]:
-        """Yields all entries after one, in order."""
+        """Yields all entries after the one with this id, in order."""
         while page := self._client.xrange(self.KEY, f"({entry_id}", count=PAGE):
             yield from map(_entry, page)
             entry_id = page[-1][0].decode()
 
     def state(self) -> StreamState:
-        """Returns how things stand; raises ActionableError where Valkey is away."""
+        """Returns backlog and workers; raises ActionableError if Valkey does not answer."""
         with translate_redis_errors(self._client):
             groups = self._client.xinfo_groups(self.KEY) if self._client.exists(self.KEY) else []
             group = next((one for one in groups if one["name"] == self.GROUP.encode()), None)
@@ -125,12 +137,17 @@ class EventStream:
             consumers = self._client.xinfo_consumers(self.KEY, self.GROUP)
         alive = sum(one["idle"] < ALIVE_MS for one in consumers)
         waiting = group["lag"]
-        if waiting is None:  # Valkey loses count where entries were deleted
+        if waiting is None:  # Valkey cannot count after deletions
             waiting = sum(1 for _ in self.after(group["last-delivered-id"].decode()))
         return StreamState(waiting, group["pending"], dead, alive)
 
     def wait(self, entry_ids: Sequence[str], seconds: float) -> bool:
-        """Waits until workers have applied, or given up, what `send` returned; says whether they did in time."""
+        """Waits until workers applied or dead-lettered all entries; returns False after `seconds`.
+
+        Args:
+            entry_ids: ids that `send` returned.
+            seconds: time limit.
+        """
 
         def is_open(_: None = None) -> bool:
             groups = self._client.xinfo_groups(self.KEY)
@@ -149,7 +166,7 @@ class EventStream:
             return not entry_ids or not tries(is_open)
 
     def tidy(self) -> None:
-        """Drops what all have applied an hour ago, and forgets workers that are gone and hold nothing."""
+        """Deletes entries older than an hour that are acknowledged, and consumers idle for an hour without entries."""
         groups = self._client.xinfo_groups(self.KEY)
         group = next(one for one in groups if one["name"] == self.GROUP.encode())
         seconds, microseconds = self._client.time()

@@ -1,4 +1,4 @@
-"""Popularity of now, overall and within categories."""
+"""Current popularity of items, overall and within categories."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,23 +15,23 @@ from rec_assets.storage.valkey import Valkey, connect, translate_redis_errors
 
 @dataclass(frozen=True)
 class Counted:
-    """An event to count, and the categories of its item."""
+    """An event to count, with the categories of its item."""
 
     event: Event
     category_l1: int
     category_l2: int
 
     def words(self) -> tuple[str | int, ...]:
-        """Returns the words of the script: day, what tells the event from others, item and categories."""
+        """Returns the arguments of the script: day, key of the event, item and categories."""
         event = self.event
-        who = f"{event.user_id}:{event.item_id}:{event.at}"
-        return day_of(event.at), who, event.item_id or 0, self.category_l1, self.category_l2
+        key = f"{event.user_id}:{event.item_id}:{event.at}"
+        return day_of(event.at), key, event.item_id or 0, self.category_l1, self.category_l2
 
 
-Counts: TypeAlias = dict[str | bytes, bytes | float | int | str]  # as zadd wants them
+Counts: TypeAlias = dict[str | bytes, bytes | float | int | str]  # the argument type of zadd
 
 
-# Each event of a day once, whoever says it how often: whether it is new and what it counts for is one step.
+# Counts each event of a day once: the test for duplicates and the increments are one atomic script.
 _COUNT = """
 for i = 2, #ARGV, 5 do
   local day, event, item, l1, l2 = unpack(ARGV, i, i + 4)
@@ -50,16 +50,16 @@ end
 
 
 class Trending:
-    """Sorted sets of item ids by interactions in db 3.
+    """Sorted sets of item ids by interactions, in db 3.
 
-    Keys: `trending:global`, `trending:cat_l1:{category}` and `trending:cat_l2:{category}`: the week up to the last day
-    of the batch, and what was counted online since. `online:{day}:…` holds the latter alone, and the Bloom filter
-    `counted:{day}` which events they are; it takes one event in a thousand for counted.
+    `trending:global`, `trending:cat_l1:{category}` and `trending:cat_l2:{category}` hold the counts of the batch's
+    week, plus the online counts of later days. `online:{day}:…` holds the online counts of one day. The Bloom filter
+    `counted:{day}` holds the counted events; because of it, one new event in a thousand is not counted.
     """
 
     DB = 3
     GLOBAL = "trending:global"
-    KEPT = timedelta(days=8)  # online counts, until the batch of their day has long replaced them
+    KEPT = timedelta(days=8)  # lifetime of online counts; the batch of their day replaces them earlier
 
     def __init__(self, client: Valkey) -> None:
         self._client = client
@@ -67,25 +67,25 @@ class Trending:
 
     @classmethod
     def connect(cls, settings: Settings) -> "Trending":
-        """Returns the popularity in the settings' Valkey; connects at the first use."""
+        """Returns the popularity in the settings' Valkey; connects at first use."""
         return cls(connect(settings, cls.DB))
 
     def count(self, counted: Iterable[Counted]) -> None:
-        """Counts events, each once however often it comes; raises what Redis raises."""
+        """Counts events, duplicates once; raises RedisError."""
         words = [word for one in counted for word in one.words()]
         if words:
             self._count(args=[int(self.KEPT.total_seconds()), *words])
 
     def replace(self, popularity: pl.DataFrame, day: str = "") -> None:
-        """Replaces all sets at once: a reader finds the old ones or the new ones, never some of each.
+        """Replaces all sets in one transaction, so that readers never get a mix of old and new sets.
 
         Args:
-            popularity: item_id, category_l1, category_l2, interactions (`features.popularity.item_popularity`); items
-                nobody chose are left out.
-            day: the last day these are of; what was counted online on later ones is added.
+            popularity: columns item_id, category_l1, category_l2, interactions (`features.popularity.item_popularity`);
+                items without interactions are left out.
+            day: last day of `popularity`; online counts of later days are added.
 
         Raises:
-            ActionableError: Valkey is away.
+            ActionableError: Valkey does not answer.
         """
         sets = _sets(popularity.filter(pl.col("interactions") > 0))
         with translate_redis_errors(self._client):
@@ -103,10 +103,15 @@ class Trending:
                 pipeline.execute()
 
     def top(self, k: int, *, category_l1: int | None = None, category_l2: int | None = None) -> list[tuple[int, int]]:
-        """Returns at most `k` pairs of item id and interactions, most popular first, of the narrowest given category.
+        """Returns at most `k` pairs of item id and interactions, most popular first.
+
+        Args:
+            k: maximum number of pairs.
+            category_l1: restricts the items to this level-1 category.
+            category_l2: restricts the items to this level-2 category, and overrides `category_l1`.
 
         Raises:
-            ActionableError: Valkey is away.
+            ActionableError: Valkey does not answer.
         """
         key = self.GLOBAL
         if category_l1 is not None:

@@ -1,4 +1,4 @@
-"""A user's doings, recorded everywhere they matter at once, and forgotten when he asks for it."""
+"""Records users' interactions as history and as seen items, and applies forget requests."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from rec_assets.storage.valkey import Valkey, connect, translate_redis_errors
 
 @dataclass(frozen=True)
 class Activity:
-    """State of a user beside the interactions, in the hash `user:{user_id}:activity`.
+    """A user's state beside the interactions, in the hash `user:{user_id}:activity`.
 
     Attributes:
-        version: changes with the user's history and with a forget request.
-        forget_request: stream entry of the latest forget request; interactions before it are no longer filtered.
-        forgotten_until: unix seconds of the last interaction before that request; up to it none counts for
-            `top_category`.
+        version: increases with every recorded interaction and forget request.
+        forget_request: stream entry id of the latest forget request; earlier interactions are no longer filtered.
+        forgotten_until: unix seconds of the last interaction before that request; interactions up to this time do not
+            count for `top_category`.
     """
 
     version: int = 0
@@ -35,19 +35,19 @@ class Activity:
 
     @classmethod
     def of(cls, values: Sequence[bytes | None]) -> "Activity":
-        """Reads the values of `FIELDS`."""
-        version, flushed, at = values
-        return cls(int(version or 0), (flushed or b"").decode(), int(at or 0))
+        """Reads the stored values of `FIELDS`."""
+        version, forget_request, forgotten_until = values
+        return cls(int(version or 0), (forget_request or b"").decode(), int(forgotten_until or 0))
 
 
-FIELDS = ("version", "flushed", "flushed_at")
+FIELDS = ("version", "flushed", "flushed_at")  # stored names, in the order of the attributes of Activity
 
 
 class UserActivityStore:
-    """Seen and recent items of users; both live in one database, so that each change is one transaction."""
+    """Seen and recent items of users, in one database, so that each change is one transaction."""
 
     def __init__(self, client: Valkey, settings: Settings) -> None:
-        """Takes a client of db 1, and what is to be filtered, for how long."""
+        """Uses a client of db 1; `seen_filter` and `seen_days` of the settings control the filter."""
         self.seen_items = SeenItems(client)
         self.recent_items = RecentItems(client)
         self._client = client
@@ -55,34 +55,34 @@ class UserActivityStore:
 
     @classmethod
     def connect(cls, settings: Settings) -> "UserActivityStore":
-        """Returns the history in the settings' Valkey; connects at the first use."""
+        """Returns the store in the settings' Valkey; connects at first use."""
         return cls(connect(settings, SeenItems.DB), settings)
 
     def record(self, user_id: int, item_ids: Sequence[int], at: int, kind: Kind = "clicked") -> None:
-        """Records that a user chose items at a unix time; recording it again changes nothing.
+        """Records a user's interactions with items at a unix time; duplicates change nothing.
 
-        They become his history, and are filtered where `seen_filter` says so.
+        The items join the user's history, and the seen filter if `seen_filter` covers `kind`.
 
         Raises:
-            ActionableError: Valkey is away, or has no Bloom filters.
+            ActionableError: Valkey does not answer, or has no Bloom filters.
         """
         with translate_redis_errors(self._client):
             self.record_all([Event(user_id=user_id, item_id=item, at=at, kind=kind) for item in item_ids])
 
     def record_all(self, events: Sequence[Event]) -> dict[int, Activity]:
-        """Records what users chose, as `record` does, all in one transaction; raises what Redis raises.
+        """Records interactions like `record`, in one transaction; raises RedisError.
 
         Returns:
-            For each user his activity after it.
+            Each user's activity after the transaction.
         """
         if not events:
             return {}
         users = sorted({event.user_id for event in events})
         with self._client.pipeline(transaction=True) as pipeline:
-            for user, mine in groupby(sorted(events, key=attrgetter("user_id")), attrgetter("user_id")):
-                chosen = list(mine)
-                RecentItems(pipeline).add_each(user, [(event.item_id or 0, event.at) for event in chosen])
-                self._filter(pipeline, user, chosen)
+            for user, group in groupby(sorted(events, key=attrgetter("user_id")), attrgetter("user_id")):
+                interactions = list(group)
+                RecentItems(pipeline).add_each(user, [(event.item_id or 0, event.at) for event in interactions])
+                self._filter(pipeline, user, interactions)
                 self._changed(pipeline, user)
             for user in users:
                 pipeline.hmget(Activity.key(user), FIELDS)
@@ -90,14 +90,14 @@ class UserActivityStore:
         return {user: Activity.of(answer) for user, answer in zip(users, answers, strict=True)}
 
     def forget(self, user_id: int, entry_id: str, last: int) -> None:
-        """Lifts a user's filter, and has what he did until a unix time no longer count as his taste.
+        """Deletes a user's seen filter, and excludes interactions up to a unix time from `top_category`.
 
-        What he did after the wish must be recorded again; `activities` says what was forgotten before.
+        The filter also loses interactions after the forget request: the caller must record them again.
 
         Args:
-            user_id: who.
-            entry_id: the wish in the stream.
-            last: when he did what he did last before it.
+            user_id: raw user id.
+            entry_id: stream entry id of the forget request.
+            last: unix time of the last interaction before the request.
         """
         with self._client.pipeline(transaction=True) as pipeline:
             pipeline.delete(SeenItems.key(user_id))
@@ -106,7 +106,7 @@ class UserActivityStore:
             pipeline.execute()
 
     def activities(self, user_ids: Iterable[int]) -> dict[int, Activity]:
-        """Returns what is remembered about users, in one round trip."""
+        """Returns the activity of each user, in one round trip."""
         users = list(user_ids)
         with self._client.pipeline(transaction=False) as pipeline:
             for user_id in users:
@@ -115,13 +115,12 @@ class UserActivityStore:
 
     def _filter(self, pipeline: Valkey, user_id: int, events: Sequence[Event]) -> None:
         policy = self._settings.seen_filter
-        filtered = [
-            event.item_id or 0 for event in events if policy in ("clicked", event.kind)
-        ]  # who bought has clicked
+        # The policy "clicked" also covers bought items.
+        filtered = [event.item_id or 0 for event in events if policy in ("clicked", event.kind)]
         if filtered:
             SeenItems(pipeline).add(user_id, filtered, self._settings.seen_days)
 
     def _changed(self, pipeline: Valkey, user_id: int) -> None:
         pipeline.hincrby(Activity.key(user_id), "version", 1)
-        # Longer than a filter lives: afterwards there is nothing left to forget.
+        # Outlives the filter, after which no interaction is left to forget.
         pipeline.expire(Activity.key(user_id), timedelta(days=self._settings.seen_days + 1))

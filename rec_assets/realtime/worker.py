@@ -1,4 +1,4 @@
-"""Takes events out of the stream and has them applied, each at least once, whatever happens meanwhile."""
+"""Takes events from the stream and applies each at least once, whatever fails meanwhile."""
 
 import logging
 import os
@@ -21,27 +21,33 @@ WAIT_MS = 1000
 CLAIM_EVERY_S = 1.0
 TIDY_EVERY_S = 60.0
 PAUSE_S = 0.5
-PATIENCE_S = (0.1, 0.5)  # between attempts to apply what failed
-# What Valkey says when it cannot do now what it could do a moment before; other errors are about the event.
-UNABLE = ("NOGROUP", "OOM", "MISCONF", "READONLY", "LOADING", "NOREPLICAS", "unknown command")
+RETRY_AFTER_S = (0.1, 0.5)  # pauses before the attempts to apply a failed entry again
+# Words in errors that concern Valkey's state; other errors concern the event.
+SERVER_ERRORS = ("NOGROUP", "OOM", "MISCONF", "READONLY", "LOADING", "NOREPLICAS", "unknown command")
 
 logger = logging.getLogger(__name__)
 
 
 def alive_file(settings: Settings) -> Path:
-    """Returns what the workers of this home touch every second or so: one that hangs can be told by its age."""
+    """Returns the file that the workers of this home touch about once a second; an old file reveals a hung worker."""
     return settings.home / "worker.alive"
 
 
 class UnprocessableEvents(Exception):
-    """Entries that were not applied, and not for want of a server."""
+    """Entries that failed although all servers answered."""
 
 
 class Worker:
-    """One consumer of the stream; any number may run, in one process or many."""
+    """One consumer of the stream; any number may run, in one process or several."""
 
     def __init__(self, settings: Settings, name: str | None = None, idle_ms: int = 10_000) -> None:
-        """Takes a name that no other worker has, and after how long an entry of another counts as left behind."""
+        """Connects to the stream at first use.
+
+        Args:
+            settings: addresses of the servers, and the home of the log.
+            name: unique name of the worker; random if None.
+            idle_ms: age in milliseconds after which this worker claims another worker's entry.
+        """
         self.name = name or f"{socket.gethostname()}-{os.getpid()}-{random.randrange(16**6):06x}"
         self._idle_ms = idle_ms
         self._stream = EventStream.connect(settings)
@@ -52,28 +58,29 @@ class Worker:
         self._claimed = self._tidied = 0.0
 
     def run(self, stop: threading.Event) -> None:
-        """Applies events until told to stop; lives through any absence of Valkey, and a full disk."""
-        away = False
+        """Applies events until `stop` is set; survives outages of Valkey and a full disk."""
+        failing = False
         while not stop.is_set():
             try:
                 self._alive.touch()
                 self.round()
-                if away:
-                    logger.warning("The stream is back")
-                away = False
+                if failing:
+                    logger.warning("Events are applied again")
+                failing = False
             except (redis.RedisError, OSError) as error:
-                if not away:
-                    logger.warning("Events wait: %s: %s", type(error).__name__, error)
-                away, self._resumes = True, True
+                if not failing:
+                    logger.warning("Events cannot be applied now and wait: %s: %s", type(error).__name__, error)
+                failing, self._resumes = True, True
                 stop.wait(PAUSE_S)
 
     def round(self, wait_ms: int = WAIT_MS) -> int:
-        """Takes entries, its own unfinished ones first, then those of the dead, then new ones, and applies them.
+        """Takes entries and applies them: first its own unfinished ones, then stale ones of others, then new ones.
 
-        Returns how many there were.
+        Returns:
+            Number of entries.
 
         Raises:
-            redis.RedisError, OSError: they could not be applied now; they are still there.
+            redis.RedisError, OSError: the entries could not be applied now, and stay in the stream.
         """
         entries = self._take(wait_ms)
         if entries:
@@ -92,24 +99,24 @@ class Worker:
             self._tidied = now
         if now - self._claimed > CLAIM_EVERY_S:
             if entries := self._stream.claim_stale(self.name, self._idle_ms, BATCH):
-                logger.warning("%d events were left by a worker that went silent", len(entries))
+                logger.warning("Claimed %d events of a worker that stopped reading", len(entries))
                 return entries
             self._claimed = now
         return self._stream.take(self.name, BATCH, wait_ms)
 
     def _apply(self, entries: Sequence[Entry]) -> None:
-        """Applies entries together or, where that fails, each alone, so that one that cannot be applied is found."""
+        """Applies entries together; if this fails, applies each alone, which isolates the failing entries."""
         try:
             self._attempt(entries)
         except UnprocessableEvents as error:
             for entry in entries if len(entries) > 1 else ():
                 self._apply([entry])
             if len(entries) == 1:
-                self._insist(entries[0], error)
+                self._retry(entries[0], error)
 
-    def _insist(self, entry: Entry, error: UnprocessableEvents) -> None:
-        """Tries an entry again, for it may have met someone else's trouble, and gives it up in the end."""
-        for pause in PATIENCE_S:
+    def _retry(self, entry: Entry, error: UnprocessableEvents) -> None:
+        """Retries an entry, because the failure may be temporary; then sends the entry to the dead letters."""
+        for pause in RETRY_AFTER_S:
             time.sleep(pause)
             try:
                 return self._attempt([entry])
@@ -119,28 +126,28 @@ class Worker:
         self._stream.send_to_dead_letter(entry, str(error))
 
     def _attempt(self, entries: Sequence[Entry]) -> None:
-        """Applies entries and acknowledges them; raises UnprocessableEvents where the reason may be one of them."""
+        """Applies and acknowledges entries; raises UnprocessableEvents if one of them may be the cause."""
         try:
-            self._updates.apply(self._readable(entries))
+            self._updates.apply(self._parse(entries))
             self._stream.done(entries)
-        except Exception as error:  # whatever an event can provoke, the others must get through
+        except Exception as error:  # an event that fails in any way must not block the others
             if _is_outage(error):
                 raise
             raise UnprocessableEvents(f"{type(error).__name__}: {error}") from error
 
-    def _readable(self, entries: Sequence[Entry]) -> list[Received]:
+    def _parse(self, entries: Sequence[Entry]) -> list[Received]:
         events = []
         for entry in entries:
             try:
-                if entry.fields:  # else it was taken out of the stream
+                if entry.fields:  # an entry that was deleted from the stream has none
                     events.append(Received.of(entry))
             except EventError as error:
-                logger.warning("Entry %s is no event: %s", entry.id, error)
+                logger.warning("Entry %s is not a valid event: %s", entry.id, error)
                 self._stream.send_to_dead_letter(entry, str(error))
         return events
 
 
 def _is_outage(error: Exception) -> bool:
     if isinstance(error, redis.ResponseError):
-        return any(word in str(error) for word in UNABLE)
+        return any(word in str(error) for word in SERVER_ERRORS)
     return isinstance(error, (redis.RedisError, OSError))

@@ -1,4 +1,4 @@
-"""Answers requests from a bundle: stages over arrays, the graph that joins them, and their Triton models.
+"""Answers requests from a bundle: stages over arrays, the graph that connects them, and their Triton models.
 
-Nothing here imports TensorFlow or Merlin; what a bundle holds is NumPy, ONNX and FAISS.
+Does not import TensorFlow or Merlin. A bundle contains only NumPy, ONNX and FAISS files.
 """

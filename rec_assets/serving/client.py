@@ -1,4 +1,4 @@
-"""The client for other services: asks the running Triton for recommendations, and reports events."""
+"""Client library for other services: requests recommendations from Triton and reports events."""
 
 import time
 import warnings
@@ -34,8 +34,8 @@ class Recommendations:
     Attributes:
         item_ids: raw ids, best first, int32 [k].
         scores: the ranker's probabilities, float32 [k].
-        bundle_id: the bundle that answered.
-        milliseconds: from question to answer, as the client saw it.
+        bundle_id: id of the bundle that made the list.
+        milliseconds: time from request to response, measured in the client.
     """
 
     item_ids: npt.NDArray[np.int32]
@@ -47,15 +47,20 @@ class Recommendations:
         return len(self.item_ids)
 
     def __iter__(self) -> Iterator[tuple[int, float]]:
-        """Yields pairs of item id and score."""
+        """Yields (item id, score) pairs, best first."""
         return iter(zip(self.item_ids.tolist(), self.scores.tolist(), strict=True))
 
 
 class Client:
-    """Connections to Triton and Valkey; each is opened at its first use and safe to keep and share."""
+    """Holds connections to Triton and Valkey. Each opens at its first use and is safe to keep and share."""
 
     def __init__(self, settings: Settings, model: str = RECOMMENDER) -> None:
-        """Takes where Triton is, and one of `model_config.TOPOLOGIES`: both give the same answers."""
+        """Stores the address of Triton.
+
+        Args:
+            settings: host and ports of Triton and Valkey.
+            model: one of `model_config.TOPOLOGIES`; both return the same lists.
+        """
         self._settings = settings
         self._model = model
         self._shape = shape_of_one(model)
@@ -70,19 +75,19 @@ class Client:
         k: int | None = None,
         diversity: bool | None = None,
     ) -> Recommendations:
-        """Returns what to show a user.
+        """Returns a recommendation list for one user.
 
         Args:
-            user_id: raw; one the shop does not know is a stranger.
-            device_type: a name or its number; unknown if left out.
-            timestamp: when, unix seconds or an aware datetime; now if left out.
-            k: at most so many items, and no more than the server's `ranking_topk`, which it is if left out.
-            diversity: whether to draw the list, favouring high scores, instead of sorting it; as the server is
-                configured if left out.
+            user_id: raw id; a user without training rows counts as an anonymous user.
+            device_type: device name or its number; unknown by default.
+            timestamp: time of the request, unix seconds or a datetime with a time zone; now by default.
+            k: maximum length of the list, 1 to the server's `ranking_topk`; `ranking_topk` by default.
+            diversity: True samples the list with a preference for high scores, False sorts it; by default the server's
+                setting.
 
         Raises:
-            RequestError: an argument cannot be part of a request.
-            ActionableError: Triton is away, or serves no recommender.
+            RequestError: an argument is invalid.
+            ActionableError: Triton is unreachable, fails, or serves no recommender.
         """
         if k is not None and k < 1:
             raise RequestError("k must be positive")
@@ -94,23 +99,23 @@ class Client:
             "diversity": None if diversity is None else [int(diversity)],
         }
         request = validate(given, one_user=True)
-        # All inputs, also what was left out: Triton makes batches only of requests that have the same ones.
+        # Sends all inputs, optional ones too: Triton batches only requests that have the same inputs.
         inputs = [grpc.InferInput(tensor.name, self._shape, tensor.dtype) for tensor in REQUEST]
-        for one in inputs:
-            one.set_data_from_numpy(request[one.name()].reshape(self._shape))
+        for infer_input in inputs:
+            infer_input.set_data_from_numpy(request[infer_input.name()].reshape(self._shape))
         outputs = [grpc.InferRequestedOutput(tensor.name) for tensor in RESPONSE]
         start = time.perf_counter()
         try:
             answer = self._triton.infer(self._model, inputs, outputs=outputs, client_timeout=TIMEOUT)
         except InferenceServerException as error:
-            raise self._explained(error) from error
+            raise self._translated(error) from error
         elapsed = 1000 * (time.perf_counter() - start)
         ids, scores, bundle = (answer.as_numpy(tensor.name).ravel() for tensor in RESPONSE)
         return Recommendations(ids, scores, bundle.item().decode(), elapsed)
 
     @cached_property
     def events(self) -> EventStream:
-        """The stream that `record` and `forget` write to; it also tells how far the workers are."""
+        """Returns the stream that `record` and `forget` write to; it also returns the progress of the workers."""
         return EventStream.connect(self._settings)
 
     @cached_property
@@ -125,62 +130,65 @@ class Client:
         kind: Kind = "clicked",
         device_type: int | Device | None = None,
     ) -> list[str]:
-        """Reports that a user chose items; a worker applies it within milliseconds, or once one runs.
+        """Reports interactions of a user; a running worker applies them within milliseconds.
 
-        Reporting the same again (user, item and second) changes nothing.
+        Reporting the same user, item and second twice has no further effect.
 
         Args:
-            user_id: raw, from 0; a stranger who is to be remembered needs an id of his own.
-            item_ids: raw.
-            at: when, unix seconds or an aware datetime; now if left out. The future counts as now.
-            kind: what he did.
-            device_type: as in `recommend`.
+            user_id: raw id, 0 or larger; an anonymous user needs an id of their own to get a history.
+            item_ids: raw ids of the clicked or bought items.
+            at: time of the interactions, unix seconds or a datetime with a time zone; now by default. A time in the
+                future counts as now.
+            kind: kind of the interactions.
+            device_type: device name or its number; unknown by default.
 
         Returns:
-            The entries in the stream, which `events.wait` takes.
+            The ids of the stream entries; `events.wait` accepts them.
 
         Raises:
-            EventError: an argument cannot be part of an event; nothing was reported.
-            RequestError: the device or the time cannot be understood.
-            ActionableError: Valkey is away.
+            EventError: an argument is invalid in an event; nothing was reported.
+            RequestError: the device or the time is invalid.
+            ActionableError: Valkey is unreachable.
         """
-        when, (device,) = self._moment(at), _device(device_type) or [UNKNOWN_DEVICE]
-        told = {"user_id": user_id, "at": when, "kind": kind, "device_type": device}
-        return self.events.send([Event.of({**told, "item_id": int(item)}) for item in item_ids])
+        seconds, (device,) = self._seconds_or_now(at), _device(device_type) or [UNKNOWN_DEVICE]
+        common = {"user_id": user_id, "at": seconds, "kind": kind, "device_type": device}
+        return self.events.send([Event.of({**common, "item_id": int(item)}) for item in item_ids])
 
     def forget(self, user_id: int) -> list[str]:
-        """Has what a user has seen so far forgotten: it can be recommended again, and is his taste of today no more.
+        """Reports a forget request: it clears the user's seen filter and current `top_category`.
 
-        It stays his history. What was reported before is forgotten even if it was not applied yet. Returns and raises
-        as `record`.
+        The history stays. The request covers all earlier events, applied or not. Returns and raises as `record`.
         """
-        return self.events.send([Event.of({"user_id": user_id, "at": self._moment(None), "kind": FORGET_REQUEST})])
+        event = Event.of({"user_id": user_id, "at": self._seconds_or_now(None), "kind": FORGET_REQUEST})
+        return self.events.send([event])
 
     def flush(self, user_id: int) -> list[str]:
-        """Does what `forget` does, under the name of release 0.1."""
+        """Calls `forget`; this is its name in release 0.1."""
         warnings.warn("Client.flush is now Client.forget.", FutureWarning, stacklevel=2)
         return self.forget(user_id)
 
     def trending(self, k: int = 10, category: int | None = None) -> list[tuple[int, int]]:
-        """Returns at most `k` pairs of item id and interactions of the week, most popular first.
+        """Returns at most `k` pairs of item id and interactions of the last week, most popular first.
 
         Args:
-            k: how many, at least 1.
-            category: only this level-1 category.
+            k: maximum number of pairs, at least 1.
+            category: level-1 category that the items must have; all categories by default.
 
         Raises:
-            ActionableError: Valkey is away.
+            RequestError: `k` is not positive.
+            ActionableError: Valkey is unreachable.
         """
         if k < 1:
             raise RequestError("k must be positive")
         return self._trending.top(k, category_l1=category)
 
     @staticmethod
-    def _moment(at: int | datetime | None) -> int:
+    def _seconds_or_now(at: int | datetime | None) -> int:
         (seconds,) = _seconds(at) or [int(time.time())]
         return seconds
 
-    def _explained(self, error: InferenceServerException) -> Exception:
+    def _translated(self, error: InferenceServerException) -> Exception:
+        """Returns the RequestError or ActionableError for an error of Triton."""
         status, message = str(error.status()), str(error.message())
         if "INVALID_ARGUMENT" in status:
             return RequestError(message.removeprefix(f"in ensemble '{self._model}', "))
@@ -189,7 +197,9 @@ class Client:
         if "NOT_FOUND" in status or "UNAVAILABLE" in status:
             problem = f"Triton at {self._address} serves no {self._model} yet."
             return ActionableError(problem, "Train and promote a first bundle with `make demo`.")
-        return ActionableError(f"Triton at {self._address} failed: {message}", "See its log; restart it with `rec up`.")
+        return ActionableError(
+            f"Triton at {self._address} failed: {message}", "Read Triton's log, then restart Triton with `rec up`."
+        )
 
 
 def _device(device: int | str | None) -> list[int] | None:
@@ -197,7 +207,7 @@ def _device(device: int | str | None) -> list[int] | None:
         return None
     if isinstance(device, str):
         if device not in DEVICE_TYPES:
-            raise RequestError(f"device_type is {', '.join(DEVICE_TYPES)} or a number, not '{device}'")
+            raise RequestError(f"device_type must be {', '.join(DEVICE_TYPES)} or a number, not '{device}'")
         return [DEVICE_TYPES[device]]
     return [device]
 
@@ -207,6 +217,6 @@ def _seconds(timestamp: int | datetime | None) -> list[int] | None:
         return None
     if isinstance(timestamp, datetime):
         if timestamp.tzinfo is None:
-            raise RequestError("timestamp needs a time zone")
+            raise RequestError("timestamp must have a time zone")
         return [int(timestamp.timestamp())]
     return [timestamp]

@@ -1,4 +1,4 @@
-"""Runs the serving graph in one process, for one user or a batch."""
+"""Runs the serving graph in one process, for one user or a batch of users."""
 
 from collections.abc import Iterator, Mapping
 
@@ -13,7 +13,7 @@ from rec_assets.settings import Settings
 
 
 def load_stages(bundle: Bundle, settings: Settings) -> dict[str, Stage]:
-    """Loads every stage of the graph from one bundle, by name."""
+    """Returns all stages of the graph by name, loaded from one bundle."""
     return {spec.name: load_stage(spec.name, bundle, settings) for spec in STAGES}
 
 
@@ -21,33 +21,33 @@ def run(stages: Mapping[str, Stage], request: Mapping[str, npt.ArrayLike]) -> Ar
     """Answers a request of one or more users.
 
     Args:
-        stages: the stages by name.
-        request: `user_id` and perhaps the other inputs of `graph.REQUEST`, integers [B].
+        stages: all stages by name.
+        request: `user_id` and optionally the other inputs of `graph.spec.REQUEST`, integers [B].
 
     Returns:
-        `ordered_ids` int32 [N] and `ordered_scores` float32 [N] of all users, one after the other, `row_splits`
-        int64 [B + 1], which says where each list begins and ends, and `bundle_id` [B].
+        `ordered_ids` int32 [N] and `ordered_scores` float32 [N], the lists of all users in a row; `row_splits`
+        int64 [B + 1], the begin and end of each list; and `bundle_id` [B].
 
     Raises:
-        RequestError: the request is not valid.
+        RequestError: the request is invalid.
     """
     return answer(stages, dict(validate(request)))
 
 
 def answer(stages: Mapping[str, Stage], request: Arrays) -> Arrays:
-    """Answers what `request.validate` made, as `run` does."""
+    """Answers a request that `request.validate` returned; returns the arrays of `run`."""
     tensors = dict(request)
-    for _, tensors in walk(stages, request):  # noqa: B007 - what the last one leaves is the answer
+    for _, tensors in walk(stages, request):  # noqa: B007 - only the tensors after the last stage are used
         pass
     return {name: tensors[name] for name in (*(tensor.name for tensor in RESPONSE), ROW_SPLITS)}
 
 
 def walk(stages: Mapping[str, Stage], request: Arrays) -> Iterator[tuple[str, Arrays]]:
-    """Answers what `request.validate` made, stage by stage.
+    """Runs a request that `request.validate` returned, stage by stage.
 
     Yields:
-        After each stage its name, and all tensors of the graph that there are by then; `row_splits` among them is that
-        of the last stage that made or left out candidates.
+        After each stage, the stage's name and all tensors of the graph so far. `row_splits` belongs to the last stage
+        that changed the candidates.
     """
     tensors = dict(request)
     for spec in STAGES:

@@ -1,28 +1,45 @@
-"""Sources of raw days (generated retail, real groceries, own files), and the contract that all must keep."""
+"""Sources of raw days (generated retail, real groceries, own files) and the data contract for all of them."""
 
+from typing import TYPE_CHECKING
+
+from rec_assets.common.errors import ActionableError
 from rec_assets.settings import Settings
 from rec_assets.sources.base import BestRanking, Source
 from rec_assets.sources.contract import Checked, Report, check_interactions, check_items, check_users
 from rec_assets.sources.ingest import read_day, read_items, read_users
+from rec_assets.sources.shop.codes import Codes
+
+if TYPE_CHECKING:
+    from rec_assets.sources.shop.source import ShopSource
 
 __all__ = [
     "BestRanking",
     "Checked",
+    "Codes",
     "Report",
     "Source",
     "category_names",
     "check_interactions",
     "check_items",
     "check_users",
+    "data_version",
     "open_source",
     "read_day",
     "read_items",
     "read_users",
+    "shop_source",
 ]
 
 
-def open_source(settings: Settings) -> Source:
-    """Returns the source that the settings name; raises ActionableError where it cannot be there."""
+def open_source(settings: Settings, codes: Codes | None = None) -> Source:
+    """Returns the source that the settings name; raises ActionableError if it cannot be opened.
+
+    Args:
+        settings: name the source and its location.
+        codes: codes of ids, for a source whose ids are not numbers.
+    """
+    if settings.source == "shop":
+        return shop_source(settings, codes)
     if settings.source == "files":
         from rec_assets.sources.files import FilesSource
 
@@ -45,8 +62,27 @@ def open_source(settings: Settings) -> Source:
     )
 
 
+def shop_source(settings: Settings, codes: Codes | None = None) -> "ShopSource":
+    """Returns the shop of the mapping file; raises ActionableError if the file is missing or invalid."""
+    from rec_assets.sources.shop.mapping import load_shop
+    from rec_assets.sources.shop.source import ShopSource
+
+    file = settings.shop.absolute()
+    return ShopSource(load_shop(file), file.parent, settings.home / "cache" / "shop", codes)
+
+
+def data_version(settings: Settings) -> str:
+    """Returns a text that changes with the source's settings and, for a shop, with its mapping and files."""
+    if settings.source != "shop":
+        return settings.source_version
+    try:
+        return f"{settings.source_version}-{shop_source(settings).fingerprint()}"
+    except ActionableError:  # the raw assets report it
+        return settings.source_version
+
+
 def category_names(settings: Settings) -> dict[int, str]:
-    """Returns what level-1 categories are called, where the source knows it."""
+    """Returns the names of level-1 categories by code; empty if the source has no names."""
     if settings.source != "retail":
         return {}
     from rec_assets.sources.retail.words import CATEGORIES

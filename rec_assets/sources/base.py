@@ -1,4 +1,4 @@
-"""The interface of a source of raw days, the only way of data into the asset graph."""
+"""The interface of a source of raw days. All data enters the asset graph through a source."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,44 +13,44 @@ DAY_SECONDS = 24 * 60 * 60
 
 
 def midnight(day: date) -> int:
-    """Returns the unix second a UTC day starts at."""
+    """Returns the unix second at which a UTC day starts."""
     return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
 
 
 class BestRanking(Protocol):
-    """The ideal list of a source that knows the truth, so that a model's metrics have a ceiling to be read against."""
+    """Oracle ranking of a source with known probabilities: an upper bound for every model's metrics."""
 
     def __call__(
         self, user_ids: npt.ArrayLike, timestamps: npt.ArrayLike, device_types: npt.ArrayLike, k: int
     ) -> Int32s:
-        """Returns item ids int32 [n, k], best first, for n requests; user_id -1 is an anonymous visitor."""
+        """Returns item ids int32 [n, k], best first, for n requests; user_id -1 is an anonymous user."""
         ...
 
 
 class Source(Protocol):
-    """Frames as they arrive, before the contract (`rec_assets.sources.contract`) has looked at them."""
+    """Raw frames, not yet checked by the contract (`rec_assets.sources.contract`)."""
 
     @property
     def best_ranking(self) -> BestRanking | None:
-        """The ideal list, or None where nobody knows it."""
+        """The oracle ranking, or None if the true probabilities are unknown."""
         ...
 
     def location(self, name: str) -> str:
-        """Returns the place of `name` ("items", "users" or a day's ISO date), as a person would look for it."""
+        """Returns a path or description of `name` ("items", "users" or a day's ISO date) for messages."""
         ...
 
     def interactions(self, day: date) -> pl.DataFrame:
-        """The rows of one UTC day; raises ActionableError where there is no such day."""
+        """Returns the rows of one UTC day; raises ActionableError if the day does not exist."""
         ...
 
     def items(self) -> pl.DataFrame:
-        """The catalog, one row an item, descriptions included."""
+        """Returns the catalog with descriptions, one row per item."""
         ...
 
     def users(self) -> pl.DataFrame:
-        """One row a user."""
+        """Returns the users, one row per user."""
         ...
 
     def write_pictures(self, folder: Path) -> int:
-        """Writes `<item_id>.jpg` for every item that has a picture into an existing folder; returns how many."""
+        """Writes `<item_id>.jpg` into an existing folder for every item with an image; returns the number of files."""
         ...

@@ -1,6 +1,6 @@
-"""The raw-data contract, applied: what comes in is cast, checked and counted, or refused with the reason.
+"""Applies the raw-data contract: casts, checks and counts rows, and raises ActionableError for invalid data.
 
-Nothing behind this door checks raw data again. What the columns are is told in `schemas`.
+Later steps do not check raw data again. `schemas` declares the columns.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TITLE_WORDS = 6
 
 @dataclass(frozen=True)
 class Report:
-    """Counts of the rows of one file; `unknown_users` counts rows that were kept."""
+    """Row counts of one file; `unknown_users` counts rows that are kept."""
 
     rows_in: int
     rows: int
@@ -31,13 +31,13 @@ class Report:
     unknown_users: int = 0
 
     def as_dict(self) -> dict[str, int]:
-        """The counts by name, for metadata."""
+        """Returns the counts by name, for metadata."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A frame that keeps the contract, and what it took."""
+    """A frame that satisfies the contract, and the report of the check."""
 
     frame: pl.DataFrame
     report: Report
@@ -48,12 +48,12 @@ def check_interactions(
 ) -> Checked:
     """Checks one day of interactions.
 
-    Rows of items outside the catalog and exact duplicates are dropped and counted; rows of unknown users are kept
-    and counted, they are cold users. No rows is a valid, empty day.
+    Rows of items outside the catalog and exact duplicates are dropped and counted. Rows of unknown users are kept and
+    counted: these are cold users. A frame without rows is a valid, empty day.
 
     Args:
-        frame: user_id, item_id, device_type, timestamp; further columns are left out.
-        day: the UTC day all timestamps must fall in.
+        frame: user_id, item_id, device_type, timestamp; other columns are dropped.
+        day: the UTC day of all timestamps.
         file: name of the file for error messages.
         known_items: item ids of the catalog.
         known_users: user ids of the users file.
@@ -62,13 +62,13 @@ def check_interactions(
         user_id int32, item_id int32, device_type int32, timestamp int64, sorted by timestamp, user_id, item_id.
 
     Raises:
-        ActionableError: a column is missing, of another type, or out of range.
+        ActionableError: a column is missing, has another type, or has values out of range.
     """
     from rec_assets.sources import schemas
 
     table = schemas.interactions(day)
     shaped = _shaped(frame, table, file)
-    _validate(shaped, table, file, f"ids from 0, known codes, and `timestamp` in unix seconds of {day} UTC")
+    _validate(shaped, table, file, f"ids >= 0, known codes, and `timestamp` in unix seconds of {day} UTC")
     distinct = shaped.unique()
     kept = distinct.filter(pl.col("item_id").is_in(known_items.cast(pl.Int32).implode()))
     report = Report(
@@ -88,7 +88,7 @@ def check_users(frame: pl.DataFrame, file: str) -> Checked:
         user_id int32, age int32 or null, gender int32, first_day date or null, sorted by user_id.
 
     Raises:
-        ActionableError: a column is missing, of another type, or out of range; two different rows share an id.
+        ActionableError: a column is missing, has another type or values out of range, or different rows share an id.
     """
     from rec_assets.sources import schemas
 
@@ -99,38 +99,41 @@ def check_items(frame: pl.DataFrame, file: str) -> Checked:
     """Checks the catalog and gives every item a title.
 
     Returns:
-        item_id int32, title str, product_description str, price float32, category_l1 int32, category_l2 int32,
+        item_id int32, title str, product_description str, price float32 or null, category_l1 int32, category_l2 int32,
         item_gender int32, first_day date or null, sorted by item_id. A missing title becomes the first words of the
-        description, then "Item <id>".
+        description, or "Item <id>" without a description.
 
     Raises:
-        ActionableError: no rows; a column is missing, of another type, or out of range; different rows share an id.
+        ActionableError: the frame is empty, a column is missing, has another type or values out of range, or
+            different rows share an id.
     """
     from rec_assets.sources import schemas
 
     if frame.is_empty():
-        raise ActionableError(f"{file} has no rows.", "Write one row an item; a catalog needs at least one.")
+        raise ActionableError(f"{file} has no rows.", "Write one row per item; a catalog needs at least one.")
     checked = _keyed(frame, schemas.items(), file, "item_id")
     opening = pl.col("product_description").str.split(" ").list.head(TITLE_WORDS).list.join(" ").str.strip_chars(" .,")
     numbered = pl.format("Item {}", "item_id")
     title = pl.coalesce(pl.when(text.str.len_chars() > 0).then(text) for text in (pl.col("title"), opening, numbered))
-    return Checked(checked.frame.with_columns(title=title), checked.report)
+    # A price of 0 stands for a missing one in exports.
+    price = pl.when(pl.col("price") > 0).then(pl.col("price"))
+    return Checked(checked.frame.with_columns(title=title, price=price), checked.report)
 
 
 def _keyed(frame: pl.DataFrame, table: Table, file: str, key: str) -> Checked:
-    """Validates a table with one row a key; exact duplicates are dropped and counted first."""
+    """Validates a table with one row per key; drops and counts exact duplicates first."""
     distinct = _shaped(frame, table, file).unique()
-    _validate(distinct, table, file, f"one row a {key}, as described in `rec_assets.sources.schemas`")
+    _validate(distinct, table, file, f"one row per {key}, as declared in `rec_assets.sources.schemas`")
     return Checked(distinct.sort(key), Report(frame.height, distinct.height, frame.height - distinct.height))
 
 
 def _shaped(frame: pl.DataFrame, table: Table, file: str) -> pl.DataFrame:
-    """Returns the table's columns, cast and filled; raises ActionableError naming a missing or mistyped column."""
+    """Returns the table's columns, cast and filled; raises ActionableError for a missing or mistyped column."""
     return frame.select(_cast(frame, name, dtype, table, file) for name, dtype in table.dtypes.items())
 
 
-def _validate(frame: pl.DataFrame, table: Table, file: str, wanted: str) -> None:
-    """Raises ActionableError naming the first column whose values fail, and the first values that do."""
+def _validate(frame: pl.DataFrame, table: Table, file: str, requirement: str) -> None:
+    """Raises ActionableError with the name of the first invalid column and its first invalid values."""
     from pandera.errors import SchemaErrors
 
     try:
@@ -141,9 +144,9 @@ def _validate(frame: pl.DataFrame, table: Table, file: str, wanted: str) -> None
         rows = cases.filter((pl.col("column") == column) & (pl.col("check") == check))["index"]
         values = frame[column].gather(rows.head(SHOWN_VALUES).cast(pl.UInt32)).to_list()
         raise ActionableError(
-            f"{file}: column '{column}' fails {_readable(check)} in {rows.len()} of {frame.height} rows; "
-            f"first values: {', '.join(map(str, values))}.",
-            f"Correct those rows: the contract wants {wanted}.",
+            f"{file}: column '{column}' fails {_readable(check)} in {rows.len()} of {frame.height} rows "
+            f"(first values: {', '.join(map(str, values))}).",
+            f"Correct these rows. The contract requires {requirement}.",
         ) from error
 
 
@@ -153,7 +156,7 @@ def _readable(check: str) -> str:
 
 
 def _cast(frame: pl.DataFrame, name: str, dtype: pl.DataType, table: Table, file: str) -> pl.Series:
-    """Returns one column in its type; numbers are cast where nothing is lost, anything else is an error."""
+    """Returns one column in its type; numbers are cast if the cast is lossless, other types raise ActionableError."""
     if name not in frame.columns:
         if name not in table.optional:
             raise ActionableError(
@@ -162,8 +165,13 @@ def _cast(frame: pl.DataFrame, name: str, dtype: pl.DataType, table: Table, file
             )
         column = pl.Series(name, [None], dtype).new_from_index(0, frame.height)
     else:
-        column = _lossless(frame[name], dtype, file)
+        column = _lossless(_without_nan(frame[name]), dtype, file)
     return column.fill_null(table.fill[name]) if name in table.fill else column
+
+
+def _without_nan(column: pl.Series) -> pl.Series:
+    """Replaces NaN, which pandas writes for a missing number, by null."""
+    return column.fill_nan(None) if column.dtype.is_float() else column
 
 
 def _lossless(column: pl.Series, dtype: pl.DataType, file: str) -> pl.Series:
@@ -172,17 +180,17 @@ def _lossless(column: pl.Series, dtype: pl.DataType, file: str) -> pl.Series:
     numeric = column.dtype.is_numeric() and dtype.is_numeric()
     if not numeric and column.dtype != pl.Null:
         raise ActionableError(
-            f"{file}: column '{column.name}' is {column.dtype}, not {dtype}, in all {column.len()} rows; "
-            f"first values: {', '.join(map(str, column.head(SHOWN_VALUES).to_list()))}.",
-            f"Write '{column.name}' as {dtype}; strings and dates are not read as numbers, nor numbers as dates.",
+            f"{file}: column '{column.name}' is {column.dtype}, not {dtype}, in all {column.len()} rows "
+            f"(first values: {', '.join(map(str, column.head(SHOWN_VALUES).to_list()))}).",
+            f"Write '{column.name}' as {dtype}. Only numbers are cast; strings and dates are not converted.",
         )
     cast = column.cast(dtype, strict=False)
     if dtype.is_integer():
         lost = column.filter(~cast.cast(column.dtype).eq_missing(column))
         if not lost.is_empty():
             raise ActionableError(
-                f"{file}: column '{column.name}' does not fit {dtype} in {lost.len()} of {column.len()} rows; "
-                f"first values: {', '.join(map(str, lost.head(SHOWN_VALUES).to_list()))}.",
+                f"{file}: column '{column.name}' does not fit {dtype} in {lost.len()} of {column.len()} rows "
+                f"(first values: {', '.join(map(str, lost.head(SHOWN_VALUES).to_list()))}).",
                 f"Write '{column.name}' as whole numbers within the range of {dtype}.",
             )
     return cast

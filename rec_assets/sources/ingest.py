@@ -1,4 +1,4 @@
-"""From a source to checked frames: fetch, then the contract. What the raw assets call."""
+"""Fetches frames from a source and checks them against the contract, for the raw assets."""
 
 from datetime import date
 

@@ -1,6 +1,6 @@
-"""The raw-data contract as declarations: columns, types, ranges, what stands for "unknown". `contract` checks it.
+"""Declares the raw-data contract: columns, types, ranges and codes for "unknown". `contract` applies it.
 
-The only module that imports pandera, which costs three seconds: import it where a frame is checked, not at the top.
+Only this module imports pandera, which takes three seconds. Import this module inside the functions that check frames.
 """
 
 import warnings
@@ -12,11 +12,12 @@ import polars as pl
 from rec_assets.sources.base import DAY_SECONDS, midnight
 
 with warnings.catch_warnings():
-    # pandera warns about the old pandas that Merlin needs; only its polars side is used here.
+    # pandera warns about the old pandas that Merlin needs, but this module uses only pandera's polars API.
     warnings.simplefilter("ignore")
     import pandera.polars as pa
 
 UNKNOWN = -1
+CODES = ("category_l1", "category_l2", "item_gender")  # of items
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class Table:
 
     Attributes:
         schema: types, ranges, nulls and uniqueness.
-        fill: value that stands for a null, by column.
-        optional: columns that a file may lack; they are then null before `fill`.
+        fill: replacement value for nulls, by column.
+        optional: columns that may be missing from a file. A missing column is null before `fill`.
     """
 
     schema: pa.DataFrameSchema
@@ -48,7 +49,7 @@ def _code(largest: int) -> pa.Column:
 
 
 def interactions(day: date) -> Table:
-    """One UTC day of positives; device_type: 0 mobile, 1 desktop, 2 tablet, -1 or null unknown."""
+    """Returns the table of one UTC day of positives; device_type: 0 mobile, 1 desktop, 2 tablet, -1 or null unknown."""
     start = midnight(day)
     columns = {
         "user_id": _id(),
@@ -56,34 +57,47 @@ def interactions(day: date) -> Table:
         "device_type": _code(2),
         "timestamp": pa.Column(pl.Int64, pa.Check.in_range(start, start + DAY_SECONDS - 1)),
     }
-    return Table(pa.DataFrameSchema(columns), fill={"device_type": UNKNOWN})
+    return Table(pa.DataFrameSchema(columns), fill={"device_type": UNKNOWN}, optional=("device_type",))
 
 
 def users() -> Table:
-    """Users; age in years; gender: 0 female, 1 male, 2 other, -1 or null unknown; no first_day: always there."""
+    """Returns the table of users.
+
+    Age is in years. Gender: 0 female, 1 male, 2 other, -1 or null unknown. A user without first_day has always existed.
+    """
     columns = {
         "user_id": _id(unique=True),
         "age": pa.Column(pl.Int32, pa.Check.in_range(0, 120), nullable=True),
         "gender": _code(2),
         "first_day": pa.Column(pl.Date, nullable=True),
     }
-    return Table(pa.DataFrameSchema(columns), fill={"gender": UNKNOWN}, optional=("first_day",))
+    return Table(pa.DataFrameSchema(columns), fill={"gender": UNKNOWN}, optional=("age", "gender", "first_day"))
 
 
 def items() -> Table:
-    """The catalog; item_gender as a user's gender, 2 for anyone; no first_day: always there."""
+    """Returns the table of the catalog.
+
+    Categories are codes from 0, -1 or null unknown. item_gender has the codes of a user's gender; 2 means for anyone.
+    A price of null or 0 is unknown. An item without first_day has always existed.
+    """
     columns = {
         "item_id": _id(unique=True),
         "title": pa.Column(pl.String),
         "product_description": pa.Column(pl.String),
-        "price": pa.Column(pl.Float32, pa.Check.in_range(0, float("inf"), include_min=False, include_max=False)),
-        "category_l1": _id(),
-        "category_l2": _id(),
+        "price": pa.Column(pl.Float32, pa.Check.in_range(0, float("inf"), include_max=False), nullable=True),
+        "category_l1": pa.Column(pl.Int32, pa.Check.ge(UNKNOWN)),
+        "category_l2": pa.Column(pl.Int32, pa.Check.ge(UNKNOWN)),
         "item_gender": _code(2),
         "first_day": pa.Column(pl.Date, nullable=True),
     }
     return Table(
         pa.DataFrameSchema(columns),
-        fill={"title": "", "product_description": "", "item_gender": UNKNOWN},
-        optional=("title", "product_description", "first_day"),
+        fill={
+            "title": "",
+            "product_description": "",
+            "category_l1": UNKNOWN,
+            "category_l2": UNKNOWN,
+            "item_gender": UNKNOWN,
+        },
+        optional=("title", "product_description", "price", *CODES, "first_day"),
     )

@@ -1,10 +1,10 @@
 """The artifact store: every asset's files as immutable, content-addressed directories behind an atomic pointer.
 
-Layout: `<root>/<asset>/<partition or "all">/<digest>/…` and beside the digests `current.json`, which names the one
-that is read. A version is written under a temporary name, renamed, and only then pointed at, so a killed run leaves
-the last good version current and nothing half-written is ever read.
+Layout: `<root>/<asset>/<partition or "all">/<digest>/…`, and beside the digests `current.json` with the digest of the
+current version. A version is written under a temporary name, renamed, and only then made current. So a killed run
+leaves the last good version current, and readers never get an incomplete version.
 
-A store in a bucket is a subclass (`rec_assets.storage.bucket_store`). Everything else sees local paths.
+A store in a bucket is a subclass (`rec_assets.storage.bucket_store`). All other code uses local paths.
 """
 
 import errno
@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,9 +23,9 @@ from rec_assets.common.errors import ActionableError
 
 UNPARTITIONED = "all"
 POINTER = "current.json"
-# The version before the current one stays, for runs that read it while the new one was written.
+# The version before the current one stays for runs that still read it.
 KEPT_VERSIONS = 2
-_A_FULL_DISK_HAS = 1 << 20  # bytes at most: what the write that failed may have left
+_FULL_DISK_FREE = 1 << 20  # maximum free bytes of a full disk: a failed write may free some space
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Artifact:
         partition: the partition key, or "all".
         digest: hex digest of names and contents of all files.
         path: the directory that holds the files.
-        run: what published it, where that said who it was.
+        run: id of the run that published it; empty if not given.
     """
 
     asset: str
@@ -46,7 +47,7 @@ class Artifact:
     run: str = field(default="", compare=False)
 
     def __truediv__(self, name: str) -> Path:
-        """Returns the path of a file of this version; raises ActionableError where there is none."""
+        """Returns the path of a file of this version; raises ActionableError if the file is missing."""
         file = self.path / name
         if not file.exists():
             raise ActionableError(
@@ -67,12 +68,12 @@ def digest_of(directory: Path) -> str:
 
 
 def link_tree(source: Path, target: Path) -> None:
-    """Copies a directory of files that never change, into an empty one or a new: as hard links where the disk can."""
+    """Copies a directory of immutable files into a new or an empty one, as hard links where possible."""
     shutil.copytree(source, target, copy_function=link, dirs_exist_ok=True)
 
 
 def link(source: str | Path, target: str | Path) -> None:
-    """Puts a file that never changes in a second place."""
+    """Links an immutable file, or copies it where hard links are not possible."""
     try:
         os.link(source, target)
     except OSError:  # another disk, or one without hard links
@@ -83,7 +84,7 @@ class ArtifactStore:
     """Publishes and finds artifacts below one root folder.
 
     Attributes:
-        shared: whether other machines find what this one publishes.
+        shared: True if other machines can read the published artifacts.
     """
 
     shared = False
@@ -97,15 +98,15 @@ class ArtifactStore:
 
     @contextmanager
     def publish(self, asset: str, partition: str = UNPARTITIONED, run: str = "") -> Iterator["Draft"]:
-        """Gives a draft whose `path` is an empty directory to fill; on a clean exit its content becomes current.
+        """Yields a draft whose `path` is an empty directory; after a block without error its content becomes current.
 
         Args:
             asset: the asset's name.
             partition: the partition key, or "all".
-            run: who publishes, for `Artifact.run`.
+            run: id of the publishing run.
 
         Raises:
-            ActionableError: the disk is full; what was current before still is.
+            ActionableError: the disk is full; the current version stays current.
         """
         folder = self.folder(asset, partition)
         folder.mkdir(parents=True, exist_ok=True)
@@ -126,15 +127,14 @@ class ArtifactStore:
             if full is None:
                 raise
             raise ActionableError(
-                f"No space left on the disk of {full} while writing {asset} [{partition}]; the version before is "
-                "untouched.",
-                f"Free space below {full} and materialize it again.",
+                f"No space left on the disk of {full} while writing {asset} [{partition}]; the old version is kept.",
+                f"Free space below {full} and materialize {asset} again.",
             ) from error
         finally:
             shutil.rmtree(draft.path, ignore_errors=True)
 
     def find(self, asset: str, partition: str = UNPARTITIONED) -> Artifact | None:
-        """Returns the current version, or None where nothing was ever published."""
+        """Returns the current version, or None if nothing was published."""
         folder = self.folder(asset, partition)
         try:
             current = json.loads((folder / POINTER).read_text())
@@ -143,7 +143,7 @@ class ArtifactStore:
         return Artifact(asset, partition, current["digest"], folder / current["digest"], current.get("run", ""))
 
     def get(self, asset: str, partition: str = UNPARTITIONED) -> Artifact:
-        """Returns the current version; raises ActionableError where nothing was ever published."""
+        """Returns the current version; raises ActionableError if nothing was published."""
         artifact = self.find(asset, partition)
         if artifact is None:
             where = "" if partition == UNPARTITIONED else f" for {partition}"
@@ -154,16 +154,16 @@ class ArtifactStore:
         return artifact
 
     def partitions(self, asset: str) -> list[str]:
-        """Returns the partitions of an asset that have a current version, sorted."""
+        """Returns the partitions of an asset with a current version, sorted."""
         folder = self.root / asset
         return sorted(p.parent.name for p in folder.glob(f"*/{POINTER}"))
 
     def assets(self) -> list[str]:
-        """Returns the names of all assets that were ever published, sorted."""
+        """Returns the names of all published assets, sorted."""
         return sorted({p.parent.parent.name for p in self.root.glob(f"*/*/{POINTER}")})
 
     def remove(self, asset: str, partition: str) -> None:
-        """Forgets a partition: first what points at it, then its versions."""
+        """Deletes a partition: first its pointer, then its versions."""
         folder = self.folder(asset, partition)
         (folder / POINTER).unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
@@ -184,18 +184,45 @@ class ArtifactStore:
 
 
 def full_disk(root: Path, error: BaseException) -> Path | None:
-    """Returns what lies on a full disk, a folder or that of scratch files; None where the error has another cause.
+    """Returns the folder on a full disk that caused an error, `root` or the temporary folder; None for other causes.
 
-    Only some libraries raise what the system said: Polars, NumPy, FAISS and SQLite have errors of their own for it.
+    An error with ENOSPC or EDQUOT proves the cause. Many libraries hide this number (see `_may_hide_full_disk`): their
+    errors count if less than 1 MiB is free. Exceptions that an error was raised from count, too.
     """
-    told = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    full = (place for place in (root, Path(tempfile.gettempdir())) if shutil.disk_usage(place).free < _A_FULL_DISK_HAS)
-    return next(full, root if told else None)
+    causes = list(_with_causes(error))
+    is_proven = any(isinstance(one, OSError) and one.errno in (errno.ENOSPC, errno.EDQUOT) for one in causes)
+    if not is_proven and not any(map(_may_hide_full_disk, causes)):
+        return None
+    folders = (root, Path(tempfile.gettempdir()))
+    full = (folder for folder in folders if shutil.disk_usage(folder).free < _FULL_DISK_FREE)
+    return next(full, root if is_proven else None)
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
+
+
+def _may_hide_full_disk(error: BaseException) -> bool:
+    """Returns whether an error without ENOSPC is of a type that libraries raise on a full disk.
+
+    - OSError without a number: NumPy ("1000000 requested and 393216 written"), `shutil.copytree`.
+    - RuntimeError itself: FAISS and PyTorch, whose messages differ.
+    - sqlite3.OperationalError: SQLite; SQLAlchemy, which Dagster uses, raises its own error from this one.
+    - Any error with the system's message: Polars (ComputeError or OSError), TensorFlow, Valkey.
+    """
+    if isinstance(error, OSError):
+        return error.errno is None
+    if type(error) is RuntimeError or isinstance(error, sqlite3.OperationalError):
+        return True
+    return os.strerror(errno.ENOSPC) in str(error)
 
 
 @dataclass
 class Draft:
-    """A version being written: fill `path`; after the `with` block `artifact` is the published version."""
+    """An unpublished version: fill `path`; after the `with` block `artifact` is the published version."""
 
     path: Path
     artifact: Artifact | None = None
@@ -204,5 +231,5 @@ class Draft:
     def published(self) -> Artifact:
         """Returns the published version; raises RuntimeError inside the `with` block."""
         if self.artifact is None:
-            raise RuntimeError("the draft is not published yet")
+            raise RuntimeError("The draft is not published yet. Leave the `with` block first.")
         return self.artifact

@@ -1,8 +1,8 @@
-"""The artifact store in a bucket: versions are uploaded whole, then pointed at, and read through a local folder.
+"""The artifact store in a bucket: uploads complete versions, makes them current, and reads through a local cache.
 
-Layout: `<url>/versions/<asset>/<partition>/<digest>/…`, immutable, and `<url>/current/<asset>/<partition>.json`, an
-object written last. The local folder is a cache: a version enters it under a temporary name, after its digest was
-verified, and is never downloaded twice.
+Layout: immutable `<url>/versions/<asset>/<partition>/<digest>/…`, and the pointer
+`<url>/current/<asset>/<partition>.json`, which is written last. A version is downloaded once, under a temporary name,
+and enters the cache after its digest was verified.
 """
 
 import json
@@ -16,13 +16,18 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.storage.artifact_store import KEPT_VERSIONS, UNPARTITIONED, Artifact, ArtifactStore, digest_of
 from rec_assets.storage.s3 import Bucket, Stored
 
-# What no pointer names stays so long: another run may still upload it, or read it.
+# Lifetime of versions without a pointer: another run may still upload or read them.
 GRACE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class _Current:
-    """Content of a pointer: digests of the current version and of the kept ones before it, and the publisher."""
+    """Content of a pointer.
+
+    Attributes:
+        versions: digests of the current version and of the kept earlier ones, newest first.
+        run: id of the run that published the current version.
+    """
 
     versions: list[str] = field(default_factory=list)
     run: str = ""
@@ -32,20 +37,25 @@ class _Current:
 
 
 class BucketStore(ArtifactStore):
-    """Publishes to a bucket and finds there; `root` is the cache."""
+    """Publishes artifacts to a bucket and finds them there; `root` is the local cache."""
 
     shared = True
 
     def __init__(self, root: Path, url: str) -> None:
-        """Takes the folder of the cache and `s3://bucket/prefix`; raises ActionableError where it is none."""
+        """Opens the store; raises ActionableError for an invalid bucket URL.
+
+        Args:
+            root: folder of the cache.
+            url: `s3://bucket/prefix`.
+        """
         super().__init__(root)
         self.bucket = Bucket(url)
 
     def find(self, asset: str, partition: str = UNPARTITIONED) -> Artifact | None:
-        """Returns the current version, downloaded, or None where nothing was ever published.
+        """Downloads and returns the current version; returns None if nothing was published.
 
         Raises:
-            ActionableError: the bucket cannot be read, or what it holds is not what was published.
+            ActionableError: the bucket cannot be read, or the version was changed after publishing.
         """
         current = self._current(asset, partition)
         if not current.versions:
@@ -57,15 +67,15 @@ class BucketStore(ArtifactStore):
         return artifact
 
     def partitions(self, asset: str) -> list[str]:
-        """Returns the partitions of an asset that have a current version, sorted."""
+        """Returns the partitions of an asset with a current version, sorted."""
         return sorted(Path(found.key).stem for found in self.bucket.objects(f"current/{asset}/"))
 
     def assets(self) -> list[str]:
-        """Returns the names of all assets that were ever published, sorted."""
+        """Returns the names of all published assets, sorted."""
         return sorted({Path(found.key).parent.name for found in self.bucket.objects("current/")})
 
     def remove(self, asset: str, partition: str) -> None:
-        """Forgets a partition: first what points at it, then its versions, here and in the bucket."""
+        """Deletes a partition in bucket and cache: first the pointers, then the versions."""
         versions = [found.key for found in self.bucket.objects(f"versions/{asset}/{partition}/")]
         self.bucket.delete([_pointer(asset, partition)])
         if versions:
@@ -75,7 +85,7 @@ class BucketStore(ArtifactStore):
     def _make_current(self, artifact: Artifact) -> None:
         kept = self._current(artifact.asset, artifact.partition).versions
         if artifact.digest not in kept:
-            # Again even where it is there: what it lacks after a broken upload would not show.
+            # Uploads even an existing version, because an interrupted upload may have left it incomplete.
             self.bucket.upload(artifact.path, _key(artifact))
         artifact.path.touch()
         newest = [artifact.digest, *(digest for digest in kept if digest != artifact.digest)][:KEPT_VERSIONS]
@@ -94,22 +104,22 @@ class BucketStore(ArtifactStore):
             self.bucket.download(_key(artifact), draft)
             if digest_of(draft) != artifact.digest:
                 raise ActionableError(
-                    f"{artifact.asset} [{artifact.partition}] in {self.bucket.url} is not what was published as "
-                    f"{artifact.digest[:12]}.",
+                    f"{artifact.asset} [{artifact.partition}] in {self.bucket.url} was changed after publishing: its "
+                    f"digest is not {artifact.digest[:12]}.",
                     f"Materialize {artifact.asset} for {artifact.partition} again.",
                 )
             draft.chmod(0o755)
             try:
                 draft.rename(artifact.path)
             except OSError:
-                if not artifact.path.is_dir():  # another process was quicker
+                if not artifact.path.is_dir():  # else another process downloaded it first
                     raise
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         self._prune(folder, artifact.digest)
 
     def _clear(self, artifact: Artifact, kept: list[str]) -> None:
-        """Removes versions that nothing has pointed at for a day: older ones, and what broken uploads left."""
+        """Deletes versions without a pointer whose newest file is a day old, incomplete uploads included."""
         below = _key(artifact).removesuffix(f"{artifact.digest}/")
         versions: dict[str, list[Stored]] = {}
         for found in self.bucket.objects(below):

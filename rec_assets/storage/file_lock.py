@@ -1,4 +1,4 @@
-"""One at a time, across processes: a lock that the end of its holder, a kill included, gives back."""
+"""An exclusive lock across processes, which is released when its holder ends or is killed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,15 +11,15 @@ from rec_assets.common.errors import ActionableError
 
 @contextmanager
 def exclusive_lock(file: Path, seconds: float, other: str) -> Iterator[None]:
-    """Runs a block while nobody else holds the lock.
+    """Holds the lock while the block runs.
 
     Args:
-        file: the lock; its folder is made.
-        seconds: how long to wait for another.
-        other: what another would be, as the beginning of a sentence about it.
+        file: lock file; its folder is created.
+        seconds: maximum time to wait for another holder.
+        other: name of another holder, at the beginning of a sentence.
 
     Raises:
-        ActionableError: the other did not end in time.
+        ActionableError: the other holder did not release the lock in time.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -27,6 +27,6 @@ def exclusive_lock(file: Path, seconds: float, other: str) -> Iterator[None]:
             yield
     except Timeout as error:
         raise ActionableError(
-            f"{other} has been at it for {seconds:.0f} s (lock: {file}).",
-            "Wait for it to end, or end it, and try again.",
+            f"{other} has held the lock {file} for {seconds:.0f} s.",
+            "Wait until it ends or stop it, then try again.",
         ) from error

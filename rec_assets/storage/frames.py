@@ -1,4 +1,4 @@
-"""Frames on disk."""
+"""Writes frames to disk reproducibly."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import polars as pl
 
 
 def write_frame(frame: pl.DataFrame, file: Path) -> None:
-    """Writes a frame as parquet: the same rows are the same bytes, however they were computed.
+    """Writes a frame as parquet; equal rows give equal bytes.
 
-    Polars begins a row group with every chunk of a frame, and where its streaming engine cuts chunks is chance.
+    Polars starts a row group at every chunk of a frame, and its streaming engine cuts chunks at random rows.
     """
     frame.rechunk().write_parquet(file)

@@ -1,6 +1,6 @@
-"""A prefix of an S3 bucket: folders and small texts, and errors that say what to do.
+"""Reads and writes files and small texts below a prefix of an S3 bucket, with actionable errors.
 
-Addresses, regions and credentials come from where every AWS client looks for them (`AWS_*`, a pod's role).
+Endpoint, region and credentials come from the usual places of AWS clients (`AWS_*` variables, a pod's role).
 """
 
 from collections.abc import Iterator
@@ -23,9 +23,9 @@ from rec_assets.common.errors import ActionableError
 SCHEME = "s3://"
 _MISSING = ("NoSuchKey", "404", "NotFound")
 _DENIED = ("AccessDenied", "AllAccessDisabled", "403")
-_STRANGERS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken")
+_UNAUTHENTICATED = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken")
 _THROTTLED = ("SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "503")
-# Tried again with growing pauses, as S3 asks of clients that it slows down; AWS_MAX_ATTEMPTS says how often.
+# Retries with growing pauses, as S3 requires of throttled clients; AWS_MAX_ATTEMPTS sets the number of attempts.
 _CLIENT = Config(retries={"mode": "standard"}, connect_timeout=5, read_timeout=60)
 _MULTIPART = TransferConfig(multipart_threshold=16 * 2**20, multipart_chunksize=16 * 2**20, max_concurrency=8)
 _FILES_AT_ONCE = 4
@@ -33,30 +33,30 @@ _FILES_AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Stored:
-    """An object: its key below the prefix, and when it was written (UTC)."""
+    """An object: its key below the prefix, and its time of writing (UTC)."""
 
     key: str
     written: datetime
 
 
 class Bucket:
-    """Objects below `s3://bucket/prefix`; every method raises ActionableError where S3 says no."""
+    """Objects below `s3://bucket/prefix`; every method raises ActionableError if a request to S3 fails."""
 
     def __init__(self, url: str) -> None:
-        """Takes the address and connects at the first call; raises ActionableError where it is none."""
+        """Connects at the first request; raises ActionableError if `url` is invalid."""
         name, _, prefix = url.removeprefix(SCHEME).partition("/")
         if not url.startswith(SCHEME) or not name:
-            raise ActionableError(f"'{url}' is no address of a bucket.", "Write it as s3://bucket/prefix.")
+            raise ActionableError(f"Invalid bucket URL '{url}'.", "Write it as s3://bucket/prefix.")
         self.url, self._name, self._prefix = url.rstrip("/"), name, prefix.rstrip("/") + "/" if prefix else ""
 
     @cached_property
     def _client(self) -> Any:
-        # A session of its own: boto3's default one is shared, and threads must not make clients from it.
+        # Its own session: threads must not create clients from boto3's shared default session.
         return boto3.session.Session().client("s3", config=_CLIENT)
 
     def read(self, key: str) -> str | None:
-        """Returns the text of an object, or None where there is none."""
-        with self._explained(f"read {key}"):
+        """Returns the text of an object, or None if the object does not exist."""
+        with self._actionable_errors(f"read {key}"):
             try:
                 return str(self._client.get_object(Bucket=self._name, Key=self._prefix + key)["Body"].read().decode())
             except ClientError as error:
@@ -65,60 +65,60 @@ class Bucket:
                 raise
 
     def write(self, key: str, text: str) -> None:
-        """Writes a text as one object, at once: readers see the one before or this one."""
-        with self._explained(f"write {key}"):
+        """Writes a text as one object atomically: readers get the old or the new text."""
+        with self._actionable_errors(f"write {key}"):
             self._client.put_object(Bucket=self._name, Key=self._prefix + key, Body=text.encode())
 
     def objects(self, key: str) -> Iterator[Stored]:
-        """Yields the objects whose keys begin with `key`, in order."""
-        with self._explained(f"list {key}"):
+        """Yields the objects whose keys begin with `key`, in order of keys."""
+        with self._actionable_errors(f"list {key}"):
             pages = self._client.get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self._name, Prefix=self._prefix + key):
                 for entry in page.get("Contents", ()):
                     yield Stored(entry["Key"].removeprefix(self._prefix), entry["LastModified"])
 
     def upload(self, folder: Path, key: str) -> None:
-        """Writes all files of a folder below `key`, large ones in parts; after an error some may be there."""
+        """Uploads all files of a folder below `key`, large ones in parts; an error may leave some of them."""
 
         def one(file: Path) -> None:
             target = f"{self._prefix}{key}{file.relative_to(folder).as_posix()}"
             self._client.upload_file(str(file), self._name, target, Config=_MULTIPART)
 
-        with self._explained(f"upload {key}"), ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+        with self._actionable_errors(f"upload {key}"), ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
             list(pool.map(one, sorted(file for file in folder.rglob("*") if file.is_file())))
 
     def download(self, key: str, folder: Path) -> None:
-        """Writes all objects below `key` into a folder."""
+        """Downloads all objects below `key` into a folder."""
 
         def one(found: Stored) -> None:
             file = folder / found.key.removeprefix(key)
             file.parent.mkdir(parents=True, exist_ok=True)
             self._client.download_file(self._name, self._prefix + found.key, str(file), Config=_MULTIPART)
 
-        with self._explained(f"download {key}"), ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+        with self._actionable_errors(f"download {key}"), ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
             list(pool.map(one, [found for found in self.objects(key) if not found.key.endswith("/")]))
 
     def delete(self, keys: list[str]) -> None:
-        """Removes objects; those that are gone already count as removed."""
-        with self._explained("delete old versions"):
+        """Deletes objects; missing ones are no error."""
+        with self._actionable_errors("delete old versions"):
             for start in range(0, len(keys), 1000):
-                some = [{"Key": self._prefix + key} for key in keys[start : start + 1000]]
-                self._client.delete_objects(Bucket=self._name, Delete={"Objects": some, "Quiet": True})
+                batch = [{"Key": self._prefix + key} for key in keys[start : start + 1000]]
+                self._client.delete_objects(Bucket=self._name, Delete={"Objects": batch, "Quiet": True})
 
     @contextmanager
-    def _explained(self, what: str) -> Iterator[None]:
-        """Turns what S3 and its clients raise into ActionableErrors that name the bucket and the next step."""
+    def _actionable_errors(self, action: str) -> Iterator[None]:
+        """Turns errors of S3 and its clients into ActionableErrors that name the bucket and the next step."""
         try:
             yield
         except (ClientError, Boto3Error, BotoCoreError, OSError) as error:
-            raise self._translated(what, error) from error
+            raise self._translate(action, error) from error
 
-    def _translated(self, what: str, error: BaseException) -> ActionableError:
-        # The transfer manager hides the answer of S3 behind an exception of its own.
+    def _translate(self, action: str, error: BaseException) -> ActionableError:
+        # The transfer manager wraps S3's answer in its own exception.
         cause = error if isinstance(error, ClientError) else error.__cause__ or error.__context__
         code = cause.response["Error"]["Code"] if isinstance(cause, ClientError) else ""
-        problem = f"Could not {what} in {self.url}: {cause if code else error}"
-        if isinstance(error, NoCredentialsError) or code in _STRANGERS:
+        problem = f"Could not {action} in {self.url}: {cause if code else error}"
+        if isinstance(error, NoCredentialsError) or code in _UNAUTHENTICATED:
             return ActionableError(problem, "Give the pod a role (deploy/README.md), or correct the AWS credentials.")
         if code == "NoSuchBucket":
             return ActionableError(problem, f"Create the bucket {self._name}, or correct REC_ARTIFACTS.")
@@ -127,5 +127,5 @@ class Bucket:
                 problem, f"Allow this role s3:ListBucket on {self._name} and Get, Put, DeleteObject below the prefix."
             )
         if code in _THROTTLED:
-            return ActionableError(problem, "S3 slows this prefix down: try again, with fewer runs at once.")
-        return ActionableError(problem, "Check the network and AWS_ENDPOINT_URL_S3, AWS_REGION, then try again.")
+            return ActionableError(problem, "Try again with fewer runs at once: S3 throttles this prefix.")
+        return ActionableError(problem, "Check the network, AWS_ENDPOINT_URL_S3 and AWS_REGION, then try again.")

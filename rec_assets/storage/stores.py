@@ -1,4 +1,4 @@
-"""Opens the artifact store: a folder, or a bucket that is read and written through a folder."""
+"""Opens the artifact store: a folder, or a bucket with a folder as its cache."""
 
 from pathlib import Path
 
@@ -7,16 +7,16 @@ from rec_assets.storage.artifact_store import ArtifactStore
 
 
 def open_store(settings: Settings) -> ArtifactStore:
-    """Opens the store where the settings say: `artifacts`, or a folder below `home`.
+    """Opens the store of the settings: the bucket `artifacts`, or a folder below `home`.
 
     Raises:
-        ActionableError: `artifacts` is no address of a bucket.
+        ActionableError: `artifacts` is an invalid bucket URL.
     """
     return store_at(settings.artifacts_dir, settings.artifacts)
 
 
 def store_at(root: Path, remote: str = "") -> ArtifactStore:
-    """Opens the store of a folder, or, where `remote` names one, of a bucket of which the folder is a cache."""
+    """Opens the store in a folder or, if `remote` is a bucket URL, in a bucket with the folder as its cache."""
     if not remote:
         return ArtifactStore(root)
     from rec_assets.storage.bucket_store import BucketStore

@@ -1,1 +1,1 @@
-"""A page to try the shop on: lists beside the reasons for them. It asks and reports as any client does."""
+"""A demo page that shows lists with their reasons. Uses the same client as any other program."""

@@ -1,4 +1,4 @@
-"""The storefront's web application: one page, the fragments it is made of, and the events it takes."""
+"""The storefront's web application: serves the page, its fragments and images, and receives events."""
 
 import time
 from pathlib import Path
@@ -15,28 +15,28 @@ from rec_assets.features.history import LARGEST_ID
 from rec_assets.realtime.events import Event
 from rec_assets.serving.graph.request import DEVICE_TYPES, UNKNOWN
 from rec_assets.settings import Settings
-from rec_assets.storefront.views import RECENT, STRANGER, Asked, Shop
+from rec_assets.storefront.views import ANONYMOUS, RECENT, Asked, Shop
 
 HERE = Path(__file__).parent
 APPLIED_WITHIN_S = 2.0
-ANYONE = 1  # who asks first where nobody stands out
-# Everything comes from here: what hostile text might smuggle into the page has nothing to run or load.
+DEFAULT_USER = 1  # initial user of the form if no users are suggested
+# Allows only resources of this server, so that hostile text in the page can run and load nothing.
 SECURITY = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
-NO_PICTURE = (
+NO_IMAGE = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10"><rect width="10" height="10" fill="#ece8e1"/></svg>'
 )
 
-UserId = Annotated[int, Query(ge=STRANGER, le=LARGEST_ID)]
+UserId = Annotated[int, Query(ge=ANONYMOUS, le=LARGEST_ID)]
 DeviceType = Annotated[int, Query(ge=UNKNOWN, le=max(DEVICE_TYPES.values()))]
 Moment = Annotated[int, Query(gt=0, le=LARGEST_ID)]
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Returns the application over the running system that the settings name; none of it need be up."""
+    """Returns the application for the servers of the settings, which may be down."""
     app = FastAPI(title="Storefront", docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     pages, shop = Jinja2Templates(directory=HERE / "templates"), Shop(settings)
@@ -53,7 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
         users = shop.catalog.users()
         facts = {
             "users": users,
-            "user": users[0] if users else ANYONE,
+            "user": users[0] if users else DEFAULT_USER,
             "at": shop.default_time(),
             "devices": DEVICE_TYPES,
             "categories": shop.catalog.categories(),
@@ -75,10 +75,10 @@ def create_app(settings: Settings) -> FastAPI:
         explanation = mine.explanation
         facts = {
             "mine": mine,
-            "cold": shop.listing(asked, STRANGER) if cold and user != STRANGER else None,
+            "cold": shop.listing(asked, ANONYMOUS) if cold and user != ANONYMOUS else None,
             "problems": [*([mine.problem] if mine.problem else []), *shop.problems()],
             "recent": [shop.catalog.item(item) for item in (explanation.recent if explanation else [])[:RECENT]],
-            "taste": shop.catalog.name_of(explanation.top_category)
+            "top_category": shop.catalog.name_of(explanation.top_category)
             if explanation and explanation.top_category >= 0
             else None,
             "built": _built(mine.explanation.bundle.path) if mine.explanation else None,
@@ -101,10 +101,10 @@ def create_app(settings: Settings) -> FastAPI:
         return JSONResponse({"applied": applied, "milliseconds": round(1000 * (time.perf_counter() - start), 1)})
 
     @app.get("/pictures/{item_id}.jpg")
-    def picture(item_id: int) -> Response:
+    def image(item_id: int) -> Response:
         file = shop.catalog.picture(item_id)
         if file is None:
-            return Response(NO_PICTURE, media_type="image/svg+xml")
+            return Response(NO_IMAGE, media_type="image/svg+xml")
         return FileResponse(file, headers={"Cache-Control": "max-age=3600"})
 
     @app.get("/health")
@@ -127,7 +127,7 @@ def _ordinal(number: int) -> str:
 
 
 def _age(seconds: float) -> str:
-    """Returns how long ago a moment was, in the largest unit that fits."""
+    """Returns the age of a unix time in its largest unit, such as "2 days ago"."""
     minutes = max(0, int(time.time() - seconds)) // 60
     for unit, size in (("day", 24 * 60), ("hour", 60), ("minute", 1)):
         if count := minutes // size:

@@ -1,4 +1,4 @@
-"""The shop's catalog for people: titles, prices, names of categories, images; and users worth trying."""
+"""The catalog of the storefront: titles, prices, category names, images, and suggested users."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +15,7 @@ SUGGESTED_USERS = 8
 
 @dataclass(frozen=True)
 class Item:
-    """An item as it is shown; price is None where nothing is known of it."""
+    """An item of the page; the price is None for unknown items."""
 
     item_id: int
     title: str
@@ -25,7 +25,7 @@ class Item:
 
 
 class Catalog:
-    """The newest catalog of this machine's artifacts; read once, and again when another was published."""
+    """The current catalog in the artifact store, which is read again after a new version was published."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -39,11 +39,11 @@ class Catalog:
         return category_names(self._settings)
 
     def name_of(self, category: int) -> str:
-        """Returns what a level-1 category is called."""
+        """Returns the name of a level-1 category."""
         return self._names.get(category, f"category {category}")
 
     def items(self) -> dict[int, Item]:
-        """Returns all items by id; none where no catalog was materialized."""
+        """Returns all items by id; empty if no catalog was materialized."""
         artifact = self._store.find("raw_items")
         if artifact is not None and artifact.digest != self._digest:
             rows = pl.read_parquet(artifact / "items.parquet", columns=["item_id", "title", "price", "category_l1"])
@@ -55,7 +55,7 @@ class Catalog:
         return self._items
 
     def item(self, item_id: int) -> Item:
-        """Returns an item, known or not."""
+        """Returns an item, or a placeholder for an unknown id."""
         return self.items().get(item_id) or Item(item_id, f"Item {item_id}", None, -1, "unknown")
 
     def categories(self) -> list[tuple[int, str]]:
@@ -63,13 +63,13 @@ class Catalog:
         return sorted({(item.category, item.category_name) for item in self.items().values()})
 
     def picture(self, item_id: int) -> Path | None:
-        """Returns the picture of an item, None where it has none."""
+        """Returns the image file of an item, or None if it has no image."""
         self.items()
         file = self._folder / f"{item_id}.jpg" if self._folder else None
         return file if file is not None and file.is_file() else None
 
     def users(self) -> list[int]:
-        """Returns those who did most on the as-of day: their lists say most; none where that day is not here."""
+        """Returns the users with most interactions on the as-of day; empty if this day was not materialized."""
         artifact = self._store.find("raw_interactions", self._settings.as_of.isoformat())
         if artifact is None:
             return []

@@ -1,4 +1,4 @@
-"""Explains a list: runs the stages of the live bundle once more, one after the other, and times them."""
+"""Explains a list: runs the stages of the live bundle again, one by one, and measures their time."""
 
 import time
 from dataclasses import dataclass, field
@@ -19,33 +19,34 @@ SAME_SCORE = 1e-3
 
 @dataclass(frozen=True)
 class Reason:
-    """The reasons for an item's place.
+    """The reasons for an item's position in a list.
 
     Attributes:
-        place: of the item among all that retrieval found, from 1; 0 where it only filled up.
-        matches: whether it is of the category that the user engages with most today.
-        chosen: how often the user chose the item before.
-        of_category: how many of the user's latest items are of its category.
+        retrieval_rank: position of the item among the retrieved candidates, from 1; 0 if it filled up a short list.
+        matches: True if the item is of the user's top category of the past 24 hours.
+        interactions: number of the user's earlier interactions with the item.
+        of_category: number of the user's latest items in the item's category.
     """
 
-    place: int
+    retrieval_rank: int
     matches: bool
-    chosen: int
+    interactions: int
     of_category: int
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """The stages' outputs for a request.
+    """Results of the stages for a request.
 
     Attributes:
-        bundle: whose stages they are.
-        top_category: what the user engages with most today, -1 nothing.
-        recent: raw ids of what he chose last, newest first.
-        retrieved, filtered: how many candidates were found, and how many of them he had seen.
-        reasons: by item.
-        milliseconds: by stage.
-        agrees: whether the list that was shown is what these stages make.
+        bundle: the bundle of the stages.
+        top_category: category of most of the user's interactions in the past 24 hours; -1 without interactions.
+        recent: raw ids of the user's latest items, newest first.
+        retrieved: number of retrieved candidates.
+        filtered: number of retrieved candidates that were removed as seen.
+        reasons: reasons by item id.
+        milliseconds: duration by stage.
+        agrees: True if the stages return the shown list.
     """
 
     bundle: Bundle
@@ -60,7 +61,7 @@ class Explanation:
 
 @dataclass
 class Explainer:
-    """The stages of the live bundle; loaded at the first question, and again when another bundle goes live."""
+    """Runs the stages of the live bundle; loads them at first use, and again when another bundle is live."""
 
     settings: Settings
     _lock: Lock = field(default_factory=Lock)
@@ -70,29 +71,29 @@ class Explainer:
     def explain(
         self, shown: Recommendations, user_id: int, device_type: int, at: int, *, drawn: bool = False
     ) -> Explanation | None:
-        """Explains a list; None where the bundle that made it is not on this machine.
+        """Explains a list; returns None if its bundle is not the live bundle of this machine.
 
         Args:
-            shown: the list.
-            user_id: who asked.
-            device_type: on which device.
-            at: when, unix seconds.
-            drawn: whether the list was drawn, so that no other run makes the same.
+            shown: the list to explain.
+            user_id: raw user id of the request.
+            device_type: device type of the request.
+            at: unix time of the request in seconds.
+            drawn: True if the list was sampled, so that another run returns another order.
 
         Raises:
             ActionableError: the bundle is damaged.
         """
         with self._lock:
-            if not self._has(shown.bundle_id):
+            if not self._load(shown.bundle_id):
                 return None
             request = dict(validate({"user_id": [user_id], "device_type": [device_type], "timestamp": [at]}))
             tensors, spent, started = Arrays(), {}, time.perf_counter()
-            for stage, tensors in walk(self._stages, request):  # noqa: B007 - the last ones are what is looked at
+            for stage, tensors in walk(self._stages, request):  # noqa: B007 - the last tensors are used below
                 spent[stage], started = 1000 * (time.perf_counter() - started), time.perf_counter()
             assert self._bundle is not None
             return _explanation(self._bundle, tensors, spent, shown, drawn)
 
-    def _has(self, bundle_id: str) -> bool:
+    def _load(self, bundle_id: str) -> bool:
         if self._bundle is None or self._bundle.bundle_id != bundle_id:
             bundle = live_bundle(self.settings)
             if bundle is None or bundle.bundle_id != bundle_id:
@@ -106,19 +107,19 @@ def _explanation(
     bundle: Bundle, tensors: Arrays, spent: dict[str, float], shown: Recommendations, drawn: bool
 ) -> Explanation:
     retrieved = tensors["retrieved/item_id"]
-    places = {item: place for place, item in enumerate(retrieved.tolist(), start=1)}
+    ranks = {item: rank for rank, item in enumerate(retrieved.tolist(), start=1)}
     candidates, top_category = tensors["raw_item/item_id"], int(tensors["raw_user/top_category"][0])
     categories = dict(zip(candidates.tolist(), tensors["raw_item/category_l1"].tolist(), strict=True))
     history = tensors["user/history_item_id"][0]
     recent = bundle.lookups.decode("item_id", history[history > 0])
-    of_items = dict(bundle.catalog().select("item_id", "category_l1").iter_rows())
-    chosen_categories = [of_items.get(item) for item in recent.tolist()]
+    catalog_categories = dict(bundle.catalog().select("item_id", "category_l1").iter_rows())
+    recent_categories = [catalog_categories.get(item) for item in recent.tolist()]
     reasons = {
         item: Reason(
-            place=places.get(item, 0),
+            retrieval_rank=ranks.get(item, 0),
             matches=top_category >= 0 and categories.get(item) == top_category,
-            chosen=int((recent == item).sum()),
-            of_category=chosen_categories.count(categories.get(item, -1)),
+            interactions=int((recent == item).sum()),
+            of_category=recent_categories.count(categories.get(item, -1)),
         )
         for item in shown.item_ids.tolist()
     }

@@ -1,4 +1,4 @@
-"""Gathers the content of the page: lists with their reasons, trending items, and warnings."""
+"""Collects the content of the page: lists with their reasons, trending items, and problems."""
 
 import time
 from collections import Counter
@@ -16,7 +16,7 @@ from rec_assets.storefront.explain import Explainer, Explanation, Reason
 
 SHOWN = 12
 RECENT = 8
-STRANGER = -1
+ANONYMOUS = -1
 FRESH = timedelta(days=2)
 STAGE_NAMES = {
     "context_preprocessor": "Request context",
@@ -28,8 +28,8 @@ STAGE_NAMES = {
     "filter_seen_items": "Seen filter",
     "feast_item_lookup": "Item features",
     "nvt_item_transform": "Item encoding",
-    "multimodal_embedding_lookup": "Pictures and words",
-    "unroll_features": "Signals of the history",
+    "multimodal_embedding_lookup": "Images and texts",
+    "unroll_features": "History signals",
     "dlrm_ranking": "Ranker",
     "softmax_sampling": "Ordering",
     "item_id_decoder": "Item ids",
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Problem:
-    """A warning, and the next step for the reader."""
+    """A problem and the next step."""
 
     what: str
     next_step: str
@@ -48,9 +48,9 @@ class Problem:
 
 @dataclass(frozen=True)
 class Card:
-    """An item in a list; reason is None where the bundle is not on this machine."""
+    """An item at a position of a list; the reason is None if the bundle is not on this machine."""
 
-    place: int
+    position: int
     item: Item
     score: float
     reason: Reason | None
@@ -58,7 +58,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Listing:
-    """A list for one user, or the problem that there is none."""
+    """A list for one user, or the problem that prevented it."""
 
     user_id: int
     cards: list[Card] = field(default_factory=list)
@@ -68,19 +68,19 @@ class Listing:
 
     @property
     def mix(self) -> list[tuple[str, int]]:
-        """Counts the items of each category, the most first."""
+        """Returns name and number of items of each category, the most frequent first."""
         return Counter(card.item.category_name for card in self.cards).most_common()
 
     @property
     def stages(self) -> list[tuple[str, str, float]]:
-        """Name for people, name and milliseconds of each stage."""
+        """Returns display name, name and milliseconds of each stage."""
         spent = self.explanation.milliseconds if self.explanation else {}
         return [(STAGE_NAMES[stage], stage, milliseconds) for stage, milliseconds in spent.items()]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The choices of the page's visitor."""
+    """Input of the page's form."""
 
     user_id: int
     device_type: int
@@ -89,7 +89,7 @@ class Asked:
 
 
 class Shop:
-    """Everything the page needs of the running system; any part of that may be away at any time."""
+    """Data of the running servers for the page; every server may be down at any time."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -98,7 +98,12 @@ class Shop:
         self._explainer = Explainer(settings)
 
     def listing(self, asked: Asked, user_id: int) -> Listing:
-        """Returns the list of a user in the visitor's context."""
+        """Returns the list of a user, for the device and time of the form.
+
+        Args:
+            asked: input of the form.
+            user_id: raw user id, which replaces that of the form; `ANONYMOUS` for an anonymous user.
+        """
         try:
             k = min(SHOWN, self.settings.ranking_topk)
             answer = self.client.recommend(user_id, asked.device_type, asked.at, k, asked.diversity)
@@ -106,41 +111,41 @@ class Shop:
         except ActionableError as error:
             return Listing(user_id, problem=Problem(error.problem, error.next_step))
         except RequestError as error:
-            return Listing(user_id, problem=Problem(f"No such request: {error}.", "Choose another user or time."))
+            return Listing(user_id, problem=Problem(f"Invalid request: {error}.", "Choose another user or time."))
         reasons = explanation.reasons if explanation else {}
         cards = [
-            Card(place, self.catalog.item(item), score, reasons.get(item))
-            for place, (item, score) in enumerate(answer, start=1)
+            Card(position, self.catalog.item(item), score, reasons.get(item))
+            for position, (item, score) in enumerate(answer, start=1)
         ]
         return Listing(user_id, cards, answer, explanation)
 
     def trending(self, category: int | None) -> tuple[list[tuple[Item, int]], Problem | None]:
-        """Returns the most popular items and their interactions, or the problem that there are none."""
+        """Returns the most popular items with their numbers of interactions, or the problem that prevented it."""
         top, problem = _or_problem(lambda: self.client.trending(RECENT, category))
         return [(self.catalog.item(item), count) for item, count in top or []], problem
 
     def problems(self) -> list[Problem]:
-        """Returns what a visitor should know about the services behind the page; Triton speaks for itself."""
+        """Returns problems of Valkey and the workers; a list reports Triton's problems itself."""
         state, problem = _or_problem(self.client.events.state)
         if problem is not None:
-            consequence = "Lists are made without features, history and filter; clicks are not taken."
+            consequence = "Lists are computed without features, history and filter. Clicks are not recorded."
             return [Problem(f"{problem.what} {consequence}", problem.next_step)]
         if state is not None and not state.workers:
             waiting = (
                 f"{state.waiting + state.taken} clicks wait in the stream" if state.waiting else "clicks will wait"
             )
-            return [Problem(f"No worker applies what users do: {waiting}.", "Start one: rec worker, or rec up.")]
+            return [Problem(f"No worker runs: {waiting}.", "Start one: rec worker, or rec up.")]
         return []
 
     def default_time(self) -> int:
-        """Returns the unix time a visitor starts at: now, or for an older history the morning after it."""
+        """Returns the form's initial unix time: now, or 10:00 of the day after an older history."""
         after = datetime.combine(self.settings.as_of, datetime.min.time(), UTC) + timedelta(days=1, hours=10)
         now = time.time()
         return int(now) if now - after.timestamp() < FRESH.total_seconds() else int(after.timestamp())
 
 
-def _or_problem(ask: Callable[[], T]) -> tuple[T | None, Problem | None]:
+def _or_problem(call: Callable[[], T]) -> tuple[T | None, Problem | None]:
     try:
-        return ask(), None
+        return call(), None
     except ActionableError as error:
         return None, Problem(error.problem, error.next_step)

@@ -1,4 +1,4 @@
-"""Two-tower retrieval, the item index, DLRM ranking and their evaluation: the only code that imports TensorFlow."""
+"""Training and export of the two towers and the DLRM ranker: the only code that imports TensorFlow."""
 
 from rec_assets.common.silence import silence_tensorflow
 

@@ -1,4 +1,4 @@
-"""Fine-tuning of one day: the query tower against item vectors that stay, then all of the ranker, both a little."""
+"""Fine-tuning on one day: the query tower with fixed item vectors, then the whole ranker, both at a low rate."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -28,36 +28,36 @@ from rec_assets.training.retrieval.two_tower import TwoTower
 
 @dataclass(frozen=True)
 class FinetuneConfig:
-    """The recipe of a fine-tune: epochs over the rows of the day and of the replay set, rate, ranker lists a step."""
+    """Settings of a fine-tune: epochs over rows of the day and the replay set, learning rate, ranker lists per step."""
 
     horizon_days: int
     epochs: int = 1
     learning_rate: float = 1e-4
-    ranker_batch_size: int = 128  # that of the figures in docs/daily-operation.md
+    ranker_batch_size: int = 128  # as in the figures of docs/daily-operation.md
 
 
 def later_item_vectors(
     base: TrainingSet, checkpoint: Path, trained: ItemVectors, items: ItemTable
 ) -> tuple[ItemVectors, int]:
-    """Adds the items that came since a full training to its vectors, through its frozen candidate tower.
+    """Adds vectors of the items that are newer than a full training, from its frozen candidate tower.
 
     Args:
-        base: what the full training learned from.
-        checkpoint: its two towers.
-        trained: its item vectors; they stay as they are.
+        base: the training set of the full training.
+        checkpoint: folder of the two towers of the full training.
+        trained: item vectors of the full training; they stay unchanged.
         items: the item table of the day.
 
     Returns:
-        The vectors of all, the later ones last, and how many of them there are.
+        The vectors of all items, new items last, and the number of new items.
     """
-    later = np.flatnonzero(~np.isin(items.raw_ids[items.catalog], trained.raw_ids))
-    if not len(later):
+    added = np.flatnonzero(~np.isin(items.raw_ids[items.catalog], trained.raw_ids))
+    if not len(added):
         return trained, 0
     towers = restore_two_tower(base, TwoTowerConfig(0), checkpoint)
-    # No row of the full training names them, so they are encoded as the unknown item.
-    added = item_vectors(towers, items.without_rows(items.catalog[later]), NOW)
-    raw_ids = np.concatenate([trained.raw_ids, added.raw_ids[later]])
-    return ItemVectors(raw_ids, np.concatenate([trained.vectors, added.vectors[later]])), len(later)
+    # The full training has no rows of these items, so the tower encodes them as the unknown item.
+    encoded = item_vectors(towers, items.without_rows(items.catalog[added]), NOW)
+    raw_ids = np.concatenate([trained.raw_ids, encoded.raw_ids[added]])
+    return ItemVectors(raw_ids, np.concatenate([trained.vectors, encoded.vectors[added]])), len(added)
 
 
 def finetune_query_tower(
@@ -68,15 +68,15 @@ def finetune_query_tower(
     config: FinetuneConfig,
     seed: int,
 ) -> tuple[TwoTower, list[float]]:
-    """Restores a checkpoint and lets its query tower learn the rows of a day; a day without rows changes nothing.
+    """Restores a checkpoint and trains its query tower on the rows of a day; without rows, nothing changes.
 
     Args:
-        base: what the full training learned from.
-        checkpoint: of that training, or of a fine-tune that descends from it.
-        data: the rows of the day and of the replay set.
-        vectors: item vectors of the day by encoded id [v, 64]; they stay.
-        config: the recipe.
-        seed: of negatives and order.
+        base: the training set of the full training.
+        checkpoint: folder of the checkpoint of that training, or of a fine-tune that descends from it.
+        data: the fine-tune set: rows of the day and of the replay set.
+        vectors: item vectors of the day by encoded id [v, 64]; they stay fixed.
+        config: settings of the fine-tune.
+        seed: random seed for negative sampling and the order of rows.
 
     Returns:
         The towers, and the loss of each epoch.
@@ -103,9 +103,9 @@ def finetune_ranker(
     config: FinetuneConfig,
     seed: int,
 ) -> tuple[Ranker, list[float]]:
-    """Restores a checkpoint and lets all of the ranker learn lists of the day; arguments as `finetune_query_tower`.
+    """Restores a checkpoint and trains the whole ranker on lists of the day; arguments as `finetune_query_tower`.
 
-    `retrieve` is what the day's own tower and index return.
+    `retrieve` maps requests to candidates of the day's own tower and index.
     """
     make_deterministic(seed)
     recipe = RankerConfig(config.horizon_days, batch_size=config.ranker_batch_size)

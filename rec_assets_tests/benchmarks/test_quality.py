@@ -36,7 +36,7 @@ def test_a_day_without_models_says_what_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_days_that_follow_judge_the_models_of_a_day(pipeline: Pipeline) -> None:
+def test_the_models_of_a_day_are_evaluated_on_the_next_days(pipeline: Pipeline) -> None:
     table = following(pipeline.day, 1, pipeline.settings)
     overall = {row["method"]: row for row in table.filter(track="all", segment="known").iter_rows(named=True)}
     assert overall["ranked"]["users"] > 100

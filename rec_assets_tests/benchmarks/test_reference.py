@@ -1,4 +1,4 @@
-"""The reference's design is compared with ours, so it must answer what ours answers."""
+"""The reference design must return the same lists as ours, so that a comparison of speed is fair."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The benchmark of serving designs, on the real server where it measures."""
+"""Tests the benchmark of serving designs, and its measurements with the real server."""
 
 import io
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The table of costs: it grows as the runs did, and its figures are Dagster's."""
+"""The table of costs: exponents of growth, and times and memory from Dagster's records."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_thirteen_million_rows_are_the_shop_of_the_seed(tmp_path: Path) -> None:
         assert settings.retail_users == 300_000
         assert settings.days * settings.retail_interactions_per_day == pytest.approx(13_000_000, rel=1e-5)
         assert settings.home == tmp_path
-        assert settings.as_of + timedelta(days=1) == settings.end_date, "a full training sees all of them"
+        assert settings.as_of + timedelta(days=1) == settings.end_date, "a full training uses all days"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The benchmark's arithmetic, on a page of metrics as Triton writes it."""
+"""Tests the benchmark's arithmetic with a page of Triton's metrics."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`rec …`, as a person meets it."""
+"""The commands of `rec …`, with their output and exit status."""
 
 import json
 import os
@@ -28,7 +28,7 @@ PORTS = ("valkey_port", "triton_http_port", "triton_grpc_port", "triton_metrics_
 
 @pytest.fixture
 def rec(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Settings], Rec]]:
-    """Gives `rec` under the settings of a shop; arguments as on a command line."""
+    """Returns a function that makes `rec` for some settings; `rec` takes arguments as on a command line."""
 
     def under(settings: Settings) -> Rec:
         for name in ("home", *PORTS):
@@ -42,13 +42,13 @@ def rec(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Settings], Rec]]:
 
 @pytest.fixture
 def closed(tmp_path: Path, rec: Callable[[Settings], Rec]) -> Rec:
-    """`rec` where no server runs."""
+    """`rec` without running servers."""
     return rec(Settings.model_validate({"home": tmp_path, **{port: free_port() for port in PORTS}}))
 
 
 @pytest.fixture
 def open_shop(shop: Settings, rec: Callable[[Settings], Rec]) -> Rec:
-    """`rec` where both servers run and a bundle is live."""
+    """`rec` with both servers running and a live bundle."""
     return rec(shop)
 
 
@@ -85,7 +85,7 @@ def test_help_lists_every_command_with_an_example(closed: Rec) -> None:
     [
         (["recommend", "1", "--device", "watch"], "mobile"),
         (["recommend", "1", "--at", "teatime"], "2025-03-14T18:30"),
-        (["recommend", "anna"], "integer"),
+        (["recommend", "anna"], "is not a number"),
         (["recommend", "1", "-k", "0"], "equal to 1"),
         (["seen", "1"], "Missing argument"),
     ],
@@ -177,13 +177,13 @@ def test_what_was_bought_is_said_to_be_and_filtered_where_clicks_are_not(
     words, policy = rec(valkey), valkey.model_copy(update={"seen_filter": "bought"})
     assert words("seen", 7, 10).stdout.splitlines() == [
         "User 7 has clicked 1 more item.",
-        "No worker runs: 1 event waits in the stream until one does (rec worker, or rec up).",
+        "No worker runs: 1 event waits in the stream. Start one: rec worker, or rec up.",
     ]
     assert words("seen", 7, 13, 16, "--bought").stdout.startswith("User 7 has bought 2 more items.\n")
     drain(policy)
     assert [item for item, _ in RecentItems(connect(valkey, RecentItems.DB)).latest(7)] == [16, 13, 10]
     assert seen(valkey, 7, [10, 13, 16]) == [13, 16]
-    assert words("forget", 7).stdout.startswith("What user 7 has seen is no longer filtered.\n")
+    assert words("forget", 7).stdout.startswith("The seen items of user 7 are no longer filtered.\n")
     drain(policy)
     assert seen(valkey, 7, [10, 13, 16]) == []
 

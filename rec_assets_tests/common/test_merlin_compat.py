@@ -10,7 +10,7 @@ from rec_assets.common.errors import ActionableError
 
 
 def answer(code: str) -> object:
-    """Runs a fresh interpreter and reads its JSON: shims are for the state of a whole process."""
+    """Runs code in a new interpreter and returns its JSON output, because shims change a whole process."""
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -76,9 +76,9 @@ print(json.dumps({
 )
 def test_a_library_that_has_moved_on_is_named(monkeypatch: pytest.MonkeyPatch, old: str, today: str) -> None:
     monkeypatch.setitem(merlin_compat.RENAMED, old, today)
-    with pytest.raises(ActionableError, match=f"Merlin needs {old}.*{today}") as told:
+    with pytest.raises(ActionableError, match=f"Merlin needs {old}.*{today}") as raised:
         merlin_compat._resolve(old)
-    assert "requirements/lock.txt" in told.value.next_step
+    assert "requirements/lock.txt" in raised.value.next_step
 
 
 @pytest.mark.parametrize(
@@ -89,5 +89,5 @@ def test_a_library_that_has_moved_on_is_named(monkeypatch: pytest.MonkeyPatch, o
     ],
 )
 def test_what_was_imported_too_early_is_named(earlier: str, named: str) -> None:
-    told = refusal(f"{earlier}\nfrom rec_assets import merlin_compat\nmerlin_compat.install()")
-    assert f"{named}" in told and "was imported before rec_assets.common.merlin_compat" in told
+    message = refusal(f"{earlier}\nfrom rec_assets import merlin_compat\nmerlin_compat.install()")
+    assert f"{named}" in message and "was imported before rec_assets.common.merlin_compat" in message

@@ -11,12 +11,12 @@ from rec_assets.features.columns import CONTENT_FEATURES, ITEM_FEATURES
 
 # Day 100: item 5 twice and item 3; day 102: item 4.
 IDS, TIMES = np.array([5, 5, 3, 4], np.int32), np.array([100, 100, 100, 102]) * 86_400
-FIRST_DAYS = pl.Series([None, None, date(1970, 4, 13)], dtype=pl.Date)  # the last one came on day 102
+FIRST_DAYS = pl.Series([None, None, date(1970, 4, 13)], dtype=pl.Date)  # the last item is new on day 102
 
 
 @pytest.fixture
 def table() -> ItemTable:
-    """Raw items 30, 10, 20 with encoded ids 5, 3, 4; item 20 was never chosen."""
+    """Raw items 30, 10, 20 with encoded ids 5, 3, 4; item 20 has no training row."""
     encoded = pl.DataFrame(
         {
             "item_id": [5, 3, 4],
@@ -39,9 +39,9 @@ def test_row_i_is_encoded_id_i(table: ItemTable) -> None:
 
 
 def test_what_is_no_item_has_unknown_categories_and_no_content(table: ItemTable) -> None:
-    nobody = table.at(np.array([0, 1, 2]))
-    assert nobody["category_l1"].tolist() == [2, 2, 2]
-    assert not nobody["text_embedding"].any()
+    reserved = table.at(np.array([0, 1, 2]))
+    assert reserved["category_l1"].tolist() == [2, 2, 2]
+    assert not reserved["text_embedding"].any()
 
 
 def test_raw_ids_encode_in_any_order_and_shape(table: ItemTable) -> None:
@@ -66,15 +66,15 @@ def test_scalars_become_columns_and_vectors_stay() -> None:
     assert {name: array.shape for name, array in columns.items()} == {"a": (3, 1), "b": (3, 4)}
 
 
-def test_popularity_is_what_was_known_before_the_day(table: ItemTable) -> None:
+def test_popularity_counts_the_days_before_the_day(table: ItemTable) -> None:
     def week(item: int, day: int) -> float:
-        known = table.popularity_at(np.array([item]), np.array([day * 86_400 + 3600]))
-        return float(np.expm1(known["popularity_week"][0]))
+        popularity = table.popularity_at(np.array([item]), np.array([day * 86_400 + 3600]))
+        return float(np.expm1(popularity["popularity_week"][0]))
 
-    # Each item is alone in its level-2 category. Nothing yet; twice in the one day there is, and as one more such day.
+    # Each item is alone in its level-2 category. Day 100 has no earlier day; day 101 has one, with two interactions.
     assert week(5, 100) == 0
     assert week(5, 101) == pytest.approx(14)
-    assert week(5, 109) == pytest.approx(week(5, 103))  # after the last day that is known
+    assert week(5, 109) == pytest.approx(week(5, 103))  # days after the last day of the table use the last day
     assert week(4, 102) == 0
     assert week(4, 103) == pytest.approx(7)
 

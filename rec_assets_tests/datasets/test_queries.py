@@ -32,7 +32,7 @@ ENCODED: Arrays = {
 }
 
 
-def test_a_query_is_a_users_first_arrival_and_all_he_chose(days: list[Path]) -> None:
+def test_a_query_is_a_users_first_interaction_and_all_their_items(days: list[Path]) -> None:
     queries = build_queries(days, ENCODED)
     assert queries.user_ids.tolist() == [1, 2, 3]
     assert queries.timestamps.tolist() == [45, 40, 95]
@@ -60,5 +60,5 @@ def test_saved_queries_read_back(days: list[Path], tmp_path: Path) -> None:
 
 
 def test_rows_that_were_not_encoded_alike_are_refused(days: list[Path]) -> None:
-    with pytest.raises(ValueError, match="5 joined rows, but 3 encoded"):
+    with pytest.raises(ValueError, match=r"differ in number \(5 and 3\)"):
         build_queries(days, {name: array[:3] for name, array in ENCODED.items()})

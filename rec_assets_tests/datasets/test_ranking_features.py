@@ -39,8 +39,9 @@ def test_signals_do_not_depend_on_how_many_requests_are_computed_at_a_time(
 
 def test_times_chosen_are_those_of_the_requests_own_history() -> None:
     candidates, past, timestamps, table = inputs(seed=2)
-    found = np.expm1(signals_of(candidates, past, timestamps, table)["times_chosen"])
+    counts = np.expm1(signals_of(candidates, past, timestamps, table)["times_chosen"])
     expected = [
-        [int((own == item).sum()) for item in row] for own, row in zip(past.item_ids, candidates.item_ids, strict=True)
+        [int((history == item).sum()) for item in row]
+        for history, row in zip(past.item_ids, candidates.item_ids, strict=True)
     ]
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    np.testing.assert_allclose(counts, expected, atol=1e-5)

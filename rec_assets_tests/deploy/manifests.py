@@ -1,4 +1,4 @@
-"""Renders the files of deploy/ as manifests, and checks them against their schemas."""
+"""Renders charts of deploy/ as manifests, and validates manifests against their schemas."""
 
 import json
 import re
@@ -16,7 +16,7 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 KUBERNETES = "1.35"
 Manifest = dict[str, Any]
 
-# Kinds that Kubernetes itself does not know, by the npm package that is made from their CRDs.
+# API groups of custom resources → the npm package that is generated from their CRDs.
 CUSTOM = {
     "karpenter.sh/v1": "@kubernetes-models/karpenter/karpenter.sh/v1",
     "karpenter.k8s.aws/v1": "@kubernetes-models/karpenter/karpenter.k8s.aws/v1",
@@ -26,7 +26,7 @@ CUSTOM = {
 
 
 def helm(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Runs helm; the caller looks at how it ended."""
+    """Runs helm; the caller checks the exit status."""
     return subprocess.run([require_tool("helm"), *arguments], capture_output=True, text=True, check=False)
 
 
@@ -49,7 +49,7 @@ def snake(given: Manifest) -> Manifest:
 
 
 def problems_of(manifests: Iterable[Manifest]) -> list[str]:
-    """Returns what the strict schemas of Kubernetes and of the CRDs refuse, unknown fields included."""
+    """Returns the violations of the strict schemas of Kubernetes and of the CRDs, including unknown fields."""
     known: list[Manifest] = []
     custom: list[Manifest] = []
     for one in manifests:
@@ -64,7 +64,7 @@ def problems_of(manifests: Iterable[Manifest]) -> list[str]:
 
 
 def _problems_of_custom(manifests: list[Manifest]) -> list[str]:
-    """Values by the validators of the CRDs; fields that no CRD has, which those let pass, by the types made of them."""
+    """Validates values by the validators of the CRDs, and finds unknown fields by the TypeScript types of the CRDs."""
     node, tsc = require_tool("node"), require_tool("tsc")
     types, checks = [], []
     for number, one in enumerate(manifests):

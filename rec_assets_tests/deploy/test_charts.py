@@ -1,4 +1,4 @@
-"""The charts over combinations of values: they render, every manifest is strictly valid, and it says what it must."""
+"""Renders the charts with combinations of values: every manifest is strictly valid and has the required content."""
 
 import os
 import subprocess

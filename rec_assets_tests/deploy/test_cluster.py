@@ -1,4 +1,4 @@
-"""Nodes, images and what a security scanner says of everything."""
+"""Tests nodes and images, and scans all files of deploy/ for security problems."""
 
 import json
 import subprocess
@@ -13,16 +13,16 @@ from rec_assets.settings import Settings
 from rec_assets_tests.deploy.manifests import DEPLOY, problems_of, rendered
 from rec_assets_tests.tools import require_tool
 
-# What checkov finds and we mean.
-MEANT = {
-    "CKV_K8S_9": "the worker has no port: nobody sends it requests",
-    "CKV_K8S_11": "no limit on processors: throttled requests miss their time, and memory is what must be bounded",
-    "CKV_K8S_15": "tags are versions and never written twice; a digest can be set",
-    "CKV_K8S_35": "REC_* is read from the environment; a secret's volume would need a second way in",
-    "CKV_K8S_43": "the values here are examples; a digest is set where images are",
+# Findings of checkov that are intended, with the reason.
+INTENDED = {
+    "CKV_K8S_9": "the worker has no port and gets no requests",
+    "CKV_K8S_11": "no CPU limit, because throttling delays requests; only memory is limited",
+    "CKV_K8S_15": "tags are versions and are never overwritten; a digest can be set",
+    "CKV_K8S_35": "REC_* variables come from the environment; a secret's volume would be a second source",
+    "CKV_K8S_43": "the values here are examples; deployments set a digest",
     "CKV_DOCKER_2": "the gpu image runs one step and ends",
-    "CKV_SECRET_6": "the name of a Secret, not one",
-    "CKV_AWS_18": "access logs of buckets belong to the platform's own bucket of logs",
+    "CKV_SECRET_6": "the finding is the name of a Secret, not a secret",
+    "CKV_AWS_18": "the platform configures the access logs of buckets",
 }
 KARPENTER = [one for one in yaml.safe_load_all((DEPLOY / "karpenter/nodes.yaml").read_text()) if one]
 
@@ -99,5 +99,5 @@ def test_a_security_scanner_finds_nothing_that_is_not_meant(tmp_path: Path) -> N
             assert report["summary"]["parsing_errors"] == 0
             for one in report["results"]["failed_checks"]:
                 found.setdefault(one["check_id"], set()).add(f"{one['resource']}: {one['check_name']}")
-    assert {check: where for check, where in found.items() if check not in MEANT} == {}
-    assert set(MEANT) - set(found) == set(), "exceptions that are no longer needed"
+    assert {check: resources for check, resources in found.items() if check not in INTENDED} == {}
+    assert set(INTENDED) - set(found) == set(), "exceptions that are no longer needed"

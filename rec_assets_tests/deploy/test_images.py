@@ -1,4 +1,4 @@
-"""Images hold what runs in them: their environments are built as the Dockerfiles build them, and started."""
+"""Images contain all packages that they need: builds their environments like the Dockerfiles, and starts commands."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from rec_assets_tests.deploy.manifests import DEPLOY
 ROOT = DEPLOY.parent
 UV = Path(sys.executable).with_name("uv")
 TRAINS = {"tensorflow", "merlin", "nvtabular", "torch"}
-# All of the serving package, and the agent's commands.
+# Imports the whole serving package and the modules of the agent's commands.
 SERVING = """
 import importlib, pkgutil
 import rec_assets.serving as serving
@@ -48,24 +48,21 @@ print(*sorted({name.partition(".")[0] for name in sys.modules}))
 
 
 def stages(dockerfile: str) -> dict[str, list[str]]:
-    """Returns the instructions of each stage, after those of the stage that it is made from."""
+    """Returns the instructions of each stage, preceded by those of its base stage."""
     text = (DEPLOY / "docker" / dockerfile).read_text().replace("\\\n", " ")
-    found: dict[str, list[str]] = {}
-    own: list[str] = []
+    by_stage: dict[str, list[str]] = {}
+    instructions: list[str] = []
     for line in (one.strip() for one in text.splitlines()):
         if stage := re.match(r"FROM (\S+)(?: AS (\S+))?", line):
-            own = found.setdefault(stage[2] or "last", [])
-            own.extend(found.get(stage[1], []))
+            instructions = by_stage.setdefault(stage[2] or "last", [])
+            instructions.extend(by_stage.get(stage[1], []))
         elif line and not line.startswith("#"):
-            own.append(line)
-    return found
+            instructions.append(line)
+    return by_stage
 
 
 def build(dockerfile: str, stage: str, folder: Path, *, install: bool = True) -> Path:
-    """Does in a folder what a stage does: copies what it copies, and installs with uv what it installs.
-
-    Returns the environment.
-    """
+    """Copies the files and installs the packages of a stage in a folder; returns the virtual environment."""
     environment = folder / "venv"
     subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, environment], check=True)
     for line in stages(dockerfile)[stage]:
@@ -78,14 +75,14 @@ def build(dockerfile: str, stage: str, folder: Path, *, install: bool = True) ->
         elif instruction == "RUN" and rest.startswith(("uv pip install", "printf")):
             options = "" if install else " --dry-run"
             command = rest.replace("uv pip install --no-cache", f"{UV} pip install{options}")
-            own = {**os.environ, "VIRTUAL_ENV": str(environment), "UV_PYTHON": str(environment / "bin" / "python")}
-            done = subprocess.run(command, shell=True, cwd=folder, env=own, capture_output=True, text=True, check=False)
+            env = {**os.environ, "VIRTUAL_ENV": str(environment), "UV_PYTHON": str(environment / "bin" / "python")}
+            done = subprocess.run(command, shell=True, cwd=folder, env=env, capture_output=True, text=True, check=False)
             assert done.returncode == 0, f"{line}\n{done.stderr[-3000:]}"
     return environment
 
 
 def loaded(environment: Path, code: str) -> set[str]:
-    """Runs code with nothing else on the path, and returns the packages it imported."""
+    """Runs code with only this environment on the path, and returns the imported packages."""
     done = subprocess.run(
         [environment / "bin" / "python", "-W", "ignore", "-c", code + INSTALLED],
         cwd="/",
@@ -101,7 +98,7 @@ def loaded(environment: Path, code: str) -> set[str]:
 
 
 def starts(environment: Path, command: list[str]) -> None:
-    """Asks a command for its help, or a module that knows no arguments to be imported."""
+    """Runs a command with `--help`; only imports a module, because modules take no arguments."""
     command = ["python", "-c", f"import {command[2]}; print('usage')"] if command[1] == "-m" else [*command, "--help"]
     path = f"{environment / 'bin'}:/usr/bin:/bin"
     done = subprocess.run(command, cwd="/", env={"PATH": path}, capture_output=True, text=True, check=False)
@@ -144,7 +141,7 @@ def test_the_image_of_cpu_steps_has_merlin_and_no_gpu_library(tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_the_image_of_gpu_steps_can_be_resolved(tmp_path: Path) -> None:
-    build("gpu.Dockerfile", "packages", tmp_path, install=False)  # 5 GB are not fetched here
+    build("gpu.Dockerfile", "packages", tmp_path, install=False)  # does not download 5 GB
 
 
 @pytest.mark.parametrize("file", sorted(DEPLOY.glob("docker/*.Dockerfile")), ids=lambda file: file.stem)

@@ -1,4 +1,4 @@
-"""Alerts, dashboard and scaling: promtool agrees with them, and every metric they name is one that somebody makes."""
+"""Alerts, dashboard and scaling: promtool accepts them, and every metric in them exists."""
 
 import json
 import re
@@ -132,10 +132,10 @@ def test_the_exporter_tells_ages_and_failed_partitions(tmp_path: Path) -> None:
             (draft.path / "made").rmdir()
         with store.publish("online_features", "2025-03-05") as draft:
             (draft.path / "materialized.txt").touch()
-        told = samples(registry)
-    assert told['rec_failed_partitions{asset="sometimes"}'] == 1
-    assert told[FEATURES] == 1741219200  # 2025-03-06, midnight
-    assert told[LIVE_AS_OF] % 86400 == 0 and bundle.manifest.as_of.year == 2025
+        values = samples(registry)
+    assert values['rec_failed_partitions{asset="sometimes"}'] == 1
+    assert values[FEATURES] == 1741219200  # 2025-03-06, midnight
+    assert values[LIVE_AS_OF] % 86400 == 0 and bundle.manifest.as_of.year == 2025
 
 
 def test_the_exporter_tells_what_waits_and_what_was_given_up(valkey: Settings, tmp_path: Path) -> None:

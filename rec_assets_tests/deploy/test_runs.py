@@ -1,4 +1,4 @@
-"""A run on Kubernetes: launched by Dagster's own launcher, each step a pod of its own, artifacts in a bucket."""
+"""A run on Kubernetes with Dagster's launcher: each step is its own pod, and the artifacts are in a bucket."""
 
 import json
 import os
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass(frozen=True)
 class Launched:
-    """Results of the run: the cluster, and the place of its artifacts."""
+    """Results of the run: the cluster, and the store of its artifacts."""
 
     cluster: Cluster
     store: BucketStore
@@ -45,7 +45,7 @@ def _step(spec: dict[str, Any]) -> str:
 
 
 def run_pod_of_the_values() -> dict[str, Any]:
-    """Returns what deploy/dagster says of the pods of runs, as the chart writes it into dagster.yaml."""
+    """Returns the configuration of run pods in deploy/dagster, in the form that the chart writes to dagster.yaml."""
     values = yaml.safe_load((DEPLOY / "dagster/values.yaml").read_text())
     return snake(values["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"])
 
@@ -78,7 +78,7 @@ def launched(s3_server: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         }
         instance = {
             "run_launcher": {"module": "dagster_k8s", "class": "K8sRunLauncher", "config": launcher},
-            # Without a daemon to take runs off a queue, they are launched at once.
+            # Launches runs at once, because no daemon reads a queue.
             "run_coordinator": {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"},
             "telemetry": {"enabled": False},
         }

@@ -1,4 +1,4 @@
-"""The table of variables in the runbook, and what Dagster itself says of the values of its chart."""
+"""Tests the runbook's table of variables, and loads the values of Dagster's chart with Dagster."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ DAGSTER = [yaml.safe_load((DEPLOY / "dagster" / f"{name}.yaml").read_text()) for
 
 
 def test_the_runbook_lists_every_variable_with_its_default_and_meaning() -> None:
-    assert table() in (DEPLOY / "README.md").read_text(), "put there what `python -m rec_assets.settings` prints"
+    assert table() in (DEPLOY / "README.md").read_text(), "replace the table by `python -m rec_assets.settings`"
     assert all(field.description for field in Settings.model_fields.values())
 
 
@@ -30,9 +30,9 @@ def test_the_old_name_of_a_setting_works_and_warns(old: str, new: str, monkeypat
 
 
 def given() -> list[tuple[str, str]]:
-    places = [values["settings"] for values in CHARTS]
-    places += [values["dagster-user-deployments"]["deployments"][0]["env"] for values in DAGSTER]
-    return [(name, value) for place in places for name, value in place.items() if name.startswith("REC_")]
+    variables = [values["settings"] for values in CHARTS]
+    variables += [values["dagster-user-deployments"]["deployments"][0]["env"] for values in DAGSTER]
+    return [(name, value) for part in variables for name, value in part.items() if name.startswith("REC_")]
 
 
 @pytest.mark.parametrize(("name", "value"), sorted(set(given())))
@@ -52,7 +52,7 @@ def test_dagster_accepts_what_the_chart_writes_into_dagster_yaml(tmp_path: Path)
             | {"contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}]}
         )
     )
-    # As the chart's templates write them, but for the cluster it would find itself in.
+    # Like the chart's templates, except for the address of the cluster.
     config = {
         "image_pull_policy": launcher["imagePullPolicy"],
         "service_account_name": values["global"]["serviceAccountName"],

@@ -1,4 +1,4 @@
-"""The options that the chart gives to Triton, given to a real one."""
+"""Starts a real Triton with the options of the chart."""
 
 from collections.abc import Iterator
 from urllib.error import HTTPError
@@ -21,7 +21,7 @@ def options_of_the_chart() -> list[str]:
     deployment = next(one for one in rendered("triton", {}) if one["kind"] == "Deployment")
     words = deployment["spec"]["template"]["spec"]["containers"][0]["args"][0].split()
     assert words[:2] == ["exec", "tritonserver"]
-    # The paths and models are the cluster's; the local server has its own of both.
+    # Leaves out paths and models of the cluster; the local server has its own.
     mine = [word for word in words[2:] if not word.startswith(("--model-repository", "--load-model"))]
     return [word.replace('"${REC_TRITON_CONTROL_KEY:?}"', KEY) for word in mine]
 
@@ -39,7 +39,7 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     server = TritonOfTheChart(settings)
     server.start()
     try:
-        wait_until(lambda: is_open(settings.triton_http_port))  # it opens after gRPC, which makes the server "ready"
+        wait_until(lambda: is_open(settings.triton_http_port))  # opens after gRPC, which `start` waits for
         yield settings
     finally:
         server.stop()

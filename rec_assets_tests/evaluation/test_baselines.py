@@ -14,7 +14,7 @@ DAY = 86_400
 
 
 def rows(*triples: tuple[int, int, float]) -> pl.DataFrame:
-    """User, item and day of each interaction."""
+    """Builds rows from (user, item, day) of each interaction."""
     return pl.DataFrame(
         [(user, item, int(day * DAY)) for user, item, day in triples],
         {"user_id": pl.Int32, "item_id": pl.Int32, "timestamp": pl.Int64},
@@ -26,30 +26,30 @@ def users(*ids: int) -> "np.ndarray[tuple[int], np.dtype[np.int32]]":
     return np.array(ids, np.int32)
 
 
-# Two tastes: users 1 to 4 share items 10 to 13, users 5 to 8 items 20 to 23; each lacks one of his four.
+# Two tastes: users 1 to 4 share items 10 to 13, users 5 to 8 share items 20 to 23; each user lacks one of four items.
 TASTES = rows(
     *(
         (user, first + item, day)
         for first, members in ((10, (1, 2, 3, 4)), (20, (5, 6, 7, 8)))
-        for place, user in enumerate(members)
+        for position, user in enumerate(members)
         for item in range(4)
-        if item != place
+        if item != position
         for day in (item + 0.5,)
     )
 )
-OLD_FAVOURITE = rows(*((user, 7, 0.5) for user in range(9)), *((user, 8, 9.5) for user in range(4)), (1, 9, 9.5))
+OLD_FAVORITE = rows(*((user, 7, 0.5) for user in range(9)), *((user, 8, 9.5) for user in range(4)), (1, 9, 9.5))
 
 
 @pytest.mark.parametrize(("days", "order"), [(30, [7, 8, 9]), (1, [8, 9, 7])])
 def test_popularity_counts_the_last_days_only(days: int, order: list[int]) -> None:
-    log = Log.of(OLD_FAVOURITE, days)
+    log = Log.of(OLD_FAVORITE, days)
     assert log.item_ids.tolist() == order
     assert log.lists(popularity(log), users(1, 999), 3).tolist() == [order, order]
 
 
-def test_nothing_to_learn_from_is_refused() -> None:
+def test_a_log_without_rows_is_refused() -> None:
     with pytest.raises(ValueError, match="no rows"):
-        Log.of(OLD_FAVOURITE.clear(), 7)
+        Log.of(OLD_FAVORITE.clear(), 7)
 
 
 def test_what_was_bought_often_and_lately_is_repeated_first_then_the_popular() -> None:
@@ -58,17 +58,17 @@ def test_what_was_bought_often_and_lately_is_repeated_first_then_the_popular() -
     assert log.lists(repeat(log, 0.5), users(1), 9).tolist() == [[4, 6, 5, 3, 2]]
 
 
-@pytest.mark.parametrize("learn", [lambda log: item_knn(log, 0.0), lambda log: als(log, AlsSetting(3, 0.1), 0)])
-def test_collaborative_baselines_find_the_one_that_is_missing_from_a_taste(learn: Callable[[Log], Scores]) -> None:
+@pytest.mark.parametrize("train", [lambda log: item_knn(log, 0.0), lambda log: als(log, AlsSetting(3, 0.1), 0)])
+def test_collaborative_baselines_find_the_one_that_is_missing_from_a_taste(train: Callable[[Log], Scores]) -> None:
     log = Log.of(TASTES, 30)
-    found = log.lists(learn(log), users(1, 2, 7, 8), 1, new_only=True)
+    found = log.lists(train(log), users(1, 2, 7, 8), 1, new_only=True)
     assert found.ravel().tolist() == [10, 11, 22, 23]
 
 
-@pytest.mark.parametrize("learn", [lambda log: item_knn(log, 5.0), lambda log: als(log, AlsSetting(3, 0.1), 0)])
-def test_a_stranger_is_recommended_what_is_popular(learn: Callable[[Log], Scores]) -> None:
+@pytest.mark.parametrize("train", [lambda log: item_knn(log, 5.0), lambda log: als(log, AlsSetting(3, 0.1), 0)])
+def test_a_user_without_rows_gets_popular_items(train: Callable[[Log], Scores]) -> None:
     log = Log.of(TASTES.vstack(rows(*((user, 99, 1) for user in range(1, 9)))), 30)
-    assert log.lists(learn(log), users(999), 8).tolist() == [log.item_ids[:8].tolist()]
+    assert log.lists(train(log), users(999), 8).tolist() == [log.item_ids[:8].tolist()]
     assert log.item_ids[0] == 99
 
 
@@ -85,8 +85,8 @@ def test_shrinkage_holds_back_what_rests_on_one_user() -> None:
 
 def test_repeats_come_before_the_factors_order() -> None:
     log = Log.of(TASTES, 30)
-    own, factors = repeat(log, 30.0), als(log, AlsSetting(3, 0.1), 0)
-    found = log.lists(first_then(own, factors), users(1), 4)[0].tolist()
+    repeats, factors = repeat(log, 30.0), als(log, AlsSetting(3, 0.1), 0)
+    found = log.lists(first_then(repeats, factors), users(1), 4)[0].tolist()
     assert found == [13, 12, 11, 10]
 
 

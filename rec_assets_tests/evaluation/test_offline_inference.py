@@ -18,7 +18,7 @@ def test_first_cuts_ids_and_scores_alike() -> None:
     assert cut.scores.shape == (2, 2)
 
 
-def test_candidates_that_were_chosen_before_give_way_to_the_next_ones_with_their_scores() -> None:
+def test_candidates_of_the_history_are_replaced_by_the_next_ones_with_their_scores() -> None:
     history = pl.DataFrame({"user_id": [1, 1, 2, 2], "item_id": [30, 30, 20, 30]})
     unseen = first_unseen(CANDIDATES, ITEMS, USERS, history, 2)
     assert unseen.item_ids.tolist() == [[3, 4], [3, PADDING_ID]]

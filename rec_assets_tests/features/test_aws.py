@@ -1,4 +1,4 @@
-"""The feature store as it runs on AWS: its registry in a bucket, its configuration from the environment."""
+"""Tests of the feature store on AWS: registry in a bucket, configuration from the environment, Athena tables."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -24,13 +24,13 @@ from rec_assets_tests.s3 import BUCKET, S3
 REGISTRY = f"s3://{BUCKET}/feast/registry.db"
 
 
-def test_what_one_machine_registers_another_reads(s3: S3, valkey: Settings, tmp_path: Path) -> None:
-    here = valkey.model_copy(update={"feast_registry": REGISTRY, "home": tmp_path / "here"})
-    there = here.model_copy(update={"home": tmp_path / "there"})
-    online.apply(here, *write_features(tmp_path, DAY))
-    online.materialize(here, DAY - timedelta(seconds=1), DAY, [ITEM_VIEW])
-    assert online.read_items(online.open_store(there), np.array([3, 7])).known.tolist() == [True, False]
-    assert not (tmp_path / "there").exists()
+def test_a_second_machine_reads_the_registry_of_the_first(s3: S3, valkey: Settings, tmp_path: Path) -> None:
+    first = valkey.model_copy(update={"feast_registry": REGISTRY, "home": tmp_path / "first"})
+    second = first.model_copy(update={"home": tmp_path / "second"})
+    online.apply(first, *write_features(tmp_path, DAY))
+    online.materialize(first, DAY - timedelta(seconds=1), DAY, [ITEM_VIEW])
+    assert online.read_items(online.open_store(second), np.array([3, 7])).known.tolist() == [True, False]
+    assert not (tmp_path / "second").exists()
 
 
 def test_a_registry_in_a_missing_bucket_is_named(s3: S3, tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ COLUMNS = {"int": "INTEGER", "float": "FLOAT", "timestamp": "TIMESTAMP WITH TIME
 
 @pytest.fixture
 def athena(s3: S3, tmp_path: Path) -> Settings:
-    """Settings of a feature store whose tables hold two days."""
+    """Returns the settings of a feature store whose tables hold two days."""
     bucket = f"s3://{BUCKET}/{tmp_path.name}"
     settings = Settings(
         home=tmp_path,
@@ -86,7 +86,7 @@ def athena(s3: S3, tmp_path: Path) -> Settings:
 
 
 def tables_of(settings: Settings, folder: Path) -> duckdb.DuckDBPyConnection:
-    """Opens what lies in the bucket under the names that Glue gives it, with the columns that the stack declares."""
+    """Opens the files of the bucket as tables with the names from Glue; checks the columns that the stack declares."""
     stack = yaml.safe_load((DEPLOY / "eks" / "aws.yaml").read_text())["Resources"]
     Bucket(settings.feast_tables).download("", folder)
     database = duckdb.connect()
@@ -98,13 +98,15 @@ def tables_of(settings: Settings, folder: Path) -> duckdb.DuckDBPyConnection:
             view = f'"{offline.CATALOG}".{settings.athena_database}.{table["Name"]}'
             files = f"'{folder}/{table['Name']}/*/*.parquet', hive_partitioning = true, hive_types = {{'day': VARCHAR}}"
             database.execute(f"CREATE VIEW {view} AS SELECT * FROM read_parquet({files})")
-            found = {name: kind for name, kind, *_ in database.execute(f"DESCRIBE {view}").fetchall()}
+            columns = {name: kind for name, kind, *_ in database.execute(f"DESCRIBE {view}").fetchall()}
             declared = [*table["StorageDescriptor"]["Columns"], *table["PartitionKeys"]]
-            assert {one["Name"]: COLUMNS[one["Type"]] for one in declared} == found
+            assert {one["Name"]: COLUMNS[one["Type"]] for one in declared} == columns
     return database
 
 
-def test_what_feast_asks_athena_is_the_newest_row_of_each_entity_of_the_day(athena: Settings, tmp_path: Path) -> None:
+def test_the_athena_query_of_feast_returns_the_newest_row_of_each_entity_of_the_day(
+    athena: Settings, tmp_path: Path
+) -> None:
     store = online.open_store(athena)
     store.apply([*feast_objects(athena, tmp_path / "unused", tmp_path / "unused")])
     view = store.get_feature_view(USER_VIEW)
@@ -119,9 +121,9 @@ def test_what_feast_asks_athena_is_the_newest_row_of_each_entity_of_the_day(athe
         end_date=DAY + timedelta(days=1),
     )
     with job._query_generator() as query:
-        answer = tables_of(athena, tmp_path / "tables").execute(query)
-    names = [column[0] for column in answer.description]
-    rows = pl.DataFrame(answer.fetchall(), schema=names, orient="row").sort("user_id")
+        result = tables_of(athena, tmp_path / "tables").execute(query)
+    names = [column[0] for column in result.description]
+    rows = pl.DataFrame(result.fetchall(), schema=names, orient="row").sort("user_id")
     expected = pl.read_parquet(tmp_path / f"{DAY:%Y-%m-%d}" / USER_VIEW / "users.parquet").sort("user_id")
     assert_frame_equal(rows, expected.select(rows.columns), check_dtypes=False)
 
@@ -133,5 +135,5 @@ def test_a_repeated_day_replaces_its_file(athena: Settings, tmp_path: Path) -> N
     assert [one.key for one in Bucket(athena.feast_tables).objects("")] == [one.key for one in before]
 
 
-def test_a_feature_store_of_files_lands_nothing(s3: S3, tmp_path: Path) -> None:
+def test_a_feature_store_of_files_uploads_nothing(s3: S3, tmp_path: Path) -> None:
     offline.land(Settings(home=tmp_path), ITEM_VIEW, "2025-03-14", tmp_path / "nothing")

@@ -27,16 +27,16 @@ def test_without_updates_a_day_is_its_raw_file(day: WriteDay) -> None:
     assert whole_day(raw, updates).collect().equals(pl.read_parquet(raw))
 
 
-def test_what_the_raw_day_lacks_joins_it_in_its_place(day: WriteDay) -> None:
+def test_missing_updates_are_added_in_time_order(day: WriteDay) -> None:
     rows = whole_day(*day([(1, 10, 0, 50), (2, 10, 1, 40)], [(3, 11, -1, 45), (1, 10, 2, 51)])).collect()
     assert rows.rows() == [(2, 10, 1, 40), (3, 11, -1, 45), (1, 10, 0, 50), (1, 10, 2, 51)]
     assert dict(rows.schema) == SCHEMA
 
 
-def test_what_both_know_is_there_once_as_the_raw_day_tells_it(day: WriteDay) -> None:
+def test_an_interaction_in_both_is_kept_once_with_the_device_of_the_raw_day(day: WriteDay) -> None:
     rows = whole_day(*day([(1, 10, 0, 50)], [(1, 10, 2, 50), (1, 10, 2, 60)])).collect()
     assert rows.rows() == [(1, 10, 0, 50), (1, 10, 2, 60)]
 
 
-def test_an_empty_raw_day_is_what_was_recorded(day: WriteDay) -> None:
+def test_an_empty_raw_day_gives_the_updates(day: WriteDay) -> None:
     assert whole_day(*day([], [(1, 10, 2, 50)])).collect().rows() == [(1, 10, 2, 50)]

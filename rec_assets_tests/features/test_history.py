@@ -17,34 +17,32 @@ def log_of(events: list[tuple[int, int, int]]) -> InteractionLog:
 
 
 @given(EVENTS, st.integers(0, 4), st.integers(0, 31))
-def test_a_history_is_what_came_strictly_before_newest_first(
+def test_a_history_has_the_events_strictly_before_newest_first(
     events: list[tuple[int, int, int]], user: int, now: int
 ) -> None:
     log = log_of(events)
-    found = log.gather(log.slices([user], [now]))
+    gathered = log.gather(log.slices([user], [now]))
     expected = sorted(((t, i) for u, t, i in events if u == user and t < now), reverse=True)[:LENGTH]
-    assert found.item_ids[0].tolist() == [i for _, i in expected] + [PADDING] * (LENGTH - len(expected))
-    assert found.timestamps[0].tolist() == [t for t, _ in expected] + [0] * (LENGTH - len(expected))
+    assert gathered.item_ids[0].tolist() == [i for _, i in expected] + [PADDING] * (LENGTH - len(expected))
+    assert gathered.timestamps[0].tolist() == [t for t, _ in expected] + [0] * (LENGTH - len(expected))
 
 
-def test_only_the_latest_are_kept_and_strangers_have_none() -> None:
+def test_only_the_latest_events_are_kept_and_an_anonymous_user_has_none() -> None:
     log = InteractionLog.of(np.zeros(LENGTH + 5, np.int64), np.arange(1, LENGTH + 6), np.arange(1, LENGTH + 6))
-    found = log.gather(log.slices([0, -1], [1_000, 1_000]))
-    assert found.item_ids[0].tolist() == list(range(LENGTH + 5, 5, -1))
-    assert not found.item_ids[1].any()
+    gathered = log.gather(log.slices([0, -1], [1_000, 1_000]))
+    assert gathered.item_ids[0].tolist() == list(range(LENGTH + 5, 5, -1))
+    assert not gathered.item_ids[1].any()
 
 
 @given(EVENTS, st.integers(0, 31))
-def test_leaving_out_what_came_later_gives_the_history_of_that_moment(
-    events: list[tuple[int, int, int]], now: int
-) -> None:
+def test_before_gives_the_history_of_an_earlier_moment(events: list[tuple[int, int, int]], now: int) -> None:
     log = log_of(events)
     users = np.arange(5)
     everything = log.gather(log.slices(users, np.full(5, 100)))
     then = log.gather(log.slices(users, np.full(5, now)))
-    left = everything.before(np.full(5, now))
-    assert left.item_ids.tolist() == then.item_ids.tolist()
-    assert left.timestamps.tolist() == then.timestamps.tolist()
+    kept = everything.before(np.full(5, now))
+    assert kept.item_ids.tolist() == then.item_ids.tolist()
+    assert kept.timestamps.tolist() == then.timestamps.tolist()
 
 
 def test_hours_are_counted_to_the_request_and_padding_has_none() -> None:
@@ -69,9 +67,9 @@ def test_the_latest_events_of_each_user_are_those_of_the_log() -> None:
 
 
 @given(EVENTS, st.sets(st.integers(0, 5)))
-def test_the_log_of_some_users_holds_all_of_theirs_and_nothing_else(
+def test_the_log_of_some_users_holds_exactly_their_interactions(
     events: list[tuple[int, int, int]], users: set[int]
 ) -> None:
-    own = log_of(events).of_users(np.array(sorted(users), np.int64))
+    part = log_of(events).of_users(np.array(sorted(users), np.int64))
     expected = log_of([event for event in events if event[0] in users])
-    assert own.keys.tolist() == expected.keys.tolist() and own.item_ids.tolist() == expected.item_ids.tolist()
+    assert part.keys.tolist() == expected.keys.tolist() and part.item_ids.tolist() == expected.item_ids.tolist()

@@ -28,7 +28,7 @@ def test_a_row_is_anonymous_as_a_whole_or_not_at_all(count: int, probability: fl
     assert after.schema == before.schema
 
 
-def test_the_two_masks_are_drawn_apart_and_as_often_as_asked() -> None:
+def test_the_two_masks_are_independent_and_have_the_given_probability() -> None:
     after = mask_rows(rows(100_000), 0.05, seed=1)
     anonymous, deviceless = after["user_id"] == -1, after["device_type"] == -1
     assert anonymous.mean() == pytest.approx(0.05, abs=0.004)

@@ -54,7 +54,7 @@ def filled(valkey: Settings, files: tuple[Path, Path]) -> Settings:
     return valkey
 
 
-def test_what_was_materialized_is_read_back_in_the_order_asked(filled: Settings) -> None:
+def test_materialized_rows_are_read_in_the_order_of_the_ids(filled: Settings) -> None:
     users = online.read_users(online.open_store(filled), np.array([42, 7, 5, 42], np.int32))
     assert users.known.all()
     np.testing.assert_array_equal(users.columns["age"], np.array([60, 25, np.nan, 60], np.float32))
@@ -67,7 +67,7 @@ def test_what_was_materialized_is_read_back_in_the_order_asked(filled: Settings)
     assert items.columns["item_gender"].tolist() == [item * 3 % 3 - 1 for item in range(ITEMS)]
 
 
-def test_who_is_not_in_the_store_is_unknown(filled: Settings) -> None:
+def test_a_user_who_is_not_in_the_store_is_unknown(filled: Settings) -> None:
     users = online.read_users(online.open_store(filled), np.array([999_999, 42, -1]))
     assert users.known.tolist() == [False, True, False]
     assert np.isnan(users.columns["age"][[0, 2]]).all()
@@ -75,20 +75,20 @@ def test_who_is_not_in_the_store_is_unknown(filled: Settings) -> None:
     assert users.columns["top_category"].tolist() == [-1, 1, -1]
 
 
-def test_requests_read_what_feast_reads(filled: Settings) -> None:
-    """Users with and without an age, all items, and ids that nobody knows."""
+def test_the_online_reader_returns_the_rows_of_feast(filled: Settings) -> None:
+    """Compares users with and without an age, all items, and unknown ids."""
     store, rng = online.open_store(filled, online.BULK_TIMEOUT), np.random.default_rng(0)
     reads = {
         USER_VIEW: (online.read_users, np.array([-1, 0, 2**31 - 1, *rng.integers(1, USERS + 50, 2000)], np.int32)),
         ITEM_VIEW: (online.read_items, np.arange(-5, 3 * ITEMS + 5, dtype=np.int32)),
     }
     for view, (read, ids) in reads.items():
-        expected, found = read(store, ids), OnlineReader(filled, view)(ids)
+        expected, rows = read(store, ids), OnlineReader(filled, view)(ids)
         assert 0 < expected.known.sum() < len(ids)
-        np.testing.assert_array_equal(found.known, expected.known)
+        np.testing.assert_array_equal(rows.known, expected.known)
         for name, values in expected.columns.items():
-            np.testing.assert_array_equal(found.columns[name], values)
-            assert found.columns[name].dtype == values.dtype
+            np.testing.assert_array_equal(rows.columns[name], values)
+            assert rows.columns[name].dtype == values.dtype
 
 
 def test_repeating_a_day_changes_nothing_and_an_older_day_never_wins(filled: Settings, tmp_path: Path) -> None:
@@ -134,14 +134,14 @@ def test_applying_needs_the_files(valkey: Settings, tmp_path: Path) -> None:
         online.apply(valkey, tmp_path / "nowhere.parquet", tmp_path / "nowhere.parquet")
 
 
-def test_a_store_that_is_away_is_named_with_what_to_do(files: tuple[Path, Path], tmp_path: Path) -> None:
-    away = Settings(home=tmp_path, valkey_port=free_port())
-    online.apply(away, *files)
-    with pytest.raises(ActionableError, match=f"127.0.0.1:{away.valkey_port}.*\n.*rec up"):
-        online.materialize(away, DAY - timedelta(days=1), DAY + timedelta(seconds=1), [ITEM_VIEW])
+def test_the_error_of_a_stopped_store_has_address_and_next_step(files: tuple[Path, Path], tmp_path: Path) -> None:
+    stopped = Settings(home=tmp_path, valkey_port=free_port())
+    online.apply(stopped, *files)
+    with pytest.raises(ActionableError, match=f"127.0.0.1:{stopped.valkey_port}.*\n.*rec up"):
+        online.materialize(stopped, DAY - timedelta(days=1), DAY + timedelta(seconds=1), [ITEM_VIEW])
 
 
-def test_the_feast_command_sees_the_newest_feature_files(
+def test_the_feast_command_reads_the_newest_feature_files(
     files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = ArtifactStore(Settings(home=tmp_path).artifacts_dir)
@@ -152,12 +152,12 @@ def test_the_feast_command_sees_the_newest_feature_files(
     monkeypatch.setenv("REC_HOME", str(tmp_path))
     get_settings.cache_clear()
     try:
-        seen = runpy.run_path(str(FEATURE_REPO / "definitions.py"))
+        definitions = runpy.run_path(str(FEATURE_REPO / "definitions.py"))
     finally:
         get_settings.cache_clear()
-    assert seen["user_features"].batch_source.path == str(store.get("user_features", "2025-03-14").path)
-    assert [seen["user"].name, seen["item"].name] == ["user", "item"]
-    assert [field.name for field in seen["item_features"].features] == list(ITEM_FEATURES)
+    assert definitions["user_features"].batch_source.path == str(store.get("user_features", "2025-03-14").path)
+    assert [definitions["user"].name, definitions["item"].name] == ["user", "item"]
+    assert [field.name for field in definitions["item_features"].features] == list(ITEM_FEATURES)
 
 
 def test_the_committed_yaml_is_what_the_default_settings_make() -> None:

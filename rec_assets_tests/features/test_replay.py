@@ -10,12 +10,12 @@ from rec_assets.features.replay import replay_rows
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder, start, found = tmp_path_factory.mktemp("days"), 0, []
+    folder, start, paths = tmp_path_factory.mktemp("days"), 0, []
     for number, size in enumerate((5, 0, 12)):
-        found.append(folder / f"{number}.parquet")
-        pl.DataFrame({"row": pl.Series(range(start, start + size), dtype=pl.Int32)}).write_parquet(found[-1])
+        paths.append(folder / f"{number}.parquet")
+        pl.DataFrame({"row": pl.Series(range(start, start + size), dtype=pl.Int32)}).write_parquet(paths[-1])
         start += size
-    return found
+    return paths
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -38,7 +38,7 @@ def test_everything_is_unknown_to_an_empty_vocabulary() -> None:
     assert empty.decode("gender", [2, 2]).tolist() == [-1, -1]
 
 
-def test_ages_are_normalised_and_unknown_ones_count_as_the_mean_age() -> None:
+def test_ages_are_normalized_and_unknown_ones_count_as_the_mean_age() -> None:
     shifted = replace(LOOKUPS, age_norm_mean=30.0)
     np.testing.assert_allclose(shifted.age_norm([30, 42.25, -1, np.nan]), [0, 1, 8.5 / 12.25, 8.5 / 12.25])
     assert shifted.age_norm([30]).dtype == np.float32
@@ -51,7 +51,7 @@ def test_age_bins_begin_at_their_boundary(age: float, bin: int) -> None:
     assert LOOKUPS.age_binned([age]).tolist() == [3 + bin]
 
 
-def test_prices_are_normalised_logarithms_and_no_price_is_the_mean() -> None:
+def test_prices_are_normalized_logarithms_and_no_price_is_the_mean() -> None:
     prices = np.array([0, -3, np.nan, np.expm1(3.5), np.expm1(3.0)], np.float32)
     np.testing.assert_allclose(LOOKUPS.price_log_norm(prices), [0, 0, 0, 1, 0], atol=1e-6)
 

@@ -9,9 +9,9 @@ from rec_assets.orchestration import metadata_plots
 
 
 def png_of(markdown: str) -> bytes:
-    found = re.fullmatch(r"!\[.*\]\(data:image/png;base64,(.*)\)", markdown)
-    assert found is not None
-    return base64.b64decode(found.group(1))
+    match = re.fullmatch(r"!\[.*\]\(data:image/png;base64,(.*)\)", markdown)
+    assert match is not None
+    return base64.b64decode(match.group(1))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def test_a_window_splits_into_training_days_then_validation_days(length: int, va
     assert train and 1 <= len(valid) <= valid_days
 
 
-def test_a_full_window_validates_on_as_many_days_as_asked() -> None:
+def test_a_full_window_validates_on_the_configured_number_of_days() -> None:
     from rec_assets.orchestration.partitions import training_split
 
     train, valid = training_split(DAYS[:12], Settings(train_days=9, valid_days=3))
@@ -40,7 +40,9 @@ def test_raw_data_is_out_of_date_when_its_source_changes_and_only_then() -> None
 
 
 @pytest.mark.parametrize(("backfill_days_per_run", "most"), [(0, None), (1, 1), (5, 5)])
-def test_a_range_of_days_is_one_run_or_one_for_so_many_days(backfill_days_per_run: int, most: int | None) -> None:
+def test_a_range_of_days_is_one_run_or_several_runs_of_a_given_length(
+    backfill_days_per_run: int, most: int | None
+) -> None:
     from rec_assets.orchestration.partitions import runs_of
 
     assert runs_of(backfill_days_per_run).max_partitions_per_run == most

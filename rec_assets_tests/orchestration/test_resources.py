@@ -1,4 +1,4 @@
-"""Assets over a bucket: what they publish reaches assets on other machines, and what S3 refuses is on the run."""
+"""Assets with artifacts in a bucket: other machines read them, and errors of S3 appear on the run."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from rec_assets.orchestration.assets.publishing import publish
-from rec_assets.orchestration.assets.training_state import UNFINISHED, Unfinished
+from rec_assets.orchestration.assets.training_state import UNFINISHED, TrainingState
 from rec_assets.orchestration.resources import ArtifactIOManager, Artifacts
 from rec_assets.settings import get_settings
 from rec_assets.storage.artifact_store import Artifact
@@ -49,7 +49,7 @@ def run(asset: dg.AssetsDefinition, machine: Path, url: str) -> dg.ExecuteInProc
     )
 
 
-def test_each_step_on_a_machine_of_its_own_finds_what_the_one_before_published(s3: S3, tmp_path: Path) -> None:
+def test_steps_on_different_machines_read_artifacts_of_earlier_steps(s3: S3, tmp_path: Path) -> None:
     url = f"s3://{BUCKET}/{uuid4().hex}"
     assert run(rows, tmp_path / "one", url).success
     assert run(copied, tmp_path / "two", url).success
@@ -67,12 +67,12 @@ def test_bad_credentials_are_on_the_run_with_what_to_do(
     result = run(asset, tmp_path / "two", url)
     assert not result.success
     (failed,) = result.filter_events(lambda event: event.is_step_failure)
-    told = str(failed.step_failure_data.error)
-    assert "SignatureDoesNotMatch" in told and "correct the AWS credentials" in told
+    message = str(failed.step_failure_data.error)
+    assert "SignatureDoesNotMatch" in message and "correct the AWS credentials" in message
 
 
 class Trainer:
-    """An asset that counts epochs in its state, and is lost after the second."""
+    """An asset that writes its number of epochs to its state. Its first attempt fails after two epochs."""
 
     def __init__(self) -> None:
         self.began_after: list[int] = []
@@ -81,7 +81,7 @@ class Trainer:
         def model(
             context: dg.AssetExecutionContext, artifacts: Artifacts, rows: dict[str, Artifact]
         ) -> dg.MaterializeResult[None]:
-            state = Unfinished.of(context, artifacts.store(), *rows.values())
+            state = TrainingState.of(context, artifacts.store(), get_settings(), *rows.values())
             epoch = int(state.file.read_text()) if state.file.exists() else 0
             self.began_after.append(epoch)
             for _ in range(2):
@@ -98,7 +98,9 @@ class Trainer:
         self.asset = model
 
 
-def test_a_training_goes_on_where_another_pod_was_lost(s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_resumes_from_the_state_of_a_lost_pod(
+    s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url, trainer = f"s3://{BUCKET}/{uuid4().hex}", Trainer()
     for pod in ("one", "two"):
         monkeypatch.setenv("REC_HOME", str(tmp_path / pod / "home"))

@@ -1,10 +1,10 @@
-"""Schedules, and the day that each is for."""
+"""Schedules and the partitions that they request."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rec_assets_tests.pipeline import Pipeline
+from rec_assets_tests.pipeline import Pipeline, definitions
 
 pytestmark = pytest.mark.slow
 
@@ -12,8 +12,7 @@ pytestmark = pytest.mark.slow
 def test_the_day_that_is_over_is_requested_two_hours_after_midnight(pipeline: Pipeline) -> None:
     from dagster import build_schedule_context
 
-    from rec_assets.definitions import defs
-
+    defs = definitions()
     schedule = defs.get_schedule_def("daily_update_schedule")
     assert schedule.cron_schedule == "0 2 * * *"
     start = pipeline.settings.start_date
@@ -26,19 +25,18 @@ def test_the_day_that_is_over_is_requested_two_hours_after_midnight(pipeline: Pi
 def test_a_full_training_is_requested_once_a_week_for_the_last_day(pipeline: Pipeline) -> None:
     from dagster import build_schedule_context
 
-    from rec_assets.definitions import defs
+    defs = definitions()
     from rec_assets.orchestration.partitions import daily
 
     schedule = defs.get_schedule_def("full_training_schedule")
     assert schedule.cron_schedule == "0 5 * * 1"
     with build_schedule_context(repository_def=defs.get_repository_def()) as context:
         (request,) = schedule.evaluate_tick(context).run_requests or ()
-    assert request.partition_key == daily.get_last_partition_key()
+    assert request.partition_key == daily(pipeline.settings).get_last_partition_key()
 
 
-def test_nothing_runs_until_somebody_switches_it_on(pipeline: Pipeline) -> None:
+def test_schedules_are_off_by_default(pipeline: Pipeline) -> None:
     from dagster import DefaultScheduleStatus
 
-    from rec_assets.definitions import defs
-
+    defs = definitions()
     assert {s.default_status for s in defs.schedules or ()} == {DefaultScheduleStatus.STOPPED}

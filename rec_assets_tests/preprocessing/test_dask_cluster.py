@@ -1,4 +1,4 @@
-"""NVTabular on two Dask workers makes what it makes in one process."""
+"""NVTabular on two Dask workers gives the same files as in one process."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ def scheduler() -> Iterator[str]:
 
 
 def work_done(scheduler: str) -> dict[str, int]:
-    """Counts the tasks that each worker has stored or finished since it started."""
+    """Returns whether it has finished tasks since its start, for each worker."""
     with Client(scheduler, set_as_default=False) as client:
         return client.run(lambda dask_worker: sum(dask_worker.state.task_counter.cumulative_elapsed().values()) > 0)
 

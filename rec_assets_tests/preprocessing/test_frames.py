@@ -1,4 +1,4 @@
-"""Frames of NVTabular become frames of Polars."""
+"""Converts frames of NVTabular to Polars."""
 
 import numpy as np
 import pandas as pd

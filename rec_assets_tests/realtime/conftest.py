@@ -1,4 +1,4 @@
-"""A Valkey with a feature store of 60 items in 5 categories and 50 users, as of a midnight."""
+"""A Valkey with features of 60 items in 5 categories and of 50 users, as of a midnight."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,7 +38,7 @@ def feature_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]
 
 @pytest.fixture
 def store(valkey: Settings, feature_files: tuple[Path, Path], tmp_path: Path) -> Settings:
-    """Settings that reach an empty Valkey but for the features, and an empty log."""
+    """Settings of a Valkey that holds only the features, and of an empty log."""
     settings = valkey.model_copy(update={"home": tmp_path})
     online.apply(settings, *feature_files)
     online.materialize(settings, MIDNIGHT - timedelta(seconds=1), MIDNIGHT)

@@ -1,4 +1,4 @@
-"""Everything that events change, read back through the parts that serve it, so that two states can be compared."""
+"""The whole state that events change, read by the code that serves it, so that tests can compare states."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ DB = 1
 
 @dataclass(frozen=True)
 class State:
-    """State of some users, the shop's popularity, and the days of the log; equal states compare equal."""
+    """State of some users, popularity of items, and rows of the log."""
 
     seen: list[list[bool]]
     recent: list[list[tuple[int, int]]]
@@ -56,7 +56,7 @@ def seen(settings: Settings, user: int, items: list[int]) -> list[int]:
 
 
 def drain(settings: Settings, name: str = "worker", idle_ms: int = 60_000) -> int:
-    """Applies all that waits, in this process; returns how many entries that were."""
+    """Applies all waiting entries in this process; returns their number."""
     worker, applied = Worker(settings, name, idle_ms), 0
     while count := worker.round(wait_ms=1):
         applied += count

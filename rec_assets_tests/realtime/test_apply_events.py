@@ -1,4 +1,4 @@
-"""From an event to everything that it changes, on a real Valkey and a real feature store; and a wish to forget."""
+"""Events and forget requests change the whole state, in a real Valkey and a real feature store."""
 
 import random
 import time
@@ -65,7 +65,7 @@ def test_what_is_not_in_the_catalog_is_history_without_a_category(store: Setting
     assert Trending.connect(store).top(5) == [(4, 1)]
 
 
-def test_a_user_nobody_knew_gets_a_row_of_his_own(store: Settings) -> None:
+def test_an_unknown_user_gets_a_new_row(store: Settings) -> None:
     Client(store).record(123_456, [4, 9], MORNING)
     drain(store)
     state = state_of(store, [123_456])
@@ -137,7 +137,7 @@ def test_a_user_with_ten_thousand_events_is_like_any_other(store: Settings) -> N
     assert sum(BehaviorLog.of(store).read(day).height for day in BehaviorLog.of(store).days()) == 10_000
 
 
-def test_flush_forgets_what_was_seen_and_the_taste_of_today_and_keeps_the_history(store: Settings) -> None:
+def test_a_forget_request_resets_seen_items_and_top_category_and_keeps_the_history(store: Settings) -> None:
     client = Client(store)
     client.record(3, [7, 12], MORNING)
     client.record(4, [7], MORNING)
@@ -154,11 +154,11 @@ def test_flush_forgets_what_was_seen_and_the_taste_of_today_and_keeps_the_histor
     assert top_category(store, 3) == 3
 
 
-def test_what_came_before_a_flush_is_forgotten_even_if_it_is_applied_after_it(store: Settings) -> None:
+def test_events_before_a_forget_request_are_forgotten_even_if_they_are_applied_after_it(store: Settings) -> None:
     client, stream = Client(store), EventStream.connect(store)
     client.record(3, [7, 12], MORNING)
     stream.open()
-    late = stream.take("one who sleeps", 2, 1)
+    late = stream.take("slow worker", 2, 1)
     client.forget(3)
     client.record(3, [8], MORNING + 60)
     drain(store)
@@ -170,12 +170,12 @@ def test_what_came_before_a_flush_is_forgotten_even_if_it_is_applied_after_it(st
     assert [item for item, _ in recent(store, 3)] == [8, 12, 7]
 
 
-def test_what_came_after_a_flush_stays_even_if_the_flush_is_applied_last(store: Settings) -> None:
+def test_events_after_a_forget_request_stay_even_if_the_request_is_applied_last(store: Settings) -> None:
     client, stream = Client(store), EventStream.connect(store)
     client.record(3, [7], MORNING)
     drain(store)
     client.forget(3)
-    stream.take("one who dies", 1, 1)
+    stream.take("dead worker", 1, 1)
     client.record(3, [8], MORNING + 60)
     drain(store)
     assert seen(store, 3, [7, 8]) == [7, 8]

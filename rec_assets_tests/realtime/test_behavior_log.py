@@ -40,8 +40,8 @@ def test_a_line_that_a_crash_cut_off_is_none_and_spoils_no_other(tmp_path: Path)
     for cut in range(len(whole) // 2 + 1, len(whole)):
         file.write_bytes(whole[:cut])
         log.append(events((1, 12, NOON + 2)))
-        there = known(log, "2025-03-15")
-        assert there[0] == (1, 10, NOON) and there[-1] == (1, 12, NOON + 2)
-        assert set(there) <= {(1, 10 + n, NOON + n) for n in range(3)}
+        rows = known(log, "2025-03-15")
+        assert rows[0] == (1, 10, NOON) and rows[-1] == (1, 12, NOON + 2)
+        assert set(rows) <= {(1, 10 + n, NOON + n) for n in range(3)}
     file.write_bytes(b'\n\xff\xfe{}\n{"user_id": null}\n' + whole)
     assert known(log, "2025-03-15") == [(1, 10, NOON), (1, 11, NOON + 1)]

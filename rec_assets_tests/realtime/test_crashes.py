@@ -1,4 +1,4 @@
-"""Real processes, killed in the middle of their work: nothing that was reported is lost."""
+"""Kills real processes during their work: no recorded event is lost."""
 
 import os
 import signal
@@ -61,9 +61,9 @@ def test_a_worker_killed_in_the_middle_leaves_nothing_undone(own: Settings) -> N
             client.record(user, [item], at)
         os.kill(first.pid, signal.SIGKILL)
     left = stream.state()
-    assert 0 < left.waiting + left.taken < 3000, "it must die in the middle for this to be a test"
+    assert 0 < left.waiting + left.taken < 3000, "the worker must be killed while events are left"
     time.sleep(0.2)
-    drain(own, "heir", idle_ms=100)
+    drain(own, "successor", idle_ms=100)
     assert backlog(own) == 0
     state = state_of(own, USERS)
     newest_first = [[(item, at) for who, item, at in reversed(events) if who == user] for user in USERS]
@@ -84,11 +84,11 @@ def test_valkey_killed_and_restarted_mid_stream_loses_nothing_that_was_acknowled
                 process.kill()
                 process.wait(10)
                 server.start()
-            with suppress(ActionableError):  # the connection broke: nothing was acknowledged
+            with suppress(ActionableError):  # after a broken connection, no event was acknowledged
                 client.record(3, [number % 60], MORNING + number)
                 reported.append(number)
         wait_until(lambda: stream.state().waiting + stream.state().taken == 0)
-        assert worker.poll() is None, "the worker lives through it"
+        assert worker.poll() is None, "the worker survives"
     log = BehaviorLog.of(own).read("2025-03-15")
     assert len(reported) > 1900
     assert {MORNING + number for number in reported} <= set(log["timestamp"].to_list())

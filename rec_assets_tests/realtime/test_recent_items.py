@@ -14,7 +14,7 @@ from rec_assets.storage.valkey import Valkey, connect
 from rec_assets_tests.servers import free_port
 
 NOON = 1_741_608_000
-# Few of each, so that items come again, and in one second.
+# Few users, items and seconds, so that interactions repeat and share a second.
 INTERACTIONS = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 4), st.integers(NOON, NOON + 60)), max_size=40)
 SHORT = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -52,7 +52,7 @@ def test_interactions_come_newest_first_each_once_in_whatever_order_and_however_
 
 @SHORT
 @given(INTERACTIONS, st.lists(st.integers(-1, 4), min_size=1, max_size=6))
-def test_one_read_for_many_users_gives_each_his_own_padded(
+def test_one_read_for_many_users_gives_each_their_own_padded(
     client: Valkey, interactions: list[tuple[int, int, int]], users: list[int]
 ) -> None:
     client.flushdb()
@@ -69,7 +69,7 @@ def test_one_read_for_many_users_gives_each_his_own_padded(
 
 def test_the_order_is_that_of_the_log_that_training_reads(client: Valkey) -> None:
     rng = np.random.default_rng(0)
-    # Items of one to nine digits, many in one second.
+    # Item ids of one to nine digits, several per second.
     items = np.unique(10 ** rng.integers(0, 9, 150) + rng.integers(0, 9, 150))
     times = NOON + rng.integers(0, 5, len(items))
     users = np.full(len(items), 7)
@@ -81,7 +81,7 @@ def test_the_order_is_that_of_the_log_that_training_reads(client: Valkey) -> Non
     np.testing.assert_array_equal(at, histories.timestamps)
 
 
-def test_an_item_chosen_again_is_there_again(client: Valkey) -> None:
+def test_a_repeated_interaction_with_an_item_is_another_entry(client: Valkey) -> None:
     RecentItems(client).add(7, [10], NOON)
     RecentItems(client).add(7, [10], NOON + 60)
     assert RecentItems(client).latest(7) == [(10, NOON + 60), (10, NOON)]

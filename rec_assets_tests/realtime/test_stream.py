@@ -60,7 +60,7 @@ def test_only_the_silent_lose_what_they_took(stream: EventStream) -> None:
     assert stream.taken_by("two", 10) == [entry]
 
 
-def test_what_is_buried_can_be_looked_at_with_its_reason(stream: EventStream) -> None:
+def test_a_dead_letter_can_be_read_with_its_reason(stream: EventStream) -> None:
     stream.send(clicks(1))
     (entry,) = stream.take("one", 1, 1)
     stream.send_to_dead_letter(entry, "it is cursed")

@@ -1,4 +1,4 @@
-"""The same store by TLS and with a password: what ElastiCache asks of its clients."""
+"""A store with TLS and a password, as ElastiCache requires."""
 
 from collections.abc import Iterator
 from datetime import timedelta

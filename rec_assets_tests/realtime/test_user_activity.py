@@ -45,7 +45,7 @@ def test_groceries_are_never_filtered_unless_someone_says_so() -> None:
     assert Settings(source="completejourney", seen_filter="bought").seen_filter == "bought"
 
 
-def test_to_forget_lifts_the_filter_of_one_user_and_leaves_his_history(valkey: Settings) -> None:
+def test_to_forget_lifts_the_filter_of_one_user_and_leaves_their_history(valkey: Settings) -> None:
     history = UserActivityStore.connect(valkey)
     history.record(7, [10], NOON)
     history.record(8, [10], NOON)

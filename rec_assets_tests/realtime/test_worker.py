@@ -1,4 +1,4 @@
-"""Events reach what they change once, whatever happens to workers, servers and other events."""
+"""Every event is applied once, despite failures of workers, servers and other events."""
 
 import os
 import random
@@ -27,7 +27,7 @@ from rec_assets_tests.servers import free_port
 from rec_assets_tests.waiting import wait_until
 
 
-def buried(settings: Settings) -> list[str]:
+def dead_letters(settings: Settings) -> list[str]:
     return [entry.fields[b"reason"].decode() for entry in EventStream.connect(settings).dead(10)]
 
 
@@ -53,7 +53,7 @@ def test_what_is_no_event_is_put_aside_with_the_reason_and_the_others_get_throug
     Client(store).record(3, [8], MORNING)
     drain(store)
     assert seen(store, 3, [7, 8]) == [7, 8]
-    assert len(buried(store)) == 1 and re.search(reason, buried(store)[0])
+    assert len(dead_letters(store)) == 1 and re.search(reason, dead_letters(store)[0])
     assert backlog(store) == 0
 
 
@@ -68,7 +68,7 @@ def test_what_cannot_be_applied_for_a_moment_is_not_given_up(store: Settings, mo
     monkeypatch.setattr(online, "write_users", stumble)
     Client(store).record(3, [7], MORNING)
     drain(store)
-    assert (top_category(store, 3), buried(store), backlog(store)) == (2, [], 0)
+    assert (top_category(store, 3), dead_letters(store), backlog(store)) == (2, [], 0)
 
 
 def test_an_event_that_cannot_be_applied_is_put_aside_and_the_others_get_through(store: Settings) -> None:
@@ -78,7 +78,7 @@ def test_an_event_that_cannot_be_applied_is_put_aside_and_the_others_get_through
     drain(store)
     assert seen(store, 3, [7]) == seen(store, 5, [7]) == [7]
     assert [top_category(store, user) for user in (3, 5)] == [2, 2]
-    assert len(buried(store)) == 1 and "WRONGTYPE" in buried(store)[0]
+    assert len(dead_letters(store)) == 1 and "WRONGTYPE" in dead_letters(store)[0]
     assert backlog(store) == 0
 
 
@@ -93,7 +93,7 @@ def test_a_client_refuses_what_is_no_event(store: Settings, words: dict[str, Any
 
 
 class Killed(BaseException):
-    """An exception that no handler catches, as none catches SIGKILL."""
+    """An exception that no handler catches, like SIGKILL."""
 
 
 WRITES = [
@@ -124,7 +124,7 @@ def test_a_worker_killed_between_two_writes_leaves_its_events_to_another(
             mortal.round(wait_ms=1)
     assert backlog(store) == 3
     time.sleep(0.02)
-    drain(store, "heir", idle_ms=10)
+    drain(store, "successor", idle_ms=10)
     survived = state_of(store, [3, 4])
     assert (survived.top_category, survived.trending) == ([2, 3], [(7, 1), (8, 1), (12, 1)])
     assert survived.log == [
@@ -169,7 +169,9 @@ def test_of_two_workers_that_write_one_user_at_once_none_leaves_what_the_other_m
 
     def interleaved(*words: Any) -> None:
         writes.append(words)
-        if len(writes) == 1:  # the other learns more meanwhile, writes after this one, and is refused: it is no newer
+        # Between read and write of the first worker, the other applies more events and makes its own write. Then both
+        # writes arrive, the first worker's write first. Feast ignores the second, because it is not newer.
+        if len(writes) == 1:
             client.record(3, [8, 13], MORNING - 10)
             drain(store, "other")
         elif len(writes) == 2:

@@ -1,4 +1,4 @@
-"""The stages of a bundle with random weights."""
+"""Fixture with the stages of a bundle with random weights."""
 
 import pytest
 
@@ -11,6 +11,6 @@ from rec_assets_tests.servers import free_port
 
 @pytest.fixture(scope="session")
 def stages_alone(tiny_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stage]:
-    """All stages, with no Valkey to be found; lists of 10."""
-    away = Settings(home=tmp_path_factory.mktemp("alone"), valkey_port=free_port(), ranking_topk=10)
-    return load_stages(tiny_bundle, away)
+    """Returns all stages without a reachable Valkey; lists have 10 items."""
+    settings = Settings(home=tmp_path_factory.mktemp("alone"), valkey_port=free_port(), ranking_topk=10)
+    return load_stages(tiny_bundle, settings)

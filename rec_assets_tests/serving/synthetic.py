@@ -1,4 +1,4 @@
-"""A small bundle with random weights, that every stage can load: for tests of serving, Triton and promotion."""
+"""Makes small bundles with random weights that every stage can load. For tests of serving, Triton and promotion."""
 
 import tempfile
 from datetime import date, datetime
@@ -62,12 +62,12 @@ def make_bundle(path: Path, seed: int = 0, items: int = 50, users: int = 20, as_
 
 
 def lineage(lookups: Lookups, seed: int) -> Lineage:
-    """Returns what the parts of one synthetic bundle go back to."""
+    """Returns the lineage of the parts of one synthetic bundle."""
     return Lineage(base=AS_OF.isoformat(), workflow=f"workflow{seed}", towers=f"towers{seed}", codes=codes_of(lookups))
 
 
 def write_features(bundle: Bundle, folder: Path, at: datetime, price: pl.Expr) -> tuple[Path, Path]:
-    """Writes features as of a moment: of one user, number 5, and of all items, which have that price."""
+    """Writes features with timestamp `at`: of user 5, and of all items with the given price."""
     moment = pl.lit(at, pl.Datetime("us", "UTC"))
     users = pl.DataFrame({"user_id": [5], "age": [70], "gender": [1], "top_category": [2]}).cast(pl.Int32)
     items = bundle.catalog().drop("title").with_columns(price=price.cast(pl.Float32))
@@ -78,7 +78,7 @@ def write_features(bundle: Bundle, folder: Path, at: datetime, price: pl.Expr) -
 
 
 def make_catalog(items: int) -> pl.DataFrame:
-    """Returns a catalog as `Bundle.catalog` gives it."""
+    """Returns a catalog with the columns of `Bundle.catalog`."""
     number = np.arange(items, dtype=np.int32)
     return pl.DataFrame(
         {
@@ -93,7 +93,7 @@ def make_catalog(items: int) -> pl.DataFrame:
 
 
 def make_lookups(catalog: pl.DataFrame, users: int) -> Lookups:
-    """Returns lookups over the catalog and users 1 … users."""
+    """Returns lookups for the catalog and users 1 to `users`."""
     vocabularies = {
         "user_id": np.arange(1, users + 1),
         "gender": np.arange(2),
@@ -116,8 +116,8 @@ def make_lookups(catalog: pl.DataFrame, users: int) -> Lookups:
 
 def make_signals(catalog: pl.DataFrame, lookups: Lookups, rng: np.random.Generator) -> Arrays:
     """Returns the tables of the part `signals`, by encoded item id."""
-    none = np.zeros(FIRST_KNOWN)
-    tables = {name: np.append(none, lookups.encode(name, catalog[name])) for name in ("category_l1", "category_l2")}
+    unknown = np.zeros(FIRST_KNOWN)
+    tables = {name: np.append(unknown, lookups.encode(name, catalog[name])) for name in ("category_l1", "category_l2")}
     popularity = {name: rng.exponential(size=lookups.size("item_id")) for name in POPULARITY_SIGNALS}
     return {name: values.astype(np.int32) for name, values in tables.items()} | {
         name: values.astype(np.float32) for name, values in popularity.items()
@@ -140,13 +140,13 @@ def _inputs_of(stage: str) -> list[str]:
 def _save_sum(
     file: Path, reads: list[str], width: int, output: str, lookups: Lookups, rng: np.random.Generator, *, squash: bool
 ) -> None:
-    """A model that adds up one random embedding (of a history: of each item) or projection of `width` an input."""
+    """Saves a model that sums one random embedding or projection of size `width` per input (per item of a history)."""
     nodes, weights, inputs, terms = [], [], [], []
     for name in map(tensor, reads):
         short, columns = local_name(name.name), name.dims[0] if name.dims else 1
         integer = name.dtype == "INT32"
         rows = lookups.size("item_id" if short == "history_item_id" else short) if integer else columns
-        # Hours are thousands.
+        # Small weights for hours, because their values are in the thousands.
         values = (1e-4 if short == "history_hours" else 0.1) * rng.normal(size=(rows, width))
         if short == "history_item_id":
             values[PADDING] = 0

@@ -21,7 +21,7 @@ NOON = datetime(2025, 3, 10, 12, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """A Triton that runs and serves nothing; no Valkey."""
+    """Starts a Triton without models, and no Valkey."""
     ports = {f"{name}_port": free_port() for name in ("valkey", "triton_http", "triton_grpc", "triton_metrics")}
     settings = Settings.model_validate({"home": tmp_path_factory.mktemp("triton"), **ports})
     server = Triton(settings)
@@ -30,10 +30,10 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     server.stop()
 
 
-def test_a_triton_that_is_away_is_named_with_what_to_do() -> None:
-    away = Settings(triton_grpc_port=free_port())
-    with pytest.raises(ActionableError, match=f"127.0.0.1:{away.triton_grpc_port}.*\n.*rec up"):
-        Client(away).recommend(5)
+def test_the_error_for_an_unreachable_triton_has_its_address_and_the_command() -> None:
+    unreachable = Settings(triton_grpc_port=free_port())
+    with pytest.raises(ActionableError, match=f"127.0.0.1:{unreachable.triton_grpc_port}.*\n.*rec up"):
+        Client(unreachable).recommend(5)
 
 
 @pytest.mark.parametrize(
@@ -47,21 +47,21 @@ def test_a_triton_that_is_away_is_named_with_what_to_do() -> None:
         ({"k": 0}, "k must be positive"),
     ],
 )
-def test_a_bad_argument_is_refused_before_the_server_is_asked(arguments: dict[str, Any], complaint: str) -> None:
+def test_an_invalid_argument_is_refused_before_a_request_is_sent(arguments: dict[str, Any], complaint: str) -> None:
     with pytest.raises(RequestError, match=complaint):
         Client(Settings(triton_grpc_port=free_port())).recommend(**{"user_id": 5} | arguments)
 
 
 @pytest.mark.slow
-def test_a_client_gets_what_the_graph_answers_in_one_process(triton: Settings, tiny_bundle: Bundle) -> None:
+def test_a_client_gets_the_lists_of_the_graph_in_one_process(triton: Settings, tiny_bundle: Bundle) -> None:
     client = Client(triton)
     with pytest.raises(ActionableError, match=r"serves no recommender yet.*\n.*make demo"):
         client.recommend(5)
 
     server_control.go_live(triton, publish(tiny_bundle, repository_path(triton), settings=triton))
     stages = load_stages(tiny_bundle, triton)
-    asked: list[tuple[int, int | Device | None, int]] = [(5, "mobile", 0), (7, 2, 2), (9999, None, -1)]
-    for user, device, code in asked:
+    requests: list[tuple[int, int | Device | None, int]] = [(5, "mobile", 0), (7, 2, 2), (9999, None, -1)]
+    for user, device, code in requests:
         answer = client.recommend(user, device, NOON)
         expected = run(stages, {"user_id": [user], "device_type": [code], "timestamp": [int(NOON.timestamp())]})
         np.testing.assert_array_equal(answer.item_ids, expected["ordered_ids"])

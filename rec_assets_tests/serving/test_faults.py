@@ -1,4 +1,4 @@
-"""Answers of the real server while the real Valkey is away, slow, back again, or empty, and their counts."""
+"""Tests answers of the real server, and their metrics, while the real Valkey is stopped, slow, back again, or empty."""
 
 import itertools
 import shutil
@@ -28,11 +28,11 @@ from rec_assets_tests.waiting import wait_until
 pytestmark = pytest.mark.slow
 
 NOON = 1_741_608_000
-USER, STRANGER = 5, 424_242
+USER, ANONYMOUS_USER = 5, 424_242
 STORES = {"user_features", "recent_items", "seen_items", "item_features"}
 WAIT_S = 0.1  # a store's time limit in a request
 ANSWERS = 100
-ROUND = 4  # requests in a row: Triton goes round the processes of a model, which are fewer
+ROUND = 4  # requests in a row; Triton uses a model's processes in turn, and a model has fewer processes
 DAYS = itertools.count(1)
 List = list[tuple[int, float]]
 
@@ -44,7 +44,7 @@ def client(request: pytest.FixtureRequest, shop: Settings) -> Client:
 
 @pytest.fixture
 def filled(shop: Settings, shop_bundle: Bundle, tmp_path: Path) -> Iterator[Settings]:
-    """A shop whose Valkey knows one user, his history and what he has seen; afterwards it runs and knows nothing."""
+    """Fills the shop's Valkey with the features, history and seen items of one user; empties it afterwards."""
     fill(shop, shop_bundle, tmp_path)
     yield shop
     Valkey(shop).start()
@@ -63,12 +63,12 @@ def write_items(shop: Settings, bundle: Bundle, folder: Path, price: pl.Expr) ->
     online.materialize(shop, at - timedelta(days=1), at)
 
 
-def ask(client: Client, user: int = USER) -> List:
+def recommend(client: Client, user: int = USER) -> List:
     return list(client.recommend(user, "mobile", NOON))
 
 
 def degraded(settings: Settings) -> dict[str, float]:
-    """Returns how many answers lacked each store so far, over all models."""
+    """Returns the number of answers without each store so far, over all models."""
     with urlopen(f"http://{settings.host}:{settings.triton_metrics_port}/metrics") as page:
         samples = [one for family in text_string_to_metric_families(page.read().decode()) for one in family.samples]
     counts = dict.fromkeys(STORES, 0.0)
@@ -80,61 +80,59 @@ def degraded(settings: Settings) -> dict[str, float]:
 
 def until_recovered(client: Client, shop: Settings) -> None:
     """Waits until each process answers with all stores."""
-    wait_until(lambda: not growth(shop, lambda: [ask(client) for _ in range(ROUND)]))
+    wait_until(lambda: not growth(shop, lambda: [recommend(client) for _ in range(ROUND)]))
 
 
 def settled(client: Client, shop: Settings) -> List:
-    """Returns the list that all stores and their newest items make."""
+    """Returns the list for the current content of all stores."""
     until_recovered(client, shop)
-    time.sleep(1.5)  # a look at the version of the items, and the read that follows
-    return ask(client)
+    time.sleep(1.5)  # time for a read of the items' version and of the items
+    return recommend(client)
 
 
 def growth(shop: Settings, work: Callable[[], object]) -> set[str]:
-    """Returns the stores that some work was done without."""
+    """Returns the stores that were unavailable for an answer during some work."""
     before = degraded(shop)
     work()
     after = degraded(shop)
     return {store for store in STORES if after[store] > before[store]}
 
 
-def test_while_the_store_is_gone_users_are_strangers_and_afterwards_themselves(
+def test_during_an_outage_users_get_the_list_of_an_anonymous_user_and_afterwards_their_own(
     client: Client, filled: Settings
 ) -> None:
     whole = settled(client, filled)
     assert not {10, 13, 16} & {item for item, _ in whole}
     Valkey(filled).stop()
-    stranger = ask(client, STRANGER)
-    assert growth(filled, lambda: [ask(client) for _ in range(20)]) >= STORES - {"item_features"}
-    assert ask(client) == stranger and len(stranger) == 10
-    wait_until(lambda: "item_features" in growth(filled, lambda: ask(client)))
+    anonymous = recommend(client, ANONYMOUS_USER)
+    assert growth(filled, lambda: [recommend(client) for _ in range(20)]) >= STORES - {"item_features"}
+    assert recommend(client) == anonymous and len(anonymous) == 10
+    wait_until(lambda: "item_features" in growth(filled, lambda: recommend(client)))
     Valkey(filled).start()
     until_recovered(client, filled)
-    assert ask(client) == whole
+    assert recommend(client) == whole
 
 
-def test_a_store_that_hangs_costs_some_answers_their_time_limit_and_the_others_nothing(
-    client: Client, filled: Settings
-) -> None:
+def test_a_store_that_hangs_slows_down_only_the_first_answers(client: Client, filled: Settings) -> None:
     whole = settled(client, filled)
     process = psutil.Process(Valkey(filled).status().pid)
     process.send_signal(signal.SIGSTOP)
     try:
         began = time.monotonic()
-        first = [ask(client) for _ in range(2)]
-        assert time.monotonic() - began < 5, "each store may take its time limit, once or twice"
+        first = [recommend(client) for _ in range(2)]
+        assert time.monotonic() - began < 5, "each store may use its time limit once or twice"
         began = time.monotonic()
-        answers = [ask(client) for _ in range(ANSWERS)]
-        # Had each waited for one store alone, they would have taken longer.
+        answers = [recommend(client) for _ in range(ANSWERS)]
+        # Waiting for a single store in each answer would take longer.
         assert time.monotonic() - began < ANSWERS * WAIT_S / 2
         assert len({tuple(one) for one in [*first[1:], *answers]}) == 1 and len(answers[0]) == 10
     finally:
         process.send_signal(signal.SIGCONT)
     until_recovered(client, filled)
-    assert ask(client) == whole
+    assert recommend(client) == whole
 
 
-def test_a_store_that_comes_back_empty_makes_strangers_of_users_until_it_is_filled(
+def test_an_empty_store_gives_users_the_list_of_an_anonymous_user_until_it_is_filled(
     client: Client, filled: Settings, shop_bundle: Bundle, tmp_path: Path
 ) -> None:
     whole = settled(client, filled)
@@ -142,7 +140,7 @@ def test_a_store_that_comes_back_empty_makes_strangers_of_users_until_it_is_fill
     shutil.rmtree(filled.home / "valkey")
     Valkey(filled).start()
     until_recovered(client, filled)
-    assert ask(client) == ask(client, STRANGER) != whole
+    assert recommend(client) == recommend(client, ANONYMOUS_USER) != whole
     fill(filled, shop_bundle, tmp_path)
     assert settled(client, filled) == whole
 
@@ -155,10 +153,10 @@ def test_a_changed_item_is_in_the_answers_within_seconds_and_none_is_lost(
     lists: list[List] = []
 
     def changed() -> bool:
-        lists.append(ask(client))
+        lists.append(recommend(client))
         return len(lists) >= ROUND and before not in lists[-ROUND:]
 
     wait_until(changed)
     after = lists[-1]
     assert len(after) == 10 and all(one in (before, after) for one in lists)
-    assert ask(client) == after
+    assert recommend(client) == after

@@ -8,7 +8,7 @@ LISTS = st.lists(st.lists(st.integers(1, 99), max_size=5), min_size=1, max_size=
 
 
 @given(LISTS, st.data())
-def test_a_request_gets_its_own_users_lists_padded_to_the_longest_of_them(
+def test_a_request_gets_the_lists_of_its_users_padded_to_the_longest_one(
     lists: list[list[int]], data: st.DataObject
 ) -> None:
     first = data.draw(st.integers(0, len(lists) - 1))
@@ -20,9 +20,9 @@ def test_a_request_gets_its_own_users_lists_padded_to_the_longest_of_them(
         "bundle_id": np.full(len(lists), b"4f2a", np.object_),
         "row_splits": np.cumsum([0, *map(len, lists)]),
     }
-    cut, mine = lists_of(made, first, end), lists[first:end]
-    longest = max(map(len, mine))
-    assert cut["ordered_ids"].tolist() == [one + [-1] * (longest - len(one)) for one in mine]
+    cut, expected = lists_of(made, first, end), lists[first:end]
+    longest = max(map(len, expected))
+    assert cut["ordered_ids"].tolist() == [one + [-1] * (longest - len(one)) for one in expected]
     np.testing.assert_allclose(cut["ordered_scores"], np.maximum(cut["ordered_ids"], 0) / 100, rtol=1e-6)
-    assert cut["bundle_id"].tolist() == [[b"4f2a"]] * len(mine)
+    assert cut["bundle_id"].tolist() == [[b"4f2a"]] * len(expected)
     assert [cut[name].dtype for name in ("ordered_ids", "ordered_scores")] == [np.int32, np.float32]

@@ -15,7 +15,7 @@ TABLES = arrays(
 
 
 @given(st.dictionaries(st.sampled_from("abcdef"), TABLES, max_size=4), st.booleans())
-def test_a_mapped_archive_holds_what_numpy_reads(
+def test_a_mapped_archive_has_the_arrays_that_numpy_reads(
     tmp_path_factory: pytest.TempPathFactory, tables: Arrays, compressed: bool
 ) -> None:
     file = tmp_path_factory.mktemp("tables") / "tables.npz"
@@ -27,7 +27,7 @@ def test_a_mapped_archive_holds_what_numpy_reads(
         np.testing.assert_array_equal(read[name], values)
 
 
-def test_processes_share_what_is_not_compressed_and_nobody_can_write_it(tmp_path: Path) -> None:
+def test_uncompressed_arrays_are_mapped_and_read_only(tmp_path: Path) -> None:
     np.savez(tmp_path / "tables.npz", a=np.arange(1000), b=np.asfortranarray(np.ones((3, 4))))
     read = mapped(tmp_path / "tables.npz")
     for table in read.values():

@@ -1,4 +1,4 @@
-"""The model repository on disk."""
+"""Tests of the model repository on disk."""
 
 import json
 import shutil
@@ -37,10 +37,10 @@ def defaults() -> Settings:
 def test_the_committed_repository_is_what_the_graph_renders(defaults: Settings) -> None:
     folder = ROOT / COMMITTED
     committed = {file.relative_to(folder).as_posix(): file.read_text() for file in folder.rglob("*") if file.is_file()}
-    assert committed == render(defaults), "python -m rec_assets.serving.triton.model_repository writes it anew"
+    assert committed == render(defaults), "run python -m rec_assets.serving.triton.model_repository"
 
 
-def test_it_has_a_model_for_every_stage_one_for_the_graph_and_both_topologies(defaults: Settings) -> None:
+def test_the_repository_has_a_model_for_every_stage_one_for_the_graph_and_both_topologies(defaults: Settings) -> None:
     stages = {spec.name for spec in STAGES}
     assert {name.split("/")[0] for name in render(defaults)} == stages | {ENSEMBLE, "graph_runner", RECOMMENDER}
     assert len(stages) == 14
@@ -105,12 +105,12 @@ def test_a_version_is_never_overwritten(tiny_bundle: Bundle, tmp_path: Path) -> 
         publish(tiny_bundle, tmp_path, 1)
 
 
-def test_switching_to_what_was_never_published_is_refused_and_lists_what_was(tmp_path: Path) -> None:
-    with pytest.raises(ActionableError, match=r"no version 4 \(there are: none\)"):
+def test_switching_to_an_unpublished_version_is_refused_and_lists_the_published_ones(tmp_path: Path) -> None:
+    with pytest.raises(ActionableError, match=r"no version 4 \(it has none\)"):
         switch(tmp_path, 4)
 
 
-def test_pruning_keeps_the_live_version_and_the_newest_of_what_is_asked_for(
+def test_pruning_keeps_the_live_version_and_the_newest_of_each_named_bundle(
     tiny_bundle: Bundle, tmp_path: Path
 ) -> None:
     other = make_bundle(tmp_path / "other", seed=1)
@@ -124,13 +124,13 @@ def test_pruning_keeps_the_live_version_and_the_newest_of_what_is_asked_for(
     assert {folder.name for folder in (models / ".bundles").iterdir()} == {tiny_bundle.bundle_id}
 
 
-def test_a_number_is_never_given_twice(tiny_bundle: Bundle, tmp_path: Path) -> None:
+def test_a_version_number_is_never_used_twice(tiny_bundle: Bundle, tmp_path: Path) -> None:
     switch(tmp_path, publish(tiny_bundle, tmp_path))
     remove(tmp_path, publish(tiny_bundle, tmp_path))
     assert publish(tiny_bundle, tmp_path) == 3
 
 
-def test_what_a_killed_run_left_is_pruned(tiny_bundle: Bundle, tmp_path: Path) -> None:
+def test_files_of_a_killed_run_are_pruned(tiny_bundle: Bundle, tmp_path: Path) -> None:
     switch(tmp_path, publish(tiny_bundle, tmp_path))
     publish(tiny_bundle, tmp_path)
     shutil.rmtree(tmp_path / "dlrm_ranking" / "2")
@@ -152,7 +152,7 @@ def test_a_bundle_stays_in_the_repository_as_long_as_a_version_needs_it(tiny_bun
     assert tiny_bundle.path.is_dir()
 
 
-def test_a_repository_answers_from_another_place(tiny_bundle: Bundle, tmp_path: Path) -> None:
+def test_a_repository_can_be_moved(tiny_bundle: Bundle, tmp_path: Path) -> None:
     publish(tiny_bundle, tmp_path / "here")
     (tmp_path / "here").rename(tmp_path / "there")
     pointer = json.loads((tmp_path / "there" / "query_tower" / "1" / "bundle.json").read_text())

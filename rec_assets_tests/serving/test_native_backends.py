@@ -1,4 +1,4 @@
-"""The repository for servers with other backends: what it says of the models is true of them."""
+"""Tests that the model configurations for other backends fit the model files."""
 
 import shutil
 from pathlib import Path
@@ -39,7 +39,7 @@ def published(bundle: Bundle, repository: Path, backend: Backend) -> Path:
 
 
 def trained_bundle(pipeline: Pipeline, folder: Path) -> Bundle:
-    """Returns the session's bundle with the SavedModels that a cluster of the TensorFlow backend would export."""
+    """Returns the session's bundle with the SavedModels that training exports for the TensorFlow backend."""
     exported = folder.with_name("exported")
     exported.mkdir()
     write_saved_models(pipeline.settings, exported)
@@ -69,7 +69,7 @@ def case(request: pytest.FixtureRequest) -> tuple[Backend, Bundle]:
 
 
 def run_model(file: Path, feed: Arrays, output: str) -> npt.NDArray[Any]:
-    """Runs a model as its backend would; raises where it wants other inputs."""
+    """Runs a model as its backend does; raises if the model has other inputs."""
     if file.suffix == ".onnx":
         session = ort.InferenceSession(str(file), providers=["CPUExecutionProvider"])
         assert {one.name for one in session.get_inputs()} == set(feed)
@@ -82,7 +82,7 @@ def run_model(file: Path, feed: Arrays, output: str) -> npt.NDArray[Any]:
 
 
 @pytest.mark.parametrize("stage", NATIVE)
-def test_the_configuration_fits_the_model_and_gives_what_the_stage_gives(
+def test_the_configuration_fits_the_model_which_returns_the_values_of_the_stage(
     case: tuple[Backend, Bundle], stage: str, tmp_path: Path
 ) -> None:
     backend, bundle = case
@@ -96,7 +96,7 @@ def test_the_configuration_fits_the_model_and_gives_what_the_stage_gives(
         name: rng.integers(0, 3, (rows, *one.dims)).astype(np.int32 if one.dtype == "INT32" else np.float32)
         for name, one in reads.items()
     }
-    # As the backend does: each declared input in its declared type, reshaped as declared.
+    # Builds inputs as the backend does: each in its declared type and shape.
     feed = {}
     for entry in config.input:
         shape = [rows if size == -1 else size for size in (entry.reshape.shape or entry.dims)]
@@ -118,7 +118,7 @@ def test_the_ensemble_gives_each_model_its_inputs_and_no_other(case: tuple[Backe
         assert set(step.output_map) == {one.name for one in member.output}
 
 
-def test_without_being_asked_every_model_is_a_python_model(shop_bundle: Bundle, tmp_path: Path) -> None:
+def test_by_default_every_model_is_a_python_model(shop_bundle: Bundle, tmp_path: Path) -> None:
     publish(shop_bundle, tmp_path, settings=Settings())
     assert {config_of(tmp_path / spec.name).backend for spec in STAGES} == {"python"}
 
@@ -126,7 +126,7 @@ def test_without_being_asked_every_model_is_a_python_model(shop_bundle: Bundle, 
 def test_a_bundle_without_saved_models_is_refused_before_anything_is_published(
     shop_bundle: Bundle, tmp_path: Path
 ) -> None:
-    with pytest.raises(ActionableError, match=f"{shop_bundle.bundle_id} lacks query_tower/model.savedmodel") as refusal:
+    with pytest.raises(ActionableError, match=f"{shop_bundle.bundle_id} lacks query_tower/model.savedmodel") as caught:
         publish(shop_bundle, tmp_path, settings=Settings(triton_backend="tensorflow"))
-    assert "REC_TRITON_BACKEND=tensorflow" in refusal.value.next_step
+    assert "REC_TRITON_BACKEND=tensorflow" in caught.value.next_step
     assert list(tmp_path.iterdir()) == []

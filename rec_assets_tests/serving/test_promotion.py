@@ -1,4 +1,4 @@
-"""Bundles go live and back on the real Triton, under load, and what must not go live does not."""
+"""Tests promotions and rollbacks on the real Triton under load, and refused promotions."""
 
 import shutil
 import threading
@@ -31,22 +31,22 @@ from rec_assets_tests.serving.synthetic import AS_OF, make_bundle
 from rec_assets_tests.waiting import wait_until
 
 AT = 1_741_977_000
-# Strangers: what Valkey knows of others, and whether it answers in time beside all this, changes no list of theirs.
+# Requests of an anonymous user, whose lists do not depend on the content or the speed of Valkey.
 DEVICES = (0, 1, 2, -1)
-STRANGER = -1
+ANONYMOUS_USER = -1
 
 
 def silent(_: str) -> None:
-    """Reports nothing."""
+    """Ignores a line of the report."""
 
 
-def add(store: ArtifactStore, number: int, items: int = 50, failed: str = "", judged: bool = True) -> Bundle:
-    """Publishes a bundle of its own day; another number of items is another vocabulary, as of a full training."""
+def add(store: ArtifactStore, number: int, items: int = 50, failed: str = "", evaluated: bool = True) -> Bundle:
+    """Publishes a bundle of day `number`; with `items` other than 50, a full training with another vocabulary."""
     day = AS_OF + timedelta(days=number)
     with store.publish("model_bundle" if items != 50 else "finetuned_bundle", day.isoformat()) as draft:
         shutil.rmtree(draft.path)
         made = make_bundle(draft.path, seed=number, items=items, as_of=day)
-    if judged:
+    if evaluated:
         gates = [
             Gate(name=name, passed=name != failed, message="0.1 is below 0.2" if name == failed else "fine")
             for name in GATES
@@ -62,7 +62,7 @@ def store(tmp_path: Path) -> ArtifactStore:
 
 @pytest.fixture(scope="module")
 def promoted(shop: Settings, shop_bundle: Bundle) -> Iterator[Settings]:
-    """The shop's server, whose store holds nothing newer than a bundle; afterwards its own bundle is live again."""
+    """Returns the shop's server with an empty online store; afterwards the shop's own bundle is live again."""
     redis.Redis(shop.host, shop.valkey_port, db=0).flushdb()
     yield shop
     server_control.go_live(shop, publish(shop_bundle, repository_path(shop), settings=shop))
@@ -70,46 +70,47 @@ def promoted(shop: Settings, shop_bundle: Bundle) -> Iterator[Settings]:
 
 @pytest.fixture(scope="module")
 def days(promoted: Settings, tmp_path_factory: pytest.TempPathFactory) -> tuple[ArtifactStore, list[Bundle]]:
-    """A store with fine-tunes of three days and a full training with more items, all passed."""
+    """Returns a store with fine-tunes of three days and a full training with more items; all passed their gates."""
     store = ArtifactStore(tmp_path_factory.mktemp("days"))
     return store, [add(store, 1), add(store, 2), add(store, 3, items=60), add(store, 4)]
 
 
 @pytest.mark.slow
-def test_under_load_every_answer_is_of_exactly_one_bundle_and_none_fails(
+def test_under_load_every_answer_is_from_exactly_one_bundle_and_none_fails(
     promoted: Settings, days: tuple[ArtifactStore, list[Bundle]], shop_bundle: Bundle
 ) -> None:
     store, (one, two, full, four) = days
     expected = {
         bundle.bundle_id: run(
-            load_stages(bundle, promoted), {"user_id": [STRANGER] * 4, "device_type": DEVICES, "timestamp": [AT] * 4}
+            load_stages(bundle, promoted),
+            {"user_id": [ANONYMOUS_USER] * 4, "device_type": DEVICES, "timestamp": [AT] * 4},
         )
         for bundle in (shop_bundle, one, two, full, four)
     }
     done, errors, seen = threading.Event(), [], set()
 
     def user(number: int) -> int:
-        """Asks until it is over; says how many answers it got."""
-        client, asked = Client(promoted, (RECOMMENDER, ENSEMBLE)[number % 2]), 0
+        """Sends requests until `done` is set; returns the number of requests."""
+        client, sent = Client(promoted, (RECOMMENDER, ENSEMBLE)[number % 2]), 0
         while not done.is_set():
-            place = asked % len(DEVICES)
+            position = sent % len(DEVICES)
             try:
-                answer = client.recommend(STRANGER, DEVICES[place], AT)
+                answer = client.recommend(ANONYMOUS_USER, DEVICES[position], AT)
                 made = expected[answer.bundle_id]
-                mine = slice(made["row_splits"][place], made["row_splits"][place + 1])
-                np.testing.assert_array_equal(answer.item_ids, made["ordered_ids"][mine])
-                np.testing.assert_allclose(answer.scores, made["ordered_scores"][mine], rtol=1e-4, atol=1e-6)
+                rows = slice(made["row_splits"][position], made["row_splits"][position + 1])
+                np.testing.assert_array_equal(answer.item_ids, made["ordered_ids"][rows])
+                np.testing.assert_allclose(answer.scores, made["ordered_scores"][rows], rtol=1e-4, atol=1e-6)
                 seen.add(answer.bundle_id)
             except Exception as error:
                 errors.append(error)
-            asked += 1
-            done.wait(0.02)  # leaves the processor to the server, which has models to load
-        return asked
+            sent += 1
+            done.wait(0.02)  # leaves CPU time to the server, which loads models
+        return sent
 
     wanted: list[Bundle | str] = [two, "previous", two, full, "previous", full, four, "previous", four, "previous"]
     promote(store, promoted, one.bundle_id, silent)
     with ThreadPoolExecutor(4) as threads:
-        asking = [threads.submit(user, number) for number in range(4)]
+        users = [threads.submit(user, number) for number in range(4)]
         try:
             live = [
                 promote(store, promoted, one if isinstance(one, str) else one.bundle_id, silent).bundle_id
@@ -117,7 +118,7 @@ def test_under_load_every_answer_is_of_exactly_one_bundle_and_none_fails(
             ]
         finally:
             done.set()
-        answers = sum(task.result() for task in asking)
+        answers = sum(task.result() for task in users)
     assert not errors, errors[:3]
     assert live == [b.bundle_id for b in (two, one, two, full, two, full, four, full, four, full)]
     assert seen >= set(live)
@@ -125,7 +126,7 @@ def test_under_load_every_answer_is_of_exactly_one_bundle_and_none_fails(
 
 
 @pytest.mark.slow
-def test_the_record_says_what_is_live_and_holds_it_and_two_versions_stay_loaded(
+def test_the_record_has_the_live_bundle_and_two_versions_stay_loaded(
     promoted: Settings, days: tuple[ArtifactStore, list[Bundle]]
 ) -> None:
     store, (one, two, *_) = days
@@ -138,14 +139,14 @@ def test_the_record_says_what_is_live_and_holds_it_and_two_versions_stay_loaded(
     folder = repository_path(promoted)
     assert live_version(folder) == live.version
     assert {bundle_path(folder, v).name for v in versions(folder)} == {one.bundle_id, two.bundle_id}
-    assert promote(store, promoted, two.bundle_id, silent) == live, "promoting it again changes nothing"
+    assert promote(store, promoted, two.bundle_id, silent) == live, "a second promotion has no effect"
     server = psutil.Process(Triton(promoted).status().pid)
-    # An unloaded version's processes take a moment to end.
+    # The processes of an unloaded version end with a delay.
     assert wait_until(lambda: graph_runners(server, folder) == 2 * promoted.triton_instances)
 
 
 def graph_runners(server: psutil.Process, folder: Path) -> int:
-    """Counts the processes that run the whole graph, of all loaded versions together."""
+    """Returns the number of processes that run the whole graph, over all loaded versions."""
     commands = []
     for child in server.children():
         with suppress(psutil.NoSuchProcess):
@@ -154,14 +155,16 @@ def graph_runners(server: psutil.Process, folder: Path) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("harm", ["corrupt", "worse", "unjudged", "broken"])
-def test_what_must_not_go_live_does_not_and_the_reason_is_told(
+@pytest.mark.parametrize("harm", ["corrupt", "worse", "no_gate_report", "broken"])
+def test_an_invalid_bundle_is_refused_with_the_reason(
     promoted: Settings, days: tuple[ArtifactStore, list[Bundle]], harm: str
 ) -> None:
     store, (one, *_) = days
     live = promote(store, promoted, one.bundle_id, silent)
     number = 10 + len(harm)
-    bad = add(store, number, failed="not_worse_than_live" if harm == "worse" else "", judged=harm != "unjudged")
+    bad = add(
+        store, number, failed="not_worse_than_live" if harm == "worse" else "", evaluated=harm != "no_gate_report"
+    )
     if harm == "corrupt":
         with (bad.path / "dlrm" / "model.onnx").open("ab") as file:
             file.write(b"\0")
@@ -170,7 +173,7 @@ def test_what_must_not_go_live_does_not_and_the_reason_is_told(
     reasons = {
         "corrupt": "was changed after it was written: dlrm",
         "worse": "did not pass its gates:\n  not_worse_than_live: 0.1 is below 0.2",
-        "unjudged": "was never judged",
+        "no_gate_report": "has no gate report",
         "broken": r"graph_runner version \d+: .*cannot be loaded as an ONNX model",
     }
     with pytest.raises(ActionableError, match=reasons[harm]):
@@ -181,7 +184,7 @@ def test_what_must_not_go_live_does_not_and_the_reason_is_told(
 
 
 def break_tower(store: ArtifactStore, number: int) -> Bundle:
-    """A bundle that is whole and passed, and that no server can load."""
+    """Returns a complete bundle that passed its gates, and that no server can load."""
     from rec_assets.bundles.bundle import PART_FILES, write_bundle
 
     day = AS_OF + timedelta(days=number)
@@ -209,30 +212,34 @@ def break_tower(store: ArtifactStore, number: int) -> Bundle:
 @pytest.mark.slow
 def test_a_second_promotion_waits_for_the_first(promoted: Settings, days: tuple[ArtifactStore, list[Bundle]]) -> None:
     store, (one, two, *_) = days
-    told: list[str] = []
+    lines: list[str] = []
     with ThreadPoolExecutor(2) as threads:
-        both = [threads.submit(promote, store, promoted, b.bundle_id, told.append) for b in (one, two)]
+        both = [threads.submit(promote, store, promoted, b.bundle_id, lines.append) for b in (one, two)]
         records = [task.result() for task in both]
     assert find_live(store) in records
-    last = max(records, key=lambda record: told.index(f"Bundle {record.bundle_id} is live"))
+    last = max(records, key=lambda record: lines.index(f"Bundle {record.bundle_id} is live"))
     assert Client(promoted).recommend(5).bundle_id == last.bundle_id
-    # All lines of one come before all of the other.
-    switches = [line.split()[1] for line in told if line.startswith("Bundle")]
+    # All lines of one promotion come before all lines of the other.
+    switches = [line.split()[1] for line in lines if line.startswith("Bundle")]
     assert switches in ([one.bundle_id] * 2 + [two.bundle_id] * 2, [two.bundle_id] * 2 + [one.bundle_id] * 2)
 
 
-def test_bundles_are_listed_newest_first_and_found_by_how_they_begin(store: ArtifactStore, tmp_path: Path) -> None:
+def test_bundles_are_listed_newest_first_and_resolved_by_the_beginning_of_their_id(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
     settings = Settings(home=tmp_path)
     first, second = add(store, 1), add(store, 2, failed="better_than_popularity")
     assert [one.bundle_id for one in known_bundles(store, settings)] == [second.bundle_id, first.bundle_id]
     assert resolve_bundle(store, settings, first.bundle_id[:5]).bundle_id == first.bundle_id
     assert resolve_bundle(store, settings, "newest").bundle_id == first.bundle_id, "the newest that passed"
-    for wanted, complaint in (("zzz", "There is no bundle that begins"), ("previous", "No bundle was live before")):
+    for wanted, complaint in (("zzz", "No bundle id begins with 'zzz'"), ("previous", "No bundle was live before")):
         with pytest.raises(ActionableError, match=complaint):
             resolve_bundle(store, settings, wanted)
 
 
-def test_without_a_server_nothing_is_promoted_and_the_way_out_is_named(store: ArtifactStore, tmp_path: Path) -> None:
+def test_without_a_server_nothing_is_promoted_and_the_error_has_the_next_step(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
     from rec_assets_tests.servers import free_port
 
     bundle = add(store, 1)

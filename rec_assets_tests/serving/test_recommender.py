@@ -1,4 +1,4 @@
-"""One process for the whole graph beside one for each stage, on the real Triton."""
+"""Compares one process for the whole graph with one process per stage, on the real Triton."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,14 +29,14 @@ Request = dict[str, int]
 
 @pytest.fixture(scope="module")
 def busy_shop(shop: Settings, shop_bundle: Bundle) -> Iterator[Settings]:
-    """A shop whose users have histories of all lengths; some have seen much, one everything."""
+    """Gives the shop's users histories of all lengths; some users have seen many items, one user all items."""
     rng, history = np.random.default_rng(0), UserActivityStore.connect(shop)
     items = shop_bundle.catalog()["item_id"].to_numpy()
     users = np.arange(31, 61)
     for user in users.tolist():
-        chosen = rng.choice(items, rng.integers(0, 450))
-        times = NOON - rng.integers(-50_000, 2_000_000, len(chosen))
-        history.recent_items.add_all(np.full(len(chosen), user), chosen, times)
+        clicked = rng.choice(items, rng.integers(0, 450))
+        times = NOON - rng.integers(-50_000, 2_000_000, len(clicked))
+        history.recent_items.add_all(np.full(len(clicked), user), clicked, times)
         if user % 3 == 0:
             history.record(user, rng.choice(items, rng.integers(1, 45), replace=False).tolist(), NOON)
     history.record(60, items.tolist(), NOON)
@@ -46,7 +46,7 @@ def busy_shop(shop: Settings, shop_bundle: Bundle) -> Iterator[Settings]:
 
 
 def draw(rng: np.random.Generator) -> Request:
-    """Known users, strangers, people with a history; odd devices and times; lists of any length."""
+    """Returns a random request: any kind of user, device, time and list length, also unusual ones."""
     request = {"user_id": int(rng.choice([*range(1, 21), *range(31, 61), -1, 0, 9999, 2**31 - 1, -(2**31)]))}
     if rng.random() < 0.8:
         request["device_type"] = int(rng.choice([-1, 0, 1, 2, 7, 2**31 - 1, -(2**31)]))
@@ -57,7 +57,7 @@ def draw(rng: np.random.Generator) -> Request:
 
 
 def infer(settings: Settings, model: str, inputs: Arrays) -> grpc.InferResult:
-    """Asks for what may be no request at all."""
+    """Sends inputs to a model without validation."""
     dtypes = {np.dtype(np.int32): "INT32", np.dtype(np.int64): "INT64", np.dtype(np.float32): "FP32"}
     tensors = []
     for name, values in inputs.items():
@@ -68,47 +68,48 @@ def infer(settings: Settings, model: str, inputs: Arrays) -> grpc.InferResult:
         return client.infer(model, tensors, client_timeout=10)
 
 
-def ask(client: Client, request: Request) -> Recommendations:
+def recommend(client: Client, request: Request) -> Recommendations:
     return client.recommend(
         request["user_id"], request.get("device_type"), request["timestamp"], k=request.get("top_k")
     )
 
 
-def ask_all(settings: Settings, model: str, requests: Sequence[Request], at_once: int) -> list[Recommendations]:
+def recommend_all(settings: Settings, model: str, requests: Sequence[Request], at_once: int) -> list[Recommendations]:
     client = Client(settings, model)
     with ThreadPoolExecutor(at_once) as threads:
-        return list(threads.map(lambda request: ask(client, request), requests))
+        return list(threads.map(lambda request: recommend(client, request), requests))
 
 
 def assert_same(answers: Sequence[Recommendations], others: Sequence[Recommendations]) -> None:
     for answer, other in zip(answers, others, strict=True):
         np.testing.assert_array_equal(answer.item_ids, other.item_ids)
-        # A matrix product over a batch adds up in another order than over one.
+        # A matrix product over a batch sums in another order than a product over one row.
         np.testing.assert_allclose(answer.scores, other.scores, rtol=1e-5, atol=1e-6)
         assert answer.bundle_id == other.bundle_id
 
 
 def executions(settings: Settings) -> tuple[float, float]:
-    """Returns how many requests the whole graph answered, and in how many batches."""
+    """Returns the number of requests that the whole graph answered, and the number of batches."""
     with urlopen(f"http://{settings.host}:{settings.triton_metrics_port}/metrics") as page:
         samples = [one for family in text_string_to_metric_families(page.read().decode()) for one in family.samples]
-    mine = [one for one in samples if one.labels.get("model") == "graph_runner"]  # of every version that is loaded
-    asked, batches = (
-        sum(one.value for one in mine if one.name == f"nv_inference_{name}_total") for name in ("count", "exec_count")
+    graph_runner = [one for one in samples if one.labels.get("model") == "graph_runner"]  # all loaded versions
+    requests, batches = (
+        sum(one.value for one in graph_runner if one.name == f"nv_inference_{name}_total")
+        for name in ("count", "exec_count")
     )
-    return asked, batches
+    return requests, batches
 
 
 def test_both_topologies_return_the_same_ids_and_scores(busy_shop: Settings) -> None:
     rng = np.random.default_rng(1)
     requests = [draw(rng) for _ in range(REQUESTS)]
-    staged = ask_all(busy_shop, ENSEMBLE, requests, at_once=2)
-    assert_same(ask_all(busy_shop, RECOMMENDER, requests, at_once=1), staged)
-    asked, batches = executions(busy_shop)
-    assert_same(ask_all(busy_shop, RECOMMENDER, requests, at_once=16), staged)
-    asked_then, batches_then = executions(busy_shop)
-    assert asked_then - asked == REQUESTS
-    assert batches_then - batches < 0.7 * REQUESTS, "requests that come at the same time are answered together"
+    staged = recommend_all(busy_shop, ENSEMBLE, requests, at_once=2)
+    assert_same(recommend_all(busy_shop, RECOMMENDER, requests, at_once=1), staged)
+    before, batches_before = executions(busy_shop)
+    assert_same(recommend_all(busy_shop, RECOMMENDER, requests, at_once=16), staged)
+    after, batches_after = executions(busy_shop)
+    assert after - before == REQUESTS
+    assert batches_after - batches_before < 0.7 * REQUESTS, "simultaneous requests must be answered in batches"
     assert len({len(answer) for answer in staged}) > 8
     assert len({tuple(answer.item_ids) for answer in staged}) > REQUESTS / 4
 
@@ -130,7 +131,7 @@ def test_a_request_for_several_users_gets_the_list_of_each(busy_shop: Settings, 
 
 
 @pytest.mark.parametrize("model", TOPOLOGIES)
-def test_who_wants_fewer_or_a_drawn_list_says_so(shop: Settings, model: str) -> None:
+def test_a_request_may_set_list_length_and_diversity(shop: Settings, model: str) -> None:
     client = Client(shop, model)
     whole = client.recommend(7, "desktop", NOON)
     assert client.recommend(7, "desktop", NOON, k=4).item_ids.tolist() == whole.item_ids[:4].tolist()
@@ -161,16 +162,16 @@ BAD: dict[str, tuple[Arrays, str]] = {
 
 
 @pytest.mark.parametrize("model", TOPOLOGIES)
-@pytest.mark.parametrize("what", BAD)
-def test_what_is_no_request_is_refused_with_its_reason_and_no_path(shop: Settings, model: str, what: str) -> None:
-    inputs, reason = BAD[what]
+@pytest.mark.parametrize("case", BAD)
+def test_an_invalid_request_is_refused_with_its_reason_and_no_path(shop: Settings, model: str, case: str) -> None:
+    inputs, reason = BAD[case]
     with pytest.raises(InferenceServerException, match=reason) as caught:
         infer(shop, model, inputs)
     assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
     assert "/" not in caught.value.message() and "Traceback" not in caught.value.message()
 
 
-def test_a_bad_request_leaves_the_others_of_its_batch_alone(shop: Settings) -> None:
+def test_an_invalid_request_does_not_affect_the_others_of_its_batch(shop: Settings) -> None:
     client = Client(shop)
     expected = client.recommend(5, "mobile", NOON).item_ids.tolist()
 
@@ -185,7 +186,7 @@ def test_a_bad_request_leaves_the_others_of_its_batch_alone(shop: Settings) -> N
     assert answers == ["top_k must be 1 to 10", expected] * 100
 
 
-def test_a_batch_in_triton_is_a_batch_of_the_graph_in_one_process(shop: Settings, shop_bundle: Bundle) -> None:
+def test_a_batch_in_triton_equals_a_batch_of_the_graph_in_one_process(shop: Settings, shop_bundle: Bundle) -> None:
     users = np.arange(1, 33, dtype=np.int32)
     times = np.full(32, NOON, np.int32)
     answer = infer(shop, RECOMMENDER, {"user_id": users, "timestamp": times})

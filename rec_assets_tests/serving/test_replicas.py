@@ -1,4 +1,4 @@
-"""Promotion to three real Tritons, each with its agent; models change only for who has the key."""
+"""Tests promotion to three real Tritons with agents. Only clients with the control key can change models."""
 
 import json
 import shutil
@@ -36,14 +36,14 @@ RESTRICTED = "model-repository,model-config,shared-memory,statistics,trace,loggi
 
 
 class RestrictedTriton(Triton):
-    """Started as on a cluster: the control APIs want a key."""
+    """A Triton with the options of the cluster: the control APIs require a key."""
 
     def command(self) -> list[str]:
         return [*super().command(), f"--grpc-restricted-protocol={RESTRICTED}:control-key={KEY}"]
 
 
 class DyingAgent(Agent):
-    """Its server dies when it is to switch, and takes the agent along."""
+    """An agent that stops its server during the switch, and fails with it."""
 
     server: Triton
     http: ThreadingHTTPServer
@@ -55,7 +55,7 @@ class DyingAgent(Agent):
 
 @dataclass
 class Replica:
-    """One pod: a server, its agent, and where the agent is asked."""
+    """One pod: a server, its agent, and the agent's HTTP interface."""
 
     server: Triton
     agent: Agent
@@ -74,13 +74,9 @@ class Replica:
 
 @pytest.fixture(autouse=True)
 def one_topology(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Serves the graph as one model alone: the other topology would start 14 processes a version and replica more."""
-    load = server_control.load
+    """Leaves only the topology with one process: the other one has 14 more processes per version and replica."""
     monkeypatch.delitem(model_config.TOPOLOGIES, model_config.ENSEMBLE)
     monkeypatch.setattr(server_control, "LIVE", (model_config.RECOMMENDER,))
-    monkeypatch.setattr(
-        server_control, "load", lambda settings, models=(model_config.RECOMMENDER,): load(settings, models)
-    )
 
 
 @pytest.fixture
@@ -102,7 +98,7 @@ def replicas(store: ArtifactStore, valkey: Settings, tmp_path: Path) -> Iterator
 
 
 def start(home: Path, valkey: Settings, kind: type[Agent] = Agent) -> Replica:
-    """Starts a pod as the chart does: pull, then server and agent."""
+    """Starts a pod like the chart: first pull, then server and agent."""
     ports = {f"{name}_port": free_port() for name in ("triton_http", "triton_grpc", "triton_metrics", "agent")}
     settings = Settings.model_validate(
         {"home": home, "artifacts": f"s3://{BUCKET}/{home.parent.name}", "valkey_port": valkey.valkey_port}
@@ -126,29 +122,31 @@ def put(store: ArtifactStore, asset: str, partition: str, seed: int) -> str:
     return bundle.bundle_id
 
 
-def test_a_bundle_goes_live_on_all_replicas_and_one_that_dies_takes_all_back(
+def test_a_bundle_goes_live_on_all_replicas_and_a_failed_replica_rolls_back_all(
     replicas: list[Replica], store: ArtifactStore, valkey: Settings, tmp_path: Path
 ) -> None:
     first = Bundle.open(store.get(LIVE_BUNDLE).path).bundle_id
     assert [one.answered_by() for one in replicas] == [first] * 3
     addresses, dying = [one.address for one in replicas], replicas[2]
 
-    # Without the key nobody changes models, neither through the agent nor past it.
+    # Without the key, neither the agent nor the server changes models.
     candidate = Candidate("model_bundle", "2025-03-14", put(store, "model_bundle", "2025-03-14", seed=1))
-    with pytest.raises(ActionableError, match="wrong or no key"):
+    with pytest.raises(ActionableError, match="control key is missing or wrong"):
         promote(addresses, candidate, "guessed")
-    stranger = replicas[0].agent.settings.model_copy(update={"triton_control_key": ""})
+    without_key = replicas[0].agent.settings.model_copy(update={"triton_control_key": ""})
     with pytest.raises(ActionableError, match="control-key"):
-        server_control.load(stranger)
+        server_control.load(without_key)
 
-    # One dies when it is to switch: the other two, one of which may have switched already, serve the bundle before.
-    with pytest.raises(ActionableError, match=rf"{candidate.bundle_id} is live nowhere: .*{dying.address}/commit"):
+    # One replica fails during the switch. The other two, even if one has switched already, return to the old bundle.
+    with pytest.raises(
+        ActionableError, match=rf"{candidate.bundle_id} is not live on any replica: .*{dying.address}/commit"
+    ):
         promote(addresses, candidate, KEY)
     assert [one.answered_by() for one in replicas[:2]] == [first, first]
     assert [model_repository.versions(one.agent.models) for one in replicas[:2]] == [[1], [1]]
 
-    # The two that are left promote without it; a pod that starts before this is recorded comes up on the bundle
-    # before, is not ready, and follows as soon as it is.
+    # The other two are promoted without it. A pod that starts before the record is written runs the old bundle and is
+    # not ready. It switches once the record is written.
     promote(addresses[:2], candidate, KEY)
     assert [one.answered_by() for one in replicas[:2]] == [candidate.bundle_id] * 2
     late = start(tmp_path / "late", valkey)
@@ -156,7 +154,7 @@ def test_a_bundle_goes_live_on_all_replicas_and_one_that_dies_takes_all_back(
         assert late.live() == first
         assert probe(late, "/answers") == 200
         assert probe(late, "/ready") == 503
-        replicas[0].agent.follow()  # a promotion is under way: storage is behind, and not to be followed
+        replicas[0].agent.follow()  # no effect during a promotion, because the record is older than the promotion
         assert replicas[0].live() == candidate.bundle_id
         put(store, LIVE_BUNDLE, "all", seed=1)
         for one in (*replicas[:2], late):
@@ -171,23 +169,23 @@ def test_a_bundle_goes_live_on_all_replicas_and_one_that_dies_takes_all_back(
         late.http.shutdown()
 
 
-def test_a_name_without_addresses_is_named() -> None:
+def test_the_error_for_a_service_without_addresses_has_its_name() -> None:
     with pytest.raises(ActionableError, match=r"(?s)nowhere.invalid has no addresses.*REC_TRITON_REPLICAS"):
         replicas_of(Settings(triton_replicas="nowhere.invalid"))
     assert replicas_of(Settings(triton_replicas="localhost", agent_port=8080)) == ["127.0.0.1:8080"]
 
 
 @pytest.mark.parametrize("key", ["", "guessed"])
-def test_an_agent_without_a_key_of_its_own_does_nothing_for_anyone(tmp_path: Path, key: str) -> None:
+def test_an_agent_without_a_configured_key_refuses_all_clients(tmp_path: Path, key: str) -> None:
     settings = Settings(home=tmp_path, agent_port=free_port(), triton_grpc_port=free_port())
     http = listen(Agent(settings), settings, "127.0.0.1")
     threading.Thread(target=http.serve_forever, daemon=True).start()
-    with pytest.raises(ActionableError, match="wrong or no key"):
+    with pytest.raises(ActionableError, match="control key is missing or wrong"):
         promote([f"127.0.0.1:{http.server_port}"], Candidate("model_bundle", "2025-03-14", "abc"), key)
     http.shutdown()
 
 
-def test_a_pod_without_a_live_bundle_says_what_to_do(store: ArtifactStore, s3: S3, tmp_path: Path) -> None:
+def test_the_error_for_a_missing_live_bundle_has_its_name(store: ArtifactStore, s3: S3, tmp_path: Path) -> None:
     with pytest.raises(ActionableError, match="live_bundle has not been materialized"):
         pull_live(Settings(home=tmp_path / "pod", artifacts=f"s3://{BUCKET}/{tmp_path.name}"))
 

@@ -5,7 +5,7 @@ import pytest
 from rec_assets.serving.graph.request import RequestError, validate
 
 
-def test_what_is_optional_is_filled_in() -> None:
+def test_missing_optional_inputs_are_filled_in() -> None:
     request = validate({"user_id": [7, 8]})
     assert {name: values.tolist() for name, values in request.items()} == {
         "user_id": [7, 8],
@@ -32,8 +32,8 @@ def test_columns_may_have_a_second_axis_of_one() -> None:
         ({"user_id": [1.5]}, "user_id must be integers, not float64"),
         ({"user_id": ["7"]}, "user_id must be integers"),
         ({"user_id": [True]}, "user_id must be integers, not bool"),
-        ({"user_id": 7}, r"user_id must have one value a user, not shape \[\]"),
-        ({"user_id": [[7, 8]]}, r"user_id must have one value a user, not shape \[1, 2\]"),
+        ({"user_id": 7}, r"user_id must have one value per user, not shape \[\]"),
+        ({"user_id": [[7, 8]]}, r"user_id must have one value per user, not shape \[1, 2\]"),
         ({"user_id": [2**31]}, "user_id must fit 32 bits"),
         ({"user_id": [7], "timestamp": [-1]}, "timestamp must not be negative"),
         ({"user_id": [7], "top_k": [0]}, "top_k must be positive"),
@@ -43,7 +43,7 @@ def test_columns_may_have_a_second_axis_of_one() -> None:
         ({"user_id": [7, 8], "timestamp": [1]}, "timestamp has 1 values, expected 2"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_few_words(request_: dict[str, npt.ArrayLike | None], complaint: str) -> None:
+def test_an_invalid_request_gets_a_short_message(request_: dict[str, npt.ArrayLike | None], complaint: str) -> None:
     with pytest.raises(RequestError, match=complaint):
         validate(request_, longest=100)
 

@@ -1,4 +1,4 @@
-"""Old days go by one rule, and nothing goes that something served goes back to."""
+"""Tests that old days are deleted, except days that a served bundle depends on."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -9,7 +9,7 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.orchestration import jobs
 from rec_assets.orchestration.resources import Artifacts
 from rec_assets.serving.promotion import retention
-from rec_assets.settings import Settings, get_settings
+from rec_assets.settings import Settings
 from rec_assets.storage.artifact_store import ArtifactStore
 
 START = date(2025, 1, 1)
@@ -25,7 +25,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def store(settings: Settings) -> ArtifactStore:
-    """Forty days of some assets, a full training every ten days, and what is not of a day."""
+    """Returns a store with forty days of some assets, a full training every ten days, and an unpartitioned asset."""
     store = ArtifactStore(settings.artifacts_dir)
     for asset, days in {**dict.fromkeys(DAILY, DAYS), "dlrm_model": DAYS[9::10], "raw_items": ["all"]}.items():
         for day in days:
@@ -34,10 +34,11 @@ def store(settings: Settings) -> ArtifactStore:
     return store
 
 
-def test_what_is_old_and_can_be_made_again_goes(store: ArtifactStore, settings: Settings) -> None:
-    announced = retention.expired_partitions(store, settings)
-    gone = retention.delete_expired(store, settings)
-    assert gone == {"joined_interactions": 20, "finetuned_dlrm": 20, "dlrm_model": 2} and gone.total() == len(announced)
+def test_old_artifacts_that_can_be_rebuilt_are_deleted(store: ArtifactStore, settings: Settings) -> None:
+    expired = retention.expired_partitions(store, settings)
+    deleted = retention.delete_expired(store, settings)
+    assert deleted == {"joined_interactions": 20, "finetuned_dlrm": 20, "dlrm_model": 2}
+    assert deleted.total() == len(expired)
     assert store.partitions("raw_interactions") == store.partitions("next_day_evaluation") == DAYS
     assert store.partitions("joined_interactions") == store.partitions("finetuned_dlrm") == DAYS[-KEPT:]
     assert store.partitions("dlrm_model") == [DAYS[29], DAYS[39]]
@@ -55,24 +56,17 @@ def test_the_newest_full_training_stays_however_old(store: ArtifactStore, settin
     assert DAYS[19] in store.partitions("joined_interactions") and DAYS[18] not in store.partitions("finetuned_dlrm")
 
 
-def test_everything_stays_where_no_number_of_days_is_set(store: ArtifactStore, settings: Settings) -> None:
+def test_without_a_number_of_days_nothing_is_deleted(store: ArtifactStore, settings: Settings) -> None:
     assert retention.expired_partitions(store, settings.model_copy(update={"keep_days": 0})) == []
 
 
-def test_a_number_of_days_that_trainings_need_more_than_is_refused(store: ArtifactStore, settings: Settings) -> None:
+def test_fewer_days_than_a_training_reads_are_refused(store: ArtifactStore, settings: Settings) -> None:
     with pytest.raises(ActionableError, match="reads 13 days"):
         retention.delete_expired(store, settings.model_copy(update={"keep_days": 12}))
     assert store.partitions("joined_interactions") == DAYS
 
 
-def test_the_job_does_what_the_command_does(
-    store: ArtifactStore, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("REC_KEEP_DAYS", str(KEPT))
-    monkeypatch.setenv("REC_HOME", str(settings.home))
-    get_settings.cache_clear()
-    try:
-        assert jobs.prune.execute_in_process(resources={"artifacts": Artifacts.of(settings)}).success
-    finally:
-        get_settings.cache_clear()
+def test_the_job_does_what_the_command_does(store: ArtifactStore, settings: Settings) -> None:
+    resources = {"artifacts": Artifacts.of(settings), "settings": settings}
+    assert jobs.prune_job(settings).execute_in_process(resources=resources).success
     assert store.partitions("joined_interactions") == DAYS[-KEPT:]

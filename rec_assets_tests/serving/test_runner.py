@@ -14,7 +14,9 @@ NOON = 1_741_608_000
 BATCH = {"user_id": [5, 9999, 7, 5], "device_type": [0, 1, -1, 2], "timestamp": [NOON, NOON, NOON + 40_000, NOON]}
 
 
-def test_a_list_has_known_items_each_once_by_falling_score(stages_alone: dict[str, Stage], tiny_bundle: Bundle) -> None:
+def test_a_list_has_known_items_once_each_by_descending_score(
+    stages_alone: dict[str, Stage], tiny_bundle: Bundle
+) -> None:
     answer = run(stages_alone, {"user_id": [5]})
     assert answer["row_splits"].tolist() == [0, 10]
     assert len(set(answer["ordered_ids"].tolist())) == 10
@@ -23,24 +25,24 @@ def test_a_list_has_known_items_each_once_by_falling_score(stages_alone: dict[st
     assert ((answer["ordered_scores"] > 0) & (answer["ordered_scores"] < 1)).all()
 
 
-def test_a_batch_answers_what_each_request_alone_answers(stages_alone: dict[str, Stage]) -> None:
+def test_a_batch_returns_the_lists_of_single_requests(stages_alone: dict[str, Stage]) -> None:
     together = run(stages_alone, BATCH)
     splits = together["row_splits"]
     assert splits.tolist() == [0, 10, 20, 30, 40]
     for row in range(4):
         alone = run(stages_alone, {name: values[row : row + 1] for name, values in BATCH.items()})
-        mine = slice(splits[row], splits[row + 1])
-        np.testing.assert_array_equal(together["ordered_ids"][mine], alone["ordered_ids"])
-        np.testing.assert_allclose(together["ordered_scores"][mine], alone["ordered_scores"], rtol=1e-5)
+        rows = slice(splits[row], splits[row + 1])
+        np.testing.assert_array_equal(together["ordered_ids"][rows], alone["ordered_ids"])
+        np.testing.assert_allclose(together["ordered_scores"][rows], alone["ordered_scores"], rtol=1e-5)
 
 
-def test_the_context_matters(stages_alone: dict[str, Stage]) -> None:
+def test_the_context_changes_the_scores(stages_alone: dict[str, Stage]) -> None:
     mobile = run(stages_alone, {"user_id": [5], "device_type": [0], "timestamp": [NOON]})
     tablet = run(stages_alone, {"user_id": [5], "device_type": [2], "timestamp": [NOON]})
     assert not np.allclose(mobile["ordered_scores"], tablet["ordered_scores"])
 
 
-def test_a_batch_of_users_with_histories_answers_what_each_request_alone_answers(
+def test_a_batch_of_users_with_histories_returns_the_lists_of_single_requests(
     tiny_bundle: Bundle, valkey: Settings
 ) -> None:
     rng = np.random.default_rng(0)
@@ -57,7 +59,7 @@ def test_a_batch_of_users_with_histories_answers_what_each_request_alone_answers
         np.testing.assert_allclose(together["ordered_scores"][start:end], alone["ordered_scores"], rtol=1e-4)
 
 
-def test_a_history_matters_from_the_second_after_it_happened(tiny_bundle: Bundle, valkey: Settings) -> None:
+def test_an_interaction_changes_the_scores_from_the_next_second(tiny_bundle: Bundle, valkey: Settings) -> None:
     stages = load_stages(tiny_bundle, valkey)
 
     def scores(user: int, at: int) -> list[float]:
@@ -73,7 +75,7 @@ def test_a_history_matters_from_the_second_after_it_happened(tiny_bundle: Bundle
     assert scores(6, NOON + 1) == before[2]
 
 
-def test_what_a_user_has_seen_is_not_in_his_list(tiny_bundle: Bundle, valkey: Settings) -> None:
+def test_seen_items_are_not_in_the_users_list(tiny_bundle: Bundle, valkey: Settings) -> None:
     stages = load_stages(tiny_bundle, valkey)
     before = run(stages, BATCH)
     seen = before["ordered_ids"][:20].tolist()
@@ -84,20 +86,20 @@ def test_what_a_user_has_seen_is_not_in_his_list(tiny_bundle: Bundle, valkey: Se
     assert after["row_splits"].tolist() == [0, 30, 80, 130, 160]
 
 
-def test_who_has_seen_everything_gets_an_empty_list(tiny_bundle: Bundle, valkey: Settings) -> None:
+def test_a_user_who_has_seen_everything_gets_an_empty_list(tiny_bundle: Bundle, valkey: Settings) -> None:
     stages = load_stages(tiny_bundle, valkey)
     UserActivityStore.connect(valkey).record(5, tiny_bundle.catalog()["item_id"].to_list(), NOON)
     assert len(run(stages, {"user_id": [5]})["ordered_ids"]) == 0
     assert run(stages, {"user_id": [5, 6]})["row_splits"].tolist() == [0, 0, 50]
 
 
-def test_a_bad_request_is_refused_before_any_stage() -> None:
+def test_an_invalid_request_is_refused_before_any_stage() -> None:
     with pytest.raises(RequestError, match="user_id is required"):
         run({}, {"device_type": [1]})
 
 
 def test_every_stage_makes_the_tensors_that_the_graph_declares(stages_alone: dict[str, Stage]) -> None:
-    """One request without row_splits, stage by stage, as Triton's ensemble runs it."""
+    """Runs one request without row_splits stage by stage, as Triton's ensemble does."""
     tensors: Arrays = {"user_id": np.array([5], np.int32)}
     dtypes = {"INT32": np.int32, "INT64": np.int64, "FP32": np.float32, "BYTES": np.object_}
     for spec in STAGES:

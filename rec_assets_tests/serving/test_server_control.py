@@ -1,4 +1,4 @@
-"""Going live, back, and not at all, on the real Triton."""
+"""Tests switches between versions, and refused versions, on the real Triton."""
 
 import threading
 from collections.abc import Iterator
@@ -30,14 +30,14 @@ AT = 1741977000
 
 @pytest.fixture(scope="module")
 def second(shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bundle, int]]:
-    """Another bundle, published as a further version; afterwards all is as before."""
+    """Publishes another bundle as a new version; removes the version afterwards."""
     bundle = make_bundle(tmp_path_factory.mktemp("bundles") / "second", seed=1, items=50, users=20)
     version = publish(bundle, repository_path(shop), settings=shop)
     yield bundle, version
     remove(repository_path(shop), version)
 
 
-def test_a_bundle_goes_live_and_back_as_a_whole_while_users_ask(
+def test_a_bundle_goes_live_and_back_as_a_whole_under_load(
     shop: Settings, shop_bundle: Bundle, second: tuple[Bundle, int]
 ) -> None:
     bundle, version = second
@@ -52,10 +52,10 @@ def test_a_bundle_goes_live_and_back_as_a_whole_while_users_ask(
                 answers.add(tuple(client.recommend(5, "mobile", AT).item_ids.tolist()))
             except Exception as error:
                 errors.append(error)
-            done.wait(0.01)  # leaves the processor to the server, which has models to load
+            done.wait(0.01)  # leaves CPU time to the server, which loads models
 
-    asking = threading.Thread(target=user)
-    asking.start()
+    requests = threading.Thread(target=user)
+    requests.start()
     try:
         for number, expected in ((version, bundle), (1, shop_bundle), (version, bundle), (1, shop_bundle)):
             server_control.go_live(shop, number)
@@ -63,9 +63,9 @@ def test_a_bundle_goes_live_and_back_as_a_whole_while_users_ask(
             assert live_version(repository_path(shop)) == number
     finally:
         done.set()
-        asking.join()
+        requests.join()
     assert not errors
-    # Each answer is that of one bundle or the other: a mixture would be a third.
+    # Each answer is from one of the two bundles; a mixture would be a third list.
     assert len(answers) == 2
 
 
@@ -79,14 +79,16 @@ def test_a_new_version_leaves_the_processes_of_the_live_one_running(shop: Settin
     assert before <= after
 
 
-def test_a_rehearsal_leaves_the_live_version_and_no_trace(shop: Settings, second: tuple[Bundle, int]) -> None:
+def test_a_smoke_test_keeps_the_live_version_and_leaves_no_files(shop: Settings, second: tuple[Bundle, int]) -> None:
     live = server_control.live_bundle_id(shop)
     server_control.smoke_test_version(shop, second[1])
     assert server_control.live_bundle_id(shop) == live
     assert not list(repository_path(shop).glob(f"*{server_control.REHEARSAL}"))
 
 
-def test_a_bundle_that_does_not_load_never_goes_live_and_the_reason_is_told(shop: Settings, tmp_path: Path) -> None:
+def test_a_bundle_that_does_not_load_never_goes_live_and_the_error_has_the_reason(
+    shop: Settings, tmp_path: Path
+) -> None:
     bundle = make_bundle(tmp_path / "broken", seed=2, items=50, users=20)
     version = publish(bundle, repository_path(shop), settings=shop)
     (bundle_path(repository_path(shop), version) / "query_tower" / "model.onnx").unlink()
@@ -105,8 +107,8 @@ def test_a_version_that_was_never_published_is_refused(shop: Settings) -> None:
     assert live_version(repository_path(shop)) == 1
 
 
-def test_a_server_that_is_away_is_named_with_the_way_to_start_it(tmp_path: Path) -> None:
-    away = Settings(home=tmp_path, triton_grpc_port=free_port())
-    assert not server_control.is_ready(away)
-    with pytest.raises(ActionableError, match=rf"(?s)127.0.0.1:{away.triton_grpc_port}.*rec up"):
-        server_control.probe(away)
+def test_the_error_for_an_unreachable_server_has_its_address_and_the_command(tmp_path: Path) -> None:
+    unreachable = Settings(home=tmp_path, triton_grpc_port=free_port())
+    assert not server_control.is_ready(unreachable)
+    with pytest.raises(ActionableError, match=rf"(?s)127.0.0.1:{unreachable.triton_grpc_port}.*rec up"):
+        server_control.probe(unreachable)

@@ -1,4 +1,4 @@
-"""The adapter and the ensemble, on the real Triton."""
+"""Tests the adapter and the ensemble on the real Triton."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +19,7 @@ from rec_assets_tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
-# Answers with a setting and what it was given; some inputs are bad, some hit a bug.
+# Returns a setting and the sum of its inputs; x < 0 is invalid, x = 0 raises a KeyError.
 TOY_MODEL = """
 from rec_assets.serving.graph.request import RequestError
 from rec_assets.serving.triton.stage_model import StageModel
@@ -56,7 +56,7 @@ def toy(shop: Settings) -> Settings:
     return shop
 
 
-def ask(settings: Settings, model: str, inputs: Mapping[str, Sequence[int]]) -> grpc.InferResult:
+def infer(settings: Settings, model: str, inputs: Mapping[str, Sequence[int]]) -> grpc.InferResult:
     tensors = []
     for name, values in inputs.items():
         tensors.append(grpc.InferInput(name, [len(values)], "INT32"))
@@ -66,34 +66,34 @@ def ask(settings: Settings, model: str, inputs: Mapping[str, Sequence[int]]) -> 
 
 
 @pytest.mark.parametrize(("inputs", "total"), [({"x": [2], "y": [3]}, 5), ({"x": [2]}, 2)])
-def test_a_stage_gets_what_was_sent_and_its_answer_has_the_declared_types(
+def test_a_stage_gets_the_sent_inputs_and_its_answer_has_the_declared_types(
     toy: Settings, inputs: dict[str, list[int]], total: float
 ) -> None:
-    answer = ask(toy, "toy", inputs)
+    answer = infer(toy, "toy", inputs)
     assert answer.as_numpy("sum").dtype == np.float32
     assert answer.as_numpy("sum").tolist() == [total]
     assert {output.name for output in answer.get_response().outputs} == {"sum", "topk"}
 
 
 def test_parameters_of_the_configuration_override_settings_of_the_same_name(toy: Settings) -> None:
-    assert ask(toy, "toy", {"x": [1]}).as_numpy("topk").tolist() == [6]
+    assert infer(toy, "toy", {"x": [1]}).as_numpy("topk").tolist() == [6]
 
 
-def test_bad_input_is_refused_with_its_reason_and_no_path(toy: Settings) -> None:
+def test_invalid_input_is_refused_with_its_reason_and_no_path(toy: Settings) -> None:
     with pytest.raises(InferenceServerException) as caught:
-        ask(toy, "toy", {"x": [-1]})
+        infer(toy, "toy", {"x": [-1]})
     assert "INVALID_ARGUMENT" in caught.value.status()
     assert caught.value.message().endswith("x must not be negative")
     assert "/" not in caught.value.message()
 
 
-def test_a_bug_is_an_internal_error_for_the_client_and_a_traceback_in_the_log(toy: Settings) -> None:
+def test_an_unexpected_error_is_internal_for_the_client_and_a_traceback_in_the_log(toy: Settings) -> None:
     with pytest.raises(InferenceServerException) as caught:
-        ask(toy, "toy", {"x": [0]})
+        infer(toy, "toy", {"x": [0]})
     assert "INTERNAL" in caught.value.status()
     assert caught.value.message() == "toy failed with KeyError"
     log = toy.home / "logs" / "triton.log"
-    assert wait_until(lambda: "KeyError: 'a bug'" in log.read_text()), "Triton writes the log in a thread of its own"
+    assert wait_until(lambda: "KeyError: 'a bug'" in log.read_text()), "Triton writes the log in a separate thread"
 
 
 def test_parameters_become_settings_of_the_right_type() -> None:
@@ -103,18 +103,18 @@ def test_parameters_become_settings_of_the_right_type() -> None:
 
 @pytest.mark.parametrize("context", [{}, {"device_type": [1]}, {"timestamp": [1741977000]}])
 def test_device_and_time_are_optional_in_the_ensemble(shop: Settings, context: dict[str, list[int]]) -> None:
-    assert len(ask(shop, "ensemble_model", {"user_id": [3]} | context).as_numpy("ordered_ids")) == 10
+    assert len(infer(shop, "ensemble_model", {"user_id": [3]} | context).as_numpy("ordered_ids")) == 10
 
 
 @pytest.mark.parametrize("inputs", [{"user_id": [1, 2]}, {"device_type": [1]}, {"user_id": [1], "timestamp": [-5]}])
-def test_the_ensemble_refuses_what_is_no_request(shop: Settings, inputs: dict[str, list[int]]) -> None:
+def test_the_ensemble_refuses_invalid_requests(shop: Settings, inputs: dict[str, list[int]]) -> None:
     with pytest.raises(InferenceServerException) as caught:
-        ask(shop, "ensemble_model", inputs)
+        infer(shop, "ensemble_model", inputs)
     assert str(shop.home) not in caught.value.message()
 
 
-def test_what_a_user_just_chose_changes_his_next_list(shop: Settings, shop_bundle: Bundle) -> None:
-    """The list is then also that of one process: the history reaches tower, retrieval and ranker alike."""
+def test_a_new_interaction_changes_the_users_next_list(shop: Settings, shop_bundle: Bundle) -> None:
+    """Compares the new list with that of one process, because the history changes tower, retrieval and ranker."""
     user, at = 11, 1741977000
     client, stages = Client(shop), load_stages(shop_bundle, shop)
     before = client.recommend(user, "mobile", at)
@@ -128,7 +128,7 @@ def test_what_a_user_just_chose_changes_his_next_list(shop: Settings, shop_bundl
     np.testing.assert_array_equal(second_later.scores, alone["ordered_scores"])
 
 
-def test_who_has_seen_everything_gets_an_empty_list(shop: Settings, shop_bundle: Bundle) -> None:
+def test_a_user_who_has_seen_everything_gets_an_empty_list(shop: Settings, shop_bundle: Bundle) -> None:
     history = UserActivityStore.connect(shop)
     history.record(12, shop_bundle.catalog()["item_id"].to_list(), 1741977000)
     assert len(Client(shop).recommend(12)) == 0

@@ -1,4 +1,4 @@
-"""One small shop, shared by the tests of this folder."""
+"""A small generated shop, shared by the tests of this folder."""
 
 import pytest
 

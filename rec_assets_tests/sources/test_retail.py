@@ -1,4 +1,4 @@
-"""Generated retail: any day alone and always the same, in the contract, with the signals that models shall find."""
+"""Tests of generated retail: independent reproducible days, the contract, and the signals for models."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -32,7 +32,7 @@ def test_there_are_20_categories_and_84_styles() -> None:
 
 
 @pytest.mark.parametrize("parameters", [SMALL, RetailParameters(users=1, items=1, interactions_per_day=1, days=1)])
-def test_everything_keeps_the_contract_as_it_is(parameters: RetailParameters) -> None:
+def test_generated_data_satisfies_the_contract_unchanged(parameters: RetailParameters) -> None:
     source = RetailSource(parameters)
     items, users = read_items(source), read_users(source)
     checked = read_day(source, START, items.frame["item_id"], users.frame["user_id"])
@@ -60,7 +60,7 @@ def test_a_day_before_the_start_is_refused(shop: RetailSource) -> None:
         shop.interactions(date(2025, 3, 2))
 
 
-def test_nobody_comes_and_nothing_sells_before_its_first_day(shop: RetailSource) -> None:
+def test_no_user_or_item_has_interactions_before_its_first_day(shop: RetailSource) -> None:
     arrivals = {"user_id": shop.users(), "item_id": shop.items()}
     assert all(0 < frame["first_day"].drop_nulls().len() < 0.2 * frame.height for frame in arrivals.values())
     for day in (START, LAST):
@@ -70,19 +70,19 @@ def test_nobody_comes_and_nothing_sells_before_its_first_day(shop: RetailSource)
             assert (first <= day).all()
 
 
-def test_new_items_and_users_are_seen_in_the_days_after_they_came(shop: RetailSource) -> None:
+def test_new_items_and_users_have_interactions_after_their_arrival(shop: RetailSource) -> None:
     rows = shop.interactions(LAST)
     assert rows.join(shop.items(), on="item_id")["first_day"].drop_nulls().len() > 0
     assert rows.join(shop.users(), on="user_id")["first_day"].drop_nulls().len() > 0
 
 
-def test_a_day_has_about_the_rows_asked_for(shop: RetailSource) -> None:
+def test_a_day_has_about_the_configured_number_of_rows(shop: RetailSource) -> None:
     assert shop.interactions(START).height == pytest.approx(SMALL.interactions_per_day, rel=0.15)
 
 
 def test_a_session_has_one_device_one_category_and_at_most_two_styles(shop: RetailSource) -> None:
     rows = shop.interactions(START).join(shop.items(), on="item_id").sort("user_id", "timestamp")
-    # A user who comes once a day has one session.
+    # A user with all events close in time has one session.
     sessions = rows.group_by("user_id").agg(
         pl.col("device_type", "category_l1", "category_l2", "item_id").n_unique(),
         events=pl.len(),
@@ -94,7 +94,7 @@ def test_a_session_has_one_device_one_category_and_at_most_two_styles(shop: Reta
     assert single.select((pl.col("item_id") == pl.col("events")).mean()).item() > 0.95
 
 
-def test_hour_and_device_decide_what_an_anonymous_visitor_wants(shop: RetailSource) -> None:
+def test_hour_and_device_change_the_oracle_list_of_an_anonymous_user(shop: RetailSource) -> None:
     at = midnight(START)
     morning, evening = shop.best_ranking([-1, -1], [at + 8 * 3_600, at + 21 * 3_600], [1, 0], 10)
     assert len(set(morning) & set(evening)) <= 3
@@ -120,10 +120,10 @@ def test_titles_and_descriptions_name_style_and_category(shop: RetailSource) -> 
         assert CATEGORIES[category].name in row["product_description"]
 
 
-def test_every_item_has_its_own_picture(shop: RetailSource, tmp_path: Path) -> None:
+def test_every_item_has_its_own_image(shop: RetailSource, tmp_path: Path) -> None:
     small = RetailSource(replace(SMALL, items=100))
     assert small.write_pictures(tmp_path) == 100
     files = sorted(tmp_path.iterdir())
     assert len({file.read_bytes() for file in files}) == 100
-    with Image.open(tmp_path / "1.jpg") as picture:
-        assert (picture.size, picture.mode) == ((224, 224), "RGB")
+    with Image.open(tmp_path / "1.jpg") as image:
+        assert (image.size, image.mode) == ((224, 224), "RGB")

@@ -1,4 +1,6 @@
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 
 import faiss
@@ -71,15 +73,32 @@ def write_flat_index(vectors: npt.NDArray[np.float64], file: Path) -> None:
     faiss.write_index(index, str(file))
 
 
+def write_table(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE numbers (x REAL)")
+        connection.executemany("INSERT INTO numbers VALUES (?)", ((number,) for number in NUMBERS))
+        connection.commit()
+
+
+def wrap_error(file: Path) -> None:
+    try:
+        file.write_bytes(NUMBERS.tobytes())
+    except OSError as error:
+        raise ValueError("wrapped") from error
+
+
 @pytest.mark.parametrize(
     "fill",
     [
         lambda file: pl.DataFrame({"x": NUMBERS}).write_parquet(file),
+        lambda file: pl.DataFrame({"x": NUMBERS}).write_ndjson(file),
         lambda file: pd.DataFrame({"x": NUMBERS}).to_parquet(file),
         lambda file: np.save(file, NUMBERS),
         lambda file: write_flat_index(NUMBERS.reshape(-1, 64), file),
+        write_table,
+        wrap_error,
     ],
-    ids=["polars", "pandas", "numpy", "faiss"],
+    ids=["polars", "polars ndjson", "pandas", "numpy", "faiss", "sqlite", "wrapped"],
 )
 def test_a_full_disk_says_so_and_leaves_the_version_before(fill: Callable[[Path], object], small_disk: Path) -> None:
     store = ArtifactStore(small_disk / "artifacts")
@@ -87,7 +106,16 @@ def test_a_full_disk_says_so_and_leaves_the_version_before(fill: Callable[[Path]
     with pytest.raises(ActionableError, match="No space left"), store.publish("rows", "2025-03-03") as draft:
         fill(draft.path / "rows.txt")
     assert (store.get("rows", "2025-03-03") / "rows.txt").read_text() == "good"
-    write(store, "what failed left nothing, so there is room again")
+    write(store, "the failed draft was deleted, so there is space again")
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), FileNotFoundError(2, "No such file"), NotImplementedError()])
+def test_another_error_on_a_full_disk_is_not_translated(error: Exception, small_disk: Path) -> None:
+    store = ArtifactStore(small_disk / "artifacts")
+    with pytest.raises(type(error)), store.publish("rows", "2025-03-03") as draft:
+        with suppress(OSError):
+            (draft.path / "rows.txt").write_bytes(NUMBERS.tobytes())
+        raise error
 
 
 def test_another_error_stays_what_it_is(store: ArtifactStore) -> None:

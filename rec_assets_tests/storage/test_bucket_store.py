@@ -32,7 +32,7 @@ def store(url: str, tmp_path: Path) -> BucketStore:
 
 @pytest.fixture
 def elsewhere(url: str, tmp_path: Path) -> BucketStore:
-    """The same bucket as another machine sees it."""
+    """A store of another machine in the same bucket."""
     return BucketStore(tmp_path / "elsewhere", url)
 
 
@@ -50,7 +50,7 @@ def read(store: ArtifactStore, partition: str = DAY) -> str:
 
 @pytest.fixture
 def cut(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A connection that breaks for good after 3 MB."""
+    """A connection that breaks after 3 MB and stays broken."""
     way = Way(s3, 3_000_000)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{way.port}")
     yield
@@ -87,7 +87,7 @@ def test_large_files_travel_in_parts(store: BucketStore, elsewhere: BucketStore)
 def test_partitions_are_those_that_have_a_current_version(store: BucketStore, elsewhere: BucketStore) -> None:
     for day in ("2025-03-04", DAY):
         write(store, day, day)
-    store.bucket.write("versions/rows/2025-03-05/abc/rows.txt", "an upload that broke off")
+    store.bucket.write("versions/rows/2025-03-05/abc/rows.txt", "an interrupted upload")
     assert elsewhere.partitions("rows") == [DAY, "2025-03-04"]
 
 
@@ -105,7 +105,7 @@ def test_a_broken_upload_leaves_the_version_before_and_is_mended_by_the_next(
     store: BucketStore, elsewhere: BucketStore, tmp_path: Path, cut: None, s3: S3, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(store, "good")
-    half = BucketStore(tmp_path / "here", store.bucket.url)  # a client whose connection is still to be made
+    half = BucketStore(tmp_path / "here", store.bucket.url)  # its client is not connected yet
     with (
         pytest.raises(ActionableError, match=r"Could not upload versions/rows/2025-03-03"),
         half.publish("rows", DAY) as draft,
@@ -137,7 +137,7 @@ def test_a_download_that_breaks_off_leaves_nothing_to_read(
 def test_what_was_changed_in_the_bucket_is_not_read(store: BucketStore, elsewhere: BucketStore) -> None:
     digest = write(store, "one")
     store.bucket.write(f"versions/rows/{DAY}/{digest}/part/rows.txt", "another")
-    with pytest.raises(ActionableError, match="is not what was published"):
+    with pytest.raises(ActionableError, match="was changed after publishing"):
         elsewhere.get("rows", DAY)
     assert list(elsewhere.folder("rows", DAY).iterdir()) == []
 
@@ -165,7 +165,7 @@ def test_old_versions_go_after_a_day_and_a_returning_one_is_whole(
 ) -> None:
     digests = [write(store, text) for text in ("one", "two", "three")]
     below = f"versions/rows/{DAY}/"
-    assert len(list(store.bucket.objects(below))) == 6  # someone may still read them
+    assert len(list(store.bucket.objects(below))) == 6  # another run may still read them
     monkeypatch.setattr(bucket_store, "GRACE", timedelta(0))
     write(store, "four")
     kept = {found.key.removeprefix(below).partition("/")[0] for found in store.bucket.objects(below)}
@@ -185,7 +185,7 @@ def test_two_publishers_at_once_leave_one_whole_version(store: BucketStore, else
 
 
 @pytest.mark.parametrize(
-    ("who", "problem", "step"),
+    ("credentials", "problem", "step"),
     [
         (OWNER | {"AWS_SECRET_ACCESS_KEY": "wrong"}, "SignatureDoesNotMatch", "correct the AWS credentials"),
         ({"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "x"}, "InvalidAccessKeyId", "correct the AWS"),
@@ -193,9 +193,9 @@ def test_two_publishers_at_once_leave_one_whole_version(store: BucketStore, else
     ],
 )
 def test_who_may_not_write_is_told_what_to_change(
-    store: BucketStore, who: dict[str, str], problem: str, step: str, monkeypatch: pytest.MonkeyPatch
+    store: BucketStore, credentials: dict[str, str], problem: str, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in who.items():
+    for name, value in credentials.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ActionableError, match=rf"(?s){problem}.*{step}"):
         write(store, "one")
@@ -237,7 +237,7 @@ def test_a_server_that_slows_down_is_named_after_some_tries(
 ) -> None:
     way = Way(s3, 0, SLOW_DOWN)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{way.port}")
-    with pytest.raises(ActionableError, match=r"(?s)SlowDown.*S3 slows this prefix down"):
+    with pytest.raises(ActionableError, match=r"(?s)SlowDown.*S3 throttles this prefix"):
         store.find("rows")
     way.close()
 
@@ -256,5 +256,5 @@ def test_a_day_that_goes_is_gone_for_everyone(store: BucketStore, elsewhere: Buc
     store.remove("rows", DAY)
     assert elsewhere.partitions("rows") == ["2025-03-04"] and elsewhere.find("rows", DAY) is None
     assert {Path(found.key).parts[2] for found in store.bucket.objects("versions/rows/")} == {"2025-03-04"}
-    store.remove("rows", DAY)  # once more is no error
+    store.remove("rows", DAY)  # a second removal is no error
     assert read(elsewhere, "2025-03-04") == "2025-03-04"

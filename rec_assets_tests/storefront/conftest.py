@@ -1,4 +1,4 @@
-"""The storefront over running systems, and a browser in front of it; nothing leaves this machine."""
+"""Serves the storefront and opens it in a browser; uses no network beyond this machine."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -44,26 +44,26 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Open]:
-    """Opens a page whose list has come; what its scripts complain about fails the test."""
-    complaints: list[str] = []
+    """Returns a function that opens a page and waits for its list; errors of its scripts fail the test."""
+    errors: list[str] = []
     with ExitStack() as pages:
 
-        def opened(url: str, width: int = 1280, *, expect_complaints: bool = False) -> Page:
+        def opened(url: str, width: int = 1280, *, expect_errors: bool = False) -> Page:
             page = browser.new_page(viewport={"width": width, "height": 900})
             pages.callback(page.close)
-            if not expect_complaints:
-                page.on("pageerror", lambda error: complaints.append(str(error)))
-                page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
+            if not expect_errors:
+                page.on("pageerror", lambda error: errors.append(str(error)))
+                page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
             page.goto(url)
             settled(page)
             return page
 
         yield opened
-    assert complaints == []
+    assert errors == []
 
 
 def settled(page: Page) -> None:
-    """Waits until the list has come and the trending items with it."""
+    """Waits until the list and the trending items are loaded."""
     page.wait_for_selector("#list[aria-busy=false]", timeout=20_000)
     page.wait_for_selector("#trending > *", timeout=20_000)
 

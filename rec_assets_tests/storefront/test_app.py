@@ -1,4 +1,4 @@
-"""The storefront's addresses, asked with things that no browser would ask."""
+"""Requests to the storefront that no browser would send."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ EVENT = {"user_id": 3, "item_id": 10, "at": 1_742_040_000}
 
 @pytest.fixture
 def address(valkey: Settings, tmp_path: Path, serve: Serve) -> Iterator[str]:
-    """A storefront of a shop that has Valkey and nothing else."""
+    """A storefront with Valkey, but without Triton and workers."""
     yield serve(valkey.model_copy(update={"home": tmp_path, "triton_grpc_port": free_port()}))
 
 
@@ -35,8 +35,8 @@ def ask(address: str, path: str, body: object = None, kind: str = "application/j
 
 
 def test_an_event_is_sent_to_the_stream_and_says_that_it_waits(address: str, valkey: Settings) -> None:
-    answer, said = ask(address, "/events", EVENT)
-    assert (answer.status, json.loads(said)["applied"]) == (200, False)
+    answer, body = ask(address, "/events", EVENT)
+    assert (answer.status, json.loads(body)["applied"]) == (200, False)
     (entry,) = Client(valkey).events.after("0")
     assert entry.fields == {
         b"user_id": b"3",
@@ -79,23 +79,23 @@ def test_an_event_from_a_form_of_another_site_is_refused(address: str, valkey: S
     "query", ["user=abc&at=5", f"user={quote(TRAP)}&at=5", "user=1", "user=1&at=-5", f"user={2**40}&at=5"]
 )
 def test_a_question_that_cannot_be_is_refused_and_never_as_a_page(address: str, query: str) -> None:
-    answer, said = ask(address, f"/list?{query}")
+    answer, body = ask(address, f"/list?{query}")
     assert answer.status == 422
     assert answer.getheader("content-type") == "application/json"
-    assert json.loads(said)["detail"]
+    assert json.loads(body)["detail"]
 
 
 @pytest.mark.parametrize(
     "path", ["/pictures/../settings.py", "/pictures/%2e%2e%2f1.jpg", "/static/../app.py", f"/{quote(TRAP)}"]
 )
 def test_nothing_but_its_own_files_is_served(address: str, path: str) -> None:
-    answer, said = ask(address, path)
+    answer, body = ask(address, path)
     assert answer.status in (404, 422)
     assert "text/html" not in (answer.getheader("content-type") or "")
-    assert "def create_app" not in said
+    assert "def create_app" not in body
 
 
-def test_an_item_without_a_picture_gets_a_plain_one(address: str) -> None:
+def test_an_item_without_an_image_gets_a_plain_one(address: str) -> None:
     answer, _ = ask(address, "/pictures/999999.jpg")
     assert (answer.status, answer.getheader("content-type")) == (200, "image/svg+xml")
 
@@ -114,6 +114,6 @@ def test_the_page_loads_nothing_from_elsewhere(address: str) -> None:
 
 
 def test_health_names_what_is_wrong(address: str) -> None:
-    answer, said = ask(address, "/health")
+    answer, body = ask(address, "/health")
     assert answer.status == 503
-    assert "No worker" in said
+    assert "No worker" in body

@@ -1,4 +1,4 @@
-"""The storefront in a real browser, before real servers: load, choose, click, disappear, shift, service down."""
+"""The storefront in a real browser with real servers: loading, clicks, filtered items, and servers that are down."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def shown(page: Page) -> list[int]:
 
 
 def act(page: Page, selector: str) -> None:
-    """Clicks something that asks for another list, and waits for it."""
+    """Clicks an element that requests another list, and waits for the list."""
     with page.expect_response(lambda response: "/list?" in response.url):
         page.locator(selector).first.click()
     settled(page)
@@ -43,11 +43,11 @@ def visit(page: Page, user: int) -> None:
             page.dispatch_event("#user", "change")
         else:
             page.fill("#user", str(user))
-            page.press("#user", "Tab")  # leaving the field is what changes it
+            page.press("#user", "Tab")  # the change event needs the field to lose the focus
     settled(page)
 
 
-def test_the_page_shows_items_with_pictures_prices_scores_and_reasons_and_what_made_them(
+def test_the_page_shows_items_with_images_prices_scores_and_reasons_and_what_made_them(
     address: str, pipeline: Pipeline, open_page: Open
 ) -> None:
     page = open_page(address)
@@ -76,7 +76,7 @@ def test_the_list_on_the_page_is_what_triton_answers(address: str, pipeline: Pip
     assert shown(page) == Client(pipeline.settings).recommend(user, "desktop", at, 12).item_ids.tolist()
 
 
-def test_a_visitor_nobody_knows_gets_another_list_on_another_device_and_at_another_time(
+def test_an_anonymous_user_gets_another_list_on_another_device_and_at_another_time(
     address: str, open_page: Open
 ) -> None:
     page = open_page(address)
@@ -166,9 +166,9 @@ def test_without_a_worker_it_says_so_and_clicks_wait(address: str, pipeline: Pip
     item = shown(page)[0]
     worker.stop()
     try:
-        page.wait_for_timeout(3200)  # until a silent worker counts as gone
+        page.wait_for_timeout(3200)  # a worker counts as live until 3 s after its last read
         visit(page, 13)
-        expect(page.locator(".problem")).to_contain_text("No worker applies what users do")
+        expect(page.locator(".problem")).to_contain_text("No worker runs")
         act(page, f".look[data-item='{item}']")
         expect(page.locator("#notice")).to_contain_text("waiting for a worker")
     finally:
@@ -187,7 +187,7 @@ def test_without_servers_it_says_what_is_wrong_and_what_to_do(
     pipeline: Pipeline, serve: Serve, open_page: Open
 ) -> None:
     away = pipeline.settings.model_copy(update={"triton_grpc_port": free_port(), "valkey_port": free_port()})
-    page = open_page(serve(away), expect_complaints=True)
+    page = open_page(serve(away), expect_errors=True)
     problems = page.locator("#list .problem")
     expect(problems).to_have_count(2)
     expect(problems.nth(0)).to_contain_text(f"Triton does not answer at 127.0.0.1:{away.triton_grpc_port}")
@@ -201,7 +201,7 @@ def test_without_valkey_lists_still_come_and_a_click_says_why_it_is_not_taken(
     pipeline: Pipeline, serve: Serve, open_page: Open
 ) -> None:
     away = pipeline.settings.model_copy(update={"valkey_port": free_port()})
-    page = open_page(serve(away), expect_complaints=True)
+    page = open_page(serve(away), expect_errors=True)
     assert len(shown(page)) == 12
     page.locator("#mine .look").first.click()
     expect(page.locator("#notice")).to_contain_text("Valkey does not answer")
@@ -209,7 +209,7 @@ def test_without_valkey_lists_still_come_and_a_click_says_why_it_is_not_taken(
 
 @pytest.fixture
 def hostile(shop: Settings, shop_bundle: Bundle) -> Settings:
-    """A shop whose catalog someone has filled with traps."""
+    """A shop whose catalog contains hostile titles."""
     items = shop_bundle.catalog().with_columns(title=pl.lit(HOSTILE))
     with ArtifactStore(shop.artifacts_dir).publish("raw_items") as draft:
         items.write_parquet(draft.path / "items.parquet")

@@ -12,7 +12,7 @@ def publish(settings: Settings, title: str) -> None:
         item = {"item_id": [7], "title": [title], "price": [9.5], "category_l1": [1]}
         pl.DataFrame(item).write_parquet(draft.path / "items.parquet")
         (draft.path / "item_images").mkdir()
-        (draft.path / "item_images" / "7.jpg").write_bytes(b"picture")
+        (draft.path / "item_images" / "7.jpg").write_bytes(b"image")
 
 
 def test_a_shop_that_was_never_built_is_empty_and_no_error(tmp_path: Path) -> None:

@@ -22,23 +22,23 @@ def candidates(requests: int, depth: int, seed: int) -> Candidates:
 def test_a_list_is_its_positives_then_others_and_nothing_twice(
     requests: int, depth: int, positives: int, negatives: int, seed: int
 ) -> None:
-    chosen = np.random.default_rng(seed).random((requests, depth)) < 0.3
+    interacted = np.random.default_rng(seed).random((requests, depth)) < 0.3
     found = candidates(requests, depth, seed)
-    rows, places, positive = draw_lists(found.item_ids != 0, chosen, positives, negatives, seed)
-    assert rows.tolist() == np.flatnonzero(chosen.any(axis=1)).tolist()
-    for row, drawn, real in zip(rows, places, positive, strict=True):
+    rows, positions, positive = draw_lists(found.item_ids != 0, interacted, positives, negatives, seed)
+    assert rows.tolist() == np.flatnonzero(interacted.any(axis=1)).tolist()
+    for row, drawn, real in zip(rows, positions, positive, strict=True):
         first, others = drawn[:positives], drawn[positives:]
-        assert real.sum() == min(positives, chosen[row].sum())
-        assert chosen[row][first[real]].all()
+        assert real.sum() == min(positives, interacted[row].sum())
+        assert interacted[row][first[real]].all()
         assert len(set(first[real])) == real.sum()
-        if (~chosen[row]).sum() >= negatives:
-            assert not chosen[row][others].any()
+        if (~interacted[row]).sum() >= negatives:
+            assert not interacted[row][others].any()
             assert len(set(others)) == negatives
 
 
 def test_equal_seeds_draw_equal_lists() -> None:
-    found, chosen = candidates(50, 20, 1), np.random.default_rng(1).random((50, 20)) < 0.2
-    first, again, other = (draw_lists(found.item_ids != 0, chosen, 2, 5, seed)[1] for seed in (1, 1, 2))
+    found, interacted = candidates(50, 20, 1), np.random.default_rng(1).random((50, 20)) < 0.2
+    first, again, other = (draw_lists(found.item_ids != 0, interacted, 2, 5, seed)[1] for seed in (1, 1, 2))
     assert (first == again).all()
     assert (first != other).any()
 
@@ -50,13 +50,13 @@ def test_chosen_later_is_from_the_request_on_and_within_the_horizon() -> None:
     assert chosen_later(request, found, log, 2).tolist() == [[False, True, True, False, False, False]]
 
 
-def test_what_is_in_a_users_own_history_is_not_new_to_him() -> None:
+def test_items_of_a_users_own_history_are_not_new_to_the_user() -> None:
     found = Candidates(np.array([[3, 4, 5], [3, 4, 5]], np.int32), np.zeros((2, 3), np.float32))
     past = UserHistories(np.array([[4, 9, 0], [5, 3, 4]], np.int32), np.zeros((2, 3), np.int64))
     assert new_to_users(found, past).tolist() == [[True, False, True], [False, False, False]]
 
 
-def test_the_ranker_learns_from_first_rows_of_days_of_its_own_users() -> None:
+def test_the_ranker_trains_on_first_rows_of_days_of_its_own_users() -> None:
     users = np.repeat(np.arange(100), 4)
     times = np.tile([10, 20, DAY + 5, DAY + 1], 100)
     arrivals = ranker_arrivals({REQUEST_USER_ID: users, TIMESTAMP: times}, 1_000, seed=0)
@@ -65,7 +65,7 @@ def test_the_ranker_learns_from_first_rows_of_days_of_its_own_users() -> None:
     assert len(ranker_arrivals({REQUEST_USER_ID: users, TIMESTAMP: times}, 5, seed=0)) == 5
 
 
-def test_about_a_quarter_of_the_users_and_no_stranger_is_the_rankers() -> None:
+def test_about_a_quarter_of_the_users_and_no_anonymous_user_is_the_rankers() -> None:
     assert trains_ranker(np.arange(10_000)).mean() == pytest.approx(0.25, abs=0.02)
     assert trains_ranker(np.arange(0, 1_000_000, 4)).mean() == pytest.approx(0.25, abs=0.02)
     assert not trains_ranker(np.array([-1])).any()

@@ -1,4 +1,4 @@
-"""One training by two replicas, which are processors here: `benchmarks/training.py` is what runs on GPUs."""
+"""Trains one model with two replicas on CPUs. `benchmarks/training.py` runs on GPUs."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ import tensorflow as tf
 from rec_assets.training.loop import data_parallel
 from rec_assets_tests.pipeline import Pipeline
 
-# A process of its own: TensorFlow splits a processor in two only before it has used it.
+# A separate process: TensorFlow can split a CPU into two devices only before its first use.
 TRAIN = """
 import hashlib, json, sys
 from pathlib import Path
@@ -19,7 +19,7 @@ from rec_assets import merlin_compat
 merlin_compat.install()
 import tensorflow as tf
 
-# Before Merlin is imported, which wakes TensorFlow up.
+# Before the import of Merlin, which initializes TensorFlow.
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )

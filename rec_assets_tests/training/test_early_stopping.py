@@ -1,4 +1,4 @@
-"""A training that is killed between two epochs goes on as if nothing had happened."""
+"""Resumes trainings that were killed between two epochs, with equal results."""
 
 from collections.abc import Iterator
 from pathlib import Path

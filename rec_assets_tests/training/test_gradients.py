@@ -1,4 +1,4 @@
-"""Compares the code for GPUs with that for processors, on a processor."""
+"""Compares the code for GPUs with the code for CPUs, on a CPU."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def test_the_weighted_sum_has_the_same_gradients() -> None:
 
 
 @pytest.mark.slow
-def test_a_compiled_epoch_learns_what_a_plain_one_does(pipeline: Pipeline, request: pytest.FixtureRequest) -> None:
+def test_a_compiled_epoch_trains_as_well_as_a_plain_one(pipeline: Pipeline, request: pytest.FixtureRequest) -> None:
     data = TrainingSet.load(pipeline.artifact("training_set").path)
     config = TwoTowerConfig(1, uniform_negatives=64)
 
@@ -67,6 +67,6 @@ def test_a_compiled_epoch_learns_what_a_plain_one_does(pipeline: Pipeline, reque
     plain = losses()
     request.getfixturevalue("as_on_gpu")
     compiled = losses()
-    # XLA draws other negatives from the same seeds; without learning, the loss would not fall.
+    # XLA draws other negatives from the same seeds. The loss falls only if training works.
     np.testing.assert_allclose(compiled, plain, rtol=5e-3)
     assert compiled[1] < 0.95 * compiled[0]

@@ -1,4 +1,4 @@
-"""SavedModels: they take what the model reads, give what it gives, and equal models are equal bytes."""
+"""SavedModels have the inputs and outputs of the model, and equal models have equal bytes."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ EXAMPLE = {
 
 
 class Toy(tf.Module):
-    """A lookup, a branch and a layer, as the real models have them."""
+    """A model with a lookup, a branch and a sum, like the real models."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ def exported(folder: Path) -> Path:
     return folder / "model.savedmodel"
 
 
-def test_it_answers_as_the_model_and_asks_for_what_that_reads(tmp_path: Path) -> None:
+def test_it_has_the_output_of_the_model_and_the_inputs_that_the_model_reads(tmp_path: Path) -> None:
     loaded = tf.saved_model.load(str(exported(tmp_path / "toy")))
     answer = loaded.signatures["serving_default"]
     assert set(answer.structured_input_signature[1]) == {"item_id", "price", "vector"}
@@ -52,6 +52,6 @@ def test_equal_models_are_equal_bytes_whatever_the_process_did_before(tmp_path: 
     assert digest_of(exported(tmp_path / "again")) == once
 
 
-def test_none_is_written_unless_it_is_asked_for(tmp_path: Path) -> None:
+def test_no_saved_model_is_written_by_default(tmp_path: Path) -> None:
     export_model(Toy(), EXAMPLE, "score", tmp_path / "model.onnx")
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]

@@ -30,7 +30,7 @@ def test_it_is_the_sum_of_look_ups_and_so_are_its_gradients(seed: int, n: int, l
         np.testing.assert_allclose(ours, plain, atol=1e-5)
 
 
-def test_nobody_with_a_history_changes_nothing() -> None:
+def test_empty_histories_change_nothing() -> None:
     table = tf.Variable(tf.ones((3, 2)))
     with tf.GradientTape() as tape:
         total = weighted_sum(table, tf.zeros((4, 5), tf.int32), tf.zeros((4, 5)))

@@ -1,4 +1,4 @@
-"""The real Valkey and Triton servers on a laptop: where their binaries are, how they start, and who looks after them.
+"""Finds, starts and supervises local Valkey and Triton servers, the worker and the storefront.
 
-Production runs the same servers from containers (see `deploy/`); nothing that answers requests imports this folder.
+Production runs the same servers in containers (see `deploy/`). Code that serves requests does not import this folder.
 """

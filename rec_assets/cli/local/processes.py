@@ -1,4 +1,4 @@
-"""A background process that outlives its starter: spawned, found again by its pid file, ended with its children."""
+"""Starts background processes that outlive their starter, finds them by pid file, and ends them with their children."""
 
 import json
 import os
@@ -11,29 +11,29 @@ from typing import Any
 
 import psutil
 
-# A pid that is used again belongs to a process that started at another time.
+# Maximum difference between recorded and actual start time; a process with a reused pid started at another time.
 SAME_START_S = 1.0
 
 
 @dataclass(frozen=True)
 class BackgroundProcess:
-    """The process called `name` below `home`: its pid file is `run/<name>.json`, its output `logs/<name>.log`."""
+    """The process `name` below `home`, with the pid file `run/<name>.json` and the output `logs/<name>.log`."""
 
     name: str
     home: Path
 
     @property
     def pid_file(self) -> Path:
-        """File with pid, start time and ports of the last start."""
+        """File with pid, start time, ports and command of the last start."""
         return self.home / "run" / f"{self.name}.json"
 
     @property
     def log_file(self) -> Path:
-        """File of stdout and stderr; the run before is kept beside it as `<name>.previous.log`."""
+        """File of stdout and stderr; the log of the previous start is kept as `<name>.previous.log`."""
         return self.home / "logs" / f"{self.name}.log"
 
     def find(self) -> psutil.Process | None:
-        """Returns the running process, or None if it ended or its pid now belongs to another program."""
+        """Returns the running process, or None if it ended or another program has its pid now."""
         record = self._record()
         if record is None:
             return None
@@ -45,17 +45,17 @@ class BackgroundProcess:
             return None
 
     def ports(self) -> dict[str, int]:
-        """Returns the ports it was started with, by the environment variable that sets each."""
+        """Returns the ports of the last start, by the environment variable that sets each."""
         record = self._record()
         return record["ports"] if record else {}
 
     def spawn(self, command: Sequence[str], environment: Mapping[str, str], ports: Mapping[str, int]) -> psutil.Process:
-        """Starts `command` in a session of its own, so that neither ctrl-C nor the end of the starter reaches it."""
+        """Starts `command` in a new session, so that neither Ctrl-C nor the end of the starter ends it."""
         for folder in (self.pid_file.parent, self.log_file.parent):
             folder.mkdir(parents=True, exist_ok=True)
         if self.log_file.exists():
             self.log_file.replace(self.log_file.with_suffix(".previous.log"))
-        # posix_spawn and not Popen: nobody here waits for the child, and Popen warns about such children.
+        # Not Popen, which warns about child processes without a `wait`.
         pid = os.posix_spawn(
             command[0],
             list(command),
@@ -75,9 +75,9 @@ class BackgroundProcess:
         return process
 
     def end(self, patience_s: float = 10.0) -> bool:
-        """Asks the process to stop, waits `patience_s`, then ends by force what is left of it and its children.
+        """Sends SIGTERM to the process, waits `patience_s` seconds, then kills the process and its children.
 
-        Returns whether it ran.
+        Returns True if the process ran.
         """
         process = self.find()
         if process is not None:

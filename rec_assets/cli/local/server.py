@@ -1,4 +1,4 @@
-"""Common parts of the local servers: start once, wait for readiness, explain a failure."""
+"""Common parts of the local servers: start once, wait until ready, explain failures."""
 
 import os
 import socket
@@ -22,10 +22,11 @@ class ServerStatus:
     """State of a server.
 
     Attributes:
-        state: `running` answers, `unhealthy` runs without answering, `stopped` does not run.
-        pid: its process, None if stopped.
-        ports: by the environment variable that sets each.
-        detail: a line for a person.
+        name: name of the server.
+        state: `running` if it answers, `unhealthy` if it runs without answering, `stopped` if it does not run.
+        pid: its process id; None if stopped.
+        ports: its ports, by the environment variable that sets each.
+        detail: a line about its content or its problem.
     """
 
     name: str
@@ -52,7 +53,7 @@ class Server(ABC):
 
     @abstractmethod
     def command(self) -> list[str]:
-        """Returns the command line, and makes the folders that it names."""
+        """Returns the command line, and creates its folders."""
 
     @abstractmethod
     def is_ready(self) -> bool:
@@ -60,10 +61,10 @@ class Server(ABC):
 
     @abstractmethod
     def detail(self) -> str:
-        """Returns a line about a server that is running: what it holds, or why it is unhealthy."""
+        """Returns a line about the running server: its content, or the reason why it is unhealthy."""
 
     def is_healthy(self) -> bool:
-        """Returns whether the server does its work; readiness unless a server knows better."""
+        """Returns whether the server works; the default is `is_ready`."""
         return self.is_ready()
 
     def environment(self) -> dict[str, str]:
@@ -71,26 +72,26 @@ class Server(ABC):
         return dict(os.environ)
 
     def settings_as_variables(self) -> dict[str, str]:
-        """Returns these settings as the environment that gives them to another process."""
+        """Returns the environment variables that give these settings to another process."""
         settings = self.settings.model_copy(update={"home": self.home}).model_dump(mode="json")
         return {f"REC_{name.upper()}": str(value) for name, value in settings.items()}
 
-    def prepare(self) -> None:  # noqa: B027 - most servers have nothing to add
-        """Runs after a fresh start, once the server is ready."""
+    def prepare(self) -> None:  # noqa: B027 - most servers need no preparation
+        """Prepares a newly started server that is ready."""
 
     def start(self) -> bool:
-        """Makes the server run and answer; returns False if it already did.
+        """Starts the server and waits until it answers; returns False if it already answered.
 
-        A server that runs without being healthy is started afresh.
+        Restarts a running server that is unhealthy.
 
         Raises:
-            ActionableError: a port is taken, the binary is missing, or the server ended or stayed silent.
+            ActionableError: a port is taken, the binary is missing, or the server ended or did not answer.
         """
         if self.process.find() is not None:
             if self.process.ports() != self.ports():
                 raise ActionableError(
                     f"{self.name} already runs from {self.home} with {_listing(self.process.ports())}, "
-                    f"but the settings say {_listing(self.ports())}.",
+                    f"but the settings contain {_listing(self.ports())}.",
                     "Stop it first: rec down.",
                 )
             if self.is_healthy():
@@ -104,11 +105,11 @@ class Server(ABC):
         return True
 
     def stop(self) -> bool:
-        """Ends the server if it is ours; returns whether it ran."""
+        """Ends the server if it was started from this home; returns whether it ran."""
         return self.process.end()
 
     def status(self) -> ServerStatus:
-        """Returns what the server does now."""
+        """Returns the server's current state."""
         process = self.process.find()
         if process is None:
             return ServerStatus(self.name, "stopped", None, self.ports(), "start it with: rec up")
@@ -120,12 +121,12 @@ class Server(ABC):
         while not self.is_ready():
             ended = self.process.find() is None
             if ended or time.monotonic() > deadline:
-                what = "ended while starting" if ended else f"did not answer within {self.patience_s:.0f} s"
+                problem = "ended while starting" if ended else f"did not answer within {self.patience_s:.0f} s"
                 tail = self.process.log_tail()
                 self.stop()
                 raise ActionableError(
-                    f"{self.name} {what}. The end of {self.process.log_file}:\n{tail}",
-                    "Correct what the log names, then run: rec up.",
+                    f"{self.name} {problem}. The last lines of {self.process.log_file}:\n{tail}",
+                    "Fix the error in the log, then run: rec up.",
                 )
             time.sleep(POLL_S)
 
@@ -139,13 +140,13 @@ def is_open(port: int) -> bool:
 
 def _require_free(name: str, variable: str, port: int) -> None:
     with socket.socket() as probe:
-        # As the servers do: a connection that is still being closed does not hold the port.
+        # Like the servers, ignores connections that are still being closed.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
         except OSError as error:
             raise ActionableError(
-                f"Port {port}, which {name} should listen on, is taken by another program.",
+                f"Port {port} of {name} is taken by another program.",
                 f"End that program, or choose another port: {variable}={port + 1000} rec up.",
             ) from error
 

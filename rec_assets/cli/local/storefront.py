@@ -14,7 +14,7 @@ class Storefront(Server):
 
     @property
     def address(self) -> str:
-        """Address for a browser."""
+        """URL of the page."""
         return f"http://{LOOPBACK}:{self.settings.storefront_port}"
 
     def ports(self) -> dict[str, int]:
@@ -30,9 +30,9 @@ class Storefront(Server):
         return super().environment() | self.settings_as_variables()
 
     def is_ready(self) -> bool:
-        """Returns whether it takes connections; the page itself tells what else is up."""
+        """Returns whether the storefront accepts connections; the page shows problems of the other servers."""
         return is_open(self.settings.storefront_port)
 
     def detail(self) -> str:
-        """Returns its address."""
+        """Returns the URL of the page."""
         return self.address

@@ -1,4 +1,4 @@
-"""`up`, `down` and `status` of all local servers, one caller at a time."""
+"""Starts, stops and inspects all local servers. Only one process at a time starts or stops them."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,7 +11,7 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.settings import Settings
 from rec_assets.storage.file_lock import exclusive_lock
 
-# As long as the servers may take to start.
+# The servers may take this long to start.
 LOCK_PATIENCE_S = 120.0
 
 
@@ -21,15 +21,15 @@ def servers(settings: Settings) -> list[Server]:
 
 
 def up(settings: Settings) -> dict[str, bool]:
-    """Starts what does not run yet and waits until it answers; returns for each server whether it was started now.
+    """Starts servers that do not run and waits until they answer; returns for each whether it was started now.
 
     Raises:
         ActionableError: a port is taken, a binary is missing, a server does not start, or the published models do
-            not load. Servers that did start keep running.
+            not load. Servers that were started keep running.
     """
     if settings.host not in (LOOPBACK, "localhost"):
         raise ActionableError(
-            f"REC_HOST={settings.host} names another machine, and local servers listen on {LOOPBACK} only.",
+            f"REC_HOST={settings.host} is another machine, but local servers listen on {LOOPBACK} only.",
             "Unset REC_HOST to use local servers.",
         )
     with _alone(settings):
@@ -43,13 +43,13 @@ def down(settings: Settings) -> dict[str, bool]:
 
 
 def status(settings: Settings) -> list[ServerStatus]:
-    """Returns what each server does now."""
+    """Returns the current state of each server."""
     return [server.status() for server in servers(settings)]
 
 
 @contextmanager
 def services(settings: Settings) -> Iterator[None]:
-    """Runs a block with all servers up; afterwards ends those that did not run before."""
+    """Starts all servers for a block; afterwards ends those that did not run before."""
     idle = [server for server in servers(settings) if server.process.find() is None]
     try:
         up(settings)
@@ -61,7 +61,7 @@ def services(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def running(server: Server) -> Iterator[None]:
-    """Runs a block with one more server up; afterwards ends it, unless it ran before."""
+    """Starts one more server for a block; afterwards ends it unless it ran before."""
     started = server.start()
     try:
         yield
@@ -71,5 +71,5 @@ def running(server: Server) -> Iterator[None]:
 
 
 def _alone(settings: Settings) -> AbstractContextManager[None]:
-    other = f"Another command that starts or ends the servers of {settings.home}"
+    other = f"Another command that starts or stops the servers of {settings.home}"
     return exclusive_lock(settings.home.absolute() / "run" / "lock", LOCK_PATIENCE_S, other)

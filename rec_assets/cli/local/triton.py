@@ -1,4 +1,4 @@
-"""Triton with its Python backend as a local server; it starts empty and is then asked to load what is published."""
+"""Triton with its Python backend as a local server, which starts empty and then loads the published models."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from rec_assets.serving.triton.model_repository import live_version, renew_model
 
 
 class Triton(Server):
-    """The model server, explicit mode: models come and go only on request."""
+    """The model server in explicit mode: it loads and unloads models only on request."""
 
     name = "triton"
     patience_s = 60.0
@@ -27,7 +27,7 @@ class Triton(Server):
         }
 
     def command(self) -> list[str]:
-        """Returns the command line; models are below `<home>/triton/models`."""
+        """Returns the command line; the models are in `<home>/triton/models`."""
         models = repository_path(self.settings)
         models.mkdir(parents=True, exist_ok=True)
         options = {
@@ -36,11 +36,11 @@ class Triton(Server):
             "backend-directory": self._backends(),
             "cache-directory": binaries.triton_folder() / "caches",
             "allow-gpu-metrics": "false",
-            "exit-timeout-secs": 2,  # for requests under way; unloading models first would take longer
+            "exit-timeout-secs": 2,  # for running requests; unloading the models first would take longer
         }
         for protocol, port in zip(("http", "grpc", "metrics"), self.ports().values(), strict=True):
             options |= {f"{protocol}-address": LOOPBACK, f"{protocol}-port": port}
-        # Completing configurations would start every model twice.
+        # Automatic completion of configurations would start every model twice.
         return [
             str(binaries.triton_server()),
             "--disable-auto-complete-config",
@@ -48,34 +48,34 @@ class Triton(Server):
         ]
 
     def environment(self) -> dict[str, str]:
-        """Returns the environment in which the stubs find this interpreter, its packages and these settings."""
+        """Returns an environment that leads the stubs to this interpreter, its packages and these settings."""
         libraries = [str(folder) for folder in binaries.triton_library_folders()]
         inherited = os.environ.get("LD_LIBRARY_PATH")
         environment = dict(os.environ)
         environment["LD_LIBRARY_PATH"] = os.pathsep.join([*libraries, *([inherited] if inherited else [])])
-        # A stub ignores PYTHONHOME: its packages are those of the first python3 on PATH.
+        # A stub ignores PYTHONHOME, and uses the packages of the first python3 on PATH.
         environment["PATH"] = os.pathsep.join([str(Path(sys.prefix) / "bin"), os.environ.get("PATH", os.defpath)])
-        # One process a model: threads of NumPy and FAISS would only fight over the cores.
+        # Each model has its own process, so more threads of NumPy and FAISS would only compete for the cores.
         environment["OMP_NUM_THREADS"] = "1"
         return environment | self.settings_as_variables()
 
     def prepare(self) -> None:
-        """Loads what is published; raises ActionableError with Triton's reason if that fails."""
+        """Loads the published models; raises ActionableError with Triton's reason if loading fails."""
         if live_version(repository_path(self.settings)) is not None:
             renew_models(repository_path(self.settings))
             server_control.load(self.settings)
 
     def is_ready(self) -> bool:
-        """Returns whether the server says so over gRPC."""
-        # A gRPC channel that meets a closed port waits before it tries again: ask the port first.
+        """Returns whether the server reports over gRPC that it is ready."""
+        # The port is tested first, because a gRPC channel waits after a failed connection.
         return is_open(self.settings.triton_grpc_port) and server_control.is_ready(self.settings)
 
     def is_healthy(self) -> bool:
-        """Returns whether a real request is answered: a model whose stub was killed still counts as ready."""
+        """Returns whether a real request succeeds, because a model with a killed stub still counts as ready."""
         return self.is_ready() and self._problem() is None
 
     def detail(self) -> str:
-        """Returns the live version, or why it does not answer."""
+        """Returns the live version, with the reason if it does not answer."""
         version = live_version(repository_path(self.settings))
         if version is None:
             return "nothing published yet"
@@ -91,7 +91,7 @@ class Triton(Server):
         return None
 
     def _backends(self) -> Path:
-        """Returns a folder with the Python backend and its stub side by side, as links: the wheel keeps them apart."""
+        """Returns a folder with links to the Python backend and to its stub, which are in two folders of the wheel."""
         folder = self.home / "triton" / "backends"
         shutil.rmtree(folder, ignore_errors=True)
         python = folder / "python"

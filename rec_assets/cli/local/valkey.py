@@ -1,4 +1,4 @@
-"""Valkey with the Bloom module as a local server; data call a restart in an append-only file."""
+"""Valkey with the Bloom module as a local server; an append-only file keeps the data across restarts."""
 
 import redis
 
@@ -17,7 +17,7 @@ class Valkey(Server):
         return {"REC_VALKEY_PORT": self.settings.valkey_port}
 
     def command(self) -> list[str]:
-        """Returns the command line; the data live in `<home>/valkey`."""
+        """Returns the command line; the data are in `<home>/valkey`."""
         data = self.home / "valkey"
         data.mkdir(parents=True, exist_ok=True)
         options = {
@@ -26,8 +26,8 @@ class Valkey(Server):
             "dir": str(data),
             "loadmodule": str(binaries.bloom_module()),
             "appendonly": "yes",
-            "save": "",  # the append-only file is enough
-            "zset-max-listpack-entries": "512",  # a whole history stays compact
+            "save": "",  # no snapshots beside the append-only file
+            "zset-max-listpack-entries": "512",  # keeps a full history in the compact encoding
         }
         return [
             str(binaries.valkey_server()),
@@ -35,7 +35,7 @@ class Valkey(Server):
         ]
 
     def is_ready(self) -> bool:
-        """Returns whether PING is answered, which it is not while the server reads its data."""
+        """Returns whether PING succeeds, which it does not while the server loads its data."""
         if not is_open(self.settings.valkey_port):
             return False
         try:

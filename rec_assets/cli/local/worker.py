@@ -1,4 +1,4 @@
-"""The worker that applies what users do, looked after like the servers; it listens on no port."""
+"""The worker that applies events, supervised like a server. Listens on no port."""
 
 import sys
 from pathlib import Path
@@ -9,13 +9,13 @@ from rec_assets.realtime.stream import EventStream
 
 
 class Worker(Server):
-    """`rec worker` in the background; it is ready once it asks the stream for events."""
+    """`rec worker` in the background; it is ready when it reads the stream."""
 
     name = "worker"
     patience_s = 60.0
 
     def ports(self) -> dict[str, int]:
-        """Returns none."""
+        """Returns no ports."""
         return {}
 
     def command(self) -> list[str]:
@@ -27,16 +27,16 @@ class Worker(Server):
         return super().environment() | self.settings_as_variables()
 
     def is_ready(self) -> bool:
-        """Returns whether a worker has asked for events in the last seconds."""
+        """Returns whether a worker read the stream in the last seconds."""
         try:
             return EventStream.connect(self.settings).state().workers > 0
         except ActionableError:
             return False
 
     def detail(self) -> str:
-        """Returns how many events wait, and how many were given up."""
+        """Returns the numbers of waiting events and of dead letters."""
         try:
             state = EventStream.connect(self.settings).state()
         except ActionableError as error:
             return error.problem
-        return f"{state.waiting + state.taken:,} events waiting, {state.dead:,} given up"
+        return f"{state.waiting + state.taken:,} events waiting, {state.dead:,} dead letters"

@@ -1,1 +1,1 @@
-"""Simple recommenders that every model is compared with, and their tuning."""
+"""Simple recommenders that the models are compared with, and their tuning."""

@@ -10,7 +10,7 @@ from rec_assets.evaluation.baselines.interaction_matrix import end_of
 from rec_assets.sources.base import DAY_SECONDS
 
 PART_SECONDS = 6 * 3600  # night, morning, afternoon, evening
-# A context's own counts are mixed with as many interactions of the overall popularity.
+# Interactions of the overall popularity that are added to the counts of a context.
 PRIOR = 1_000.0
 
 
@@ -21,25 +21,25 @@ def context_popularity(
     depth: int,
     days: int,
 ) -> npt.NDArray[np.int32]:
-    """Raw item ids [q, min(depth, items)], most popular in the context of each request first.
+    """Returns raw item ids [q, min(depth, items)], most popular in the context of each request first.
 
     Args:
-        rows: item_id, device_type, timestamp of what was chosen.
-        timestamps: of the requests, unix seconds [q].
-        device_types: theirs, raw [q].
-        depth: of the lists.
-        days: how many of the last days count.
+        rows: item_id, device_type and timestamp of the interactions.
+        timestamps: times of the requests, unix seconds [q].
+        device_types: raw device types of the requests [q].
+        depth: length of the lists.
+        days: number of last days to count.
     """
     recent = rows.filter(pl.col("timestamp") >= end_of(rows) - days * DAY_SECONDS)
     item_ids, items = np.unique(recent["item_id"].to_numpy(), return_inverse=True)
     overall = np.bincount(items) / len(items)
-    chosen_in = _context(recent["timestamp"].to_numpy(), recent["device_type"].to_numpy())
-    asked_in = _context(timestamps, device_types)
-    lists = np.empty((len(asked_in), min(depth, len(item_ids))), np.int32)
-    for context in np.unique(asked_in):
-        counts = np.bincount(items[chosen_in == context], minlength=len(item_ids))
+    row_contexts = _context(recent["timestamp"].to_numpy(), recent["device_type"].to_numpy())
+    request_contexts = _context(timestamps, device_types)
+    lists = np.empty((len(request_contexts), min(depth, len(item_ids))), np.int32)
+    for context in np.unique(request_contexts):
+        counts = np.bincount(items[row_contexts == context], minlength=len(item_ids))
         order = np.argsort(-(counts + PRIOR * overall), kind="stable")
-        lists[asked_in == context] = item_ids[order[: lists.shape[1]]]
+        lists[request_contexts == context] = item_ids[order[: lists.shape[1]]]
     return lists
 
 

@@ -1,4 +1,4 @@
-"""Training rows as a matrix of users by items: what every baseline counts in, and how its scores become lists."""
+"""Training rows as a matrix of users by items, and the ranking of items by a baseline's scores."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from rec_assets.sources.base import DAY_SECONDS
 
 Rows = npt.NDArray[np.int64]
-# Rows of the matrix [b] to the score of every item, float32 [b, items]; zero where there is nothing to say.
+# Maps rows of the matrix [b] to scores of all items, float32 [b, items]; zero for no evidence.
 Scores = Callable[[Rows], npt.NDArray[np.float32]]
 USERS_PER_BATCH = 64
 
@@ -22,14 +22,14 @@ USERS_PER_BATCH = 64
 class Log:
     """Interactions as a matrix of users by items.
 
-    Items come most popular first. So a stable sort by any score breaks ties, and fills what a method has nothing to
-    say on, by popularity.
+    Items are ordered by popularity. So a stable sort by any score breaks ties by popularity, and puts items without a
+    score in the order of popularity.
 
     Attributes:
-        user_ids: raw, ascending, int32 [u].
-        item_ids: raw, int32 [m].
-        user_rows: row of each interaction, int64 [n].
-        item_columns: column of each interaction, int64 [n].
+        user_ids: raw ids, ascending, int32 [u].
+        item_ids: raw ids, most popular first, int32 [m].
+        user_rows: matrix row of each interaction, int64 [n].
+        item_columns: matrix column of each interaction, int64 [n].
         ages: days from each interaction to the end of the last day, float64 [n].
     """
 
@@ -41,12 +41,12 @@ class Log:
 
     @classmethod
     def of(cls, rows: pl.DataFrame, popularity_days: int) -> "Log":
-        """Builds the log of rows with user_id, item_id and timestamp; raises ValueError where there are none.
+        """Builds the log of rows with user_id, item_id and timestamp; raises ValueError without rows.
 
-        Popularity is the count of the last `popularity_days` days; ties by the count of all days, then by id.
+        Popularity is the count of the last `popularity_days` days. The count of all days breaks ties, then the id.
         """
         if rows.is_empty():
-            raise ValueError("no rows to learn from")
+            raise ValueError("The interaction log has no rows.")
         end = end_of(rows)
         recent = (pl.col("timestamp") >= end - popularity_days * DAY_SECONDS).sum()
         ranking = rows.group_by("item_id").agg(recent=recent, rows=pl.len())
@@ -57,21 +57,24 @@ class Log:
         return cls(users, ranking["item_id"].to_numpy(), user_rows, columns.astype(np.int64), ages)
 
     def matrix(self, weights: npt.NDArray[np.floating[Any]] | None = None) -> sp.csr_matrix:
-        """Sums weights (default 1) of the interactions of each pair, float64 [u + 1, m]; a stranger's row is empty."""
+        """Sums weights (default 1) of the interactions by pair, float64 [u + 1, m]; the last row is empty."""
         values = np.ones(len(self.ages)) if weights is None else weights
         shape = (len(self.user_ids) + 1, len(self.item_ids))
         return sp.csr_matrix((values, (self.user_rows, self.item_columns)), shape, np.float64)
 
     def rows_of(self, user_ids: npt.NDArray[np.int32]) -> Rows:
-        """Returns the matrix row of each raw user id [q]; strangers get the last one."""
+        """Returns the matrix row of each raw user id [q]; users without rows get the last, empty row."""
         rows = np.searchsorted(self.user_ids, user_ids)
-        found = np.append(self.user_ids, -1)[rows] == user_ids
-        return np.where(found, rows, len(self.user_ids))
+        is_known = np.append(self.user_ids, -1)[rows] == user_ids
+        return np.where(is_known, rows, len(self.user_ids))
 
     def lists(
         self, scores: Scores, user_ids: npt.NDArray[np.int32], depth: int, *, new_only: bool = False
     ) -> npt.NDArray[np.int32]:
-        """Raw ids of the best items [q, min(depth, m)]; `new_only` leaves out a user's own, -1 where none remain."""
+        """Returns raw ids of the best items [q, min(depth, m)], padded with -1.
+
+        `new_only` leaves out the items of each user's history.
+        """
         rows = self.rows_of(user_ids)
         parts = []
         for start in range(0, len(rows), USERS_PER_BATCH):
@@ -90,9 +93,9 @@ class Log:
 
 
 def best_columns(scores: npt.NDArray[np.float32], depth: int) -> Rows:
-    """The columns of each row's highest scores, best first, ties in column order [b, min(depth, m)]."""
+    """Returns the columns of each row's highest scores, best first, ties in column order [b, min(depth, m)]."""
     depth = min(depth, scores.shape[1])
-    # Sorting only what reaches the last place is seven times faster than a stable sort of a whole dense row.
+    # Sorting only scores that reach the last position is seven times faster than a stable sort of the whole row.
     lowest = np.partition(scores, -depth, axis=1)[:, -depth]
     result = np.empty((len(scores), depth), np.int64)
     for row, (values, least) in enumerate(zip(scores, lowest, strict=True)):
@@ -102,6 +105,6 @@ def best_columns(scores: npt.NDArray[np.float32], depth: int) -> Rows:
 
 
 def end_of(rows: pl.DataFrame) -> int:
-    """Returns the midnight (unix seconds) that ends the last day of some rows."""
+    """Returns the end of the last day of the rows: a midnight in unix seconds."""
     last: Any = rows["timestamp"].max()
     return (int(last) // DAY_SECONDS + 1) * DAY_SECONDS

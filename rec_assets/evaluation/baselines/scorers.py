@@ -11,44 +11,44 @@ from threadpoolctl import threadpool_limits
 
 from rec_assets.evaluation.baselines.interaction_matrix import Log, Rows, Scores
 
-NEIGHBOURS = 50
+NEIGHBORS = 50
 FACTORS = 128
 
 
 class AlsSetting(NamedTuple):
-    """The weight of one interaction, and the ridge that a user with a few of them is held by."""
+    """Settings of ALS: the weight of one interaction, and the ridge penalty of the factors."""
 
     alpha: float
     regularization: float
 
 
 def popularity(log: Log) -> Scores:
-    """Nothing but the order of the log."""
+    """Scores all items alike, so the log's order by popularity remains."""
     return lambda rows: np.zeros((len(rows), len(log.item_ids)), np.float32)
 
 
 def repeat(log: Log, half_life_days: float) -> Scores:
-    """Scores the user's own items: every interaction counts, half as much each half-life ago."""
+    """Scores the items of the user's history; the weight of an interaction halves with every half-life."""
     return _of_matrix(log.matrix(np.exp2(-log.ages / half_life_days)))
 
 
 def item_knn(log: Log, shrinkage: float) -> Scores:
-    """Sums the cosine of an item with all that the user chose, as often as he did; an item is its own neighbor too.
+    """Sums the cosines of an item with the items of all the user's interactions; an item is also its own neighbor.
 
-    Shrinkage is added to both items' numbers of users: what two rare items share is chance.
+    Shrinkage is added to the numbers of users of both items, because rare items share users by chance.
     """
     counts = log.matrix()
-    chosen = counts.sign()
-    users = np.asarray(chosen.sum(axis=0)).ravel()
-    model = ItemItemRecommender(K=NEIGHBOURS, num_threads=1)
-    model.fit((chosen @ sparse.diags(1 / np.sqrt(users + shrinkage))).tocsr(), show_progress=False)
+    interacted = counts.sign()
+    users = np.asarray(interacted.sum(axis=0)).ravel()
+    model = ItemItemRecommender(K=NEIGHBORS, num_threads=1)
+    model.fit((interacted @ sparse.diags(1 / np.sqrt(users + shrinkage))).tocsr(), show_progress=False)
     similarity = model.similarity
     return lambda rows: (counts[rows] @ similarity).toarray().astype(np.float32)
 
 
 def als(log: Log, setting: AlsSetting, seed: int) -> Scores:
-    """Alternating least squares on counts (Hu, Koren and Volinsky, 2008), single-threaded and so reproducible."""
-    with threadpool_limits(1, "blas"):  # implicit brings threads of its own, and those of BLAS fight them
+    """Trains alternating least squares on counts (Hu, Koren and Volinsky, 2008), on one thread to be reproducible."""
+    with threadpool_limits(1, "blas"):  # the threads of BLAS slow down those of implicit
         model = AlternatingLeastSquares(
             factors=FACTORS,
             alpha=setting.alpha,
@@ -62,11 +62,11 @@ def als(log: Log, setting: AlsSetting, seed: int) -> Scores:
 
 
 def first_then(first: Scores, then: Scores) -> Scores:
-    """All that the first (none below zero) has a score for, and after it the order of the second."""
+    """Ranks items that `first` scores above zero, then the other items by `then`; `first` has no negative scores."""
 
     def both(rows: Rows) -> npt.NDArray[np.float32]:
-        own, other = first(rows), then(rows)
-        return np.where(own > 0, other.max(axis=1, keepdims=True) + 1 + own, other)
+        leading, other = first(rows), then(rows)
+        return np.where(leading > 0, other.max(axis=1, keepdims=True) + 1 + leading, other)
 
     return both
 

@@ -1,1 +1,1 @@
-"""Gates of a bundle, and its comparison with the live one on replayed requests."""
+"""Gates of a bundle, and its comparison with the live bundle on replayed requests."""

@@ -1,4 +1,4 @@
-"""Two bundles on the same past requests, answered by their own stages as they are served; popularity beside them."""
+"""Compares bundles and popularity on the same past requests, which run through each bundle's own stages."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ _COLUMNS = ["user_id", "item_id", "timestamp"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """A method's mean less another's over the same users, and the standard error of that difference."""
+    """The means of two methods over the same users, and the standard error of their difference."""
 
     first: float
     second: float
@@ -32,19 +32,19 @@ class Comparison:
 
     @property
     def difference(self) -> float:
-        """Positive where the first is better."""
+        """Returns first minus second: positive if the first method is better."""
         return self.first - self.second
 
 
 @dataclass(frozen=True)
 class BundleComparison:
-    """NDCG@10 of each judge by method: `user_id`, then a column a method."""
+    """NDCG@10 of each holdout user: `user_id`, then one column per method."""
 
     scores: pl.DataFrame
 
     @property
-    def judges(self) -> int:
-        """Number of users that were asked."""
+    def holdout_users(self) -> int:
+        """Returns the number of holdout users."""
         return self.scores.height
 
     def compare(self, first: str, second: str) -> Comparison:
@@ -58,23 +58,25 @@ def compare_bundles(
     bundles: dict[str, Bundle],
     joined_day: Path,
     joined_before: list[Path],
-    judges: npt.NDArray[np.int32],
+    holdout_users: npt.NDArray[np.int32],
     items: ItemTable,
     settings: Settings,
     seed: int,
 ) -> BundleComparison:
-    """Asks every bundle what each judge was to be shown at his first arrival of a day; relevant is all he chose on it.
+    """Replays each holdout user's first request of the day on every bundle.
+
+    Relevant items are all items of the user's interactions on that day.
 
     Args:
-        bundles: by method.
-        joined_day: the joined rows of the day.
-        joined_before: those of the days before it, that histories and popularity are made of.
-        judges: raw ids of users of the day.
-        items: an item table that covers the day; of it popularity as known before the day.
-        settings: how bundles are served.
-        seed: random seed of the users that popularity is counted and tuned on.
+        bundles: bundles by method name.
+        joined_day: file of the joined rows of the day.
+        joined_before: files of the joined rows of earlier days, for histories and popularity.
+        holdout_users: raw ids of holdout users of the day.
+        items: an item table that covers the day; the source of popularity before the day.
+        settings: serving settings.
+        seed: random seed for the sample of users that popularity is counted and tuned on.
     """
-    rows = pl.read_parquet(joined_day).filter(pl.col("user_id").is_in(judges.tolist()))
+    rows = pl.read_parquet(joined_day).filter(pl.col("user_id").is_in(holdout_users.tolist()))
     before = pl.concat([pl.read_parquet(file, columns=_COLUMNS) for file in joined_before])
     events = pl.concat([before, pl.read_parquet(joined_day, columns=_COLUMNS)])
     log = InteractionLog.of(*(events[name].to_numpy() for name in ("user_id", "timestamp", "item_id")))
@@ -88,14 +90,14 @@ def compare_bundles(
     lists[POPULARITY] = popular.lists(popularity_scores(popular), requests.user_ids, DEPTH)
     relevant = rows.select("user_id", "item_id").unique(maintain_order=True)
     scores = pl.DataFrame({"user_id": requests.user_ids})
-    for name, made in lists.items():
-        own = user_scores(requests.user_ids, made, relevant, (METRIC,)).rename({METRIC: name})
-        scores = scores.join(own.with_columns(pl.col("user_id").cast(pl.Int32)), on="user_id", maintain_order="left")
+    for name, ranked in lists.items():
+        metric = user_scores(requests.user_ids, ranked, relevant, (METRIC,)).rename({METRIC: name})
+        scores = scores.join(metric.with_columns(pl.col("user_id").cast(pl.Int32)), on="user_id", maintain_order="left")
     return BundleComparison(scores)
 
 
 def first_arrivals(rows: pl.DataFrame) -> PastRequests:
-    """Makes one request a user of joined rows, at his first interaction, with his features as of it."""
+    """Makes one request per user of joined rows, with time and features of the user's first interaction."""
     first = rows.sort("user_id", "timestamp", maintain_order=True).unique("user_id", keep="first", maintain_order=True)
     return PastRequests(
         user_ids=first["user_id"].to_numpy(),
@@ -108,7 +110,7 @@ def first_arrivals(rows: pl.DataFrame) -> PastRequests:
 
 
 def popularity_before(items: ItemTable, requests: PastRequests) -> PastPopularity:
-    """Computes the popularity of items before the day of the requests."""
+    """Returns the popularity of items before the day of the requests."""
     moment = np.array([requests.timestamps.min()])
-    known = items.popularity_at(items.catalog, np.repeat(moment, len(items.catalog)))
-    return PastPopularity(items.raw_ids[items.catalog], known)
+    popularity = items.popularity_at(items.catalog, np.repeat(moment, len(items.catalog)))
+    return PastPopularity(items.raw_ids[items.catalog], popularity)

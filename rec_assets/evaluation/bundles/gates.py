@@ -1,4 +1,4 @@
-"""The gates of `rec_assets.bundles.gate_results`, tried on a bundle: each compares what must agree, or be as good."""
+"""Runs the gates of `rec_assets.bundles.gate_results` on a bundle. Does not store the gate report."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,16 +16,15 @@ from rec_assets.datasets.item_table import ItemTable
 from rec_assets.evaluation.bundles.compare import CANDIDATE, LIVE, METRIC, POPULARITY, BundleComparison, compare_bundles
 from rec_assets.inference.item_index import MIN_RECALL, read_index, recall_against_exact
 from rec_assets.inference.item_vectors import VECTORS, ItemVectors
-from rec_assets.inference.lookups import FIRST_KNOWN
-from rec_assets.preprocessing.parity import largest_differences
+from rec_assets.inference.lookups import FIRST_KNOWN, Lookups
 from rec_assets.serving.runner import load_stages, run
 from rec_assets.settings import Settings
 
 Figures = dict[str, float | str]
 Answer = tuple[bool, str, Figures]
 
-EXPORT_TOLERANCE = 1e-5  # of any feature, or of any output of a model
-WORSE_BY = 0.05  # of the live bundle's metric; more is a failure where it is also more than chance
+EXPORT_TOLERANCE = 1e-5  # largest difference of a feature or of an output of a model
+WORSE_BY = 0.05  # tolerated loss as a share of the live bundle's metric, but at least `STANDARD_ERRORS`
 STANDARD_ERRORS = 2.0
 _QUERIES = 200
 
@@ -35,19 +34,20 @@ class GateInputs:
     """Inputs of the gates.
 
     Attributes:
-        bundle: its directory.
-        live: the directory of the live bundle, None where none is live or it has learned the judges' rows.
-        workflows: NVTabular's workflows of the full training behind it.
-        joined_day: the joined rows of its as-of day.
-        joined_before: those of the days before.
-        items: the item table of its day.
-        settings: how it is to be served, and the share of users who judge.
-        holdout_seed, seed: of their draw, and of the rest.
+        bundle: directory of the bundle.
+        live: directory of the live bundle; None without one, or if it was trained on rows of the holdout users.
+        lookup_differences: returns the largest difference of each feature between NVTabular and given lookups.
+        joined_day: file of the joined rows of the bundle's as-of day.
+        joined_before: files of the joined rows of the days before.
+        items: file of the item table of the as-of day.
+        settings: serving settings, and the share of holdout users.
+        holdout_seed: random seed for the draw of the holdout users.
+        seed: random seed for the popularity baseline.
     """
 
     bundle: Path
     live: Path | None
-    workflows: Path
+    lookup_differences: Callable[[Lookups], dict[str, float]]
     joined_day: Path
     joined_before: list[Path]
     items: Path
@@ -57,25 +57,27 @@ class GateInputs:
 
     @cached_property
     def opened(self) -> Bundle:
-        """The bundle, every byte of it verified."""
+        """Opens the bundle and verifies every part."""
         return Bundle.open(self.bundle, verify=True)
 
     @cached_property
-    def duel(self) -> BundleComparison | None:
-        """The bundle, the live one and popularity before the judges; None where nobody judges."""
-        judges = holdout_users_of(self.joined_day, self.settings.holdout_share, self.holdout_seed)
-        if not len(judges) or not self.joined_before:
+    def comparison(self) -> BundleComparison | None:
+        """Compares the bundle, the live bundle and popularity on the holdout users; None without holdout users."""
+        holdout_users = holdout_users_of(self.joined_day, self.settings.holdout_share, self.holdout_seed)
+        if not len(holdout_users) or not self.joined_before:
             return None
         bundles = {CANDIDATE: self.opened}
         if self.live is not None:
             bundles[LIVE] = Bundle.open(self.live)
         items = ItemTable.load(self.items)
-        return compare_bundles(bundles, self.joined_day, self.joined_before, judges, items, self.settings, self.seed)
+        return compare_bundles(
+            bundles, self.joined_day, self.joined_before, holdout_users, items, self.settings, self.seed
+        )
 
 
-def run_gates(hearing: GateInputs) -> list[Gate]:
-    """Tries all gates; one that cannot be tried for what is wrong with the bundle is failed with the reason."""
-    tried: dict[str, Callable[[GateInputs], Answer]] = {
+def run_gates(inputs: GateInputs) -> list[Gate]:
+    """Runs all gates; a gate that raises an ActionableError fails with its message."""
+    functions: dict[str, Callable[[GateInputs], Answer]] = {
         "parts_belong_together": _whole,
         "lookups_match_nvtabular": _workflow,
         "onnx_equals_checkpoint": _exports,
@@ -87,36 +89,37 @@ def run_gates(hearing: GateInputs) -> list[Gate]:
     gates = []
     for name in GATES:
         try:
-            passed, told, figures = tried[name](hearing)
-            gates.append(Gate(name=name, passed=bool(passed), message=told, figures=figures))
+            passed, message, figures = functions[name](inputs)
+            gates.append(Gate(name=name, passed=bool(passed), message=message, figures=figures))
         except ActionableError as error:
             gates.append(Gate(name=name, passed=False, message=error.problem))
     return gates
 
 
-def _whole(hearing: GateInputs) -> Answer:
-    manifest = hearing.opened.manifest
-    return True, "every part is what was written, and of one full training", {"full training": str(manifest.base)}
+def _whole(inputs: GateInputs) -> Answer:
+    manifest = inputs.opened.manifest
+    return True, "all parts are unchanged and come from one full training", {"full training": str(manifest.base)}
 
 
-def _workflow(hearing: GateInputs) -> Answer:
-    differences = largest_differences(hearing.workflows, hearing.opened.lookups)
-    worst = max(differences, key=lambda name: differences[name])
+def _workflow(inputs: GateInputs) -> Answer:
+    differences = inputs.lookup_differences(inputs.opened.lookups)
+    column = max(differences, key=lambda name: differences[name])
+    worst = differences[column]
     figures: Figures = {
         "tolerance": EXPORT_TOLERANCE,
         **{f"largest difference of {k}": v for k, v in differences.items()},
     }
-    return differences[worst] <= EXPORT_TOLERANCE, f"differs by {differences[worst]:.2g} at most, in {worst}", figures
+    return worst <= EXPORT_TOLERANCE, f"the largest difference is {worst:.2g} ({column})", figures
 
 
-def _exports(hearing: GateInputs) -> Answer:
-    found = {part: read_difference(hearing.opened.path / part) for part in ("query_tower", "dlrm")}
-    told = ", ".join(f"{part} differs by {value:.2g}" for part, value in found.items())
-    return max(found.values()) <= EXPORT_TOLERANCE, told, {"tolerance": EXPORT_TOLERANCE, **found}
+def _exports(inputs: GateInputs) -> Answer:
+    differences = {part: read_difference(inputs.opened.path / part) for part in ("query_tower", "dlrm")}
+    message = ", ".join(f"{part} differs by {value:.2g}" for part, value in differences.items())
+    return max(differences.values()) <= EXPORT_TOLERANCE, message, {"tolerance": EXPORT_TOLERANCE, **differences}
 
 
-def _index(hearing: GateInputs) -> Answer:
-    bundle, depth = hearing.opened, hearing.settings.retrieval_topk
+def _index(inputs: GateInputs) -> Answer:
+    bundle, depth = inputs.opened, inputs.settings.retrieval_topk
     index = read_index(bundle.file("item_index"))
     by_code = np.load(bundle.file("item_index").with_name(VECTORS))
     codes = np.flatnonzero(by_code.any(axis=1))
@@ -127,39 +130,41 @@ def _index(hearing: GateInputs) -> Answer:
     return recall >= MIN_RECALL, f"recall@{depth} against exact search is {recall:.3f}", figures
 
 
-def _answers(hearing: GateInputs) -> Answer:
-    bundle = hearing.opened
+def _answers(inputs: GateInputs) -> Answer:
+    bundle = inputs.opened
     users = [-1, *bundle.lookups.vocabularies["user_id"][:3].tolist()]
-    made = run(load_stages(bundle, hearing.settings), {"user_id": users})
-    lengths, scores = np.diff(made["row_splits"]), made["ordered_scores"]
-    fine = bool(lengths.min() > 0 and np.isfinite(scores).all() and (scores >= 0).all() and (scores <= 1).all())
-    told = f"{len(users)} users, a stranger among them, get lists of {lengths.min()} to {lengths.max()} items"
-    return fine, told, {"shortest list": float(lengths.min()), "longest list": float(lengths.max())}
+    output = run(load_stages(bundle, inputs.settings), {"user_id": users})
+    lengths, scores = np.diff(output["row_splits"]), output["ordered_scores"]
+    is_valid = bool(lengths.min() > 0 and np.isfinite(scores).all() and (scores >= 0).all() and (scores <= 1).all())
+    message = f"{len(users)} users, one of them anonymous, get lists of {lengths.min()} to {lengths.max()} items"
+    return is_valid, message, {"shortest list": float(lengths.min()), "longest list": float(lengths.max())}
 
 
-def _popularity(hearing: GateInputs) -> Answer:
-    duel = hearing.duel
-    if duel is None:
-        return True, "nobody judges: the day has no rows", {}
-    found = duel.compare(CANDIDATE, POPULARITY)
-    told = f"{METRIC} {found.first:.4f}, popularity's is {found.second:.4f} ({duel.judges} judges)"
-    return found.difference > 0, told, {CANDIDATE: found.first, POPULARITY: found.second, "judges": float(duel.judges)}
+def _popularity(inputs: GateInputs) -> Answer:
+    comparison = inputs.comparison
+    if comparison is None:
+        return True, "not compared: the day has no holdout users", {}
+    result = comparison.compare(CANDIDATE, POPULARITY)
+    users = comparison.holdout_users
+    message = f"{METRIC} {result.first:.4f}, popularity's is {result.second:.4f} ({users} holdout users)"
+    figures: Figures = {CANDIDATE: result.first, POPULARITY: result.second, "holdout users": float(users)}
+    return result.difference > 0, message, figures
 
 
-def _live(hearing: GateInputs) -> Answer:
-    duel = hearing.duel
-    if hearing.live is None:
-        return True, "no bundle is live that has not learned from this day", {}
-    if duel is None:
-        return True, "nobody judges: the day has no rows", {}
-    found = duel.compare(CANDIDATE, LIVE)
-    tolerance = max(WORSE_BY * found.second, STANDARD_ERRORS * found.standard_error)
-    told = f"{METRIC} {found.first:.4f}, the live bundle's is {found.second:.4f} (tolerance {tolerance:.4f})"
+def _live(inputs: GateInputs) -> Answer:
+    comparison = inputs.comparison
+    if inputs.live is None:
+        return True, "not compared: no live bundle, or it was trained on rows of this day", {}
+    if comparison is None:
+        return True, "not compared: the day has no holdout users", {}
+    result = comparison.compare(CANDIDATE, LIVE)
+    tolerance = max(WORSE_BY * result.second, STANDARD_ERRORS * result.standard_error)
+    message = f"{METRIC} {result.first:.4f}, the live bundle's is {result.second:.4f} (tolerance {tolerance:.4f})"
     figures: Figures = {
-        CANDIDATE: found.first,
-        LIVE: found.second,
+        CANDIDATE: result.first,
+        LIVE: result.second,
         "tolerance": tolerance,
-        "standard error": found.standard_error,
-        "judges": float(duel.judges),
+        "standard error": result.standard_error,
+        "holdout users": float(comparison.holdout_users),
     }
-    return found.difference >= -tolerance, told, figures
+    return result.difference >= -tolerance, message, figures

@@ -1,4 +1,4 @@
-"""Replays past requests on a bundle: its own stages, with the state of past moments in place of the stores."""
+"""Replays past requests on the stages of a bundle, with features as of the request in place of the stores."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -31,7 +31,7 @@ Ids = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class PastPopularity:
-    """`POPULARITY_SIGNALS` of items as they were known then: raw item_ids int32 [m], signals float32 [m] each."""
+    """`POPULARITY_SIGNALS` of items at a past moment: raw item_ids int32 [m], signals float32 [m] each."""
 
     item_ids: Ids
     signals: Mapping[str, npt.NDArray[np.float32]]
@@ -39,10 +39,10 @@ class PastPopularity:
 
 @dataclass(frozen=True)
 class PastRequests:
-    """One request a user, with what the stores held of him at that moment.
+    """One request per user, with the user's features in the stores at that moment.
 
     Attributes:
-        user_ids, device_types: raw, int32 [q]; every user once.
+        user_ids, device_types: raw, int32 [q]; every user occurs once.
         timestamps: unix seconds, int64 [q].
         age: float32 [q], NaN where unknown.
         gender, top_category: raw, int32 [q], -1 where unknown.
@@ -59,7 +59,7 @@ class PastRequests:
         return len(self.user_ids)
 
     def batches(self, size: int) -> Iterator["PastRequests"]:
-        """Cuts the requests into parts of at most `size`."""
+        """Splits the requests into batches of at most `size`."""
         for start in range(0, len(self), size):
             part = slice(start, start + size)
             yield PastRequests(*(getattr(self, field.name)[part] for field in fields(self)))
@@ -76,15 +76,15 @@ def answers(
     """Returns the ranked lists of a bundle.
 
     Args:
-        bundle: whose stages answer.
-        requests: one a user.
-        log: interactions by raw item id; a history ends before its request.
-        popularity: as of the day before.
-        depth: items a list.
-        settings: `retrieval_topk` and `repeats`; nothing is filtered and nothing drawn.
+        bundle: the bundle to run.
+        requests: one request per user.
+        log: interactions with raw item ids; a history ends before its request.
+        popularity: popularity of items before the day of the requests.
+        depth: length of the lists.
+        settings: source of `retrieval_topk` and `repeats`. The seen filter and diversity are turned off.
 
     Returns:
-        Raw item ids int32 [q, depth], best first, -1 where a list is shorter.
+        Raw item ids int32 [q, depth], best first, padded with -1.
     """
     plain = {"ranking_topk": depth, "diversity_mode": False, "seen_filter": "nothing"}
     settings = settings.model_copy(update=plain)
@@ -94,9 +94,9 @@ def answers(
     for batch in requests.batches(USERS_AT_ONCE):
         stages["feast_user_lookup"] = _user_lookup(bundle, batch, log)
         columns = {name: getattr(batch, f"{name}s") for name in ("user_id", "device_type", "timestamp")}
-        made = run(stages, columns)
-        for first, end in zip(made[ROW_SPLITS][:-1], made[ROW_SPLITS][1:], strict=True):
-            lists[row, : end - first] = made["ordered_ids"][first:end]
+        output = run(stages, columns)
+        for first, end in zip(output[ROW_SPLITS][:-1], output[ROW_SPLITS][1:], strict=True):
+            lists[row, : end - first] = output["ordered_ids"][first:end]
             row += 1
     return lists
 
@@ -107,12 +107,12 @@ def _stages(bundle: Bundle, popularity: PastPopularity, settings: Settings) -> d
         for spec in STAGES
         if spec.name not in ("feast_user_lookup", "feast_item_lookup", "unroll_features")
     }
-    # What the bundle knows of its items, and a store that has nothing newer.
+    # Item features of the bundle, and an empty store.
     stages["feast_item_lookup"] = ItemLookup(
         ItemTable.of(bundle),
         lambda: None,
         lambda items: OnlineRows.missing(len(items), ITEM_FEATURES),
-        StoreGuard("item_features", "Not asked"),
+        StoreGuard("item_features", "Replays read no store"),
     )
     tables = signal_tables(bundle)
     known = bundle.lookups.knows("item_id", popularity.item_ids)
@@ -125,7 +125,7 @@ def _stages(bundle: Bundle, popularity: PastPopularity, settings: Settings) -> d
 
 
 def _user_lookup(bundle: Bundle, requests: PastRequests, log: InteractionLog) -> UserLookup:
-    """Answers of the stores at a past moment; `UserLookup` asks for all users of a batch, in its order."""
+    """Returns a `UserLookup` on past features; it looks up all users of a batch at once, in the order of the batch."""
     known = np.isfinite(requests.age) | (requests.gender >= 0) | (requests.top_category >= 0)
     columns = {"age": requests.age, "gender": requests.gender, "top_category": requests.top_category}
     past = log.gather(log.slices(requests.user_ids, requests.timestamps))

@@ -1,4 +1,4 @@
-"""Content vectors: pictures and descriptions, encoded once by content, reduced to 64 dimensions, kept by item id."""
+"""Content vectors of images and descriptions: encoded once per content, reduced to 64 dimensions, saved by item id."""
 
 from rec_assets.common.silence import silence_tensorflow
 from rec_assets.features.embeddings.content_vectors import ContentVectors, image_vectors, text_vectors

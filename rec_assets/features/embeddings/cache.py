@@ -1,4 +1,4 @@
-"""Vectors on disk by content: append-only shards in one folder an encoder, safe to share and to lose."""
+"""On-disk cache of vectors by content: append-only shards in one folder per encoder. Safe to share and to delete."""
 
 import hashlib
 import logging
@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-# 42 MB of 1280-vectors: what a killed run loses at most.
+# 42 MB of 1280-vectors: the maximum loss of a killed run.
 SHARD_ROWS = 16_384
-# A mapped shard keeps its file open, so only large ones are mapped, and many small ones are read.
+# A memory-mapped shard keeps its file open, so only large shards are mapped and small shards are read.
 _MAPPED_BYTES = 8 << 20
 log = logging.getLogger(__name__)
 
@@ -19,15 +19,15 @@ Vector = npt.NDArray[np.float16]
 
 
 def content_key(content: bytes) -> bytes:
-    """Returns the 16 bytes under which a content's vector is kept."""
+    """Returns the cache key of a content, 16 bytes."""
     return hashlib.blake2b(content, digest_size=16).digest()
 
 
 class VectorCache:
-    """Vectors of one encoder as float16, which halves them at an error below 0.0005 of a unit vector.
+    """Vectors of one encoder as float16, half the size of float32 at an error below 0.0005 of a unit vector.
 
-    A shard is one `.npy` of (key, vector) rows, named by the hash of its bytes, so that a damaged one is recognised: it
-    is removed with a warning and its contents are encoded again.
+    A shard is one `.npy` file of (key, vector) rows, named by the hash of its bytes. A shard whose hash differs is
+    damaged: the cache logs a warning and deletes the file, and its contents are encoded again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -37,7 +37,7 @@ class VectorCache:
         self._unsaved: list[bytes] = []
         for file in sorted(folder.glob("*.npy")):
             if _digest(file) != file.stem:
-                log.warning("%s is damaged; it is removed and its contents are encoded again", file)
+                log.warning("Shard %s is damaged. It is deleted and its contents are encoded again.", file)
                 file.unlink()
                 continue
             self._open(file)
@@ -50,18 +50,18 @@ class VectorCache:
 
     @property
     def dim(self) -> int | None:
-        """Length of the vectors, None where there are none."""
+        """Length of the vectors, None for an empty cache."""
         return next((len(vector) for vector in self._rows.values()), None)
 
     def add(self, key: bytes, vector: npt.NDArray[np.float32]) -> None:
-        """Keeps a vector, float32 [dim]; it is on disk once its shard is full or `flush` is called."""
+        """Adds a vector, float32 [dim]; a full shard or `flush` writes it to disk."""
         self._rows[key] = vector.astype(np.float16)
         self._unsaved.append(key)
         if len(self._unsaved) == SHARD_ROWS:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what is not on disk yet as one shard, under a temporary name first."""
+        """Writes all unsaved vectors as one shard, first under a temporary name."""
         if not self._unsaved:
             return
         vectors = np.stack([self._rows[key] for key in self._unsaved])

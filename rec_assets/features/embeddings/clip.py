@@ -1,4 +1,4 @@
-"""The image side of a CLIP model (Radford et al., https://arxiv.org/abs/2103.00020) from a folder."""
+"""Image encoder of a CLIP model (Radford et al., https://arxiv.org/abs/2103.00020) from a folder."""
 
 import json
 from collections.abc import Sequence
@@ -18,17 +18,17 @@ Planes = npt.NDArray[np.uint8]
 
 
 class ClipEncoder:
-    """CLIP's projected image features, by torch, in mixed precision on a GPU."""
+    """Projected image features of CLIP in torch, in mixed precision on a GPU."""
 
     def __init__(self, folder: Path) -> None:
-        """Checks that the folder is a CLIP model; raises ActionableError where it is not."""
+        """Reads the model's configuration; raises ActionableError if the folder is not a CLIP model."""
         try:
             config = json.loads((folder / "config.json").read_text())
             self.dim = int(config["projection_dim"])
             self._side = int(config["vision_config"]["image_size"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ActionableError(
-                f"{folder} is no CLIP model: its config.json cannot be used ({error!r}).",
+                f"{folder} is not a CLIP model: config.json is invalid ({error!r}).",
                 "Set REC_IMAGE_ENCODER to a folder or hub id in transformers' CLIP format, or to 'packaged'.",
             ) from error
         self._folder = folder
@@ -40,7 +40,7 @@ class ClipEncoder:
 
     @property
     def prepare(self) -> Prepare:
-        """Returns planes uint8 [3, side, side], resized and cropped by the model's own processor."""
+        """Decodes an image to planes uint8 [3, side, side], resized and cropped by the model's own processor."""
         return partial(_planes, self._folder, self._side)
 
     def encode(self, batch: Sequence[Planes]) -> npt.NDArray[np.float32]:
@@ -50,12 +50,12 @@ class ClipEncoder:
         device = torch_device()
         with torch.inference_mode(), torch.autocast(device, enabled=device == "cuda"):
             planes = torch.from_numpy(np.stack(batch)).to(device)
-            pixels = self._normalised(planes.float())
+            pixels = self._normalized(planes.float())
             features = self._model.visual_projection(self._model.vision_model(pixel_values=pixels).pooler_output)
             return torch.nn.functional.normalize(features.float()).cpu().numpy()
 
-    def _normalised(self, planes: Any) -> Any:
-        """Runs the processor's last step on a batch: bytes instead of floats come from where it is decoded."""
+    def _normalized(self, planes: Any) -> Any:
+        """Applies the processor's scaling to a batch. Done here so that decoding processes send bytes, not floats."""
         processor = _processor(self._folder)
         if processor.do_rescale:
             planes = planes * processor.rescale_factor
@@ -74,9 +74,9 @@ class ClipEncoder:
 
 
 def _planes(folder: Path, side: int, content: bytes) -> Planes:
-    picture = decode(content, side)
-    made = _processor(folder)(picture, do_rescale=False, do_normalize=False, return_tensors="np")
-    return np.asarray(made["pixel_values"][0], np.uint8)
+    image = decode(content, side)
+    processed = _processor(folder)(image, do_rescale=False, do_normalize=False, return_tensors="np")
+    return np.asarray(processed["pixel_values"][0], np.uint8)
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""Content vectors by item id: how they are made of pictures or descriptions, their file, and how they are looked up."""
+"""Computes, saves and looks up content vectors of images or descriptions by item id."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ CONTENT_DIM = 64
 
 @dataclass(frozen=True)
 class ContentVectors:
-    """One vector an item, with the frozen projection that made it of the encoder's raw vector.
+    """One vector per item, and the frozen projection from the encoder's raw vectors.
 
     Attributes:
         item_ids: int32 [n], sorted.
-        vectors: float32 [n, 64], zero where the item has no content.
-        present: bool [n].
-        projection: from the encoder's raw vectors to these.
+        vectors: float32 [n, 64], zero for items without content.
+        present: bool [n], True for items with content.
+        projection: projection from the encoder's raw vectors to `vectors`.
         encoder: identity of the encoder.
     """
 
@@ -35,19 +35,19 @@ class ContentVectors:
     encoder: str
 
     def gather(self, item_ids: npt.ArrayLike) -> Matrix:
-        """Returns float32 [len, 64] for raw item ids in any order; an unknown id gives a zero row."""
-        wanted = np.asarray(item_ids, np.int64)
+        """Returns float32 [m, 64] for m raw item ids in any order; an unknown id gives a zero row."""
+        ids = np.asarray(item_ids, np.int64)
         if not len(self.item_ids):
-            return np.zeros((len(wanted), CONTENT_DIM), np.float32)
-        places = np.searchsorted(self.item_ids, wanted).clip(max=len(self.item_ids) - 1)
-        return np.where((self.item_ids[places] == wanted)[:, None], self.vectors[places], np.float32(0))
+            return np.zeros((len(ids), CONTENT_DIM), np.float32)
+        positions = np.searchsorted(self.item_ids, ids).clip(max=len(self.item_ids) - 1)
+        return np.where((self.item_ids[positions] == ids)[:, None], self.vectors[positions], np.float32(0))
 
     def project(self, raw: Raw) -> Matrix:
-        """Returns float32 [m, 64] for the same encoder's raw vectors [m, raw] of later items; a zero row stays zero."""
+        """Projects raw vectors [m, raw] of new items and the same encoder to float32 [m, 64]; zero rows stay zero."""
         return self.projection(raw)
 
     def save(self, file: Path) -> None:
-        """Writes one npz."""
+        """Writes one npz file."""
         np.savez(
             file,
             item_ids=self.item_ids,
@@ -60,7 +60,7 @@ class ContentVectors:
 
     @classmethod
     def load(cls, file: Path) -> "ContentVectors":
-        """Reads what `save` wrote; raises ActionableError where the file is another or damaged."""
+        """Reads a file of `save`; raises ActionableError if the file is damaged or has another format."""
         try:
             with np.load(file) as arrays:
                 return cls(
@@ -70,34 +70,34 @@ class ContentVectors:
                     Projection(arrays["pca_mean"], arrays["pca_components"]),
                     str(arrays["encoder"]),
                 )
-        except Exception as error:  # zip, pickle, key and value errors, by the kind of damage
+        except Exception as error:  # zip, pickle, key or value error, depending on the damage
             raise ActionableError(
-                f"{file} cannot be read as content vectors: {error}",
+                f"{file} is not a readable file of content vectors ({error}).",
                 "Materialize image_embeddings and text_embeddings again.",
             ) from error
 
 
 def image_vectors(
-    pictures: Mapping[int, Path | None] | Iterable[tuple[int, Path | None]],
+    images: Mapping[int, Path | None] | Iterable[tuple[int, Path | None]],
     encoder_name: str,
     cache_dir: Path,
     progress: Progress | None = None,
 ) -> tuple[ContentVectors, EncodingReport]:
-    """Encodes pictures and reduces them to 64 dimensions.
+    """Encodes images and reduces their vectors to 64 dimensions.
 
     Args:
-        pictures: item id and file, or None; a file that is not there counts as missing too.
+        images: item id and image file; None or a file that does not exist counts as missing.
         encoder_name: "packaged", or a folder or hub id of a CLIP model.
-        cache_dir: keeps vectors by content, and a converted model.
-        progress: called with the number of pictures done.
+        cache_dir: folder of the vector cache and of a converted model.
+        progress: called with the number of processed images.
 
     Returns:
-        The vectors by item id and what became of each picture.
+        The vectors by item id and the counts of encoded, cached, missing and unreadable images.
 
     Raises:
-        ActionableError: an item id comes twice, or there is no such encoder.
+        ActionableError: an item id is repeated, or the encoder does not exist.
     """
-    sources = pictures.items() if isinstance(pictures, Mapping) else pictures
+    sources = images.items() if isinstance(images, Mapping) else images
     return _content_vectors(sources, image_encoder(encoder_name, cache_dir), cache_dir, progress)
 
 
@@ -108,25 +108,25 @@ def text_vectors(
     cache_dir: Path,
     progress: Progress | None = None,
 ) -> tuple[ContentVectors, EncodingReport]:
-    """Encodes descriptions and reduces them to 64 dimensions.
+    """Encodes descriptions and reduces their vectors to 64 dimensions.
 
     Args:
-        item_ids: raw ids, [n].
-        texts: their descriptions, [n]; None and blanks are missing.
+        item_ids: raw item ids [n].
+        texts: descriptions of the items [n]; None or blank text counts as missing.
         encoder_name: "packaged", or a folder or hub id of a Sentence-BERT model.
-        cache_dir: keeps vectors by content.
-        progress: called with the number of descriptions done.
+        cache_dir: folder of the vector cache.
+        progress: called with the number of processed descriptions.
 
     Returns:
-        The vectors by item id and what became of each description.
+        The vectors by item id and the counts of encoded, cached, missing and unreadable descriptions.
 
     Raises:
-        ActionableError: an item id comes twice, the lengths differ, or there is no such encoder.
+        ActionableError: an item id is repeated, the lengths differ, or the encoder does not exist.
     """
     if len(item_ids) != len(texts):
         raise ActionableError(
-            f"There are {len(item_ids)} item ids and {len(texts)} descriptions.",
-            "Give one description, or None, for each item.",
+            f"The lengths differ ({len(item_ids)} item ids and {len(texts)} descriptions).",
+            "Pass one description, or None, per item.",
         )
     return _content_vectors(zip(item_ids, texts, strict=True), text_encoder(encoder_name), cache_dir, progress)
 
@@ -136,11 +136,11 @@ def _content_vectors(
 ) -> tuple[ContentVectors, EncodingReport]:
     by_id = sorted(sources, key=lambda pair: pair[0])
     item_ids = np.array([item_id for item_id, _ in by_id], np.int32)
-    twice = item_ids[1:][np.diff(item_ids) == 0]
-    if len(twice):
+    repeated = item_ids[1:][np.diff(item_ids) == 0]
+    if len(repeated):
         raise ActionableError(
-            f"{len(twice)} item ids come more than once, item {twice[0]} for one.",
-            "Give each item_id once: remove the repeated rows of items.parquet.",
+            f"{len(repeated)} item ids are repeated, for example item {repeated[0]}.",
+            "Remove the repeated rows of items.parquet.",
         )
     encoded = encode_cached(encoder, [source for _, source in by_id], cache_dir / "vectors", progress)
     projection, encoded.report.explained_variance = fit_projection(encoded.vectors, encoded.present, CONTENT_DIM)

@@ -1,6 +1,6 @@
-"""The packaged image encoder: EfficientNet-Lite0's pooled features, by ONNX Runtime on a CPU and by torch on a GPU.
+"""The packaged image encoder: pooled features of EfficientNet-Lite0, in ONNX Runtime on a CPU and in torch on a GPU.
 
-EfficientNet: Tan & Le, https://arxiv.org/abs/1905.11946; Lite: the variant without swish and squeeze-excitation.
+EfficientNet: Tan & Le, https://arxiv.org/abs/1905.11946. Lite is the variant without swish and squeeze-excitation.
 """
 
 import logging
@@ -20,7 +20,7 @@ from rec_assets.features.embeddings.weights import files_digest, torch_device
 
 SIDE = 224
 OPSET = 17
-# The first layers make 5 MB of a picture.
+# The first layers need 5 MB per image.
 CPU_BATCH = 64
 log = logging.getLogger(__name__)
 
@@ -29,12 +29,12 @@ Features = npt.NDArray[np.float32]
 
 
 class EfficientNetEncoder:
-    """ImageNet features of the whole picture, 1280 numbers."""
+    """ImageNet features of the whole image, 1280 numbers."""
 
     dim = 1280
 
     def __init__(self, models_dir: Path) -> None:
-        """Remembers where the ONNX model is kept, which the first use on a CPU writes."""
+        """Stores the folder of the ONNX model; the first use on a CPU writes the model."""
         self._models_dir = models_dir
 
     @cached_property
@@ -44,7 +44,7 @@ class EfficientNetEncoder:
 
     @staticmethod
     def prepare(content: bytes) -> Pixels:
-        """Returns RGB uint8 [224, 224, 3]; raises ValueError for what is no picture."""
+        """Returns RGB uint8 [224, 224, 3]; raises ValueError if the content is not an image."""
         return np.asarray(square(decode(content, SIDE), SIDE))
 
     def encode(self, batch: Sequence[Pixels]) -> Features:
@@ -60,7 +60,7 @@ class EfficientNetEncoder:
             try:
                 return _on_cpu(file)
             except Exception as error:  # onnxruntime raises a dozen unrelated types for a bad file
-                log.warning("%s is damaged and is written again: %s", file, error)
+                log.warning("ONNX model %s is damaged (%s). It is written again.", file, error)
         _export(torch_model(), file)
         return _on_cpu(file)
 
@@ -72,7 +72,7 @@ def _weights_file() -> Path:
 
 
 def torch_model() -> Any:
-    """Returns a module from uint8 [n, 224, 224, 3] to float32 [n, 1280]: normalise, features, mean, unit length."""
+    """Returns a module from uint8 [n, 224, 224, 3] to float32 [n, 1280]: scaling, features, mean, unit length."""
     import torch
     from efficientnet_lite_pytorch import EfficientNet
 
@@ -83,7 +83,7 @@ def torch_model() -> Any:
             self.net.load_state_dict(torch.load(_weights_file(), map_location="cpu", weights_only=True))
 
         def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-            # What the Lite models were trained on: (pixel - 127) / 128.
+            # The pixel scale of the Lite models' training: (pixel - 127) / 128.
             planes = (pixels.permute(0, 3, 1, 2).float() - 127.0) / 128.0
             pooled = self.net.extract_features(planes).float().mean(dim=(2, 3))
             return torch.nn.functional.normalize(pooled)
@@ -94,7 +94,7 @@ def torch_model() -> Any:
 def _on_gpu(model: Any) -> Callable[[Pixels], Features]:
     import torch
 
-    # Pictures come with their channels last, and so the convolutions need no copies in another order.
+    # The pixels have their channels last; in this format the convolutions need no reordered copies.
     model.to("cuda", memory_format=torch.channels_last)
 
     def features(pixels: Pixels) -> Features:
@@ -108,7 +108,7 @@ def _on_cpu(file: Path) -> Callable[[Pixels], Features]:
     import onnxruntime as ort
 
     options = ort.SessionOptions()
-    # Idle threads would spin on the cores that decode the next pictures.
+    # Otherwise idle threads spin on the cores that decode the next images.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
@@ -124,7 +124,7 @@ def _export(model: Any, file: Path) -> None:
 
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=file.parent) as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracer's remarks on padding sizes, which are constants here
+        warnings.simplefilter("ignore")  # the tracer warns about padding sizes, which are constant here
         draft = Path(folder) / file.name
         torch.onnx.export(
             model,
@@ -134,6 +134,6 @@ def _export(model: Any, file: Path) -> None:
             output_names=["features"],
             dynamic_axes={"pixels": {0: "rows"}, "features": {0: "rows"}},
             opset_version=OPSET,
-            dynamo=False,  # the other exporter wants onnxscript, whose onnx wants a protobuf that TensorFlow 2.12 lacks
+            dynamo=False,  # the dynamo exporter needs onnxscript; its onnx needs a protobuf that TensorFlow 2.12 lacks
         )
         os.replace(draft, file)

@@ -1,4 +1,4 @@
-"""Encodes pictures and texts in batches, each content once in the life of its cache folder."""
+"""Encodes images and texts in batches; each content is encoded once per cache folder."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -14,14 +14,14 @@ from rec_assets.features.embeddings.cache import VectorCache, content_key
 from rec_assets.features.embeddings.encoder import Encoder
 from rec_assets.features.embeddings.preprocess_pool import PrepareAll, preparing, reading_threads
 
-# Keeps a GPU busy; an encoder on a CPU takes it in parts.
+# Large enough for a GPU. An encoder on a CPU splits the batch.
 BATCH = 256
-# What one thread reads, and one process prepares, at a time: fewer messages between them.
+# Contents per call of a thread or process, to reduce the number of messages between them.
 READ_TOGETHER = 16
-# Batches that are read while one is encoded: 40 MB of pixels each.
+# Batches read ahead while one batch is encoded: 40 MB of pixels each.
 AHEAD = 4
-# How many unreadable files are named where a person reads the report.
-_NAMED = 20
+# Maximum number of unreadable files listed in the metadata.
+_MAX_LISTED = 20
 
 Progress = Callable[[int], None]
 Source = Path | str | None
@@ -29,14 +29,14 @@ Source = Path | str | None
 
 @dataclass
 class EncodingReport:
-    """Counts of the outcomes of all sources; the four counts add up to their number.
+    """Counts of the outcomes of all sources. The four counts add up to the number of sources.
 
     Attributes:
-        encoded: contents that the encoder has just seen.
-        from_cache: sources whose content it had seen before, in an earlier run or under another id.
-        missing: sources without content: None, no such file, a blank text.
-        unreadable: the files that are there but are no pictures, with the reason, in order.
-        explained_variance: share of the vectors' variance that the 64 components keep, once they are reduced.
+        encoded: contents that this run encoded.
+        from_cache: sources whose content was encoded before, in an earlier run or under another id.
+        missing: sources without content: None, a file that does not exist, or a blank text.
+        unreadable: existing files that are not images, each with the reason, in order.
+        explained_variance: share of the vectors' variance in the 64 components; None before the reduction.
     """
 
     encoded: int = 0
@@ -46,7 +46,7 @@ class EncodingReport:
     explained_variance: float | None = None
 
     def as_dict(self) -> dict[str, int | float | str]:
-        """Returns counts and, where there are any, the first unreadable files, as flat metadata."""
+        """Returns the counts and the first unreadable files, if any, as flat metadata."""
         metadata: dict[str, int | float | str] = {
             "encoded": self.encoded,
             "from_cache": self.from_cache,
@@ -54,7 +54,7 @@ class EncodingReport:
             "unreadable": len(self.unreadable),
         }
         if self.unreadable:
-            metadata["unreadable_files"] = ", ".join(self.unreadable[:_NAMED])
+            metadata["unreadable_files"] = ", ".join(self.unreadable[:_MAX_LISTED])
         if self.explained_variance is not None:
             metadata["explained_variance"] = self.explained_variance
         return metadata
@@ -62,7 +62,13 @@ class EncodingReport:
 
 @dataclass(frozen=True)
 class Encoded:
-    """vectors float16 [n, dim], as the cache keeps them, by source; zero where `present` bool [n] is False."""
+    """Vectors of n sources.
+
+    Attributes:
+        vectors: float16 [n, dim] as in the cache, zero where `present` is False.
+        present: bool [n], True for sources with a readable content.
+        report: counts of the outcomes.
+    """
 
     vectors: npt.NDArray[np.float16]
     present: npt.NDArray[np.bool_]
@@ -71,7 +77,7 @@ class Encoded:
 
 @dataclass(frozen=True)
 class _Content:
-    """A source read: its key, and what the encoder takes where the key is not in the cache."""
+    """A readable source: its cache key, and the prepared content if the key is not in the cache."""
 
     key: bytes
     prepared: Any
@@ -88,16 +94,16 @@ _Read = _Content | _Unreadable | None
 def encode_cached(
     encoder: Encoder, sources: Sequence[Source], cache_dir: Path, progress: Progress | None = None
 ) -> Encoded:
-    """Looks every content up in the cache and encodes only the new ones.
+    """Looks up every content in the cache and encodes only new contents.
 
     Args:
-        encoder: from `rec_assets.features.embeddings.load_encoder`.
-        sources: a Path is a file to read, a str is the content itself, None has no content.
-        cache_dir: holds one folder an encoder.
-        progress: called after each batch with the number of sources done.
+        encoder: an encoder of `rec_assets.features.embeddings.load_encoder`.
+        sources: file path, text, or None for no content.
+        cache_dir: parent folder of one cache folder per encoder.
+        progress: called after each batch with the number of processed sources.
 
     Returns:
-        Vectors as the cache keeps them, so that a second run returns the same bits.
+        Vectors in the precision of the cache, so that a second run returns the same bits.
     """
     cache = VectorCache(cache_dir / encoder.identity)
     vectors = np.zeros((len(sources), cache.dim or encoder.dim), np.float16)
@@ -118,22 +124,22 @@ def encode_cached(
             if progress is not None:
                 progress(start + len(contents))
     finally:
-        cache.flush()  # an interrupted run keeps what it has encoded
+        cache.flush()  # also after an interrupt, so that no encoded vector is lost
     return Encoded(vectors, present, report)
 
 
 def _read_ahead(
     encoder: Encoder, sources: Sequence[Source], cache: VectorCache, report: EncodingReport
 ) -> Iterator[tuple[int, list[_Content | None]]]:
-    """Yields (first row, contents) a batch, while the next ones are read and decoded."""
-    pictures = any(isinstance(source, Path) for source in sources)
-    with preparing(encoder.prepare, pictures) as prepare, ThreadPoolExecutor(reading_threads()) as threads:
+    """Yields (first row, contents) per batch while threads read and decode the next batches."""
+    are_images = any(isinstance(source, Path) for source in sources)
+    with preparing(encoder.prepare, are_images) as prepare, ThreadPoolExecutor(reading_threads()) as threads:
 
         def submit(start: int) -> list[Future[list[_Read]]]:
-            places = range(start, min(start + BATCH, len(sources)), READ_TOGETHER)
-            return [threads.submit(_read, sources[place : place + READ_TOGETHER], cache, prepare) for place in places]
+            firsts = range(start, min(start + BATCH, len(sources)), READ_TOGETHER)
+            return [threads.submit(_read, sources[first : first + READ_TOGETHER], cache, prepare) for first in firsts]
 
-        ahead = deque(submit(place * BATCH) for place in range(AHEAD))
+        ahead = deque(submit(batch * BATCH) for batch in range(AHEAD))
         for start in range(0, len(sources), BATCH):
             results = [result for future in ahead.popleft() for result in future.result()]
             ahead.append(submit(start + AHEAD * BATCH))
@@ -147,7 +153,7 @@ def _read_ahead(
 
 
 def _read(sources: Sequence[Source], cache: VectorCache, prepare: PrepareAll) -> list[_Read]:
-    """Returns what became of each source; only contents that are not in the cache are prepared."""
+    """Returns the outcome of each source; prepares only contents that are not in the cache."""
     contents = [_bytes_of(source) for source in sources]
     keys = [content_key(content) if isinstance(content, bytes) else b"" for content in contents]
     new = {
@@ -160,8 +166,8 @@ def _read(sources: Sequence[Source], cache: VectorCache, prepare: PrepareAll) ->
     def outcome(key: bytes, content: bytes | _Unreadable | None) -> _Read:
         if not isinstance(content, bytes):
             return content
-        made = prepared.get(key)
-        return _Unreadable(str(made)) if isinstance(made, ValueError) else _Content(key, made)
+        result = prepared.get(key)
+        return _Unreadable(str(result)) if isinstance(result, ValueError) else _Content(key, result)
 
     return [outcome(key, content) for key, content in zip(keys, contents, strict=True)]
 

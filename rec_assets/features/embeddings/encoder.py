@@ -1,4 +1,4 @@
-"""The interface of an encoder of contents."""
+"""The interface of content encoders."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -10,21 +10,21 @@ from rec_assets.features.embeddings.preprocess_pool import Prepare
 
 
 class Encoder(Protocol):
-    """Turns contents into L2-normalised vectors. Making one is cheap: the weights are loaded by the first `encode`."""
+    """Encodes contents as L2-normalized vectors. Creation is cheap, because the first `encode` loads the weights."""
 
     @property
     def identity(self) -> str:
-        """A name with the weights' hash, fit for a folder's name: vectors of equal identity are interchangeable."""
+        """Name with the hash of the weights, valid as a folder name. Vectors of equal identity are interchangeable."""
 
     @property
     def dim(self) -> int:
-        """Length of a vector; may load the weights."""
+        """Length of a vector. May load the weights."""
 
     @property
     def prepare(self) -> Prepare:
-        """Turns one content into what `encode` takes; raises ValueError where it is not readable.
+        """Function from one content to one input of `encode`; raises ValueError for an unreadable content.
 
-        It is called from many threads, and sent to other processes: picklable, and it holds no weights.
+        Many threads call the function and it is sent to other processes, so it is picklable and contains no weights.
         """
 
     def encode(self, batch: Sequence[Any]) -> npt.NDArray[np.float32]:

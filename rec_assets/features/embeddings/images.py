@@ -1,4 +1,4 @@
-"""Decodes picture files, whatever their format, mode and orientation, with Pillow."""
+"""Decodes image files of any format, mode and orientation with Pillow."""
 
 import io
 
@@ -6,30 +6,30 @@ from PIL import Image, ImageOps
 
 
 def decode(content: bytes, smallest_side: int) -> Image.Image:
-    """Returns an upright RGB picture; what is transparent is white.
+    """Returns an upright RGB image with white in place of transparency.
 
     Args:
         content: a JPEG, PNG, WebP, … file.
-        smallest_side: pixels that will be needed; a JPEG much larger is decoded at a fraction of its size.
+        smallest_side: required side length in pixels; a much larger JPEG is decoded at a fraction of its size.
 
     Raises:
-        ValueError: not a picture, truncated, or too large to be one in good faith.
+        ValueError: the content is not an image, truncated, or larger than Pillow's limit for decompression bombs.
     """
     try:
         file = Image.open(io.BytesIO(content))
         file.draft("RGB", (smallest_side, smallest_side))
-        picture = ImageOps.exif_transpose(file)
-        if picture.has_transparency_data:
-            layer = picture.convert("RGBA")
-            picture = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-        return picture.convert("RGB")
+        image = ImageOps.exif_transpose(file)
+        if image.has_transparency_data:
+            layer = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+        return image.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"not a readable picture: {error}") from error
+        raise ValueError(f"not a readable image: {error}") from error
 
 
-def square(picture: Image.Image, side: int) -> Image.Image:
-    """Returns the whole picture, shrunk or grown to fit, in the middle of a white square: products are not cropped."""
-    fitted = ImageOps.contain(picture, (side, side), Image.Resampling.BICUBIC)
+def square(image: Image.Image, side: int) -> Image.Image:
+    """Returns the whole image, scaled to fit and centered on a white square, so that products are not cropped."""
+    fitted = ImageOps.contain(image, (side, side), Image.Resampling.BICUBIC)
     canvas = Image.new("RGB", (side, side), "white")
     canvas.paste(fitted, ((side - fitted.width) // 2, (side - fitted.height) // 2))
     return canvas

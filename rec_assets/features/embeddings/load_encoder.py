@@ -1,4 +1,4 @@
-"""The encoders that the settings can name."""
+"""Creates the encoders that the settings name."""
 
 from pathlib import Path
 
@@ -12,23 +12,23 @@ PACKAGED = "packaged"
 
 
 def image_encoder(name: str, cache_dir: Path) -> Encoder:
-    """Returns EfficientNet-Lite0 for "packaged", else the CLIP model of that folder or hub id.
+    """Returns EfficientNet-Lite0 for "packaged", else the CLIP model of a folder or hub id.
 
     Args:
-        name: the setting `image_encoder`.
-        cache_dir: where a model converted for this machine may be kept.
+        name: value of the setting `image_encoder`.
+        cache_dir: parent folder of a model converted for this machine.
 
     Raises:
-        ActionableError: there is no such model.
+        ActionableError: the model does not exist.
     """
     return EfficientNetEncoder(cache_dir / "models") if name == PACKAGED else ClipEncoder(model_folder(name))
 
 
 def text_encoder(name: str) -> Encoder:
-    """Returns MiniLM for "packaged", else the Sentence-BERT model of that folder or hub id.
+    """Returns MiniLM for "packaged", else the Sentence-BERT model of a folder or hub id.
 
     Raises:
-        ActionableError: there is no such model.
+        ActionableError: the model does not exist.
     """
     if name != PACKAGED:
         return SentenceBertEncoder(model_folder(name))

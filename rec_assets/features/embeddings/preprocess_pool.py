@@ -1,4 +1,4 @@
-"""Prepares contents for an encoder: in threads, and images in processes where there are cores for it."""
+"""Prepares contents for an encoder in threads, or images in processes if there are enough cores."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -14,53 +14,52 @@ from rec_assets.common.errors import ActionableError
 Prepare = Callable[[bytes], Any]
 PrepareAll = Callable[[Sequence[bytes]], list[Any]]
 
-# With fewer, the encoder itself is what takes long.
+# With fewer cores the encoder is the bottleneck, not the decoding.
 MANY_CORES = 4
 
 
 def cores() -> int:
-    """Returns how many cores this process may use."""
+    """Returns the number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 def reading_threads() -> int:
-    """Returns how many threads read files, or wait for a process that decodes one."""
+    """Returns the number of threads that read files or wait for a decoding process."""
     return max(4, 2 * cores())
 
 
 @contextmanager
-def preparing(prepare: Prepare, pictures: bool) -> Iterator[PrepareAll]:
-    """Yields what prepares several contents, called from threads; of pictures, in as many processes as there are cores.
+def preparing(prepare: Prepare, are_images: bool) -> Iterator[PrepareAll]:
+    """Yields a function that prepares several contents; callable from threads. Images use one process per core.
 
-    Pillow holds Python's lock for much of a small picture: on 16 cores 32 threads decoded hardly more than four did.
-    Processes start when the first content comes, and not by fork, which CUDA and TensorFlow do not call.
+    Pillow holds Python's lock for most of the decoding of a small image: on 16 cores, 32 threads decoded hardly more
+    than four threads. The first content starts the processes. They are not forked, because CUDA and TensorFlow do not
+    support fork.
 
     Args:
-        prepare: an encoder's; picklable, and light to import.
-        pictures: whether the contents are worth another process.
+        prepare: `prepare` of an encoder; picklable, and cheap to import.
+        are_images: True if the contents are images, which are expensive enough for other processes.
 
     Yields:
-        Of n contents n results: what `prepare` returns, or the ValueError that it raised.
-
-    Raises:
-        ActionableError: from what is yielded, where a process was killed.
+        A function from n contents to n results: the value of `prepare`, or the ValueError that `prepare` raised. The
+        function raises ActionableError if a process was killed.
     """
-    here = partial(_prepare_all, prepare)
-    if not pictures or cores() < MANY_CORES:
-        yield here
+    prepare_all = partial(_prepare_all, prepare)
+    if not are_images or cores() < MANY_CORES:
+        yield prepare_all
         return
     with ProcessPoolExecutor(cores(), mp_context=get_context("forkserver")) as processes:
 
-        def elsewhere(contents: Sequence[bytes]) -> list[Any]:
+        def prepare_in_process(contents: Sequence[bytes]) -> list[Any]:
             try:
-                return processes.submit(here, contents).result() if contents else []
+                return processes.submit(prepare_all, contents).result() if contents else []
             except BrokenProcessPool as error:
                 raise ActionableError(
-                    "A process that decodes pictures was killed, most often for lack of memory.",
-                    "Give the step more memory or fewer cores; what was encoded so far is kept.",
+                    "A process that decodes images was killed, probably for lack of memory.",
+                    "Give the step more memory or fewer cores, and run it again; encoded vectors are kept.",
                 ) from error
 
-        yield elsewhere
+        yield prepare_in_process
 
 
 def _prepare_all(prepare: Prepare, contents: Sequence[bytes]) -> list[Any]:

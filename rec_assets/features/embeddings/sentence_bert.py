@@ -1,4 +1,4 @@
-"""A Sentence-BERT model (Reimers & Gurevych, https://arxiv.org/abs/1908.10084) from a folder."""
+"""Text encoder of a Sentence-BERT model (Reimers & Gurevych, https://arxiv.org/abs/1908.10084) from a folder."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -11,12 +11,12 @@ import numpy.typing as npt
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.embeddings.weights import files_digest, torch_device
 
-# The library sorts by length before it cuts batches, which small ones gain from on a CPU.
+# The library sorts texts by length before it cuts batches, so small batches are faster on a CPU.
 BATCH = {"cpu": 32, "cuda": 256}
 
 
 class SentenceBertEncoder:
-    """One vector a text, by sentence-transformers, in mixed precision on a GPU."""
+    """One vector per text from sentence-transformers, in mixed precision on a GPU."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -33,7 +33,7 @@ class SentenceBertEncoder:
 
     @staticmethod
     def prepare(content: bytes) -> str:
-        """Returns the text; raises ValueError for what is not UTF-8."""
+        """Returns the text; raises ValueError if the content is not UTF-8."""
         return content.decode()
 
     def encode(self, batch: Sequence[str]) -> npt.NDArray[np.float32]:
@@ -55,6 +55,6 @@ class SentenceBertEncoder:
             return SentenceTransformer(str(self._folder), device=torch_device(), local_files_only=True)
         except (OSError, ValueError, KeyError) as error:
             raise ActionableError(
-                f"{self._folder} is no Sentence-BERT model: {error}",
+                f"{self._folder} is not a Sentence-BERT model ({error}).",
                 "Set REC_TEXT_ENCODER to a folder or hub id in sentence-transformers' format, or to 'packaged'.",
             ) from error

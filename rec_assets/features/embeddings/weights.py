@@ -1,19 +1,19 @@
-"""Weights of encoders: where they come from, their digest, and the device they run on."""
+"""Folder, digest and device of encoder weights."""
 
 import hashlib
 from pathlib import Path
 
 from rec_assets.common.errors import ActionableError
 
-# Copies of the same weights for other frameworks, in the hub's repositories.
+# Copies of the same weights for other frameworks in hub repositories.
 _OTHER_FRAMEWORKS = ["*.h5", "*.msgpack", "*.ot", "*.onnx", "onnx/*", "openvino/*"]
 
 
 def model_folder(name: str) -> Path:
-    """Returns the folder of a model: the given one, or the local copy of a hub repository, fetched where it is new.
+    """Returns the given folder, or the local copy of a hub repository; downloads a new repository.
 
     Raises:
-        ActionableError: neither a folder nor a hub repository that can be reached.
+        ActionableError: the name is neither a folder nor an accessible hub repository.
     """
     if Path(name).is_dir():
         return Path(name)
@@ -21,15 +21,15 @@ def model_folder(name: str) -> Path:
 
     try:
         return Path(snapshot_download(name, ignore_patterns=_OTHER_FRAMEWORKS))
-    except Exception as error:  # an invalid id, no such repository, no network: a dozen unrelated types
+    except Exception as error:  # invalid id, missing repository, no network: a dozen unrelated types
         raise ActionableError(
-            f"The encoder '{name}' is no folder, and the hub does not give it: {error}",
-            "Set REC_IMAGE_ENCODER or REC_TEXT_ENCODER to a folder with the model, a hub id, or 'packaged'.",
+            f"The encoder '{name}' is neither a folder nor an accessible hub repository ({error}).",
+            "Set REC_IMAGE_ENCODER or REC_TEXT_ENCODER to a model folder, a hub id, or 'packaged'.",
         ) from error
 
 
 def files_digest(path: Path) -> str:
-    """Returns 12 hex digits over the names and contents of one file, or of all files of a folder."""
+    """Returns a digest of 12 hex digits over the names and contents of one file, or of all files in a folder."""
     total = hashlib.sha256()
     for file in [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file()):
         total.update(file.name.encode())
@@ -39,7 +39,7 @@ def files_digest(path: Path) -> str:
 
 
 def torch_device() -> str:
-    """Returns "cuda" where there is one, else "cpu"."""
+    """Returns "cuda" if available, else "cpu"."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,1 +1,1 @@
-"""Feast: its views, the offline files and the online store."""
+"""The Feast feature store: views, offline source and online store."""

@@ -1,7 +1,7 @@
-"""Offline source of Feast: the step's own parquet, or tables of Athena that each day is added to.
+"""Offline source of Feast: the parquet file of an asset, or Athena tables with one partition per day.
 
-The tables and their partitions by day are in Glue (deploy/eks/aws.yaml); a day is a file below its own prefix, so a
-repeated day replaces it.
+Glue defines the tables and their daily partitions (deploy/eks/aws.yaml). Each day is a file below its own prefix, so a
+repeated day replaces its file.
 """
 
 from pathlib import Path
@@ -31,7 +31,7 @@ def offline_config(settings: Settings) -> dict[str, Any]:
 
 
 def batch_source(settings: Settings, view: str, file: Path, timestamp: str) -> "DataSource":
-    """Returns what a feature view is read from: a parquet file, or the table that is called like the view."""
+    """Returns the source of a feature view: a parquet file, or the table with the name of the view."""
     if settings.feast_offline == "file":
         from feast import FileSource
 
@@ -49,16 +49,16 @@ def batch_source(settings: Settings, view: str, file: Path, timestamp: str) -> "
 
 
 def land(settings: Settings, view: str, day: str, file: Path) -> None:
-    """Adds a day to the table of a view, where there is one.
+    """Uploads a day to the table of a view; does nothing unless `feast_offline` is "athena".
 
     Args:
         settings: `feast_offline` and `feast_tables`.
-        view: the name of the view and its table.
-        day: the partition, ISO date.
-        file: the day's parquet, alone in its folder.
+        view: name of the view and its table.
+        day: partition, ISO date.
+        file: parquet file of the day, the only file in its folder.
 
     Raises:
-        ActionableError: as `Bucket`.
+        ActionableError: the upload fails, as in `Bucket`.
     """
     if settings.feast_offline == "athena":
         from rec_assets.storage.s3 import Bucket

@@ -1,4 +1,4 @@
-"""The Feast feature store: opening it, filling it from parquet, and reading it back as arrays."""
+"""Opens the Feast feature store, fills it from parquet, and reads and writes features as arrays."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -31,24 +31,24 @@ if TYPE_CHECKING:
 
 ONLINE_DB = 0
 CONNECT_TIMEOUT = 0.05
-REQUEST_TIMEOUT = 0.1  # a request rather goes without features than waits
-BULK_TIMEOUT = 10.0  # seconds, for whole catalogs and materialisation
-# Another value whenever item features were written: readers that keep a copy look here. Drawn and not counted, so that
-# a store that lost its data never says again what it said before.
+REQUEST_TIMEOUT = 0.1  # seconds; after that a request continues without features
+BULK_TIMEOUT = 10.0  # seconds, for whole catalogs and materialization
+# Changes whenever item features are written, so that readers refresh their copies. A random token, not a counter, so a
+# wiped store cannot repeat an old version.
 ITEM_VERSION = "item_features:version"
-_TIMES = "__ts"  # what Feast puts behind the name of a feature for the time of its row
-_REGISTRY_AGE = 60  # seconds until a running process sees newly applied views
+_TIMES = "__ts"  # suffix of Feast's row timestamps after a feature name
+_REGISTRY_AGE = 60  # seconds until a running process reads newly applied views
 
 Ids = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
 class OnlineRows:
-    """An answer of the store.
+    """Features of n ids from the online store.
 
     Attributes:
-        known: bool [n], whether it has anything about the id.
-        columns: each feature [n] in its own dtype; NaN (float32) or -1 (int32) where missing.
+        known: bool [n], True if the store has a feature of the id.
+        columns: each feature [n] in its own dtype; NaN (float32) or -1 (int32) if missing.
     """
 
     known: npt.NDArray[np.bool_]
@@ -56,7 +56,7 @@ class OnlineRows:
 
     @classmethod
     def missing(cls, rows: int, features: Mapping[str, type[np.generic]]) -> "OnlineRows":
-        """Returns `rows` rows of which nothing is known."""
+        """Returns `rows` rows without any known feature."""
         columns = {name: np.full(rows, _missing(dtype), dtype) for name, dtype in features.items()}
         return cls(np.zeros(rows, np.bool_), columns)
 
@@ -79,11 +79,11 @@ def repo_config(settings: Settings, timeout: float = REQUEST_TIMEOUT) -> dict[st
 
 
 def open_store(settings: Settings, timeout: float = REQUEST_TIMEOUT) -> "FeatureStore":
-    """Opens the feature store; neither the online store nor applied views need exist yet.
+    """Opens the feature store. The online store may be offline and the views may be missing.
 
     Args:
-        settings: where Valkey is reached, and `home`, below which the registry lives.
-        timeout: seconds that one answer of Valkey may take.
+        settings: address of Valkey, and `home`, the parent folder of the registry.
+        timeout: time limit of one Valkey call in seconds.
     """
     from feast import FeatureStore, RepoConfig
 
@@ -95,7 +95,7 @@ def open_store(settings: Settings, timeout: float = REQUEST_TIMEOUT) -> "Feature
 
 
 def apply(settings: Settings, user_path: Path, item_path: Path) -> None:
-    """Registers entities and views over these parquet files (see `feast_objects`); again is a change, not an error.
+    """Registers entities and views over parquet files (see `feast_objects`); a repeated call updates them.
 
     Raises:
         ActionableError: a path does not exist, or the registry's bucket cannot be written.
@@ -112,34 +112,34 @@ def apply(settings: Settings, user_path: Path, item_path: Path) -> None:
         open_store(settings).apply([*feast_objects(settings, user_path, item_path)])
     except (BotoCoreError, ClientError, S3RegistryBucketForbiddenAccess, S3RegistryBucketNotExist) as error:
         raise ActionableError(
-            f"Feast's registry {settings.feast_registry} cannot be written: {error}",
-            "Correct REC_FEAST_REGISTRY, or allow this role to read and write there.",
+            f"Feast's registry {settings.feast_registry} is not writable ({error}).",
+            "Correct REC_FEAST_REGISTRY, or give this role read and write access.",
         ) from error
 
 
 def materialize(settings: Settings, start: datetime, end: datetime, views: Sequence[str] | None = None) -> None:
     """Writes the newest row of each entity between two moments (UTC) to the online store.
 
-    Feast never replaces a row by an older one or one as old: repeating a day changes nothing, and neither does a
-    corrected day whose `event_timestamp` stayed the same. Where items were written, `ITEM_VERSION` changes afterwards.
+    Feast replaces a row only by a row with a later `event_timestamp`. A repeated day changes nothing, nor does a
+    corrected day with the same `event_timestamp`. `ITEM_VERSION` changes after items are written.
 
     Args:
-        settings: where Valkey is reached.
-        start: the earliest event_timestamp.
-        end: the latest event_timestamp, included.
-        views: `USER_VIEW`, `ITEM_VIEW` or both, which is the default.
+        settings: address of Valkey.
+        start: earliest event_timestamp, inclusive.
+        end: latest event_timestamp, inclusive.
+        views: `USER_VIEW` and/or `ITEM_VIEW`; default both.
 
     Raises:
-        ActionableError: Valkey is away.
+        ActionableError: Valkey does not answer.
     """
     import redis
 
     try:
         store = open_store(settings, BULK_TIMEOUT)
-        # Feast leaves the end out, and a day's features carry the moment it ends.
-        after = end + timedelta(microseconds=1)
+        # Feast excludes the end, but the features of a day have the end of the day as event_timestamp.
+        exclusive_end = end + timedelta(microseconds=1)
         written = list(views or (USER_VIEW, ITEM_VIEW))
-        store.materialize(start, after, feature_views=written)
+        store.materialize(start, exclusive_end, feature_views=written)
         if ITEM_VIEW in written:
             with connect(settings, ONLINE_DB) as client:
                 client.set(ITEM_VERSION, uuid4().hex)
@@ -151,31 +151,31 @@ def materialize(settings: Settings, start: datetime, end: datetime, views: Seque
 
 
 def _as_feast(value: object) -> str:
-    """Returns an option as Feast's connection string has it, where JSON's words are read as such."""
+    """Returns an option for Feast's connection string, which parses true and false as JSON."""
     return json.dumps(value) if isinstance(value, bool) else str(value)
 
 
 def read_users(store: "FeatureStore", ids: Ids) -> OnlineRows:
-    """Reads `USER_FEATURES` of users [n] in one round trip; raises what Feast and Redis raise."""
+    """Reads `USER_FEATURES` of users [n] in one round trip; raises the errors of Feast and Redis."""
     return _read(store, USER_VIEW, USER_KEY, USER_FEATURES, ids)
 
 
 def read_items(store: "FeatureStore", ids: Ids) -> OnlineRows:
-    """Reads `ITEM_FEATURES` of items [n] in one round trip; raises what Feast and Redis raise."""
+    """Reads `ITEM_FEATURES` of items [n] in one round trip; raises the errors of Feast and Redis."""
     return _read(store, ITEM_VIEW, ITEM_KEY, ITEM_FEATURES, ids)
 
 
 def read_users_with_times(store: "FeatureStore", ids: Ids) -> tuple[OnlineRows, npt.NDArray[np.int64]]:
-    """Reads users [n] as `read_users`, and the event_timestamp of each row in unix seconds, 0 where there is none."""
-    answer = _ask(store, USER_VIEW, USER_KEY, USER_FEATURES, ids, times=True)
-    times = np.array(answer[f"{next(iter(USER_FEATURES))}{_TIMES}"], np.int64)
-    return _rows(answer, USER_FEATURES, ids), times
+    """Reads users [n] like `read_users`, and the event_timestamp of each row in unix seconds, 0 if missing."""
+    fetched = _fetch(store, USER_VIEW, USER_KEY, USER_FEATURES, ids, times=True)
+    times = np.array(fetched[f"{next(iter(USER_FEATURES))}{_TIMES}"], np.int64)
+    return _rows(fetched, USER_FEATURES, ids), times
 
 
 def write_users(store: "FeatureStore", ids: Ids, columns: Mapping[str, npt.NDArray[Any]], times: Ids) -> None:
-    """Writes `USER_FEATURES` of users [n], as of event_timestamps in unix seconds [n]; raises as `read_users`.
+    """Writes `USER_FEATURES` of users [n] with event_timestamps in unix seconds [n]; raises as `read_users`.
 
-    A row that is there with the same second or a later one stays, without a word.
+    Silently skips a user whose stored row has the same or a later second.
     """
     import pandas as pd
 
@@ -185,15 +185,15 @@ def write_users(store: "FeatureStore", ids: Ids, columns: Mapping[str, npt.NDArr
 
 
 def is_applied(store: "FeatureStore") -> bool:
-    """Returns whether the views are registered; a store that was opened before may say no for a minute."""
+    """Returns True if the views are registered; an open store may return False for another minute."""
     return {USER_VIEW, ITEM_VIEW} <= {view.name for view in store.list_feature_views(allow_cache=True)}
 
 
 def _read(store: "FeatureStore", view: str, key: str, features: Mapping[str, type[np.generic]], ids: Ids) -> OnlineRows:
-    return _rows(_ask(store, view, key, features, ids), features, ids)
+    return _rows(_fetch(store, view, key, features, ids), features, ids)
 
 
-def _ask(
+def _fetch(
     store: "FeatureStore",
     view: str,
     key: str,
@@ -203,16 +203,16 @@ def _ask(
     times: bool = False,
 ) -> dict[str, list[Any]]:
     names = [f"{view}:{name}" for name in features]
-    answer = store.get_online_features(features=names, entity_rows={key: ids.tolist()})
-    return answer.to_dict(include_event_timestamps=times)
+    response = store.get_online_features(features=names, entity_rows={key: ids.tolist()})
+    return response.to_dict(include_event_timestamps=times)
 
 
-def _rows(answer: Mapping[str, list[Any]], features: Mapping[str, type[np.generic]], ids: Ids) -> OnlineRows:
+def _rows(fetched: Mapping[str, list[Any]], features: Mapping[str, type[np.generic]], ids: Ids) -> OnlineRows:
     known = np.zeros(len(ids), np.bool_)
     columns = {}
     for name, dtype in features.items():
-        present = np.array([value is not None for value in answer[name]], np.bool_)
-        columns[name] = np.array([_missing(dtype) if value is None else value for value in answer[name]], dtype)
+        present = np.array([value is not None for value in fetched[name]], np.bool_)
+        columns[name] = np.array([_missing(dtype) if value is None else value for value in fetched[name]], dtype)
         known |= present
     return OnlineRows(known, columns)
 

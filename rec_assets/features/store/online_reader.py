@@ -1,7 +1,7 @@
-"""Reads one Feast view for requests: through Feast's online store, without asking the registry each time.
+"""Reads one Feast view for requests, directly from Feast's online store without the registry.
 
-`FeatureStore.get_online_features` resolves views, entities and projects anew for every call, which takes several times
-as long as the read. The definitions are this project's own and known here.
+`FeatureStore.get_online_features` resolves views, entities and projects in every call, which takes several times as
+long as the read. This module uses the project's own definitions.
 """
 
 from collections.abc import Callable
@@ -25,16 +25,22 @@ _KEYS = {USER_VIEW: USER_KEY, ITEM_VIEW: ITEM_KEY}
 
 
 class OnlineReader:
-    """Answers as `online.read_users` or `online.read_items` does; a test holds it to them."""
+    """Returns the same rows as `online.read_users` or `online.read_items`; a test compares them."""
 
     def __init__(self, settings: Settings, view: str, timeout: float = REQUEST_TIMEOUT) -> None:
-        """Takes `USER_VIEW` or `ITEM_VIEW`, and the seconds that an answer may take; connects at the first read."""
+        """Prepares reads of one view; connects at the first read.
+
+        Args:
+            settings: address of Valkey.
+            view: `USER_VIEW` or `ITEM_VIEW`.
+            timeout: time limit of one Valkey call in seconds.
+        """
         from feast.infra.online_stores.redis import RedisOnlineStore
         from feast.protos.feast.types.EntityKey_pb2 import EntityKey
         from feast.protos.feast.types.Value_pb2 import Value
 
-        nowhere = Path()  # where features are written from does not matter here
-        self._view: Any = next(one for one in feast_objects(settings, nowhere, nowhere) if one.name == view)
+        unused = Path()  # the path of the offline files has no effect on online reads
+        self._view: Any = next(one for one in feast_objects(settings, unused, unused) if one.name == view)
         self._features = _FEATURES[view]
         self._config = open_store(settings, timeout).config
         self._store = RedisOnlineStore()
@@ -43,11 +49,11 @@ class OnlineReader:
         )
 
     def __call__(self, ids: Ids) -> OnlineRows:
-        """Reads the features of ids [n] in one round trip; raises what Feast and Redis raise."""
+        """Reads the features of ids [n] in one round trip; raises the errors of Feast and Redis."""
         keys = [self._key_of(number) for number in ids.tolist()]
-        answers = self._store.online_read(self._config, self._view, keys, list(self._features))
+        fetched = self._store.online_read(self._config, self._view, keys, list(self._features))
         rows = OnlineRows.missing(len(ids), self._features)
-        for row, (_, values) in enumerate(answers):
+        for row, (_, values) in enumerate(fetched):
             for name, value in (values or {}).items():
                 kind = value.WhichOneof("val")
                 if kind is not None:

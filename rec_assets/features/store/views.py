@@ -1,4 +1,4 @@
-"""The Feast definitions: entities, feature views, and what is read back where a feature is missing."""
+"""Feast definitions: entities, feature views, and the names and types of features."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ ITEM_VIEW = "item_features"
 USER_KEY = "user_id"
 ITEM_KEY = "item_id"
 TIMESTAMP = "event_timestamp"
-# Ages are floats because unknown ones are null, which Feast's integers cannot hold.
+# Ages are floats because unknown ages are null, and Feast's integers cannot be null.
 USER_FEATURES: dict[str, type[np.generic]] = {"age": np.float32, "gender": np.int32, "top_category": np.int32}
 ITEM_FEATURES: dict[str, type[np.generic]] = {
     "price": np.float32,
@@ -28,12 +28,12 @@ ITEM_FEATURES: dict[str, type[np.generic]] = {
 
 
 def feast_objects(settings: Settings, users: Path, items: Path) -> "list[Entity | FeatureView]":
-    """Returns entities and views over two parquet files (or folders of them), or over the tables they are added to.
+    """Returns entities and views over two parquet files (or folders of parquet files), or over the Athena tables.
 
     Args:
-        settings: `feast_offline` says which.
-        users: user_id, `USER_FEATURES` and event_timestamp (UTC).
-        items: item_id, `ITEM_FEATURES` and event_timestamp (UTC).
+        settings: `feast_offline` selects files or tables.
+        users: path with user_id, `USER_FEATURES` and event_timestamp (UTC).
+        items: path with item_id, `ITEM_FEATURES` and event_timestamp (UTC).
     """
     return [
         *_view(USER_VIEW, USER_KEY, USER_FEATURES, batch_source(settings, USER_VIEW, users, TIMESTAMP)),

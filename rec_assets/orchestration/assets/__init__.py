@@ -1,1 +1,1 @@
-"""The asset graph, one module a stage. Assets orchestrate: they call the domain and report what one would look at."""
+"""The asset graph, one module per stage. Assets call the code of other folders and report metadata for the UI."""

@@ -1,4 +1,4 @@
-"""From trained parts to what Triton may serve: immutable bundles that say what they were made from."""
+"""Combines trained parts into immutable bundles with a record of their inputs."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from dagster import AssetExecutionContext, BackfillPolicy, MaterializeResult, asset
+from dagster import AssetExecutionContext, BackfillPolicy, MaterializeResult
 
 from rec_assets.bundles.bundle import ServingConfig
 from rec_assets.bundles.export_report import FILE as EXPORT
@@ -16,11 +16,13 @@ from rec_assets.bundles.provenance import FILE as LINEAGE
 from rec_assets.orchestration.assets.evaluation import METRICS_FILE
 from rec_assets.orchestration.assets.features import Days
 from rec_assets.orchestration.assets.publishing import OWNERS, only, publish
-from rec_assets.orchestration.assets.upstream import earlier, lineage_of
+from rec_assets.orchestration.assets.upstream import UpstreamStore, earlier, lineage_of
+from rec_assets.orchestration.declared import On, asset
+from rec_assets.orchestration.freshness import WEEKLY_FRESHNESS
 from rec_assets.orchestration.op_tags import CPU
-from rec_assets.orchestration.partitions import daily
-from rec_assets.orchestration.resources import Artifacts
-from rec_assets.settings import Settings, get_settings
+from rec_assets.orchestration.partitions import daily, only_day_before
+from rec_assets.orchestration.resources import Artifacts, SettingsResource
+from rec_assets.settings import Settings
 from rec_assets.storage.artifact_store import Artifact
 
 if TYPE_CHECKING:
@@ -36,10 +38,11 @@ COMMON: dict[str, Any] = {
 RANKER_FILES = ("model.onnx", EXPORT)
 
 
-@asset(**COMMON, code_version="3")
+@asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, code_version="3")
 def model_bundle(
     context: AssetExecutionContext,
     artifacts: Artifacts,
+    settings: SettingsResource,
     nvt_workflows: Days,
     query_tower: Days,
     faiss_index: Days,
@@ -47,11 +50,11 @@ def model_bundle(
     model_evaluation: Days,
     training_set: Days,
 ) -> MaterializeResult[None]:
-    """Everything that answers a request, as one immutable directory that says what it was made from."""
+    """All parts that answer requests, in one immutable directory with a manifest of its inputs."""
     day = only(context)
 
     def write(out: Path, _: str) -> dict[str, Any]:
-        known, workflows = training_set[day], nvt_workflows[day]
+        data, workflows = training_set[day], nvt_workflows[day]
         metrics = pl.read_parquet(model_evaluation[day] / METRICS_FILE).filter(track="all")
         with TemporaryDirectory() as scratch:
             folder = Path(scratch)
@@ -60,55 +63,64 @@ def model_bundle(
                 "query_tower": query_tower[day].path,
                 "item_index": faiss_index[day].path,
                 "dlrm": pick(dlrm_model[day], RANKER_FILES, folder / "dlrm"),
-                "multimodal": multimodal_part(known, folder / "multimodal"),
-                "signals": signals_part(known, folder / "signals"),
+                "multimodal": multimodal_part(data, folder / "multimodal"),
+                "signals": signals_part(data, folder / "signals"),
                 "catalogue": pick(workflows, ["items.parquet"], folder / "catalogue"),
             }
-            # Not the workflows: NVTabular pickles them to other bytes each time, and what they fitted is a part.
-            made_from = (known, query_tower[day], faiss_index[day], dlrm_model[day])
-            manifest = assemble(out, parts, day, metrics, made_from, parent=None)
+            # Without the workflows: NVTabular pickles them to different bytes each time. Their lookups are a part.
+            made_from = (data, query_tower[day], faiss_index[day], dlrm_model[day])
+            manifest = assemble(out, parts, day, metrics, made_from, None, settings)
         return {"bundle_id": manifest.bundle_id, "parts": manifest.parts}
 
     return publish(context, artifacts, write)
 
 
-@asset(**COMMON, code_version="2", backfill_policy=BackfillPolicy.single_run(), deps=earlier("model_bundle"))
+@asset(
+    **COMMON,
+    code_version="2",
+    backfill_policy=BackfillPolicy.single_run(),
+    deps=[*earlier("model_bundle"), On("finetuned_bundle", only_day_before)],
+)
 def finetuned_bundle(
     context: AssetExecutionContext,
     artifacts: Artifacts,
+    settings: SettingsResource,
     finetune_set: Days,
     daily_item_index: Days,
     finetuned_query_tower: Days,
     finetuned_dlrm: Days,
     finetune_evaluation: Days,
 ) -> MaterializeResult[None]:
-    """The day's models as a bundle, with items that came since; its parent is the bundle that they go on from."""
+    """The day's fine-tuned models as a bundle, with items newer than the full training.
+
+    Its parent is the bundle with the checkpoint that the fine-tune started from.
+    """
     from rec_assets.bundles.bundle import Bundle
     from rec_assets.datasets.finetune_set import CATALOG, LOOKUPS
     from rec_assets.training.retrieval.encode import TOWER
 
-    store = artifacts.store()
+    store = UpstreamStore.of(context, artifacts)
 
     def write(out: Path, day: str) -> dict[str, Any]:
-        known, tower, ranker = finetune_set[day], finetuned_query_tower[day], finetuned_dlrm[day]
+        data, tower, ranker = finetune_set[day], finetuned_query_tower[day], finetuned_dlrm[day]
         lineage = lineage_of(ranker)
-        before = str(lineage.parent)
-        parent = store.find("model_bundle" if before == lineage.base else "finetuned_bundle", before)
+        parent_day = str(lineage.parent)
+        parent = store.find("model_bundle" if parent_day == lineage.base else "finetuned_bundle", parent_day)
         metrics = pl.read_parquet(finetune_evaluation[day] / METRICS_FILE)
         with TemporaryDirectory() as scratch:
             folder = Path(scratch)
             parts = {
-                "workflow": pick(known, [LOOKUPS], folder / "workflow"),
+                "workflow": pick(data, [LOOKUPS], folder / "workflow"),
                 "query_tower": pick(tower, [TOWER, EXPORT], folder / "query_tower"),
                 "item_index": daily_item_index[day].path,
                 "dlrm": pick(ranker, RANKER_FILES, folder / "dlrm"),
-                "multimodal": multimodal_part(known, folder / "multimodal"),
-                "signals": signals_part(known, folder / "signals"),
-                "catalogue": pick(known, [CATALOG], folder / "catalogue"),
+                "multimodal": multimodal_part(data, folder / "multimodal"),
+                "signals": signals_part(data, folder / "signals"),
+                "catalogue": pick(data, [CATALOG], folder / "catalogue"),
             }
-            made_from = (known, daily_item_index[day], tower, ranker)
+            made_from = (data, daily_item_index[day], tower, ranker)
             parent_id = None if parent is None else Bundle.open(parent.path).bundle_id
-            manifest = assemble(out, parts, day, metrics, made_from, parent_id)
+            manifest = assemble(out, parts, day, metrics, made_from, parent_id, settings)
         return {"bundle_id": manifest.bundle_id, "parent": manifest.parent, "parts": manifest.parts}
 
     return publish(context, artifacts, write)
@@ -121,11 +133,21 @@ def assemble(
     metrics: pl.DataFrame,
     made_from: Sequence[Artifact],
     parent: str | None,
+    settings: Settings,
 ) -> "Manifest":
-    """Writes the bundle of a day, with NDCG@10 by method and segment as its metrics."""
+    """Writes the bundle of a day. Its metrics are NDCG@10 by method and segment.
+
+    Args:
+        out: an empty folder.
+        parts: part name → folder with the files of the part.
+        day: as-of day.
+        metrics: rows with `method`, `segment` and `ndcg@10`.
+        made_from: the input artifacts.
+        parent: id of the parent bundle; None for a full training.
+        settings: determine the serving config and the source.
+    """
     from rec_assets.bundles.bundle import write_bundle
 
-    settings = get_settings()
     return write_bundle(
         out,
         parts,
@@ -139,7 +161,7 @@ def assemble(
 
 
 def serving_config(settings: Settings) -> ServingConfig:
-    """Returns the serving policy of the settings."""
+    """Returns the serving config of the settings."""
     return ServingConfig(
         retrieval_topk=settings.retrieval_topk,
         ranking_topk=settings.ranking_topk,
@@ -149,29 +171,29 @@ def serving_config(settings: Settings) -> ServingConfig:
 
 
 def pick(artifact: Artifact, names: Sequence[str], folder: Path) -> Path:
-    """Puts some files of an artifact and its lineage into a folder of their own, as links."""
+    """Creates `folder` with links to some files of an artifact and to its lineage; returns `folder`."""
     folder.mkdir()
     for name in (*names, LINEAGE):
         (folder / name).symlink_to(artifact / name)
     return folder
 
 
-def multimodal_part(known: Artifact, folder: Path) -> Path:
-    """Writes the content vectors by encoded item id: `image` and `text`, float32 [v, 64], zero for no item."""
+def multimodal_part(data: Artifact, folder: Path) -> Path:
+    """Writes content vectors by encoded item id: `image` and `text`, float32 [v, 64], zero without an item."""
     from rec_assets.datasets.item_table import ItemTable
 
-    features = ItemTable.load(known / "items.npz").features
-    pick(known, [], folder)
+    features = ItemTable.load(data / "items.npz").features
+    pick(data, [], folder)
     np.savez(folder / "embeddings.npz", image=features["image_embedding"], text=features["text_embedding"])
     return folder
 
 
-def signals_part(known: Artifact, folder: Path) -> Path:
-    """Writes what ties candidates to histories, by encoded item id: its categories, its popularity now."""
+def signals_part(data: Artifact, folder: Path) -> Path:
+    """Writes the inputs of signals by encoded item id: categories, and popularity at the end of the as-of day."""
     from rec_assets.datasets.item_table import ItemTable
 
-    items = ItemTable.load(known / "items.npz")
+    items = ItemTable.load(data / "items.npz")
     popularity = {name: table[-1] for name, table in items.popularity.items()}
-    pick(known, [], folder)
+    pick(data, [], folder)
     np.savez(folder / "signals.npz", category_l1=items.categories.l1, category_l2=items.categories.l2, **popularity)
     return folder

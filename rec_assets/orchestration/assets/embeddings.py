@@ -1,16 +1,17 @@
-"""Vectors of images and descriptions; each content is encoded once."""
+"""Vectors of images and descriptions. A cache avoids encoding the same content twice."""
 
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from dagster import AssetExecutionContext, MaterializeResult, asset
+from dagster import AssetExecutionContext, MaterializeResult
 
 from rec_assets.orchestration.assets.publishing import OWNERS, publish
+from rec_assets.orchestration.declared import asset
+from rec_assets.orchestration.freshness import WEEKLY_FRESHNESS
 from rec_assets.orchestration.metadata_plots import scatter
 from rec_assets.orchestration.op_tags import GPU, TRAINING_POOL
-from rec_assets.orchestration.resources import Artifacts
-from rec_assets.settings import get_settings
+from rec_assets.orchestration.resources import Artifacts, SettingsResource
 from rec_assets.storage.artifact_store import Artifact
 
 COMMON: dict[str, Any] = {
@@ -19,25 +20,25 @@ COMMON: dict[str, Any] = {
     "op_tags": GPU,
     "pool": TRAINING_POOL,
     "code_version": "1",
+    "freshness_policy": WEEKLY_FRESHNESS,
 }
 VECTORS = "embeddings.npz"
 
 
 @asset(**COMMON, kinds={"onnx", "scikitlearn"})
 def image_embeddings(
-    context: AssetExecutionContext, artifacts: Artifacts, raw_items: Artifact
+    context: AssetExecutionContext, artifacts: Artifacts, settings: SettingsResource, raw_items: Artifact
 ) -> MaterializeResult[None]:
-    """A 64-dimensional vector of each item's picture: image encoder, then PCA. No picture, a zero vector."""
+    """A 64-dimensional vector of each item's image: image encoder, then PCA. Zero without an image."""
     from rec_assets.features.embeddings import image_vectors
 
-    settings = get_settings()
     items = pl.read_parquet(raw_items / "items.parquet").sort("item_id")
     folder = raw_items / "item_images"
-    pictures = {i: file if (file := folder / f"{i}.jpg").exists() else None for i in items["item_id"]}
+    images = {i: file if (file := folder / f"{i}.jpg").exists() else None for i in items["item_id"]}
 
     def write(out: Path, _: str) -> dict[str, Any]:
         vectors, report = image_vectors(
-            pictures, settings.image_encoder, settings.home / "cache", _logged(context, "pictures", len(pictures))
+            images, settings.image_encoder, settings.home / "cache", _progress_logger(context, "images", len(images))
         )
         vectors.save(out / VECTORS)
         return {**report.as_dict(), **_diagnosis(vectors, items)}
@@ -47,12 +48,11 @@ def image_embeddings(
 
 @asset(**COMMON, kinds={"huggingface", "scikitlearn"})
 def text_embeddings(
-    context: AssetExecutionContext, artifacts: Artifacts, raw_items: Artifact
+    context: AssetExecutionContext, artifacts: Artifacts, settings: SettingsResource, raw_items: Artifact
 ) -> MaterializeResult[None]:
-    """A 64-dimensional vector of each item's description: Sentence-BERT, then PCA. No description, a zero vector."""
+    """A 64-dimensional vector of each item's description: Sentence-BERT, then PCA. Zero without a description."""
     from rec_assets.features.embeddings import text_vectors
 
-    settings = get_settings()
     items = pl.read_parquet(raw_items / "items.parquet").sort("item_id")
 
     def write(out: Path, _: str) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def text_embeddings(
             items["product_description"].to_list(),
             settings.text_encoder,
             settings.home / "cache",
-            _logged(context, "descriptions", items.height),
+            _progress_logger(context, "descriptions", items.height),
         )
         vectors.save(out / VECTORS)
         return {**report.as_dict(), **_diagnosis(vectors, items)}
@@ -69,14 +69,15 @@ def text_embeddings(
     return publish(context, artifacts, write)
 
 
-def _logged(context: AssetExecutionContext, what: str, total: int) -> Any:
-    told = 0
+def _progress_logger(context: AssetExecutionContext, label: str, total: int) -> Any:
+    """Returns a callback that logs the number of encoded items about every 20 %."""
+    logged = 0
 
     def progress(done: int) -> None:
-        nonlocal told
-        if done == total or done - told >= total / 5:
-            told = done
-            context.log.info(f"{what}: {done} of {total} encoded")
+        nonlocal logged
+        if done == total or done - logged >= total / 5:
+            logged = done
+            context.log.info(f"{label}: {done} of {total} encoded")
 
     return progress
 

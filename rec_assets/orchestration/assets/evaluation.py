@@ -1,22 +1,23 @@
-"""Evaluates the models of an as-of day on its validation days, beside the baselines."""
+"""Evaluates the models of an as-of day and the baselines on the validation days."""
 
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from dagster import AssetExecutionContext, AssetIn, MaterializeResult, asset
+from dagster import AssetExecutionContext, MaterializeResult
 
 from rec_assets.common.seeds import seed_for
 from rec_assets.orchestration.assets.features import Days
 from rec_assets.orchestration.assets.preprocessing import ROWS
 from rec_assets.orchestration.assets.publishing import OWNERS, only, publish
 from rec_assets.orchestration.assets.training import VALIDATION_RETRIEVAL
+from rec_assets.orchestration.declared import asset
+from rec_assets.orchestration.freshness import WEEKLY_FRESHNESS
 from rec_assets.orchestration.metadata_plots import bar_plot, preview, reliability_plot
 from rec_assets.orchestration.op_tags import CPU
 from rec_assets.orchestration.partitions import daily, model_window, training_split
-from rec_assets.orchestration.resources import Artifacts
-from rec_assets.settings import get_settings
+from rec_assets.orchestration.resources import Artifacts, SettingsResource
 from rec_assets.sources import open_source
 from rec_assets.storage.frames import write_frame
 
@@ -25,42 +26,45 @@ METRICS_FILE, CALIBRATION_FILE = "metrics.parquet", "calibration.parquet"
 
 @asset(
     group_name="evaluation",
+    freshness_policy=WEEKLY_FRESHNESS,
     owners=OWNERS,
     op_tags=CPU,
     code_version="5",
     kinds={"polars"},
     partitions_def=daily,
-    ins={"joined_interactions": AssetIn(partition_mapping=model_window)},
+    windows={"joined_interactions": model_window},
 )
 def model_evaluation(
     context: AssetExecutionContext,
     artifacts: Artifacts,
+    settings: SettingsResource,
     two_tower_model: Days,
     dlrm_model: Days,
     training_set: Days,
     joined_interactions: Days,
 ) -> MaterializeResult[None]:
-    """Retrieval and ranked list on the validation days, by segment, beside popularity, repeats, item-kNN and ALS.
+    """Metrics of retrieval, ranked list and baselines on the validation days, by track and segment.
 
-    One query a user, at his first arrival of the period; of more than 20,000 users so many are drawn. Relevant is all
-    he chose in it (track all), or what of it he never chose before (track new). No seen filter. The exported models are
-    judged, as they are served.
+    The baselines are popularity, repeat purchases, item-kNN and ALS. Each user has one query, at their first
+    interaction of the period. At most 20,000 users are drawn. In track all, relevant items are all items that the user
+    interacted with in the period. Track new excludes items of the user's history. The exported models are evaluated, as
+    in serving, but without the seen filter.
     """
     from rec_assets.datasets.evaluation_set import EvaluationSet
     from rec_assets.evaluation.evaluate_models import compare
     from rec_assets.evaluation.offline_inference import ServedModels
-    from rec_assets.evaluation.report import ALL, JUDGED_USERS, NEW
+    from rec_assets.evaluation.report import ALL, MAX_EVALUATED_USERS, NEW
     from rec_assets.training.retrieval.encode import TOWER
 
-    settings, day = get_settings(), only(context)
+    day = only(context)
     train_days, valid_days = training_split(list(joined_interactions), settings)
 
     def write(out: Path, _: str) -> dict[str, Any]:
         data = EvaluationSet.load(training_set[day].path)
-        judged = two_tower_model[day] / VALIDATION_RETRIEVAL
+        retrieval = two_tower_model[day] / VALIDATION_RETRIEVAL
         models = ServedModels(
-            judged / TOWER,
-            judged,
+            retrieval / TOWER,
+            retrieval,
             dlrm_model[day] / "model.onnx",
             data.items,
             data.log,
@@ -71,12 +75,12 @@ def model_evaluation(
             columns=["user_id", "item_id", "device_type", "timestamp"],
         )
         seed = seed_for(settings.seed, "model_evaluation", day)
-        judged_users = data.validation.sample(JUDGED_USERS, seed)
-        best = open_source(settings).best_ranking
-        verdict, calibration = compare(models, judged_users, history, best, len(valid_days), seed)
-        write_frame(verdict.table, out / METRICS_FILE)
+        queries = data.validation.sample(MAX_EVALUATED_USERS, seed)
+        oracle = open_source(settings).best_ranking
+        report, calibration = compare(models, queries, history, oracle, len(valid_days), seed)
+        write_frame(report.table, out / METRICS_FILE)
         write_frame(calibration.table, out / CALIBRATION_FILE)
-        overall = verdict.table.filter(segment="all")
+        overall = report.table.filter(segment="all")
         context.log.info(f"{overall}")
         bars = {
             f"track {track}": dict(overall.filter(track=track).select("method", "ndcg@10").iter_rows())
@@ -84,13 +88,13 @@ def model_evaluation(
         }
         return {
             "validation_days": f"{valid_days[0]} … {valid_days[-1]}",
-            "users": len(judged_users),
-            "cold_users": int(judged_users.cold.sum()),
-            "retrieval recall@100": verdict.value("retrieval", "recall@100"),
-            "ranked ndcg@10": verdict.value("ranked", "ndcg@10"),
-            "popularity ndcg@10": verdict.value("popularity", "ndcg@10"),
-            "plot": bar_plot(bars, "NDCG@10", f"Validation {date.fromisoformat(valid_days[0]):%d %b} on, all users"),
-            **{f"track {t}": preview(verdict.table.filter(track=t), verdict.table.height) for t in (ALL, NEW)},
+            "users": len(queries),
+            "cold_users": int(queries.cold.sum()),
+            "retrieval recall@100": report.value("retrieval", "recall@100"),
+            "ranked ndcg@10": report.value("ranked", "ndcg@10"),
+            "popularity ndcg@10": report.value("popularity", "ndcg@10"),
+            "plot": bar_plot(bars, "NDCG@10", f"All users, validation from {date.fromisoformat(valid_days[0]):%d %b}"),
+            **{f"track {t}": preview(report.table.filter(track=t), report.table.height) for t in (ALL, NEW)},
             "reliability": reliability_plot(
                 calibration.table["score"].to_list(), calibration.table["rate"].to_list(), "Scores of the ranked list"
             ),

@@ -1,4 +1,4 @@
-"""Features by day, and the feature store that serves them. Their definitions live in `rec_assets.features`."""
+"""Daily features, and their copies in the feature store. `rec_assets.features` defines the features."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from dagster import AssetExecutionContext, AssetIn, MaterializeResult, asset
+from dagster import AssetExecutionContext, MaterializeResult
 
 from rec_assets.features.days import whole_day
 from rec_assets.features.joins import user_features_at
@@ -14,6 +14,9 @@ from rec_assets.features.popularity import POPULARITY_DAYS
 from rec_assets.features.popularity import item_popularity as count_popularity
 from rec_assets.orchestration.assets.behavioral_updates import UPDATES
 from rec_assets.orchestration.assets.publishing import OWNERS, only, publish
+from rec_assets.orchestration.assets.upstream import UpstreamStore
+from rec_assets.orchestration.declared import asset
+from rec_assets.orchestration.freshness import WEEKLY_FRESHNESS
 from rec_assets.orchestration.metadata_plots import preview
 from rec_assets.orchestration.op_tags import CPU
 from rec_assets.orchestration.partitions import (
@@ -25,8 +28,7 @@ from rec_assets.orchestration.partitions import (
     window,
     with_day_before,
 )
-from rec_assets.orchestration.resources import Artifacts
-from rec_assets.settings import get_settings
+from rec_assets.orchestration.resources import Artifacts, SettingsResource
 from rec_assets.storage.artifact_store import Artifact
 from rec_assets.storage.frames import write_frame
 
@@ -35,22 +37,22 @@ Days = dict[str, Artifact]
 
 
 def known_by(frame: pl.LazyFrame, day: str) -> pl.LazyFrame:
-    """Keeps the users or items that had arrived by the end of a day."""
+    """Filters users or items: keeps rows with `first_day` null or at most `day`."""
     return frame.filter(pl.col("first_day").is_null() | (pl.col("first_day") <= date.fromisoformat(day)))
 
 
 def midnight_after(day: str) -> datetime:
-    """The end of a UTC day."""
+    """Returns the end of a UTC day."""
     return datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), UTC)
 
 
 def interactions_of(raw_interactions: Days, behavioral_updates: Days, day: str) -> pl.LazyFrame:
-    """All rows of a day: raw ones, and those recorded online that are not among them."""
+    """Returns all rows of a day: raw rows, and interactions recorded online that are missing in the raw rows."""
     return whole_day(raw_interactions[day] / "interactions.parquet", behavioral_updates[day] / UPDATES)
 
 
 def interactions_before(raw_interactions: Days, behavioral_updates: Days, day: str) -> pl.LazyFrame:
-    """The rows of the day before, or none on the first day of history."""
+    """Returns the rows of the day before, an empty frame on the first day of history."""
     before = day_before(day)
     if before not in raw_interactions:
         return pl.scan_parquet(raw_interactions[day] / "interactions.parquet").head(0)
@@ -62,20 +64,24 @@ def interactions_before(raw_interactions: Days, behavioral_updates: Days, day: s
     kinds={"polars", "parquet"},
     partitions_def=daily,
     backfill_policy=parallel_backfill,
-    ins={
-        "raw_interactions": AssetIn(partition_mapping=with_day_before),
-        "behavioral_updates": AssetIn(partition_mapping=with_day_before),
+    windows={
+        "raw_interactions": with_day_before,
+        "behavioral_updates": with_day_before,
     },
 )
 def user_features(
     context: AssetExecutionContext,
     artifacts: Artifacts,
+    settings: SettingsResource,
     raw_interactions: Days,
     behavioral_updates: Days,
     raw_users: Artifact,
     raw_items: Artifact,
 ) -> MaterializeResult[None]:
-    """Every user known by the end of the day: age, gender, and top_category, what he engaged with most in 24 hours."""
+    """Age, gender and top_category of every user at the end of the day.
+
+    `top_category` is the most frequent category of the user's interactions in the last 24 hours.
+    """
 
     def write(out: Path, day: str) -> dict[str, Any]:
         at = midnight_after(day)
@@ -99,19 +105,20 @@ def user_features(
     kinds={"polars", "parquet"},
     partitions_def=daily,
     backfill_policy=parallel_backfill,
-    ins={
-        "raw_interactions": AssetIn(partition_mapping=popularity_window),
-        "behavioral_updates": AssetIn(partition_mapping=popularity_window),
+    windows={
+        "raw_interactions": popularity_window,
+        "behavioral_updates": popularity_window,
     },
 )
 def item_popularity(
     context: AssetExecutionContext,
     artifacts: Artifacts,
+    settings: SettingsResource,
     raw_interactions: Days,
     behavioral_updates: Days,
     raw_items: Artifact,
 ) -> MaterializeResult[None]:
-    """Interactions of each item over the trailing week: what is trending, overall and by category."""
+    """Interaction counts of each item over the last 7 days, for trending items overall and by category."""
     titles = pl.read_parquet(raw_items / "items.parquet", columns=["item_id", "title"])
 
     def write(out: Path, day: str) -> dict[str, Any]:
@@ -127,8 +134,10 @@ def item_popularity(
 
 
 @asset(**COMMON, kinds={"polars", "parquet"}, partitions_def=daily, backfill_policy=parallel_backfill)
-def item_features(context: AssetExecutionContext, artifacts: Artifacts, raw_items: Artifact) -> MaterializeResult[None]:
-    """The catalog known by the end of the day as the feature store holds it: price, categories, gender affinity."""
+def item_features(
+    context: AssetExecutionContext, artifacts: Artifacts, settings: SettingsResource, raw_items: Artifact
+) -> MaterializeResult[None]:
+    """Price, categories and gender affinity of every catalog item at the end of the day, for the feature store."""
 
     def write(out: Path, day: str) -> dict[str, Any]:
         items = known_by(pl.scan_parquet(raw_items / "items.parquet"), day).select(
@@ -141,16 +150,17 @@ def item_features(context: AssetExecutionContext, artifacts: Artifacts, raw_item
     return publish(context, artifacts, write)
 
 
-@asset(**COMMON, kinds={"feast"}, deps=["user_features", "item_features"])
-def feature_store(context: AssetExecutionContext, artifacts: Artifacts) -> MaterializeResult[None]:
+@asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, kinds={"feast"}, deps=["user_features", "item_features"])
+def feature_store(
+    context: AssetExecutionContext, artifacts: Artifacts, settings: SettingsResource
+) -> MaterializeResult[None]:
     """The Feast registry: entities and feature views over the newest day of features (`feast apply`)."""
     from rec_assets.features.store import online
 
-    store = artifacts.store()
-    day = (store.partitions("user_features") or [get_settings().start_date.isoformat()])[-1]
+    store = UpstreamStore.of(context, artifacts)
+    day = (store.partitions("user_features") or [settings.start_date.isoformat()])[-1]
 
     def write(out: Path, _: str) -> dict[str, Any]:
-        settings = get_settings()
         online.apply(
             settings,
             store.get("user_features", day) / "user_features.parquet",
@@ -162,21 +172,22 @@ def feature_store(context: AssetExecutionContext, artifacts: Artifacts) -> Mater
     return publish(context, artifacts, write)
 
 
-@asset(**{**COMMON, "code_version": "2"}, kinds={"feast", "redis"}, partitions_def=daily, deps=[feature_store])
+@asset(**{**COMMON, "code_version": "2"}, kinds={"feast", "redis"}, partitions_def=daily, deps=["feature_store"])
 def online_features(
     context: AssetExecutionContext,
     artifacts: Artifacts,
+    settings: SettingsResource,
     user_features: Days,
     item_features: Days,
     item_popularity: Days,
 ) -> MaterializeResult[None]:
-    """The day's features in Valkey (`feast materialize`), and what is trending, for requests to read."""
+    """The day's features (`feast materialize`) and trending items in Valkey, for requests."""
     from rec_assets.features.store import online
     from rec_assets.features.store.offline import land
     from rec_assets.features.store.views import ITEM_VIEW, USER_VIEW
     from rec_assets.realtime.trending import Trending
 
-    settings, day = get_settings(), only(context)
+    day = only(context)
 
     def write(out: Path, _: str) -> dict[str, Any]:
         at = midnight_after(day)
@@ -198,23 +209,26 @@ def online_features(
     **COMMON,
     kinds={"redis"},
     partitions_def=daily,
-    ins={
-        "raw_interactions": AssetIn(partition_mapping=model_window),
-        "behavioral_updates": AssetIn(partition_mapping=model_window),
+    windows={
+        "raw_interactions": model_window,
+        "behavioral_updates": model_window,
     },
 )
 def online_history(
-    context: AssetExecutionContext, artifacts: Artifacts, raw_interactions: Days, behavioral_updates: Days
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    settings: SettingsResource,
+    raw_interactions: Days,
+    behavioral_updates: Days,
 ) -> MaterializeResult[None]:
-    """Each user's latest interactions up to the day's end in Valkey, where requests read them and clicks join them.
+    """The latest interactions of each user up to the end of the day, in Valkey. Requests read them as history.
 
-    Nothing is removed: what was recorded since stays, and an older day adds nothing to newer ones.
+    Only adds interactions. Interactions recorded online stay, and rebuilding an older day keeps newer interactions.
     """
     from rec_assets.features.history import latest_events
     from rec_assets.realtime.recent_items import RecentItems
     from rec_assets.storage.valkey import connect
 
-    settings = get_settings()
     only(context)
 
     def write(out: Path, _: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Daily fine-tunes: each goes on from the newest checkpoint before its day, and never from its own output.
+"""Daily fine-tunes. Each starts from the newest checkpoint before its day, never from its own output.
 
-The last full training before a day is its base: its workflows encode, its candidate tower stays. A full training of a
-later day is the base of the days after it, so it starts a new chain.
+The base of a day is the last full training before the day. The workflows of the base encode the rows of the day, and
+its candidate tower stays frozen. A later full training is the base of the days after it, so it starts a new chain.
 """
 
 from dataclasses import replace
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from dagster import AssetDep, AssetExecutionContext, AssetIn, BackfillPolicy, MaterializeResult, asset
+from dagster import AssetExecutionContext, BackfillPolicy, MaterializeResult
 
 from rec_assets.bundles.provenance import codes_of
 from rec_assets.common.seeds import holdout_seed, seed_for
@@ -18,11 +18,12 @@ from rec_assets.orchestration.assets.embeddings import VECTORS
 from rec_assets.orchestration.assets.features import Days, known_by
 from rec_assets.orchestration.assets.preprocessing import ROWS
 from rec_assets.orchestration.assets.publishing import OWNERS, publish
-from rec_assets.orchestration.assets.upstream import base_of, earlier, lineage_of, parent_of
+from rec_assets.orchestration.assets.upstream import UpstreamStore, base_of, earlier, lineage_of, parent_of
+from rec_assets.orchestration.declared import On, asset
 from rec_assets.orchestration.op_tags import CPU, GPU, TRAINING_POOL
-from rec_assets.orchestration.partitions import MODEL_DAYS, daily, model_window, only_day_before, replay_window, window
-from rec_assets.orchestration.resources import Artifacts
-from rec_assets.settings import get_settings
+from rec_assets.orchestration.partitions import daily, model_days, model_window, only_day_before, replay_window, window
+from rec_assets.orchestration.resources import Artifacts, SettingsResource
+from rec_assets.settings import Settings
 from rec_assets.storage.artifact_store import Artifact
 from rec_assets.storage.frames import write_frame
 
@@ -34,7 +35,7 @@ COMMON: dict[str, Any] = {
     "owners": OWNERS,
     "partitions_def": daily,
     "code_version": "2",
-    # A range of days is one run: each asset takes its days in order, each from what the day before left.
+    # One run for a range of days: each asset builds its days in order, because each day needs the day before.
     "backfill_policy": BackfillPolicy.single_run(),
 }
 TRAINER: dict[str, Any] = {**COMMON, "op_tags": GPU, "pool": TRAINING_POOL}
@@ -44,16 +45,16 @@ TRAINER: dict[str, Any] = {**COMMON, "op_tags": GPU, "pool": TRAINING_POOL}
     **COMMON,
     op_tags=CPU,
     kinds={"polars", "parquet"},
-    ins={"masked_train_set": AssetIn(partition_mapping=replay_window)},
+    windows={"masked_train_set": replay_window},
 )
-def replay_set(context: AssetExecutionContext, artifacts: Artifacts, masked_train_set: Days) -> MaterializeResult[None]:
-    """Rows of the days before, drawn at random: what a fine-tune must not forget."""
+def replay_set(
+    context: AssetExecutionContext, artifacts: Artifacts, settings: SettingsResource, masked_train_set: Days
+) -> MaterializeResult[None]:
+    """Random rows of earlier days, which a fine-tune adds to the day's rows to limit forgetting."""
     from rec_assets.features.replay import replay_rows
 
-    settings = get_settings()
-
     def write(out: Path, day: str) -> dict[str, Any]:
-        older = [masked_train_set[d] / ROWS for d in window(masked_train_set, day, MODEL_DAYS + 1) if d < day]
+        older = [masked_train_set[d] / ROWS for d in window(masked_train_set, day, model_days(settings) + 1) if d < day]
         today = pl.read_parquet(masked_train_set[day] / ROWS)
         seed, count = seed_for(settings.seed, "replay_set", day), round(settings.replay_ratio * today.height)
         rows = replay_rows(older, count, seed) if older else today.head(0)
@@ -67,12 +68,13 @@ def replay_set(context: AssetExecutionContext, artifacts: Artifacts, masked_trai
     **COMMON,
     op_tags=CPU,
     kinds={"nvtabular", "parquet"},
-    ins={"joined_interactions": AssetIn(partition_mapping=model_window)},
-    deps=earlier("nvt_workflows"),
+    windows={"joined_interactions": model_window},
+    deps=earlier("nvt_workflows", "dlrm_model"),
 )
 def finetune_set(
     context: AssetExecutionContext,
     artifacts: Artifacts,
+    settings: SettingsResource,
     replay_set: Days,
     masked_train_set: Days,
     joined_interactions: Days,
@@ -80,19 +82,19 @@ def finetune_set(
     image_embeddings: Artifact,
     text_embeddings: Artifact,
 ) -> MaterializeResult[None]:
-    """The day's rows and older ones in the codes of the last full training; items that came since have codes too."""
+    """Rows of the day and of the replay set in the codes of the last full training. Newer items get new codes."""
     from rec_assets.datasets.finetune_set import LOOKUPS, build_finetune_set
     from rec_assets.features.embeddings import ContentVectors
     from rec_assets.preprocessing.dask_cluster import dask_workers
 
-    settings, store = get_settings(), artifacts.store()
+    store = UpstreamStore.of(context, artifacts)
 
     def write(out: Path, day: str) -> dict[str, Any]:
         base = base_of(store, day)
         workflows = store.get("nvt_workflows", base)
         today = known_by(pl.scan_parquet(raw_items / "items.parquet"), day).collect()
         trained = pl.read_parquet(workflows / "items.parquet")
-        # What is no longer sold keeps its code.
+        # Items that left the catalog keep their code.
         catalog = pl.concat([today, trained.join(today, on="item_id", how="anti")]).sort("item_id")
         raw_ids = catalog["item_id"].to_numpy()
         with dask_workers(settings.dask_scheduler):
@@ -106,22 +108,22 @@ def finetune_set(
                 },
                 masked_train_set[day] / ROWS,
                 replay_set[day] / ROWS,
-                [joined_interactions[d] / ROWS for d in window(joined_interactions, day, MODEL_DAYS)],
+                [joined_interactions[d] / ROWS for d in window(joined_interactions, day, model_days(settings))],
                 settings.holdout_share,
                 holdout_seed(settings.seed, day),
             )
         lineage_of(workflows).replace(codes=codes_of(Lookups.load(out / LOOKUPS))).write(out)
-        chosen = pl.read_parquet(joined_interactions[day] / ROWS, columns=["user_id", "item_id"])
-        users = Lookups.load(out / LOOKUPS).knows("user_id", chosen["user_id"].unique().to_numpy())
+        interactions = pl.read_parquet(joined_interactions[day] / ROWS, columns=["user_id", "item_id"])
+        in_training = Lookups.load(out / LOOKUPS).knows("user_id", interactions["user_id"].unique().to_numpy())
         return {
             "full_training": base,
             "rows": len(data.rows["item_id"]),
-            "draw_holdout_users": len(data.validation),
-            "unknown_judging_users": int(data.validation.cold.sum()),
-            "users": len(users),
-            "users_since_the_full_training": int((~users).sum()),
+            "holdout_users": len(data.validation),
+            "cold_holdout_users": int(data.validation.cold.sum()),
+            "users": len(in_training),
+            "users_since_the_full_training": int((~in_training).sum()),
             "items_since_the_full_training": catalog.height - trained.height,
-            "interactions_with_them": chosen.join(trained, on="item_id", how="anti").height,
+            "interactions_with_these_items": interactions.join(trained, on="item_id", how="anti").height,
         }
 
     return publish(context, artifacts, write)
@@ -129,27 +131,27 @@ def finetune_set(
 
 @asset(**COMMON, op_tags=CPU, kinds={"faiss"}, deps=earlier("two_tower_model", "item_embeddings", "training_set"))
 def daily_item_index(
-    context: AssetExecutionContext, artifacts: Artifacts, finetune_set: Days
+    context: AssetExecutionContext, artifacts: Artifacts, settings: SettingsResource, finetune_set: Days
 ) -> MaterializeResult[None]:
-    """The index of the full training, and in it the items that came since, placed by its frozen candidate tower."""
+    """The item index of the full training with newer items added, encoded by the frozen candidate tower."""
     from rec_assets.datasets.item_table import ItemTable
     from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.inference.item_vectors import ItemVectors
     from rec_assets.training.finetune import later_item_vectors
     from rec_assets.training.retrieval.encode import write_item_index
 
-    store = artifacts.store()
+    store = UpstreamStore.of(context, artifacts)
 
     def write(out: Path, day: str) -> dict[str, Any]:
-        known = lineage_of(finetune_set[day])
+        lineage = lineage_of(finetune_set[day])
         items = ItemTable.load(finetune_set[day] / "items.npz")
-        towers = store.get("two_tower_model", known.base)
-        trained = ItemVectors.load(store.get("item_embeddings", known.base) / "item_vectors.npz")
-        full = TrainingSet.load(store.get("training_set", known.base).path)
+        towers = store.get("two_tower_model", lineage.base)
+        trained = ItemVectors.load(store.get("item_embeddings", lineage.base) / "item_vectors.npz")
+        full = TrainingSet.load(store.get("training_set", lineage.base).path)
         vectors, later = later_item_vectors(full, towers.path, trained, items)
         write_item_index(vectors, items, out)
-        lineage_of(towers).replace(codes=known.codes).write(out)
-        return {"full_training": known.base, "items": len(vectors.raw_ids), "items_since_the_full_training": later}
+        lineage_of(towers).replace(codes=lineage.codes).write(out)
+        return {"full_training": lineage.base, "items": len(vectors.raw_ids), "items_since_the_full_training": later}
 
     return publish(context, artifacts, write)
 
@@ -159,13 +161,17 @@ def daily_item_index(
     kinds={"tensorflow", "onnx"},
     deps=[
         *earlier("two_tower_model", "training_set"),
-        AssetDep("finetuned_query_tower", partition_mapping=only_day_before),
+        On("finetuned_query_tower", only_day_before),
     ],
 )
 def finetuned_query_tower(
-    context: AssetExecutionContext, artifacts: Artifacts, finetune_set: Days, daily_item_index: Days
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    settings: SettingsResource,
+    finetune_set: Days,
+    daily_item_index: Days,
 ) -> MaterializeResult[None]:
-    """The query tower after the day: restored from the newest checkpoint before it, with the items where they were."""
+    """The query tower, fine-tuned on the day from the newest earlier checkpoint. Item vectors stay fixed."""
     import numpy as np
 
     from rec_assets.bundles.export_report import write_difference
@@ -176,7 +182,7 @@ def finetuned_query_tower(
     from rec_assets.training.loop.early_stopping import TrainingHistory
     from rec_assets.training.retrieval.encode import TOWER, export_query_tower
 
-    settings, store = get_settings(), artifacts.store()
+    store = UpstreamStore.of(context, artifacts)
 
     def write(out: Path, day: str) -> dict[str, Any]:
         base = lineage_of(finetune_set[day]).base
@@ -185,14 +191,14 @@ def finetuned_query_tower(
         data = TrainingSet.load(finetune_set[day].path)
         vectors = np.load(daily_item_index[day] / ITEM_VECTORS)
         seed = seed_for(settings.seed, "finetuned_query_tower", day)
-        model, loss = finetune_query_tower(full, parent.path, data, vectors, finetune_config(), seed)
+        model, loss = finetune_query_tower(full, parent.path, data, vectors, finetune_config(settings), seed)
         save_checkpoint(model, TrainingHistory(loss), out)
         lineage_of(parent).replace(parent=parent.partition, codes=None).write(out)
         difference = export_query_tower(model, full, out / TOWER, saved_model=settings.saved_models)
         return {
             "full_training": base,
-            "goes_on_from": parent.partition,
-            "loss": loss[-1] if loss else "no rows, nothing changed",
+            "starts_from": parent.partition,
+            "loss": loss[-1] if loss else "no rows, weights unchanged",
             **write_difference(out, difference),
         }
 
@@ -202,16 +208,17 @@ def finetuned_query_tower(
 @asset(
     **{**TRAINER, "code_version": "3"},
     kinds={"tensorflow", "onnx"},
-    deps=[*earlier("dlrm_model", "training_set"), AssetDep("finetuned_dlrm", partition_mapping=only_day_before)],
+    deps=[*earlier("dlrm_model", "training_set"), On("finetuned_dlrm", only_day_before)],
 )
 def finetuned_dlrm(
     context: AssetExecutionContext,
     artifacts: Artifacts,
+    settings: SettingsResource,
     finetune_set: Days,
     daily_item_index: Days,
     finetuned_query_tower: Days,
 ) -> MaterializeResult[None]:
-    """The ranker after the day: restored from the newest checkpoint before it; all of it learns, at a reduced rate."""
+    """The ranker, fine-tuned on the day from the newest earlier checkpoint. All weights train, at a reduced rate."""
     from rec_assets.bundles.export_report import write_difference
     from rec_assets.datasets.candidates import Candidates
     from rec_assets.datasets.retrieve import retrieve_for
@@ -223,7 +230,7 @@ def finetuned_dlrm(
     from rec_assets.training.ranking.train import export_ranker
     from rec_assets.training.retrieval.encode import TOWER
 
-    settings, store = get_settings(), artifacts.store()
+    store = UpstreamStore.of(context, artifacts)
 
     def write(out: Path, day: str) -> dict[str, Any]:
         base = lineage_of(finetune_set[day]).base
@@ -237,25 +244,24 @@ def finetuned_dlrm(
             return retrieve_for(tower, index, columns, data.log, data.items, depth, repeats=repeats)
 
         seed = seed_for(settings.seed, "finetuned_dlrm", day)
-        model, loss = finetune_ranker(full, parent.path, data, retrieve, finetune_config(), seed)
+        model, loss = finetune_ranker(full, parent.path, data, retrieve, finetune_config(settings), seed)
         save_checkpoint(model, TrainingHistory(loss), out)
         lineage_of(parent).replace(parent=parent.partition).write(out)
-        asked = replace(full, items=data.items, log=data.log)
+        export_data = replace(full, items=data.items, log=data.log)
         example = retrieve(take(full.validation.columns, slice(0, 4)))
-        difference = export_ranker(model, asked, example, out / "model.onnx", saved_model=settings.saved_models)
+        difference = export_ranker(model, export_data, example, out / "model.onnx", saved_model=settings.saved_models)
         return {
             "full_training": base,
-            "goes_on_from": parent.partition,
-            "loss": loss[-1] if loss else "no lists, nothing changed",
+            "starts_from": parent.partition,
+            "loss": loss[-1] if loss else "no lists, weights unchanged",
             **write_difference(out, difference),
         }
 
     return publish(context, artifacts, write)
 
 
-def finetune_config() -> "FinetuneConfig":
-    """The recipe of the settings."""
+def finetune_config(settings: Settings) -> "FinetuneConfig":
+    """Returns the fine-tune config of the settings."""
     from rec_assets.training.finetune import FinetuneConfig
 
-    settings = get_settings()
     return FinetuneConfig(settings.valid_days, settings.finetune_epochs, settings.finetune_learning_rate)

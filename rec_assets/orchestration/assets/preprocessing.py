@@ -1,11 +1,11 @@
-"""From raw days to model inputs: joins, cold-start masking, NVTabular workflows, the training set."""
+"""Builds model inputs from raw days: joined rows, masked rows, NVTabular workflows, the training set."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
-from dagster import AssetExecutionContext, AssetIn, MaterializeResult, asset
+from dagster import AssetExecutionContext, MaterializeResult
 
 from rec_assets.bundles.provenance import Lineage, codes_of, digest_of_file
 from rec_assets.common.seeds import holdout_seed, seed_for
@@ -16,11 +16,12 @@ from rec_assets.orchestration.assets.embeddings import VECTORS
 from rec_assets.orchestration.assets.features import Days, interactions_before, interactions_of, known_by
 from rec_assets.orchestration.assets.publishing import OWNERS, only, publish
 from rec_assets.orchestration.assets.upstream import lineage_of
+from rec_assets.orchestration.declared import asset
+from rec_assets.orchestration.freshness import WEEKLY_FRESHNESS
 from rec_assets.orchestration.metadata_plots import preview
 from rec_assets.orchestration.op_tags import CPU
 from rec_assets.orchestration.partitions import daily, model_window, parallel_backfill, training_split, with_day_before
-from rec_assets.orchestration.resources import Artifacts
-from rec_assets.settings import get_settings
+from rec_assets.orchestration.resources import Artifacts, SettingsResource
 from rec_assets.storage.artifact_store import Artifact
 from rec_assets.storage.frames import write_frame
 
@@ -38,20 +39,21 @@ ROWS = "rows.parquet"
     kinds={"polars", "parquet"},
     op_tags=CPU,
     backfill_policy=parallel_backfill,
-    ins={
-        "raw_interactions": AssetIn(partition_mapping=with_day_before),
-        "behavioral_updates": AssetIn(partition_mapping=with_day_before),
+    windows={
+        "raw_interactions": with_day_before,
+        "behavioral_updates": with_day_before,
     },
 )
 def joined_interactions(
     context: AssetExecutionContext,
     artifacts: Artifacts,
+    settings: SettingsResource,
     raw_interactions: Days,
     behavioral_updates: Days,
     raw_users: Artifact,
     raw_items: Artifact,
 ) -> MaterializeResult[None]:
-    """Each interaction of the day with the features of its user and item as of that very moment."""
+    """Each interaction of the day with the features of its user and item as of the moment of the interaction."""
 
     def write(out: Path, day: str) -> dict[str, Any]:
         rows = join_interactions(
@@ -61,18 +63,17 @@ def joined_interactions(
             pl.scan_parquet(raw_items / "items.parquet"),
         ).collect(engine="streaming")
         write_frame(rows, out / ROWS)
-        known = rows.filter(pl.col("top_category") >= 0).height
-        return {"rows": rows.height, "rows_with_top_category": known, "preview": preview(rows)}
+        with_category = rows.filter(pl.col("top_category") >= 0).height
+        return {"rows": rows.height, "rows_with_top_category": with_category, "preview": preview(rows)}
 
     return publish(context, artifacts, write)
 
 
 @asset(**COMMON, kinds={"polars", "parquet"}, op_tags=CPU, backfill_policy=parallel_backfill)
 def masked_train_set(
-    context: AssetExecutionContext, artifacts: Artifacts, joined_interactions: Days
+    context: AssetExecutionContext, artifacts: Artifacts, settings: SettingsResource, joined_interactions: Days
 ) -> MaterializeResult[None]:
-    """The day's rows with 5 % made anonymous and another 5 % device-less, so that cold start is trained."""
-    settings = get_settings()
+    """Rows of the day, 5 % without user and another 5 % without device, so that models train on cold start."""
 
     def write(out: Path, day: str) -> dict[str, Any]:
         rows = pl.read_parquet(joined_interactions[day] / ROWS)
@@ -89,18 +90,22 @@ def masked_train_set(
 
 @asset(
     **{**COMMON, "code_version": "2"},
+    freshness_policy=WEEKLY_FRESHNESS,
     kinds={"nvtabular"},
     op_tags=CPU,
-    ins={"joined_interactions": AssetIn(partition_mapping=model_window)},
+    windows={"joined_interactions": model_window},
 )
 def nvt_workflows(
-    context: AssetExecutionContext, artifacts: Artifacts, joined_interactions: Days, raw_items: Artifact
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    settings: SettingsResource,
+    joined_interactions: Days,
+    raw_items: Artifact,
 ) -> MaterializeResult[None]:
-    """The NVTabular workflows (user, item, context, full) fitted on the training days, and their export to lookups."""
+    """The NVTabular workflows (user, item, context, full), fitted on the training days, and exported lookups."""
     from rec_assets.preprocessing.dask_cluster import dask_workers
     from rec_assets.preprocessing.fit import fit_workflows
 
-    settings = get_settings()
     train_days, _ = training_split(list(joined_interactions), settings)
 
     def write(out: Path, day: str) -> dict[str, Any]:
@@ -110,7 +115,7 @@ def nvt_workflows(
             fitted = fit_workflows([joined_interactions[d] / ROWS for d in train_days], out / "items.parquet", out)
         lookups = out / "lookups.npz"
         Lineage(base=day, workflow=digest_of_file(lookups), codes=codes_of(Lookups.load(lookups))).write(out)
-        sizes = pl.DataFrame([{"column": name, "known values": len(v)} for name, v in fitted.vocabularies.items()])
+        sizes = pl.DataFrame([{"column": name, "vocabulary size": len(v)} for name, v in fitted.vocabularies.items()])
         return {
             "train_days": f"{train_days[0]} … {train_days[-1]}",
             "mean_age": fitted.mean_age,
@@ -123,25 +128,27 @@ def nvt_workflows(
 
 @asset(
     **{**COMMON, "code_version": "4"},
+    freshness_policy=WEEKLY_FRESHNESS,
     kinds={"nvtabular", "parquet"},
     op_tags=CPU,
-    ins={
-        "masked_train_set": AssetIn(partition_mapping=model_window),
-        "joined_interactions": AssetIn(partition_mapping=model_window),
+    windows={
+        "masked_train_set": model_window,
+        "joined_interactions": model_window,
     },
 )
 def training_set(
     context: AssetExecutionContext,
     artifacts: Artifacts,
+    settings: SettingsResource,
     nvt_workflows: Days,
     masked_train_set: Days,
     joined_interactions: Days,
     image_embeddings: Artifact,
     text_embeddings: Artifact,
 ) -> MaterializeResult[None]:
-    """Input of the trainers: transformed masked rows, the catalog with its content vectors, validation queries.
+    """Input of the trainings: encoded masked rows, the catalog with content vectors, validation queries.
 
-    Rows of the as-of day of the users who judge its bundles are left out.
+    Does not contain the as-of day's rows of holdout users.
     """
     from rec_assets.datasets.holdout_users import holdout_users_of, rows_to_learn
     from rec_assets.datasets.training_set import LAST, SCHEMA, TRAIN, build_training_set
@@ -150,13 +157,13 @@ def training_set(
     from rec_assets.preprocessing.fit import transform_items, transform_rows
     from rec_assets.preprocessing.merlin_schema import write_schema
 
-    settings, day = get_settings(), only(context)
+    day = only(context)
     train_days, valid_days = training_split(list(joined_interactions), settings)
     workflows = nvt_workflows[day]
 
     def write(out: Path, _: str) -> dict[str, Any]:
         masked, masked_last = ([masked_train_set[d] / ROWS for d in days] for days in (train_days, valid_days))
-        judges = holdout_users_of(
+        holdout_users = holdout_users_of(
             joined_interactions[day] / ROWS, settings.holdout_share, holdout_seed(settings.seed, day)
         )
         items = transform_items(workflows / "item", workflows / "items.parquet")
@@ -168,8 +175,8 @@ def training_set(
         train, valid = ([joined_interactions[d] / ROWS for d in days] for days in (train_days, valid_days))
         with TemporaryDirectory() as scratch, dask_workers(settings.dask_scheduler):
             transform_rows(workflows / "full", masked, out / TRAIN)
-            encoded_valid, masked_last[-1] = Path(scratch) / "valid", Path(scratch) / "learned.parquet"
-            write_frame(rows_to_learn(masked_train_set[day] / ROWS, valid[-1], judges), masked_last[-1])
+            encoded_valid, masked_last[-1] = Path(scratch) / "valid", Path(scratch) / "last_day.parquet"
+            write_frame(rows_to_learn(masked_train_set[day] / ROWS, valid[-1], holdout_users), masked_last[-1])
             transform_rows(workflows / "full", masked_last, out / LAST)
             transform_rows(workflows / "full", valid, encoded_valid)
             write_schema(workflows / "full", out / SCHEMA)
@@ -181,7 +188,7 @@ def training_set(
             "rows": len(built.rows["item_id"]),
             "items": len(built.items.catalog),
             "items_without_rows": int((built.items.counts[built.items.catalog] == 0).sum()),
-            "draw_holdout_users": len(judges),
+            "holdout_users": len(holdout_users),
             "validation_users": len(built.validation),
             "cold_validation_users": int(built.validation.cold.sum()),
         }

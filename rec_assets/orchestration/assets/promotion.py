@@ -1,4 +1,4 @@
-"""From bundles to what Triton serves: one step for both assets, so that two promotions cannot interleave."""
+"""Promotes a bundle to Triton. One step makes both assets, so two promotions cannot interleave."""
 
 import json
 from collections.abc import Iterator
@@ -12,27 +12,33 @@ from dagster import (
     DataVersion,
     Failure,
     MaterializeResult,
-    multi_asset,
 )
 from pydantic import Field
 
 from rec_assets.bundles.bundle import ASSETS
 from rec_assets.common.errors import ActionableError
 from rec_assets.orchestration.assets.publishing import OWNERS
+from rec_assets.orchestration.declared import multi_asset
+from rec_assets.orchestration.freshness import WEEKLY_FRESHNESS
 from rec_assets.orchestration.op_tags import CPU, PROMOTION_POOL
-from rec_assets.orchestration.resources import Artifacts
-from rec_assets.settings import get_settings
+from rec_assets.orchestration.resources import Artifacts, SettingsResource
 
-COMMON: dict[str, Any] = {"group_name": "serving", "owners": OWNERS, "kinds": {"triton"}, "code_version": "1"}
+COMMON: dict[str, Any] = {
+    "group_name": "serving",
+    "owners": OWNERS,
+    "kinds": {"triton"},
+    "code_version": "1",
+    "freshness_policy": WEEKLY_FRESHNESS,
+}
 
 
 class Promotion(Config):
-    """The bundle that is to go live."""
+    """The bundle to promote."""
 
     bundle: str = Field(
         "newest",
-        description="A bundle's id or how it begins, 'newest' of those that passed their gates, or 'previous', "
-        "which was live before the one that is.",
+        description="A bundle id or its beginning; 'newest', the newest bundle that passed its gates; or 'previous', "
+        "the bundle that was live before the live bundle.",
     )
 
 
@@ -41,14 +47,14 @@ class Promotion(Config):
         AssetSpec(
             "triton_versions",
             deps=[AssetDep(name) for name in ASSETS],
-            description="The versions of Triton's models: the live bundle and the one before it, both loaded.",
+            description="Model versions in Triton: the live and the previous bundle, both loaded.",
             **COMMON,
         ),
         AssetSpec(
             "live_bundle",
             deps=[AssetDep("triton_versions")],
-            description="The bundle that answers: loaded beside the one before, tried, switched to as a whole, tried "
-            "again. If any of it fails, the one before stays live.",
+            description="The bundle that answers requests. A promotion loads it beside the previous bundle, tests it, "
+            "switches all models at once, and tests it again. If a step fails, the previous bundle stays live.",
             **COMMON,
         ),
     ],
@@ -56,14 +62,14 @@ class Promotion(Config):
     pool=PROMOTION_POOL,
 )
 def promotion(
-    context: AssetExecutionContext, config: Promotion, artifacts: Artifacts
+    context: AssetExecutionContext, config: Promotion, artifacts: Artifacts, settings: SettingsResource
 ) -> Iterator[MaterializeResult[None]]:
-    """Makes a bundle live, forwards or back."""
+    """Makes a newer or an older bundle live."""
     from rec_assets.bundles.live_record import LIVE_BUNDLE
     from rec_assets.serving.promotion.promote import promote
     from rec_assets.serving.triton import model_repository
 
-    store, settings = artifacts.store(), get_settings()
+    store, settings = artifacts.store(), settings
     try:
         live = promote(store, settings, config.bundle, context.log.info)
     except ActionableError as error:
@@ -87,6 +93,6 @@ def promotion(
             "as_of": live.as_of.isoformat(),
             "version": live.version,
             "promoted_at": live.promoted_at.isoformat(),
-            "before": live.before,
+            "previous": live.before,
         },
     )

@@ -1,4 +1,4 @@
-"""Publishes an asset: one artifact a partition, the content hash as its data version."""
+"""Publishes an asset: one artifact per partition, with a data version from the content hash."""
 
 import hashlib
 import time
@@ -8,43 +8,45 @@ from typing import Any
 
 from dagster import AssetExecutionContext, DataVersion, Failure, MaterializeResult
 
-# Dagster tells the version of a record, and whether a run goes on from a failed one, under no public name.
-from dagster._core.definitions.data_version import extract_data_version_from_entry
-from dagster._core.storage.tags import ASSET_RESUME_RETRY_TAG, RESUME_RETRY_TAG
-
 from rec_assets.common.errors import ActionableError
+from rec_assets.orchestration.dagster_internals import FROM_FAILURE, data_version_of
 from rec_assets.orchestration.peak_memory import forget_peak, peak_mb, release_memory
 from rec_assets.orchestration.resources import Artifacts
 from rec_assets.storage.artifact_store import UNPARTITIONED, Artifact, ArtifactStore
 
-FROM_FAILURE = (RESUME_RETRY_TAG, ASSET_RESUME_RETRY_TAG)
 OWNERS = ["team:recommendations"]
 
-# Fills a directory for a partition key (or "all") and returns metadata for the UI.
+# Writes the files of a partition (a key or "all") into a folder and returns metadata for the UI.
 Write = Callable[[Path, str], Mapping[str, Any]]
 
 
 def publish(context: AssetExecutionContext, artifacts: Artifacts, write: Write) -> MaterializeResult[None]:
     """Publishes every partition of the run and returns the result for Dagster.
 
-    The data version follows the content, so a rebuild that changes nothing leaves what is downstream fresh. A run that
-    goes on where another failed keeps the days that the other published before it came to its end.
+    The data version depends only on the content, so a rebuild without changes leaves downstream assets fresh. A run
+    that resumes a failed run keeps the partitions that the failed run has published.
+
+    Example, the body of a daily asset. A run over two days publishes two artifacts and returns one data version:
+
+        def write(out: Path, day: str) -> dict[str, Any]:
+            rows = pl.read_parquet(raw_interactions[day] / "interactions.parquet")
+            write_frame(rows, out / "rows.parquet")
+            return {"rows": rows.height}
+
+        return publish(context, artifacts, write)
     """
     release_memory()
     store = artifacts.store()
-    asset = context.asset_key.path[-1]
     keys = [UNPARTITIONED] if context.assets_def.partitions_def is None else context.partition_keys
-    run = context.run.root_run_id or context.run.run_id
-    goes_on = context.retry_number > 0 or any(context.run.tags.get(tag) == "true" for tag in FROM_FAILURE)
     published: list[Artifact] = []
     for number, key in enumerate(keys, start=1):
         started = time.monotonic()
         forget_peak()
-        done = store.find(asset, key) if goes_on else None
-        if done is not None and done.run == run:
-            artifact, metadata = done, dict[str, Any](kept="from the attempt before this one")
+        artifact = _from_failed_attempt(context, store, key)
+        if artifact is not None:
+            metadata: dict[str, Any] = {"kept": "from the failed attempt"}
         else:
-            artifact, metadata = _made(store, asset, key, run, write)
+            artifact, metadata = _write_partition(context, store, key, write)
         metadata |= {
             "path": str(artifact.path),
             "digest": artifact.digest,
@@ -56,38 +58,71 @@ def publish(context: AssetExecutionContext, artifacts: Artifacts, write: Write) 
         if len(keys) > 1:
             context.log.info(f"{key}: {number} of {len(keys)} days, {metadata['seconds']} s")
         published.append(artifact)
-    return MaterializeResult(data_version=_recorded(context, published) or _version_of(published))
+    version = _recorded_version(context, published)
+    if version is None:
+        version = _version_of(published)
+    return MaterializeResult(data_version=DataVersion(version))
 
 
-def _made(store: ArtifactStore, asset: str, key: str, run: str, write: Write) -> tuple[Artifact, dict[str, Any]]:
+def _root_run(context: AssetExecutionContext) -> str:
+    """Returns the id of the first run of a chain of re-executions; artifacts store this id."""
+    return context.run.root_run_id or context.run.run_id
+
+
+def _from_failed_attempt(context: AssetExecutionContext, store: ArtifactStore, key: str) -> Artifact | None:
+    """Returns a partition that a failed attempt of this run has published, None without such an attempt."""
+    is_retry = context.retry_number > 0 or any(context.run.tags.get(tag) == "true" for tag in FROM_FAILURE)
+    if not is_retry:
+        return None
+    artifact = store.find(context.asset_key.path[-1], key)
+    return artifact if artifact is not None and artifact.run == _root_run(context) else None
+
+
+def _write_partition(
+    context: AssetExecutionContext, store: ArtifactStore, key: str, write: Write
+) -> tuple[Artifact, dict[str, Any]]:
     try:
-        with store.publish(asset, key, run) as draft:
+        with store.publish(context.asset_key.path[-1], key, _root_run(context)) as draft:
             metadata = dict(write(draft.path, key))
     except ActionableError as error:
-        # Bad input does not get better by trying again.
+        # Retries do not help against invalid input.
         raise Failure(str(error), allow_retries=False) from error
     return draft.published, metadata
 
 
-def _version_of(published: Sequence[Artifact]) -> DataVersion:
+def _version_of(published: Sequence[Artifact]) -> str:
+    """Returns the digest of one artifact, or a hash of the digests of several."""
     digests = [artifact.digest for artifact in published]
-    return DataVersion(digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest())
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def _recorded(context: AssetExecutionContext, published: Sequence[Artifact]) -> DataVersion | None:
-    """Returns the version that Dagster knows this very content by, None where it knows another, or none in common.
+def _recorded_version(context: AssetExecutionContext, published: Sequence[Artifact]) -> str | None:
+    """Returns the data version that Dagster has recorded for this content, None if any content is new.
 
-    Dagster records one version for all days of a run: a day that is made again alone must not look like another.
+    Dagster records one data version for all days of a run. Example: a run over 3 and 4 March records version A for both
+    days. Then 3 March is rebuilt alone, with the same files. This function returns A, so 3 March does not look changed.
+    Without this function, the version would be the digest of 3 March.
     """
     versions = set()
     for artifact in published:
-        record = context.instance.get_latest_data_version_record(context.asset_key, partition_key=_partition(artifact))
-        known = None if record is None else record.event_log_entry.asset_materialization
-        digest = None if known is None else known.metadata.get("digest")
-        if record is None or digest is None or digest.value != artifact.digest:
+        version = _recorded_version_of(context, artifact)
+        if version is None:
             return None
-        versions.add(extract_data_version_from_entry(record.event_log_entry))
+        versions.add(version)
+    # Days from different runs can have different versions. Then the run gets a new version.
     return versions.pop() if len(versions) == 1 else None
+
+
+def _recorded_version_of(context: AssetExecutionContext, artifact: Artifact) -> str | None:
+    """Returns the data version of the latest materialization of a partition, None if its content differs."""
+    record = context.instance.get_latest_data_version_record(context.asset_key, partition_key=_partition(artifact))
+    if record is None:
+        return None
+    materialization = record.event_log_entry.asset_materialization
+    digest = None if materialization is None else materialization.metadata.get("digest")
+    if digest is None or digest.value != artifact.digest:
+        return None
+    return data_version_of(record.event_log_entry)
 
 
 def _partition(artifact: Artifact) -> str | None:
@@ -95,10 +130,10 @@ def _partition(artifact: Artifact) -> str | None:
 
 
 def only(context: AssetExecutionContext) -> str:
-    """Returns the one partition key of a run; raises ActionableError for a range, which a training does not take."""
+    """Returns the only partition key of a run; raises ActionableError for a range of days."""
     if len(context.partition_keys) != 1:
         raise ActionableError(
-            f"{context.asset_key.to_user_string()} was asked for {len(context.partition_keys)} days in one run.",
-            "Launch one run a day (a backfill does).",
+            f"{context.asset_key.to_user_string()} builds one day per run ({len(context.partition_keys)} requested).",
+            "Launch one run per day; a backfill does.",
         )
     return context.partition_key

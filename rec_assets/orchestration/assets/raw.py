@@ -1,59 +1,84 @@
-"""Raw data as it comes in, checked against the contract of `rec_assets.sources.contract`."""
+"""Raw data of the source, checked against the contract of `rec_assets.sources.contract`."""
 
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from dagster import AssetExecutionContext, MaterializeResult, asset
+from dagster import AssetExecutionContext, MaterializeResult
 
 from rec_assets.orchestration.assets.publishing import OWNERS, publish
+from rec_assets.orchestration.assets.upstream import UpstreamStore
+from rec_assets.orchestration.declared import FromSettings, asset
+from rec_assets.orchestration.freshness import WEEKLY_FRESHNESS
 from rec_assets.orchestration.metadata_plots import histogram, preview
 from rec_assets.orchestration.op_tags import CPU
 from rec_assets.orchestration.partitions import daily, parallel_backfill
-from rec_assets.orchestration.resources import Artifacts
-from rec_assets.settings import get_settings
-from rec_assets.sources import open_source, read_day, read_items, read_users
-from rec_assets.storage.artifact_store import Artifact
+from rec_assets.orchestration.resources import Artifacts, SettingsResource
+from rec_assets.sources import Codes, data_version, open_source, read_day, read_items, read_users, shop_source
+from rec_assets.storage.artifact_store import UNPARTITIONED, Artifact
 from rec_assets.storage.frames import write_frame
 
-# The version changes with the source and its sizes, so that the graph knows its raw data are out of date.
+# The code version contains the source and its sizes, so raw assets become stale when the source changes.
 COMMON: dict[str, Any] = {
     "group_name": "raw",
     "owners": OWNERS,
     "op_tags": CPU,
-    "code_version": f"1-{get_settings().source_version}",
+    "code_version": FromSettings(lambda settings: f"1-{data_version(settings)}"),
 }
 
 
-@asset(**COMMON, kinds={"parquet"})
-def raw_items(context: AssetExecutionContext, artifacts: Artifacts) -> MaterializeResult[None]:
-    """The catalog: titles, descriptions, prices, categories, gender affinity and a picture each."""
-    source = open_source(get_settings())
+@asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, kinds={"parquet"})
+def id_codes(
+    context: AssetExecutionContext, artifacts: Artifacts, settings: SettingsResource
+) -> MaterializeResult[None]:
+    """Codes of users, items and categories whose ids are texts; a value keeps its code. Empty if all are numbers."""
+    earlier = UpstreamStore.of(context, artifacts).find("id_codes", UNPARTITIONED)
+    codes = Codes.empty() if earlier is None else Codes.load(earlier.path)
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        found = shop_source(settings).identifiers() if settings.source == "shop" else {}
+        grown = codes.extended(found)
+        grown.save(out)
+        sizes = {f"{kind} ids": found[kind].n_unique() for kind in found}
+        return {"codes": grown.table.height, "new_codes": grown.table.height - codes.table.height, **sizes}
+
+    return publish(context, artifacts, write)
+
+
+@asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, kinds={"parquet"})
+def raw_items(
+    context: AssetExecutionContext, artifacts: Artifacts, settings: SettingsResource, id_codes: Artifact
+) -> MaterializeResult[None]:
+    """The catalog: titles, descriptions, prices, categories, gender affinity and images."""
+    source = open_source(settings, Codes.load(id_codes.path))
 
     def write(out: Path, _: str) -> dict[str, Any]:
         checked = read_items(source)
         items = checked.frame
         write_frame(items, out / "items.parquet")
         (out / "item_images").mkdir()
-        pictures = source.write_pictures(out / "item_images")
+        prices = items["price"].drop_nulls().to_list()
+        images = source.write_pictures(out / "item_images")
         return {
             **checked.report.as_dict(),
-            "pictures": pictures,
-            "missing_pictures": items.height - pictures,
+            "images": images,
+            "missing_images": items.height - images,
             "categories": items["category_l1"].n_unique(),
             "styles": items["category_l2"].n_unique(),
             "preview": preview(items),
-            "prices": histogram(items["price"].to_list(), "price", "Prices"),
+            **({"prices": histogram(prices, "price", "Prices")} if prices else {}),
         }
 
     return publish(context, artifacts, write)
 
 
-@asset(**COMMON, kinds={"parquet"})
-def raw_users(context: AssetExecutionContext, artifacts: Artifacts) -> MaterializeResult[None]:
-    """Everyone with an account: age and gender where known."""
-    source = open_source(get_settings())
+@asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, kinds={"parquet"})
+def raw_users(
+    context: AssetExecutionContext, artifacts: Artifacts, settings: SettingsResource, id_codes: Artifact
+) -> MaterializeResult[None]:
+    """All users with an account: age and gender if known."""
+    source = open_source(settings, Codes.load(id_codes.path))
 
     def write(out: Path, _: str) -> dict[str, Any]:
         checked = read_users(source)
@@ -66,10 +91,15 @@ def raw_users(context: AssetExecutionContext, artifacts: Artifacts) -> Materiali
 
 @asset(**COMMON, kinds={"parquet"}, partitions_def=daily, backfill_policy=parallel_backfill)
 def raw_interactions(
-    context: AssetExecutionContext, artifacts: Artifacts, raw_items: Artifact, raw_users: Artifact
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    settings: SettingsResource,
+    raw_items: Artifact,
+    raw_users: Artifact,
+    id_codes: Artifact,
 ) -> MaterializeResult[None]:
-    """One UTC day of interactions, checked: types, ranges, the day itself, duplicates, unknown items and users."""
-    source = open_source(get_settings())
+    """Interactions of one UTC day, checked for types, ranges, dates, duplicates, unknown items and users."""
+    source = open_source(settings, Codes.load(id_codes.path))
     items = pl.read_parquet(raw_items / "items.parquet", columns=["item_id"])["item_id"]
     users = pl.read_parquet(raw_users / "users.parquet", columns=["user_id"])["user_id"]
 

@@ -1,24 +1,31 @@
-"""Full trainings, keyed by the as-of day: two towers, what they encode, and the ranker of their candidates."""
+"""Full trainings of an as-of day: the two towers, their exports and item vectors, and the ranker."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from dagster import AssetExecutionContext, MaterializeResult, asset
+from dagster import AssetExecutionContext, MaterializeResult
 
 from rec_assets.bundles.provenance import digest_of_file
 from rec_assets.common.seeds import seed_for
 from rec_assets.orchestration.assets.features import Days
 from rec_assets.orchestration.assets.publishing import OWNERS, only, publish
-from rec_assets.orchestration.assets.training_state import Unfinished
+from rec_assets.orchestration.assets.training_state import TrainingState
 from rec_assets.orchestration.assets.upstream import lineage_of
+from rec_assets.orchestration.declared import asset
+from rec_assets.orchestration.freshness import WEEKLY_FRESHNESS
 from rec_assets.orchestration.metadata_plots import histogram, line_plot
 from rec_assets.orchestration.op_tags import CPU, GPU, TRAINING_POOL
 from rec_assets.orchestration.partitions import daily
-from rec_assets.orchestration.resources import Artifacts
-from rec_assets.settings import get_settings
+from rec_assets.orchestration.resources import Artifacts, SettingsResource
 
-COMMON: dict[str, Any] = {"group_name": "training", "owners": OWNERS, "partitions_def": daily, "code_version": "4"}
+COMMON: dict[str, Any] = {
+    "group_name": "training",
+    "owners": OWNERS,
+    "partitions_def": daily,
+    "code_version": "4",
+    "freshness_policy": WEEKLY_FRESHNESS,
+}
 VALIDATION_RETRIEVAL = "validation_retrieval"
 TRAINER: dict[str, Any] = {**COMMON, "op_tags": GPU, "pool": TRAINING_POOL}
 
@@ -27,11 +34,13 @@ TRAINER: dict[str, Any] = {**COMMON, "op_tags": GPU, "pool": TRAINING_POOL}
 def two_tower_model(
     context: AssetExecutionContext,
     artifacts: Artifacts,
+    settings: SettingsResource,
     training_set: Days,
 ) -> MaterializeResult[None]:
-    """The two-tower retrieval model, trained until validation recall stops rising, then on the validation days too.
+    """The two-tower retrieval model, trained until validation recall stops rising, then also on the validation days.
 
-    `judged/` keeps the retrieval of before the last step: what the ranker is trained and everything is judged with.
+    `validation_retrieval/` holds the query tower and the index from before that last step. The ranker trains on their
+    candidates, and the evaluation uses them.
     """
     from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.training.loop.checkpoints import WEIGHTS, save_checkpoint
@@ -43,9 +52,9 @@ def two_tower_model(
         validation_metric,
     )
 
-    settings, day = get_settings(), only(context)
+    day = only(context)
     data = TrainingSet.load(training_set[day].path)
-    state = Unfinished.of(context, artifacts.store(), training_set[day])
+    state = TrainingState.of(context, artifacts.store(), settings, training_set[day])
 
     def write(out: Path, _: str) -> dict[str, Any]:
         seed = seed_for(settings.seed, "two_tower_model", day)
@@ -76,10 +85,11 @@ def two_tower_model(
 def query_tower(
     context: AssetExecutionContext,
     artifacts: Artifacts,
+    settings: SettingsResource,
     two_tower_model: Days,
     training_set: Days,
 ) -> MaterializeResult[None]:
-    """The query tower as one ONNX model with named inputs: what a request runs."""
+    """The query tower as one ONNX model with named inputs, for requests."""
     from rec_assets.bundles.export_report import write_difference
     from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.training.retrieval.encode import TOWER, export_query_tower
@@ -89,11 +99,9 @@ def query_tower(
     data = TrainingSet.load(training_set[day].path)
 
     def write(out: Path, _: str) -> dict[str, Any]:
-        model = restore_two_tower(data, TwoTowerConfig(get_settings().valid_days), two_tower_model[day].path)
+        model = restore_two_tower(data, TwoTowerConfig(settings.valid_days), two_tower_model[day].path)
         lineage_of(two_tower_model[day]).write(out)
-        return write_difference(
-            out, export_query_tower(model, data, out / TOWER, saved_model=get_settings().saved_models)
-        )
+        return write_difference(out, export_query_tower(model, data, out / TOWER, saved_model=settings.saved_models))
 
     return publish(context, artifacts, write)
 
@@ -102,10 +110,11 @@ def query_tower(
 def item_embeddings(
     context: AssetExecutionContext,
     artifacts: Artifacts,
+    settings: SettingsResource,
     two_tower_model: Days,
     training_set: Days,
 ) -> MaterializeResult[None]:
-    """The candidate tower's vector of every item of the catalog, chosen before or not."""
+    """The vector of every catalog item from the candidate tower, also for items without interactions."""
     from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.training.retrieval.encode import NOW, item_vectors
     from rec_assets.training.retrieval.train import TwoTowerConfig, restore_two_tower
@@ -114,7 +123,7 @@ def item_embeddings(
     data = TrainingSet.load(training_set[day].path)
 
     def write(out: Path, _: str) -> dict[str, Any]:
-        model = restore_two_tower(data, TwoTowerConfig(get_settings().valid_days), two_tower_model[day].path)
+        model = restore_two_tower(data, TwoTowerConfig(settings.valid_days), two_tower_model[day].path)
         items = data.items.with_rows(data.last_rows["item_id"])
         vectors = item_vectors(model, items, NOW)
         vectors.save(out / "item_vectors.npz")
@@ -122,7 +131,7 @@ def item_embeddings(
         norms = np.linalg.norm(vectors.vectors, axis=1)
         return {
             "items": len(vectors.raw_ids),
-            "never_chosen_in_training": int((items.counts[items.catalog] == 0).sum()),
+            "items_without_training_rows": int((items.counts[items.catalog] == 0).sum()),
             "norms": histogram(norms.tolist(), "length of the item vector", "Item vectors"),
         }
 
@@ -131,9 +140,13 @@ def item_embeddings(
 
 @asset(**COMMON, op_tags=CPU, kinds={"faiss"})
 def faiss_index(
-    context: AssetExecutionContext, artifacts: Artifacts, item_embeddings: Days, training_set: Days
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    settings: SettingsResource,
+    item_embeddings: Days,
+    training_set: Days,
 ) -> MaterializeResult[None]:
-    """The inner-product index over the item vectors: exact for thousands of items, IVF for more than 100,000."""
+    """The inner-product index of the item vectors: exact up to 100,000 items, IVF above."""
     from rec_assets.datasets.item_table import ItemTable
     from rec_assets.inference.item_index import recall_against_exact
     from rec_assets.inference.item_vectors import ItemVectors
@@ -146,7 +159,7 @@ def faiss_index(
         items = ItemVectors.load(item_embeddings[day] / "item_vectors.npz")
         index = write_item_index(items, table, out)
         lineage_of(item_embeddings[day]).write(out)
-        depth = get_settings().retrieval_topk
+        depth = settings.retrieval_topk
         return {
             "items": index.ntotal,
             "kind": type(index).__name__,
@@ -160,10 +173,11 @@ def faiss_index(
 def dlrm_model(
     context: AssetExecutionContext,
     artifacts: Artifacts,
+    settings: SettingsResource,
     two_tower_model: Days,
     training_set: Days,
 ) -> MaterializeResult[None]:
-    """The DLRM ranker, trained on what retrieval returns and kept only where its list beats the retrieval order."""
+    """The DLRM ranker, trained on retrieved candidates. Its list is kept only if it beats the retrieval order."""
     from rec_assets.bundles.export_report import write_difference
     from rec_assets.datasets.candidates import Candidates
     from rec_assets.datasets.retrieve import retrieve_for
@@ -173,14 +187,14 @@ def dlrm_model(
     from rec_assets.training.ranking.train import METRIC, RankerConfig, export_ranker, train_ranker
     from rec_assets.training.retrieval.encode import TOWER
 
-    settings, day = get_settings(), only(context)
+    day = only(context)
     data = TrainingSet.load(training_set[day].path)
-    judged = two_tower_model[day] / VALIDATION_RETRIEVAL
-    state = Unfinished.of(context, artifacts.store(), two_tower_model[day], training_set[day])
+    retrieval = two_tower_model[day] / VALIDATION_RETRIEVAL
+    state = TrainingState.of(context, artifacts.store(), settings, two_tower_model[day], training_set[day])
 
     def retrieve(columns: Arrays) -> Candidates:
         depth, repeats = settings.retrieval_topk, settings.repeats
-        return retrieve_for(judged / TOWER, judged, columns, data.log, data.items, depth, repeats=repeats)
+        return retrieve_for(retrieval / TOWER, retrieval, columns, data.log, data.items, depth, repeats=repeats)
 
     def write(out: Path, _: str) -> dict[str, Any]:
         seed = seed_for(settings.seed, "dlrm_model", day)

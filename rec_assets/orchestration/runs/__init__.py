@@ -1,1 +1,1 @@
-"""Runs outside the daemon: the whole graph in one process, stale assets, orphaned runs, the metrics exporter."""
+"""Runs of the graph in one process, stale assets, orphaned runs, and the metrics exporter."""

@@ -1,4 +1,4 @@
-"""Shows a run in a terminal: a line a step, the lines that assets log, and failures without tracebacks."""
+"""Prints a run to a terminal: steps, log lines of assets, check results, and failures without tracebacks."""
 
 import logging
 from typing import Any
@@ -11,10 +11,10 @@ console = Console(highlight=False, soft_wrap=True)
 
 
 class ProgressHandler(logging.Handler):
-    """Prints steps as they start, end and fail, and what assets log at INFO and above."""
+    """Prints starts, ends and failures of steps, check results, and log records of assets from level INFO up."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Prints one record, or leaves it out."""
+        """Prints or skips one record."""
         meta = getattr(record, "dagster_meta", {})
         event: Any = meta.get("dagster_event")
         step = meta.get("step_key")
@@ -42,9 +42,9 @@ def _reason(event: Any) -> str:
 
 
 def _progress(context: InitLoggerContext) -> logging.Logger:
-    found = logging.Logger("rec_assets.orchestration.runs.console_logger", logging.DEBUG)
-    found.addHandler(ProgressHandler())
-    return found
+    logger = logging.Logger("rec_assets.orchestration.runs.console_logger", logging.DEBUG)
+    logger.addHandler(ProgressHandler())
+    return logger
 
 
-progress_logger = LoggerDefinition(_progress, description="Progress for a terminal.")
+progress_logger = LoggerDefinition(_progress, description="Prints progress to a terminal.")

@@ -1,12 +1,12 @@
-"""Prepares the folder of Dagster's records on a laptop."""
+"""Prepares the Dagster home folder on a laptop."""
 
 import os
 from pathlib import Path
 
 from rec_assets.settings import Settings
 
-# One training at a time fits a laptop's memory: runs wait for each other. Steps would, too, for one that was killed and
-# never gave its place back. Nothing is reported to anyone, and nobody is asked to sign up.
+# A laptop's memory fits one training, so runs queue for a pool. The limit is per run, not per step: a killed step would
+# keep its slot and block later steps. Telemetry and the sign-up prompt are off.
 INSTANCE = """\
 nux:
   enabled: false
@@ -20,7 +20,7 @@ concurrency:
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
-    """Makes `<home>/dagster` with a `dagster.yaml` if there is none, and points DAGSTER_HOME to it."""
+    """Creates `<home>/dagster/dagster.yaml` if it is missing, sets DAGSTER_HOME, and returns the folder."""
     home = settings.home.absolute() / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     config = home / "dagster.yaml"

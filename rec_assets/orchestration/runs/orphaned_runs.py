@@ -1,6 +1,6 @@
-"""Runs whose process is gone: killed, they would count as running for ever, and others would wait for them.
+"""Fails runs whose process died. Otherwise they stay started and block queued runs.
 
-On a laptop only, where runs are processes beside this one; on a cluster Dagster's run monitoring looks after pods.
+For laptops only, where every run is a local process. On a cluster, Dagster's run monitoring watches the pods.
 """
 
 from contextlib import AbstractContextManager
@@ -14,49 +14,49 @@ from rec_assets.common.background_thread import background_thread
 INTERVAL_S = 30.0
 
 
-def end_abandoned_runs(instance: DagsterInstance) -> list[str]:
-    """Marks started runs as failed whose process ended without a word; returns their ids.
+def fail_orphaned_runs(instance: DagsterInstance) -> list[str]:
+    """Marks started runs as failed if their process has died, frees their pool slots, and returns their ids.
 
-    A run tells in its log which process executes it; one that told nothing yet is left alone.
+    The process of a run is read from the run's log. A run that has not logged its process yet is skipped.
     """
-    ended = []
+    failed = []
     for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING])):
-        told = _process_of(instance, run.run_id)
-        if told is not None and not _is_alive(*told):
-            instance.report_run_failed(run, "Its process is gone: it was killed, or the machine went down.")
+        process = _process_of(instance, run.run_id)
+        if process is not None and not _is_alive(*process):
+            instance.report_run_failed(run, "The process of this run died: it was killed, or the machine restarted.")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-            ended.append(run.run_id)
-    return ended
+            failed.append(run.run_id)
+    return failed
 
 
-def ending_abandoned_runs(interval_s: float = INTERVAL_S) -> AbstractContextManager[None]:
-    """Ends them again and again from a thread of its own for as long as the block runs."""
+def failing_orphaned_runs(interval_s: float = INTERVAL_S) -> AbstractContextManager[None]:
+    """Calls `fail_orphaned_runs` every `interval_s` seconds in a background thread while the `with` block runs."""
 
-    def look(stop: Event) -> None:
+    def repeat(stop: Event) -> None:
         with DagsterInstance.get() as instance:
             while True:
-                end_abandoned_runs(instance)
+                fail_orphaned_runs(instance)
                 if stop.wait(interval_s):
                     return
 
-    return background_thread(look)
+    return background_thread(repeat)
 
 
 def _process_of(instance: DagsterInstance, run_id: str) -> tuple[int, float] | None:
-    """Returns pid and unix time of what a run told last of its process."""
-    told = None
+    """Returns the last pid in the log of a run and the unix time of that log entry."""
+    process = None
     for entry in instance.all_logs(run_id, of_type=DagsterEventType.ENGINE_EVENT):
         event = entry.get_dagster_event()
         pid = event.engine_event_data.metadata.get("pid")
         if pid is not None:
-            told = int(str(pid.value)), entry.timestamp
-    return told
+            process = int(str(pid.value)), entry.timestamp
+    return process
 
 
-def _is_alive(pid: int, told_at: float) -> bool:
+def _is_alive(pid: int, logged_at: float) -> bool:
     try:
         process = psutil.Process(pid)
-        # A pid that is used again belongs to a process that began later.
-        return process.create_time() <= told_at and process.status() != psutil.STATUS_ZOMBIE
+        # A reused pid belongs to a process that started after the log entry.
+        return process.create_time() <= logged_at and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False

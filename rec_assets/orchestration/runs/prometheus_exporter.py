@@ -1,8 +1,8 @@
-"""Exports metrics of the graph and of the event stream to Prometheus.
+"""Exports metrics of the asset graph and of the event stream to Prometheus.
 
-How old the live bundle and the online features are, which partitions failed, and whether workers keep up.
-`python -m rec_assets.orchestration.runs.prometheus_exporter` answers on port 9100. Triton itself exports requests and
-degraded answers.
+The metrics are the age of the live bundle and of the online features, failed partitions, and the workers' backlog.
+`python -m rec_assets.orchestration.runs.prometheus_exporter` serves them on port 9100. Does not export requests and
+degraded answers: Triton exports them.
 """
 
 import logging
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 class GraphCollector(Collector):
-    """Reads the artifact store and Dagster's records anew for every scrape."""
+    """Reads the artifact store and Dagster's event log at every scrape."""
 
     def __init__(self, settings: Settings, defs: Definitions, instance: DagsterInstance) -> None:
         self._store: ArtifactStore = open_store(settings)
@@ -40,15 +40,15 @@ class GraphCollector(Collector):
         self._instance = instance
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yields the gauges; an age that is not known yet is left out."""
+        """Yields the gauges. Without a live bundle or online features, the gauge of their age is missing."""
         live = self._store.find(LIVE_BUNDLE)
         if live is not None:
             as_of = Bundle.open(live.path).manifest.as_of
-            yield GaugeMetricFamily(LIVE_AS_OF, "End of the last day that the live bundle knows", _end(as_of))
+            yield GaugeMetricFamily(LIVE_AS_OF, "End of the as-of day of the live bundle", _end(as_of))
         days = self._store.partitions("online_features")
         if days:
             value = _end(date.fromisoformat(days[-1]))
-            yield GaugeMetricFamily(FEATURES, "End of the last day whose features are online", value)
+            yield GaugeMetricFamily(FEATURES, "End of the last day whose features are in Valkey", value)
         failed = GaugeMetricFamily(FAILED, "Partitions whose last materialization failed", labels=["asset"])
         for key in self._graph.get_all_asset_keys():
             failed.add_metric([key.to_user_string()], self._failed(key))
@@ -63,7 +63,7 @@ class GraphCollector(Collector):
 
 
 class StreamCollector(Collector):
-    """Asks Valkey how the stream of events stands, anew for every scrape; while it is away there is nothing to tell."""
+    """Reads the backlog of the event stream from Valkey at every scrape. Yields no gauges while Valkey is down."""
 
     def __init__(self, settings: Settings) -> None:
         self._stream = EventStream.connect(settings)
@@ -76,8 +76,8 @@ class StreamCollector(Collector):
             logger.warning("%s", error)
             return
         yield GaugeMetricFamily(WAITING, "Events that no worker has applied yet", state.waiting + state.taken)
-        yield GaugeMetricFamily(DEAD, "Events that were given up, in events:dead", state.dead)
-        yield GaugeMetricFamily(WORKERS, "Workers that asked for events within the last seconds", state.workers)
+        yield GaugeMetricFamily(DEAD, "Dead letters in events:dead", state.dead)
+        yield GaugeMetricFamily(WORKERS, "Workers that read events within the last 3 seconds", state.workers)
 
 
 def _end(day: date) -> float:
@@ -85,11 +85,11 @@ def _end(day: date) -> float:
 
 
 def main() -> None:
-    """Answers until the process ends."""
+    """Serves metrics until the process ends."""
     from rec_assets.orchestration.build import build_defs
 
     with DagsterInstance.get() as instance:
-        REGISTRY.register(GraphCollector(get_settings(), build_defs(), instance))
+        REGISTRY.register(GraphCollector(get_settings(), build_defs(get_settings()), instance))
         REGISTRY.register(StreamCollector(get_settings()))
         server, thread = start_http_server(PORT)
         try:

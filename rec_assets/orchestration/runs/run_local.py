@@ -1,4 +1,4 @@
-"""Materializes the graph in this process, phase by phase, leaving alone what is fresh."""
+"""Materializes missing and stale assets in this process, phase by phase. Fresh assets are not rebuilt."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,7 +11,7 @@ from rec_assets.orchestration import jobs
 from rec_assets.orchestration.build import build_defs
 from rec_assets.orchestration.runs.console_logger import console, progress_logger
 from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
-from rec_assets.orchestration.runs.orphaned_runs import end_abandoned_runs
+from rec_assets.orchestration.runs.orphaned_runs import fail_orphaned_runs
 from rec_assets.orchestration.runs.stale_assets import out_of_date
 from rec_assets.settings import Settings
 from rec_assets.storage.stores import open_store
@@ -21,7 +21,13 @@ PARTITION_RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partiti
 
 @dataclass(frozen=True)
 class Phase:
-    """Assets that are rebuilt in one run, for a range of days or for the as-of day alone."""
+    """Assets that are rebuilt in one run.
+
+    Attributes:
+        job: name of the job.
+        selection: the assets of the job.
+        days: partition keys in order; empty for unpartitioned assets.
+    """
 
     job: str
     selection: AssetSelection
@@ -29,7 +35,7 @@ class Phase:
 
 
 def phases(settings: Settings) -> list[Phase]:
-    """From raw data to a bundle, in order."""
+    """Returns the phases from raw data to a bundle, in order."""
     history = (settings.as_of - settings.start_date).days + 1
     days = [(settings.start_date + timedelta(days=n)).isoformat() for n in range(history)]
     return [
@@ -41,22 +47,22 @@ def phases(settings: Settings) -> list[Phase]:
 
 
 def materialize_stale(settings: Settings) -> int:
-    """Rebuilds what is missing or stale; returns the number of assets it materialized.
+    """Rebuilds missing and stale assets of all phases; returns the number of materialized assets.
 
     Raises:
-        ActionableError: a step failed; it has told why, and what was current before still is.
+        ActionableError: a step failed. The step printed its error; earlier artifacts stay current.
     """
     return rebuild(settings, phases(settings))
 
 
-def rebuild(settings: Settings, wanted: list[Phase]) -> int:
-    """Rebuilds what is missing or stale of some phases, in order; returns and raises as `materialize_stale`."""
+def rebuild(settings: Settings, selected: list[Phase]) -> int:
+    """Rebuilds missing and stale assets of some phases, in order; returns and raises like `materialize_stale`."""
     silence_deprecations()
     prepare_dagster_home(settings)
-    defs = build_defs()
+    defs = build_defs(settings)
     with DagsterInstance.get() as instance:
-        end_abandoned_runs(instance)
-        return sum(_run(defs, instance, phase) for phase in wanted)
+        fail_orphaned_runs(instance)
+        return sum(_run(defs, instance, phase) for phase in selected)
 
 
 def _run(defs: Definitions, instance: DagsterInstance, phase: Phase) -> int:
@@ -66,45 +72,47 @@ def _run(defs: Definitions, instance: DagsterInstance, phase: Phase) -> int:
         console.print(f"[bold]{phase.job}[/]: fresh")
         return 0
     console.print(f"[bold]{phase.job}[/]: {len(assets)} assets{when}")
-    job = defs.resolve_job_def(phase.job).with_logger_defs({"console": progress_logger})
-    result = job.execute_in_process(
+    checks = (AssetSelection.assets(*assets) - jobs.FRESHNESS).resolve_checks(defs.resolve_asset_graph())
+    job = defs.resolve_job_def(phase.job).get_subset(asset_selection=set(assets), asset_check_selection=set(checks))
+    result = job.with_logger_defs({"console": progress_logger}).execute_in_process(
         instance=instance,
-        asset_selection=assets,
         run_config={"loggers": {"console": {}}},
         tags=dict(zip(PARTITION_RANGE, (days[0], days[-1]), strict=True)) if days else None,
         raise_on_error=False,
     )
     if not result.success:
         raise ActionableError(
-            f"{phase.job} failed; the reason is above.", "Mend it and run the command again: what is done is kept."
+            f"{phase.job} failed; its error is above.",
+            "Fix the error above and run the command again; finished assets are kept.",
         )
     return len(assets)
 
 
-def promote(settings: Settings, wanted: str) -> None:
-    """Runs the job `promote` in this process, so that the UI shows it too.
+def promote(settings: Settings, bundle: str) -> None:
+    """Runs the job `promote` in this process. The Dagster UI shows the run.
 
     Args:
-        settings: where everything is.
-        wanted: a bundle, as `serving.promotion.catalog.resolve_bundle` takes it.
+        settings: settings of the artifact store and of Triton.
+        bundle: a bundle id, its beginning, "newest" or "previous", as for `serving.promotion.catalog.resolve_bundle`.
 
     Raises:
-        ActionableError: it failed; it has told why, and what was live still is.
+        ActionableError: the promotion failed. The job printed its error; the live bundle stays live.
     """
     silence_deprecations()
     prepare_dagster_home(settings)
-    job = build_defs().resolve_job_def(jobs.promote.name).with_logger_defs({"console": progress_logger})
-    config = {"loggers": {"console": {}}, "ops": {"promotion": {"config": {"bundle": wanted}}}}
+    job = build_defs(settings).resolve_job_def(jobs.promote.name).with_logger_defs({"console": progress_logger})
+    config = {"loggers": {"console": {}}, "ops": {"promotion": {"config": {"bundle": bundle}}}}
     with DagsterInstance.get() as instance:
-        end_abandoned_runs(instance)
+        fail_orphaned_runs(instance)
         if not job.execute_in_process(instance=instance, run_config=config, raise_on_error=False).success:
             raise ActionableError(
-                "The promotion failed; the reason is above.", "What was live still is: see rec status and rec bundles."
+                "The promotion failed; the live bundle stays live.",
+                "Fix the error above, then run `rec promote` again.",
             )
 
 
 def promote_newest(settings: Settings) -> bool:
-    """Promotes the newest bundle that passed its gates, unless it is live; returns whether it had to."""
+    """Promotes the newest bundle that passed its gates; returns False if this bundle is already live."""
     from rec_assets.serving.promotion.catalog import NEWEST, resolve_bundle
     from rec_assets.serving.triton import server_control
 

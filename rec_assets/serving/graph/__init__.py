@@ -1,1 +1,1 @@
-"""The serving graph as data: its stages, its tensors, and the form of a request."""
+"""The serving graph as data: its stages, its tensors, and the format of a request."""

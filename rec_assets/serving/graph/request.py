@@ -1,4 +1,4 @@
-"""Validates requests in one place; messages are short and name no file, for they reach the client."""
+"""Validates requests. Error messages reach the client, so they are short and contain no paths."""
 
 from collections.abc import Mapping
 
@@ -8,8 +8,8 @@ import numpy.typing as npt
 DEVICE_TYPES = {"mobile": 0, "desktop": 1, "tablet": 2}
 UNKNOWN = -1
 NOW = 0
-AS_CONFIGURED = -1  # the server's own list length, or way of ordering
-# What stands for an input that is left out; sending it is the same.
+AS_CONFIGURED = -1  # the server's setting for list length or ordering
+# Values of missing inputs; a client may also send them.
 MISSING = {"device_type": UNKNOWN, "timestamp": NOW, "top_k": AS_CONFIGURED, "diversity": AS_CONFIGURED}
 _INT32 = np.iinfo(np.int32)
 
@@ -17,25 +17,25 @@ Ids = npt.NDArray[np.int32]
 
 
 class RequestError(ValueError):
-    """The request cannot be answered as it is."""
+    """An invalid request."""
 
 
 def validate(
     request: Mapping[str, npt.ArrayLike | None], *, one_user: bool = False, longest: int | None = None
 ) -> dict[str, Ids]:
-    """Checks a request of one or more users and fills in what is optional.
+    """Validates a request of one or more users and fills in missing inputs.
 
     Args:
-        request: `user_id`, and perhaps `device_type`, `timestamp` (unix seconds), `top_k` (items wanted) and
-            `diversity` (1 draws the list, 0 sorts it): integers [B] or [B, 1].
-        one_user: refuse more than one user.
-        longest: the largest `top_k`; unchecked if left out.
+        request: `user_id`, and optionally `device_type`, `timestamp` (unix seconds), `top_k` (list length) and
+            `diversity` (1 samples the list, 0 sorts it): integers [B] or [B, 1].
+        one_user: raises RequestError for more than one user.
+        longest: largest valid `top_k`; no limit by default.
 
     Returns:
-        The five inputs, int32 [B]; what `MISSING` says where one is left out.
+        The five inputs, int32 [B]; missing inputs have their value of `MISSING`.
 
     Raises:
-        RequestError: user_id is missing or empty, a type or shape is wrong, or a value is out of its range.
+        RequestError: user_id is missing or empty, a type or shape is wrong, or a value is out of range.
     """
     users = user_ids(request)
     if one_user and len(users) > 1:
@@ -52,7 +52,7 @@ def validate(
 
 
 def user_ids(request: Mapping[str, npt.ArrayLike | None]) -> Ids:
-    """Returns who asks, int32 [B]; raises RequestError where nobody does, or as `column`."""
+    """Returns the user ids of a request, int32 [B]; raises RequestError if they are missing, empty or invalid."""
     given = request.get("user_id")
     if given is None:
         raise RequestError("user_id is required")
@@ -63,17 +63,17 @@ def user_ids(request: Mapping[str, npt.ArrayLike | None]) -> Ids:
 
 
 def list_lengths(top_k: Ids, longest: int) -> Ids:
-    """Returns how many items each user gets, int32 [B]; raises RequestError for more than `longest`."""
+    """Returns the list length of each user, int32 [B]; raises RequestError for more than `longest`."""
     if top_k.max(initial=0) > longest:
         raise RequestError(f"top_k must be 1 to {longest}")
     return np.where(top_k == AS_CONFIGURED, np.int32(longest), top_k)
 
 
 def column(name: str, values: npt.ArrayLike) -> Ids:
-    """Checks one input and returns it as int32 [B].
+    """Validates one input and returns it as int32 [B].
 
     Raises:
-        RequestError: not integers, not [B] or [B, 1], beyond 32 bits, or not what this input may be.
+        RequestError: the values are not integers, not [B] or [B, 1], beyond 32 bits, or out of this input's range.
     """
     array = np.asarray(values)
     if array.dtype.kind not in "iu" and array.size:
@@ -81,7 +81,7 @@ def column(name: str, values: npt.ArrayLike) -> Ids:
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
-        raise RequestError(f"{name} must have one value a user, not shape {list(array.shape)}")
+        raise RequestError(f"{name} must have one value per user, not shape {list(array.shape)}")
     if array.dtype != np.int32 and array.size and (array.min() < _INT32.min or array.max() > _INT32.max):
         raise RequestError(f"{name} must fit 32 bits")
     if name == "timestamp" and (array < 0).any():

@@ -1,6 +1,7 @@
-"""The serving graph: which stage feeds which, as plain data. Both Triton topologies are generated from it.
+"""The serving graph as plain data: the inputs and outputs of each stage.
 
-User-level tensors hold one row a request. Candidate-level tensors are flat, one row a candidate.
+Both Triton topologies are generated from this module. User-level tensors have one row per request. Candidate-level
+tensors are flat and have one row per candidate.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ DType = Literal["INT32", "INT64", "FP32", "BYTES"]
 
 @dataclass(frozen=True)
 class Tensor:
-    """A named array: `dims` without the row axis is `()` for a column and `(64,)` for a vector a row."""
+    """A named array. `dims` excludes the row axis: `()` for a column, `(64,)` for one vector per row."""
 
     name: str
     dtype: DType
@@ -25,10 +26,10 @@ class Tensor:
 
 @dataclass(frozen=True)
 class StageSpec:
-    """One of the models: its inputs and outputs.
+    """The inputs and outputs of one stage.
 
-    `reads` and `makes` name tensors of the whole graph, where they are unique. The part behind the slash is the local
-    name, which the stage and its Triton model use: `user/gender` and `candidate/gender` are both `gender` there.
+    `reads` and `makes` are tensor names that are unique in the graph. A stage and its Triton model use the local name,
+    the part after the slash: `user/gender` and `candidate/gender` are both `gender` there.
     """
 
     name: str
@@ -36,9 +37,9 @@ class StageSpec:
     makes: tuple[str, ...]
 
 
-@cache  # asked for a hundred times a request
+@cache  # called a hundred times per request
 def local_name(tensor: str) -> str:
-    """Returns the name a stage uses for a tensor of the graph: `user/gender` → `gender`."""
+    """Returns a tensor's name inside a stage: `user/gender` → `gender`."""
     return tensor.rpartition("/")[2]
 
 
@@ -126,17 +127,17 @@ STAGES: tuple[StageSpec, ...] = (
     StageSpec("item_id_decoder", _at("sampled", ("item_id", "score")), ("ordered_ids", "ordered_scores", "bundle_id")),
 )
 
-# One value a user each; all but `user_id` may be left out. What they mean is said in `serving.graph.request`.
+# One value per user; all but `user_id` are optional. `serving.graph.request.validate` describes them.
 REQUEST = tuple(Tensor(name, "INT32") for name in ("user_id", "device_type", "timestamp", "top_k", "diversity"))
-BUNDLE_ID = Tensor("bundle_id", "BYTES")  # which bundle answered
+BUNDLE_ID = Tensor("bundle_id", "BYTES")  # of the bundle that answered
 RESPONSE = (Tensor("ordered_ids", "INT32"), Tensor("ordered_scores", "FP32"), BUNDLE_ID)
 
-# The graph as a single stage, which is how one process answers whole batches (`serving.runner`).
+# The graph as a single stage, so that one process answers whole batches (`serving.runner`).
 WHOLE = StageSpec("graph_runner", tuple(one.name for one in REQUEST), tuple(one.name for one in RESPONSE))
 
 
 def tensor(name: str) -> Tensor:
-    """Returns dtype and row shape of a tensor of the graph."""
+    """Returns the dtype and row shape of a tensor of the graph."""
     for known in REQUEST + RESPONSE:
         if known.name == name:
             return known

@@ -1,1 +1,1 @@
-"""Promotion of a bundle to Triton, on one server or on all replicas, and deletion of old days."""
+"""Promotion of bundles to Triton, on one server or all replicas, and deletion of old days."""

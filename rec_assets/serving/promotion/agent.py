@@ -1,8 +1,8 @@
-"""The agent beside each Triton on a cluster: brings bundles from storage, probes, takes part in promotions.
+"""Agent of one Triton replica on a cluster: downloads bundles, answers probes, and takes part in promotions.
 
-`python -m rec_assets.serving.promotion.agent pull` fills an empty model repository before the server starts; `serve`
-stays beside it. An agent whose server runs another bundle than the live one in storage switches it, unless a promotion
-(`rec_assets.serving.promotion.replicas`) is under way.
+`python -m rec_assets.serving.promotion.agent pull` fills an empty model repository before the server starts. `serve`
+runs beside the server and keeps it on the live bundle of the artifact store. It does not switch the server during a
+promotion (`rec_assets.serving.promotion.replicas`).
 """
 
 import logging
@@ -19,18 +19,18 @@ from rec_assets.settings import Settings, get_settings
 from rec_assets.storage.artifact_store import ArtifactStore
 from rec_assets.storage.stores import open_store
 
-FOLLOW_S = 20.0  # between two looks at what storage calls live
-# A promotion that is neither recorded nor given up within this time has lost its coordinator.
+FOLLOW_S = 20.0  # between two reads of the live record
+# After this time, a promotion that was neither recorded nor aborted has lost its coordinator.
 PATIENCE_S = 600.0
 
 logger = logging.getLogger(__name__)
 
 
 def pull_live(settings: Settings) -> str:
-    """Makes the live bundle of storage the one that a server starts with; returns its id.
+    """Publishes the live bundle as the version that a server starts with; returns the bundle's id.
 
     Raises:
-        ActionableError: nothing was promoted yet, or storage cannot be read.
+        ActionableError: no bundle was promoted yet, or the artifact store cannot be read.
     """
     bundle = Bundle.open(open_store(settings).get(LIVE_BUNDLE).path)
     models = model_repository.repository_path(settings)
@@ -43,10 +43,10 @@ def pull_live(settings: Settings) -> str:
 
 
 class Agent:
-    """Requests to one replica; every method raises ActionableError with the reason where it cannot."""
+    """Operations on one replica; each raises ActionableError with the reason if it fails."""
 
     def __init__(self, settings: Settings) -> None:
-        """Takes where the server and the store are; nothing is touched yet."""
+        """Stores the addresses of server and artifact store; does not connect yet."""
         self.settings = settings
         self.models = model_repository.repository_path(settings)
         self._store: ArtifactStore = open_store(settings)
@@ -57,11 +57,11 @@ class Agent:
 
     @property
     def is_ready(self) -> bool:
-        """Returns whether the server answers, and has run the live bundle of the storage since the agent started."""
+        """Returns True if the server answers and has run the live bundle at least once since the agent started."""
         return self._converged and self.answers()
 
     def answers(self) -> bool:
-        """Returns whether every topology answers a real question."""
+        """Returns True if every topology answers a real request."""
         try:
             server_control.probe(self.settings)
         except ActionableError as error:
@@ -70,11 +70,11 @@ class Agent:
         return True
 
     def live(self) -> str:
-        """Returns the id of the bundle that answers."""
+        """Returns the id of the bundle that the server runs."""
         return server_control.live_bundle_id(self.settings)
 
     def prepare(self, candidate: Candidate) -> None:
-        """Brings a bundle beside the live one and rehearses it; the live one serves on."""
+        """Downloads a bundle and smoke-tests it beside the live bundle, which keeps answering."""
         with self._lock:
             self._promoting_until = time.monotonic() + PATIENCE_S
             self._before = model_repository.live_version(self.models)
@@ -83,21 +83,21 @@ class Agent:
                 raise ActionableError(
                     f"{candidate.asset} [{candidate.partition}] is bundle {bundle.bundle_id}, not "
                     f"{candidate.bundle_id}.",
-                    "It was built anew meanwhile: promote what is there now.",
+                    "The asset was rebuilt in the meantime. Promote its new bundle.",
                 )
             version = self._published(bundle)
             server_control.smoke_test_version(self.settings, version)
 
     def commit(self, bundle_id: str) -> None:
-        """Makes a prepared bundle live."""
+        """Switches the server to a prepared bundle."""
         with self._lock:
             version = model_repository.version_of(self.models, bundle_id)
             if version is None:
-                raise ActionableError(f"Bundle {bundle_id} was not prepared here.", "Prepare it first.")
+                raise ActionableError(f"Bundle {bundle_id} was not prepared here.", "Send /prepare first.")
             server_control.go_live(self.settings, version)
 
     def abort(self, bundle_id: str) -> None:
-        """Goes back to what was live before `prepare`, and forgets the prepared bundle."""
+        """Switches back to the bundle that was live before `prepare`, and removes the prepared bundle."""
         with self._lock:
             version = model_repository.version_of(self.models, bundle_id)
             if version is not None and version != self._before:
@@ -108,35 +108,35 @@ class Agent:
             self._promoting_until = 0.0
 
     def follow(self) -> None:
-        """Makes live what storage calls live, unless a promotion is under way."""
+        """Switches the server to the live bundle of the artifact store, unless a promotion is running."""
         with self._lock:
             bundle = Bundle.open(self._store.get(LIVE_BUNDLE).path)
             if bundle.bundle_id == self.live():
                 self._promoting_until = 0.0
                 self._converged = True
             elif time.monotonic() >= self._promoting_until:
-                logger.info("storage calls bundle %s live: switching to it", bundle.bundle_id)
+                logger.info("switching to bundle %s, the live bundle of the artifact store", bundle.bundle_id)
                 server_control.go_live(self.settings, self._published(bundle))
                 model_repository.prune(self.models, [])
                 self._converged = True
 
     def follow_for_ever(self) -> None:
-        """Follows storage every `FOLLOW_S`; a failure is logged and tried again."""
+        """Calls `follow` every `FOLLOW_S` seconds; logs failures and retries."""
         while True:
             try:
                 self.follow()
             except ActionableError as error:
                 logger.warning("%s", error)
-            # Until the first success often: the pod is not ready before.
+            # Retries every second until the first success, because the pod is not ready before.
             time.sleep(FOLLOW_S if self._converged else 1.0)
 
     def _published(self, bundle: Bundle) -> int:
-        known = model_repository.version_of(self.models, bundle.bundle_id)
-        return known or model_repository.publish(bundle, self.models, settings=self.settings)
+        version = model_repository.version_of(self.models, bundle.bundle_id)
+        return version or model_repository.publish(bundle, self.models, settings=self.settings)
 
 
 def main() -> None:
-    """Runs `pull` or `serve`."""
+    """Runs the command `pull` or `serve`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     if sys.argv[1:] == ["pull"]:
         logger.info("starting with bundle %s", pull_live(get_settings()))

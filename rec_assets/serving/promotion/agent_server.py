@@ -1,7 +1,7 @@
-"""The agent's HTTP interface: three questions for probes, and the steps of a promotion for who has the key.
+"""The agent's HTTP interface: three probes, and the steps of a promotion for clients with the control key.
 
-`GET /alive`, `/answers`, `/ready`: 200 or 503. `POST /prepare` takes `{"asset", "partition", "bundle_id"}`, `/commit`
-and `/abort` take `{"bundle_id"}`; 200, 403 without the key, 409 with the reason where it cannot be done.
+`GET /alive`, `/answers`, `/ready` return 200 or 503. `POST /prepare` takes `{"asset", "partition", "bundle_id"}`,
+`/commit` and `/abort` take `{"bundle_id"}`. They return 200, 403 without the key, or 409 with the reason of a failure.
 """
 
 import hmac
@@ -18,18 +18,18 @@ from rec_assets.settings import Settings
 if TYPE_CHECKING:
     from rec_assets.serving.promotion.agent import Agent
 
-_LARGEST = 10_000  # bytes of a request
+_MAX_BODY = 10_000  # bytes of a request
 
 logger = logging.getLogger(__name__)
 
 
 def serve(agent: "Agent", settings: Settings, address: str = "0.0.0.0") -> None:
-    """Answers until the process ends."""
+    """Serves the interface until the process ends."""
     listen(agent, settings, address).serve_forever()
 
 
 def listen(agent: "Agent", settings: Settings, address: str) -> ThreadingHTTPServer:
-    """Returns the server, listening at the settings' `agent_port`."""
+    """Returns a server that listens on the settings' `agent_port`."""
     handler = type("AgentHandler", (_Handler,), {"agent": agent, "key": settings.triton_control_key})
     return ThreadingHTTPServer((address, settings.agent_port), handler)
 
@@ -40,33 +40,33 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answers a probe."""
-        questions: dict[str, Callable[[], bool]] = {
+        probes: dict[str, Callable[[], bool]] = {
             "/alive": lambda: True,
             "/answers": self.agent.answers,
             "/ready": lambda: self.agent.is_ready,
         }
-        question = questions.get(self.path)
-        self._answer(404 if question is None else 200 if question() else 503)
+        probe = probes.get(self.path)
+        self._answer(404 if probe is None else 200 if probe() else 503)
 
     def do_POST(self) -> None:
-        """Does a step of a promotion."""
+        """Runs a step of a promotion."""
         given = self.headers.get(KEY_HEADER, "").encode()
-        # Without a key of its own it trusts nobody.
+        # An agent without a configured key refuses all clients.
         if not self.key or not hmac.compare_digest(given, self.key.encode()):
-            self._answer(403, "wrong or no key")
+            self._answer(403, "the control key is missing or wrong")
             return
         try:
-            asked = json.loads(self.rfile.read(min(int(self.headers.get("Content-Length", 0)), _LARGEST)))
+            body = json.loads(self.rfile.read(min(int(self.headers.get("Content-Length", 0)), _MAX_BODY)))
             steps: dict[str, Callable[[], None]] = {
-                "/prepare": lambda: self.agent.prepare(Candidate(**asked)),
-                "/commit": lambda: self.agent.commit(asked["bundle_id"]),
-                "/abort": lambda: self.agent.abort(asked["bundle_id"]),
+                "/prepare": lambda: self.agent.prepare(Candidate(**body)),
+                "/commit": lambda: self.agent.commit(body["bundle_id"]),
+                "/abort": lambda: self.agent.abort(body["bundle_id"]),
             }
             if self.path not in steps:
                 self._answer(404)
                 return
             steps[self.path]()
-            logger.info("%s %s: done", self.path, asked["bundle_id"])
+            logger.info("%s %s: done", self.path, body["bundle_id"])
             self._answer(200)
         except (ValueError, TypeError, KeyError) as error:
             self._answer(400, str(error))
@@ -75,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(409, error.problem)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Leaves probes out of the log."""
+        """Logs nothing, because probes would fill the log."""
 
     def _answer(self, code: int, problem: str = "") -> None:
         body = json.dumps({"problem": problem} if problem else {}).encode()

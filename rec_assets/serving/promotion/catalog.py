@@ -1,4 +1,4 @@
-"""Finds bundles that can be promoted. Does not load or promote them."""
+"""Finds and checks bundles that can be promoted. Does not load or promote them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,91 +16,91 @@ NEWEST, PREVIOUS = "newest", "previous"
 
 @dataclass(frozen=True)
 class BundleCandidate:
-    """A bundle that is there to be promoted."""
+    """A stored bundle with its gate report; the report is None before the gates ran."""
 
     path: Path
     manifest: Manifest
-    verdict: GateReport | None
+    gate_report: GateReport | None
 
     @property
     def bundle_id(self) -> str:
-        """Its id."""
+        """Returns the bundle's id."""
         return self.manifest.bundle_id
 
     @property
     def kind(self) -> str:
-        """The asset that made it."""
+        """Returns "full training" or "fine-tune"."""
         return "full training" if self.manifest.as_of == self.manifest.base else "fine-tune"
 
     @property
     def asset(self) -> str:
-        """The asset that made it."""
+        """Returns the name of the asset that made the bundle."""
         return ASSETS[self.kind == "fine-tune"]
 
 
 def known_bundles(store: ArtifactStore, settings: Settings) -> list[BundleCandidate]:
-    """Returns all bundles, newest day first, a full training before a fine-tune of its day.
+    """Returns all bundles, newest day first; a full training comes before a fine-tune of the same day.
 
-    They are the current versions in the artifact store, and what the Triton repository keeps of earlier ones.
+    Reads the current versions in the artifact store and the earlier bundles in the Triton repository.
     """
     kept = (model_repository.repository_path(settings) / ".bundles").glob("[!.]*")
     paths = [store.get(asset, day).path for asset in ASSETS for day in store.partitions(asset)]
-    found: dict[str, BundleCandidate] = {}
+    candidates: dict[str, BundleCandidate] = {}
     for path in (*paths, *(folder for folder in kept if folder.suffix != ".part")):
         try:
             manifest = Bundle.open(path).manifest
-        except ActionableError:  # damaged: to promote it names what is wrong, to list the others it must not matter
+        except ActionableError:  # a damaged bundle must not prevent the list; `promote` reports the damage
             continue
-        found.setdefault(
-            manifest.bundle_id, BundleCandidate(path, manifest, find_gate_report(store, manifest.bundle_id))
-        )
-    return sorted(found.values(), key=lambda one: (one.manifest.as_of, one.manifest.base), reverse=True)
+        report = find_gate_report(store, manifest.bundle_id)
+        candidates.setdefault(manifest.bundle_id, BundleCandidate(path, manifest, report))
+    return sorted(candidates.values(), key=lambda one: (one.manifest.as_of, one.manifest.base), reverse=True)
 
 
 def resolve_bundle(store: ArtifactStore, settings: Settings, wanted: str) -> BundleCandidate:
-    """Finds the bundle that a person or the sensor means.
+    """Returns the bundle that an id, a prefix or a keyword refers to.
 
     Args:
-        store: where bundles and the record are.
-        settings: where the Triton repository is.
-        wanted: an id or how it begins; `NEWEST` of those that passed their gates; or `PREVIOUS`, live before this one.
+        store: artifact store with the bundles and the live record.
+        settings: gives the path of the Triton repository.
+        wanted: an id or the beginning of an id; `NEWEST`, the newest bundle that passed its gates; or `PREVIOUS`, the
+            bundle that was live before the current one.
 
     Raises:
-        ActionableError: there is no such bundle, or more than one.
+        ActionableError: no bundle or more than one bundle matches.
     """
     known, live = known_bundles(store, settings), find_live(store)
     if wanted == NEWEST:
-        passed = [one for one in known if one.verdict is not None and one.verdict.passed]
+        passed = [one for one in known if one.gate_report is not None and one.gate_report.passed]
         if not passed:
-            raise ActionableError("No bundle has passed its gates.", "See `rec bundles` for the reasons.")
+            raise ActionableError("No bundle has passed its gates.", "Read the reasons in `rec bundles`.")
         return passed[0]
     if wanted == PREVIOUS:
         if live is None or not live.before:
-            raise ActionableError("No bundle was live before this one.", "Name one: see `rec bundles`.")
+            raise ActionableError("No bundle was live before this one.", "Choose an id from `rec bundles`.")
         wanted = live.before[0]
     matches = [one for one in known if one.bundle_id.startswith(wanted)]
     if len(matches) != 1 or not wanted:
-        many = "more than one bundle begins" if matches else "there is no bundle that begins"
-        raise ActionableError(f"{many.capitalize()} with '{wanted}'.", "Name one of `rec bundles`.")
+        problem = "More than one bundle id begins" if matches else "No bundle id begins"
+        raise ActionableError(f"{problem} with '{wanted}'.", "Choose an id from `rec bundles`.")
     return matches[0]
 
 
 def require_promotable(candidate: BundleCandidate, live: Live | None) -> None:
-    """Refuses a bundle that did not pass its gates; one that was live before may come back.
+    """Refuses a bundle that did not pass its gates, unless it was live before.
 
     Raises:
-        ActionableError: it was not judged, or failed; with every reason.
+        ActionableError: the bundle has no gate report or failed a gate; the message has every reason.
     """
     if live is not None and candidate.bundle_id in (live.bundle_id, *live.before):
         return
     day, asset = candidate.manifest.as_of, candidate.asset
-    if candidate.verdict is None:
+    if candidate.gate_report is None:
         raise ActionableError(
-            f"Bundle {candidate.bundle_id} was never judged.", f"Run the checks of {asset} for {day}, then try again."
+            f"Bundle {candidate.bundle_id} has no gate report.", f"Run the checks of {asset} for {day}, then retry."
         )
-    if not candidate.verdict.passed:
-        reasons = "".join(f"\n  {reason}" for reason in candidate.verdict.reasons)
+    if not candidate.gate_report.passed:
+        reasons = "".join(f"\n  {reason}" for reason in candidate.gate_report.reasons)
         raise ActionableError(
             f"Bundle {candidate.bundle_id} did not pass its gates:{reasons}",
-            f"Mend what they name and materialize {asset} for {day} again.",
+            f"Fix the causes and materialize {asset} for {day} again.",
         )

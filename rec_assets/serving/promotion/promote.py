@@ -1,6 +1,7 @@
-"""Chooses a bundle, checks it, puts it before users, records it, and takes it back.
+"""Promotes a bundle: resolves and checks it, makes it live, and records it. A rollback is the same call.
 
-Every step can be killed: the record comes last, what was live serves until the switch, and the same call again goes on.
+Every step can be killed. The previous bundle answers until the switch, the record comes last, and a repeated call
+continues.
 """
 
 from collections.abc import Callable
@@ -14,29 +15,29 @@ from rec_assets.storage.artifact_store import ArtifactStore
 from rec_assets.storage.file_lock import exclusive_lock
 
 _SMOKE_USERS = 3
-LOCK_PATIENCE_S = 600.0  # a promotion takes seconds; one that waits longer waits for something that is stuck
+LOCK_PATIENCE_S = 600.0  # a promotion takes seconds, so after this wait the other promotion is stuck
 
 Report = Callable[[str], None]
 
 
 def promote(store: ArtifactStore, settings: Settings, wanted: str, report: Report) -> Live:
-    """Makes a bundle the one that answers, without a failed request; a second promotion waits for the first.
+    """Makes a bundle live without a failed request; a second promotion waits for the first.
 
-    It is loaded beside the live one, asked on trial, switched to as a whole, asked again, and recorded. The Triton
-    repository keeps it and the one that was live until now, so that to go back, and forth again, needs no loading.
+    Loads the bundle beside the live one, sends trial requests, switches, sends requests again, and records it. The
+    Triton repository keeps this bundle and the previous one, so switching between the two needs no loading.
 
     Args:
-        store: where bundles and the record are.
-        settings: where Triton is.
-        wanted: as `resolve_bundle` takes it.
-        report: called with a line a step.
+        store: artifact store with the bundles and the live record.
+        settings: address of Triton, or name of its replicas.
+        wanted: id, prefix or keyword, as in `resolve_bundle`.
+        report: called with one line per step.
 
     Returns:
-        The record.
+        The live record.
 
     Raises:
-        ActionableError: as `resolve_bundle` and `require_promotable`; the bundle was changed since it was written; or
-            Triton is away, refuses the bundle or does not answer as expected. The live bundle stays live.
+        ActionableError: `resolve_bundle` or `require_promotable` fails; the bundle was changed after it was written; or
+            Triton is unreachable, refuses the bundle or answers unexpectedly. The previous bundle stays live.
     """
     folder = model_repository.repository_path(settings)
     with exclusive_lock(folder / ".promotion.lock", LOCK_PATIENCE_S, "Another promotion"):
@@ -44,14 +45,16 @@ def promote(store: ArtifactStore, settings: Settings, wanted: str, report: Repor
         candidate = resolve_bundle(store, settings, wanted)
         require_promotable(candidate, before)
         bundle = Bundle.open(candidate.path, verify=True)
-        report(f"Bundle {bundle.bundle_id} ({candidate.kind}, {bundle.manifest.as_of}) is whole and passed its gates")
+        report(
+            f"Bundle {bundle.bundle_id} ({candidate.kind}, {bundle.manifest.as_of}) is complete and passed its gates"
+        )
         if settings.triton_replicas:
             _on_replicas(settings, candidate, report)
             live = record_live(store, bundle, None, before)
         else:
             live = record_live(store, bundle, _on_this_server(settings, bundle, report), before)
             if model_repository.prune(folder, [] if before is None else [before.bundle_id]):
-                server_control.load(settings)  # the server lets go of what was removed
+                server_control.load(settings)  # makes the server unload the removed versions
         report(f"Bundle {live.bundle_id} is live")
         return live
 
@@ -64,7 +67,7 @@ def _on_this_server(settings: Settings, bundle: Bundle, report: Report) -> int:
     version = model_repository.version_of(folder, bundle.bundle_id)
     if version is None:
         version = model_repository.publish(bundle, folder, settings=settings)
-    report(f"Loading it as version {version} beside the live one")
+    report(f"Loading the bundle as version {version} beside the live bundle")
     server_control.go_live(settings, version, bundle.lookups.vocabularies["user_id"][:_SMOKE_USERS].tolist())
     return version
 
@@ -73,7 +76,7 @@ def _on_replicas(settings: Settings, candidate: BundleCandidate, report: Report)
     from rec_assets.serving.promotion import replicas
     from rec_assets.serving.promotion.protocol import Candidate
 
-    found = replicas.replicas_of(settings)
-    report(f"Asking {len(found)} replicas to prepare it, then to switch")
+    addresses = replicas.replicas_of(settings)
+    report(f"Preparing the bundle on {len(addresses)} replicas, then switching them")
     wanted = Candidate(candidate.asset, candidate.manifest.as_of.isoformat(), candidate.bundle_id)
-    replicas.promote(found, wanted, settings.triton_control_key)
+    replicas.promote(addresses, wanted, settings.triton_control_key)

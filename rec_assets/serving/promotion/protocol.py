@@ -1,4 +1,4 @@
-"""Terms that the coordinator of a promotion and the agents of the replicas share."""
+"""Types shared by the coordinator of a promotion and the agents of the replicas."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ KEY_HEADER = "Control-Key"
 
 @dataclass(frozen=True)
 class Candidate:
-    """A bundle in the artifact store, and the id it must have."""
+    """An asset partition in the artifact store, and the id that its bundle must have."""
 
     asset: str
     partition: str

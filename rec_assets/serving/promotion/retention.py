@@ -1,11 +1,11 @@
 """Deletes artifacts of old days that can be rebuilt and that no served bundle depends on.
 
-With `REC_KEEP_DAYS` days kept, everything of earlier days is deleted except
+Keeps the newest `REC_KEEP_DAYS` days. Of earlier days, it keeps only
 
 - raw days and reported events, which cannot be rebuilt, and evaluations, which are small;
-- the days of the live bundle, of the bundle before it, of their full trainings, and of the newest full training.
+- the days of the live bundle, of the previous bundle, of their full trainings, and of the newest full training.
 
-Unpartitioned artifacts stay. A day keeps its current version and the one before (`rec_assets.storage`).
+Unpartitioned artifacts stay. A kept day has its current and its previous version (`rec_assets.storage.artifact_store`).
 """
 
 from collections import Counter
@@ -24,48 +24,48 @@ NEVER_DELETED = frozenset(
         "model_evaluation",
         "finetune_evaluation",
         "next_day_evaluation",
-        "following_day_evaluation",  # its name in release 0.1
+        "following_day_evaluation",  # name of next_day_evaluation in release 0.1
     }
 )
 
 
 def expired_partitions(store: ArtifactStore, settings: Settings) -> list[tuple[str, str]]:
-    """Returns assets and days that may go, in order; none where `keep_days` is 0.
+    """Returns sorted pairs of asset and day to delete; an empty list if `keep_days` is 0.
 
     Raises:
-        ActionableError: `keep_days` is shorter than what a fine-tune or a training of the newest day reads.
+        ActionableError: `keep_days` is less than the days that a training or a fine-tune reads.
     """
     if not settings.keep_days:
         return []
     window = settings.train_days + settings.valid_days + 1
     if settings.keep_days < window:
         raise ActionableError(
-            f"REC_KEEP_DAYS is {settings.keep_days}, and a training or a fine-tune reads {window} days.",
+            f"REC_KEEP_DAYS is too small ({settings.keep_days}): a training or a fine-tune reads {window} days.",
             f"Set it to {window} or more, or to 0 to keep all days.",
         )
     days = store.partitions("raw_interactions")
     if not days:
         return []
     oldest = (date.fromisoformat(days[-1]) - timedelta(days=settings.keep_days - 1)).isoformat()
-    stays = _stood_on(store, settings)
+    kept_days = _days_of_served_bundles(store, settings)
     return [
         (asset, day)
         for asset in store.assets()
         if asset not in NEVER_DELETED
         for day in store.partitions(asset)
-        if _is_day(day) and day < oldest and day not in stays
+        if _is_day(day) and day < oldest and day not in kept_days
     ]
 
 
 def delete_expired(store: ArtifactStore, settings: Settings) -> Counter[str]:
-    """Removes what may go, and returns how many days of each asset that were; raises as `expired_partitions`."""
-    gone = expired_partitions(store, settings)
-    for asset, day in gone:
+    """Deletes the expired partitions; returns the number of deleted days by asset. Raises as `expired_partitions`."""
+    expired = expired_partitions(store, settings)
+    for asset, day in expired:
         store.remove(asset, day)
-    return Counter(asset for asset, _ in gone)
+    return Counter(asset for asset, _ in expired)
 
 
-def _stood_on(store: ArtifactStore, settings: Settings) -> set[str]:
+def _days_of_served_bundles(store: ArtifactStore, settings: Settings) -> set[str]:
     live = find_live(store)
     served = [] if live is None else [live.bundle_id, *live.before[:1]]
     manifests = [one.manifest for one in known_bundles(store, settings) if one.bundle_id in served]

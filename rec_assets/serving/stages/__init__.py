@@ -1,6 +1,6 @@
-"""The stages of a request, one small class each: loaded from a bundle, then called with named arrays.
+"""The stages of a request: one small class each, loaded from a bundle and called with named arrays.
 
-Nothing is imported until a stage is asked for, so that a process holds only the libraries of its own stages.
+The module of a stage is imported when the stage is loaded, so a process imports only the libraries of its own stages.
 """
 
 from importlib import import_module
@@ -11,7 +11,7 @@ from rec_assets.settings import Settings
 
 __all__ = ["Arrays", "Stage", "load_stage"]
 
-_HOMES = {
+_CLASSES = {
     "context_preprocessor": ("context", "ContextPreprocessor"),
     "nvt_context_transform": ("context", "ContextTransform"),
     "feast_user_lookup": ("users", "UserLookup"),
@@ -30,11 +30,11 @@ _HOMES = {
 
 
 def load_stage(name: str, bundle: Bundle, settings: Settings) -> Stage:
-    """Loads one stage of `rec_assets.serving.graph.spec.STAGES` by its name there.
+    """Loads the stage with this name in `rec_assets.serving.graph.spec.STAGES`.
 
     Raises:
-        ActionableError: what the stage needs of the bundle is missing or does not fit.
-        KeyError: there is no such stage.
+        ActionableError: a part of the bundle that the stage needs is missing or does not fit.
+        KeyError: no stage has this name.
     """
-    module, kind = _HOMES[name]
-    return getattr(import_module(f"{__name__}.{module}"), kind).load(bundle, settings)
+    module, class_name = _CLASSES[name]
+    return getattr(import_module(f"{__name__}.{module}"), class_name).load(bundle, settings)

@@ -1,4 +1,4 @@
-"""The interface of a stage, and its fallback when a store does not answer."""
+"""The interface of a stage, and the guard that lets a stage answer without its store."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -17,11 +17,11 @@ logger = logging.getLogger(__name__)
 
 
 class Stage(Protocol):
-    """Named arrays in, named arrays out; the names are the local ones of the serving graph.
+    """Maps named arrays to named arrays; the names are local names of the serving graph.
 
-    User-level arrays have one row a request, candidate-level arrays are flat. With more than one request `row_splits`
-    comes along (see `serving.graph.row_splits`). The stages of a bundle also have a class method
-    `load(bundle, settings)`, which reads what they need.
+    User-level arrays have one row per request, candidate-level arrays are flat. A batch of several requests also has
+    `row_splits` (see `serving.graph.row_splits`). Stages also have a class method `load(bundle, settings)`, which reads
+    their files.
     """
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
@@ -30,53 +30,59 @@ class Stage(Protocol):
 
 
 class StoreGuard:
-    """Keeps a stage answering while a store is away: counts the calls it missed, and logs the first of each outage.
+    """Lets a stage answer while its store is unavailable. Counts missed calls and logs the first one of an outage.
 
     Attributes:
-        store: what is away then.
-        missed_calls: how often it did not answer, or was not asked.
+        store: name of the store.
+        missed_calls: number of calls that failed or were skipped.
     """
 
     def __init__(self, store: str, consequence: str, breaker: CircuitBreaker | None = None) -> None:
-        """Takes the store's name, a sentence on what its absence means, and the breaker that it shares with others."""
+        """Creates a guard without missed calls.
+
+        Args:
+            store: name of the store.
+            consequence: start of the log line of an outage: the effect on the answers.
+            breaker: circuit breaker, shared by the guards of one server; by default a breaker of its own.
+        """
         self.store = store
         self.missed_calls = 0
         self._consequence = consequence
         self._breaker = breaker or CircuitBreaker()
-        self._away = False
+        self._is_away = False
 
     @property
     def is_away(self) -> bool:
-        """True where the last call got no answer, or was not made."""
-        return self._away
+        """Returns True if the last call failed or was skipped."""
+        return self._is_away
 
     def call(self, call: Callable[[], T]) -> T | None:
-        """Returns what the call returns; None where it fails, or is not made because others failed just before."""
+        """Returns the result of the call, or None if the call fails or the breaker is open."""
         if self._breaker.is_open:
-            self._miss("it did not answer others")
+            self._miss("skipped because earlier calls failed")
             return None
         try:
             answer = call()
-        except Exception as error:  # whatever a store's client raises, it must cost quality and never an answer
+        except Exception as error:  # any error of a store's client may reduce quality but must not prevent an answer
             self._breaker.failed()
             self._miss(f"{type(error).__name__}: {error}")
             return None
         self._breaker.answered()
-        self._away = False
+        self._is_away = False
         return answer
 
     def _miss(self, reason: str) -> None:
         self.missed_calls += 1
-        if not self._away:
+        if not self._is_away:
             logger.warning("%s: %s", self._consequence, reason)
-        self._away = True
+        self._is_away = True
 
 
 def outages_of(stage: Stage) -> list[StoreGuard]:
-    """Returns the outages that a stage may live through."""
+    """Returns the store guards of a stage."""
     return [value for value in vars(stage).values() if isinstance(value, StoreGuard)]
 
 
 def inputs_of(stage: str) -> list[str]:
-    """Returns the local names of what the serving graph feeds a stage."""
+    """Returns the local names of a stage's inputs in the serving graph."""
     return [local_name(name) for spec in STAGES if spec.name == stage for name in spec.reads]

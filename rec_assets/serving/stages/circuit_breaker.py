@@ -1,4 +1,4 @@
-"""Stops calls to a store that does not answer, and tries it again later."""
+"""Circuit breaker: stops calls to a store that does not answer, and retries later."""
 
 import time
 from collections.abc import Callable
@@ -6,12 +6,12 @@ from functools import lru_cache
 
 from rec_assets.settings import Settings
 
-FAILURES = 3  # in a row; one alone may be a packet that was lost
-PAUSE = 5.0  # seconds between two attempts while it is away; a silent store costs each attempt its time limit
+FAILURES = 3  # in a row; a single failure may be a lost packet
+PAUSE = 5.0  # seconds between two attempts during an outage; each attempt may take the store's full time limit
 
 
 class CircuitBreaker:
-    """Open while a store is left alone: after some failures in a row, until the pause ends and one call tries it."""
+    """Opens after `FAILURES` failed calls in a row. Every `PAUSE` seconds it lets calls through to retry the store."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -20,21 +20,21 @@ class CircuitBreaker:
 
     @property
     def is_open(self) -> bool:
-        """True while the store must not be called."""
+        """Returns True while the store must not be called."""
         return self._failures >= FAILURES and self._clock() < self._next_attempt
 
     def failed(self) -> None:
-        """Notes a call without an answer."""
+        """Records a call without an answer."""
         self._failures += 1
         self._next_attempt = self._clock() + PAUSE
 
     def answered(self) -> None:
-        """Notes an answer: the store is back."""
+        """Records an answer, which closes the breaker."""
         self._failures = 0
 
 
 def valkey_breaker(settings: Settings) -> CircuitBreaker:
-    """Returns the breaker that all stages of this process share, for one Valkey holds all they read."""
+    """Returns the breaker that all stages of this process share, because all of them read the same Valkey."""
     return _of_address(settings.valkey_host, settings.valkey_port)
 
 

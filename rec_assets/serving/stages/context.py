@@ -1,4 +1,4 @@
-"""The request's context: on which device, and when."""
+"""Stages for the context of a request: device and time."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from rec_assets.settings import Settings
 
 
 class ContextPreprocessor:
-    """Fills in what a request leaves out: an unknown or missing device is -1, a time that is missing or 0 is now."""
+    """Fills in the context: an unknown or missing device becomes -1, a missing time or 0 becomes the current time."""
 
     def __init__(self, lookups: Lookups, now: Callable[[], float] = time.time) -> None:
         self._lookups = lookups
@@ -22,11 +22,11 @@ class ContextPreprocessor:
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "ContextPreprocessor":
-        """Reads the known devices."""
+        """Reads the device vocabulary."""
         return cls(bundle.lookups)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """device_type, timestamp: integers [B], each may be absent → both int32 [B]; raises RequestError."""
+        """Maps device_type and timestamp, optional integers [B], → both int32 [B]; raises RequestError."""
         given = {name: column(name, inputs[name]) for name in ("device_type", "timestamp") if name in inputs}
         rows = max(map(len, given.values()), default=1)
         devices = given.get("device_type", np.full(rows, UNKNOWN, np.int32))
@@ -39,7 +39,7 @@ class ContextPreprocessor:
 
 
 class ContextTransform:
-    """Encodes the device and places the time on its circles."""
+    """Encodes the device, and the time as sine and cosine of the hour and of the day of the week."""
 
     def __init__(self, lookups: Lookups) -> None:
         self._lookups = lookups
@@ -50,6 +50,6 @@ class ContextTransform:
         return cls(bundle.lookups)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """device_type, timestamp int32 [B] → device_type encoded int32 [B], the clock features float32 [B]."""
+        """Maps device_type, timestamp int32 [B] → device_type encoded int32 [B], the clock features float32 [B]."""
         encoded = {"device_type": self._lookups.encode("device_type", inputs["device_type"])}
         return encoded | clock_features(inputs["timestamp"])

@@ -1,4 +1,4 @@
-"""Names the items of the list as the shop does, and the bundle that made it."""
+"""Stage that decodes the items of the list to raw ids and adds the id of the bundle."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from rec_assets.settings import Settings
 
 
 class Decoder:
-    """Turns encoded item ids back into raw ones."""
+    """Decodes encoded item ids to raw ids."""
 
     def __init__(self, lookups: Lookups, bundle_id: str) -> None:
         self._lookups = lookups
@@ -24,9 +24,9 @@ class Decoder:
         return cls(bundle.lookups, bundle.bundle_id)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """Encoded item_id int32 [N], score float32 [N] → ordered_ids int32, ordered_scores float32 [N], bundle_id [B].
+        """Maps item_id int32 [N], score float32 [N] → ordered_ids int32, ordered_scores float32 [N], bundle_id [B].
 
-        The bundle's id is bytes, as Triton wants strings.
+        bundle_id is bytes, the type of Triton's strings.
         """
         requests = len(row_splits.splits_of(inputs, len(inputs["item_id"]))) - 1
         return {

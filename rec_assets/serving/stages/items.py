@@ -1,4 +1,4 @@
-"""Features of the candidates: those of the whole catalog held in memory, then as the models read them."""
+"""Stages for item features: raw features of the whole catalog in memory, then encoded features for the models."""
 
 import time
 import weakref
@@ -20,30 +20,35 @@ from rec_assets.serving.tables.memory_mapped import content_tables
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey import connect_for_requests
 
-LOOK_EVERY_S = 1.0  # at the store's version: one GET
+LOOK_EVERY_S = 1.0  # between two reads of the store's version, one GET each
 
 ReadVersion = Callable[[], bytes | None]
 
 
 class ItemLookup:
-    """Raw item features by item id: the online store's, kept in memory, or the bundle's where it has none."""
+    """Looks up raw item features in memory: from the online store, or from the bundle for items without a row there."""
 
-    def __init__(
-        self, bundled: ItemTable, read_version: ReadVersion, read_items: ReadItems, outage: StoreGuard
-    ) -> None:
-        """Takes the bundle's features, what asks the store for its version and its items, and their outage."""
+    def __init__(self, bundled: ItemTable, read_version: ReadVersion, read_items: ReadItems, guard: StoreGuard) -> None:
+        """Creates a stage that answers from the bundle's features until `refresh` reads the store.
+
+        Args:
+            bundled: item features of the bundle.
+            read_version: returns the version of the store's item features, None without one.
+            read_items: returns the store's features of some items.
+            guard: guard of both reads.
+        """
         self._bundled = bundled
         self._read_version = read_version
         self._read_items = read_items
         self._table = bundled
         self._version: bytes | None = None
-        self.outage = outage
+        self.guard = guard
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "ItemLookup":
-        """Reads the catalog and the online store, and from then on follows the store from a thread of its own."""
+        """Reads the catalog and the online store, and starts a thread that follows later versions of the store."""
         client = connect_for_requests(settings, online.ONLINE_DB)
-        consequence = "The online store is away, item features are those read last"
+        consequence = "The online store is unavailable, so item features are those of the last read"
         stage = cls(
             ItemTable.of(bundle),
             lambda: client.get(online.ITEM_VERSION),
@@ -55,32 +60,32 @@ class ItemLookup:
         return stage
 
     def refresh(self, pause_s: float = PAUSE_S) -> bool:
-        """Looks at the store's version, and where it is another one reads all items; returns whether it did.
+        """Reads all items if the store's version changed; returns True if it replaced the table.
 
-        Requests are answered from the table before until the new one is complete. A store without a version, which
-        lost its data or never had any, changes nothing.
+        Requests are answered from the old table until the new one is complete. A store without a version has lost its
+        data or never had any. In this case the table stays.
 
         Args:
-            pause_s: seconds to rest between two chunks of items, so that requests get their turn.
+            pause_s: seconds to sleep after each chunk of items, so that requests are not delayed.
         """
-        version = self.outage.call(self._read_version)
+        version = self.guard.call(self._read_version)
         if version in (None, self._version):
             return False
-        table = self.outage.call(lambda: self._bundled.updated(self._read_items, pause_s))
+        table = self.guard.call(lambda: self._bundled.updated(self._read_items, pause_s))
         if table is None:
             return False
         self._table, self._version = table, version
         return True
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """item_id int32 [N] → item_id, category_l1, category_l2, item_gender int32 [N], price float32 [N]."""
-        if self.outage.is_away:
-            self.outage.missed_calls += 1
+        """Maps item_id int32 [N] → item_id, category_l1, category_l2, item_gender int32 [N], price float32 [N]."""
+        if self.guard.is_away:
+            self.guard.missed_calls += 1
         return self._table.rows(inputs["item_id"].astype(np.int32))
 
 
 def _follow(stage: "weakref.ref[ItemLookup]") -> None:
-    """Refreshes a stage every second for as long as somebody holds it."""
+    """Refreshes a stage every `LOOK_EVERY_S` until the stage is garbage collected."""
     while (held := stage()) is not None:
         held.refresh()
         del held
@@ -88,7 +93,7 @@ def _follow(stage: "weakref.ref[ItemLookup]") -> None:
 
 
 class ItemTransform:
-    """Encodes and normalises item features."""
+    """Encodes and normalizes item features."""
 
     def __init__(self, lookups: Lookups) -> None:
         self._lookups = lookups
@@ -99,14 +104,14 @@ class ItemTransform:
         return cls(bundle.lookups)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """Raw item features [N] → item_id, category_l1, category_l2, item_gender encoded, price_log_norm; [N] each."""
+        """Maps raw features [N] → item_id, category_l1, category_l2, item_gender encoded, price_log_norm; [N] each."""
         names = ("item_id", "category_l1", "category_l2", "item_gender")
         encoded = {name: self._lookups.encode(name, inputs[name]) for name in names}
         return encoded | {"price_log_norm": self._lookups.price_log_norm(inputs["price"])}
 
 
 class ContentLookup:
-    """Image and text vectors by encoded item id."""
+    """Looks up image and text vectors by encoded item id."""
 
     def __init__(self, image: npt.NDArray[np.float32], text: npt.NDArray[np.float32]) -> None:
         self._image = image
@@ -114,10 +119,10 @@ class ContentLookup:
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "ContentLookup":
-        """Reads both matrices; raises ActionableError where they are not one row an encoded item id."""
+        """Reads both matrices; raises ActionableError unless they have one row per encoded item id."""
         return cls(**content_tables(bundle))
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """Encoded item_id int32 [N] → image_embedding and text_embedding float32 [N, 64]."""
+        """Maps encoded item_id int32 [N] → image_embedding and text_embedding float32 [N, 64]."""
         items = inputs["item_id"]
         return {"image_embedding": self._image[items], "text_embedding": self._text[items]}

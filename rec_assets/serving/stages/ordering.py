@@ -1,4 +1,4 @@
-"""Makes the list: the best candidates in order, or a sample that favors them."""
+"""Stage that makes the list: the best candidates in order, or a random sample that favors high scores."""
 
 from collections.abc import Mapping
 
@@ -10,54 +10,63 @@ from rec_assets.serving.graph.request import AS_CONFIGURED, Ids, column, list_le
 from rec_assets.serving.stages.base import Array, Arrays
 from rec_assets.settings import Settings
 
-TEMPERATURE = 20.0  # the reference's: a score higher by 0.05 is e times as likely to come first
+# From the reference design (docs/glossary.md): a score that is higher by 0.05 is e times as likely to come first.
+TEMPERATURE = 20.0
 
 
 class Ordering:
-    """The first `topk` of each request: by score, or in diversity mode drawn without replacement.
+    """Returns the first `topk` items of each request by score; in diversity mode, samples without replacement.
 
-    The draw has weights exp(20 score) and is an exponential sort: item i gets the key E_i / w_i, E_i exponential, and
-    the smallest keys win (Efraimidis & Spirakis, "Weighted random sampling with a reservoir", 2006).
+    The sample has weights w_i = exp(20 score_i). Item i gets the key E_i / w_i, where E_i is an exponential random
+    number. The items with the smallest keys come first. The method is from Efraimidis & Spirakis, "Weighted random
+    sampling with a reservoir", 2006.
     """
 
     def __init__(self, topk: int, *, diversity: bool = False, seed: int = 0) -> None:
-        """Takes the length of a list, whether requests that do not say are drawn, and the seed of the draws."""
+        """Creates the stage.
+
+        Args:
+            topk: maximum length of a list.
+            diversity: True samples the lists of requests without a `diversity` value.
+            seed: random seed for sampling.
+        """
         self._topk = topk
         self._diversity = diversity
         self._rng = np.random.default_rng(seed)
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "Ordering":
-        """Needs nothing of the bundle."""
+        """Reads the settings; uses no part of the bundle."""
         return cls(settings.ranking_topk, diversity=settings.diversity_mode, seed=settings.seed)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """item_id int32 [N], score float32 [N] → those of the lists, in order, and their row_splits int64 [B + 1].
+        """Maps item_id int32 [N], score float32 [N] → both for the ordered lists, and row_splits int64 [B + 1].
 
-        top_k and diversity, int32 [B], may be absent. Equal scores keep the order of arrival. Raises RequestError.
+        The inputs top_k and diversity, int32 [B], are optional. Equal scores keep their input order. Raises
+        RequestError.
         """
         items, scores = inputs["item_id"], inputs["score"]
         splits = row_splits.splits_of(inputs, len(items))
         owners = row_splits.request_of(splits)
-        lengths = list_lengths(_asked(inputs, "top_k", len(splits) - 1), self._topk)
-        drawn = _asked(inputs, "diversity", len(splits) - 1)
-        preference = self._preference(scores, np.where(drawn == AS_CONFIGURED, self._diversity, drawn == 1)[owners])
-        order = np.lexsort((-preference, owners))
-        chosen = order[row_splits.place_of(splits) < lengths[owners]]
+        lengths = list_lengths(_requested(inputs, "top_k", len(splits) - 1), self._topk)
+        diversity = _requested(inputs, "diversity", len(splits) - 1)
+        sampled = np.where(diversity == AS_CONFIGURED, self._diversity, diversity == 1)
+        order = np.lexsort((-self._sort_keys(scores, sampled[owners]), owners))
+        listed = order[row_splits.place_of(splits) < lengths[owners]]
         return {
-            "item_id": items[chosen],
-            "score": scores[chosen],
+            "item_id": items[listed],
+            "score": scores[listed],
             row_splits.ROW_SPLITS: row_splits.from_counts(np.minimum(np.diff(splits), lengths)),
         }
 
-    def _preference(self, scores: Array, drawn: Array) -> Array:
-        """Returns what to sort by [N]: scores, and for the candidates marked in `drawn` their random keys."""
-        if not drawn.any():
+    def _sort_keys(self, scores: Array, sampled: Array) -> Array:
+        """Returns sort keys [N], highest first: random keys where `sampled` is True, scores elsewhere."""
+        if not sampled.any():
             return scores
-        # -log(E / w): logarithms of weights do not overflow.
+        # -log(E / w), because logarithms of weights do not overflow.
         keys = TEMPERATURE * scores.astype(np.float64) - np.log(self._rng.exponential(size=len(scores)))
-        return np.where(drawn, keys, scores)
+        return np.where(sampled, keys, scores)
 
 
-def _asked(inputs: Mapping[str, Array], name: str, requests: int) -> Ids:
+def _requested(inputs: Mapping[str, Array], name: str, requests: int) -> Ids:
     return column(name, inputs[name]) if name in inputs else np.full(requests, AS_CONFIGURED, np.int32)

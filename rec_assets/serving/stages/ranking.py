@@ -1,4 +1,4 @@
-"""Scores candidates: each with its user and context beside it and what ties it to his history, then the ranker."""
+"""Stages that score candidates: `Unroll` builds one row of features per candidate, `Ranker` scores the rows."""
 
 from collections.abc import Mapping
 
@@ -13,27 +13,27 @@ from rec_assets.serving.stages.base import Array, Arrays, inputs_of
 from rec_assets.serving.tables.memory_mapped import signal_tables
 from rec_assets.settings import Settings
 
-# What signals are made of; the rest of the inputs is repeated as it is.
+# Inputs from which signals are computed; all other inputs are repeated unchanged.
 _SOURCES = frozenset({"item_id", "history_item_id", "history_timestamp", "timestamp", row_splits.ROW_SPLITS})
 
 
 class Unroll:
-    """Repeats what belongs to a request for each of its candidates, and adds the candidates' signals."""
+    """Repeats the features of a request for each of its candidates, and adds the candidates' signals."""
 
     def __init__(self, tables: Mapping[str, Array]) -> None:
-        """Takes category_l1, category_l2 and `POPULARITY_SIGNALS` by encoded item id, [V] each."""
+        """Stores the tables category_l1, category_l2 and `POPULARITY_SIGNALS` by encoded item id, [V] each."""
         self._categories = ItemCategories(tables["category_l1"], tables["category_l2"])
         self._popularity = {name: tables[name] for name in POPULARITY_SIGNALS}
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "Unroll":
-        """Reads the tables; raises ActionableError where one is missing or has not one row an encoded item id."""
+        """Reads the tables; raises ActionableError if one is missing or lacks one row per encoded item id."""
         return cls(signal_tables(bundle))
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """Encoded item_id [N], features [B], histories [B, LENGTH], timestamp [B] → features and signals [N] each.
+        """Maps encoded item_id [N], features [B], histories [B, LENGTH], timestamp [B] → features and signals [N] each.
 
-        Signals are float32: retrieval_rank, the log(1 + place) within the request, `HISTORY_SIGNALS` and
+        Signals are float32: retrieval_rank, which is log(1 + position in the request), `HISTORY_SIGNALS` and
         `POPULARITY_SIGNALS`.
         """
         items = inputs["item_id"]
@@ -49,16 +49,16 @@ class Unroll:
 
 
 class Ranker:
-    """The probability that the user picks the candidate now."""
+    """Predicts the probability that the user interacts with the candidate now."""
 
     def __init__(self, model: OnnxModel) -> None:
         self._model = model
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "Ranker":
-        """Loads the exported ranker; raises ActionableError where it does not fit the graph."""
+        """Loads the exported ranker; raises ActionableError if its inputs do not fit the graph."""
         return cls(OnnxModel(bundle.file("dlrm"), inputs_of("dlrm_ranking"), 1))
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """Features of candidates [N] or [N, 64] → score float32 [N]."""
+        """Maps features of candidates, [N] or [N, 64] each, → score float32 [N]."""
         return {"score": self._model(inputs)[:, 0]}

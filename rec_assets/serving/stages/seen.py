@@ -1,4 +1,4 @@
-"""Leaves out what a user has seen, where the policy filters anything, and fills up what gets too short by it."""
+"""Stage that removes seen items, if the policy filters any, and refills short lists with popular unseen items."""
 
 from collections.abc import Mapping
 
@@ -19,54 +19,65 @@ Scores = npt.NDArray[np.float32]
 
 
 class SeenFilter:
-    """Asks each user's Bloom filter about all candidates in one round trip; passes everything while it is away.
+    """Removes the candidates in each user's Bloom filter, read in one round trip, and refills short lists.
 
-    Without filters it passes everything and asks nobody. A list that gets too short is filled with the most popular
-    unseen items, at the score of its last candidate.
+    All candidates pass if Valkey is unavailable or the policy filters nothing. A short list is refilled with the most
+    popular unseen items; each gets the lowest retrieval score of the list's candidates.
     """
 
-    def __init__(self, seen_items: SeenItems | None, fallback: Fallback, least: int, outage: StoreGuard) -> None:
-        """Takes the filters, what fills up, how many candidates each user should have at least, and the outage."""
+    def __init__(self, seen_items: SeenItems | None, fallback: Fallback, least: int, guard: StoreGuard) -> None:
+        """Creates the stage.
+
+        Args:
+            seen_items: the Bloom filters, None to filter nothing.
+            fallback: popular items that refill short lists.
+            least: minimum number of candidates per user; shorter lists are refilled.
+            guard: guard of the Bloom filters.
+        """
         self._seen_items = seen_items
         self._fallback = fallback
         self._least = least
-        self.outage = outage
+        self.guard = guard
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "SeenFilter":
-        """Reads popularity; Valkey may be away now."""
+        """Reads item popularity; Valkey may be unavailable."""
         filters = None
         if settings.seen_filter != "nothing":
             filters = SeenItems(connect_for_requests(settings, SeenItems.DB))
-        consequence = "The Bloom filters are away, seen items are not filtered"
-        outage = StoreGuard("seen_items", consequence, valkey_breaker(settings))
-        return cls(filters, Fallback.load(bundle), settings.ranking_topk, outage)
+        consequence = "The Bloom filters are unavailable, so seen items are not removed"
+        guard = StoreGuard("seen_items", consequence, valkey_breaker(settings))
+        return cls(filters, Fallback.load(bundle), settings.ranking_topk, guard)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """user_id int32 [B], item_id and retrieval_score [N], history_item_id [B, LENGTH] → those not seen, filled up.
+        """Removes seen candidates and refills short lists.
 
-        They come with their row_splits int64 [B + 1]. Raises RequestError.
+        Maps user_id int32 [B], item_id and retrieval_score [N], history_item_id [B, LENGTH] → item_id and
+        retrieval_score of the new lists, and row_splits int64 [B + 1]. Raises RequestError.
         """
         users, items, scores = user_ids(inputs), inputs["item_id"], inputs["retrieval_score"]
         splits = row_splits.splits_of(inputs, len(items))
         unseen = ~self._seen(users, items, splits)
         owners = row_splits.request_of(splits)[unseen]
-        more, more_scores, more_owners = self._more(users, items, scores, splits, unseen, inputs["history_item_id"])
-        order = np.argsort(np.concatenate([owners, more_owners]), kind="stable")
+        refill, refill_scores, refill_owners = self._refill(
+            users, items, scores, splits, unseen, inputs["history_item_id"]
+        )
+        order = np.argsort(np.concatenate([owners, refill_owners]), kind="stable")
         return {
-            "item_id": np.concatenate([items[unseen], more])[order],
-            "retrieval_score": np.concatenate([scores[unseen], more_scores])[order],
+            "item_id": np.concatenate([items[unseen], refill])[order],
+            "retrieval_score": np.concatenate([scores[unseen], refill_scores])[order],
             row_splits.ROW_SPLITS: row_splits.keep(splits, unseen)
-            + np.searchsorted(more_owners, np.arange(len(splits))),
+            + np.searchsorted(refill_owners, np.arange(len(splits))),
         }
 
     def _seen(self, users: Ids, items: Ids, splits: row_splits.Splits) -> npt.NDArray[np.bool_]:
+        """Returns True for seen candidates [N]; all False if nothing is filtered or Valkey is unavailable."""
         filters, seen = self._seen_items, None
         if filters is not None and len(items):
-            seen = self.outage.call(lambda: filters.contain(users, items, splits))
+            seen = self.guard.call(lambda: filters.contain(users, items, splits))
         return np.zeros(len(items), np.bool_) if seen is None else seen
 
-    def _more(
+    def _refill(
         self,
         users: Ids,
         items: Ids,
@@ -75,19 +86,36 @@ class SeenFilter:
         unseen: npt.NDArray[np.bool_],
         histories: Ids,
     ) -> tuple[Ids, Scores, npt.NDArray[np.int64]]:
-        """Returns the items that fill up, their scores and, ascending, the requests that they are for."""
+        """Returns refill items for short lists, their scores, and their request numbers in ascending order.
+
+        Example: lists need 3 items. Request 0 has 3 unseen candidates. Request 1 has the candidates 10 (score 0.9) and
+        13 (score 0.4), and its user has seen 10 and 19.
+
+        1. Request 1 keeps only item 13, so 2 items are missing.
+        2. The popular items are 13, 16, 19, 22, 25. Item 13 is a candidate already: 16, 19, 22, 25 remain.
+        3. The user has seen 19: 16, 22, 25 remain.
+        4. The first 2 of them get the lowest score of the candidates: ([16, 22], [0.4, 0.4], [1, 1]).
+        """
+        # 1. Finds the short lists and the number of items that each one needs.
         missing = self._least - np.diff(row_splits.keep(splits, unseen))
         short = np.flatnonzero(missing > 0)
-        spare, lowest = [], []
-        for row in short:
-            mine = slice(splits[row], splits[row + 1])
-            popular = self._fallback.order(histories[row])
-            spare.append(popular[~np.isin(popular, items[mine])])
-            lowest.append(scores[mine].min() if splits[row] < splits[row + 1] else 0)
-        ids = np.concatenate([np.empty(0, np.int32), *spare])
-        ends = row_splits.from_counts(np.array([len(row) for row in spare], np.int64))
-        kept = ~self._seen(users[short], ids, ends)
-        owners = row_splits.request_of(ends)[kept]
-        first = row_splits.place_of(row_splits.keep(ends, kept)) < missing[short][owners]
-        ids, owners = ids[kept][first], owners[first]
-        return ids, np.array(lowest, np.float32)[owners], short[owners]
+
+        # 2. Takes the popular items for each short list, without the candidates of its request.
+        popular_items, lowest_scores = [], []
+        for request in short:
+            candidates = slice(splits[request], splits[request + 1])
+            popular = self._fallback.order(histories[request])
+            popular_items.append(popular[~np.isin(popular, items[candidates])])
+            lowest_scores.append(scores[candidates].min() if splits[request] < splits[request + 1] else 0)
+        ids = np.concatenate([np.empty(0, np.int32), *popular_items])
+        ids_splits = row_splits.from_counts(np.array([len(popular) for popular in popular_items], np.int64))
+
+        # 3. Keeps only unseen items, with one round trip for all short lists.
+        kept = ~self._seen(users[short], ids, ids_splits)
+        ids, ids_splits = ids[kept], row_splits.keep(ids_splits, kept)
+
+        # 4. Takes as many items as each list needs, at the lowest score of its candidates (0 without candidates).
+        row = row_splits.request_of(ids_splits)  # position in `short`
+        taken = row_splits.place_of(ids_splits) < missing[short][row]
+        ids, row = ids[taken], row[taken]
+        return ids, np.array(lowest_scores, np.float32)[row], short[row]

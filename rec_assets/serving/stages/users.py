@@ -1,4 +1,4 @@
-"""Features and history of the user, from the online stores, then as the models read them."""
+"""Stages for user features and histories: raw values of the online stores, then encoded values for the models."""
 
 from collections.abc import Callable, Mapping
 
@@ -23,7 +23,7 @@ ReadHistories = Callable[[npt.NDArray[np.int32]], tuple[Ids, Times]]
 
 
 class UserLookup:
-    """One read of each store for all users; who is unknown, or all while both are away, are strangers."""
+    """Reads both stores once for all users. Without stored values, a user is an anonymous user."""
 
     def __init__(
         self,
@@ -35,16 +35,16 @@ class UserLookup:
         self._read_users = read_users
         self._read_histories = read_histories
         self._age_mean = age_mean
-        self.outage = StoreGuard(
-            "user_features", "The online store is away, users are served without their features", breaker
+        self.guard = StoreGuard(
+            "user_features", "The online store is unavailable, so lists ignore user features", breaker
         )
-        self.history_outage = StoreGuard(
-            "recent_items", "The recent items are away, users are served without their history", breaker
+        self.history_guard = StoreGuard(
+            "recent_items", "The recent items are unavailable, so lists ignore user histories", breaker
         )
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "UserLookup":
-        """Opens the feature store and the recent items; Valkey may be away now."""
+        """Opens the feature store and the recent items; Valkey may be unavailable."""
         recent_items = RecentItems(connect_for_requests(settings, RecentItems.DB))
         return cls(
             OnlineReader(settings, USER_VIEW),
@@ -54,16 +54,16 @@ class UserLookup:
         )
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """user_id int32 [B] → raw features [B], recent_item_id int32 and recent_timestamp int64 [B, LENGTH].
+        """Maps user_id int32 [B] → raw features [B], recent_item_id int32 and recent_timestamp int64 [B, LENGTH].
 
-        Features are age float32, gender and top_category int32; recent items come newest first, -1 and 0 where there
-        are fewer. Raises RequestError.
+        Features are age float32, gender and top_category int32. Recent items are sorted newest first and padded with
+        item -1 and time 0. Raises RequestError.
         """
         users = user_ids(inputs)
-        rows = self.outage.call(lambda: self._read_users(users))
+        rows = self.guard.call(lambda: self._read_users(users))
         if rows is None:
             rows = online.OnlineRows.missing(len(users), USER_FEATURES)
-        recent = self.history_outage.call(lambda: self._read_histories(users))
+        recent = self.history_guard.call(lambda: self._read_histories(users))
         if recent is None:
             recent = np.full((len(users), LENGTH), NO_ITEM, np.int32), np.zeros((len(users), LENGTH), np.int64)
         items, times = recent
@@ -71,14 +71,14 @@ class UserLookup:
             "age": np.where(rows.known, rows.columns["age"], self._age_mean).astype(np.float32),
             "gender": rows.columns["gender"],
             "top_category": rows.columns["top_category"],
-            # Strangers share an id, and must not share a history.
+            # All anonymous users have the same id but must not share a history.
             "recent_item_id": np.where(users[:, None] == UNKNOWN, np.int32(NO_ITEM), items),
             "recent_timestamp": np.where(users[:, None] == UNKNOWN, 0, times),
         }
 
 
 class UserTransform:
-    """Encodes and normalises user features, and keeps of the recent items what was before the request."""
+    """Encodes and normalizes user features, and keeps only recent items from before the request."""
 
     def __init__(self, lookups: Lookups) -> None:
         self._lookups = lookups
@@ -89,10 +89,10 @@ class UserTransform:
         return cls(bundle.lookups)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """Outputs of `UserLookup` and timestamp int32 [B] → the models' features [B] and histories [B, LENGTH].
+        """Maps the outputs of `UserLookup` and timestamp int32 [B] → features [B] and histories [B, LENGTH].
 
-        A history is history_item_id int32 (encoded), history_timestamp int64 and history_hours float32, newest first,
-        padded with 0.
+        A history consists of history_item_id int32 (encoded), history_timestamp int64 and history_hours float32, newest
+        first, padded with 0.
         """
         age, recent, now = inputs["age"], inputs["recent_item_id"], inputs["timestamp"]
         encoded = np.where(recent == NO_ITEM, np.int32(PADDING), self._lookups.encode("item_id", recent))

@@ -1,1 +1,1 @@
-"""Tables by item id that stages look up: features, vectors, fallback items."""
+"""Tables by item id that stages read: features, vectors, fallback items."""

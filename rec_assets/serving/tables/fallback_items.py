@@ -1,4 +1,4 @@
-"""Fills short lists with popular items, those of the user's own categories first."""
+"""Popular items that fill short lists, items of the user's own categories first."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,14 +8,14 @@ from rec_assets.features.history import Ids
 from rec_assets.inference.lookups import FIRST_KNOWN
 from rec_assets.serving.tables.memory_mapped import signal_tables
 
-POOL = 1000  # items that are considered, the most popular of the catalog: what a user saw in a week is less
+POOL = 1000  # most popular items of the catalog to choose from, more than a user sees in a week
 
 
 class Fallback:
-    """The most popular items of the shop, in an order for each user."""
+    """The most popular items of the catalog, ordered for each user."""
 
     def __init__(self, items: Ids, categories: npt.NDArray[np.int32], of_item: npt.NDArray[np.int32]) -> None:
-        """Takes raw ids and their categories, most popular first [P], and the category by encoded item id [V]."""
+        """Stores raw ids and their categories, most popular first [P], and the category by encoded item id [V]."""
         self._items = items
         self._categories = categories
         self._of_item = of_item
@@ -28,6 +28,6 @@ class Fallback:
         return cls(bundle.lookups.decode("item_id", known), tables["category_l1"][known], tables["category_l1"])
 
     def order(self, history: Ids) -> Ids:
-        """Returns raw ids, those of the categories of a history (encoded ids [LENGTH]) first; int32 [P]."""
-        own = np.isin(self._categories, self._of_item[history[history >= FIRST_KNOWN]])
-        return np.concatenate([self._items[own], self._items[~own]])
+        """Returns raw ids int32 [P]; items in the categories of a history (encoded ids [LENGTH]) come first."""
+        preferred = np.isin(self._categories, self._of_item[history[history >= FIRST_KNOWN]])
+        return np.concatenate([self._items[preferred], self._items[~preferred]])

@@ -1,4 +1,4 @@
-"""Raw item features of a catalog, held in memory: one immutable table, replaced as a whole by a newer one."""
+"""Raw item features of a catalog in memory: one immutable table, replaced as a whole by a newer one."""
 
 import time
 from collections.abc import Callable
@@ -12,8 +12,8 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.store.online import OnlineRows
 from rec_assets.features.store.views import ITEM_FEATURES
 
-CHUNK = 250  # items a read: some milliseconds of Python, during which a request waits for the interpreter
-PAUSE_S = 0.01  # between two of them
+CHUNK = 250  # items per read: some milliseconds of Python, during which a request waits for the interpreter
+PAUSE_S = 0.01  # between two reads
 
 Ids = npt.NDArray[np.int32]
 ReadItems = Callable[[Ids], OnlineRows]
@@ -22,11 +22,11 @@ Columns = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class ItemTable:
-    """`ITEM_FEATURES` by item id.
+    """A table of `ITEM_FEATURES` by item id.
 
     Attributes:
         item_ids: raw, ascending, int32 [V].
-        columns: each feature [V + 1]; the last row, at -1, is of an item that is not in the catalog.
+        columns: each feature [V + 1]; the last row, at -1, has the values for items outside the catalog.
     """
 
     item_ids: Ids
@@ -34,10 +34,10 @@ class ItemTable:
 
     @classmethod
     def of(cls, bundle: Bundle) -> "ItemTable":
-        """Returns what the bundle's catalog says."""
+        """Returns the features in the bundle's catalog."""
         import polars as pl
 
-        # Without the titles, which would be most of it.
+        # Skips the titles, the largest column.
         catalog = pl.read_parquet(bundle.file("catalogue"), columns=["item_id", *ITEM_FEATURES]).sort("item_id")
         unknown = OnlineRows.missing(1, ITEM_FEATURES).columns
         columns = {
@@ -47,25 +47,25 @@ class ItemTable:
         return cls(catalog["item_id"].to_numpy().astype(np.int32), columns)
 
     def updated(self, read: ReadItems, pause_s: float) -> "ItemTable":
-        """Returns a table of the same items with what a store knows of them; raises what `read` raises.
+        """Returns a table of the same items with the features of a store; raises the errors of `read`.
 
         Args:
-            read: answers some item ids.
-            pause_s: seconds to rest after each chunk.
+            read: returns the store's features of some item ids; items without a row keep their current features.
+            pause_s: seconds to sleep after each chunk.
         """
         columns = {name: values.copy() for name, values in self.columns.items()}
         for start in range(0, len(self.item_ids), CHUNK):
             rows = slice(start, min(start + CHUNK, len(self.item_ids)))
-            found = read(self.item_ids[rows])
+            stored = read(self.item_ids[rows])
             for name, values in columns.items():
-                values[rows] = np.where(found.known, found.columns[name], values[rows])
+                values[rows] = np.where(stored.known, stored.columns[name], values[rows])
             if pause_s:
                 time.sleep(pause_s)
         return ItemTable(self.item_ids, columns)
 
     def rows(self, items: Ids) -> Columns:
-        """Returns item_id and the features of some items [N], -1 and NaN for those that are not in the catalog."""
+        """Returns item_id and the features of some items [N]; features are -1 or NaN for items outside the catalog."""
         row = np.searchsorted(self.item_ids, items)
-        found = self.item_ids[np.minimum(row, len(self.item_ids) - 1)] == items
-        row = np.where(found, row, -1)
+        mask = self.item_ids[np.minimum(row, len(self.item_ids) - 1)] == items
+        row = np.where(mask, row, -1)
         return {"item_id": items} | {name: values[row] for name, values in self.columns.items()}

@@ -1,1 +1,1 @@
-"""Triton: the models it loads, its repository, and control of a running server."""
+"""Triton: its models, its model repository, and control of a running server."""

@@ -1,4 +1,4 @@
-"""The adapter between Triton's Python backend and the whole graph: one process answers a batch of requests at once."""
+"""Adapter between Triton's Python backend and the whole graph. One process answers a batch of requests at once."""
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise, repeat
@@ -15,12 +15,12 @@ from rec_assets.serving.stages import Arrays, Stage
 from rec_assets.serving.triton.stage_model import BundleModel, published_bundle
 from rec_assets.settings import Settings
 
-# What stands at the end of a list that is shorter than another of the same request.
+# Values that pad a list to the longest list of its request.
 _PADDING = {"ordered_ids": -1, "ordered_scores": 0}
 
 
 class GraphModel(BundleModel):
-    """The graph as a Triton model whose scheduler forms batches; a request may also hold several users."""
+    """The graph as a Triton model. Triton's scheduler forms batches, and a request may contain several users."""
 
     def load(self, version: Path, settings: Settings) -> Iterable[Stage]:
         """Loads all stages."""
@@ -29,34 +29,34 @@ class GraphModel(BundleModel):
         return self._stages.values()
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
-        """Answers all requests in one go."""
+        """Answers all requests as one batch."""
         checked = [self.attempt(self._validated, request) for request in requests]
-        valid = [one for one in checked if isinstance(one, dict)]
+        valid = [request for request in checked if isinstance(request, dict)]
         answers = iter(self._answers(valid) if valid else ())
-        return [next(answers) if isinstance(one, dict) else one for one in checked]
+        return [next(answers) if isinstance(request, dict) else request for request in checked]
 
     def _validated(self, request: Any) -> Arrays:
         return dict(validate(self.read(request), longest=self._longest))
 
     def _answers(self, valid: list[Arrays]) -> Iterable[Any]:
-        batch = {tensor.name: np.concatenate([one[tensor.name] for one in valid]) for tensor in REQUEST}
+        batch = {tensor.name: np.concatenate([request[tensor.name] for request in valid]) for tensor in REQUEST}
         made = self.attempt(answer, self._stages, batch)
         self.count_degraded(len(valid))
         if not isinstance(made, dict):
             return repeat(made)
-        users = row_splits.from_counts(np.array([len(one["user_id"]) for one in valid]))
+        users = row_splits.from_counts(np.array([len(request["user_id"]) for request in valid]))
         return [self.response(lists_of(made, first, end)) for first, end in pairwise(users)]
 
 
 def lists_of(made: Arrays, first: int, end: int) -> Arrays:
-    """Cuts the lists of some users out of what `graph_runner.run` made: [users, longest list] each.
+    """Returns the lists of users `first` to `end` from the arrays of `runner.run`: [users, longest list] each.
 
-    A list that is shorter ends with id -1 and score 0; bundle_id is [users, 1].
+    Shorter lists are padded with id -1 and score 0. bundle_id is [users, 1].
     """
     splits = made[row_splits.ROW_SPLITS][first : end + 1]
-    mine, own = slice(splits[0], splits[-1]), splits - splits[0]
+    rows, local_splits = slice(splits[0], splits[-1]), splits - splits[0]
     lists: Arrays = {BUNDLE_ID.name: made[BUNDLE_ID.name][first:end, None]}
     for name, padding in _PADDING.items():
-        lists[name] = np.full((end - first, np.diff(own).max()), padding, made[name].dtype)
-        lists[name][row_splits.request_of(own), row_splits.place_of(own)] = made[name][mine]
+        lists[name] = np.full((end - first, np.diff(local_splits).max()), padding, made[name].dtype)
+        lists[name][row_splits.request_of(local_splits), row_splits.place_of(local_splits)] = made[name][rows]
     return lists

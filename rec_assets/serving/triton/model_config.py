@@ -1,4 +1,4 @@
-"""Renders the Triton model repository from the serving graph: every config.pbtxt and model.py, as text."""
+"""Renders the Triton model repository from the serving graph: the text of every config.pbtxt and model.py."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -23,15 +23,15 @@ from rec_assets.settings import Settings
 
 ENSEMBLE = "ensemble_model"
 RECOMMENDER = "recommender"
-# What clients ask for: ensembles, because the version of its steps is all that an ensemble needs to switch.
+# The models that clients call. They are ensembles: to switch one, only the version of its steps changes.
 TOPOLOGIES: dict[str, tuple[StageSpec, ...]] = {RECOMMENDER: (WHOLE,), ENSEMBLE: STAGES}
 MEMBERS = (*STAGES, WHOLE)
-MAX_BATCH = {WHOLE.name: 64}  # users at once; the other members take one request at a time
+MAX_BATCH = {WHOLE.name: 64}  # users per batch; the other members take one request at a time
 
 VERSION_PARAMETER = "bundle_version"
 BUNDLE_PARAMETER = "bundle_id"
 
-# What a deployment may set without a new bundle, by the stage that reads it; `StageModel` lays it over its settings.
+# Settings that a deployment can change without a new bundle, by stage; they override the settings of `StageModel`.
 KNOBS = {
     "faiss_retrieval": ("retrieval_topk", "repeats"),
     "filter_seen_items": ("ranking_topk",),
@@ -42,23 +42,23 @@ KNOBS = {
 _ONE_ROW = frozenset({"request", "context", "raw_user", "user", "query"})
 _TYPES = {"INT32": "TYPE_INT32", "INT64": "TYPE_INT64", "FP32": "TYPE_FP32", "BYTES": "TYPE_STRING"}
 _HEADER = "# Generated from rec_assets/serving/graph/spec.py: python -m rec_assets.serving.triton.model_repository\n"
-_MODEL = '''"""Triton's adapter of the stage `{stage}`, see rec_assets/serving/stages/."""
+_MODEL = '''"""Triton model of the stage `{stage}`, see rec_assets/serving/stages/."""
 
 from rec_assets.serving.triton.stage_model import StageModel
 
 
 class TritonPythonModel(StageModel):
-    """The model that Triton looks for."""
+    """The class that Triton loads."""
 
     stage = "{stage}"
 '''
-_WHOLE_MODEL = '''"""Triton's adapter of the whole graph, see rec_assets/serving/runner.py."""
+_WHOLE_MODEL = '''"""Triton model of the whole graph, see rec_assets/serving/runner.py."""
 
 from rec_assets.serving.triton.graph_model import GraphModel
 
 
 class TritonPythonModel(GraphModel):
-    """The model that Triton looks for."""
+    """The class that Triton loads."""
 '''
 
 
@@ -66,7 +66,7 @@ def render(settings: Settings) -> dict[str, str]:
     """Returns the model repository without a bundle: texts by path, such as `query_tower/1/model.py`.
 
     Args:
-        settings: gives the deployment knobs.
+        settings: gives the values of `KNOBS` and the number of instances.
     """
     files = {}
     for spec in MEMBERS:
@@ -84,9 +84,12 @@ def model_source(spec: StageSpec) -> str:
 
 
 def member_config(spec: StageSpec, settings: Settings, native: Bundle | None = None) -> str:
-    """Returns the `config.pbtxt` of one stage: all versions stay loaded, so that the ensembles can choose.
+    """Returns the `config.pbtxt` of one stage. All its versions stay loaded, so ensembles can switch between them.
 
-    With `native`, the settings' backend runs the model of that bundle instead of a `model.py`.
+    Args:
+        spec: the stage.
+        settings: gives the values of `KNOBS`, the number of instances and the backend.
+        native: bundle whose model the settings' backend runs; by default a `model.py` runs.
     """
     config: Any = ModelConfig(name=spec.name, backend="python", max_batch_size=MAX_BATCH.get(spec.name, 0))
     if config.max_batch_size:
@@ -104,13 +107,13 @@ def member_config(spec: StageSpec, settings: Settings, native: Bundle | None = N
 
 
 def ensemble_config(name: str, version: int, steps: Sequence[StageSpec], bundle_id: str = "") -> str:
-    """Returns the `config.pbtxt` of an ensemble that joins one version of its members.
+    """Returns the `config.pbtxt` of an ensemble that connects one version of its members.
 
     Args:
-        name: of the ensemble.
-        version: of all members.
+        name: name of the ensemble.
+        version: version of all members.
         steps: the members, one of `TOPOLOGIES`.
-        bundle_id: of that version, for whoever asks the server what is live.
+        bundle_id: id of the version's bundle; the server returns it as a parameter of the live model.
     """
     users = min(MAX_BATCH.get(spec.name, 0) for spec in steps)
     config: Any = ModelConfig(name=name, platform="ensemble", max_batch_size=users)
@@ -148,13 +151,13 @@ def _add_tensors(field: Any, tensors: Iterable[Tensor]) -> None:
         entry = field.add()
         entry.name, entry.data_type = local_name(one.name), _TYPES[one.dtype]
         entry.dims.extend((_rows(one), *one.dims))
-        # A required one that is missing would be answered with "unexpected deadlock": the stages say what is missing.
+        # Optional, because Triton answers a missing required input with "unexpected deadlock". The stages check inputs.
         if one in REQUEST:
             entry.optional = True
 
 
 def _rows(one: Tensor) -> int:
-    """Returns 1 for what belongs to the user or the request, -1 (any number) for candidates."""
+    """Returns the row dimension: 1 for user-level tensors, -1 (any number) for candidate-level tensors."""
     return 1 if one in (*REQUEST, BUNDLE_ID) or one.name.partition("/")[0] in _ONE_ROW else -1
 
 

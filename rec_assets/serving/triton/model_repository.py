@@ -1,6 +1,6 @@
-"""Triton's model repository on disk: bundles become versions of all models, and one file says which version is live.
+"""Triton's model repository on disk. A bundle is one version of all models, and ensembles pin the live version.
 
-What the running server does about it is in `rec_assets.serving.triton.server_control`.
+Does not contact a running server; see `rec_assets.serving.triton.server_control`.
 """
 
 import json
@@ -27,7 +27,7 @@ _NEWEST = ".newest_version"
 
 
 def repository_path(settings: Settings) -> Path:
-    """Returns where the local Triton reads its models."""
+    """Returns the path of the local Triton's model repository."""
     return settings.home.absolute() / "triton" / "models"
 
 
@@ -38,20 +38,22 @@ def publish(
     *,
     settings: Settings | None = None,
 ) -> int:
-    """Adds a bundle as a new version of every model, beside the live one, which stays live; returns the version.
+    """Adds a bundle as a new version of every model; returns the version. The live version stays live.
 
-    `control.go_live` makes it the live one on a running server; before the first start, `switch` does.
+    To make the new version live, call `server_control.go_live` for a running server, or `switch` before its first
+    start.
 
     Args:
-        bundle: linked into the repository (copied to another disk), so that its artifact may go.
-        repository: Triton's model repository, made if it does not exist.
-        version: its number, from 1; by default the one after the newest that ever was: a server may still hold an old
-            one whose folder is gone.
-        settings: gives the deployment knobs of `model_config.KNOBS` and the backend of the two ONNX models; by default
-            the process's settings.
+        bundle: the bundle. Its files are linked into the repository (copied to another disk), so its artifact may be
+            deleted.
+        repository: Triton's model repository; created if it does not exist.
+        version: version number, from 1. By default one more than the highest number ever used, because a server may
+            still run a version whose folder was deleted.
+        settings: gives the values of `model_config.KNOBS` and the backend of the two ONNX models; by default the
+            settings of the process.
 
     Raises:
-        ActionableError: the version exists already, or the bundle has nothing for that backend.
+        ActionableError: the version exists already, or the bundle has no models for the backend.
     """
     settings = settings or get_settings()
     version = version or max([_newest_ever(repository), *versions(repository, complete=False)]) + 1
@@ -60,10 +62,10 @@ def publish(
     natives = native_models(bundle, settings.triton_backend)
     _keep(bundle, repository)
     _replace(repository / _NEWEST, str(max(version, _newest_ever(repository))))
-    # Relative to the version's folder: the repository can be mounted elsewhere.
+    # Relative to the version's folder, so the repository can be mounted elsewhere.
     pointer = json.dumps({"path": f"../../{_BUNDLES}/{bundle.bundle_id}", "bundle_id": bundle.bundle_id}, indent=1)
     for spec in model_config.MEMBERS:
-        # Staged beside the models and renamed in: a server that looks meanwhile never sees half a version.
+        # Staged in another folder and then renamed, so a server never reads an incomplete version.
         staged = repository / _STAGING / spec.name
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir(parents=True)
@@ -83,21 +85,21 @@ def publish(
 
 
 def switch(repository: Path, version: int, suffix: str = "") -> None:
-    """Points both topologies at one version of their members: a file each, so that either switches as a whole.
+    """Pins both topologies to one version of their members. Each is one file, so it switches as a whole.
 
-    What `live_version` reads is written last: killed in between, this is to be done again.
+    Writes the file that `live_version` reads last. If the process is killed before that, call `switch` again.
 
     Args:
         repository: Triton's model repository.
         version: one of `versions(repository)`.
-        suffix: to the names of the live ones, for a rehearsal beside them.
+        suffix: appended to the names of the live topologies, for a smoke test beside them.
 
     Raises:
-        ActionableError: the version is not there.
+        ActionableError: the version does not exist.
     """
     if version not in versions(repository):
         known = ", ".join(map(str, versions(repository))) or "none"
-        raise ActionableError(f"{repository} has no version {version} (there are: {known}).", "Publish a bundle first.")
+        raise ActionableError(f"{repository} has no version {version} (it has {known}).", "Publish a bundle first.")
     for topology, steps in TOPOLOGIES.items():
         name = topology + suffix
         (repository / name / "1").mkdir(parents=True, exist_ok=True)
@@ -107,23 +109,23 @@ def switch(repository: Path, version: int, suffix: str = "") -> None:
 
 
 def renew_models(repository: Path) -> None:
-    """Rewrites every `model.py` that another release wrote, whose imports may no longer exist; call before a start."""
+    """Rewrites every `model.py`, because imports of an older release may be gone. Call before a server start."""
     for spec in model_config.MEMBERS:
         for file in (repository / spec.name).glob("*/model.py"):
             _write_model(file.parent, spec)
 
 
 def versions(repository: Path, *, complete: bool = True) -> list[int]:
-    """Returns the versions that all models have, or with `complete=False` that any has, in ascending order."""
-    found = [
+    """Returns the versions that all models have (with `complete=False`, that any model has), ascending."""
+    by_member = [
         {int(folder.name) for folder in (repository / member).glob("[0-9]*") if folder.name.isdigit()}
         for member in MEMBERS
     ]
-    return sorted(set.intersection(*found) if complete else set.union(*found))
+    return sorted(set.intersection(*by_member) if complete else set.union(*by_member))
 
 
 def live_version(repository: Path) -> int | None:
-    """Returns the version that is live on disk, None if nothing was published, or by an older release."""
+    """Returns the version that is live on disk, or None if this release has not published one."""
     configs = [repository / name / "config.pbtxt" for name in TOPOLOGIES]
     if not all(config.exists() for config in configs):
         return None
@@ -131,27 +133,27 @@ def live_version(repository: Path) -> int | None:
 
 
 def bundle_path(repository: Path, version: int) -> Path:
-    """Returns the directory, within the repository, of the bundle behind a version."""
+    """Returns the directory of a version's bundle in the repository."""
     return repository / _BUNDLES / bundle_id(repository, version)
 
 
 def bundle_id(repository: Path, version: int) -> str:
-    """Returns the id of the bundle behind a version, of which only some models may be left."""
+    """Returns the id of a version's bundle. Only some models of the version need to exist."""
     pointers = (repository / member / str(version) / BUNDLE_FILE for member in MEMBERS)
     pointer = next(file for file in pointers if file.exists())
     return str(json.loads(pointer.read_text())["bundle_id"])
 
 
 def version_of(repository: Path, name: str) -> int | None:
-    """Returns the newest whole version of the bundle with this id, None where there is none."""
+    """Returns the newest complete version of the bundle with the id `name`, or None without one."""
     return next((v for v in reversed(versions(repository)) if bundle_id(repository, v) == name), None)
 
 
 def prune(repository: Path, keep: Collection[str]) -> list[int]:
-    """Removes all versions but the newest of each of these bundles and the live one; returns what was removed.
+    """Removes all versions except the live one and the newest of each bundle in `keep`; returns the removed versions.
 
-    Versions and bundles that a killed run left half written go too. A running server drops removed versions at the
-    next load.
+    Also removes incomplete versions and bundles of killed runs. A running server unloads removed versions at the next
+    load.
     """
     kept = {live_version(repository), *(version_of(repository, name) for name in keep)}
     removed = [version for version in versions(repository, complete=False) if version not in kept]
@@ -165,10 +167,10 @@ def prune(repository: Path, keep: Collection[str]) -> list[int]:
 
 
 def remove(repository: Path, version: int) -> None:
-    """Removes one version, such as one that did not load: every start would try it again.
+    """Removes one version, such as one that does not load: each start of the server would retry the load.
 
     Raises:
-        ActionableError: it is the live one.
+        ActionableError: the version is live.
     """
     if version == live_version(repository):
         raise ActionableError(f"Version {version} of {repository} is live.", "Switch to another version first.")
@@ -180,7 +182,7 @@ def remove(repository: Path, version: int) -> None:
 
 
 def write_committed(folder: Path = COMMITTED) -> None:
-    """Writes the repository as it is committed: all models at version 1, without a bundle."""
+    """Writes the repository that is committed to git: all models at version 1, without a bundle."""
     for name, text in model_config.render(Settings.model_construct()).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
@@ -191,18 +193,19 @@ def _newest_ever(repository: Path) -> int:
 
 
 def _as_published(repository: Path, spec: StageSpec) -> StageSpec:
-    """Returns a stage with the inputs that its model takes: in the ONNX Runtime backend none that it does not use."""
+    """Returns a stage with only the inputs that its published model declares; ONNX models declare no unused inputs."""
     return narrowed(spec, model_config.inputs_of_config((repository / spec.name / "config.pbtxt").read_text()))
 
 
 def _write_model(version: Path, spec: StageSpec) -> None:
     file = version / "model.py"
     _replace(file, model_config.model_source(spec))
-    # Compiled now: Triton would take the cache that the first load writes for a change, and load it all again.
+    # Compiled now, because Triton would treat a cache file of the first load as a change and reload the model.
     py_compile.compile(str(file), doraise=True)
 
 
 def _keep(bundle: Bundle, repository: Path) -> None:
+    """Links the files of a bundle into the repository."""
     kept = repository / _BUNDLES / bundle.bundle_id
     if kept.exists():
         return
@@ -213,7 +216,7 @@ def _keep(bundle: Bundle, repository: Path) -> None:
 
 
 def _replace(file: Path, text: str) -> None:
-    """Writes a file at once, and leaves an equal one alone: Triton reloads what has a new time."""
+    """Writes a file atomically; skips an equal file, because Triton reloads models of files with a new time."""
     if file.exists() and file.read_text() == text:
         return
     partial = file.with_suffix(".part")

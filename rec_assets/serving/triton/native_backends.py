@@ -1,6 +1,6 @@
-"""The two models that other servers run without Python: by Triton's ONNX Runtime backend or its TensorFlow backend.
+"""Configuration of the two models that Triton can run without Python, in its ONNX Runtime or TensorFlow backend.
 
-The laptop's server has the Python backend only; there, and in the one-process topology, the ONNX files run in Python.
+The local server has only the Python backend. There, and in the one-process topology, Python runs the ONNX files.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.serving.graph.spec import StageSpec, local_name
 from rec_assets.serving.graph.spec import tensor as tensor_of
 
-# Stages that are nothing but a model: the part of the bundle that each runs.
+# Stages that consist of one model, and the part of the bundle with that model.
 NATIVE = {"query_tower": "query_tower", "dlrm_ranking": "dlrm"}
 ONNX, SAVED_MODEL = "model.onnx", "model.savedmodel"
 _TYPES = {"tensor(int32)": "TYPE_INT32", "tensor(int64)": "TYPE_INT64", "tensor(float)": "TYPE_FP32"}
@@ -24,7 +24,7 @@ _TYPES = {"tensor(int32)": "TYPE_INT32", "tensor(int64)": "TYPE_INT64", "tensor(
 
 @dataclass(frozen=True)
 class Backend:
-    """A backend of Triton: what it runs, and the parameters that say how many threads one request takes."""
+    """A backend of Triton: its model file, and its parameters for the number of threads per request."""
 
     file: str
     threads: tuple[str, str]
@@ -38,10 +38,10 @@ BACKENDS = {
 
 
 def native_models(bundle: Bundle, backend: str) -> dict[str, Path]:
-    """Returns what a backend runs, by stage; nothing for Python.
+    """Returns the model files of a backend by stage; an empty dict for the Python backend.
 
     Raises:
-        ActionableError: the bundle was made without it.
+        ActionableError: the bundle has no model files for the backend.
     """
     if backend not in BACKENDS:
         return {}
@@ -50,27 +50,27 @@ def native_models(bundle: Bundle, backend: str) -> dict[str, Path]:
         if not model.exists():
             raise ActionableError(
                 f"Bundle {bundle.bundle_id} lacks {model.parent.name}/{model.name}, which the {backend} backend runs.",
-                f"Set REC_TRITON_BACKEND={backend} where models are trained, too; rebuild query_tower, dlrm_model and "
-                "model_bundle, or what was fine-tuned.",
+                f"Set REC_TRITON_BACKEND={backend} for training too. Then rebuild query_tower, dlrm_model and "
+                "model_bundle, or their fine-tuned versions.",
             )
     return models
 
 
 def make_native(config: ModelConfig, spec: StageSpec, bundle: Bundle, backend: str) -> None:
-    """Turns the configuration of a Python model into one for another backend.
+    """Changes the configuration of a Python model into one for another backend.
 
-    The graph's columns are [rows], the model's [rows, 1]; Triton reshapes between them. What the model does not read is
-    no input, hence not asked of the ensemble either (`narrowed`). Whatever runs, the ONNX file says what that is: both
-    are exports of one function.
+    Columns of the graph are [rows], columns of the model [rows, 1]; Triton reshapes between them. Inputs that the model
+    does not read are removed, also from the ensemble (`narrowed`). The ONNX file describes the inputs and outputs for
+    both backends, because both model files are exports of one function.
 
     Args:
-        config: of the stage, with all tensors that it reads and makes.
+        config: configuration of the stage, with all its inputs and outputs; changed in place.
         spec: the stage.
-        bundle: what holds the model.
+        bundle: the bundle with the model.
         backend: one of `BACKENDS`.
 
     Raises:
-        ValueError: the model reads or makes what the graph has not, or in another type or width.
+        ValueError: an input or output of the model is not in the graph, or has another type or width there.
     """
     model = bundle.file(NATIVE[spec.name])
     session = ort.InferenceSession(str(model), providers=["CPUExecutionProvider"])
@@ -79,7 +79,7 @@ def make_native(config: ModelConfig, spec: StageSpec, bundle: Bundle, backend: s
     names = [local_name(name) for name in spec.reads]
     unknown = sorted(set(takes) - set(names)) + sorted({local_name(n) for n in spec.makes} - set(gives))
     if unknown:
-        raise ValueError(f"{model} and the stage {spec.name} do not agree on {', '.join(unknown)}")
+        raise ValueError(f"{model} and the stage {spec.name} have different tensors ({', '.join(unknown)})")
     kept = [one for one in config.input if one.name in takes]
     del config.input[:]
     config.input.extend(kept)
@@ -87,13 +87,13 @@ def make_native(config: ModelConfig, spec: StageSpec, bundle: Bundle, backend: s
     _fit(config.output, gives, spec)
     config.backend, config.default_model_filename = backend, BACKENDS[backend].file
     config.platform = BACKENDS[backend].platform
-    # Models this small lose time to a second thread; requests run side by side instead.
+    # A second thread slows down models of this size. Requests run in parallel instead.
     for parameter in BACKENDS[backend].threads:
         config.parameters[parameter].string_value = "1"
 
 
 def narrowed(spec: StageSpec, declared: set[str]) -> StageSpec:
-    """Returns the stage as it is published: with those of its inputs that its model's configuration declares."""
+    """Returns the stage with only the inputs in `declared`, the inputs of its model's configuration."""
     return replace(spec, reads=tuple(name for name in spec.reads if local_name(name) in declared))
 
 
@@ -101,8 +101,8 @@ def _fit(entries: "list[ModelInput] | list[ModelOutput]", model_side: Mapping[st
     """Reshapes columns [rows] to the model's [rows, 1] and checks types and widths."""
     tensors = {local_name(name): tensor_of(name) for name in (*spec.reads, *spec.makes)}
     for entry in entries:
-        width, theirs = tensors[entry.name].dims or (1,), model_side[entry.name]
-        if theirs.shape[1:] != list(width) or DataType.Name(entry.data_type) != _TYPES.get(theirs.type):
-            raise ValueError(f"{spec.name} has {entry.name} {theirs.type} {theirs.shape}, not [rows, {width[0]}]")
+        width, actual = tensors[entry.name].dims or (1,), model_side[entry.name]
+        if actual.shape[1:] != list(width) or DataType.Name(entry.data_type) != _TYPES.get(actual.type):
+            raise ValueError(f"{spec.name} has {entry.name} {actual.type} {actual.shape}, not [rows, {width[0]}]")
         if not tensors[entry.name].dims:
             entry.reshape.shape.extend([*entry.dims, 1])

@@ -1,4 +1,4 @@
-"""Controls a running Triton: readiness, loading of models, and a check that all stages answer."""
+"""Controls a running Triton: loads models, switches versions, and checks that all stages answer."""
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -29,17 +29,17 @@ READY_TIMEOUT_S = 2.0
 PROBE_TIMEOUT_S = 5.0
 LOAD_TIMEOUT_S = 120.0
 LIVE = tuple(TOPOLOGIES)
-REHEARSAL = "_rehearsal"  # what follows the names of the live ones while a version is on trial
-_STRANGER = -1
+REHEARSAL = "_rehearsal"  # suffix to the names of the live models during a smoke test
+_ANONYMOUS_USER = -1
 _TRACEBACK = "\n\nAt:"
 
 T = TypeVar("T")
 
 
 def is_ready(settings: Settings) -> bool:
-    """Returns whether the server takes requests; `probe` tells whether its models answer.
+    """Returns True if the server accepts requests; `probe` checks that its models answer.
 
-    Triton's own "ready" turns false when any model fails to load, a version on trial included.
+    Does not read Triton's "ready" state, which is False if any model fails to load, even during a smoke test.
     """
     with _client(settings) as client:
         try:
@@ -48,53 +48,66 @@ def is_ready(settings: Settings) -> bool:
             return False
 
 
-def load(settings: Settings, models: Sequence[str] = LIVE) -> None:
-    """Makes the server run ensembles as they are on disk, and what is new among the versions of their members.
+def load(settings: Settings, models: Sequence[str] | None = None) -> None:
+    """Makes the server read models from disk again, with new and removed versions of their members.
 
-    An ensemble that is pinned to a version which does not load is down afterwards: `go_live` rehearses first.
+    Example: the server answers from version 1. `publish` adds version 2 of all members to the disk, and `switch` pins
+    both ensembles to version 2. The server still answers from version 1. `load(settings)` loads version 2 of the
+    members, and then the ensembles answer from version 2.
+
+    If that version does not load, the ensemble stops answering. Therefore `go_live` tests the version before.
+
+    Args:
+        settings: address of the server.
+        models: names of the models to load, in order; by default the ensembles that clients call (`LIVE`).
 
     Raises:
-        ActionableError: the server is away, or a model does not load; the reasons of all models are named.
+        ActionableError: the server is unreachable, or a model does not load; the message has the reasons of all models.
     """
-    for model in models:
-        try:
-            _ask(settings, f"load {model}", lambda client: client.load_model(model, client_timeout=LOAD_TIMEOUT_S))  # noqa: B023
-        except ActionableError as error:
-            reasons = "".join(f"\n  {line}" for line in _unavailable(settings))
-            raise ActionableError(error.problem + reasons, error.next_step) from error
+    for model in LIVE if models is None else models:
+        _load_model(settings, model)
+
+
+def _load_model(settings: Settings, model: str) -> None:
+    try:
+        _call(settings, f"load {model}", lambda client: client.load_model(model, client_timeout=LOAD_TIMEOUT_S))
+    except ActionableError as error:
+        reasons = "".join(f"\n  {line}" for line in _load_failures(settings))
+        raise ActionableError(error.problem + reasons, error.next_step) from error
 
 
 def unload(settings: Settings, model: str) -> None:
-    """Makes the server forget a model; raises ActionableError where it is away, or never had it."""
-    _ask(settings, f"unload {model}", lambda client: client.unload_model(model, client_timeout=LOAD_TIMEOUT_S))
+    """Makes the server unload a model; raises ActionableError if it is unreachable or never loaded the model."""
+    _call(settings, f"unload {model}", lambda client: client.unload_model(model, client_timeout=LOAD_TIMEOUT_S))
 
 
 def smoke_test_version(settings: Settings, version: int) -> None:
-    """Loads a published version beside the live one and asks it for recommendations; the live one serves on.
+    """Loads a published version beside the live one and sends it trial requests. The live version keeps answering.
 
     Raises:
-        ActionableError: the server is away, or the version does not load or does not answer; such a version is
-            removed from the repository, for no later start would get past it.
+        ActionableError: the server is unreachable, or the version does not load or does not answer. Such a version is
+            removed from the repository, because it would make every later start fail.
     """
-    with _rehearsal(settings, version):
+    with _smoke_tested(settings, version):
         pass
 
 
 def go_live(settings: Settings, version: int, users: Sequence[int] = ()) -> None:
-    """Makes a published version the one that answers, forwards or back, without a failed request.
+    """Switches to a newer or older published version without a failed request.
 
     Args:
-        settings: where repository and server are.
-        version: as `publish` returned it.
-        users: who is asked about beside a stranger, in the rehearsal and once the version is live.
+        settings: paths and address of repository and server.
+        version: version number from `publish`.
+        users: raw ids of users for trial requests, before and after the switch; an anonymous user is always tested.
 
     Raises:
-        ActionableError: as `smoke_test_version`; what was live still is.
+        ActionableError: `smoke_test_version` fails, or the version fails after the switch. The previous version stays
+            live.
     """
     repository = repository_path(settings)
     before = live_version(repository)
     expected = bundle_id(repository, version) if version in versions(repository) else None
-    with _rehearsal(settings, version, users):
+    with _smoke_tested(settings, version, users):
         switch(repository, version)
         try:
             load(settings)
@@ -109,8 +122,8 @@ def go_live(settings: Settings, version: int, users: Sequence[int] = ()) -> None
 
 
 @contextmanager
-def _rehearsal(settings: Settings, version: int, users: Sequence[int] = ()) -> Iterator[None]:
-    """Keeps a version loaded, under ensembles that nobody else asks, for as long as the block runs."""
+def _smoke_tested(settings: Settings, version: int, users: Sequence[int] = ()) -> Iterator[None]:
+    """Tests a version and keeps it loaded during the block, in ensembles that clients do not call."""
     repository, names = repository_path(settings), [f"{name}{REHEARSAL}" for name in LIVE]
     switch(repository, version, REHEARSAL)
     try:
@@ -124,7 +137,7 @@ def _rehearsal(settings: Settings, version: int, users: Sequence[int] = ()) -> I
         yield
     finally:
         for name in names:
-            with suppress(ActionableError):  # it was never loaded, or the server is away: nothing is left to unload
+            with suppress(ActionableError):  # the model was never loaded, or the server is unreachable
                 unload(settings, name)
         _remove(repository, names)
 
@@ -135,56 +148,58 @@ def _remove(repository: Path, models: Sequence[str]) -> None:
 
 
 def live_bundle_id(settings: Settings) -> str:
-    """Returns the id of the bundle that answers; raises ActionableError where none is loaded or the server is away."""
-    config = _ask(settings, "say what is live", lambda client: client.get_model_config(RECOMMENDER).config)
+    """Returns the id of the live bundle; raises ActionableError if none is loaded or the server is unreachable."""
+    config = _call(settings, "return the live bundle", lambda client: client.get_model_config(RECOMMENDER).config)
     return str(config.parameters[BUNDLE_PARAMETER].string_value)
 
 
 def answering_bundle(settings: Settings) -> str | None:
-    """Returns the id of the bundle that answers, None where none is loaded or the server is away."""
+    """Returns the id of the live bundle, None if none is loaded or the server is unreachable."""
     with suppress(ActionableError):
         return live_bundle_id(settings)
     return None
 
 
 def probe(settings: Settings, suffix: str = "", users: Sequence[int] = (), expected: str | None = None) -> None:
-    """Asks every topology about a stranger, which takes every stage, and about some users.
+    """Sends each topology requests for an anonymous user, which run every stage, and for some users.
 
     Args:
-        settings: where the server is.
-        suffix: to the names of the live ones, for a version on trial.
-        users: raw ids.
-        expected: the id of the bundle that has to answer.
+        settings: address of the server.
+        suffix: appended to the names of the live topologies, for a version under test.
+        users: raw ids of further users.
+        expected: id of the bundle that must answer; any bundle by default.
 
     Raises:
-        ActionableError: no list comes, the stranger's is empty, or another bundle answers.
+        ActionableError: a request fails, the list of the anonymous user is empty, or another bundle answers.
     """
     for topology in LIVE:
         name = topology + suffix
-        # Triton goes round a model's processes: one that died shows at its turn.
-        for user in (*[_STRANGER] * settings.triton_instances, *users):
-            items, by = _ask(settings, "answer", partial(_answer, name=name, shape=shape_of_one(topology), user=user))
+        # Triton uses a model's processes in turn, so this many requests reach every process.
+        for user in (*[_ANONYMOUS_USER] * settings.triton_instances, *users):
+            items, by = _call(
+                settings, "answer", partial(_recommend, name=name, shape=shape_of_one(topology), user=user)
+            )
             problem = None
             if expected not in (None, by):
                 problem = f"{name} answered from bundle {by}, not {expected}."
-            elif user == _STRANGER and not items:
-                problem = f"{name} has nothing to recommend to a stranger."
+            elif user == _ANONYMOUS_USER and not items:
+                problem = f"{name} returned an empty list for an anonymous user."
             if problem:
-                raise ActionableError(problem, "See Triton's log; what was live before still is.")
+                raise ActionableError(problem, "Read Triton's log. The previous bundle stays live.")
 
 
-def _answer(client: grpc.InferenceServerClient, name: str, shape: list[int], user: int) -> tuple[int, str]:
-    """Returns how many items a user is recommended, and the id of the bundle that says so."""
-    asked = grpc.InferInput("user_id", shape, "INT32")
-    asked.set_data_from_numpy(np.full(shape, user, np.int32))
-    answer = client.infer(name, [asked], client_timeout=PROBE_TIMEOUT_S)
+def _recommend(client: grpc.InferenceServerClient, name: str, shape: list[int], user: int) -> tuple[int, str]:
+    """Returns the length of a user's list, and the id of the bundle that made the list."""
+    user_id = grpc.InferInput("user_id", shape, "INT32")
+    user_id.set_data_from_numpy(np.full(shape, user, np.int32))
+    answer = client.infer(name, [user_id], client_timeout=PROBE_TIMEOUT_S)
     return answer.as_numpy("ordered_ids").size, answer.as_numpy(BUNDLE_ID.name).item().decode()
 
 
-def _unavailable(settings: Settings) -> list[str]:
-    """Returns the model versions that failed to load, by reason and without tracebacks."""
+def _load_failures(settings: Settings) -> list[str]:
+    """Returns one line per reason of a failed load, with its model versions and without a traceback."""
     try:
-        index = _ask(settings, "list its models", lambda client: client.get_model_repository_index())
+        index = _call(settings, "list its models", lambda client: client.get_model_repository_index())
     except ActionableError:
         return []
     failed: dict[str, list[str]] = {}
@@ -195,15 +210,16 @@ def _unavailable(settings: Settings) -> list[str]:
     return [f"{', '.join(names)}: {reason}" for reason, names in failed.items()]
 
 
-def _ask(settings: Settings, what: str, call: Callable[[grpc.InferenceServerClient], T]) -> T:
+def _call(settings: Settings, action: str, call: Callable[[grpc.InferenceServerClient], T]) -> T:
+    """Runs a call to the server; its errors become "Triton at … could not <action>"."""
     with _client(settings) as client:
         try:
             return call(client)
         except InferenceServerException as error:
             raise ActionableError(
-                f"Triton at {settings.host}:{settings.triton_grpc_port} could not {what}: "
+                f"Triton at {settings.host}:{settings.triton_grpc_port} could not {action}: "
                 f"{error.message().split(_TRACEBACK)[0].strip()}",
-                "See rec status and Triton's log; rec up starts a local server.",
+                "Check `rec status` and Triton's log. Start a local server with `rec up`.",
             ) from error
 
 
@@ -219,7 +235,7 @@ def _client(settings: Settings) -> Iterator[grpc.InferenceServerClient]:
 
 
 class _ControlKey(InferenceServerClientPlugin):
-    """Shows the key that a server asks for which lets only some change its models (deploy/helm/triton)."""
+    """Adds the control key to requests, for servers that restrict model changes (deploy/helm/triton)."""
 
     def __init__(self, key: str) -> None:
         self._key = key

@@ -1,4 +1,4 @@
-"""The adapter between Triton's Python backend and a stage; every `model.py` is a subclass that names its stage."""
+"""Adapter between Triton's Python backend and a stage. Every `model.py` is a subclass with the name of its stage."""
 
 import json
 import traceback
@@ -23,16 +23,19 @@ DEGRADED = "rec_degraded_answers_total"
 class BundleModel(ABC):
     """A Triton model that answers from one bundle.
 
-    Parameters of the model's configuration that are called like a setting (`RETRIEVAL_TOPK`) override it.
+    A parameter of the model's configuration with the name of a setting (`RETRIEVAL_TOPK`) overrides that setting.
     """
 
     def initialize(self, args: Mapping[str, str]) -> None:
-        """Loads the model; Triton gives the configuration as JSON, the model's folder and the version.
+        """Loads the model.
+
+        Args:
+            args: from Triton: the configuration as JSON, the model's folder and the version.
 
         Raises:
-            ActionableError: there is no bundle, another one than was published, or it lacks what the model needs.
+            ActionableError: the bundle is missing, is not the published bundle, or lacks a part of the model.
         """
-        import triton_python_backend_utils as backend  # exists only inside Triton's stub
+        import triton_python_backend_utils as backend  # exists only in Triton's Python process
 
         self._backend = backend
         config = json.loads(args["model_config"])
@@ -47,30 +50,32 @@ class BundleModel(ABC):
 
     @abstractmethod
     def load(self, version: Path, settings: Settings) -> Iterable[Stage]:
-        """Loads and returns the stages, from what a version directory points to."""
+        """Loads and returns the stages from the bundle of a version directory."""
 
     @abstractmethod
     def execute(self, requests: Sequence[Any]) -> list[Any]:
-        """Answers every request; a bad one gets an error and leaves the others alone."""
+        """Answers every request; an invalid request gets an error and does not affect the others."""
 
     def read(self, request: Any) -> Arrays:
-        """Returns the inputs that a request has."""
+        """Returns the inputs that a request contains."""
         given = {name: self._backend.get_input_tensor_by_name(request, name) for name in self._inputs}
         return {name: tensor.as_numpy() for name, tensor in given.items() if tensor is not None}
 
     def attempt(self, call: Callable[..., Arrays], *arguments: Any) -> Any:
-        """Returns the arrays that the call returns, or, where it fails, the refusal to answer with."""
+        """Returns the arrays of the call, or an error response if the call fails."""
         backend = self._backend
         try:
             return call(*arguments)
         except RequestError as error:
-            return self._refusal(str(error), backend.TritonError.INVALID_ARG)
-        except Exception as error:  # an exception that leaves the model would show its traceback to the client
+            return self._error_response(str(error), backend.TritonError.INVALID_ARG)
+        except Exception as error:  # Triton would send the traceback of an uncaught exception to the client
             backend.Logger.log_error(traceback.format_exc())
-            return self._refusal(f"{self._name} failed with {type(error).__name__}", backend.TritonError.INTERNAL)
+            return self._error_response(
+                f"{self._name} failed with {type(error).__name__}", backend.TritonError.INTERNAL
+            )
 
     def response(self, outputs: Mapping[str, Any]) -> Any:
-        """Returns the answer, its tensors of the declared types."""
+        """Returns a response with the declared outputs, converted to the declared types."""
         tensors = [
             self._backend.Tensor(name, np.ascontiguousarray(outputs[name], dtype))
             for name, dtype in self._outputs.items()
@@ -78,10 +83,10 @@ class BundleModel(ABC):
         return self._backend.InferenceResponse(tensors)
 
     def count_degraded(self, answers: int) -> None:
-        """Counts so many answers as degraded, if a store was away since the last call."""
+        """Counts answers as degraded if a stage missed a call to its store since the last count."""
         self._degraded.count(answers)
 
-    def _refusal(self, message: str, code: int) -> Any:
+    def _error_response(self, message: str, code: int) -> Any:
         return self._backend.InferenceResponse(error=self._backend.TritonError(message, code))
 
 
@@ -96,7 +101,7 @@ class StageModel(BundleModel):
         return [self._stage]
 
     def open_stage(self, version: Path, settings: Settings) -> Stage:
-        """Returns the stage of the bundle that a version directory points to."""
+        """Returns the stage, loaded from the bundle of a version directory."""
         return load_stage(self.stage, published_bundle(version), settings)
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
@@ -110,48 +115,48 @@ class StageModel(BundleModel):
 
 
 class DegradedAnswers:
-    """Triton's counter of the answers that lacked a store, by model and store."""
+    """Triton metric: counter of answers without a store, by model and store."""
 
     def __init__(self, backend: Any, model: str, stages: Iterable[Stage]) -> None:
-        self._outages = [outage for stage in stages for outage in outages_of(stage)]
-        self._missed = [outage.missed_calls for outage in self._outages]
-        if self._outages:  # a family without metrics would be shown without a value
-            text = "Answers that were made without a store that was away"
+        self._guards = [guard for stage in stages for guard in outages_of(stage)]
+        self._missed = [guard.missed_calls for guard in self._guards]
+        if self._guards:  # Triton would list a family without metrics without a value
+            text = "Answers computed while a store was unavailable"
             self._family = backend.MetricFamily(DEGRADED, text, backend.MetricFamily.COUNTER)
-            labels = [{"model": model, "store": outage.store} for outage in self._outages]
+            labels = [{"model": model, "store": guard.store} for guard in self._guards]
             self._metrics = [self._family.Metric(labels=one) for one in labels]
 
     def count(self, answers: int) -> None:
-        """Adds so many answers for every store that missed a call since the last time."""
-        for number, outage in enumerate(self._outages):
-            if outage.missed_calls > self._missed[number]:
-                self._missed[number] = outage.missed_calls
+        """Adds `answers` to the counter of every store that missed a call since the last count."""
+        for number, guard in enumerate(self._guards):
+            if guard.missed_calls > self._missed[number]:
+                self._missed[number] = guard.missed_calls
                 self._metrics[number].increment(answers)
 
 
 def published_bundle(version: Path) -> Bundle:
-    """Opens the bundle that a version directory points to.
+    """Opens the bundle of a version directory.
 
-    Its `bundle.json` is {"path": …, "bundle_id": …}, the path relative to the directory.
+    The directory's `bundle.json` is {"path": …, "bundle_id": …}; the path is relative to the directory.
 
     Raises:
-        ActionableError: there is no bundle, or another one than was published.
+        ActionableError: the bundle is missing, or is not the published bundle.
     """
     pointer = json.loads((version / BUNDLE_FILE).read_text())
     bundle = Bundle.open((version / pointer["path"]).resolve())
     if bundle.bundle_id != pointer["bundle_id"]:
         raise ActionableError(
-            f"{bundle.path} is bundle {bundle.bundle_id}, but {pointer['bundle_id']} was published.",
+            f"{bundle.path} has the wrong bundle ({bundle.bundle_id}, published was {pointer['bundle_id']}).",
             "Publish the bundle again.",
         )
     return bundle
 
 
 def settings_with(settings: Settings, parameters: Mapping[str, str]) -> Settings:
-    """Returns the settings with those parameters laid over that are called like one, in upper case.
+    """Returns the settings, overridden by the parameters that have the upper-case name of a setting.
 
     Raises:
-        ValidationError: a value does not fit its setting.
+        ValidationError: a value is invalid for its setting.
     """
     known = {name.lower(): value for name, value in parameters.items() if name.lower() in Settings.model_fields}
     return Settings(**(settings.model_dump() | known))

@@ -1,7 +1,7 @@
-"""Generated retail, the default source: a shop whose every probability is known, to hold a model against.
+"""Generated retail, the default source: a shop with known probabilities, so that models can be compared to an oracle.
 
-`words` → `catalog` → `people` → `taste` (the truth) → `sessions` (a day drawn from it), `oracle` (its best list),
-`pictures` (what its items look like).
+`words` → `catalog` → `people` → `taste` (true probabilities) → `sessions` (draws a day) and `oracle` (best lists).
+`images` draws the item images.
 """
 
 from rec_assets.sources.retail.parameters import RetailParameters

@@ -1,4 +1,4 @@
-"""The generated catalog: what each item is, costs and looks like to a taste, and when it arrives."""
+"""The generated catalog: category, price, latent vector and arrival day of each item."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,13 @@ from rec_assets.sources.retail.words import CATEGORIES, MATERIALS, STYLES
 
 TASTE_DIM = 6
 ARRIVING_SHARE = 0.14
-# Items a style has at least.
-LEAST_CHOICE = 12
-# Variance of an item's latent vector that its words and picture tell; the rest only behavior does.
+# Smallest number of items per style.
+MIN_ITEMS_PER_STYLE = 12
+# Variance of an item's latent vector that follows from its text and image. Only behavior reveals the rest.
 MATERIAL_VARIANCE, COLOR_VARIANCE = 0.45, 0.25
 
-# Standard deviations of log price within a category, and of log popularity; of items within a style it is 1.
+# Standard deviations of log price within a category and of log popularity of categories and styles.
+# Log popularity of items within a style has standard deviation 1.
 PRICE_SPREAD, CATEGORY_SKEW, STYLE_SKEW = 0.35, 0.7, 0.4
 
 Floats = npt.NDArray[np.float64]
@@ -30,18 +31,18 @@ STYLE_GENDER: Ints = np.array([style.gender for _, style in STYLES])
 
 @dataclass(frozen=True)
 class Catalog:
-    """All items of all days as arrays in the order of item_id - 1; n items, K latent dimensions of taste.
+    """All items of all days as arrays; row index is item_id - 1. n items, K latent dimensions of taste.
 
     Attributes:
         style: level-2 category [n]; `category` is its level-1 category [n].
-        material, color: indices of the words that describe an item [n].
-        gender: whom an item is for [n].
-        price: [n]; `price_level` is its z-score of log price within the category [n].
+        material, color: indices of the material and color words [n].
+        gender: target gender [n].
+        price: [n]; `price_level` is the z-score of log price within the category [n].
         appeal: log popularity within the style [n].
-        trend_phase: where in its cycle an item's popularity starts [n].
-        latent: what taste sees in an item [n, K].
-        arrival: day index of the first day, 0 for always there [n].
-        style_latent, style_appeal: the same for styles [84, K] and [84].
+        trend_phase: phase of an item's popularity cycle on the first day, radians [n].
+        latent: item vector that users' tastes are compared to [n, K].
+        arrival: day index of the first day on sale, 0 for items on sale from the start [n].
+        style_latent, style_appeal: `latent` and `appeal` of styles [84, K] and [84].
         category_share: popularity of categories, sums to 1 [20].
     """
 
@@ -89,7 +90,7 @@ def make_catalog(parameters: RetailParameters) -> Catalog:
     def unit(rows: int) -> Floats:
         return latents.standard_normal((rows, TASTE_DIM)) / np.sqrt(TASTE_DIM)
 
-    own = 1 - MATERIAL_VARIANCE - COLOR_VARIANCE
+    residual_variance = 1 - MATERIAL_VARIANCE - COLOR_VARIANCE
     described = np.sqrt(MATERIAL_VARIANCE) * unit(len(MATERIALS))[material]
     described += np.sqrt(COLOR_VARIANCE) * unit(len(COLORS))[color]
     share = np.exp(CATEGORY_SKEW * popularity.standard_normal(len(CATEGORIES)))
@@ -103,7 +104,7 @@ def make_catalog(parameters: RetailParameters) -> Catalog:
         price_level=level,
         appeal=popularity.standard_normal(n),
         trend_phase=2 * np.pi * popularity.random(n),
-        latent=described + np.sqrt(own) * unit(n),
+        latent=described + np.sqrt(residual_variance) * unit(n),
         arrival=arrival_days(n - int(ARRIVING_SHARE * n), n, per_day=max(1, n // 100)),
         style_latent=unit(len(STYLES)),
         style_appeal=STYLE_SKEW * popularity.standard_normal(len(STYLES)),
@@ -112,12 +113,12 @@ def make_catalog(parameters: RetailParameters) -> Catalog:
 
 
 def place_in_category(style: int) -> int:
-    """Returns which of its category's styles this is, from 0."""
+    """Returns the position of a style within its category, from 0."""
     return int((STYLE_CATEGORY[:style] == STYLE_CATEGORY[style]).sum())
 
 
 def items_frame(catalog: Catalog, parameters: RetailParameters) -> pl.DataFrame:
-    """The catalog as the contract's items table, in words."""
+    """Returns the catalog as the contract's items table, with titles and descriptions."""
     colors = list(COLORS)
     titles, descriptions = [], []
     for style_index, material_index, color_index in zip(catalog.style, catalog.material, catalog.color, strict=True):
@@ -144,6 +145,9 @@ def items_frame(catalog: Catalog, parameters: RetailParameters) -> pl.DataFrame:
 
 
 def _stocked_styles(items: int) -> Ints:
-    """A small catalog has fewer styles, with a choice in each: one of every category first, then the second ones."""
-    places = [place_in_category(style) for style in range(len(STYLES))]
-    return np.argsort(places, kind="stable")[: max(1, items // LEAST_CHOICE)]
+    """Returns the styles of a catalog of this size: first one style per category, then a second one, and so on.
+
+    A small catalog has fewer styles, so that each style has at least `MIN_ITEMS_PER_STYLE` items.
+    """
+    positions = [place_in_category(style) for style in range(len(STYLES))]
+    return np.argsort(positions, kind="stable")[: max(1, items // MIN_ITEMS_PER_STYLE)]

@@ -1,6 +1,6 @@
-"""A drawn picture for each item: the category gives the silhouette, the style the backdrop, the item color and pose.
+"""Draws an image for each item: silhouette by category, background by style, color and pose by item.
 
-So an image encoder can tell categories and styles apart, and two items of a style by the color in their title.
+Therefore an image encoder can distinguish categories, styles and, within a style, the colors named in the titles.
 """
 
 import colorsys
@@ -16,7 +16,7 @@ from rec_assets.sources.retail.vocabulary import COLORS
 from rec_assets.sources.retail.words import CATEGORIES, STYLES
 
 SIZE = 224
-# Drawn larger and reduced: smooth edges.
+# Images are drawn larger and then reduced, for smooth edges.
 OVERSAMPLING = 2
 CANVAS = SIZE * OVERSAMPLING
 
@@ -24,19 +24,19 @@ RGB = tuple[int, int, int]
 
 
 def draw_pictures(catalog: Catalog, seed: int, folder: Path) -> int:
-    """Writes `<item_id>.jpg`, 224 x 224, for every item; returns how many."""
+    """Writes `<item_id>.jpg`, 224 x 224, for every item; returns the number of files."""
     backdrops = [backdrop(style) for style in range(len(STYLES))]
     poses = stream(seed, "poses").uniform(-1, 1, (len(catalog.style), 4))
     colors = list(COLORS.values())
     for item_id, style, color, pose in zip(catalog.item_ids, catalog.style, catalog.color, poses, strict=True):
-        picture = backdrops[style].copy()
-        _draw_item(ImageDraw.Draw(picture), int(style), colors[color], pose)
-        picture.reduce(OVERSAMPLING).save(folder / f"{item_id}.jpg", quality=85)
+        image = backdrops[style].copy()
+        _draw_item(ImageDraw.Draw(image), int(style), colors[color], pose)
+        image.reduce(OVERSAMPLING).save(folder / f"{item_id}.jpg", quality=85)
     return len(catalog.style)
 
 
 def backdrop(style: int) -> Image.Image:
-    """The pattern behind all items of a style: its own hue, and one of five patterns by its place in the category."""
+    """Returns the background of a style: its own hue, and one of five patterns by position within the category."""
     # Steps of the golden ratio keep the hues of neighboring styles far apart.
     hue = style * 0.618034 % 1
     light, dark = _rgb(hue, 0.25, 0.95), _rgb(hue, 0.5, 0.75)
@@ -65,9 +65,9 @@ def backdrop(style: int) -> Image.Image:
 
 
 def _draw_item(pen: ImageDraw.ImageDraw, style: int, color: RGB, pose: Points) -> None:
-    """Draws the silhouette; `pose` is four numbers in [-1, 1]: turn, size, shift right, shift down."""
+    """Draws the silhouette; `pose` is turn, size, shift right and shift down, each in [-1, 1]."""
     turn, size = np.radians(10 * pose[0]), 0.72 + 0.06 * pose[1]
-    # Styles of a category differ in proportion, from wide to tall.
+    # Styles of a category differ in aspect ratio, from wide to tall.
     stretch = 1.15 - 0.15 * place_in_category(style)
     rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
     transform = np.diag([size * min(stretch, 1), size / max(stretch, 1)]) @ rotation

@@ -1,4 +1,4 @@
-"""The exact probability of what comes next, and the best list that follows: the ceiling for every model's metrics."""
+"""Computes the true probability of each next item and the oracle ranking: an upper bound for models' metrics."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,18 +8,18 @@ from rec_assets.sources.retail.catalog import Floats, Ints
 from rec_assets.sources.retail.people import Float32s
 from rec_assets.sources.retail.taste import ANY_DEVICE, Taste, device_probabilities, hour_probabilities
 
-# People are drawn independently, so the first so many stand for all.
+# People are drawn independently, so the first 10,000 are a sample of all.
 POPULATION = 10_000
 CHUNK = 1_000
 
 
 def known_probabilities(taste: Taste, users: Ints, hours: Ints, devices: Ints) -> Float32s:
-    """P(first item of a session | user, hour, device), marginal over what he has in mind.
+    """Returns P(first item of a session | user, hour, device), marginal over the categories.
 
-    Later events of the session follow it up to the rule that no item comes twice.
+    Later events of a session have the same probabilities, except that no item repeats within a session.
 
     Args:
-        taste: what is liked on that day.
+        taste: true preferences on the day of the requests.
         users: row indices of the people [n].
         hours: hours of day [n].
         devices: 0, 1, 2, or -1 for unknown [n].
@@ -36,7 +36,7 @@ def known_probabilities(taste: Taste, users: Ints, hours: Ints, devices: Ints) -
 
 
 def anonymous_probabilities(taste: Taste, hours: Ints, devices: Ints) -> Float32s:
-    """P(first item of a session | hour, device), marginal over who it may be, float32 [n, items]; else as above."""
+    """Returns P(first item of a session | hour, device), marginal over the users, float32 [n, items]."""
     contexts, row = np.unique(np.stack([hours, devices], axis=1), axis=0, return_inverse=True)
     total = np.zeros((len(contexts), len(taste.catalog.style)))
     columns = [np.flatnonzero(taste.catalog.category == c) for c in range(len(taste.styles))]
@@ -45,8 +45,8 @@ def anonymous_probabilities(taste: Taste, hours: Ints, devices: Ints) -> Float32
         users = people[start : start + CHUNK]
         items = taste.item_given_category(users)
         weights = np.stack([_interest(taste, users, hour, device) for hour, device in contexts], axis=1)
-        for category, its_items in enumerate(columns):
-            total[:, its_items] += weights[:, :, category].T @ items[:, its_items]
+        for category, item_columns in enumerate(columns):
+            total[:, item_columns] += weights[:, :, category].T @ items[:, item_columns]
     return (total / total.sum(axis=1, keepdims=True)).astype(np.float32)[row.reshape(-1)]
 
 
@@ -59,7 +59,7 @@ def best_items(probabilities: Float32s, item_ids: npt.NDArray[np.int32], k: int)
 
 
 def _interest(taste: Taste, users: Ints, hour: int, device: int) -> Floats:
-    """Relative chance that a visitor at this hour on this device is each user, and wants each category [n, 20]."""
+    """Returns the relative joint probability of each user and category, given hour and device [n, 20]."""
     hours, devices = np.full(len(users), hour), np.full(len(users), device)
     presence = taste.people.activity[users] * hour_probabilities(taste.people, users)[:, hour]
     if device != ANY_DEVICE:

@@ -1,4 +1,4 @@
-"""The size, dates and seed of generated retail, and the random streams that follow from the seed."""
+"""Size, dates and seed of generated retail, and the random streams derived from the seed."""
 
 import zlib
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ import numpy as np
 
 @dataclass(frozen=True)
 class RetailParameters:
-    """Parameters that decide every byte of generated retail.
+    """Parameters that determine every byte of generated retail.
 
     Attributes:
-        users: users at the start; 1 % more arrive every day after it.
-        items: the catalog, of which 14 % arrive in the two weeks after the start, 1 % a day.
-        interactions_per_day: rows a day, about.
-        start_date: the first day; taste drifts and trends move from here.
-        days: days that users arrive on; a longer history has the same first days.
-        seed: of every stream.
+        users: users on the first day; 1 % more arrive on every later day.
+        items: catalog size; 14 % of the items arrive in the two weeks after the start, 1 % per day.
+        interactions_per_day: approximate rows per day.
+        start_date: the first day, day 0 of taste drift and trends.
+        days: days on which users arrive; a longer history has the same first days.
+        seed: random seed of all streams.
     """
 
     users: int = 10_000
@@ -33,5 +33,5 @@ class RetailParameters:
 
 
 def stream(seed: int, name: str, index: int = 0) -> np.random.Generator:
-    """Returns an independent generator for a named draw, so that no draw moves when another one is added."""
+    """Returns an independent generator for a named draw, so that a new draw does not change the others."""
     return np.random.default_rng([seed, zlib.crc32(name.encode()), index])

@@ -1,4 +1,4 @@
-"""The generated people: personas, tastes, habits. Each attribute has its own stream: more days only add people."""
+"""The generated people: personas, tastes, habits. Each attribute has its own stream, so more days only add people."""
 
 from dataclasses import dataclass
 
@@ -28,19 +28,19 @@ Float32s = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class People:
-    """All users of all days as arrays in the order of user_id - 1; n users, K latent dimensions of taste.
+    """All users of all days as arrays; row index is user_id - 1. n users, K latent dimensions of taste.
 
     Attributes:
         gender: -1 unknown, 0, 1, 2 [n].
         age: years, -1 unknown [n].
-        persona: three level-1 categories, the favourite first [n, 3].
-        mood_phase: where in its cycle the interest in each of them starts, radians [n, 3].
-        taste, later_taste: the latent taste now and a quarter of a drift cycle later [n, K].
-        price_level: liked z-score of log price [n].
+        persona: three level-1 categories, the favorite first [n, 3].
+        mood_phase: phase of the interest cycle of each persona category on the first day, radians [n, 3].
+        taste, later_taste: latent taste on the first day and a quarter of a drift cycle later [n, K].
+        price_level: preferred z-score of log price [n].
         activity: relative number of sessions, heavy-tailed [n].
         chronotype: row of CHRONOTYPES [n].
-        device: favourite device [n].
-        arrival: day index of the first day, 0 for always there [n].
+        device: favorite device [n].
+        arrival: day index of the first day, 0 for users from the start [n].
     """
 
     gender: Ints
@@ -62,7 +62,7 @@ class People:
 
 
 def make_people(parameters: RetailParameters, catalog: Catalog) -> People:
-    """Draws everyone who arrives in `parameters.days` days."""
+    """Draws all users who arrive in `parameters.days` days."""
     seed, per_day = parameters.seed, max(1, parameters.users // 100)
     n = parameters.users + per_day * (parameters.days - 1)
 
@@ -71,7 +71,7 @@ def make_people(parameters: RetailParameters, catalog: Catalog) -> People:
 
     gender = pick(np.array([UNKNOWN_SHARE, 0.48, 0.44]).cumsum(), draw("gender").random(n)) - 1
     age = np.clip(16 + 62 * draw("age").beta(1.6, 2.4, n), 16, 78).astype(np.int64)
-    # Both ends of the drift in one row, so that a user's draws stay his when more users follow.
+    # Both ends of the drift in one row, so that more users do not change the draws of earlier users.
     tastes = draw("taste").standard_normal((n, 2, TASTE_DIM), np.float32)
     return People(
         gender=gender,
@@ -89,30 +89,30 @@ def make_people(parameters: RetailParameters, catalog: Catalog) -> People:
 
 
 def pick(inner_bounds: Floats, uniform: Floats) -> Ints:
-    """Returns for each uniform number in [0, 1) the class it falls in, given the bounds between the classes."""
+    """Returns the class of each uniform number in [0, 1), given the bounds between the classes."""
     return np.searchsorted(inner_bounds, uniform, side="right")
 
 
 def _personas(seed: int, share: Floats, gender: Ints, age: Ints, uniform: Floats) -> Ints:
-    """Draws the personas there are, and whose each user is: gender and age make some of them likelier."""
+    """Draws `PERSONAS` personas and one persona per user, with probabilities that depend on gender and age."""
     noise = stream(seed, "personas").gumbel(size=(PERSONAS, len(CATEGORIES)))
     personas = np.argsort(-(np.log(share) + noise), axis=1)[:, :3]
     lean = np.array([c.gender_lean for c in CATEGORIES])[personas] @ PERSONA_WEIGHTS
     age_lean = np.array([c.age_lean for c in CATEGORIES])[personas] @ PERSONA_WEIGHTS
-    towards = np.select([gender == WOMEN, gender == MEN], [1.0, -1.0], 0.0)
-    chosen = np.empty(len(gender), np.int64)
-    # Few (gender, decade) groups share one distribution each.
+    gender_sign = np.select([gender == WOMEN, gender == MEN], [1.0, -1.0], 0.0)
+    assigned = np.empty(len(gender), np.int64)
+    # One distribution per (gender, decade) group; there are few groups.
     decade = age // 10
-    for side in np.unique(towards):
+    for sign in np.unique(gender_sign):
         for years in np.unique(decade):
-            group = (towards == side) & (decade == years)
-            weights = np.exp(1.2 * side * lean + 1.2 * (years - 4) / 2 * age_lean)
-            chosen[group] = pick((weights.cumsum() / weights.sum())[:-1], uniform[group])
-    return personas[chosen]
+            group = (gender_sign == sign) & (decade == years)
+            weights = np.exp(1.2 * sign * lean + 1.2 * (years - 4) / 2 * age_lean)
+            assigned[group] = pick((weights.cumsum() / weights.sum())[:-1], uniform[group])
+    return personas[assigned]
 
 
 def users_frame(people: People, parameters: RetailParameters) -> pl.DataFrame:
-    """The people as the contract's users table."""
+    """Returns the people as the contract's users table."""
     age = pl.Series("age", people.age.astype(np.int32))
     return pl.DataFrame(
         {

@@ -1,6 +1,6 @@
-"""A day of generated interactions: who comes when, on which device, with what in mind, and what he ends up with.
+"""Draws the interactions of one day: the users, hours, devices, styles and items of all sessions.
 
-A session has one device and one category, and one or two styles. Any day is drawn alone, without the days before it.
+A session has one device, one category, and one or two styles. A day is drawn independently of the days before it.
 """
 
 import numpy as np
@@ -11,16 +11,16 @@ from rec_assets.sources.retail.catalog import Floats, Ints
 from rec_assets.sources.retail.parameters import RetailParameters, stream
 from rec_assets.sources.retail.taste import Taste, device_probabilities, hour_probabilities
 
-# P(1 … 6 events a session).
+# P(1 … 6 events per session).
 LENGTHS = np.array([0.30, 0.25, 0.18, 0.12, 0.09, 0.06])
 MEAN_LENGTH = float(LENGTHS @ np.arange(1, 7))
 SECOND_STYLE = 0.25
-# Nobody asks for the same item twice in a session: it is drawn again so often, then left out.
+# An item appears once per session: a repeated item is redrawn this many times and then dropped.
 REDRAWS = 3
-# Seconds between two events; six events stay within the hour they started in.
+# Seconds between two events. A session of six events ends within the hour in which it starts.
 SHORTEST_PAUSE, LONGEST_PAUSE = 20, 400
 LATEST_START = 3_600 - 5 * LONGEST_PAUSE
-# Users handled at a time: bounds the working memory at about 100 MB.
+# Users per batch, which limits the working memory to about 100 MB.
 CHUNK = 100_000
 
 
@@ -29,11 +29,11 @@ def draw_day(parameters: RetailParameters, taste: Taste, midnight: int) -> pl.Da
 
     Args:
         parameters: sizes and seed.
-        taste: what is liked on that day.
-        midnight: unix second the day starts at.
+        taste: true preferences on the day.
+        midnight: unix second at which the day starts.
     """
     random = stream(parameters.seed, "sessions", taste.day_index)
-    users = _visitors(parameters, taste, random)
+    users = _draw_users(parameters, taste, random)
     hours = draw(hour_probabilities(taste.people, users), random)
     devices = draw(device_probabilities(taste.people, users, hours), random)
     starts = midnight + 3_600 * hours + random.integers(0, LATEST_START, len(users))
@@ -46,11 +46,11 @@ def draw_day(parameters: RetailParameters, taste: Taste, midnight: int) -> pl.Da
     elapsed = np.cumsum(random.integers(SHORTEST_PAUSE, LONGEST_PAUSE, len(session)))
     elapsed -= elapsed[begins][session]
     second = (turn > 0) & (random.random(len(session)) < SECOND_STYLE)
-    wanted = styles[session, second.astype(np.int64)]
-    items = draw_items(taste, wanted, users[session], random)
+    event_styles = styles[session, second.astype(np.int64)]
+    items = draw_items(taste, event_styles, users[session], random)
     for _ in range(REDRAWS):
         again = np.flatnonzero(repeated(session, items))
-        items[again] = draw_items(taste, wanted[again], users[session[again]], random)
+        items[again] = draw_items(taste, event_styles[again], users[session[again]], random)
     rows = pl.DataFrame(
         {
             "session": session,
@@ -65,7 +65,7 @@ def draw_day(parameters: RetailParameters, taste: Taste, midnight: int) -> pl.Da
 
 
 def draw_styles(taste: Taste, users: Ints, hours: Ints, devices: Ints, random: np.random.Generator) -> Ints:
-    """Draws what each session is about: the first and the second style, int64 [n, 2], of one category."""
+    """Draws the first and second style of each session, both of one category, int64 [n, 2]."""
     categories = np.concatenate(
         [
             draw(taste.category(users[part], hours[part], devices[part]), random)
@@ -81,7 +81,7 @@ def draw_styles(taste: Taste, users: Ints, hours: Ints, devices: Ints, random: n
 
 
 def draw_items(taste: Taste, styles: Ints, users: Ints, random: np.random.Generator) -> Ints:
-    """Draws an item of the given style for each row, as row indices of the catalog, int64 [n]."""
+    """Draws one item of the given style for each row; returns row indices of the catalog, int64 [n]."""
     items = np.empty(len(users), np.int64)
     for style, on_sale in enumerate(taste.items):
         for part in _chunks(np.flatnonzero(styles == style)):
@@ -90,13 +90,13 @@ def draw_items(taste: Taste, styles: Ints, users: Ints, random: np.random.Genera
 
 
 def draw(probabilities: Floats, random: np.random.Generator) -> Ints:
-    """Draws a column for each row, int64 [n], given rows that sum to 1."""
+    """Draws one column index for each row of probabilities, int64 [n]; rows sum to 1."""
     bounds = np.cumsum(probabilities, axis=1)[:, :-1]
     return (random.random((len(probabilities), 1)) >= bounds).sum(axis=1)
 
 
 def repeated(session: Ints, items: Ints) -> npt.NDArray[np.bool_]:
-    """Tells the rows whose item came before in the same session, bool [n]."""
+    """Returns a mask of the rows whose item occurs earlier in the same session, bool [n]."""
     return (
         ~pl.DataFrame({"session": session, "item": items})
         .select(first=pl.struct(pl.all()).is_first_distinct())["first"]
@@ -104,12 +104,12 @@ def repeated(session: Ints, items: Ints) -> npt.NDArray[np.bool_]:
     )
 
 
-def _visitors(parameters: RetailParameters, taste: Taste, random: np.random.Generator) -> Ints:
-    """Draws who comes, once a session, among those who have arrived: row indices int64 [sessions]."""
+def _draw_users(parameters: RetailParameters, taste: Taste, random: np.random.Generator) -> Ints:
+    """Draws the user of each session from the users who have arrived; returns row indices, int64 [sessions]."""
     activity = np.where(taste.people.arrival <= taste.day_index, taste.people.activity, 0.0)
-    reach = np.cumsum(activity)
+    cumulative = np.cumsum(activity)
     sessions = max(1, round(parameters.interactions_per_day / MEAN_LENGTH))
-    return np.searchsorted(reach, reach[-1] * random.random(sessions), side="right")
+    return np.searchsorted(cumulative, cumulative[-1] * random.random(sessions), side="right")
 
 
 def _chunks(rows: Ints) -> list[Ints]:

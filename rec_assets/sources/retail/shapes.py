@@ -1,4 +1,4 @@
-"""The silhouettes of the 20 categories, as polygons in the unit square; y points down."""
+"""Silhouettes of the 20 categories as polygons in the unit square; y points down."""
 
 from dataclasses import dataclass
 
@@ -6,20 +6,20 @@ import numpy as np
 import numpy.typing as npt
 
 Points = npt.NDArray[np.float64]
-# Shades of an item's color: the body, its shadow, its trim.
+# Shades of an item's color.
 BODY, SHADOW, TRIM = 0, 1, 2
 
 
 @dataclass(frozen=True)
 class Part:
-    """A filled polygon [points, 2] in one of the shades."""
+    """A filled polygon [points, 2] and its shade."""
 
     points: Points
     shade: int = BODY
 
 
 def _oval(x: float, y: float, width: float, height: float, shade: int = BODY) -> Part:
-    """An ellipse around (x, y)."""
+    """Returns an ellipse around (x, y)."""
     angle = np.linspace(0, 2 * np.pi, 32, endpoint=False)
     return Part(np.stack([x + width / 2 * np.cos(angle), y + height / 2 * np.sin(angle)], axis=1), shade)
 
@@ -33,13 +33,13 @@ def _shape(*points: tuple[float, float], shade: int = BODY) -> Part:
 
 
 def _holed(outer: Part, x: float, y: float, width: float, height: float) -> Part:
-    """Cuts an oval out of a shape: outline there, outline of the hole back."""
+    """Cuts an oval out of a shape: joins the outline and the reversed outline of the hole."""
     hole = _oval(x, y, width, height).points[::-1]
     return Part(np.concatenate([outer.points, outer.points[:1], hole, hole[:1]]), outer.shade)
 
 
 def _arch(x: float, y: float, outer: float, inner: float, shade: int = BODY) -> Part:
-    """The upper half of a ring around (x, y)."""
+    """Returns the upper half of a ring around (x, y)."""
     angle = np.linspace(np.pi, 2 * np.pi, 24)
     arc = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     return Part(np.concatenate([(x, y) + outer * arc, (x, y) + inner * arc[::-1]]), shade)

@@ -1,4 +1,4 @@
-"""Generated retail as a source: the catalog and the people once, any day on its own, and the ideal list."""
+"""Generated retail as a source: catalog, users, independently drawn days, and the oracle ranking."""
 
 from collections.abc import Callable
 from datetime import date
@@ -22,11 +22,11 @@ CHUNK = 4_000
 
 
 class RetailSource:
-    """A shop with a memory: same parameters, same bytes."""
+    """A generated shop. Equal parameters give equal bytes."""
 
     def __init__(self, parameters: RetailParameters | None = None) -> None:
         self.parameters = parameters or RetailParameters()
-        # One day's tables are a few megabytes, and requests come day by day.
+        # The tables of a day take a few megabytes. Two cached days suffice because requests are processed by day.
         self.taste: Callable[[int], Taste] = lru_cache(maxsize=2)(self._taste)
 
     @cached_property
@@ -40,7 +40,7 @@ class RetailSource:
         return make_people(self.parameters, self.catalog)
 
     def location(self, name: str) -> str:
-        """Names the draw in messages."""
+        """Returns a description of the generated data for messages."""
         return f"generated retail ({name}, seed {self.parameters.seed})"
 
     def interactions(self, day: date) -> pl.DataFrame:
@@ -48,32 +48,32 @@ class RetailSource:
         index = self.parameters.day_index(day)
         if index < 0:
             raise ActionableError(
-                f"Generated retail starts on {self.parameters.start_date}; there is no {day}.",
-                "Ask for a later day, or set REC_START_DATE.",
+                f"Day {day} is before the first day: generated retail starts on {self.parameters.start_date}.",
+                "Use a later day, or set REC_START_DATE to an earlier date.",
             )
         return draw_day(self.parameters, self.taste(index), midnight(day))
 
     def items(self) -> pl.DataFrame:
-        """The catalog in words."""
+        """Returns the catalog with titles and descriptions."""
         return items_frame(self.catalog, self.parameters)
 
     def users(self) -> pl.DataFrame:
-        """Everybody who arrives in the days of history."""
+        """Returns all users who arrive in the days of history."""
         return users_frame(self.people, self.parameters)
 
     def write_pictures(self, folder: Path) -> int:
-        """Draws every item's picture."""
-        from rec_assets.sources.retail.pictures import draw_pictures
+        """Draws the image of every item; returns the number of files."""
+        from rec_assets.sources.retail.images import draw_pictures
 
         return draw_pictures(self.catalog, self.parameters.seed, folder)
 
     def probabilities(
         self, user_ids: npt.ArrayLike, timestamps: npt.ArrayLike, device_types: npt.ArrayLike
     ) -> Float32s:
-        """P(the next session's first item | user, time, device); memory is n times items times 4 bytes.
+        """Returns P(first item of the next session | user, time, device), in n x items x 4 bytes of memory.
 
         Args:
-            user_ids: known ids, or -1 for an anonymous visitor (marginal over the people) [n].
+            user_ids: user ids [n]; -1 or an unknown id is an anonymous user (marginal over all users).
             timestamps: unix seconds [n].
             device_types: 0, 1, 2, or -1 for unknown [n].
 
@@ -84,13 +84,13 @@ class RetailSource:
         seconds, devices = np.asarray(timestamps, np.int64), np.asarray(device_types, np.int64)
         days = (seconds - midnight(self.parameters.start_date)) // DAY_SECONDS
         hours = seconds % DAY_SECONDS // 3_600
-        strangers = (users < 0) | (users >= len(self.people.gender))
+        anonymous = (users < 0) | (users >= len(self.people.gender))
         result = np.empty((len(users), self.parameters.items), np.float32)
         for day in np.unique(days):
             taste = self.taste(int(day))
-            known = np.flatnonzero((days == day) & ~strangers)
+            known = np.flatnonzero((days == day) & ~anonymous)
             result[known] = known_probabilities(taste, users[known], hours[known], devices[known])
-            unknown = np.flatnonzero((days == day) & strangers)
+            unknown = np.flatnonzero((days == day) & anonymous)
             if len(unknown):
                 result[unknown] = anonymous_probabilities(taste, hours[unknown], devices[unknown])
         return result
@@ -98,14 +98,14 @@ class RetailSource:
     def best_ranking(
         self, user_ids: npt.ArrayLike, timestamps: npt.ArrayLike, device_types: npt.ArrayLike, k: int
     ) -> Int32s:
-        """The k most probable items of each request, best first, int32 [n, k]; arguments as for `probabilities`."""
+        """Returns the k most probable items of each request, best first, int32 [n, k]; arguments as `probabilities`."""
         users, seconds, devices = (np.asarray(a, np.int64) for a in (user_ids, timestamps, device_types))
         lists = [np.empty((0, min(k, self.parameters.items)), np.int32)]
         order = np.argsort(seconds, kind="stable")  # day by day
         for start in range(0, len(order), CHUNK):
             part = order[start : start + CHUNK]
-            likely = self.probabilities(users[part], seconds[part], devices[part])
-            lists.append(best_items(likely, self.catalog.item_ids, k))
+            probabilities = self.probabilities(users[part], seconds[part], devices[part])
+            lists.append(best_items(probabilities, self.catalog.item_ids, k))
         return np.concatenate(lists)[np.argsort(order)]
 
     def _taste(self, day_index: int) -> Taste:

@@ -1,4 +1,4 @@
-"""Vocabulary of generated retail: styles, categories, colors, codes. The words are in `words`."""
+"""Types, colors and codes of generated retail. `words` contains the categories and styles."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ COLORS: dict[str, tuple[int, int, int]] = {
 
 @dataclass(frozen=True)
 class Style:
-    """A level-2 category: the noun of a title, what it is for, and whom it is made for."""
+    """A level-2 category: the noun of its titles, its use, and its target gender."""
 
     noun: str
     use: str
@@ -33,15 +33,15 @@ class Category:
     """A level-1 category.
 
     Attributes:
-        name: as a department is called.
-        styles: its level-2 categories.
-        materials: first words of its titles.
-        promise: a sentence of every description.
+        name: department name.
+        styles: level-2 categories.
+        materials: first words of the titles.
+        promise: a sentence in every description.
         price: median price.
-        gender_lean: above 0 women shop here more, below 0 men.
-        age_lean: above 0 older people shop here more.
-        peak_hour: UTC hour at which it is shopped most.
-        device: device it is shopped on most.
+        gender_lean: positive if women buy more here, negative if men do.
+        age_lean: positive if older people buy more here.
+        peak_hour: UTC hour with the most sessions.
+        device: device with the most sessions.
     """
 
     name: str

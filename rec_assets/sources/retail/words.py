@@ -1,10 +1,10 @@
-"""The words of generated retail: 20 categories, their 84 styles and materials, and who shops for them when."""
+"""Words of generated retail: 20 categories with 84 styles, materials, prices, and typical users, hours and devices."""
 
 from rec_assets.sources.retail.vocabulary import ANYONE, DESKTOP, MEN, MOBILE, TABLET, WOMEN, Category, Style
 
 
 def _styles(*rows: str, women: tuple[str, ...] = (), men: tuple[str, ...] = ()) -> tuple[Style, ...]:
-    """Reads "noun: use" rows."""
+    """Parses "noun: use" rows."""
     pairs = (row.split(": ") for row in rows)
     return tuple(Style(noun, use, WOMEN if noun in women else MEN if noun in men else ANYONE) for noun, use in pairs)
 

@@ -1,10 +1,10 @@
-// The page's few moving parts: it asks for fragments (escaped by the server) and reports what the visitor does.
+// Loads the page's fragments, which the server escapes, and sends events.
 "use strict";
 
 const $ = (id) => document.getElementById(id);
-const NEWCOMERS = 1_000_000_000; // above the ids of any shop this page is for
+const NEW_USERS = 1_000_000_000; // larger than the user ids of the sources
 
-// The visitor's clock starts at the chosen time and runs on from there.
+// The page's clock starts at the selected time.
 let started = { at: Number(document.body.dataset.at), clock: Date.now() };
 const now = () => started.at + Math.floor((Date.now() - started.clock) / 1000);
 const setClock = (at) => { started = { at, clock: Date.now() }; };
@@ -13,7 +13,7 @@ const showClock = () => { $("at").value = new Date(1000 * now()).toISOString().s
 const user = () => $("user").value;
 const device = () => document.querySelector("input[name=device]:checked").value;
 
-function say(text, bad = false) {
+function notify(text, bad = false) {
   $("notice").textContent = text;
   $("notice").classList.toggle("bad", bad);
   $("notice").hidden = !text;
@@ -21,24 +21,24 @@ function say(text, bad = false) {
 
 async function fragment(address, into) {
   const answer = await fetch(address);
-  if (!answer.ok) throw new Error(answer.status === 422 ? "The shopper or the time is not one that can be." : `The page answered ${answer.status}.`);
+  if (!answer.ok) throw new Error(answer.status === 422 ? "The user or the time is invalid. Choose another one." : `The storefront answered with status ${answer.status}.`);
   into.innerHTML = await answer.text();
 }
 
 const order = () => [...document.querySelectorAll("#mine .card")].map((card) => card.dataset.item);
 
-// Says how far each item came, where the same shopper is asked again.
+// Shows by how many positions each item moved up since the user's previous list.
 function showMoves(before) {
-  const then = new Map(before.map((item, place) => [item, place]));
-  document.querySelectorAll("#mine .card").forEach((card, place) => {
-    const was = then.get(card.dataset.item);
-    card.querySelector(".move").textContent = was === undefined ? "new" : was > place ? `▲ ${was - place}` : "";
+  const positions = new Map(before.map((item, position) => [item, position]));
+  document.querySelectorAll("#mine .card").forEach((card, position) => {
+    const was = positions.get(card.dataset.item);
+    card.querySelector(".move").textContent = was === undefined ? "new" : was > position ? `▲ ${was - position}` : "";
   });
 }
 
-let asked = 0;
+let lastRequest = 0;
 async function refresh({ moves = false } = {}) {
-  const mine = ++asked, before = order(), list = $("list");
+  const request = ++lastRequest, before = order(), list = $("list");
   list.setAttribute("aria-busy", "true");
   const query = new URLSearchParams({ user: user(), device: device(), at: now() });
   query.set("diversity", $("diversity").checked);
@@ -46,37 +46,37 @@ async function refresh({ moves = false } = {}) {
   try {
     const next = document.createElement("main");
     await fragment(`/list?${query}`, next);
-    if (mine !== asked) return; // a later question is under way
+    if (request !== lastRequest) return; // a later request is running
     list.replaceChildren(...next.childNodes);
     if (moves) showMoves(before);
   } catch (error) {
-    say(`${error.message} Is the storefront still running?`, true);
+    notify(`${error.message} Check that the storefront is running.`, true);
   } finally {
-    if (mine === asked) list.setAttribute("aria-busy", "false");
+    if (request === lastRequest) list.setAttribute("aria-busy", "false");
   }
 }
 
-const popular = () => fragment(`/trending?${new URLSearchParams($("category").value ? { category: $("category").value } : {})}`, $("trending")).catch((error) => say(error.message, true));
+const popular = () => fragment(`/trending?${new URLSearchParams($("category").value ? { category: $("category").value } : {})}`, $("trending")).catch((error) => notify(error.message, true));
 
 async function report(event) {
   try {
     const answer = await fetch("/events", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(event) });
-    const said = await answer.json();
-    if (answer.ok && said.applied) say(`Applied in ${said.milliseconds.toFixed(0)} ms.`);
-    else if (answer.ok) say("Taken, and waiting for a worker to apply it.");
-    else say(said.problem ? `${said.problem} → ${said.next_step}` : "That is not something a shopper can do: choose a shopper with an id from 0.", true);
+    const result = await answer.json();
+    if (answer.ok && result.applied) notify(`Applied in ${result.milliseconds.toFixed(0)} ms.`);
+    else if (answer.ok) notify("Recorded, and waiting for a worker.");
+    else notify(result.problem ? `${result.problem} → ${result.next_step}` : "The event is invalid. Choose a user with an id from 0.", true);
     return answer.ok;
   } catch {
-    say("The storefront does not answer any more.", true);
+    notify("The storefront does not answer. Start it again.", true);
     return false;
   }
 }
 
-async function choose(button) {
+async function interact(button) {
   const at = now();
   if (!await report({ user_id: Number(user()), item_id: Number(button.dataset.item), at, kind: button.dataset.kind, device_type: Number(device()) })) return;
   button.closest(".card").classList.add("gone");
-  if (now() <= at) setClock(at + 1); // a history is what was before the question
+  if (now() <= at) setClock(at + 1); // a request uses only the history before its time
   await Promise.all([refresh({ moves: true }), popular()]);
 }
 
@@ -86,25 +86,25 @@ async function forget() {
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("#mine button[data-item]");
-  if (button) choose(button);
+  if (button) interact(button);
   if (event.target.id === "flush") forget();
 });
-$("visitor").addEventListener("submit", (event) => { event.preventDefault(); say(""); refresh(); });
+$("visitor").addEventListener("submit", (event) => { event.preventDefault(); notify(""); refresh(); });
 $("visitor").addEventListener("change", (event) => {
   if (event.target.id === "at" && event.target.value) setClock(Math.floor(Date.parse(`${event.target.value}Z`) / 1000));
   if (!$("visitor").reportValidity()) return;
-  say("");
+  notify("");
   refresh();
 });
 $("another")?.addEventListener("click", ({ target }) => {
   const users = target.dataset.users.split(" ");
   $("user").value = users[(users.indexOf(user()) + 1) % users.length];
-  say("");
+  notify("");
   refresh();
 });
 $("newcomer").addEventListener("click", () => {
-  $("user").value = NEWCOMERS + Math.floor(Math.random() * 1_000_000_000);
-  say("");
+  $("user").value = NEW_USERS + Math.floor(Math.random() * 1_000_000_000);
+  notify("");
   refresh();
 });
 $("category").addEventListener("change", popular);

@@ -1,4 +1,4 @@
-"""Exports a Keras model with named inputs: to ONNX, for a serving that knows no TensorFlow, and as a SavedModel."""
+"""Exports a Keras model with named inputs to ONNX, for serving without TensorFlow, and to a SavedModel."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,14 +19,14 @@ OPSET = 17
 def export_model(
     model: Callable[[Mapping[str, Any]], Any], example: Arrays, output: str, file: Path, *, saved_model: bool = False
 ) -> npt.NDArray[np.float32]:
-    """Writes `file` and returns what the Keras model answers to `example`, for comparison.
+    """Writes `file`, and returns the Keras model's output for `example`, for comparison.
 
     Args:
-        model: columns ([n, 1] or [n, d]) in, one tensor [n, …] out.
-        example: some rows ([n] or [n, d]) with every input the model reads, and no other.
-        output: the name of the output.
-        file: where to write.
-        saved_model: write a SavedModel beside it, too.
+        model: maps columns ([n, 1] or [n, d]) to one tensor [n, …].
+        example: some rows ([n] or [n, d]) with exactly the inputs of the model.
+        output: name of the output.
+        file: the ONNX file to write.
+        saved_model: whether to write a SavedModel beside the ONNX file.
     """
     columns = as_columns(example)
     names = sorted(columns)
@@ -40,15 +40,16 @@ def export_model(
     onnx.save(_canonical(exported), str(file))
     if saved_model:
         write_saved_model(forward.get_concrete_function(), output, file.with_suffix(".savedmodel"))
-    # On a processor, as serving runs it: a GPU multiplies matrices in TF32, with three digits less.
+    # On a CPU, as in serving: a GPU multiplies matrices in TF32, with three digits less.
     with tf.device("CPU"):
         return forward(*(tf.constant(columns[n]) for n in names))[output].numpy()
 
 
 def _canonical(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same model with nodes and tensors numbered as the outputs need them, depth first.
+    """Returns the same model with nodes and tensors numbered depth first from the outputs.
 
-    TensorFlow's names and the converter's order depend on what a process did before; equal models are equal bytes.
+    TensorFlow's names and the converter's order depend on earlier work of the process. After this, equal models have
+    equal bytes.
     """
     graph = model.graph
     producers = {name: node for node in graph.node for name in node.output}

@@ -1,4 +1,4 @@
-"""Writes a traced model as a SavedModel without variables: weights are constants, equal models are equal bytes."""
+"""Writes a traced model as a SavedModel without variables. Weights are constants, and equal models have equal bytes."""
 
 from pathlib import Path
 from typing import Any
@@ -8,18 +8,18 @@ from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-SCHEMA_VERSION = 1  # of the format, the only one there is
+SCHEMA_VERSION = 1  # of the SavedModel format, which has only this version
 
 
 def write_saved_model(traced: Any, output: str, folder: Path) -> None:
-    """Writes `folder`, made new, with the signature that Triton asks for, `serving_default`.
+    """Writes a new `folder` with the signature that Triton calls, `serving_default`.
 
-    It takes the inputs that the model reads, by their names, and has one output.
+    The signature has one output, and only the inputs that the model reads, by name.
 
     Args:
         traced: a concrete function of named columns with one output.
-        output: the name of the output.
-        folder: `model.savedmodel`.
+        output: name of the output.
+        folder: the folder to create, `model.savedmodel`.
     """
     frozen = convert_variables_to_constants_v2(traced)
     graph, names = _canonical(frozen.graph.as_graph_def(), frozen.outputs[0].name)
@@ -33,8 +33,8 @@ def write_saved_model(traced: Any, output: str, folder: Path) -> None:
     for tensor in frozen.inputs:
         if tensor.op.name in names:
             _describe(signature.inputs[tensor.op.name], tensor, tensor.name)
-    node, _, place = frozen.outputs[0].name.partition(":")
-    _describe(signature.outputs[output], frozen.outputs[0], f"{names[node]}:{place}")
+    node, _, position = frozen.outputs[0].name.partition(":")
+    _describe(signature.outputs[output], frozen.outputs[0], f"{names[node]}:{position}")
     folder.mkdir()
     (folder / "saved_model.pb").write_bytes(model.SerializeToString(deterministic=True))
 
@@ -45,9 +45,9 @@ def _describe(info: Any, tensor: Any, name: str) -> None:
 
 
 def _canonical(graph: GraphDef, output: str) -> tuple[GraphDef, dict[str, str]]:
-    """The nodes that an output needs, depth first, and their new names; inputs keep theirs.
+    """Returns the nodes that an output needs, depth first, and their new names; inputs keep their names.
 
-    TensorFlow's names depend on what a process did before.
+    TensorFlow's names depend on earlier work of the process.
     """
     nodes = {node.name: node for node in graph.node}
     names: dict[str, str] = {}
@@ -62,7 +62,7 @@ def _canonical(graph: GraphDef, output: str) -> tuple[GraphDef, dict[str, str]]:
             copied.CopyFrom(node)
             copied.name, copied.input[:] = names[name], given
             for attribute in [one for one in copied.attr if one.startswith("_")]:
-                del copied.attr[attribute]  # remarks of the tracer, names among them
+                del copied.attr[attribute]  # annotations of the tracer, including names
         return names[name]
 
     visit(output.partition(":")[0])
@@ -72,5 +72,5 @@ def _canonical(graph: GraphDef, output: str) -> tuple[GraphDef, dict[str, str]]:
 def _renamed(reference: str, visit: Any) -> str:
     """Renames `node`, `node:1` or `^node`."""
     mark = "^" if reference.startswith("^") else ""
-    node, colon, place = reference.removeprefix("^").partition(":")
-    return f"{mark}{visit(node)}{colon}{place}"
+    node, colon, position = reference.removeprefix("^").partition(":")
+    return f"{mark}{visit(node)}{colon}{position}"

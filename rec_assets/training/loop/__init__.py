@@ -1,1 +1,1 @@
-"""Parts of a training loop that both models share: batches, checkpoints, early stopping, several GPUs."""
+"""Training loop that both models share: batches, checkpoints, early stopping, several GPUs."""

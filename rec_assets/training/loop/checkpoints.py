@@ -1,4 +1,4 @@
-"""Weights and training history on disk: what a fine-tune restores, as plain arrays in a stated order."""
+"""Checkpoints: weights as plain arrays in the model's order, and the training history."""
 
 import json
 from dataclasses import asdict
@@ -15,25 +15,25 @@ HISTORY = "history.json"
 
 
 def save_checkpoint(model: tf.keras.Model, history: TrainingHistory, folder: Path) -> None:
-    """Writes weights, in the model's own order, and the history."""
+    """Writes the weights in the model's order, and the training history."""
     np.savez(folder / WEIGHTS, *model.get_weights())
     (folder / HISTORY).write_text(json.dumps(asdict(history)))
 
 
 def restore_checkpoint(model: tf.keras.Model, folder: Path) -> None:
-    """Fills a built model; raises ActionableError where the weights are another model's."""
+    """Restores the weights of a built model; raises ActionableError if their shapes differ from the model's."""
     with np.load(folder / WEIGHTS) as arrays:
         weights = [arrays[name] for name in arrays.files]
-    wanted = [tuple(w.shape) for w in model.weights]
-    found = [w.shape for w in weights]
-    if wanted != found:
+    expected = [tuple(w.shape) for w in model.weights]
+    shapes = [w.shape for w in weights]
+    if expected != shapes:
         raise ActionableError(
-            f"The weights in {folder} belong to another model: shapes {found}, but this one has {wanted}.",
-            "Materialize the model again, from the same workflow and catalog.",
+            f"The weights in {folder} belong to another model (shapes {shapes}; expected {expected}).",
+            "Materialize the model again from the same workflow and catalog.",
         )
     model.set_weights(weights)
 
 
 def load_history(folder: Path) -> TrainingHistory:
-    """Reads the history of a training."""
+    """Reads the training history."""
     return TrainingHistory(**json.loads((folder / HISTORY).read_text()))

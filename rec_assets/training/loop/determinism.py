@@ -1,12 +1,12 @@
-"""Equal inputs and seeds train equal models, to the last bit."""
+"""Deterministic training: equal inputs and seeds train bitwise equal models."""
 
 import tensorflow as tf
 
 
 def make_deterministic(seed: int) -> None:
-    """Seeds every random generator, and makes the order in which TensorFlow adds up the same every time.
+    """Seeds every random generator, and makes TensorFlow sum in the same order on every run.
 
-    That order follows the names of a graph's nodes, which count the models a process has made before.
+    This order follows the names of graph nodes, and the names count earlier models of the process.
     """
     tf.keras.backend.clear_session()
     tf.keras.utils.set_random_seed(seed)

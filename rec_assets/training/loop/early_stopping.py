@@ -1,4 +1,4 @@
-"""Trains epoch by epoch, keeps the weights that validate best, and stops when they no longer improve."""
+"""Trains epoch by epoch, keeps the weights with the best validation, and stops without improvement."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from rec_assets.common.errors import ActionableError
 
 @dataclass
 class TrainingHistory:
-    """Course of a training, one entry an epoch; `validation[0]` is the untrained model where it was evaluated."""
+    """Loss and validation per epoch; `validation[0]` is the untrained model if it was evaluated."""
 
     loss: list[float] = field(default_factory=list)
     validation: list[float] = field(default_factory=list)
@@ -24,7 +24,7 @@ class TrainingHistory:
 
     @property
     def best(self) -> float:
-        """The validation of the weights that were kept."""
+        """Returns the best validation: the one of the kept weights."""
         return max(self.validation, default=float("-inf"))
 
 
@@ -40,27 +40,27 @@ def fit_until_best(
     patience: int,
     report: Report,
     *,
-    judge_untrained: bool = False,
+    evaluate_untrained: bool = False,
     unfinished: Path | None = None,
 ) -> TrainingHistory:
-    """Fits until validation has not improved for `patience` epochs, and restores the best weights.
+    """Trains until validation has not improved for `patience` epochs, and restores the best weights.
 
     Args:
         model: compiled, with the optimizer's weights made (`compile_with_adam`).
-        epoch_batches: the batches of epoch 0, 1, …; they depend on the number alone, so a resumed training is equal.
-        validate: the metric to maximise, of the model as it is.
-        max_epochs: upper bound.
-        patience: epochs without improvement that end training.
-        report: called with a line an epoch, once its state is kept.
-        judge_untrained: whether the starting weights compete too, as epoch 0 of the validation.
-        unfinished: a file that keeps the state after every epoch; a training that finds one goes on from it. It is
-            the caller's to delete, once what was trained is safe.
+        epoch_batches: returns the batches of epoch 0, 1, …; depends only on the number, so a resumed training is equal.
+        validate: returns the metric of the current model; higher is better.
+        max_epochs: maximum number of epochs.
+        patience: number of epochs without improvement that ends training.
+        report: called with one line per epoch, after its state is stored.
+        evaluate_untrained: whether to evaluate the initial weights too, as epoch 0 of the validation.
+        unfinished: file that stores the state after every epoch. A training resumes from an existing file. The caller
+            deletes the file after storing the model.
     """
     history, best_weights = TrainingHistory(), model.get_weights()
     if unfinished and unfinished.exists():
         history, best_weights = _restore(model, unfinished)
-        report(f"Goes on after epoch {len(history.loss)} of a training that did not finish.")
-    elif judge_untrained:
+        report(f"Resuming an unfinished training after epoch {len(history.loss)}.")
+    elif evaluate_untrained:
         history.validation.append(validate())
     for epoch, batches in drawn_ahead(epoch_batches, len(history.loss), max_epochs):
         if epoch - history.best_epoch >= patience:
@@ -74,7 +74,7 @@ def fit_until_best(
         if value > best:
             best_weights, history.best_epoch = model.get_weights(), epoch + 1
         if unfinished:
-            _keep(model, history, best_weights, unfinished)
+            _store(model, history, best_weights, unfinished)
         report(f"epoch {epoch + 1}: loss {history.loss[-1]:.4f}, validation {value:.4f}")
     model.set_weights(best_weights)
     return history
@@ -83,7 +83,7 @@ def fit_until_best(
 def drawn_ahead(
     epoch_batches: Callable[[int], tf.data.Dataset], first: int, end: int
 ) -> Iterator[tuple[int, tf.data.Dataset]]:
-    """Yields the numbers from `first` up to `end` with their batches; a thread draws an epoch during the one before."""
+    """Yields epoch numbers `first` … `end - 1` with their batches; a thread draws each during the epoch before."""
     with ThreadPoolExecutor(1) as ahead:
         following = ahead.submit(epoch_batches, first) if first < end else None
         for epoch in range(first, end):
@@ -93,13 +93,13 @@ def drawn_ahead(
             yield epoch, batches
 
 
-def _keep(model: tf.keras.Model, history: TrainingHistory, best: Weights, file: Path) -> None:
+def _store(model: tf.keras.Model, history: TrainingHistory, best: Weights, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     arrays = {"weight": model.get_weights(), "optimizer": model.optimizer.get_weights(), "best": best}
     named = {f"{kind}/{number:04d}": a for kind, group in arrays.items() for number, a in enumerate(group)}
     partial = file.with_suffix(".partial.npz")
     np.savez(partial, history=np.array(json.dumps(asdict(history))), **named)
-    partial.replace(file)  # a crash while writing leaves the epoch before
+    partial.replace(file)  # after a crash while writing, the file of the previous epoch remains
 
 
 def _restore(model: tf.keras.Model, file: Path) -> tuple[TrainingHistory, Weights]:
@@ -111,7 +111,7 @@ def _restore(model: tf.keras.Model, file: Path) -> tuple[TrainingHistory, Weight
         history = TrainingHistory(**json.loads(str(arrays["history"])))
     shapes = [[tuple(a.shape) for a in group] for group in (groups["weight"], model.get_weights())]
     if shapes[0] != shapes[1]:
-        raise ActionableError(f"{file} is the state of another model.", "Delete it, and train from the start.")
+        raise ActionableError(f"{file} is the state of another model.", "Delete the file and train again.")
     model.set_weights(groups["weight"])
     model.optimizer.set_weights(groups["optimizer"])
     return history, groups["best"]

@@ -1,29 +1,28 @@
-"""Gradients of look-ups, added up by row of the table: fast, and the same on every run."""
+"""Gradients of lookups, summed by row of the table: fast and deterministic."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
-# Elements of a one-hot matrix, 1 GB; a larger one costs more than it saves.
+# Elements of a one-hot matrix (1 GB); a larger matrix is slower than TensorFlow's own sum.
 ONE_HOT_UP_TO = 2**28
 
 
 def gradients(tape: tf.GradientTape, loss: Any, variables: Sequence[Any]) -> list[Any]:
-    """Returns the gradient of a loss for each variable; on a GPU every one is dense."""
+    """Returns the gradient of a loss for each variable; on a GPU, all gradients are dense."""
     return [_dense(gradient) for gradient in tape.gradient(loss, variables)]
 
 
 def sum_rows(values: Any, rows: Any, size: Any) -> Any:
-    """Adds up vectors by row of a table.
+    """Sums vectors by row of a table.
 
-    On a GPU by a product with a one-hot matrix: the sums that TensorFlow has there are not the same on every run, or
-    slow where they must be.
+    On a GPU, multiplies by a one-hot matrix, because TensorFlow's own sums are either not deterministic or slow there.
 
     Args:
         values: float32 [n, …].
         rows: int32 [n] in 0 … size - 1.
-        size: rows of the table.
+        size: number of rows of the table.
 
     Returns:
         float32 [size, …].
@@ -36,7 +35,7 @@ def sum_rows(values: Any, rows: Any, size: Any) -> Any:
 
 
 def on_gpu() -> bool:
-    """Returns whether trainings run on a GPU in this process."""
+    """Returns whether this process trains on a GPU."""
     return bool(tf.config.list_logical_devices("GPU"))
 
 

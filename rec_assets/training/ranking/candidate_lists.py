@@ -1,4 +1,4 @@
-"""The candidate lists that the ranker learns from: what its users chose later, out of what retrieval returns."""
+"""Candidate lists that the ranker trains on. Positives are retrieved items that the user interacts with later."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,18 +26,18 @@ PARTS = 8
 
 @dataclass(frozen=True)
 class RankerLists:
-    """Requests [n] that chose a candidate, with all their candidates [n, k].
+    """Requests [n] with at least one positive candidate, and all their candidates [n, k].
 
     Attributes:
-        requests: encoded user and context columns, who asks and when.
+        requests: encoded user and context columns, raw user ids and timestamps.
         inputs: `item_id` int32 and `SIGNALS` float32 of every candidate, [n, k] each.
-        chosen: bool [n, k], the candidates that were chosen within the horizon.
-        new: bool [n, k], the candidates that are not in the history.
+        interacted: bool [n, k], True for candidates with an interaction within the horizon.
+        new: bool [n, k], True for candidates outside the history.
     """
 
     requests: Arrays
     inputs: Arrays
-    chosen: Flags
+    interacted: Flags
     new: Flags
 
     @classmethod
@@ -50,115 +50,115 @@ class RankerLists:
         items: ItemTable,
         horizon_days: int,
     ) -> "RankerLists":
-        """Looks up in a log what was chosen; the log ends where nothing more may be known.
+        """Looks up later interactions in a log, which must end before any evaluation data.
 
-        Requests that chose no candidate are dropped: their lists cannot teach an order.
+        Drops requests without a positive, because their lists carry no information about the order.
         """
-        chosen = chosen_later(requests, candidates, log, horizon_days)
-        rows = np.flatnonzero(chosen.any(axis=1))
+        interacted = chosen_later(requests, candidates, log, horizon_days)
+        rows = np.flatnonzero(interacted.any(axis=1))
         candidates = Candidates(candidates.item_ids[rows], candidates.scores[rows])
         requests, histories = take(requests, rows), histories.at(rows)
         inputs = all_signals(candidates, histories, requests[TIMESTAMP], items)
-        return cls(requests, inputs, chosen[rows], new_to_users(candidates, histories))
+        return cls(requests, inputs, interacted[rows], new_to_users(candidates, histories))
 
     def __len__(self) -> int:
-        return len(self.chosen)
+        return len(self.interacted)
 
     def epoch(self, positives: int, negatives: int, batch_size: int, seed: int) -> tf.data.Dataset:
-        """Draws two lists a request: one of all candidates, and one of the new ones alone.
+        """Draws two lists per request: one from all candidates, one from new candidates only.
 
-        Without the second, repeats would be nearly all of the positives.
+        Without the second list, nearly all positives would be repeat purchases.
 
         Args:
-            positives: number of positives of a list, at most.
-            negatives: number of negatives of a list.
-            batch_size: lists a batch.
-            seed: random seed of the draws and of the order of lists.
+            positives: maximum number of positives per list.
+            negatives: number of negatives per list.
+            batch_size: lists per batch.
+            seed: random seed for the draws and the order of lists.
         """
-        there = self.inputs["item_id"] != PADDING_ID
+        mask = self.inputs["item_id"] != PADDING_ID
         drawn = (
-            draw_lists(there, self.chosen, positives, negatives, seed),
-            draw_lists(there & self.new, self.chosen & self.new, positives, negatives, seed),
+            draw_lists(mask, self.interacted, positives, negatives, seed),
+            draw_lists(mask & self.new, self.interacted & self.new, positives, negatives, seed),
         )
-        rows, places, positive = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
-        flat = rows[:, None] * self.chosen.shape[1] + places
+        rows, positions, positive = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
+        flat = rows[:, None] * self.interacted.shape[1] + positions
         lists = {name: np.take(values, flat) for name, values in self.inputs.items()}
         return ranking_batches(take(self.requests, rows), lists | {CHOSEN: positive}, batch_size, seed)
 
 
 def ranker_arrivals(rows: Arrays, most: int, seed: int) -> npt.NDArray[np.int64]:
-    """Picks the rows that the ranker's lists are made for: the first of each day of the users that belong to it.
+    """Selects the rows that get a candidate list: the first row of each day of each user of the ranker.
 
     Args:
-        rows: the training rows, with who asked and when [n].
-        most: how many to pick at most.
-        seed: of the draw.
+        rows: the training rows with raw user ids and timestamps [n].
+        most: maximum number of rows to select.
+        seed: random seed for the draw.
 
     Returns:
         Row numbers, ascending.
     """
-    own = np.flatnonzero(trains_ranker(rows[REQUEST_USER_ID]))
-    own = own[np.argsort(rows[TIMESTAMP][own], kind="stable")]
-    visits = rows[REQUEST_USER_ID][own].astype(np.int64) << 32 | rows[TIMESTAMP][own] // DAY_SECONDS
-    arrivals = own[np.unique(visits, return_index=True)[1]]
+    numbers = np.flatnonzero(trains_ranker(rows[REQUEST_USER_ID]))
+    numbers = numbers[np.argsort(rows[TIMESTAMP][numbers], kind="stable")]
+    visits = rows[REQUEST_USER_ID][numbers].astype(np.int64) << 32 | rows[TIMESTAMP][numbers] // DAY_SECONDS
+    arrivals = numbers[np.unique(visits, return_index=True)[1]]
     return np.sort(np.random.default_rng(seed).permutation(arrivals)[:most])
 
 
 def chosen_later(
     requests: Arrays, candidates: Candidates, log: InteractionLog, horizon_days: int
 ) -> npt.NDArray[np.bool_]:
-    """Tells which candidates [n, k] their users chose from the request on, for so many days or until the log ends."""
+    """Returns True for candidates [n, k] with an interaction of the user from the request on, within the horizon."""
     users, start = requests[REQUEST_USER_ID].astype(np.int64) << 32, requests[TIMESTAMP]
     begin = np.searchsorted(log.keys, users | start)
     end = np.searchsorted(log.keys, users | (start + horizon_days * DAY_SECONDS))
-    chosen = np.zeros(candidates.item_ids.shape, np.bool_)
+    interacted = np.zeros(candidates.item_ids.shape, np.bool_)
     for row, (first, last) in enumerate(zip(begin, end, strict=True)):
-        chosen[row] = np.isin(candidates.item_ids[row], log.item_ids[first:last])
-    return chosen & (candidates.item_ids != PADDING_ID)
+        interacted[row] = np.isin(candidates.item_ids[row], log.item_ids[first:last])
+    return interacted & (candidates.item_ids != PADDING_ID)
 
 
 def new_to_users(candidates: Candidates, histories: UserHistories) -> npt.NDArray[np.bool_]:
-    """Tells which candidates [n, k] are not in the histories [n] of who asks."""
+    """Returns True for candidates [n, k] outside the user's history [n]."""
     new = np.ones(candidates.item_ids.shape, np.bool_)
-    for row, (found, past) in enumerate(zip(candidates.item_ids, histories.item_ids, strict=True)):
-        new[row] = ~np.isin(found, past)
+    for row, (item_ids, history_ids) in enumerate(zip(candidates.item_ids, histories.item_ids, strict=True)):
+        new[row] = ~np.isin(item_ids, history_ids)
     return new
 
 
 def draw_lists(
-    there: Flags, chosen: Flags, positives: int, negatives: int, seed: int
+    mask: Flags, interacted: Flags, positives: int, negatives: int, seed: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Flags]:
-    """Draws lists of positives and negatives out of the candidates of each request, without replacement.
+    """Draws a list of positives and negatives from the candidates of each request, without replacement.
 
     Args:
-        there: bool [n, k], the candidates to draw from.
-        chosen: bool [n, k], the positives among them.
-        positives: number of positives to draw, at most.
-        negatives: number of negatives to draw; a request that has fewer gets others in their place.
-        seed: random seed of the draws.
+        mask: bool [n, k], True for candidates to draw from.
+        interacted: bool [n, k], True for positives.
+        positives: maximum number of positives to draw.
+        negatives: number of negatives to draw; other positions fill up a request with fewer negatives.
+        seed: random seed for the draws.
 
     Returns:
-        The requests that have a positive [m], the drawn places int64 [m, length], positives first, and bool
-        [m, positives]: False where a request has fewer positives.
+        The requests with a positive [m], the drawn positions int64 [m, length], positives first, and bool
+        [m, positives]: False beyond the positives of a request.
     """
-    rows = np.flatnonzero(chosen.any(axis=1))
+    rows = np.flatnonzero(interacted.any(axis=1))
 
-    def draw(part: npt.NDArray[np.int64], own_seed: np.random.SeedSequence) -> tuple[npt.NDArray[np.int64], Flags]:
-        theirs = chosen[part]
-        noise = np.random.default_rng(own_seed).random(theirs.shape, np.float32)
-        first = _smallest(np.where(theirs, noise, np.float32(2)), positives)
-        others = _smallest(np.where(there[part] & ~theirs, noise, np.float32(2)), negatives)
-        return np.concatenate([first, others], axis=1), np.take_along_axis(theirs, first, axis=1)
+    def draw(part: npt.NDArray[np.int64], part_seed: np.random.SeedSequence) -> tuple[npt.NDArray[np.int64], Flags]:
+        is_positive = interacted[part]
+        noise = np.random.default_rng(part_seed).random(is_positive.shape, np.float32)
+        first = _smallest(np.where(is_positive, noise, np.float32(2)), positives)
+        others = _smallest(np.where(mask[part] & ~is_positive, noise, np.float32(2)), negatives)
+        return np.concatenate([first, others], axis=1), np.take_along_axis(is_positive, first, axis=1)
 
-    # A fixed number of parts, so that the draws do not depend on the machine; NumPy sorts them side by side.
+    # A fixed number of parts makes the draws independent of the machine; NumPy sorts the parts in parallel.
     seeds = np.random.SeedSequence(seed).spawn(PARTS)
     with ThreadPoolExecutor() as threads:
-        places, positive = zip(*threads.map(draw, np.array_split(rows, PARTS), seeds), strict=True)
-    return rows, np.concatenate(places), np.concatenate(positive)
+        positions, positive = zip(*threads.map(draw, np.array_split(rows, PARTS), seeds), strict=True)
+    return rows, np.concatenate(positions), np.concatenate(positive)
 
 
 def _smallest(values: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.int64]:
-    """Returns the places of the smallest values of each row [m, min(count, k)], ascending, whatever the processor."""
+    """Returns the positions of the smallest values of each row [m, min(count, k)], ascending on every CPU."""
     if count >= values.shape[1]:
         return np.broadcast_to(np.arange(values.shape[1]), values.shape)
     return np.sort(np.argpartition(values, count - 1, axis=1)[:, :count], axis=1)

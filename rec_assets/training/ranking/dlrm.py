@@ -1,4 +1,4 @@
-"""DLRM as Merlin builds it, over retrieved candidates, with the retrieval order as its starting point."""
+"""The ranker: Merlin's DLRM over retrieved candidates, initialized to the retrieval order."""
 
 from typing import Any
 
@@ -30,8 +30,8 @@ _constant = tf.keras.initializers.Constant
 class Ranker(tf.keras.Model):
     """logit = a · retrieval score + b + DLRM(user, item, context, content, signals).
 
-    The last layer of the DLRM starts at zero, so an untrained ranker returns the retrieval order and training can only
-    be kept if it improves on it; a DLRM that has to learn the order anew spoils it while its data are few.
+    The last layer of the DLRM starts at zero, so an untrained ranker returns the retrieval order. Early stopping keeps
+    training only if it improves this order. With few data, a randomly initialized DLRM ranks worse than retrieval.
     Inputs are columns [n, 1] and content vectors [n, 64]; the output is a logit [n, 1].
     """
 
@@ -59,29 +59,29 @@ class Ranker(tf.keras.Model):
         self.retrieval = tf.keras.layers.Dense(1, kernel_initializer="ones", name="retrieval")
         self.score_mean = self.add_weight("score_mean", (), initializer=_constant(score_mean), trainable=False)
         self.score_scale = self.add_weight("score_scale", (), initializer=_constant(score_scale), trainable=False)
-        # Platt's scaling, fitted once the order is learned: it changes no order.
+        # Platt scaling, fitted after training; it does not change the order.
         self.slope = self.add_weight("slope", (), initializer="ones", trainable=False)
         self.intercept = self.add_weight("intercept", (), initializer="zeros", trainable=False)
 
     def train_on(self, items: Arrays) -> None:
-        """Takes the features by encoded item id that training looks up, [v] or [v, d] each."""
+        """Stores the item features by encoded id for training, [v] or [v, d] each."""
         read = (*RANKED_ITEM_FEATURES, *CONTENT_FEATURES)
         self.items = {name: tf.constant(table) for name, table in as_columns(items).items() if name in read}
 
     def call(self, columns: dict[str, Any], training: bool = False) -> Any:
-        """Logits of being chosen, float32 [n, 1]."""
+        """Returns logits of an interaction, float32 [n, 1]."""
         score = (columns[RETRIEVAL_SCORE] - self.score_mean) / self.score_scale
         hidden = self.block({**columns, RETRIEVAL_SCORE: score}, training=training)
         return self.slope * (self.retrieval(score) + self.correction(hidden)) + self.intercept
 
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Takes one step over lists: columns of the requests are [lists], those of the places [lists, length].
+        """Trains one step on lists; columns of requests are [lists], columns of list positions [lists, length].
 
-        `chosen` bool [lists, positives] marks which of the first places hold a positive; all others are negatives. The
-        loss of a positive is that of a softmax over it and the negatives, and every list weighs the same.
+        `chosen` bool [lists, positives] is True for positives among the first positions; later positions are negatives.
+        The loss of a positive is a softmax over the positive and the negatives. Every list has the same weight.
         """
-        chosen = tf.cast(batch[CHOSEN], tf.float32)
-        length, positives = batch[RETRIEVAL_SCORE].shape[1], chosen.shape[1]
+        is_positive = tf.cast(batch[CHOSEN], tf.float32)
+        length, positives = batch[RETRIEVAL_SCORE].shape[1], is_positive.shape[1]
         ids = tf.reshape(batch["item_id"], [-1])
         flat = {name: tf.repeat(batch[name], length)[:, None] for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
         flat |= {name: tf.gather(table, ids) for name, table in self.items.items()}
@@ -89,9 +89,9 @@ class Ranker(tf.keras.Model):
         with tf.GradientTape() as tape:
             logits = tf.reshape(self(flat, training=True), [-1, length])
             against = tf.reduce_logsumexp(logits[:, positives:], axis=1, keepdims=True)
-            losses = tf.nn.softplus(against - logits[:, :positives]) * chosen
-            loss = tf.reduce_mean(tf.reduce_sum(losses, axis=1) / tf.reduce_sum(chosen, axis=1))
+            losses = tf.nn.softplus(against - logits[:, :positives]) * is_positive
+            loss = tf.reduce_mean(tf.reduce_sum(losses, axis=1) / tf.reduce_sum(is_positive, axis=1))
             total = loss + tf.add_n(self.losses) if self.losses else loss
-        found = gradients(tape, total, self.trainable_variables)
-        self.optimizer.apply_gradients(zip(found, self.trainable_variables, strict=True))
+        grads = gradients(tape, total, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(grads, self.trainable_variables, strict=True))
         return {"loss": loss}

@@ -1,4 +1,4 @@
-"""Full training of the ranker on retrieval's own candidates, judged by the list it makes of them."""
+"""Full training of the ranker on retrieved candidates, and validation by the ranked lists."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ Retrieve = Callable[[Arrays], Candidates]
 
 @dataclass(frozen=True)
 class RankerConfig:
-    """The recipe. `horizon_days` is how far ahead a list looks; positives and negatives are drawn anew every epoch."""
+    """Settings of the training. Positives are interactions up to `horizon_days` later; every epoch draws new lists."""
 
     horizon_days: int
     batch_size: int = 512
@@ -57,32 +57,32 @@ def train_ranker(
     report: Report,
     unfinished: Path | None = None,
 ) -> tuple[Ranker, TrainingHistory]:
-    """Trains from the retrieval order; what is kept is never below it on validation.
+    """Trains from the retrieval order; the kept weights are never worse than this order on validation.
 
     Args:
-        data: rows, histories, items and the users to judge by.
-        retrieve: what retrieval returns for requests [n].
-        config: the recipe.
-        seed: of initial weights, negatives and order.
-        report: called with a line an epoch.
-        unfinished: where the state is kept while training, to go on from after a crash.
+        data: the training set, with the validation queries.
+        retrieve: returns the candidates of requests [n].
+        config: settings of the training.
+        seed: random seed for initial weights, list draws and the order of lists.
+        report: called with one line per epoch.
+        unfinished: file for the state of the training, to resume after a crash.
     """
     make_deterministic(seed)
     requests = take(data.rows, ranker_arrivals(data.rows, config.most_lists, seed))
-    # What follows the training days is for validation.
-    known = data.log.until(data.last_training_moment + 1)
+    # Later interactions are for validation.
+    train_log = data.log.until(data.last_training_moment + 1)
     candidates, histories = retrieve(requests), histories_of(requests, data.log)
-    lists = RankerLists.of(requests, candidates, histories, known, data.items, config.horizon_days)
+    lists = RankerLists.of(requests, candidates, histories, train_log, data.items, config.horizon_days)
     model = build_ranker(data, candidates)
-    del candidates, histories  # `lists` keeps what is trained on
+    del candidates, histories  # `lists` holds the training data; free this memory
     model.train_on(data.items.features)
     compile_with_adam(model, config.learning_rate)
     sample = data.validation.sample(VALIDATION_USERS, seed)
-    judged = retrieve(sample.columns)
-    report(f"{len(lists)} lists, {lists.chosen.sum() / max(1, len(lists)):.1f} positives each")
+    validation = retrieve(sample.columns)
+    report(f"{len(lists)} lists, {lists.interacted.sum() / max(1, len(lists)):.1f} positives each")
 
     def validate() -> float:
-        ranked = ranked_lists(judged, score_candidates(model, sample.columns, judged, data), data.items)
+        ranked = ranked_lists(validation, score_candidates(model, sample.columns, validation, data), data.items)
         return score_lists(sample.user_ids, ranked, sample.relevant, (METRIC,))[METRIC]
 
     history = fit_until_best(
@@ -92,22 +92,23 @@ def train_ranker(
         config.max_epochs,
         config.patience,
         report,
-        judge_untrained=True,
+        evaluate_untrained=True,
         unfinished=unfinished,
     )
-    logits = score_candidates(model, sample.columns, judged, data)
-    hits = among(sample.user_ids, data.items.raw_ids[judged.item_ids], sample.relevant)
-    scale_to_probabilities(model, logits[judged.item_ids != PADDING_ID], hits[judged.item_ids != PADDING_ID])
+    logits = score_candidates(model, sample.columns, validation, data)
+    hits = among(sample.user_ids, data.items.raw_ids[validation.item_ids], sample.relevant)
+    mask = validation.item_ids != PADDING_ID
+    scale_to_probabilities(model, logits[mask], hits[mask])
     return model, history
 
 
 def list_batches(lists: RankerLists, config: RankerConfig, seed: int) -> tf.data.Dataset:
-    """One epoch, drawn as the recipe says."""
+    """Returns one epoch of lists with the sizes of `config`."""
     return lists.epoch(config.positives, config.negatives, config.batch_size, seed)
 
 
 def build_ranker(data: TrainingSet, candidates: Candidates) -> Ranker:
-    """Builds the ranker with all its variables made; the candidates' scores are what it standardises by."""
+    """Builds the ranker with all variables created; the candidates' scores give mean and scale of the input."""
     scores = candidates.scores[candidates.item_ids != PADDING_ID]
     model = Ranker(load_schema(data.schema_file), float(scores.mean()), float(scores.std() or 1.0))
     model({name: tf.constant(column) for name, column in as_columns(_example(data, candidates)).items()})
@@ -115,7 +116,7 @@ def build_ranker(data: TrainingSet, candidates: Candidates) -> Ranker:
 
 
 def restore_ranker(data: TrainingSet, checkpoint: Path) -> Ranker:
-    """Builds the ranker of a checkpoint and fills it."""
+    """Builds the ranker and restores the weights of a checkpoint."""
     empty = Candidates(
         np.full((len(data.validation), 1), PADDING_ID + 1, np.int32), np.zeros((len(data.validation), 1), np.float32)
     )
@@ -127,28 +128,28 @@ def restore_ranker(data: TrainingSet, checkpoint: Path) -> Ranker:
 def score_candidates(
     model: Ranker, columns: Arrays, candidates: Candidates, data: TrainingSet
 ) -> npt.NDArray[np.float32]:
-    """Logits float32 [q, k] of every candidate of every request."""
+    """Returns logits float32 [q, k] of every candidate of every request."""
     score = tf.function(lambda batch: model(batch), reduce_retracing=True)
     logits = []
-    for requests, own in in_batches(columns, candidates, USERS_PER_BATCH):
-        flat = ranking_columns(requests, own, histories_of(requests, data.log), data.items)
+    for requests, part in in_batches(columns, candidates, USERS_PER_BATCH):
+        flat = ranking_columns(requests, part, histories_of(requests, data.log), data.items)
         batch = {name: tf.constant(flat[name]) for name in RANKER_FEATURES}
-        logits.append(score(as_columns(batch)).numpy().reshape(own.item_ids.shape))
+        logits.append(score(as_columns(batch)).numpy().reshape(part.item_ids.shape))
     return np.concatenate(logits)
 
 
 def ranked_lists(candidates: Candidates, logits: npt.NDArray[np.float32], items: ItemTable) -> npt.NDArray[np.int32]:
-    """Raw item ids [q, k], best logit first, ties in retrieval order."""
+    """Returns raw item ids [q, k], highest logit first, ties in retrieval order."""
     order = np.argsort(np.where(candidates.item_ids == PADDING_ID, np.inf, -logits), axis=1, kind="stable")
     return items.raw_ids[np.take_along_axis(candidates.item_ids, order, axis=1)]
 
 
 def scale_to_probabilities(model: Ranker, logits: npt.NDArray[Any], hits: npt.NDArray[np.bool_]) -> None:
-    """Fits slope and intercept (Platt 1999) so that a sigmoid of the logit is the share that was chosen [n]."""
+    """Fits slope and intercept (Platt 1999) so that the sigmoid of the logit [n] estimates the hit rate."""
     if hits.all() or not hits.any():
         return
     fitted = LogisticRegression(penalty=None).fit(logits.reshape(-1, 1), hits)
-    if fitted.coef_[0, 0] > 0:  # a negative slope would turn the order around
+    if fitted.coef_[0, 0] > 0:  # a negative slope would reverse the order
         model.slope.assign(fitted.coef_[0, 0])
         model.intercept.assign(fitted.intercept_[0])
 
@@ -156,14 +157,14 @@ def scale_to_probabilities(model: Ranker, logits: npt.NDArray[Any], hits: npt.ND
 def export_ranker(
     model: Ranker, data: TrainingSet, candidates: Candidates, file: Path, *, saved_model: bool = False
 ) -> float:
-    """Writes the ranker with output `score`, a probability, as `export_query_tower` writes the tower."""
+    """Writes the ranker with the output `score`, a probability; files and result as of `export_query_tower`."""
     example = _example(data, candidates)
     expected = export_model(lambda batch: tf.sigmoid(model(batch)), example, "score", file, saved_model=saved_model)
     return float(np.abs(OnnxModel(file, tuple(example), 1)(example) - expected).max())
 
 
 def _example(data: TrainingSet, candidates: Candidates) -> Arrays:
-    """The ranker's inputs for the first validation users."""
-    requests, own = in_batches(data.validation.columns, candidates, 4)[0]
-    flat = ranking_columns(requests, own, histories_of(requests, data.log), data.items)
+    """Returns the ranker's inputs for the first validation users."""
+    requests, part = in_batches(data.validation.columns, candidates, 4)[0]
+    flat = ranking_columns(requests, part, histories_of(requests, data.log), data.items)
     return {name: flat[name] for name in RANKER_FEATURES}

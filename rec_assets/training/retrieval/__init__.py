@@ -1,1 +1,1 @@
-"""The two towers, their training, and encoding of queries and items with them."""
+"""The two towers, their training, and the encoding of queries and items."""

@@ -1,4 +1,4 @@
-"""Encodes requests and the catalog with the towers: query vectors, item vectors, and the retrieval files."""
+"""Encodes requests and the catalog with the towers, and writes the files of retrieval."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,12 +23,12 @@ from rec_assets.training.retrieval.two_tower import TwoTower
 
 ENCODE_BATCH = 2_048
 LOG_POPULARITY, LEAST_RATE = "log_popularity", 0.01  # interactions a week
-NOW = np.iinfo(np.int64).max - DAY_SECONDS  # a moment after all that is known
+NOW = np.iinfo(np.int64).max - DAY_SECONDS  # a moment after all data
 TOWER = "model.onnx"
 
 
 def encode_users(model: TwoTower, columns: Arrays, data: TrainingSet) -> npt.NDArray[np.float32]:
-    """Query vectors float32 [n, 64] of requests [n]."""
+    """Returns query vectors float32 [n, 64] of requests [n]."""
     parts = []
     for batch in batches(columns, data.log, ENCODE_BATCH):
         parts.append(model.query_embedding(as_columns({name: batch[name] for name in QUERY_FEATURES})).numpy())
@@ -36,16 +36,16 @@ def encode_users(model: TwoTower, columns: Arrays, data: TrainingSet) -> npt.NDA
 
 
 def item_vectors(model: TwoTower, items: ItemTable, moment: int) -> ItemVectors:
-    """Item vectors of the whole catalog, in the order of `items.catalog`.
+    """Returns item vectors of the whole catalog, in the order of `items.catalog`.
 
     Args:
         model: the towers.
-        items: the catalog; ids without training rows are encoded as the unknown one.
-        moment: unix seconds; popularity is what was known the day after it. The days that judge a model must not be in
-            what they judge.
+        items: the item table; ids without training rows are encoded as the unknown id.
+        moment: unix seconds; the vectors contain popularity up to the end of this day. Must be before the days of an
+            evaluation, so that their popularity stays out of the vectors.
     """
     catalog = items.at(items.catalog)
-    # While training, the id vector of an item without rows is still the random one it started from.
+    # During training, the id vector of an item without rows still has its random initial value.
     catalog["item_id"] = items.trained_ids(catalog["item_id"])
     tomorrow = np.array([moment + DAY_SECONDS])
     rates = np.expm1(items.popularity_at(items.catalog, tomorrow)["popularity_month"])
@@ -57,25 +57,25 @@ def item_vectors(model: TwoTower, items: ItemTable, moment: int) -> ItemVectors:
 
 
 def export_query_tower(model: TwoTower, data: TrainingSet, file: Path, *, saved_model: bool = False) -> float:
-    """Writes the query tower as ONNX, perhaps also as a SavedModel beside it.
+    """Writes the query tower as ONNX, and with `saved_model` also as a SavedModel beside it.
 
-    Returns the largest difference of the ONNX model from TensorFlow on validation requests.
+    Returns the largest difference between ONNX and TensorFlow on validation requests.
     """
-    known = with_histories(take(data.validation.columns, slice(0, 1024)), data.log)
-    example = {name: known[name] for name in QUERY_FEATURES}
-    # As an array: a constant made outside of the exported function would become an input of the ONNX model.
+    requests = with_histories(take(data.validation.columns, slice(0, 1024)), data.log)
+    example = {name: requests[name] for name in QUERY_FEATURES}
+    # An array, because a constant from outside the exported function would become an input of the ONNX model.
     items = model.query.items.all_vectors()
 
     def query_embedding(columns: Mapping[str, Any]) -> Any:
         return model.query_embedding(dict(columns), tf.constant(items))
 
     expected = export_model(query_embedding, example, "query_embedding", file, saved_model=saved_model)
-    found = OnnxModel(file, QUERY_FEATURES, EMBEDDING_DIM)(example)
-    return float(np.abs(found - expected).max())
+    exported = OnnxModel(file, QUERY_FEATURES, EMBEDDING_DIM)(example)
+    return float(np.abs(exported - expected).max())
 
 
 def write_item_index(vectors: ItemVectors, items: ItemTable, folder: Path) -> faiss.Index:
-    """Writes the index, and the vectors by encoded id beside it; returns the index."""
+    """Writes the index and the vectors by encoded id into `folder`; returns the index."""
     index = build_index(vectors)
     write_index(index, folder / INDEX)
     np.save(folder / VECTORS, vectors.by_encoded_id(items.encode(vectors.raw_ids), len(items.raw_ids)))
@@ -83,7 +83,7 @@ def write_item_index(vectors: ItemVectors, items: ItemTable, folder: Path) -> fa
 
 
 def write_retrieval(model: TwoTower, data: TrainingSet, moment: int, folder: Path) -> None:
-    """Writes tower and index of one moment into a new folder, as serving reads them."""
+    """Writes the tower, and the index as of a moment, into a new folder in the format of serving."""
     folder.mkdir()
     export_query_tower(model, data, folder / TOWER)
     write_item_index(item_vectors(model, data.items, moment), data.items, folder)

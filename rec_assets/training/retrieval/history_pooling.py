@@ -1,4 +1,4 @@
-"""Ways to make one vector of a user's history. The tower names one."""
+"""Pooling layers that reduce a user's history to one vector. `TwoTowerConfig.pooling` selects one."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,38 +7,38 @@ import tensorflow as tf
 
 from rec_assets.training.retrieval.weighted_sum import weighted_sum
 
-# Interactions of the past half hour, hour, two hours, … are weighed alike: 16 ages, the last from 2^14 hours on.
+# Age groups of interactions, one weight each. They end at half an hour, 1, 3, 7, … hours; the last has no end.
 AGES = 16
 NOW_HOURS = 0.5
 
 
 class AgePooling(tf.keras.layers.Layer):
-    """A weighted sum of item vectors over the root of the sum of squared weights; a learned weight for each age.
+    """A weighted sum of item vectors, divided by the root of the sum of squared weights; one trained weight per age.
 
-    The root instead of the sum keeps the length of the vector growing with what is known of the user.
+    With the root in place of the sum, longer histories give longer vectors.
     """
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.log_weight = self.add_weight("log_weight", (AGES,), initializer="zeros")
 
-    def call(self, table: Any, rows: Any, there: Any, hours: Any) -> Any:
+    def call(self, table: Any, rows: Any, is_item: Any, hours: Any) -> Any:
         """Pools rows of a table.
 
         Args:
             table: item vectors, float32 [v, d].
-            rows: which of them the histories hold, int32 [n, l].
-            there: bool [n, l], False at padding.
-            hours: ages in hours, float32 [n, l].
+            rows: table rows of the items in the histories, int32 [n, l].
+            is_item: bool [n, l], False at padding.
+            hours: ages of the interactions in hours, float32 [n, l].
 
         Returns:
             float32 [n, d].
         """
-        weights = tf.where(there, tf.exp(self.log_weights(hours)), 0.0)
+        weights = tf.where(is_item, tf.exp(self.log_weights(hours)), 0.0)
         return _scaled(weighted_sum(table, rows, weights), weights)
 
     def log_weights(self, hours: Any) -> Any:
-        """The logarithm of each weight [n, l]."""
+        """Returns the logarithm of each weight [n, l]."""
         return tf.gather(self.log_weight, self.ages(hours))
 
     def ages(self, hours: Any) -> Any:
@@ -48,29 +48,29 @@ class AgePooling(tf.keras.layers.Layer):
 
 
 class MeanPooling(AgePooling):
-    """The same weight for every age."""
+    """Pooling with the same weight for every age."""
 
     def log_weights(self, hours: Any) -> Any:
-        """Zeros."""
+        """Returns zeros [n, l]."""
         return tf.zeros_like(hours)
 
 
 class AttentionPooling(AgePooling):
-    """Weights that depend on the item too: a small network reads its vector beside the weight of its age."""
+    """Pooling with weights by age and item: a small network adds a score of the item vector."""
 
     def __init__(self, dim: int) -> None:
         super().__init__(dim)
         self.score = tf.keras.Sequential([tf.keras.layers.Dense(dim, "tanh"), tf.keras.layers.Dense(1, use_bias=False)])
 
-    def call(self, table: Any, rows: Any, there: Any, hours: Any) -> Any:
-        """As `AgePooling`."""
+    def call(self, table: Any, rows: Any, is_item: Any, hours: Any) -> Any:
+        """Pools rows of a table, with the arguments of `AgePooling`."""
         vectors = tf.gather(table, rows)
         weights = tf.exp(self.log_weights(hours) + self.score(vectors)[..., 0])
-        return _pooled(vectors, tf.where(there, weights, 0.0))
+        return _pooled(vectors, tf.where(is_item, weights, 0.0))
 
 
 class TransformerPooling(AgePooling):
-    """Interactions see each other first: one block of self-attention with a learned vector for each age."""
+    """Pooling after one block of self-attention over the interactions, with a trained vector per age."""
 
     HEADS, HIDDEN = 4, 128
 
@@ -81,13 +81,13 @@ class TransformerPooling(AgePooling):
         self.mlp = tf.keras.Sequential([tf.keras.layers.Dense(self.HIDDEN, "relu"), tf.keras.layers.Dense(dim)])
         self.norms = [tf.keras.layers.LayerNormalization() for _ in range(2)]
 
-    def call(self, table: Any, rows: Any, there: Any, hours: Any) -> Any:
-        """As `AgePooling`."""
+    def call(self, table: Any, rows: Any, is_item: Any, hours: Any) -> Any:
+        """Pools rows of a table, with the arguments of `AgePooling`."""
         vectors = tf.gather(table, rows)
         tokens = self.norms[0](vectors + self.of_age(self.ages(hours)))
-        seen = self.attention(tokens, tokens, attention_mask=there[:, None, :])
-        seen += self.mlp(self.norms[1](seen))
-        return _pooled(vectors + seen, tf.where(there, tf.exp(self.log_weights(hours)), 0.0))
+        attended = self.attention(tokens, tokens, attention_mask=is_item[:, None, :])
+        attended += self.mlp(self.norms[1](attended))
+        return _pooled(vectors + attended, tf.where(is_item, tf.exp(self.log_weights(hours)), 0.0))
 
 
 POOLINGS: dict[str, Callable[[int], Any]] = {

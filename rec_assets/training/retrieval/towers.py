@@ -1,4 +1,4 @@
-"""The two towers, built of Merlin's blocks around one table of item vectors that they share."""
+"""The two towers, built of Merlin's blocks, and the layer of item vectors that both share."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ from rec_assets.features.signals import ItemCategories
 from rec_assets.inference.lookups import OUT_OF_VOCABULARY
 from rec_assets.training.retrieval.history_pooling import POOLINGS
 
-DIM = 63  # one more is kept for popularity, see TwoTower
+DIM = 63  # TwoTower adds one dimension for popularity
 TOWER_LAYERS = [128, DIM]
 CONTINUOUS_PROJECTION = 8
 SESSION_HOURS = 0.5
@@ -30,21 +30,22 @@ WHOLE_TABLE_UP_TO = 50_000  # items; about as many as the histories of a batch o
 
 
 def content_columns(dim: int = 64) -> list[ColumnSchema]:
-    """The schema of the pretrained image and text vectors."""
+    """Returns the schema of the pretrained image and text vectors."""
     tags = [Tags.EMBEDDING, Tags.ITEM]
     return [ColumnSchema(name, dtype="float32", dims=(None, dim), tags=tags) for name in CONTENT_FEATURES]
 
 
-class ItemVectors(tf.keras.layers.Layer):
-    """An item's own vector, float32 [..., 63]: the sum of what its id and its two categories say.
+class ItemVectorLayer(tf.keras.layers.Layer):
+    """Item vectors float32 [..., 63]: the sum of the vectors of an item's id and of its two categories.
 
-    Categories carry what an id alone is too rare to say, and all that is known of an item that came after training.
+    The vectors of categories represent rare items better than id vectors, and are the only information on new items.
     """
 
     def __init__(self, categories: ItemCategories) -> None:
-        super().__init__()
+        # A fixed name: the names of graph nodes set the order of sums, see `make_deterministic`.
+        super().__init__(name="item_vectors")
         self.size = len(categories.l1)
-        # As arrays: a constant made outside of the exported function would become an input of the ONNX model.
+        # Arrays, because a constant from outside the exported function would become an input of the ONNX model.
         self.l1, self.l2 = categories.l1.astype(np.int32), categories.l2.astype(np.int32)
 
         def table(rows: int) -> tf.keras.layers.Embedding:
@@ -54,26 +55,26 @@ class ItemVectors(tf.keras.layers.Layer):
         self.of_l1, self.of_l2 = table(int(categories.l1.max()) + 1), table(int(categories.l2.max()) + 1)
 
     def call(self, item_ids: Any, l1: Any, l2: Any) -> Any:
-        """Encoded ids of any shape, and their categories."""
+        """Returns the vectors of encoded ids of any shape, given with their categories."""
         return self.of_id(item_ids) + self.of_l1(l1) + self.of_l2(l2)
 
     @property
     def is_whole(self) -> bool:
-        """True where `table` returns all vectors, False where it returns those of distinct ids."""
+        """True if `table` returns all vectors, False if it returns only the vectors of distinct ids."""
         return self.size <= WHOLE_TABLE_UP_TO
 
     def all_vectors(self) -> npt.NDArray[np.float32]:
-        """The vectors of all ids, [v, 63]: what serving looks histories up in."""
+        """Returns the vectors of all ids, [v, 63]; serving looks up histories in these vectors."""
         return self(np.arange(self.size, dtype=np.int32), self.l1, self.l2).numpy()
 
     def known(self, item_ids: Any) -> Any:
-        """Ids that came after training become the unknown one."""
+        """Replaces ids added after training by the unknown id."""
         return tf.where(item_ids < self.size, item_ids, OUT_OF_VOCABULARY)
 
     def table(self, item_ids: Any) -> tuple[Any, Any]:
-        """Vectors float32 [v, 63], and the row of each id in them, int32 in the shape of the ids.
+        """Returns vectors float32 [v, 63], and the row of each id in these vectors, int32 in the shape of the ids.
 
-        All vectors, or in a large catalog the vectors of the distinct ids: either is less than one for each id.
+        Returns the vectors of all ids, or only of the distinct ids in a large catalog. Both are fewer than one per id.
         """
         known = self.known(item_ids)
         if self.is_whole:
@@ -84,13 +85,13 @@ class ItemVectors(tf.keras.layers.Layer):
 
 
 class QueryTower(tf.keras.Model):
-    """User, context and history → float32 [n, 63].
+    """The query tower: user, context and history → float32 [n, 63].
 
-    The pooled history is an input of the network and is added to its output, as an item's own vector is to the
-    candidate tower's: so an item can match itself and what is chosen along with it.
+    The pooled history is an input of the network and is also added to its output. The candidate tower does the same
+    with the item vector. So an item matches itself, and items that users interact with together.
     """
 
-    def __init__(self, schema: Schema, items: ItemVectors, pooling: str, *, context: bool = True) -> None:
+    def __init__(self, schema: Schema, items: ItemVectorLayer, pooling: str, *, context: bool = True) -> None:
         super().__init__(name="query_tower")
         self.features = (*USER_FEATURES, *CONTEXT_FEATURES) if context else USER_FEATURES
         self.block = _input_block(schema.select_by_name(list(self.features)))
@@ -103,22 +104,22 @@ class QueryTower(tf.keras.Model):
 
         Args:
             columns: [n, 1]; `history_item_id` int32 and `history_hours` float32 [n, length], newest first.
-            training: as Keras has it.
-            items: all vectors of `ItemVectors`, float32 [v, 63], where they are at hand.
+            training: Keras' training flag.
+            items: precomputed vectors of all ids from `ItemVectorLayer`, float32 [v, 63], or None.
         """
         history, hours = (columns[name][:, :HISTORY_READ] for name in (HISTORY_IDS, HISTORY_HOURS))
-        there = history != PADDING
+        is_item = history != PADDING
         table, rows = self.items.table(history) if items is None else (items, self.items.known(history))
-        pooled = self.pool(table, rows, there, hours)
+        pooled = self.pool(table, rows, is_item, hours)
         inputs = self.block({name: columns[name] for name in self.features}, training=training)
-        summary = tf.concat([inputs, pooled, _pace(there, hours)], axis=1)
+        summary = tf.concat([inputs, pooled, _pace(is_item, hours)], axis=1)
         return self.mlp(summary, training=training) + pooled
 
 
 class CandidateTower(tf.keras.Model):
-    """Item features and content vectors → float32 [n, 63]."""
+    """The candidate tower: item features and content vectors → float32 [n, 63]."""
 
-    def __init__(self, schema: Schema, items: ItemVectors) -> None:
+    def __init__(self, schema: Schema, items: ItemVectorLayer) -> None:
         super().__init__(name="candidate_tower")
         columns = schema.select_by_name([name for name in ITEM_FEATURES if name != "item_id"])
         self.block = _input_block(Schema([*columns, *content_columns()]))
@@ -126,10 +127,10 @@ class CandidateTower(tf.keras.Model):
         self.mlp = mm.MLPBlock(TOWER_LAYERS, no_activation_last_layer=True)
 
     def call(self, columns: dict[str, Any], training: bool = False) -> Any:
-        """Columns [n, 1] and content vectors [n, 64]."""
-        own = self.items(*(columns[name][:, 0] for name in ("item_id", "category_l1", "category_l2")))
+        """Returns the item vectors for columns [n, 1] and content vectors [n, 64]."""
+        vectors = self.items(*(columns[name][:, 0] for name in ("item_id", "category_l1", "category_l2")))
         inputs = self.block({name: column for name, column in columns.items() if name != "item_id"}, training=training)
-        return self.mlp(tf.concat([inputs, own], axis=1), training=training) + own
+        return self.mlp(tf.concat([inputs, vectors], axis=1), training=training) + vectors
 
 
 def _input_block(schema: Schema) -> Any:
@@ -137,9 +138,9 @@ def _input_block(schema: Schema) -> Any:
     return mm.InputBlockV2(schema, continuous=continuous)
 
 
-def _pace(there: Any, hours: Any) -> Any:
-    """Returns the age of the last interaction, the count of all and of this session's, [n, 3], about 1 each."""
-    present = tf.cast(there, tf.float32)
+def _pace(is_item: Any, hours: Any) -> Any:
+    """Returns age of the last interaction, count of all, and count of this session, [n, 3], scaled to about 1."""
+    present = tf.cast(is_item, tf.float32)
     last = tf.math.log(1.0 + hours[:, :1]) * present[:, :1]
     known = tf.math.log(1.0 + tf.reduce_sum(present, axis=1, keepdims=True))
     session = tf.reduce_sum(tf.where(hours < SESSION_HOURS, present, 0.0), axis=1, keepdims=True)

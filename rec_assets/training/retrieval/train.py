@@ -1,4 +1,4 @@
-"""Full training of the two-tower model, its length set by validation recall and not by a number of epochs."""
+"""Full training of the two-tower model. Validation recall ends the training."""
 
 from dataclasses import dataclass, replace
 from math import ceil
@@ -23,23 +23,26 @@ from rec_assets.training.loop.determinism import make_deterministic
 from rec_assets.training.loop.early_stopping import Report, TrainingHistory, fit_until_best
 from rec_assets.training.retrieval.encode import NOW, encode_users, item_vectors
 from rec_assets.training.retrieval.tower_rows import TowerRows
-from rec_assets.training.retrieval.towers import CandidateTower, QueryTower
-from rec_assets.training.retrieval.towers import ItemVectors as OwnVectors
+from rec_assets.training.retrieval.towers import CandidateTower, ItemVectorLayer, QueryTower
 from rec_assets.training.retrieval.two_tower import TwoTower
 
-VALIDATION_USERS = 3_000  # a standard error near 0.01, at a second an epoch
-SMALL_CATALOGUE = 1_000
+VALIDATION_USERS = 3_000  # gives a standard error near 0.01, and takes a second per epoch
+SMALL_CATALOG = 1_000
 DEPTH = 300
 POPULARITY_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True)
 class TwoTowerConfig:
-    """The recipe; `temperature` divides the logits, `horizon_days` is how far ahead rows are foreseen.
+    """Settings of the training.
 
-    An epoch draws at most `most_rows`: with millions of rows, validation looks more than once at each pass.
-    `pooling` of the history and whether the query tower reads the `context` are chosen by `benchmarks/ablation.py`.
-    `repeats`: whether what a user chose before is a candidate anyway; validation then judges the search for the rest.
+    Attributes:
+        horizon_days: maximum days between request time and interaction of a training row.
+        most_rows: maximum number of rows per epoch; with millions of rows, a pass has several validations.
+        temperature: divisor of the logits.
+        pooling: pooling of the history, selected with `benchmarks/ablation.py`.
+        context: whether the query tower reads context features, selected with `benchmarks/ablation.py`.
+        repeats: whether history items are always candidates; validation then evaluates the search for other items.
     """
 
     horizon_days: int
@@ -57,12 +60,12 @@ class TwoTowerConfig:
 
 
 def build_two_tower(data: TrainingSet, config: TwoTowerConfig, seed: int) -> TwoTower:
-    """Builds the model with all its variables made."""
+    """Builds the model with all variables created."""
     items = data.items
-    own, schema = OwnVectors(items.categories), load_schema(data.schema_file)
+    vectors, schema = ItemVectorLayer(items.categories), load_schema(data.schema_file)
     model = TwoTower(
-        QueryTower(schema, own, config.pooling, context=config.context),
-        CandidateTower(schema, own),
+        QueryTower(schema, vectors, config.pooling, context=config.context),
+        CandidateTower(schema, vectors),
         items.counts,
         items.features,
         config.temperature,
@@ -82,17 +85,17 @@ def train_two_tower(
     report: Report,
     unfinished: Path | None = None,
 ) -> tuple[TwoTower, TrainingHistory]:
-    """Trains from scratch on the rows of users that the ranker does not learn from; equal inputs train equal models.
+    """Trains from scratch on rows of users that do not belong to the ranker; equal inputs train equal models.
 
-    Items that no training row names get the id vector that was trained to stand for the unknown: their random start
-    carries nothing, and their content and categories already tell them apart.
+    Items without training rows get the trained id vector of the unknown id, in place of their random initial vector.
+    Content and categories distinguish these items.
 
     Args:
-        data: rows, histories, items and the users to judge by.
-        config: the recipe.
-        seed: of initial weights, negatives and order.
-        report: called with a line an epoch.
-        unfinished: where the state is kept while training, to go on from after a crash.
+        data: the training set, with the validation queries.
+        config: settings of the training.
+        seed: random seed for initial weights, negative sampling and the order of rows.
+        report: called with one line per epoch.
+        unfinished: file for the state of the training, to resume after a crash.
     """
     make_deterministic(seed)
     items, sample = data.items, data.validation.sample(VALIDATION_USERS, seed)
@@ -102,26 +105,26 @@ def train_two_tower(
     compile_with_adam(model, config.learning_rate)
     rows, metric = TowerRows.of(data.rows, data.log), validation_metric(items)
 
-    # What a user chose before is a candidate anyway: what has to be found is the rest.
-    known = _chosen_before(data, sample.user_ids) if config.repeats else None
-    relevant = sample.relevant if known is None else sample.relevant.join(known, on=["user_id", "item_id"], how="anti")
-    depth = DEPTH if known is None else deep_enough(sample.user_ids, known)
+    # Items of the history are always candidates, so only other items count for recall.
+    past = _history_pairs(data, sample.user_ids) if config.repeats else None
+    relevant = sample.relevant if past is None else sample.relevant.join(past, on=["user_id", "item_id"], how="anti")
+    depth = DEPTH if past is None else deep_enough(sample.user_ids, past)
 
     def recall(weight: float, queries: npt.NDArray[np.float32]) -> float:
         model.popularity_weight.assign(weight)
         vectors = item_vectors(model, items, data.last_training_moment)
         lists = items.raw_ids[retrieve(build_index(vectors), items, queries, depth).item_ids]
-        if known is not None:
-            lists = unseen_lists(sample.user_ids, lists, known, DEPTH)
+        if past is not None:
+            lists = unseen_lists(sample.user_ids, lists, past, DEPTH)
         return score_lists(sample.user_ids, lists, relevant, (metric,))[metric]
 
     def validate() -> float:
-        """Leaves the model with the weight of popularity that is best now."""
+        """Sets the best weight of popularity in the model, and returns its recall."""
         queries = encode_users(model, sample.columns, data)
-        judged = {weight: recall(weight, queries) for weight in POPULARITY_WEIGHTS}
-        best = max(judged, key=lambda weight: judged[weight])
+        recalls = {weight: recall(weight, queries) for weight in POPULARITY_WEIGHTS}
+        best = max(recalls, key=lambda weight: recalls[weight])
         model.popularity_weight.assign(best)
-        return judged[best]
+        return recalls[best]
 
     history = fit_until_best(
         model,
@@ -140,20 +143,20 @@ def train_two_tower(
 def train_on_validation(
     model: TwoTower, data: TrainingSet, config: TwoTowerConfig, epochs: int, seed: int
 ) -> TrainingSet:
-    """Goes on with the validation days, which have chosen and judged and are the freshest there are.
+    """Continues the training on the validation days, the latest rows, after validation has finished.
 
-    As often as the rows of the training days were seen: tried on completejourney, it is worth as much as training anew
+    Trains for as many epochs as on the training days. On completejourney, this gave the same quality as a new training
     on all days.
 
     Args:
-        model: as `train_two_tower` left it.
-        data: what it was trained from.
-        config: the recipe.
-        epochs: how many the training days had.
-        seed: of negatives and order.
+        model: the model that `train_two_tower` returned.
+        data: the training set of the model.
+        config: settings of the training.
+        epochs: number of epochs on the training days.
+        seed: random seed for negative sampling and the order of rows.
 
     Returns:
-        The training set with these rows counted among what items were trained on.
+        The training set with these rows added to the training counts of its items.
     """
     rows = TowerRows.of(data.last_rows, data.log)
     items = data.items.with_rows(data.last_rows["item_id"])
@@ -163,33 +166,33 @@ def train_on_validation(
         model.count(items.counts)
         compile_with_adam(model, config.learning_rate)
         for epoch in range(epochs):
-            own_seed = seed + config.max_epochs + epoch
-            model.fit(rows.epoch(most_rows, config.horizon_days, config.batch_size, own_seed), verbose=0)
+            epoch_seed = seed + config.max_epochs + epoch
+            model.fit(rows.epoch(most_rows, config.horizon_days, config.batch_size, epoch_seed), verbose=0)
         forget_untrained_items(model, items)
     return replace(data, items=items)
 
 
 def validation_metric(items: ItemTable) -> str:
-    """Recall at the depth of retrieval, or at 100 where a catalog is so small that everything would be recalled."""
-    return "recall@300" if len(items.catalog) > SMALL_CATALOGUE else "recall@100"
+    """Returns recall at the depth of retrieval, or at 100 in a small catalog, which retrieval would return whole."""
+    return "recall@300" if len(items.catalog) > SMALL_CATALOG else "recall@100"
 
 
 def restore_two_tower(data: TrainingSet, config: TwoTowerConfig, checkpoint: Path, seed: int = 0) -> TwoTower:
-    """Builds the model of a checkpoint and fills it; the seed is of the negatives, should it be trained on."""
+    """Builds the model and restores the weights of a checkpoint; `seed` is for negatives in further training."""
     model = build_two_tower(data, config, seed)
     restore_checkpoint(model, checkpoint)
     return model
 
 
-def _chosen_before(data: TrainingSet, user_ids: npt.NDArray[np.int32]) -> pl.DataFrame:
-    """Returns the users and items (both raw) of the training rows of some users."""
+def _history_pairs(data: TrainingSet, user_ids: npt.NDArray[np.int32]) -> pl.DataFrame:
+    """Returns the pairs of user and item (both raw) in the training rows of some users."""
     log = data.log.of_users(user_ids).until(data.last_training_moment + 1)
     users = pl.Series("user_id", log.user_ids.astype(np.int32))
     return pl.DataFrame([users, pl.Series("item_id", data.items.raw_ids[log.item_ids])]).unique()
 
 
 def forget_untrained_items(model: TwoTower, items: ItemTable) -> None:
-    """Gives ids without training rows the vector of the unknown id, where histories look them up."""
+    """Sets the id vectors of items without training rows to the vector of the unknown id."""
     table = model.query.items.of_id
     weights = table.embeddings.numpy()
     table.embeddings.assign(weights[items.trained_ids(np.arange(len(weights)))])

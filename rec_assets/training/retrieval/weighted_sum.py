@@ -1,4 +1,4 @@
-"""The sum of a table's rows by weight, with a gradient that is fast and the same on every run."""
+"""The weighted sum of table rows, with a fast and deterministic gradient."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from rec_assets.training.loop.gradients import on_gpu
 
 @tf.custom_gradient
 def weighted_sum(table: Any, rows: Any, weights: Any) -> tuple[Any, Any]:
-    """Adds up rows of a table.
+    """Sums rows of a table by weight.
 
-    TensorFlow's own gradient of a look-up is one vector for each look-up, which the optimizer sorts and adds up. That
-    took more than half of a training step. Here the gradient is one product with the sparse matrix of the weights.
+    TensorFlow's own gradient has one vector per lookup, and the optimizer sorts and sums these vectors. This sum took
+    more than half of a training step. Here the gradient is one product with the sparse matrix of the weights.
 
     Args:
-        table: float32 [v, d].
-        rows: int32 [n, l] in 0 … v - 1.
-        weights: float32 [n, l]; rows of weight 0 are left out of the gradient.
+        table: the vectors, float32 [v, d].
+        rows: row numbers in the table, int32 [n, l] in 0 … v - 1.
+        weights: weights of the rows, float32 [n, l]; rows of weight 0 are left out of the gradient.
 
     Returns:
         float32 [n, d].
@@ -40,8 +40,8 @@ def _rows_of(table: Any) -> Any:
 
 def _sum_back(size: Any, rows: Any, weights: Any, upstream: Any) -> Any:
     if on_gpu():
-        # TensorFlow has no sparse product for GPUs that is the same on every run. Compiled, the one-hot matrix of
-        # [n, l, v] is never made.
+        # TensorFlow has no deterministic sparse product on GPUs. The compiled function never creates the one-hot
+        # matrix [n, l, v].
         matrix = tf.einsum("nl,nlv->nv", weights, tf.one_hot(rows, size))
         return tf.matmul(matrix, upstream, transpose_a=True)
     used = tf.where(weights != 0)

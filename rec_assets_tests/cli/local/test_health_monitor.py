@@ -1,4 +1,4 @@
-"""Processes of real models are killed or stopped, and come back while the server runs on."""
+"""Killed processes of real models are loaded again while the server keeps running."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Background processes: recognised, ended with all they started, and never confused with others."""
+"""Background processes are found by pid file, ended with their children, and not confused with other processes."""
 
 import json
 import os
@@ -60,10 +60,10 @@ def test_a_pid_that_another_program_got_is_left_alone(sleeper: BackgroundProcess
     running = sleeper.find()
     assert running is not None
     record = json.loads(sleeper.pid_file.read_text())
-    stranger = BackgroundProcess("stranger", sleeper.home)
-    stranger.pid_file.write_text(json.dumps(record | {"started": record["started"] - 100}))
-    assert stranger.find() is None
-    assert not stranger.end()
+    other = BackgroundProcess("other", sleeper.home)
+    other.pid_file.write_text(json.dumps(record | {"started": record["started"] - 100}))
+    assert other.find() is None
+    assert not other.end()
     assert running.is_running()
 
 

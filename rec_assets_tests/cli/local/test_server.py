@@ -1,4 +1,4 @@
-"""Starting one server: real Valkey, and one that fails on purpose."""
+"""Starts single servers: a real Valkey, and a server that always fails."""
 
 import socket
 from pathlib import Path
@@ -14,7 +14,7 @@ from rec_assets_tests.servers import free_port, running_valkey
 
 
 class Failing(Server):
-    """Says why, and ends."""
+    """A server that prints an error and ends."""
 
     name = "failing"
     patience_s = 5.0

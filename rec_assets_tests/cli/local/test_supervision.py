@@ -1,4 +1,4 @@
-"""All servers together; Triton is empty where no bundle matters."""
+"""Starts and stops all servers together; Triton is empty where a test needs no bundle."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ from rec_assets_tests.servers import free_port
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Settings]:
-    """Settings of servers that do not run yet; those that do in the end are ended."""
+    """Settings of servers that do not run yet; ends servers that run after the test."""
     ports = {f"{name}_port": free_port() for name in ("valkey", "triton_http", "triton_grpc", "triton_metrics")}
     settings = Settings.model_validate({"home": tmp_path, **ports})
     yield settings
@@ -31,7 +31,7 @@ def test_two_ups_at_once_start_each_server_once_and_down_ends_all(empty: Setting
     assert [(server.state, server.detail) for server in status(empty)] == [
         ("running", "db1: 1 keys"),
         ("running", "nothing published yet"),
-        ("running", "0 events waiting, 0 given up"),
+        ("running", "0 events waiting, 0 dead letters"),
     ]
     assert down(empty) == {"worker": True, "triton": True, "valkey": True}
     assert [server.state for server in status(empty)] == ["stopped"] * 3

@@ -1,4 +1,4 @@
-"""Fixtures of the embedding tests: an encoder that needs no weights, and pictures."""
+"""Fixtures of the embedding tests: an encoder without weights, and images."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,12 +12,12 @@ from rec_assets.features.embeddings.cache import content_key
 
 
 class HashingEncoder:
-    """A vector of a content's hash, so that equal contents have equal vectors; b"bad" is unreadable."""
+    """Encodes a content's hash, so that equal contents have equal vectors; b"bad" is unreadable."""
 
     def __init__(self, name: str = "hashing", dim: int = 80) -> None:
         self.identity = f"{name}-{dim}"
         self.dim = dim
-        self.seen: list[bytes] = []
+        self.encoded: list[bytes] = []
 
     @staticmethod
     def prepare(content: bytes) -> bytes:
@@ -26,7 +26,7 @@ class HashingEncoder:
         return content
 
     def encode(self, batch: Sequence[bytes]) -> npt.NDArray[np.float32]:
-        self.seen += batch
+        self.encoded += batch
         seeds = [int.from_bytes(content_key(content)[:8], "little") for content in batch]
         raw = np.stack([np.random.default_rng(seed).normal(size=self.dim) for seed in seeds]).astype(np.float32)
         return raw / np.linalg.norm(raw, axis=1, keepdims=True)
@@ -42,7 +42,7 @@ Draw = Callable[..., Path]
 
 @pytest.fixture
 def draw(tmp_path: Path) -> Draw:
-    """Saves a picture of random blocks and returns its path."""
+    """Returns a function that saves an image of random blocks and returns its path."""
 
     def save(name: str, seed: int = 0, mode: str = "RGB", size: tuple[int, int] = (60, 90)) -> Path:
         blocks = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Vectors by item id, from pictures and descriptions by the packaged encoders, and back from their file."""
+"""Tests of content vectors: images and descriptions with the packaged encoders, look-ups and files."""
 
 from pathlib import Path
 
@@ -31,20 +31,20 @@ def content(item_ids: list[int]) -> ContentVectors:
     return ContentVectors(np.array(item_ids, np.int32), vectors, np.ones(len(item_ids), bool), projection, "test-1")
 
 
-def test_descriptions_of_one_kind_of_thing_lie_together(texts: ContentVectors) -> None:
+def test_descriptions_of_one_category_are_nearest_neighbors(texts: ContentVectors) -> None:
     assert texts.item_ids.tolist() == list(range(1, 9))
     assert category_nearest_neighbor_accuracy(texts.vectors, [1] * 4 + [0] * 4) == 1.0
 
 
-def test_pictures_are_told_apart_whatever_their_format(tmp_path: Path, draw: Draw) -> None:
-    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+def test_images_are_distinguished_in_any_format(tmp_path: Path, draw: Draw) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
     files = [draw("a.png", 1), draw("a.bmp", 1), draw("b.png", 2), draw("b.bmp", 2, size=(80, 120))]
-    pictures = dict(enumerate([*files, None, tmp_path / "absent.jpg", tmp_path / "broken.jpg"]))
-    vectors, report = image_vectors(pictures, "packaged", tmp_path / "cache")
+    images = dict(enumerate([*files, None, tmp_path / "absent.jpg", tmp_path / "broken.jpg"]))
+    vectors, report = image_vectors(images, "packaged", tmp_path / "cache")
     assert vectors.present.tolist() == [True] * 4 + [False] * 3
     assert (report.encoded, report.missing, len(report.unreadable)) == (4, 2, 1)
     assert category_nearest_neighbor_accuracy(vectors.vectors[:4], [0, 0, 1, 1]) == 1.0
-    again, report = image_vectors(reversed(pictures.items()), "packaged", tmp_path / "cache")
+    again, report = image_vectors(reversed(images.items()), "packaged", tmp_path / "cache")
     assert report.encoded == 0
     np.testing.assert_array_equal(again.vectors, vectors.vectors)
 
@@ -59,11 +59,11 @@ def test_a_damaged_converted_model_is_made_again(tmp_path: Path, draw: Draw, cap
     assert "damaged" in caplog.text and model.stat().st_size > 10_000_000
 
 
-def test_later_items_are_projected_as_the_first_ones_were(texts: ContentVectors, tmp_path: Path) -> None:
+def test_later_items_are_projected_like_the_first_items(texts: ContentVectors, tmp_path: Path) -> None:
     from rec_assets.features.embeddings.encode_cached import encode_cached
     from rec_assets.features.embeddings.load_encoder import text_encoder
 
-    raw = encode_cached(text_encoder("packaged"), [TEXTS[0], "grey cotton shirt", None], tmp_path).vectors
+    raw = encode_cached(text_encoder("packaged"), [TEXTS[0], "gray cotton shirt", None], tmp_path).vectors
     first, similar, absent = texts.project(raw)
     np.testing.assert_allclose(first, texts.gather([8])[0], atol=1e-3)
     assert np.linalg.norm(similar - first) < np.linalg.norm(texts.gather([1])[0] - first)
@@ -72,9 +72,9 @@ def test_later_items_are_projected_as_the_first_ones_were(texts: ContentVectors,
 
 @pytest.mark.parametrize("item_ids", [[], [5], [2, 5, 9]])
 def test_gather_gives_zero_rows_for_unknown_ids(item_ids: list[int]) -> None:
-    wanted = [9, 1, 5, 5, 10, -1, 2]
-    expected = [i if i in item_ids else 0 for i in wanted]
-    gathered = content(item_ids).gather(wanted)
+    ids = [9, 1, 5, 5, 10, -1, 2]
+    expected = [i if i in item_ids else 0 for i in ids]
+    gathered = content(item_ids).gather(ids)
     assert gathered.dtype == np.float32
     np.testing.assert_array_equal(gathered, np.repeat(np.array(expected)[:, None], 64, axis=1))
 
@@ -98,7 +98,7 @@ def test_a_damaged_file_is_named(damage: bytes, tmp_path: Path) -> None:
         ContentVectors.load(tmp_path / "embeddings.npz")
 
 
-def test_an_item_without_any_content_anywhere_is_a_zero_row(tmp_path: Path) -> None:
+def test_a_catalog_without_content_gives_zero_rows(tmp_path: Path) -> None:
     vectors, report = image_vectors({1: None, 2: None}, "packaged", tmp_path)
     assert report.missing == 2 and not vectors.vectors.any() and vectors.vectors.shape == (2, 64)
 

@@ -1,4 +1,4 @@
-"""Each content is encoded once, and every source is accounted for."""
+"""Tests of cached encoding: each content is encoded once, and every source is counted."""
 
 import logging
 import os
@@ -46,14 +46,14 @@ def test_a_second_run_encodes_nothing_and_returns_the_same_bits(tmp_path: Path, 
     first = encode_cached(encoder, words, tmp_path)
     fresh = HashingEncoder()
     second = encode_cached(fresh, words[::-1], tmp_path)
-    assert fresh.seen == [] and second.report.from_cache == 100
+    assert fresh.encoded == [] and second.report.from_cache == 100
     np.testing.assert_array_equal(second.vectors[::-1], first.vectors)
 
 
 def test_only_new_contents_are_encoded(tmp_path: Path, encoder: HashingEncoder) -> None:
     encode_cached(encoder, ["a", "b"], tmp_path)
     result = encode_cached(encoder, ["b", "c", "c", "a"], tmp_path)
-    assert encoder.seen == [b"a", b"b", b"c"]
+    assert encoder.encoded == [b"a", b"b", b"c"]
     assert (result.report.encoded, result.report.from_cache) == (1, 3)
 
 
@@ -61,12 +61,10 @@ def test_another_encoder_shares_nothing(tmp_path: Path, encoder: HashingEncoder)
     encode_cached(encoder, ["a"], tmp_path)
     other = HashingEncoder("other")
     encode_cached(other, ["a"], tmp_path)
-    assert other.seen == [b"a"]
+    assert other.encoded == [b"a"]
 
 
-def test_files_are_known_by_content_and_absent_or_broken_ones_are_named(
-    tmp_path: Path, encoder: HashingEncoder
-) -> None:
+def test_files_are_cached_by_content_and_broken_files_are_reported(tmp_path: Path, encoder: HashingEncoder) -> None:
     for name, content in {"one": b"x", "same": b"x", "broken": b"bad"}.items():
         (tmp_path / name).write_bytes(content)
     names = ("one", "same", "broken", "absent")
@@ -84,7 +82,7 @@ def test_progress_counts_up_to_all_sources(tmp_path: Path, encoder: HashingEncod
 
 
 @pytest.mark.parametrize("damage", [b"", b"garbage", None], ids=["emptied", "overwritten", "cut short"])
-def test_a_damaged_shard_is_warned_of_and_rebuilt(
+def test_a_damaged_shard_is_logged_and_rebuilt(
     damage: bytes | None, tmp_path: Path, encoder: HashingEncoder, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = encode_cached(encoder, ["a", "b"], tmp_path)
@@ -122,22 +120,21 @@ def test_full_shards_are_mapped_and_read_back(tmp_path: Path, monkeypatch: pytes
             np.testing.assert_array_equal(reader[content_key(bytes([i]))], vector)
 
 
-def test_pictures_prepared_in_processes_are_the_same(
+def test_images_prepared_in_processes_give_the_same_vectors(
     tmp_path: Path, encoder: HashingEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = [tmp_path / f"{number}" for number in range(20)]
     for number, file in enumerate(files):
         file.write_bytes(b"bad" if number == 7 else b"%d" % number)
-    here = encode_cached(encoder, files, tmp_path / "here")
+    in_threads = encode_cached(encoder, files, tmp_path / "threads")
     monkeypatch.setattr(preprocess_pool, "MANY_CORES", 1)
-    elsewhere = encode_cached(encoder, files, tmp_path / "elsewhere")
-    np.testing.assert_array_equal(here.vectors, elsewhere.vectors)
-    assert elsewhere.report == here.report and elsewhere.report.unreadable == [f"{files[7]} (bad content)"]
+    in_processes = encode_cached(encoder, files, tmp_path / "processes")
+    np.testing.assert_array_equal(in_threads.vectors, in_processes.vectors)
+    assert in_processes.report == in_threads.report
+    assert in_processes.report.unreadable == [f"{files[7]} (bad content)"]
 
 
-def test_a_killed_process_says_what_it_wants_and_keeps_what_was_encoded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_process_raises_and_keeps_the_encoded_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Killed(HashingEncoder):
         prepare = staticmethod(killed_by_bad)
 

@@ -1,4 +1,4 @@
-"""Models from a folder: a tiny random CLIP, and what happens where the name leads nowhere."""
+"""Tests of encoders from a folder: a tiny random CLIP model, and names that are no model."""
 
 from pathlib import Path
 
@@ -44,14 +44,14 @@ def test_a_clip_folder_gives_unit_vectors_of_its_projection(tiny_clip: Path, tmp
     np.testing.assert_allclose(encoder.encode(batch[1:2])[0], vectors[1], atol=1e-5)
 
 
-def test_clip_sees_what_its_own_processor_makes(tiny_clip: Path, tmp_path: Path, draw: Draw) -> None:
+def test_clip_vectors_equal_those_of_its_own_processor(tiny_clip: Path, tmp_path: Path, draw: Draw) -> None:
     import torch
     from transformers import CLIPImageProcessor, CLIPModel
 
     file = draw("a.png", size=(50, 80))
     encoder = image_encoder(str(tiny_clip), tmp_path)
-    with Image.open(file) as picture, torch.inference_mode():
-        pixels = CLIPImageProcessor.from_pretrained(tiny_clip)(picture, return_tensors="pt")["pixel_values"]
+    with Image.open(file) as image, torch.inference_mode():
+        pixels = CLIPImageProcessor.from_pretrained(tiny_clip)(image, return_tensors="pt")["pixel_values"]
         features = CLIPModel.from_pretrained(tiny_clip).eval().get_image_features(pixel_values=pixels)
         expected = features.pooler_output[0].numpy()
     (vector,) = encoder.encode([encoder.prepare(file.read_bytes())])
@@ -59,8 +59,8 @@ def test_clip_sees_what_its_own_processor_makes(tiny_clip: Path, tmp_path: Path,
 
 
 def test_clip_vectors_of_fewer_dimensions_are_padded(tiny_clip: Path, tmp_path: Path, draw: Draw) -> None:
-    pictures = {seed: draw(f"{seed}.png", seed) for seed in range(40)}
-    vectors, report = image_vectors(pictures, str(tiny_clip), tmp_path / "cache")
+    images = {seed: draw(f"{seed}.png", seed) for seed in range(40)}
+    vectors, report = image_vectors(images, str(tiny_clip), tmp_path / "cache")
     assert report.encoded == 40 and vectors.vectors.shape == (40, 64)
     assert not vectors.vectors[:, DIM:].any() and vectors.encoder.startswith("clip-")
 
@@ -82,13 +82,13 @@ def test_a_folder_that_is_no_model_is_named(tmp_path: Path) -> None:
         text_encoder(str(tmp_path)).encode(["text"])
 
 
-def test_a_name_that_leads_nowhere_says_which_setting_to_change(tmp_path: Path) -> None:
+def test_the_error_of_an_unknown_model_names_the_setting(tmp_path: Path) -> None:
     with pytest.raises(ActionableError, match="REC_IMAGE_ENCODER"):
         image_encoder("no such/folder or hub/id", tmp_path)
 
 
-def test_the_packaged_text_encoder_knows_its_length() -> None:
+def test_the_packaged_text_encoder_has_384_dimensions() -> None:
     encoder = text_encoder("packaged")
     assert encoder.dim == 384
-    # Longer than the model reads: cut, not refused.
+    # A text longer than the model's input is truncated.
     assert encoder.encode(["word " * 2000, "ü"]).shape == (2, 384)

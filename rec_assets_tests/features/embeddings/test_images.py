@@ -1,4 +1,4 @@
-"""Pictures come in every format; what the encoder gets is upright, whole and RGB."""
+"""Tests of image decoding: images of any format become upright, whole RGB images."""
 
 import io
 
@@ -9,9 +9,9 @@ from PIL import Image
 from rec_assets.features.embeddings.images import decode, square
 
 
-def as_file(picture: Image.Image, kind: str, **options: object) -> bytes:
+def as_file(image: Image.Image, kind: str, **options: object) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
@@ -19,18 +19,18 @@ def as_file(picture: Image.Image, kind: str, **options: object) -> bytes:
     ("kind", "mode"), [("JPEG", "RGB"), ("JPEG", "L"), ("JPEG", "CMYK"), ("PNG", "P"), ("PNG", "I;16"), ("WEBP", "RGB")]
 )
 def test_every_mode_becomes_rgb(kind: str, mode: str) -> None:
-    picture = Image.new(mode, (300, 200)) if mode == "I;16" else Image.new("RGB", (300, 200), "navy").convert(mode)
-    assert decode(as_file(picture, kind), 100).mode == "RGB"
+    image = Image.new(mode, (300, 200)) if mode == "I;16" else Image.new("RGB", (300, 200), "navy").convert(mode)
+    assert decode(as_file(image, kind), 100).mode == "RGB"
 
 
-def test_what_is_transparent_is_white() -> None:
-    picture = Image.new("RGBA", (10, 10), (255, 0, 0, 0))
-    assert np.asarray(decode(as_file(picture, "PNG"), 10)).min() == 255
+def test_transparent_pixels_become_white() -> None:
+    image = Image.new("RGBA", (10, 10), (255, 0, 0, 0))
+    assert np.asarray(decode(as_file(image, "PNG"), 10)).min() == 255
 
 
 def test_a_rotated_photo_is_upright() -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned by a quarter
+    exif[0x0112] = 6  # rotated by 90 degrees
     assert decode(as_file(Image.new("RGB", (40, 20)), "JPEG", exif=exif), 20).size == (20, 40)
 
 
@@ -38,14 +38,14 @@ def test_a_large_photo_is_decoded_small_but_large_enough() -> None:
     assert decode(as_file(Image.new("RGB", (3200, 1600)), "JPEG"), 100).size == (400, 200)
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture", as_file(Image.new("RGB", (500, 500)), "PNG")[:-40]])
-def test_what_is_no_whole_picture_is_refused(content: bytes) -> None:
-    with pytest.raises(ValueError, match="not a readable picture"):
+@pytest.mark.parametrize("content", [b"", b"no image", as_file(Image.new("RGB", (500, 500)), "PNG")[:-40]])
+def test_content_that_is_not_a_whole_image_is_refused(content: bytes) -> None:
+    with pytest.raises(ValueError, match="not a readable image"):
         decode(content, 100)
 
 
 @pytest.mark.parametrize("size", [(300, 100), (100, 300), (20, 10), (10, 600)])
-def test_the_whole_picture_fits_the_square(size: tuple[int, int]) -> None:
+def test_the_whole_image_fits_the_square(size: tuple[int, int]) -> None:
     fitted = np.asarray(square(Image.new("RGB", size, "black"), 64))
     assert fitted.shape == (64, 64, 3)
     dark = (fitted < 128).all(axis=2)

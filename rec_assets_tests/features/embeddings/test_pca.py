@@ -1,4 +1,4 @@
-"""64 components of the present rows, the same every time, for any number of rows."""
+"""Tests of the PCA projection: reproducible components of the present rows, for any number of rows."""
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,7 @@ def test_few_rows_absent_rows_and_repeated_rows_are_padded_with_zeros(n: int, ab
     assert not reduced[~present].any() and 0 <= explained <= 1 + 1e-9
     directions = max(len(np.unique(raw[present], axis=0)) - 1, 0)
     assert projection.components.any(axis=1).sum() <= min(directions, 64)
-    # As long as nothing is cut away, distances are kept.
+    # Distances are preserved if no component is dropped.
     if 0 < directions <= 60:
         a, b = np.flatnonzero(present)[[0, -1]]
         assert np.linalg.norm(reduced[a] - reduced[b]) == pytest.approx(np.linalg.norm(raw[a] - raw[b]), abs=1e-3)

@@ -1,4 +1,4 @@
-"""Real time beside the batch: a day replayed through the worker, and what is learned from what was recorded online."""
+"""Compares real time with the batch on a replayed day, and tests that trainings read interactions recorded online."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,9 +29,9 @@ INTERACTION = ["user_id", "item_id", "timestamp"]
 
 @pytest.fixture
 def replayed(pipeline: Pipeline, valkey: Settings, tmp_path: Path) -> Settings:
-    """A shop as it was at the midnight before the pipeline's last day, after the worker has applied that day.
+    """Stores with the state before the pipeline's last day, plus that day, applied by the worker.
 
-    Of items it knows those that arrive on the day, too, as the batch does.
+    The stores also hold items that arrive on the last day, like the batch.
     """
     settings = valkey.model_copy(update={"home": tmp_path})
     midnight = datetime.combine(pipeline.settings.as_of, datetime.min.time(), UTC)
@@ -67,9 +67,7 @@ def test_a_replayed_day_has_what_the_batch_computes_event_by_event(pipeline: Pip
     assert both[0].equals(both[1])
 
 
-def test_after_a_replayed_day_every_user_has_the_feature_that_the_batch_would_give_him(
-    pipeline: Pipeline, replayed: Settings
-) -> None:
+def test_after_a_replayed_day_every_user_has_the_feature_of_the_batch(pipeline: Pipeline, replayed: Settings) -> None:
     eve = (pipeline.settings.as_of - timedelta(days=1)).isoformat()
     items = pl.scan_parquet(pipeline.artifact("raw_items", "all") / "items.parquet").select("item_id", "category_l1")
     rows = pl.scan_parquet([raw_day(pipeline, day) for day in (eve, pipeline.day)]).join(items, on="item_id")
@@ -79,12 +77,12 @@ def test_after_a_replayed_day_every_user_has_the_feature_that_the_batch_would_gi
     users = expected["user_id"].to_numpy()
     served = online.read_users(online.open_store(replayed, online.BULK_TIMEOUT), users).columns
     assert served["top_category"].tolist() == expected["top_category"].to_list()
-    known = pl.read_parquet(pipeline.artifact("user_features", eve) / "user_features.parquet")
-    ages = dict(known.select("user_id", pl.col("age").fill_null(-1)).iter_rows())
+    features = pl.read_parquet(pipeline.artifact("user_features", eve) / "user_features.parquet")
+    ages = dict(features.select("user_id", pl.col("age").fill_null(-1)).iter_rows())
     assert pl.Series(served["age"]).fill_nan(-1).to_list() == [ages.get(user, -1) for user in users.tolist()]
 
 
-def test_a_day_of_which_only_the_log_remains_is_joined_as_its_raw_day_was(
+def test_a_day_with_only_the_offline_log_joins_to_the_same_rows(
     pipeline: Pipeline, replayed: Settings, tmp_path: Path
 ) -> None:
     day, columns = pipeline.settings.as_of, ["user_id", "item_id", "device_type", "timestamp"]
@@ -103,9 +101,7 @@ def test_a_day_of_which_only_the_log_remains_is_joined_as_its_raw_day_was(
     assert rows.equals(batch.unique(INTERACTION, keep="first", maintain_order=True))
 
 
-def test_what_was_recorded_online_joins_the_day_that_is_learned_from_and_without_it_the_bytes_are_the_same(
-    pipeline: Pipeline,
-) -> None:
+def test_interactions_recorded_online_change_the_training_rows_until_they_are_deleted(pipeline: Pipeline) -> None:
     from rec_assets.orchestration.runs.run_local import PARTITION_RANGE
 
     day, log = pipeline.settings.start_date, BehaviorLog.of(pipeline.settings, "test")
@@ -113,7 +109,7 @@ def test_what_was_recorded_online_joins_the_day_that_is_learned_from_and_without
 
     def build() -> dict[str, str]:
         with DagsterInstance.get() as instance:
-            # All days, as the pipeline made them: Dagster knows the days of a run by one version.
+            # All days, like the pipeline: Dagster records one data version for all days of a run.
             tags = dict(zip(PARTITION_RANGE, (day.isoformat(), pipeline.day), strict=True))
             assert materialize(assets, instance=instance, tags=tags).success
         return {asset: pipeline.artifact(asset, day.isoformat()).digest for asset in assets}

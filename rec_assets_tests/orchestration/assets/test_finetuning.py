@@ -1,4 +1,4 @@
-"""Three days after the full training of the session's pipeline: an ordinary one, one that judges it, an empty one."""
+"""Fine-tunes of three days after the full training of the session's pipeline. The third day has no rows."""
 
 import shutil
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from rec_assets.serving.client import Client
 from rec_assets.serving.runner import load_stages, run
 from rec_assets.settings import Settings, get_settings
 from rec_assets.storage.artifact_store import ArtifactStore
-from rec_assets_tests.pipeline import Pipeline, settings_from
+from rec_assets_tests.pipeline import Pipeline, definitions, settings_from
 
 pytestmark = pytest.mark.slow
 MADE = ("replay_set", "finetune_set", "daily_item_index", "finetuned_query_tower", "finetuned_dlrm", "finetuned_bundle")
@@ -33,20 +33,20 @@ def day_after(settings: Settings, days: int) -> str:
 
 
 def materialize_day(job: str, day: str, last: str = "", *, gates_pass: bool = True) -> None:
-    """Runs a job for a day, or in one run for all days up to a last one, as a backfill does."""
-    from rec_assets.definitions import defs
+    """Runs a job for a day, or for all days up to `last` in one run, like a backfill."""
+    defs = definitions()
     from rec_assets.orchestration.runs.run_local import PARTITION_RANGE
 
     prepare_dagster_home(get_settings())
     days = {"tags": dict(zip(PARTITION_RANGE, (day, last), strict=True))} if last else {"partition_key": day}
     with DagsterInstance.get() as instance:
-        done = defs.resolve_job_def(job).execute_in_process(instance=instance, raise_on_error=False, **days)
-    assert done.success is gates_pass
+        result = defs.resolve_job_def(job).execute_in_process(instance=instance, raise_on_error=False, **days)
+    assert result.success is gates_pass
 
 
 @pytest.fixture(scope="module")
 def with_another_future(built_pipeline: Pipeline) -> dict[tuple[str, str], str]:
-    """The digests of two days, made in one run when the second held other rows than it will."""
+    """Builds two days in one run, with wrong rows on the second day; returns the digests, then restores the rows."""
     with settings_from(built_pipeline.environment) as settings:
         first, second = (day_after(settings, n) for n in (1, 2))
         materialize_day("daily_data", first, second)
@@ -54,7 +54,7 @@ def with_another_future(built_pipeline: Pipeline) -> dict[tuple[str, str], str]:
         for asset in ("joined_interactions", "masked_train_set"):
             true_rows[asset] = rows = pl.read_parquet(built_pipeline.artifact(asset, second) / "rows.parquet")
             write_rows(built_pipeline.store, asset, second, rows.with_columns(item_id=rows["item_id"].reverse()))
-        # Nobody chose so: the bundle of that second day is refused, and made all the same.
+        # The wrong rows fail the gates of the second bundle. The bundle is written anyway.
         materialize_day("fine_tuning", first, second, gates_pass=False)
         digests = {
             (asset, day): built_pipeline.artifact(asset, day).digest for asset in MADE for day in (first, second)
@@ -93,7 +93,7 @@ def vectors_by_item(folder: Path, items: Path) -> dict[int, bytes]:
     return {int(raw): vector.tobytes() for raw, vector in zip(raw_ids, table, strict=True) if raw >= 0}
 
 
-def test_a_fine_tune_goes_on_from_the_day_before_and_not_from_itself(finetuned: Pipeline) -> None:
+def test_a_fine_tune_starts_from_the_day_before_and_not_from_itself(finetuned: Pipeline) -> None:
     full, (first, second) = finetuned.day, (day_after(finetuned.settings, n) for n in (1, 2))
     for asset in ("finetuned_query_tower", "finetuned_dlrm"):
         lineages = [Lineage.read(finetuned.artifact(asset, day).path) for day in (first, second)]
@@ -116,10 +116,10 @@ def test_items_stay_where_they_are_and_new_ones_join_them(finetuned: Pipeline) -
     )
     assert {item: vector for item, vector in after.items() if item in before} == before
     catalog = pl.read_parquet(finetuned.artifact("raw_items", "all") / "items.parquet")
-    came = catalog.filter(
+    new_items = catalog.filter(
         (pl.col("first_day") > finetuned.settings.as_of) & (pl.col("first_day") <= pl.lit(day).str.to_date())
     )
-    assert set(after) - set(before) == set(came["item_id"]) != set()
+    assert set(after) - set(before) == set(new_items["item_id"]) != set()
 
 
 def test_a_day_again_gives_the_same_bytes_whatever_comes_after_it(
@@ -129,13 +129,13 @@ def test_a_day_again_gives_the_same_bytes_whatever_comes_after_it(
     again = {asset: finetuned.artifact(asset, first).digest for asset in MADE}
     assert again == {asset: with_another_future[asset, first] for asset in MADE}
     last = finetuned.artifact("finetuned_bundle", second).digest
-    assert last != with_another_future["finetuned_bundle", second], "the rows that were planted matter"
+    assert last != with_another_future["finetuned_bundle", second], "the wrong rows change the bundle"
 
 
 def test_a_day_that_is_rewritten_makes_what_was_made_from_it_stale(finetuned: Pipeline) -> None:
     from dagster import AssetMaterialization, AssetSelection
 
-    from rec_assets.definitions import defs
+    defs = definitions()
     from rec_assets.orchestration import jobs
     from rec_assets.orchestration.runs.stale_assets import out_of_date
 
@@ -160,31 +160,31 @@ def test_a_day_that_is_rewritten_makes_what_was_made_from_it_stale(finetuned: Pi
         assert {"joined_interactions", "finetune_set", "finetuned_dlrm", "finetuned_bundle"} <= late - before
 
 
-def test_the_judging_users_rows_of_the_day_are_not_learned_from(finetuned: Pipeline) -> None:
+def test_the_rows_of_holdout_users_are_excluded_from_training(finetuned: Pipeline) -> None:
     from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
 
     day = finetuned.settings.as_of + timedelta(days=1)
     data = TrainingSet.load(finetuned.artifact("finetune_set", day.isoformat()).path)
-    judges = data.validation.user_ids
+    holdout_users = data.validation.user_ids
     today = data.rows[TIMESTAMP] // 86_400 == (day - day.fromisoformat("1970-01-01")).days
-    assert len(judges) > 10
+    assert len(holdout_users) > 10
     assert today.any() and not today.all()
-    assert not np.isin(data.rows[REQUEST_USER_ID][today], judges).any()
-    assert np.isin(data.rows[REQUEST_USER_ID][~today], judges).any()
+    assert not np.isin(data.rows[REQUEST_USER_ID][today], holdout_users).any()
+    assert np.isin(data.rows[REQUEST_USER_ID][~today], holdout_users).any()
 
 
-def test_the_day_that_follows_judges_fine_tuned_and_not(finetuned: Pipeline) -> None:
-    verdict = finetuned.artifact("next_day_evaluation", day_after(finetuned.settings, 2))
-    overall = pl.read_parquet(verdict / "metrics.parquet").filter(segment="all")
-    found = dict(overall.select("method", "ndcg@10").iter_rows())
-    assert set(found) == {"fine-tuned", "not fine-tuned", "popularity", "best possible"}
-    assert found["popularity"] < found["fine-tuned"] < found["best possible"]
+def test_the_next_day_evaluates_fine_tuned_and_not_fine_tuned_models(finetuned: Pipeline) -> None:
+    evaluation = finetuned.artifact("next_day_evaluation", day_after(finetuned.settings, 2))
+    overall = pl.read_parquet(evaluation / "metrics.parquet").filter(segment="all")
+    ndcg = dict(overall.select("method", "ndcg@10").iter_rows())
+    assert set(ndcg) == {"fine-tuned", "not fine-tuned", "popularity", "best possible"}
+    assert ndcg["popularity"] < ndcg["fine-tuned"] < ndcg["best possible"]
     first = finetuned.artifact("next_day_evaluation", day_after(finetuned.settings, 1))
     assert pl.read_parquet(first / "metrics.parquet").is_empty()
 
 
-def test_a_day_without_rows_changes_nothing_and_says_so(finetuned: Pipeline) -> None:
+def test_a_day_without_rows_changes_no_weights_and_has_no_metrics(finetuned: Pipeline) -> None:
     second, empty = (day_after(finetuned.settings, n) for n in (2, 3))
     for asset in ("finetuned_query_tower", "finetuned_dlrm"):
         pairs = zip(weights(finetuned.store, asset, second), weights(finetuned.store, asset, empty), strict=True)
@@ -204,15 +204,15 @@ def test_the_bundle_descends_from_the_one_before_and_answers(finetuned: Pipeline
     later = one.lookups.vocabularies["item_id"][full.lookups.size("item_id") - 3 :]
     answer = run(load_stages(two, finetuned.settings), {"user_id": np.array([1, -1], np.int32)})
     assert len(answer["ordered_ids"]) == 2 * finetuned.settings.ranking_topk
-    known = set(two.catalog()["item_id"])
-    assert set(answer["ordered_ids"].tolist()) <= known
-    assert set(later.tolist()) <= known
+    catalog = set(two.catalog()["item_id"])
+    assert set(answer["ordered_ids"].tolist()) <= catalog
+    assert set(later.tolist()) <= catalog
 
 
 def test_a_worse_a_corrupt_and_a_mixed_bundle_are_refused_with_the_reason(finetuned: Pipeline, tmp_path: Path) -> None:
     from rec_assets.bundles.bundle import PART_FILES, write_bundle
     from rec_assets.evaluation.bundles.gates import run_gates
-    from rec_assets.orchestration.checks import hearing
+    from rec_assets.orchestration.checks import gate_inputs
 
     first, second = (day_after(finetuned.settings, n) for n in (1, 2))
     good = Bundle.open(finetuned.artifact("finetuned_bundle", second).path)
@@ -220,8 +220,8 @@ def test_a_worse_a_corrupt_and_a_mixed_bundle_are_refused_with_the_reason(finetu
     facts["config"] = good.manifest.config
 
     def failed(bundle: Path) -> dict[str, str]:
-        judged = replace(hearing(finetuned.store, "finetuned_bundle", second), bundle=bundle)
-        return {gate.name: gate.message for gate in run_gates(judged) if not gate.passed}
+        inputs = replace(gate_inputs(finetuned.store, "finetuned_bundle", second, finetuned.settings), bundle=bundle)
+        return {gate.name: gate.message for gate in run_gates(inputs) if not gate.passed}
 
     assert failed(good.path) == {}
     parts = {part: Path(shutil.copytree(good.path / part, tmp_path / part)) for part in PART_FILES}
@@ -242,14 +242,14 @@ def test_a_worse_a_corrupt_and_a_mixed_bundle_are_refused_with_the_reason(finetu
 
     other = Bundle.open(finetuned.artifact("finetuned_bundle", first).path)
     mixed = {part: good.path / part for part in PART_FILES} | {"item_index": other.path / "item_index"}
-    with pytest.raises(ActionableError, match=r"(?s)catalog has codes .*, but item_index has codes"):
+    with pytest.raises(ActionableError, match=r"(?s)catalogue has codes .*, but item_index has codes"):
         write_bundle(tmp_path / "mixed", mixed, **facts)
 
 
-def test_every_day_is_promoted_without_a_hand_in_order_and_once(finetuned: Pipeline) -> None:
+def test_the_sensor_promotes_every_day_once_and_in_order(finetuned: Pipeline) -> None:
     from dagster import RunRequest, build_sensor_context
 
-    from rec_assets.definitions import defs
+    defs = definitions()
     from rec_assets.orchestration.runs.run_local import promote
 
     prepare_dagster_home(finetuned.settings)
@@ -268,5 +268,5 @@ def test_every_day_is_promoted_without_a_hand_in_order_and_once(finetuned: Pipel
                 promoted.append(Client(finetuned.settings).recommend(1).bundle_id)
     days = [day_after(finetuned.settings, n) for n in (1, 2, 3)]
     promote(finetuned.settings, Bundle.open(finetuned.artifact("model_bundle").path).bundle_id)
-    # The full training was live already, and days that were made again are the same bundles.
+    # The full training was already live. Rebuilt days are the same bundles, so they are promoted once.
     assert promoted == [Bundle.open(finetuned.artifact("finetuned_bundle", day).path).bundle_id for day in days]

@@ -1,4 +1,4 @@
-"""The graph as a person runs it: everything once, nothing twice, and what an asset leaves when it is asked again."""
+"""Tests the whole graph: all assets once, no rebuild of fresh assets, identical results of rebuilds, and serving."""
 
 import json
 from datetime import timedelta
@@ -27,7 +27,7 @@ def test_everything_was_materialized(pipeline: Pipeline) -> None:
     assert pipeline.store.partitions("model_bundle") == [pipeline.day]
 
 
-def test_what_is_fresh_is_not_rebuilt(pipeline: Pipeline) -> None:
+def test_fresh_assets_are_not_rebuilt(pipeline: Pipeline) -> None:
     from rec_assets.orchestration.runs.run_local import materialize_stale
 
     assert materialize_stale(pipeline.settings) == 0
@@ -86,25 +86,25 @@ def test_the_exported_models_give_what_tensorflow_gives(pipeline: Pipeline) -> N
         for asset in ("query_tower", "dlrm_model"):
             event = instance.get_latest_materialization_event(AssetKey(asset))
             assert event is not None and event.asset_materialization is not None
-            found = event.asset_materialization.metadata["largest_difference_from_tensorflow"].value
-            assert isinstance(found, float) and found < 1e-5
+            difference = event.asset_materialization.metadata["largest_difference_from_tensorflow"].value
+            assert isinstance(difference, float) and difference < 1e-5
 
 
-def test_every_asset_shows_what_a_person_would_look_at(pipeline: Pipeline) -> None:
+def test_assets_have_metadata_for_the_ui(pipeline: Pipeline) -> None:
     with DagsterInstance.get() as instance:
-        for asset, wanted in {
+        for asset, keys in {
             "raw_interactions": {"rows", "duplicates_dropped", "preview", "hours"},
-            "raw_items": {"pictures", "missing_pictures", "prices"},
+            "raw_items": {"images", "missing_images", "prices"},
             "two_tower_model": {"curves", "best_epoch"},
             "model_evaluation": {"track all", "track new", "plot", "reliability", "cold_users"},
             "image_embeddings": {"map", "explained_variance", "nearest_neighbor_shares_category"},
         }.items():
             event = instance.get_latest_materialization_event(AssetKey(asset))
             assert event is not None and event.asset_materialization is not None
-            assert wanted | {"path", "digest", "bytes", "seconds"} <= set(event.asset_materialization.metadata)
+            assert keys | {"path", "digest", "bytes", "seconds"} <= set(event.asset_materialization.metadata)
 
 
-def test_the_days_that_judge_are_learned_from_after_they_judged(pipeline: Pipeline) -> None:
+def test_validation_days_are_trained_on_after_validation(pipeline: Pipeline) -> None:
     from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.features.columns import TIMESTAMP
     from rec_assets.inference.item_vectors import VECTORS
@@ -112,10 +112,10 @@ def test_the_days_that_judge_are_learned_from_after_they_judged(pipeline: Pipeli
     data = TrainingSet.load(pipeline.artifact("training_set").path)
     assert data.rows[TIMESTAMP].max() < data.last_rows[TIMESTAMP].min()
     assert pipeline.day == str(np.datetime64(int(data.last_rows[TIMESTAMP].max()), "s").astype("datetime64[D]"))
-    judged = np.load(pipeline.artifact("two_tower_model") / "validation_retrieval" / VECTORS)
+    validated = np.load(pipeline.artifact("two_tower_model") / "validation_retrieval" / VECTORS)
     served = np.load(pipeline.artifact("faiss_index") / VECTORS)
-    assert judged.shape == served.shape
-    assert not np.allclose(judged, served)
+    assert validated.shape == served.shape
+    assert not np.allclose(validated, served)
 
 
 def test_bundling_again_gives_the_same_bundle(pipeline: Pipeline) -> None:
@@ -125,7 +125,7 @@ def test_bundling_again_gives_the_same_bundle(pipeline: Pipeline) -> None:
     assert pipeline.artifact("model_bundle") == before
 
 
-def test_the_bundle_is_whole_and_says_where_it_comes_from(pipeline: Pipeline) -> None:
+def test_the_bundle_is_complete_and_records_its_origin(pipeline: Pipeline) -> None:
     bundle = Bundle.open(pipeline.artifact("model_bundle").path, verify=True)
     assert bundle.manifest.as_of.isoformat() == pipeline.day
     assert bundle.manifest.source == "retail"
@@ -149,7 +149,7 @@ def test_triton_answers_as_the_stages_do_in_one_process(
     assert len(answer) == pipeline.settings.ranking_topk
 
 
-def test_a_strangers_list_changes_with_device_and_time(pipeline: Pipeline) -> None:
+def test_the_list_of_an_anonymous_user_changes_with_device_and_time(pipeline: Pipeline) -> None:
     client, midnight = Client(pipeline.settings), 1_742_000_000 // 86_400 * 86_400
     evening = client.recommend(-1, "mobile", midnight + 20 * 3600).item_ids
     morning = client.recommend(-1, "desktop", midnight + 9 * 3600).item_ids
@@ -168,8 +168,8 @@ def test_seen_items_vanish_and_come_back_when_forgotten(pipeline: Pipeline) -> N
 
 def test_the_bundle_passed_its_gates_and_is_live_on_the_running_server(pipeline: Pipeline) -> None:
     bundle = Bundle.open(pipeline.artifact("model_bundle").path)
-    live, verdict = find_live(pipeline.store), find_gate_report(pipeline.store, bundle.bundle_id)
-    assert verdict is not None and verdict.passed and not verdict.reasons
+    live, report = find_live(pipeline.store), find_gate_report(pipeline.store, bundle.bundle_id)
+    assert report is not None and report.passed and not report.reasons
     assert live is not None and live.bundle_id == bundle.bundle_id
     assert Client(pipeline.settings).recommend(1).bundle_id == bundle.bundle_id
     versions = json.loads((pipeline.artifact("triton_versions", "all") / "versions.json").read_text())

@@ -1,4 +1,4 @@
-"""A range of days that was broken off goes on with the day it was at; made again, it is made again."""
+"""A failed run over a range of days resumes at the failed day. A new run rebuilds all days."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,8 @@ import pytest
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 
-from rec_assets.orchestration.assets.publishing import FROM_FAILURE, publish
+from rec_assets.orchestration.assets.publishing import publish
+from rec_assets.orchestration.dagster_internals import FROM_FAILURE
 from rec_assets.orchestration.resources import Artifacts
 
 DAYS = ["2025-03-03", "2025-03-04", "2025-03-05"]
@@ -17,11 +18,11 @@ WHOLE_RANGE = {"dagster/asset_partition_range_start": DAYS[0], "dagster/asset_pa
 
 
 class Shop:
-    """An asset of three days that counts what it makes and breaks off, once, at a day."""
+    """An asset of three days that records the days it builds. Fails once, at the day `fails_at`."""
 
     def __init__(self, root: Path, retries: int = 0) -> None:
         self.made: list[str] = []
-        self.breaks_at: str | None = None
+        self.fails_at: str | None = None
         self.text = "first"
 
         @dg.asset(
@@ -39,32 +40,32 @@ class Shop:
         self.instance = dg.DagsterInstance.ephemeral()
 
     def write(self, out: Path, day: str) -> dict[str, Any]:
-        if day == self.breaks_at:
-            self.breaks_at = None
-            raise RuntimeError("broken off")
+        if day == self.fails_at:
+            self.fails_at = None
+            raise RuntimeError("failed as planned")
         self.made.append(day)
         (out / "rows.txt").write_text(f"{self.text} {day}")
         return {}
 
     def run(self, after: str | None = None, **tags: str) -> dg.DagsterRun:
-        """Runs all days, as a re-execution of another run where that is given; returns the run."""
+        """Runs all days, as a re-execution of the run `after` if given; returns the run."""
         run = self.instance.create_run_for_job(
             self.job, tags=WHOLE_RANGE | tags, root_run_id=after, parent_run_id=after
         )
         execute_run(InMemoryJob(self.job), run, self.instance)
-        found = self.instance.get_run_by_id(run.run_id)
-        assert found is not None
-        return found
+        finished = self.instance.get_run_by_id(run.run_id)
+        assert finished is not None
+        return finished
 
     def kept(self, day: str) -> bool:
-        """Returns whether the last materialization of a day says that it was made before."""
+        """Returns True if the last materialization of a day kept an artifact of the failed attempt."""
         (record,) = self.instance.fetch_materializations(
             dg.AssetRecordsFilter(dg.AssetKey("rows"), asset_partitions=[day]), limit=1
         ).records
         return record.asset_materialization is not None and "kept" in record.asset_materialization.metadata
 
     def versions(self) -> set[str | None]:
-        """The data versions that Dagster has of the three days."""
+        """Returns the data versions of the three days in Dagster."""
         records = [self.instance.get_latest_data_version_record(dg.AssetKey("rows"), partition_key=d) for d in DAYS]
         entries = [None if one is None else one.event_log_entry.asset_materialization for one in records]
         return {None if one is None or one.tags is None else one.tags["dagster/data_version"] for one in entries}
@@ -76,8 +77,8 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 
 
 @pytest.mark.parametrize("tag", FROM_FAILURE)
-def test_a_run_from_failure_keeps_what_the_failed_one_made(shop: Shop, tag: str) -> None:
-    shop.breaks_at = DAYS[1]
+def test_a_run_from_failure_keeps_the_days_of_the_failed_run(shop: Shop, tag: str) -> None:
+    shop.fails_at = DAYS[1]
     failed = shop.run()
     assert not failed.is_success and shop.made == DAYS[:1]
     assert shop.run(failed.run_id, **{tag: "true"}).is_success
@@ -86,15 +87,15 @@ def test_a_run_from_failure_keeps_what_the_failed_one_made(shop: Shop, tag: str)
     assert [shop.kept(day) for day in DAYS] == [True, False, False]
 
 
-def test_a_step_that_is_tried_again_keeps_what_it_made(tmp_path: Path) -> None:
+def test_a_retried_step_keeps_its_finished_days(tmp_path: Path) -> None:
     shop = Shop(tmp_path, retries=1)
-    shop.breaks_at = DAYS[2]
+    shop.fails_at = DAYS[2]
     assert shop.run().is_success
     assert shop.made == DAYS
 
 
-@pytest.mark.parametrize("related", [True, False], ids=["all of it again", "a run of its own"])
-def test_what_is_asked_for_again_is_made_again(shop: Shop, related: bool) -> None:
+@pytest.mark.parametrize("related", [True, False], ids=["re-execution", "new run"])
+def test_a_new_run_rebuilds_all_days(shop: Shop, related: bool) -> None:
     first = shop.run()
     shop.text = "second"
     before = shop.versions()
@@ -104,11 +105,11 @@ def test_what_is_asked_for_again_is_made_again(shop: Shop, related: bool) -> Non
     assert before.isdisjoint(shop.versions())
 
 
-def test_content_that_a_broken_run_left_is_new_to_dagster(shop: Shop) -> None:
+def test_content_of_a_failed_run_gets_a_new_data_version(shop: Shop) -> None:
     shop.run()
     before = shop.versions()
-    shop.text, shop.breaks_at = "second", DAYS[2]
-    shop.run()  # two days are written, and Dagster was told of none
+    shop.text, shop.fails_at = "second", DAYS[2]
+    shop.run()  # writes two days; Dagster records none of them
     shop.run()
     assert before.isdisjoint(shop.versions())
     now = shop.versions()

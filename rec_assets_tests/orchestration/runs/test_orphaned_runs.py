@@ -1,4 +1,4 @@
-"""A run that was killed is ended, so that nobody waits for it; one that runs is left alone."""
+"""A killed run is marked as failed; a live run is not."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ import pytest
 from dagster import DagsterInstance, DagsterRunStatus
 
 from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
-from rec_assets.orchestration.runs.orphaned_runs import end_abandoned_runs
+from rec_assets.orchestration.runs.orphaned_runs import fail_orphaned_runs
 from rec_assets.settings import Settings
 from rec_assets_tests.waiting import wait_until
 
@@ -41,19 +41,19 @@ def sleeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["subpro
         process.kill()
 
 
-def test_a_run_is_ended_when_its_process_is_gone_and_not_before(sleeper: "subprocess.Popen[bytes]") -> None:
+def test_a_run_fails_after_its_process_died_and_not_before(sleeper: "subprocess.Popen[bytes]") -> None:
     with DagsterInstance.get() as instance:
-        wait_until(lambda: said_who_it_is(instance))
+        wait_until(lambda: has_logged_its_pid(instance))
         (run,) = instance.get_runs()
-        assert end_abandoned_runs(instance) == []
+        assert fail_orphaned_runs(instance) == []
         os.kill(sleeper.pid, signal.SIGKILL)
         sleeper.wait()
-        assert end_abandoned_runs(instance) == [run.run_id]
-        ended = instance.get_run_by_id(run.run_id)
-        assert ended is not None and ended.status == DagsterRunStatus.FAILURE
-        assert end_abandoned_runs(instance) == []
+        assert fail_orphaned_runs(instance) == [run.run_id]
+        failed = instance.get_run_by_id(run.run_id)
+        assert failed is not None and failed.status == DagsterRunStatus.FAILURE
+        assert fail_orphaned_runs(instance) == []
 
 
-def said_who_it_is(instance: DagsterInstance) -> bool:
+def has_logged_its_pid(instance: DagsterInstance) -> bool:
     logs = [entry.message for run in instance.get_runs() for entry in instance.all_logs(run.run_id)]
     return any("(pid: " in message for message in logs)

@@ -29,7 +29,7 @@ def ints(*values: int) -> "np.ndarray[tuple[int], np.dtype[np.int32]]":
         ({"device_type": ints(1), "timestamp": ints(6)}, [1], [6]),
     ],
 )
-def test_what_is_missing_or_unknown_is_filled_in(
+def test_missing_and_unknown_values_are_filled_in(
     preprocess: ContextPreprocessor, given: Arrays, device: list[int], timestamp: list[int]
 ) -> None:
     made = preprocess(given)

@@ -26,9 +26,9 @@ DAY = datetime(2025, 3, 14, tzinfo=UTC)
 Publish = Callable[[float], None]
 
 
-def test_without_a_store_the_catalog_of_the_bundle_answers(tiny_bundle: Bundle, tmp_path: Path) -> None:
+def test_without_a_store_features_are_those_of_the_bundles_catalog(tiny_bundle: Bundle, tmp_path: Path) -> None:
     stage = ItemLookup.load(tiny_bundle, Settings(home=tmp_path, valkey_port=free_port()))
-    assert stage.outage.missed_calls >= 1
+    assert stage.guard.missed_calls >= 1
     made = stage({"item_id": np.array([13, 10, 11, 157, 9999], np.int32)})
     assert made["item_id"].tolist() == [13, 10, 11, 157, 9999]
     assert made["category_l1"].tolist() == [1, 0, -1, 1, -1]
@@ -37,7 +37,7 @@ def test_without_a_store_the_catalog_of_the_bundle_answers(tiny_bundle: Bundle, 
 
 @pytest.fixture
 def publish(tiny_bundle: Bundle, valkey: Settings, tmp_path: Path) -> Iterator[Publish]:
-    """Writes prices of the first items to the online store, times a factor, each time a day later."""
+    """Returns a function that writes scaled prices of the first items to the online store, one day later per call."""
     days = itertools.count(1)
 
     def write(factor: float) -> None:
@@ -57,27 +57,25 @@ def prices(stage: ItemLookup) -> list[float]:
     return stage({"item_id": np.array([10, 13, 157], np.int32)})["price"].tolist()
 
 
-def test_the_online_store_wins_where_it_knows_the_item(tiny_bundle: Bundle, valkey: Settings, publish: Publish) -> None:
+def test_the_online_store_wins_where_it_has_the_item(tiny_bundle: Bundle, valkey: Settings, publish: Publish) -> None:
     publish(2.0)
     stage = ItemLookup.load(tiny_bundle, valkey)
     made = stage({"item_id": np.array([10, 13, 157], np.int32)})
     assert made["price"].tolist() == [10, 12, 54]
     assert made["category_l2"].tolist() == [0, 1, 1]
-    assert stage.outage.missed_calls == 0
+    assert stage.guard.missed_calls == 0
 
 
-def test_what_is_written_later_is_read_once_and_without_being_asked(
-    tiny_bundle: Bundle, valkey: Settings, publish: Publish
-) -> None:
+def test_a_later_write_is_read_once_and_automatically(tiny_bundle: Bundle, valkey: Settings, publish: Publish) -> None:
     stage = ItemLookup.load(tiny_bundle, valkey)
     assert prices(stage) == [5, 6, 54]
     publish(3.0)
     wait_until(lambda: prices(stage)[0] != 5)
     assert prices(stage) == [15, 18, 54]
-    assert not stage.refresh(), "nothing was written since"
+    assert not stage.refresh(), "there was no further write"
 
 
-def test_a_store_that_lost_its_data_leaves_what_was_read_until_it_is_filled_again(
+def test_a_store_that_lost_its_data_leaves_the_table_until_it_is_filled_again(
     tiny_bundle: Bundle, valkey: Settings, publish: Publish
 ) -> None:
     publish(2.0)
@@ -90,7 +88,7 @@ def test_a_store_that_lost_its_data_leaves_what_was_read_until_it_is_filled_agai
     assert prices(stage) == [20, 24, 54]
 
 
-def test_a_read_that_fails_in_the_middle_leaves_the_table_and_is_made_again(tiny_bundle: Bundle) -> None:
+def test_a_read_that_fails_in_the_middle_leaves_the_table_and_is_retried(tiny_bundle: Bundle) -> None:
     table, reads = ItemTable.of(tiny_bundle), 0
 
     def read(items: npt.NDArray[np.int32]) -> online.OnlineRows:
@@ -101,14 +99,14 @@ def test_a_read_that_fails_in_the_middle_leaves_the_table_and_is_made_again(tiny
         rows = online.OnlineRows.missing(len(items), ITEM_FEATURES)
         return online.OnlineRows(items == 10, rows.columns | {"price": np.full(len(items), 1, np.float32)})
 
-    stage = ItemLookup(table, lambda: b"1", read, StoreGuard("item_features", "It is away"))
+    stage = ItemLookup(table, lambda: b"1", read, StoreGuard("item_features", "The store is unavailable"))
     assert not stage.refresh()
-    assert (prices(stage), stage.outage.missed_calls) == ([5, 6, 54], 2), "an answer without the store counts"
+    assert (prices(stage), stage.guard.missed_calls) == ([5, 6, 54], 2), "an answer without the store counts"
     assert stage.refresh()
-    assert (prices(stage), stage.outage.missed_calls) == ([1, 6, 54], 2)
+    assert (prices(stage), stage.guard.missed_calls) == ([1, 6, 54], 2)
 
 
-def test_a_stage_that_nobody_holds_is_no_longer_refreshed(tiny_bundle: Bundle, valkey: Settings) -> None:
+def test_a_stage_without_references_is_no_longer_refreshed(tiny_bundle: Bundle, valkey: Settings) -> None:
     stage = ItemLookup.load(tiny_bundle, valkey)
     held = weakref.ref(stage)
     del stage
@@ -131,7 +129,7 @@ def test_features_are_encoded_and_unknown_items_are_out_of_vocabulary(tiny_bundl
     np.testing.assert_allclose(made["price_log_norm"], [1, 0], atol=1e-6)
 
 
-def test_content_vectors_are_found_by_encoded_id(tiny_bundle: Bundle) -> None:
+def test_content_vectors_are_looked_up_by_encoded_id(tiny_bundle: Bundle) -> None:
     made = ContentLookup.load(tiny_bundle, Settings())({"item_id": np.array([52, 2, 3], np.int32)})
     with np.load(tiny_bundle.file("multimodal")) as arrays:
         np.testing.assert_array_equal(made["image_embedding"], arrays["image"][[52, 2, 3]])

@@ -23,12 +23,14 @@ def lists(made: Arrays) -> list[list[int]]:
 
 
 @given(REQUESTS, st.integers(1, 8))
-def test_each_request_gets_its_best_in_order_and_ties_keep_theirs(requests: list[list[float]], k: int) -> None:
+def test_each_request_gets_its_best_candidates_in_order_and_ties_keep_input_order(
+    requests: list[list[float]], k: int
+) -> None:
     given_ = candidates(requests)
     made = Ordering(k)(given_)
     offsets = given_["row_splits"]
     expected = [
-        [int(offset) + place for place in sorted(range(len(row)), key=lambda place: -row[place])[:k]]
+        [int(offset) + position for position in sorted(range(len(row)), key=lambda position: -row[position])[:k]]
         for row, offset in zip(requests, offsets[:-1], strict=True)
     ]
     assert lists(made) == expected
@@ -36,7 +38,7 @@ def test_each_request_gets_its_best_in_order_and_ties_keep_theirs(requests: list
 
 
 @given(REQUESTS, st.integers(1, 8), st.integers(0, 99))
-def test_a_sample_draws_each_candidate_once_and_equal_seeds_draw_alike(
+def test_a_sample_has_each_candidate_once_and_equal_seeds_give_equal_samples(
     requests: list[list[float]], k: int, seed: int
 ) -> None:
     given_ = candidates(requests)
@@ -73,9 +75,7 @@ def test_the_list_is_decoded_to_raw_ids() -> None:
 
 
 @given(REQUESTS, st.data())
-def test_a_request_that_says_how_many_it_wants_gets_so_many_of_the_others_list(
-    requests: list[list[float]], data: st.DataObject
-) -> None:
+def test_top_k_returns_the_beginning_of_the_full_list(requests: list[list[float]], data: st.DataObject) -> None:
     given_, longest = candidates(requests), 8
     wanted = [data.draw(st.sampled_from([-1, 1, 3, longest])) for _ in requests]
     whole = lists(Ordering(longest)(given_))
@@ -83,7 +83,7 @@ def test_a_request_that_says_how_many_it_wants_gets_so_many_of_the_others_list(
     assert some == [row if k == -1 else row[:k] for row, k in zip(whole, wanted, strict=True)]
 
 
-def test_a_request_chooses_between_drawing_and_sorting_for_itself() -> None:
+def test_each_request_selects_sampling_or_sorting() -> None:
     given_ = candidates([np.linspace(0.5, 0.6, 12).tolist()] * 3)
     for diversity in (False, True):
         made = lists(Ordering(12, diversity=diversity, seed=1)(given_ | {"diversity": np.array([-1, 0, 1], np.int32)}))

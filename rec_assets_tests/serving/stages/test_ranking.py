@@ -13,7 +13,7 @@ from rec_assets.serving.stages.ranking import Unroll
 from rec_assets.settings import Settings
 
 NOON, HOUR, DAY = 1_741_608_000, 3600, 86_400
-# By encoded id: 3 and 4 are of one style, 5 of another in the same category, 6 of neither.
+# By encoded id: 3 and 4 have the same style, 5 has another style of the same category, 6 another category.
 TABLES: Arrays = {
     "category_l1": np.array([0, 0, 0, 3, 3, 3, 4], np.int32),
     "category_l2": np.array([0, 0, 0, 3, 3, 4, 5], np.int32),
@@ -23,7 +23,7 @@ TABLES: Arrays = {
 
 
 def request(histories: list[list[tuple[int, int]]], splits: list[int], items: list[int]) -> Arrays:
-    """Requests at noon of users with pairs of encoded item and time."""
+    """Returns requests at noon; each history has (encoded item, time) pairs."""
     padded = UserHistories.empty(len(histories))
     for row, history in enumerate(histories):
         padded.item_ids[row, : len(history)] = [item for item, _ in history]
@@ -49,7 +49,7 @@ def test_users_are_repeated_for_each_of_their_candidates(splits: list[int], expe
     assert all(made[name].dtype == np.float32 for name in signals)
 
 
-def test_the_rank_begins_anew_with_each_request() -> None:
+def test_the_rank_starts_again_at_each_request() -> None:
     made = Unroll(TABLES)(request([[], []], [0, 3, 5], [6, 5, 4, 5, 6]))
     np.testing.assert_allclose(made["retrieval_rank"], np.log1p([0, 1, 2, 0, 1]), rtol=1e-6)
 
@@ -70,9 +70,12 @@ def test_signals_tie_a_candidate_to_the_history_of_its_own_user() -> None:
         np.testing.assert_array_equal(made[name], TABLES[name][[3, 4, 6, 5, 6]])
 
 
-def test_the_signals_of_a_bundle_are_those_of_training(tiny_bundle: Bundle) -> None:
+def test_the_signals_of_a_bundle_equal_those_of_training(tiny_bundle: Bundle) -> None:
     rng = np.random.default_rng(0)
-    histories = [[(int(item), NOON - 60 * place) for place, item in enumerate(rng.integers(2, 53, LENGTH))], [(9, 5)]]
+    histories = [
+        [(int(item), NOON - 60 * position) for position, item in enumerate(rng.integers(2, 53, LENGTH))],
+        [(9, 5)],
+    ]
     inputs = request(histories, [0, 30, 50], rng.integers(2, 53, 50).tolist())
     made = Unroll.load(tiny_bundle, Settings())(inputs)
     with np.load(tiny_bundle.file("signals")) as tables:
@@ -83,7 +86,7 @@ def test_the_signals_of_a_bundle_are_those_of_training(tiny_bundle: Bundle) -> N
         np.testing.assert_array_equal(made[name], values)
 
 
-def test_where_no_candidate_is_left_there_are_no_rows() -> None:
+def test_without_candidates_there_are_no_rows() -> None:
     made = Unroll(TABLES)(request([[(3, 5)]], [0, 0], []))
     assert {name: values.shape for name, values in made.items()} == dict.fromkeys(made, (0,))
 

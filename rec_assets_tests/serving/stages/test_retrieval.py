@@ -18,8 +18,8 @@ def queries(rows: int) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
     return np.random.default_rng(3).normal(size=(rows, 64)).astype(np.float32)
 
 
-def asked(rows: int, *histories: list[int]) -> Arrays:
-    """So many queries, the first of them with histories of encoded ids."""
+def inputs_with(rows: int, *histories: list[int]) -> Arrays:
+    """Returns inputs with `rows` queries; the first ones have the given histories of encoded ids."""
     padded = UserHistories.empty(rows).item_ids
     for row, history in enumerate(histories):
         padded[row, : len(history)] = history
@@ -31,27 +31,27 @@ def copy(tiny_bundle: Bundle, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_bundle.path, tmp_path / "copy"))
 
 
-@pytest.mark.parametrize(("topk", "found"), [(7, 7), (300, 50)])
-def test_the_nearest_items_come_best_first(tiny_bundle: Bundle, topk: int, found: int) -> None:
-    made = Retrieval.load(tiny_bundle, Settings(retrieval_topk=topk))(asked(3))
-    assert made["row_splits"].tolist() == [0, found, 2 * found, 3 * found]
+@pytest.mark.parametrize(("topk", "retrieved"), [(7, 7), (300, 50)])
+def test_the_nearest_items_come_best_first(tiny_bundle: Bundle, topk: int, retrieved: int) -> None:
+    made = Retrieval.load(tiny_bundle, Settings(retrieval_topk=topk))(inputs_with(3))
+    assert made["row_splits"].tolist() == [0, retrieved, 2 * retrieved, 3 * retrieved]
     index = faiss.read_index(str(tiny_bundle.file("item_index")))
     for row, query in enumerate(queries(3)):
-        mine = slice(row * found, (row + 1) * found)
+        mine = slice(row * retrieved, (row + 1) * retrieved)
         scores = {item: float(index.reconstruct(item) @ query) for item in tiny_bundle.catalog()["item_id"].to_list()}
-        best = sorted(scores, key=lambda item: -scores[item])[:found]
+        best = sorted(scores, key=lambda item: -scores[item])[:retrieved]
         assert made["item_id"][mine].tolist() == best
         np.testing.assert_allclose(made["retrieval_score"][mine], [scores[item] for item in best], rtol=1e-4, atol=1e-4)
     assert made["item_id"].dtype == np.int32
     assert made["retrieval_score"].dtype == np.float32
 
 
-def test_what_the_user_chose_is_a_candidate_however_far_it_is(tiny_bundle: Bundle) -> None:
-    everything = Retrieval.load(tiny_bundle, Settings())(asked(2))
+def test_items_of_the_history_are_candidates_at_any_distance(tiny_bundle: Bundle) -> None:
+    everything = Retrieval.load(tiny_bundle, Settings())(inputs_with(2))
     ranked = np.split(everything["item_id"], 2)
     farthest = [row[-2:].tolist() for row in ranked]
     histories = [tiny_bundle.lookups.encode("item_id", items).tolist() * 2 for items in farthest]
-    inputs = asked(2, *histories)
+    inputs = inputs_with(2, *histories)
     made = Retrieval.load(tiny_bundle, Settings(retrieval_topk=7))(inputs)
     assert made["row_splits"].tolist() == [0, 7, 14]
     scores = np.split(everything["retrieval_score"], 2)
@@ -64,13 +64,13 @@ def test_what_the_user_chose_is_a_candidate_however_far_it_is(tiny_bundle: Bundl
     assert without["item_id"].tolist() == [*ranked[0][:7], *ranked[1][:7]]
 
 
-def test_what_has_no_vector_of_its_own_is_no_candidate(tiny_bundle: Bundle, copy: Path) -> None:
+def test_an_item_without_a_vector_is_no_candidate(tiny_bundle: Bundle, copy: Path) -> None:
     vectors = np.load(copy / "item_index" / "vectors.npy")
     vectors[10] = 0
     np.save(copy / "item_index" / "vectors.npy", vectors[:50])
-    # Nothing, null, unknown, without a vector, beyond the vectors; and one that is an item.
-    made = Retrieval.load(Bundle.open(copy), Settings(retrieval_topk=4))(asked(1, [1, 2, 10, 50, 52, 20]))
-    nearest = Retrieval.load(tiny_bundle, Settings(retrieval_topk=4, repeats=False))(asked(1))["item_id"].tolist()
+    # Null, unknown, an item with a zero vector, two ids beyond the vectors, and an item with a vector.
+    made = Retrieval.load(Bundle.open(copy), Settings(retrieval_topk=4))(inputs_with(1, [1, 2, 10, 50, 52, 20]))
+    nearest = Retrieval.load(tiny_bundle, Settings(retrieval_topk=4, repeats=False))(inputs_with(1))["item_id"].tolist()
     item = int(tiny_bundle.lookups.decode("item_id", [20])[0])
     assert item not in nearest
     assert made["item_id"].tolist() == [*nearest[:3], item]
@@ -117,7 +117,7 @@ def test_vectors_that_are_missing_or_do_not_fit_the_bundle_are_refused(copy: Pat
         Retrieval.load(Bundle.open(copy), Settings())
 
 
-def test_a_tower_of_a_batch_is_the_tower_of_each(tiny_bundle: Bundle) -> None:
+def test_a_batch_of_queries_equals_single_queries(tiny_bundle: Bundle) -> None:
     tower = QueryTower.load(tiny_bundle, Settings())
     users = {
         "age_norm": np.array([0.5, -1, 0], np.float32),
@@ -126,7 +126,7 @@ def test_a_tower_of_a_batch_is_the_tower_of_each(tiny_bundle: Bundle) -> None:
         "top_category": np.array([3, 2, 2], np.int32),
         "device_type": np.array([3, 2, 4], np.int32),
         **clock_features([0, 40_000, 500_000]),
-        "history_item_id": asked(3, [5, 6], [7])["history_item_id"],
+        "history_item_id": inputs_with(3, [5, 6], [7])["history_item_id"],
         "history_hours": np.zeros((3, LENGTH), np.float32),
     }
     together = tower(users)["query_embedding"]
@@ -137,7 +137,7 @@ def test_a_tower_of_a_batch_is_the_tower_of_each(tiny_bundle: Bundle) -> None:
 
 def test_a_model_that_does_not_fit_the_graph_is_refused(copy: Path) -> None:
     shutil.copy(copy / "dlrm" / "model.onnx", copy / "query_tower" / "model.onnx")
-    with pytest.raises(ActionableError, match=r"category_l1.*, which serving does not make"):
+    with pytest.raises(ActionableError, match=r"serving does not provide \(.*category_l1"):
         QueryTower.load(Bundle.open(copy), Settings())
     (copy / "query_tower" / "model.onnx").write_text("nothing")
     with pytest.raises(ActionableError, match="cannot be loaded as an ONNX model"):

@@ -11,7 +11,7 @@ from rec_assets.serving.stages.seen import SeenFilter
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
 
-# By encoded id 3, 4, …: items 10, 13, … of the categories 0, 1, 2, 3, 0, …
+# Encoded ids 3, 4, … are items 10, 13, … in the categories 0, 1, 2, 3, 0, …
 CANDIDATES: Arrays = {
     "user_id": np.array([1, 2, 3], np.int32),
     "item_id": np.array([10, 13, 16, 10, 13, 19], np.int32),
@@ -24,7 +24,7 @@ EVERYTHING = list(range(10, 160, 3))
 
 @dataclass
 class Shop:
-    """A bundle whose lists hold some items, and its Valkey."""
+    """A bundle, and the settings of its Valkey."""
 
     bundle: Bundle
     settings: Settings
@@ -43,7 +43,7 @@ def shop(tiny_bundle: Bundle, valkey: Settings) -> Shop:
 
 @pytest.fixture
 def by_popularity(tiny_bundle: Bundle) -> list[int]:
-    """All items, the most popular of the week first."""
+    """Returns all items, sorted by popularity of the week."""
     with np.load(tiny_bundle.file("signals")) as tables:
         return (10 + 3 * np.argsort(-tables["popularity_week"][3:], kind="stable")).tolist()
 
@@ -52,7 +52,7 @@ def lists(made: Arrays) -> list[list[int]]:
     return [row.tolist() for row in np.split(made["item_id"], made["row_splits"][1:-1])]
 
 
-def test_each_user_keeps_what_he_has_not_seen(shop: Shop) -> None:
+def test_each_user_keeps_their_unseen_items(shop: Shop) -> None:
     history = UserActivityStore.connect(shop.settings)
     history.record(1, [13], 1)
     history.record(2, [10], 1)
@@ -70,55 +70,55 @@ def test_one_request_needs_no_row_splits(shop: Shop) -> None:
     assert made["row_splits"].tolist() == [0, 1]
 
 
-def test_a_list_that_gets_too_short_is_filled_with_what_is_popular_and_neither_seen_nor_there(
+def test_a_short_list_is_refilled_with_popular_items_that_are_neither_seen_nor_candidates(
     shop: Shop, by_popularity: list[int]
 ) -> None:
     seen = [13, *by_popularity[:5]]
     UserActivityStore.connect(shop.settings).record(1, seen, 1)
     made = lists(shop.filtered(CANDIDATES, ranking_topk=4))
-    for mine, found, gone in zip(made, [[10, 13, 16], [10, 13], [19]], [seen, [], []], strict=True):
-        left = [item for item in found if item not in gone]
-        popular = [item for item in by_popularity if item not in (*found, *gone)]
-        assert mine == left + popular[: 4 - len(left)]
+    for refilled, retrieved, removed in zip(made, [[10, 13, 16], [10, 13], [19]], [seen, [], []], strict=True):
+        left = [item for item in retrieved if item not in removed]
+        popular = [item for item in by_popularity if item not in (*retrieved, *removed)]
+        assert refilled == left + popular[: 4 - len(left)]
 
 
-def test_what_fills_up_comes_after_what_was_found_and_of_the_users_categories_first(
+def test_refill_items_follow_the_retrieved_ones_and_the_users_categories_come_first(
     shop: Shop, by_popularity: list[int]
 ) -> None:
     history = CANDIDATES["history_item_id"].copy()
     history[2, :2] = [4, 8]  # items 13 and 25, both of category 1
     made = shop.filtered(CANDIDATES | {"history_item_id": history}, ranking_topk=20)
-    own = [item for item in by_popularity if (item - 10) // 3 % 4 == 1]
-    others = [item for item in by_popularity if item not in (*own, 19)]
-    assert lists(made)[2] == [19, *own, *others][:20]
+    preferred = [item for item in by_popularity if (item - 10) // 3 % 4 == 1]
+    others = [item for item in by_popularity if item not in (*preferred, 19)]
+    assert lists(made)[2] == [19, *preferred, *others][:20]
     assert made["retrieval_score"][made["row_splits"][2] :].tolist() == [1] * 20
     assert lists(made)[1][2:] == [item for item in by_popularity if item not in (10, 13)][:18]
 
 
-def test_only_who_has_seen_everything_gets_nothing(shop: Shop) -> None:
+def test_only_a_user_who_has_seen_everything_gets_an_empty_list(shop: Shop) -> None:
     history = UserActivityStore.connect(shop.settings)
     history.record(1, EVERYTHING, 1)
     history.record(2, EVERYTHING[:-1], 1)
     assert [len(row) for row in lists(shop.filtered(CANDIDATES, ranking_topk=10))] == [0, 1, 10]
 
 
-def test_where_nothing_is_filtered_nobody_is_asked(tiny_bundle: Bundle, valkey: Settings) -> None:
+def test_a_policy_that_filters_nothing_never_reads_the_store(tiny_bundle: Bundle, valkey: Settings) -> None:
     UserActivityStore.connect(valkey).record(1, [13], 1)
     for settings in (valkey, Settings(valkey_port=free_port())):
         stage = Shop(tiny_bundle, settings.model_copy(update={"seen_filter": "nothing"})).stage()
         assert stage(CANDIDATES)["item_id"].tolist() == CANDIDATES["item_id"].tolist()
-        assert stage.outage.missed_calls == 0
+        assert stage.guard.missed_calls == 0
 
 
-def test_everything_passes_while_the_store_is_away(tiny_bundle: Bundle) -> None:
+def test_all_candidates_pass_while_the_store_is_unavailable(tiny_bundle: Bundle) -> None:
     stage = Shop(tiny_bundle, Settings(valkey_port=free_port())).stage()
     for calls in (1, 2):
         made = stage(CANDIDATES)
         for name in ("item_id", "retrieval_score", "row_splits"):
             np.testing.assert_array_equal(made[name], CANDIDATES[name])
-        assert stage.outage.missed_calls == calls
+        assert stage.guard.missed_calls == calls
 
 
-def test_lists_are_filled_while_the_store_is_away(tiny_bundle: Bundle) -> None:
+def test_lists_are_refilled_while_the_store_is_unavailable(tiny_bundle: Bundle) -> None:
     made = Shop(tiny_bundle, Settings(valkey_port=free_port())).filtered(CANDIDATES, ranking_topk=50)
     assert [sorted(row) for row in lists(made)] == [EVERYTHING] * 3

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 def recent(*histories: list[tuple[int, int]]) -> tuple[Ids, Times]:
-    """Pairs of raw item and time, padded as `RecentItems.histories` does."""
+    """Returns histories of (raw item, time) pairs, padded as in `RecentItems.histories`."""
     items, times = np.full((len(histories), LENGTH), -1, np.int32), np.zeros((len(histories), LENGTH), np.int64)
     for row, history in enumerate(histories):
         items[row, : len(history)] = [item for item, _ in history]
@@ -40,7 +40,7 @@ RECENT = recent([(13, NOON), (10, NOON - HOUR)], [(16, NOON)], [])
 
 
 def answering(answers: list[T | Exception]) -> Callable[[object], T]:
-    """A store that gives one answer after the other."""
+    """Returns a store that returns or raises the answers, one per call."""
 
     def read(_: object) -> T:
         answer = answers.pop(0)
@@ -53,14 +53,14 @@ def answering(answers: list[T | Exception]) -> Callable[[object], T]:
 
 def transform(bundle: Bundle, *histories: list[tuple[int, int]], now: int = NOON) -> Arrays:
     items, times = recent(*histories)
-    nothing = np.full(len(histories), -1, np.int32)
-    features: Arrays = {"age": nothing.astype(np.float32), "gender": nothing, "top_category": nothing}
+    missing = np.full(len(histories), -1, np.int32)
+    features: Arrays = {"age": missing.astype(np.float32), "gender": missing, "top_category": missing}
     given: Arrays = {"recent_item_id": items, "recent_timestamp": times}
     given["timestamp"] = np.full(len(histories), now, np.int32)
     return UserTransform(bundle.lookups)(features | given)
 
 
-def test_known_users_have_their_features_and_everyone_his_history(tiny_bundle: Bundle) -> None:
+def test_known_users_get_their_features_and_all_users_their_history(tiny_bundle: Bundle) -> None:
     made = UserLookup(lambda _: STORED, lambda _: RECENT, tiny_bundle.lookups.age_mean)(USERS)
     assert made["gender"].tolist() == [1, -1, 0]
     assert made["top_category"].tolist() == [2, -1, -1]
@@ -69,13 +69,13 @@ def test_known_users_have_their_features_and_everyone_his_history(tiny_bundle: B
     np.testing.assert_array_equal(made["recent_timestamp"], RECENT[1])
 
 
-def test_visitors_without_an_id_share_no_history(tiny_bundle: Bundle) -> None:
+def test_anonymous_users_share_no_history(tiny_bundle: Bundle) -> None:
     made = UserLookup(lambda _: STORED, lambda _: RECENT, 38.5)({"user_id": np.array([5, -1, 7], np.int32)})
     assert made["recent_item_id"].max(axis=1).tolist() == [13, -1, -1]
     assert made["recent_timestamp"].max(axis=1).tolist() == [NOON, 0, 0]
 
 
-def test_nobody_has_features_while_the_store_is_away_and_one_line_says_so(
+def test_an_outage_of_the_store_removes_features_and_logs_one_line(
     tiny_bundle: Bundle, caplog: pytest.LogCaptureFixture
 ) -> None:
     answers: list[OnlineRows | Exception] = [OSError("gone"), OSError("gone"), STORED, OSError("gone again")]
@@ -86,11 +86,11 @@ def test_nobody_has_features_while_the_store_is_away_and_one_line_says_so(
             assert made["gender"].tolist() == genders
             assert made["recent_item_id"][0, 0] == 13
             assert len(caplog.records) == lines
-    assert (lookup.outage.missed_calls, lookup.history_outage.missed_calls) == (3, 0)
-    assert "served without their features: OSError: gone" in caplog.text
+    assert (lookup.guard.missed_calls, lookup.history_guard.missed_calls) == (3, 0)
+    assert "lists ignore user features: OSError: gone" in caplog.text
 
 
-def test_nobody_has_a_history_while_the_recent_items_are_away_and_one_line_says_so(
+def test_an_outage_of_the_recent_items_removes_histories_and_logs_one_line(
     tiny_bundle: Bundle, caplog: pytest.LogCaptureFixture
 ) -> None:
     read: ReadHistories = answering([OSError("gone"), OSError("gone"), RECENT])
@@ -101,25 +101,25 @@ def test_nobody_has_a_history_while_the_recent_items_are_away_and_one_line_says_
             assert made["recent_item_id"][0, 0] == newest
             assert made["gender"].tolist() == [1, -1, 0]
     assert (made["recent_item_id"].shape, made["recent_timestamp"].shape) == ((3, LENGTH), (3, LENGTH))
-    assert (lookup.outage.missed_calls, lookup.history_outage.missed_calls) == (0, 2)
+    assert (lookup.guard.missed_calls, lookup.history_guard.missed_calls) == (0, 2)
     assert [record.message for record in caplog.records] == [
-        "The recent items are away, users are served without their history: OSError: gone"
+        "The recent items are unavailable, so lists ignore user histories: OSError: gone"
     ]
 
 
-def test_with_valkey_away_the_stage_loads_and_users_are_strangers(tiny_bundle: Bundle) -> None:
+def test_without_valkey_the_stage_loads_and_users_are_anonymous(tiny_bundle: Bundle) -> None:
     lookup = UserLookup.load(tiny_bundle, Settings(valkey_port=free_port()))
     made = lookup(USERS)
     assert (made["recent_item_id"] == -1).all() and (made["gender"] == -1).all()
-    assert (lookup.outage.missed_calls, lookup.history_outage.missed_calls) == (1, 1)
+    assert (lookup.guard.missed_calls, lookup.history_guard.missed_calls) == (1, 1)
 
 
-def test_a_request_that_is_wrong_is_not_an_outage(tiny_bundle: Bundle) -> None:
+def test_an_invalid_request_is_not_an_outage(tiny_bundle: Bundle) -> None:
     with pytest.raises(RequestError, match="integers"):
         UserLookup(lambda _: STORED, lambda _: RECENT, 38.5)({"user_id": np.array([1.5])})
 
 
-def test_features_are_encoded_and_strangers_are_out_of_vocabulary(tiny_bundle: Bundle) -> None:
+def test_features_are_encoded_and_missing_ones_are_out_of_vocabulary(tiny_bundle: Bundle) -> None:
     items, times = recent([], [], [])
     raw: Arrays = {
         "age": np.array([50.75, np.nan, 38.5], np.float32),
@@ -139,7 +139,7 @@ def test_features_are_encoded_and_strangers_are_out_of_vocabulary(tiny_bundle: B
     }
 
 
-def test_a_history_is_encoded_newest_first_and_an_item_nobody_knows_is_unknown(tiny_bundle: Bundle) -> None:
+def test_a_history_is_encoded_newest_first_and_a_new_item_is_unknown(tiny_bundle: Bundle) -> None:
     made = transform(tiny_bundle, [(13, NOON - HOUR), (9999, NOON - 2 * HOUR), (10, NOON - 36 * HOUR)], [])
     assert made["history_item_id"][:, :4].tolist() == [[4, 2, 3, 0], [0, 0, 0, 0]]
     assert made["history_timestamp"][0, :4].tolist() == [NOON - HOUR, NOON - 2 * HOUR, NOON - 36 * HOUR, 0]
@@ -148,7 +148,7 @@ def test_a_history_is_encoded_newest_first_and_an_item_nobody_knows_is_unknown(t
     assert dtypes == [np.int32, np.int64, np.float32]
 
 
-def test_what_was_not_before_the_request_does_not_count(tiny_bundle: Bundle) -> None:
+def test_only_interactions_before_the_request_count(tiny_bundle: Bundle) -> None:
     made = transform(tiny_bundle, [(16, NOON + 1), (13, NOON), (10, NOON - 1)])
     assert made["history_item_id"][0, :3].tolist() == [3, 0, 0]
     assert made["history_timestamp"][0, :3].tolist() == [NOON - 1, 0, 0]

@@ -1,7 +1,7 @@
-"""Triton's adapter of the whole graph, see rec_assets/serving/runner.py."""
+"""Triton model of the whole graph, see rec_assets/serving/runner.py."""
 
 from rec_assets.serving.triton.graph_model import GraphModel
 
 
 class TritonPythonModel(GraphModel):
-    """The model that Triton looks for."""
+    """The class that Triton loads."""

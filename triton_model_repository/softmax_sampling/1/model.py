@@ -1,9 +1,9 @@
-"""Triton's adapter of the stage `softmax_sampling`, see rec_assets/serving/stages/."""
+"""Triton model of the stage `softmax_sampling`, see rec_assets/serving/stages/."""
 
 from rec_assets.serving.triton.stage_model import StageModel
 
 
 class TritonPythonModel(StageModel):
-    """The model that Triton looks for."""
+    """The class that Triton loads."""
 
     stage = "softmax_sampling"
