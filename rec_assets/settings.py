@@ -59,6 +59,10 @@ class Settings(BaseSettings):
     retail_items: PositiveInt = Field(2_465, description="source=retail: number of items in the catalog.")
     retail_interactions_per_day: PositiveInt = Field(20_000, description="source=retail: number of rows per day.")
 
+    max_unknown_share: float = Field(
+        0.5, ge=0, le=1, description="Largest share of a day's rows with items outside the catalog; more fails the day."
+    )
+
     # Training windows and feature engineering
     train_days: PositiveInt = Field(9, description="Days that a full training trains on.")
     valid_days: PositiveInt = Field(

@@ -31,6 +31,11 @@ class ItemVectors:
         with np.load(file) as arrays:
             return cls(arrays["raw_ids"], arrays["vectors"])
 
+    def only(self, raw_ids: npt.NDArray[np.int32]) -> "ItemVectors":
+        """Returns the vectors of some items, in the order of these vectors."""
+        kept = np.isin(self.raw_ids, raw_ids)
+        return ItemVectors(self.raw_ids[kept], self.vectors[kept])
+
     def by_encoded_id(self, encoded: npt.NDArray[np.int32], size: int) -> npt.NDArray[np.float32]:
         """Returns vectors by encoded id, float32 [size, d], zero without an item; `encoded` has the id of each row."""
         table = np.zeros((size, self.vectors.shape[1]), np.float32)

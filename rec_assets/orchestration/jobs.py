@@ -39,7 +39,8 @@ FINETUNING = AssetSelection.groups("finetuning") | AssetSelection.assets(
 PROMOTION = AssetSelection.assets("triton_versions", "live_bundle")
 ONLINE = AssetSelection.assets("feature_store", "online_features", "online_history")
 
-DAILY_UPDATE = DAILY | ONLINE | FINETUNING
+# The catalog too: new items join the same day, and withdrawn items leave.
+DAILY_UPDATE = CATALOG | DAILY | ONLINE | FINETUNING
 # Freshness checks test yesterday's partition, whatever day a job builds. So only their sensor runs them.
 FRESHNESS = AssetSelection.checks(*(AssetCheckKey(AssetKey(name), CHECK) for name in DAILY_ASSETS))
 

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING
 from rec_assets.common.errors import ActionableError
 from rec_assets.settings import Settings
 from rec_assets.sources.base import BestRanking, Source
-from rec_assets.sources.contract import Checked, Report, check_interactions, check_items, check_users
+from rec_assets.sources.contract import (
+    Checked,
+    Report,
+    check_interactions,
+    check_items,
+    check_users,
+    require_known_items,
+)
 from rec_assets.sources.ingest import read_day, read_items, read_users
 from rec_assets.sources.shop.codes import Codes
 
@@ -27,6 +34,7 @@ __all__ = [
     "read_day",
     "read_items",
     "read_users",
+    "require_known_items",
     "shop_source",
 ]
 

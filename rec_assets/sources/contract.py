@@ -81,6 +81,16 @@ def check_interactions(
     return Checked(kept.sort("timestamp", "user_id", "item_id", "device_type"), report)
 
 
+def require_known_items(report: Report, file: str, most: float) -> None:
+    """Raises ActionableError if more than the share `most` of a day's rows has items outside the catalog."""
+    distinct = report.rows_in - report.duplicates_dropped
+    if distinct and report.unknown_items_dropped > most * distinct:
+        raise ActionableError(
+            f"{file}: {report.unknown_items_dropped} of {distinct} interactions are with items outside the catalog.",
+            "Export the catalog of this day too, or raise REC_MAX_UNKNOWN_SHARE.",
+        )
+
+
 def check_users(frame: pl.DataFrame, file: str) -> Checked:
     """Checks the users.
 

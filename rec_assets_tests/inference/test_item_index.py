@@ -34,3 +34,10 @@ def test_a_large_catalog_gets_an_inverted_file_that_still_finds_most(monkeypatch
 def test_a_catalog_smaller_than_the_depth_is_recalled_whole() -> None:
     items = vectors(5)
     assert recall_against_exact(build_index(items), items, items.vectors, 300) == 1.0
+
+
+def test_vectors_of_some_items_keep_their_order() -> None:
+    vectors = ItemVectors(np.array([7, 3, 9], np.int32), np.arange(6, dtype=np.float32).reshape(3, 2))
+    some = vectors.only(np.array([9, 7, 1], np.int32))
+    assert some.raw_ids.tolist() == [7, 9]
+    assert some.vectors.tolist() == [[0, 1], [4, 5]]

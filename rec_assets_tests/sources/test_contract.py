@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.sources import Checked, check_interactions, check_items, check_users
+from rec_assets.sources import Checked, Report, check_interactions, check_items, check_users, require_known_items
 
 DAY = date(2025, 3, 3)
 MIDNIGHT = 1_740_960_000
@@ -197,3 +197,12 @@ def test_users_are_sorted_null_gender_is_unknown_and_exact_duplicates_are_droppe
 def test_bad_users_are_refused(columns: dict[str, Any], column: str) -> None:
     with pytest.raises(ActionableError, match=rf"users\.parquet: column '{column}'"):
         check_users(users(**columns), "users.parquet")
+
+
+@pytest.mark.parametrize(("unknown", "refused"), [(0, False), (5, False), (6, True), (10, True)])
+def test_a_day_of_unknown_items_is_refused(unknown: int, refused: bool) -> None:
+    report = Report(rows_in=12, rows=10 - unknown, duplicates_dropped=2, unknown_items_dropped=unknown)
+    if not refused:
+        return require_known_items(report, "day", 0.5)
+    with pytest.raises(ActionableError, match=f"{unknown} of 10 interactions are with items outside the catalog"):
+        require_known_items(report, "day", 0.5)

@@ -131,9 +131,17 @@ def finetune_set(
 
 @asset(**COMMON, op_tags=CPU, kinds={"faiss"}, deps=earlier("two_tower_model", "item_embeddings", "training_set"))
 def daily_item_index(
-    context: AssetExecutionContext, artifacts: Artifacts, settings: SettingsResource, finetune_set: Days
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    settings: SettingsResource,
+    finetune_set: Days,
+    raw_items: Artifact,
 ) -> MaterializeResult[None]:
-    """The item index of the full training with newer items added, encoded by the frozen candidate tower."""
+    """The item index of the full training with newer items added and withdrawn items removed.
+
+    The frozen candidate tower encodes the newer items. An item without a vector is not retrieved, not repeated from a
+    history, and does not fill a list.
+    """
     from rec_assets.datasets.item_table import ItemTable
     from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.inference.item_vectors import ItemVectors
@@ -148,10 +156,17 @@ def daily_item_index(
         towers = store.get("two_tower_model", lineage.base)
         trained = ItemVectors.load(store.get("item_embeddings", lineage.base) / "item_vectors.npz")
         full = TrainingSet.load(store.get("training_set", lineage.base).path)
-        vectors, later = later_item_vectors(full, towers.path, trained, items)
+        placed, later = later_item_vectors(full, towers.path, trained, items)
+        today = known_by(pl.scan_parquet(raw_items / "items.parquet"), day).select("item_id").collect()["item_id"]
+        vectors = placed.only(today.to_numpy())
         write_item_index(vectors, items, out)
         lineage_of(towers).replace(codes=lineage.codes).write(out)
-        return {"full_training": lineage.base, "items": len(vectors.raw_ids), "items_since_the_full_training": later}
+        return {
+            "full_training": lineage.base,
+            "items": len(vectors.raw_ids),
+            "items_since_the_full_training": later,
+            "withdrawn_items": len(placed.raw_ids) - len(vectors.raw_ids),
+        }
 
     return publish(context, artifacts, write)
 

@@ -15,7 +15,16 @@ from rec_assets.orchestration.metadata_plots import histogram, preview
 from rec_assets.orchestration.op_tags import CPU
 from rec_assets.orchestration.partitions import daily, parallel_backfill
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
-from rec_assets.sources import Codes, data_version, open_source, read_day, read_items, read_users, shop_source
+from rec_assets.sources import (
+    Codes,
+    data_version,
+    open_source,
+    read_day,
+    read_items,
+    read_users,
+    require_known_items,
+    shop_source,
+)
 from rec_assets.storage.artifact_store import UNPARTITIONED, Artifact
 from rec_assets.storage.frames import write_frame
 
@@ -105,6 +114,7 @@ def raw_interactions(
 
     def write(out: Path, day: str) -> dict[str, Any]:
         checked = read_day(source, date.fromisoformat(day), items, users)
+        require_known_items(checked.report, source.location(day), settings.max_unknown_share)
         write_frame(checked.frame, out / "interactions.parquet")
         hours = (checked.frame["timestamp"] // 3600 % 24).to_list()
         return {

@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.history import Ids
+from rec_assets.inference.item_vectors import VECTORS
 from rec_assets.inference.lookups import FIRST_KNOWN
 from rec_assets.serving.tables.memory_mapped import signal_tables
 
@@ -24,7 +25,12 @@ class Fallback:
     def load(cls, bundle: Bundle) -> "Fallback":
         """Reads popularity and level-1 categories; raises ActionableError as `signal_tables`."""
         tables = signal_tables(bundle)
-        known = np.argsort(-tables["popularity_week"][FIRST_KNOWN:], kind="stable")[:POOL] + FIRST_KNOWN
+        by_popularity = np.argsort(-tables["popularity_week"][FIRST_KNOWN:], kind="stable") + FIRST_KNOWN
+        # A withdrawn item keeps its code and has no vector.
+        vectors = np.load(bundle.file("item_index").with_name(VECTORS), mmap_mode="r")
+        indexed = np.zeros(len(by_popularity) + FIRST_KNOWN, np.bool_)
+        indexed[: len(vectors)] = vectors.any(axis=1)
+        known = by_popularity[indexed[by_popularity]][:POOL]
         return cls(bundle.lookups.decode("item_id", known), tables["category_l1"][known], tables["category_l1"])
 
     def order(self, history: Ids) -> Ids:
