@@ -9,6 +9,7 @@ from dagster._core.definitions.data_version import (
     extract_data_version_from_entry,
 )
 from dagster._core.loader import LoadingContextForTest
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import ASSET_RESUME_RETRY_TAG, RESUME_RETRY_TAG
 
@@ -35,7 +36,14 @@ class StaleMarks:
             instance: the instance that records materializations.
         """
         self.graph = defs.resolve_asset_graph()
+        self._instance = instance
         self._resolver = CachingStaleStatusResolver(instance, self.graph, LoadingContextForTest(instance))
+
+    def failed_checks(self, key: AssetKey, names_left_out: frozenset[str]) -> list[str]:
+        """Returns the checks of an asset whose last result is a failure."""
+        keys = [one for one in self.graph.get_check_keys_for_assets({key}) if one.name not in names_left_out]
+        records = self._instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+        return [one.name for one, record in records.items() if record.status == AssetCheckExecutionRecordStatus.FAILED]
 
     def stale(self, key: AssetKey, days: Sequence[str | None]) -> list[str | None]:
         """Returns the missing or stale partitions among `days`; `[None]` for an unpartitioned asset."""

@@ -29,7 +29,8 @@ class ProgressHandler(logging.Handler):
         elif kind == "ASSET_CHECK_EVALUATION":
             evaluation = event.event_specific_data
             mark = "[green]✓[/]" if evaluation.passed else "[red]✗[/]"
-            console.print(f"    {mark} [dim]check {evaluation.check_name}[/]")
+            reason = f": {escape(evaluation.description)}" if evaluation.description and not evaluation.passed else ""
+            console.print(f"    {mark} [dim]check {evaluation.check_name}[/]{reason}")
         elif kind == "LOG" and record.levelno >= logging.INFO:
             console.print(f"    [dim]{message}[/]")
 
