@@ -4,6 +4,8 @@ import io
 
 from PIL import Image, ImageOps
 
+MOST_PIXELS = 64_000_000  # a small file can hold gigabytes of equal pixels
+
 
 def decode(content: bytes, smallest_side: int) -> Image.Image:
     """Returns an upright RGB image with white in place of transparency.
@@ -13,18 +15,28 @@ def decode(content: bytes, smallest_side: int) -> Image.Image:
         smallest_side: required side length in pixels; a much larger JPEG is decoded at a fraction of its size.
 
     Raises:
-        ValueError: the content is not an image, truncated, or larger than Pillow's limit for decompression bombs.
+        ValueError: the content is not an image, is truncated, or has more than `MOST_PIXELS`.
     """
     try:
         file = Image.open(io.BytesIO(content))
         file.draft("RGB", (smallest_side, smallest_side))
-        image = ImageOps.exif_transpose(file)
+        if file.width * file.height > MOST_PIXELS:
+            raise ValueError(f"{file.width} x {file.height} pixels")
+        image = _upright(file)
         if image.has_transparency_data:
             layer = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
         return image.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow's decoders raise a dozen unrelated types
         raise ValueError(f"not a readable image: {error}") from error
+
+
+def _upright(file: Image.Image) -> Image.Image:
+    file.load()
+    try:
+        return ImageOps.exif_transpose(file)
+    except Exception:  # good pixels with damaged EXIF stay as they are
+        return file
 
 
 def square(image: Image.Image, side: int) -> Image.Image:

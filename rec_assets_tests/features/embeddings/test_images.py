@@ -34,6 +34,21 @@ def test_a_rotated_photo_is_upright() -> None:
     assert decode(as_file(Image.new("RGB", (40, 20)), "JPEG", exif=exif), 20).size == (20, 40)
 
 
+def test_a_photo_with_damaged_exif_keeps_its_pixels() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = as_file(Image.new("RGB", (40, 20), "red"), "JPEG", exif=exif)
+    start = content.index(b"Exif") + 14
+    for damage in range(12):
+        damaged = content[: start + damage] + b"\xff" + content[start + damage + 1 :]
+        assert decode(damaged, 20).size in ((40, 20), (20, 40))
+
+
+def test_a_small_file_of_very_many_pixels_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a readable image"):
+        decode(as_file(Image.new("L", (20_000, 8_000)), "PNG"), 100)
+
+
 def test_a_large_photo_is_decoded_small_but_large_enough() -> None:
     assert decode(as_file(Image.new("RGB", (3200, 1600)), "JPEG"), 100).size == (400, 200)
 
