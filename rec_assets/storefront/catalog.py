@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from rec_assets.settings import Settings
-from rec_assets.sources import category_names
+from rec_assets.sources import Codes, category_names
+from rec_assets.sources.shop.codes import CATEGORY_1
 from rec_assets.storage.stores import open_store
 
 SUGGESTED_USERS = 8
@@ -36,11 +37,13 @@ class Catalog:
 
     @cached_property
     def _names(self) -> dict[int, str]:
-        return category_names(self._settings)
+        codes = self._store.find("id_codes")
+        known = pl.DataFrame() if codes is None else Codes.load(codes.path).table.filter(kind=CATEGORY_1)
+        return category_names(self._settings) or dict(known.select("code", "value").iter_rows() if known.height else ())
 
     def name_of(self, category: int) -> str:
         """Returns the name of a level-1 category."""
-        return self._names.get(category, f"category {category}")
+        return self._names.get(category, f"category {category}" if category >= 0 else "no category")
 
     def items(self) -> dict[int, Item]:
         """Returns all items by id; empty if no catalog was materialized."""
