@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import typer
+
 from rec_assets.common.errors import ActionableError
 
 if TYPE_CHECKING:
@@ -68,6 +70,4 @@ def _number(kind: str, text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise ActionableError(
-            f"{kind} id '{text}' is not a number.", "Use a number; this source has no others."
-        ) from None
+        raise typer.BadParameter(f"{kind} id '{text}' is not a number, as all ids of this source are.") from None

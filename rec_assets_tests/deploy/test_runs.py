@@ -19,7 +19,7 @@ from rec_assets_tests.s3 import BUCKET, S3
 
 CPU_IMAGE, GPU_IMAGE = "registry.example/rec-assets-cpu:1", "registry.example/rec-assets-gpu:1"
 RUN = "7f1ac3be-4b0a-4c53-9e0c-2b3f7d0c8a11"
-CPU_STEPS, GPU_STEPS = ["raw_items", "raw_users"], ["image_embeddings", "text_embeddings"]
+CPU_STEPS, GPU_STEPS = ["id_codes", "raw_items", "raw_users"], ["image_embeddings", "text_embeddings"]
 
 pytestmark = pytest.mark.slow
 

@@ -38,7 +38,7 @@ def second(shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def test_a_bundle_goes_live_and_back_as_a_whole_under_load(
-    shop: Settings, shop_bundle: Bundle, second: tuple[Bundle, int]
+    shop: Settings, shop_bundle: Bundle, first: int, second: tuple[Bundle, int]
 ) -> None:
     bundle, version = second
     answers: set[tuple[int, ...]] = set()
@@ -57,7 +57,7 @@ def test_a_bundle_goes_live_and_back_as_a_whole_under_load(
     requests = threading.Thread(target=user)
     requests.start()
     try:
-        for number, expected in ((version, bundle), (1, shop_bundle), (version, bundle), (1, shop_bundle)):
+        for number, expected in ((version, bundle), (first, shop_bundle), (version, bundle), (first, shop_bundle)):
             server_control.go_live(shop, number)
             assert server_control.live_bundle_id(shop) == expected.bundle_id
             assert live_version(repository_path(shop)) == number
@@ -87,7 +87,7 @@ def test_a_smoke_test_keeps_the_live_version_and_leaves_no_files(shop: Settings,
 
 
 def test_a_bundle_that_does_not_load_never_goes_live_and_the_error_has_the_reason(
-    shop: Settings, tmp_path: Path
+    shop: Settings, first: int, tmp_path: Path
 ) -> None:
     bundle = make_bundle(tmp_path / "broken", seed=2, items=50, users=20)
     version = publish(bundle, repository_path(shop), settings=shop)
@@ -96,15 +96,15 @@ def test_a_bundle_that_does_not_load_never_goes_live_and_the_error_has_the_reaso
     with pytest.raises(ActionableError, match=rf"(?s)graph_runner version {version}.*: .*lacks query_tower"):
         server_control.go_live(shop, version)
     assert server_control.live_bundle_id(shop) == live
-    assert live_version(repository_path(shop)) == 1
+    assert live_version(repository_path(shop)) == first
     assert version not in versions(repository_path(shop))
     assert len(Client(shop).recommend(5)) == 10
 
 
-def test_a_version_that_was_never_published_is_refused(shop: Settings) -> None:
+def test_a_version_that_was_never_published_is_refused(shop: Settings, first: int) -> None:
     with pytest.raises(ActionableError, match="no version 99"):
         server_control.go_live(shop, 99)
-    assert live_version(repository_path(shop)) == 1
+    assert live_version(repository_path(shop)) == first
 
 
 def test_the_error_for_an_unreachable_server_has_its_address_and_the_command(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from rec_assets.serving.triton.stage_model import settings_with
 from rec_assets.settings import Settings
 from rec_assets_tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("first")]
 
 # Returns a setting and the sum of its inputs; x < 0 is invalid, x = 0 raises a KeyError.
 TOY_MODEL = """

@@ -165,6 +165,8 @@ def export_ranker(
 
 def _example(data: TrainingSet, candidates: Candidates) -> Arrays:
     """Returns the ranker's inputs for the first validation users."""
-    requests, part = in_batches(data.validation.columns, candidates, 4)[0]
+    count = min(4, len(data.validation), len(candidates.item_ids))
+    requests = take(data.validation.columns, slice(0, count))
+    part = Candidates(candidates.item_ids[:count], candidates.scores[:count])
     flat = ranking_columns(requests, part, histories_of(requests, data.log), data.items)
     return {name: flat[name] for name in RANKER_FEATURES}

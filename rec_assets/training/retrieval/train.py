@@ -116,7 +116,8 @@ def train_two_tower(
         lists = items.raw_ids[retrieve(build_index(vectors), items, queries, depth).item_ids]
         if past is not None:
             lists = unseen_lists(sample.user_ids, lists, past, DEPTH)
-        return score_lists(sample.user_ids, lists, relevant, (metric,))[metric]
+        # No score where every relevant item is a repeat: then no recall is better than another.
+        return score_lists(sample.user_ids, lists, relevant, (metric,))[metric] or 0.0
 
     def validate() -> float:
         """Sets the best weight of popularity in the model, and returns its recall."""

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_everything_was_materialized(pipeline: Pipeline) -> None:
-    assert pipeline.materialized == 23
+    assert pipeline.materialized == 24
     days = [(pipeline.settings.start_date + timedelta(days=n)).isoformat() for n in range(5)]
     assert pipeline.store.partitions("raw_interactions")[:5] == days  # other tests add days
     assert pipeline.store.partitions("model_bundle") == [pipeline.day]
@@ -186,10 +186,10 @@ def test_a_bad_day_fails_with_the_reason_and_leaves_the_day_before_it_readable(
     day = pipeline.settings.start_date
     export(RetailSource(RetailParameters(users=800, items=300, interactions_per_day=100)), tmp_path, [day])
     file = next(tmp_path.glob(f"*{day}*.parquet"))
-    pl.read_parquet(file).drop("device_type").write_parquet(file)
-    monkeypatch.setattr(raw, "open_source", lambda settings: FilesSource(str(tmp_path), day))
+    pl.read_parquet(file).drop("timestamp").write_parquet(file)
+    monkeypatch.setattr(raw, "open_source", lambda settings, codes: FilesSource(str(tmp_path), day))
     before = pipeline.artifact("raw_interactions", day.isoformat())
     result = materialize(["raw_interactions"], partition_key=day.isoformat(), raise_on_error=False)
     failure = next(event for event in result.all_events if event.is_step_failure)
-    assert f"{file.name} has no column 'device_type'" in str(failure.event_specific_data)
+    assert f"{file.name} has no column 'timestamp'" in str(failure.event_specific_data)
     assert pipeline.artifact("raw_interactions", day.isoformat()) == before
