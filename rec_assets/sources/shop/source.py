@@ -6,7 +6,7 @@ The rows of all days lie in a cache, a folder a day. The cache is rebuilt when t
 import hashlib
 import shutil
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -51,7 +51,8 @@ class ShopSource:
         users, items = (self.rows().select(pl.col(name).unique()).collect()[name] for name in ("user", "item"))
         return {
             USER: pl.concat([users, self._users["user"]]),
-            ITEM: pl.concat([items.filter(items.is_in(self._items["item"].implode())), self._items["item"]]),
+            # Also items outside the catalog: the contract counts and drops their rows by id.
+            ITEM: pl.concat([items, self._items["item"]]),
             CATEGORY_1: self._items["category_l1"],
             CATEGORY_2: self._items["category_l2"],
         }
@@ -138,6 +139,9 @@ class ShopSource:
             f"ORDER BY timestamp, user, item) TO '{target}' (FORMAT parquet, PARTITION_BY (day))"
         )
         partial.rename(folder)
+        for old in self.cache.iterdir():
+            if old != folder:
+                shutil.rmtree(old, ignore_errors=True)
         return folder
 
     @cached_property
@@ -232,8 +236,10 @@ class ShopSource:
             )
 
     def fingerprint(self) -> str:
-        """Returns a name that changes with the mapping and with the files."""
+        """Returns a name that changes with the mapping and with the files; for a query it changes every day."""
         rows, facts = self.shop.interactions, [self.shop.model_dump_json()]
+        if rows.query:
+            facts.append(datetime.now(UTC).date().isoformat())
         for file in [] if rows.query else data_files(rows.files, self.base):
             about = UPath(file).stat()
             facts.append(f"{file} {about.st_size} {about.st_mtime}")

@@ -143,6 +143,16 @@ def test_a_later_export_extends_the_codes_and_is_read_anew(tmp_path: Path) -> No
     assert grown.encode(USER, pl.Series(["A-new"])).to_list() == [USERS]
 
 
+def test_items_outside_the_catalog_are_counted_and_dropped(tmp_path: Path) -> None:
+    data = write(tmp_path / "data", "parquet")
+    stray = pl.DataFrame([("C-000", "9999", START)], schema=COLUMNS, orient="row")
+    pl.concat([orders(), stray]).write_parquet(data / "orders.parquet")
+    source, day = opened(guess_shop(data, tmp_path).shop, tmp_path), START.date()
+    items, users = check_items(source.items(), "items").frame, check_users(source.users(), "users").frame
+    checked = check_interactions(source.interactions(day), day, "rows", items["item_id"], users["user_id"])
+    assert (checked.report.unknown_items_dropped, items.height) == (1, ITEMS)
+
+
 def test_the_check_lists_every_problem_with_its_rows(tmp_path: Path) -> None:
     data = write(tmp_path / "data", "parquet")
     frame = orders().with_columns(pl.col("order_date").cast(pl.String))
