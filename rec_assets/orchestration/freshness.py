@@ -14,8 +14,8 @@ from dagster import (
 
 # UTC time of the next day when the partition of a day must exist.
 DEADLINE_CRON = "0 8 * * *"
-# Assets of the daily update.
-DAILY_ASSETS = (
+# Assets of the daily update by job.
+DAILY_ROWS = (
     "raw_interactions",
     "behavioral_updates",
     "user_features",
@@ -23,6 +23,9 @@ DAILY_ASSETS = (
     "item_popularity",
     "joined_interactions",
     "masked_train_set",
+)
+DAILY_ASSETS = (
+    *DAILY_ROWS,
     "online_features",
     "online_history",
     "replay_set",

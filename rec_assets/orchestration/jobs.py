@@ -13,7 +13,7 @@ from dagster import (
     op,
 )
 
-from rec_assets.orchestration.freshness import CHECK, DAILY_ASSETS
+from rec_assets.orchestration.freshness import CHECK, DAILY_ASSETS, DAILY_ROWS
 from rec_assets.orchestration.op_tags import CPU
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
 from rec_assets.serving.promotion import retention
@@ -21,15 +21,7 @@ from rec_assets.settings import Settings
 
 RAW = AssetSelection.assets("id_codes", "raw_items", "raw_users")
 CATALOG = RAW | AssetSelection.groups("embeddings")
-DAILY = AssetSelection.assets(
-    "raw_interactions",
-    "behavioral_updates",
-    "user_features",
-    "item_features",
-    "item_popularity",
-    "joined_interactions",
-    "masked_train_set",
-)
+DAILY = AssetSelection.assets(*DAILY_ROWS)
 FULL_TRAINING = AssetSelection.groups("training") | AssetSelection.assets(
     "nvt_workflows", "training_set", "model_evaluation", "model_bundle"
 )

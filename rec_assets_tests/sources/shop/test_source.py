@@ -1,6 +1,7 @@
 """Exports of many forms through `rec init` and the source: files, columns, ids, times and gaps."""
 
 import gzip
+import io
 import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -8,15 +9,18 @@ from pathlib import Path
 import polars as pl
 import pytest
 from PIL import Image
+from upath import UPath
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.sources.contract import check_interactions, check_items, check_users
 from rec_assets.sources.shop.check import find_problems, summarize
 from rec_assets.sources.shop.codes import ITEM, USER, Codes
 from rec_assets.sources.shop.guess import days_of, guess_shop
-from rec_assets.sources.shop.mapping import Shop, load_shop
+from rec_assets.sources.shop.mapping import Rows, Shop, load_shop
 from rec_assets.sources.shop.source import ShopSource
+from rec_assets.sources.shop.tables import connect, open_table
 from rec_assets.sources.shop.writing import as_toml
+from rec_assets_tests.s3 import BUCKET, S3
 
 START = datetime(2024, 2, 1, 12, tzinfo=UTC)
 DAYS, USERS, ITEMS = 10, 6, 8
@@ -223,3 +227,19 @@ def test_the_windows_of_a_history_fit_into_it_and_end_near_its_end(count: int) -
     assert days.train >= 1 and days.valid >= 1
     assert days.first + timedelta(days=days.count - 1) == last
     assert days.train + days.valid <= max(days.count, 2)
+
+
+def test_rows_are_read_from_a_bucket(tmp_path: Path, s3: S3) -> None:
+    folder = f"s3://{BUCKET}/{tmp_path.name}"
+    for part in range(2):
+        UPath(f"{folder}/orders/part-{part}.parquet").write_bytes(as_parquet(orders()[part::2]))
+    for files in (f"{folder}/orders", f"{folder}/orders/part-*.parquet", f"{folder}/orders/part-0.parquet"):
+        table = open_table(connect(), Rows(files=files), tmp_path)
+        count = int(table.aggregate("count(*)").fetchall()[0][0])
+        assert count == orders().height // (2 if files.endswith("-0.parquet") else 1)
+
+
+def as_parquet(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()
