@@ -15,7 +15,7 @@ from rec_assets.features import clock
 from rec_assets.preprocessing.vocabularies import AGE_BOUNDARIES, FitInputs
 
 SUBGRAPHS = ("user", "item", "context")
-LEAST_DEVIATION = 1e-6  # of the mean; smaller ones are rounding errors of a constant
+MIN_DEVIATION = 1e-6  # of the mean; smaller ones are rounding errors of a constant
 
 
 def build_workflow(inputs: FitInputs, vocabulary_dir: Path) -> nvt.Workflow:
@@ -94,7 +94,7 @@ def settle_constants(workflow: nvt.Workflow) -> None:
     for operator in normalizers(workflow):
         for column, deviation in operator.stds.items():
             mean = operator.means[column]
-            if not deviation > LEAST_DEVIATION * max(1.0, abs(mean)):  # NaN is not larger
+            if not deviation > MIN_DEVIATION * max(1.0, abs(mean)):  # NaN is not larger
                 operator.stds[column], operator.means[column] = np.inf, mean if np.isfinite(mean) else 0.0
 
 

@@ -4,7 +4,7 @@ import io
 
 from PIL import Image, ImageOps
 
-MOST_PIXELS = 64_000_000  # a small file can hold gigabytes of equal pixels
+MAX_PIXELS = 64_000_000  # a small file can hold gigabytes of equal pixels
 
 
 def decode(content: bytes, smallest_side: int) -> Image.Image:
@@ -15,12 +15,12 @@ def decode(content: bytes, smallest_side: int) -> Image.Image:
         smallest_side: required side length in pixels; a much larger JPEG is decoded at a fraction of its size.
 
     Raises:
-        ValueError: the content is not an image, is truncated, or has more than `MOST_PIXELS`.
+        ValueError: the content is not an image, is truncated, or has more than `MAX_PIXELS`.
     """
     try:
         file = Image.open(io.BytesIO(content))
         file.draft("RGB", (smallest_side, smallest_side))
-        if file.width * file.height > MOST_PIXELS:
+        if file.width * file.height > MAX_PIXELS:
             raise ValueError(f"{file.width} x {file.height} pixels")
         image = _upright(file)
         if image.has_transparency_data:
