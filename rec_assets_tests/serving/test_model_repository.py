@@ -54,7 +54,7 @@ def test_publishing_adds_a_version_to_every_model_and_leaves_the_live_one(tiny_b
     assert (live_version(tmp_path), versions(tmp_path)) == (1, [1, 2])
     assert Bundle.open(bundle_path(tmp_path, 2), verify=True).manifest == tiny_bundle.manifest
     assert bundle_id(tmp_path, 2) == tiny_bundle.bundle_id
-    assert not list(tmp_path.rglob("*.part")) and not (tmp_path / ".staging").exists()
+    assert not list(tmp_path.rglob(".draft-*")) and not (tmp_path / ".staging").exists()
 
 
 def test_switching_pins_every_step_of_the_ensemble_and_names_the_bundle(tiny_bundle: Bundle, tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_files_of_a_killed_run_are_pruned(tiny_bundle: Bundle, tmp_path: Path) -
     publish(tiny_bundle, tmp_path)
     shutil.rmtree(tmp_path / "dlrm_ranking" / "2")
     shutil.rmtree(tmp_path / STAGES[0].name / "2")
-    (tmp_path / ".bundles" / "4f2a.part").mkdir()
+    (tmp_path / ".bundles" / "4f2a").mkdir()
     assert prune(tmp_path, []) == [2]
     assert versions(tmp_path, complete=False) == [1]
     assert [folder.name for folder in (tmp_path / ".bundles").iterdir()] == [tiny_bundle.bundle_id]

@@ -11,6 +11,8 @@ from typing import Any
 
 import psutil
 
+from rec_assets.common.files import write_atomically
+
 # Maximum difference between recorded and actual start time; a process with a reused pid started at another time.
 SAME_START_S = 1.0
 
@@ -51,8 +53,7 @@ class BackgroundProcess:
 
     def spawn(self, command: Sequence[str], environment: Mapping[str, str], ports: Mapping[str, int]) -> psutil.Process:
         """Starts `command` in a new session, so that neither Ctrl-C nor the end of the starter ends it."""
-        for folder in (self.pid_file.parent, self.log_file.parent):
-            folder.mkdir(parents=True, exist_ok=True)
+        self.log_file.parent.mkdir(parents=True, exist_ok=True)
         if self.log_file.exists():
             self.log_file.replace(self.log_file.with_suffix(".previous.log"))
         # Not Popen, which warns about child processes without a `wait`.
@@ -69,9 +70,8 @@ class BackgroundProcess:
         )
         process = psutil.Process(pid)
         record = {"pid": pid, "started": process.create_time(), "ports": dict(ports), "command": list(command)}
-        partial = self.pid_file.with_suffix(".part")
-        partial.write_text(json.dumps(record, indent=1))
-        partial.replace(self.pid_file)
+        with write_atomically(self.pid_file) as draft:
+            draft.write_text(json.dumps(record, indent=1))
         return process
 
     def end(self, patience_s: float = 10.0) -> bool:

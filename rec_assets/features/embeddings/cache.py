@@ -2,12 +2,13 @@
 
 import hashlib
 import logging
-import os
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+from rec_assets.common.files import replace_durably
 
 # 42 MB of 1280-vectors: the maximum loss of a killed run.
 SHARD_ROWS = 16_384
@@ -73,7 +74,7 @@ class VectorCache:
             draft = Path(folder) / "shard.npy"
             np.save(draft, shard)
             file = self._folder / f"{_digest(draft)}.npy"
-            os.replace(draft, file)
+            replace_durably(draft, file)
         self._unsaved.clear()
         self._open(file)
 

@@ -4,8 +4,6 @@ EfficientNet: Tan & Le, https://arxiv.org/abs/1905.11946. Lite is the variant wi
 """
 
 import logging
-import os
-import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -15,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rec_assets.common.files import write_atomically
 from rec_assets.features.embeddings.images import decode, square
 from rec_assets.features.embeddings.weights import files_digest, torch_device
 
@@ -122,10 +121,8 @@ def _on_cpu(file: Path) -> Callable[[Pixels], Features]:
 def _export(model: Any, file: Path) -> None:
     import torch
 
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=file.parent) as folder, warnings.catch_warnings():
+    with write_atomically(file) as draft, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer warns about padding sizes, which are constant here
-        draft = Path(folder) / file.name
         torch.onnx.export(
             model,
             (torch.zeros(1, SIDE, SIDE, 3, dtype=torch.uint8),),
@@ -136,4 +133,3 @@ def _export(model: Any, file: Path) -> None:
             opset_version=OPSET,
             dynamo=False,  # the dynamo exporter needs onnxscript; its onnx needs a protobuf that TensorFlow 2.12 lacks
         )
-        os.replace(draft, file)

@@ -46,7 +46,7 @@ def known_bundles(store: ArtifactStore, settings: Settings) -> list[BundleCandid
     kept = (model_repository.repository_path(settings) / ".bundles").glob("[!.]*")
     paths = [store.get(asset, day).path for asset in ASSETS for day in store.partitions(asset)]
     candidates: dict[str, BundleCandidate] = {}
-    for path in (*paths, *(folder for folder in kept if folder.suffix != ".part")):
+    for path in (*paths, *kept):
         try:
             manifest = Bundle.open(path).manifest
         except ActionableError:  # a damaged bundle must not prevent the list; `promote` reports the damage

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.common.errors import ActionableError
+from rec_assets.common.files import write_atomically
 from rec_assets.serving.graph.spec import StageSpec
 from rec_assets.serving.triton import model_config
 from rec_assets.serving.triton.model_config import TOPOLOGIES, VERSION_PARAMETER
@@ -65,21 +66,16 @@ def publish(
     # Relative to the version's folder, so the repository can be mounted elsewhere.
     pointer = json.dumps({"path": f"../../{_BUNDLES}/{bundle.bundle_id}", "bundle_id": bundle.bundle_id}, indent=1)
     for spec in model_config.MEMBERS:
-        # Staged in another folder and then renamed, so a server never reads an incomplete version.
-        staged = repository / _STAGING / spec.name
-        shutil.rmtree(staged, ignore_errors=True)
-        staged.mkdir(parents=True)
-        (staged / BUNDLE_FILE).write_text(pointer)
-        native = natives.get(spec.name)
-        if native is not None:
-            (link_tree if native.is_dir() else link)(native, staged / native.name)
-        else:
-            _write_model(staged, spec)
-        model = repository / spec.name
-        model.mkdir(exist_ok=True)
-        config = model_config.member_config(spec, settings, bundle if native else None)
-        _replace(model / "config.pbtxt", config)
-        staged.rename(model / str(version))
+        model, native = repository / spec.name, natives.get(spec.name)
+        # The config first, and the draft in another folder: a server never reads an incomplete version.
+        _replace(model / "config.pbtxt", model_config.member_config(spec, settings, bundle if native else None))
+        with write_atomically(model / str(version), repository / _STAGING) as draft:
+            draft.mkdir()
+            (draft / BUNDLE_FILE).write_text(pointer)
+            if native is not None:
+                (link_tree if native.is_dir() else link)(native, draft / native.name)
+            else:
+                _write_model(draft, spec)
     shutil.rmtree(repository / _STAGING)
     return version
 
@@ -209,19 +205,16 @@ def _keep(bundle: Bundle, repository: Path) -> None:
     kept = repository / _BUNDLES / bundle.bundle_id
     if kept.exists():
         return
-    partial = kept.with_suffix(".part")
-    shutil.rmtree(partial, ignore_errors=True)
-    link_tree(bundle.path, partial)
-    partial.rename(kept)
+    with write_atomically(kept, repository / _STAGING) as draft:
+        link_tree(bundle.path, draft)
 
 
 def _replace(file: Path, text: str) -> None:
     """Writes a file atomically; skips an equal file, because Triton reloads models of files with a new time."""
     if file.exists() and file.read_text() == text:
         return
-    partial = file.with_suffix(".part")
-    partial.write_text(text)
-    partial.replace(file)
+    with write_atomically(file) as draft:
+        draft.write_text(text)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import polars as pl
 from upath import UPath
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.common.files import write_atomically
 from rec_assets.sources.base import BestRanking
 from rec_assets.sources.image_files import copy_images
 from rec_assets.sources.shop import values
@@ -122,10 +123,6 @@ class ShopSource:
             conditions.append(f"CAST({values.quoted(rows.event)} AS VARCHAR) IN ({events})")
         if rows.rating:
             conditions.append(f"{values.amount(rows.rating)} >= {rows.rating_at_least}")
-        partial = folder.with_suffix(".part")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        target = str(partial).replace("'", "''")
         device = values.device(rows.device) if rows.device else "CAST(-1 AS INTEGER)"
         selected = (
             f"SELECT {values.identifier(rows.user)} AS user, {values.identifier(rows.item)} AS item, "
@@ -133,12 +130,13 @@ class ShopSource:
             f"FROM rows_of_the_shop WHERE {' AND '.join(conditions) or 'TRUE'}"
         )
         connection.register("rows_of_the_shop", table)
-        connection.execute(
-            f"COPY (SELECT *, strftime(to_timestamp(timestamp) AT TIME ZONE 'UTC', '%Y-%m-%d') AS day "
-            f"FROM ({selected}) WHERE user IS NOT NULL AND item IS NOT NULL AND timestamp IS NOT NULL "
-            f"ORDER BY timestamp, user, item) TO '{target}' (FORMAT parquet, PARTITION_BY (day))"
-        )
-        partial.rename(folder)
+        with write_atomically(folder) as draft:
+            target = str(draft).replace("'", "''")
+            connection.execute(
+                f"COPY (SELECT *, strftime(to_timestamp(timestamp) AT TIME ZONE 'UTC', '%Y-%m-%d') AS day "
+                f"FROM ({selected}) WHERE user IS NOT NULL AND item IS NOT NULL AND timestamp IS NOT NULL "
+                f"ORDER BY timestamp, user, item) TO '{target}' (FORMAT parquet, PARTITION_BY (day))"
+            )
         for old in self.cache.iterdir():
             if old != folder:
                 shutil.rmtree(old, ignore_errors=True)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.common.files import write_atomically
 
 
 @dataclass
@@ -94,12 +95,10 @@ def drawn_ahead(
 
 
 def _store(model: tf.keras.Model, history: TrainingHistory, best: Weights, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
     arrays = {"weight": model.get_weights(), "optimizer": model.optimizer.get_weights(), "best": best}
     named = {f"{kind}/{number:04d}": a for kind, group in arrays.items() for number, a in enumerate(group)}
-    partial = file.with_suffix(".partial.npz")
-    np.savez(partial, history=np.array(json.dumps(asdict(history))), **named)
-    partial.replace(file)  # after a crash while writing, the file of the previous epoch remains
+    with write_atomically(file) as draft:  # after a crash while writing, the file of the previous epoch remains
+        np.savez(draft, history=np.array(json.dumps(asdict(history))), **named)
 
 
 def _restore(model: tf.keras.Model, file: Path) -> tuple[TrainingHistory, Weights]:
