@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from rec_assets.bundles.provenance import Lineage, require_same
 from rec_assets.common.errors import ActionableError
 from rec_assets.inference.lookups import Lookups
-from rec_assets.storage.artifact_store import digest_of
+from rec_assets.storage.integrity import DamageError, digest_of
 
 if TYPE_CHECKING:
     import polars as pl  # 0.3 s in each of 14 serving processes, which never call `catalog`
@@ -102,7 +102,7 @@ class Bundle:
             if part not in manifest.parts or not bundle.file(part).is_file():
                 raise ActionableError(f"Bundle {manifest.bundle_id} lacks {part}/{PART_FILES[part]} in {path}.", again)
         if verify:
-            changed = [part for part, digest in manifest.parts.items() if digest_of(path / part) != digest]
+            changed = [part for part, digest in manifest.parts.items() if not _has_digest(path / part, digest)]
             if changed:
                 raise ActionableError(
                     f"Bundle {manifest.bundle_id} in {path} was changed after it was written: {', '.join(changed)}.",
@@ -135,6 +135,13 @@ class Bundle:
         import polars as pl
 
         return pl.read_parquet(self.file("catalogue")).sort("item_id")
+
+
+def _has_digest(part: Path, digest: str) -> bool:
+    try:
+        return digest_of(part) == digest
+    except DamageError:
+        return False
 
 
 def write_bundle(

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from rec_assets.cli import activity, bundles, demo, prune, recommend, servers, shop, storefront, watch
+from rec_assets.cli import activity, bundles, demo, prune, recommend, servers, shop, storefront, verify, watch
 from rec_assets.cli.console import ExplainingGroup
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ app.command(epilog="Example: rec bundles -k 5")(bundles.bundles)
 app.command(epilog="Example: rec promote 4f2a")(bundles.promote)
 app.command(epilog="Example: rec rollback")(bundles.rollback)
 app.command(epilog="Example: REC_KEEP_DAYS=60 rec prune --dry-run")(prune.prune)
+app.command(epilog="Example: rec verify --repair")(verify.verify)
 app.command(epilog="Example: rec init exports/")(shop.init)
 app.command()(shop.check)
 app.command()(demo.demo)

@@ -40,7 +40,7 @@ class ExplainingGroup(TyperGroup):
 
 
 def _full_disk_error(error: Exception) -> ActionableError | None:
-    from rec_assets.storage.artifact_store import full_disk
+    from rec_assets.storage.full_disk import full_disk
 
     home = load_settings().home
     full = full_disk(home, error) if home.is_dir() else None

@@ -1,31 +1,37 @@
 """The artifact store: every asset's files as immutable, content-addressed directories behind an atomic pointer.
 
-Layout: `<root>/<asset>/<partition or "all">/<digest>/…`, and beside the digests `current.json` with the digest of the
-current version. A version is written under a temporary name, renamed, and only then made current. So a killed run
-leaves the last good version current, and readers never get an incomplete version.
+Layout: `<root>/<asset>/<partition or "all">/<digest>/…`, and beside the digests the pointer `current.json` with the
+digest of the current version. A version is written under a temporary name, renamed, and only then made current. So a
+killed run leaves the last good version current, and readers never get an incomplete version. A version is compared with
+its digest before it is read (`rec_assets.storage.integrity`). Publishing replaces a damaged version.
 
 A store in a bucket is a subclass (`rec_assets.storage.bucket_store`). All other code uses local paths.
 """
 
-import errno
-import hashlib
-import json
 import os
+import re
 import shutil
-import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.common.files import replace_durably, write_atomically
+from rec_assets.storage.drafts import delete_abandoned, new_draft
+from rec_assets.storage.full_disk import full_disk
+from rec_assets.storage.integrity import DamageError, digest_of, forget_version, remember_intact, require_intact
 
 UNPARTITIONED = "all"
 POINTER = "current.json"
 # The version before the current one stays for runs that still read it.
 KEPT_VERSIONS = 2
-_FULL_DISK_FREE = 1 << 20  # maximum free bytes of a full disk: a failed write may free some space
+_NAME = re.compile(r"[\w=+-][\w.=+-]*")  # of an asset or a partition; no separator, so a path stays below the root
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 @dataclass(frozen=True)
@@ -57,14 +63,37 @@ class Artifact:
         return file
 
 
-def digest_of(directory: Path) -> str:
-    """Returns the SHA-256 hex digest over the relative names and contents of all files below `directory`."""
-    total = hashlib.sha256()
-    for file in sorted(p for p in directory.rglob("*") if p.is_file()):
-        total.update(file.relative_to(directory).as_posix().encode() + b"\0")
-        with file.open("rb") as stream:
-            total.update(hashlib.file_digest(stream, "sha256").digest())
-    return total.hexdigest()
+class _Pointer(BaseModel):
+    """Content of a pointer: the digest of the current version, and the run that published it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    digest: Digest
+    run: str = ""
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A damaged version or pointer.
+
+    Attributes:
+        asset: the asset's name.
+        partition: the partition key, or "all".
+        problem: a sentence that names the files.
+        digest: digest of the version; empty for a pointer.
+        is_current: True if readers get an error; False for the version before the current one.
+    """
+
+    asset: str
+    partition: str
+    problem: str
+    digest: str = ""
+    is_current: bool = True
+
+    def error(self) -> ActionableError:
+        """Returns the error for a reader."""
+        where = "" if self.partition == UNPARTITIONED else f" for {self.partition}"
+        return ActionableError(self.problem, f"Run `rec verify --repair`, or materialize {self.asset}{where} again.")
 
 
 def link_tree(source: Path, target: Path) -> None:
@@ -93,7 +122,12 @@ class ArtifactStore:
         self.root = root.absolute()
 
     def folder(self, asset: str, partition: str = UNPARTITIONED) -> Path:
-        """Returns the folder that holds all versions of one partition."""
+        """Returns the folder that holds all versions of one partition; raises ActionableError for an invalid name."""
+        for name in (asset, partition):
+            if not _NAME.fullmatch(name):
+                raise ActionableError(
+                    f"'{name}' is not the name of an asset or a partition.", "Use letters, digits and '.', '-', '_'."
+                )
         return self.root / asset / partition
 
     @contextmanager
@@ -106,41 +140,41 @@ class ArtifactStore:
             run: id of the publishing run.
 
         Raises:
-            ActionableError: the disk is full; the current version stays current.
+            ActionableError: the disk is full, or the folder is a link; the current version stays current.
         """
-        folder = self.folder(asset, partition)
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = Draft(Path(tempfile.mkdtemp(prefix=".draft-", dir=folder)))
-        try:
-            yield draft
-            digest = digest_of(draft.path)
-            version = folder / digest
-            if not version.exists():
-                draft.path.chmod(0o755)
-                draft.path.rename(version)
-            artifact = Artifact(asset, partition, digest, version, run)
-            self._make_current(artifact)
-            self._prune(folder, digest)
-            draft.artifact = artifact
-        except Exception as error:
-            full = full_disk(self.root, error)
-            if full is None:
-                raise
-            raise ActionableError(
-                f"No space left on the disk of {full} while writing {asset} [{partition}]; the old version is kept.",
-                f"Free space below {full} and materialize {asset} again.",
-            ) from error
-        finally:
-            shutil.rmtree(draft.path, ignore_errors=True)
+        folder = self._writable_folder(asset, partition)
+        with new_draft(folder) as path:
+            draft = Draft(path)
+            try:
+                yield draft
+                digest = digest_of(path)
+                place(path, folder / digest)
+                artifact = Artifact(asset, partition, digest, folder / digest, run)
+                self._make_current(artifact)
+                self._prune(folder, digest)
+                draft.artifact = artifact
+            except Exception as error:
+                full = full_disk(self.root, error)  # before the draft is deleted, which frees space
+                if full is None:
+                    raise
+                raise ActionableError(
+                    f"No space left on the disk of {full} while writing {asset} [{partition}]. The old version stays.",
+                    f"Free space below {full} and materialize {asset} again.",
+                ) from error
 
     def find(self, asset: str, partition: str = UNPARTITIONED) -> Artifact | None:
-        """Returns the current version, or None if nothing was published."""
-        folder = self.folder(asset, partition)
-        try:
-            current = json.loads((folder / POINTER).read_text())
-        except FileNotFoundError:
-            return None
-        return Artifact(asset, partition, current["digest"], folder / current["digest"], current.get("run", ""))
+        """Returns the current version, or None if nothing was published.
+
+        Raises:
+            ActionableError: the pointer or the version is damaged; the message names the file or the folder.
+        """
+        artifact = self._find(asset, partition)
+        if artifact is not None:
+            try:
+                require_intact(artifact.path)
+            except DamageError as error:
+                raise _damage_of(artifact, error).error() from error
+        return artifact
 
     def get(self, asset: str, partition: str = UNPARTITIONED) -> Artifact:
         """Returns the current version; raises ActionableError if nothing was published."""
@@ -168,56 +202,118 @@ class ArtifactStore:
         (folder / POINTER).unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
 
+    def check(self, asset: str, partition: str) -> Iterator[Damage]:
+        """Reads the pointer and all versions of a partition, and yields their damages."""
+        folder, current = self.folder(asset, partition), None
+        try:
+            current = self._find(asset, partition)
+            if current is None and _versions(folder):
+                problem = f"{asset} [{partition}] has versions in {folder}, but no {POINTER}."
+                yield Damage(asset, partition, problem)
+        except ActionableError as error:
+            yield Damage(asset, partition, error.problem)
+        digests = {version.name for version in _versions(folder)} | ({current.digest} if current else set())
+        for digest in sorted(digests):
+            artifact = Artifact(asset, partition, digest, folder / digest)
+            try:
+                require_intact(artifact.path, thorough=True)
+            except DamageError as error:
+                yield _damage_of(artifact, error, is_current=current is not None and current.digest == digest)
+
+    def stored(self) -> list[tuple[str, str]]:
+        """Returns asset and partition of every folder with versions or with a pointer, sorted."""
+        folders = (folder for folder in self.root.glob("*/*") if folder.is_dir() and any(folder.iterdir()))
+        return sorted((folder.parent.name, folder.name) for folder in folders)
+
+    def delete_leftovers(self) -> list[Path]:
+        """Deletes the drafts of killed runs, and returns their paths."""
+        return [draft for folder in self.root.glob("*/*") for draft in delete_abandoned(folder)]
+
+    def delete_earlier(self, damage: Damage) -> None:
+        """Deletes a damaged version that is not the current one."""
+        delete_version(self.folder(damage.asset, damage.partition) / damage.digest)
+
+    def _find(self, asset: str, partition: str) -> Artifact | None:
+        """Returns the version that the pointer names; raises ActionableError if the pointer is damaged."""
+        file = self.folder(asset, partition) / POINTER
+        try:
+            if file.is_symlink():
+                raise OSError("it is a link")
+            pointer = _Pointer.model_validate_json(file.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            raise damaged_pointer(asset, partition, str(file), error).error() from error
+        return Artifact(asset, partition, pointer.digest, file.parent / pointer.digest, pointer.run)
+
+    def _writable_folder(self, asset: str, partition: str) -> Path:
+        """Returns the folder of a partition, which exists then; raises ActionableError if it is a link."""
+        folder = self.folder(asset, partition)
+        for path in (folder.parent, folder):
+            if path.is_symlink():
+                raise ActionableError(
+                    f"{path} is a link, and nothing is written through a link.", "Replace the link by a folder."
+                )
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
     def _make_current(self, artifact: Artifact) -> None:
-        folder = artifact.path.parent
-        staged = folder / f".{POINTER}-{os.getpid()}"
-        staged.write_text(json.dumps({"digest": artifact.digest, "run": artifact.run}))
-        staged.replace(folder / POINTER)
+        file = artifact.path.parent / POINTER
+        if file.is_dir() and not file.is_symlink():  # damage; a rename cannot replace a folder by a file
+            shutil.rmtree(file)
+        with write_atomically(file) as draft:
+            draft.write_text(_Pointer(digest=artifact.digest, run=artifact.run).model_dump_json())
         artifact.path.touch()
 
     @staticmethod
     def _prune(folder: Path, current: str) -> None:
-        versions = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".") and p.name != current]
-        versions.sort(key=lambda p: p.stat().st_mtime, reverse=True)
+        """Deletes versions before the last `KEPT_VERSIONS`, and drafts of killed runs."""
+        versions = [version for version in _versions(folder) if version.name != current]
+        versions.sort(key=lambda p: p.lstat().st_mtime, reverse=True)
         for old in versions[KEPT_VERSIONS - 1 :]:
-            shutil.rmtree(old, ignore_errors=True)
+            delete_version(old)
+        delete_abandoned(folder)
 
 
-def full_disk(root: Path, error: BaseException) -> Path | None:
-    """Returns the folder on a full disk that caused an error, `root` or the temporary folder; None for other causes.
-
-    An error with ENOSPC or EDQUOT proves the cause. Many libraries hide this number (see `_may_hide_full_disk`): their
-    errors count if less than 1 MiB is free. Exceptions that an error was raised from count, too.
-    """
-    causes = list(_with_causes(error))
-    is_proven = any(isinstance(one, OSError) and one.errno in (errno.ENOSPC, errno.EDQUOT) for one in causes)
-    if not is_proven and not any(map(_may_hide_full_disk, causes)):
-        return None
-    folders = (root, Path(tempfile.gettempdir()))
-    full = (folder for folder in folders if shutil.disk_usage(folder).free < _FULL_DISK_FREE)
-    return next(full, root if is_proven else None)
+def damaged_pointer(asset: str, partition: str, file: str, error: Exception) -> Damage:
+    """Returns the damage of a pointer; `file` is its path or its URL."""
+    reason = "; ".join(one["msg"] for one in error.errors()) if isinstance(error, ValidationError) else error
+    return Damage(asset, partition, f"The pointer {file} of {asset} [{partition}] is damaged ({reason}).")
 
 
-def _with_causes(error: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__
+def _damage_of(artifact: Artifact, error: DamageError, *, is_current: bool = True) -> Damage:
+    problem = f"{artifact.asset} [{artifact.partition}] in {artifact.path} is damaged: {error}."
+    return Damage(artifact.asset, artifact.partition, problem, artifact.digest, is_current)
 
 
-def _may_hide_full_disk(error: BaseException) -> bool:
-    """Returns whether an error without ENOSPC is of a type that libraries raise on a full disk.
+def _versions(folder: Path) -> list[Path]:
+    """Returns what stands at the places of versions, also if it is damaged."""
+    return [path for path in folder.glob("[!.]*") if path.name != POINTER]
 
-    - OSError without a number: NumPy ("1000000 requested and 393216 written"), `shutil.copytree`.
-    - RuntimeError itself: FAISS and PyTorch, whose messages differ.
-    - sqlite3.OperationalError: SQLite; SQLAlchemy, which Dagster uses, raises its own error from this one.
-    - Any error with the system's message: Polars (ComputeError or OSError), TensorFlow, Valkey.
-    """
-    if isinstance(error, OSError):
-        return error.errno is None
-    if type(error) is RuntimeError or isinstance(error, sqlite3.OperationalError):
-        return True
-    return os.strerror(errno.ENOSPC) in str(error)
+
+def place(draft: Path, version: Path) -> None:
+    """Moves a draft to the place of its version, which is named by the draft's digest; replaces a damaged version."""
+    if os.path.lexists(version):
+        try:
+            require_intact(version, thorough=True)
+        except DamageError:
+            delete_version(version)
+        else:
+            return
+    try:
+        replace_durably(draft, version)
+    except OSError:
+        # Another process may have published an equal version in the meantime.
+        if not version.is_dir() or digest_of(version) != version.name:
+            raise
+    remember_intact(version)
+
+
+def delete_version(version: Path) -> None:
+    """Deletes a version, or what stands at its place. Readers see all of its files or none."""
+    with new_draft(version.parent) as folder:
+        version.rename(folder / version.name)
+    forget_version(version)
 
 
 @dataclass

@@ -5,23 +5,32 @@ Layout: immutable `<url>/versions/<asset>/<partition>/<digest>/…`, and the poi
 and enters the cache after its digest was verified.
 """
 
-import json
-import shutil
-import tempfile
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from rec_assets.common.errors import ActionableError
-from rec_assets.storage.artifact_store import KEPT_VERSIONS, UNPARTITIONED, Artifact, ArtifactStore, digest_of
+from rec_assets.storage.artifact_store import (
+    KEPT_VERSIONS,
+    UNPARTITIONED,
+    Artifact,
+    ArtifactStore,
+    Damage,
+    Digest,
+    damaged_pointer,
+    place,
+)
+from rec_assets.storage.drafts import new_draft
+from rec_assets.storage.integrity import DamageError, digest_of, require_intact
 from rec_assets.storage.s3 import Bucket, Stored
 
 # Lifetime of versions without a pointer: another run may still upload or read them.
 GRACE = timedelta(days=1)
 
 
-@dataclass(frozen=True)
-class _Current:
+class _Current(BaseModel):
     """Content of a pointer.
 
     Attributes:
@@ -29,11 +38,13 @@ class _Current:
         run: id of the run that published the current version.
     """
 
-    versions: list[str] = field(default_factory=list)
+    model_config = ConfigDict(frozen=True)
+
+    versions: list[Digest] = Field(min_length=1)
     run: str = ""
 
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
+
+_NOTHING = _Current.model_construct(versions=[])  # before the first publish
 
 
 class BucketStore(ArtifactStore):
@@ -55,14 +66,15 @@ class BucketStore(ArtifactStore):
         """Downloads and returns the current version; returns None if nothing was published.
 
         Raises:
-            ActionableError: the bucket cannot be read, or the version was changed after publishing.
+            ActionableError: the bucket cannot be read, or pointer or version are damaged.
         """
         current = self._current(asset, partition)
         if not current.versions:
             return None
-        digest = current.versions[0]
-        artifact = Artifact(asset, partition, digest, self.folder(asset, partition) / digest, current.run)
-        if not artifact.path.is_dir():
+        artifact = self._artifact(asset, partition, current.versions[0], current.run)
+        try:
+            require_intact(artifact.path)
+        except DamageError:  # not in the cache, or damaged there
             self._download(artifact)
         return artifact
 
@@ -82,40 +94,99 @@ class BucketStore(ArtifactStore):
             self.bucket.delete(versions)
         super().remove(asset, partition)
 
+    def check(self, asset: str, partition: str) -> Iterator[Damage]:
+        """Reads the pointer and its versions in the bucket, and yields their damages."""
+        try:
+            versions = self._current(asset, partition).versions
+        except ActionableError as error:
+            yield Damage(asset, partition, error.problem)
+            return
+        for digest in versions:
+            artifact = self._artifact(asset, partition, digest)
+            try:
+                self._require_intact(artifact)
+            except DamageError as error:
+                yield self._damage_of(artifact, error, is_current=digest == versions[0])
+
+    def stored(self) -> list[tuple[str, str]]:
+        """Returns asset and partition of every pointer, sorted."""
+        keys = (Path(found.key) for found in self.bucket.objects("current/"))
+        return sorted((key.parent.name, key.stem) for key in keys)
+
+    def delete_earlier(self, damage: Damage) -> None:
+        """Removes a damaged version from the pointer; a later publish deletes its files."""
+        current = self._current(damage.asset, damage.partition)
+        versions = [digest for digest in current.versions if digest != damage.digest]
+        pointer = _Current(versions=versions, run=current.run)
+        self.bucket.write(_pointer(damage.asset, damage.partition), pointer.model_dump_json())
+
+    def _artifact(self, asset: str, partition: str, digest: str, run: str = "") -> Artifact:
+        return Artifact(asset, partition, digest, self.folder(asset, partition) / digest, run)
+
     def _make_current(self, artifact: Artifact) -> None:
-        kept = self._current(artifact.asset, artifact.partition).versions
-        if artifact.digest not in kept:
+        try:
+            kept = self._current(artifact.asset, artifact.partition).versions
+        except ActionableError:  # a damaged pointer, which is replaced below
+            kept = []
+        if artifact.digest not in kept or not self._is_intact(artifact):
             # Uploads even an existing version, because an interrupted upload may have left it incomplete.
             self.bucket.upload(artifact.path, _key(artifact))
+            self._delete_others(artifact)
         artifact.path.touch()
         newest = [artifact.digest, *(digest for digest in kept if digest != artifact.digest)][:KEPT_VERSIONS]
-        self.bucket.write(_pointer(artifact.asset, artifact.partition), _Current(newest, artifact.run).to_json())
+        pointer = _Current(versions=newest, run=artifact.run)
+        self.bucket.write(_pointer(artifact.asset, artifact.partition), pointer.model_dump_json())
         self._clear(artifact, newest)
 
+    def _delete_others(self, artifact: Artifact) -> None:
+        """Deletes objects of an uploaded version that its folder does not have."""
+        below = _key(artifact)
+        others = [
+            found.key
+            for found in self.bucket.objects(below)
+            if not (artifact.path / found.key.removeprefix(below)).is_file()
+        ]
+        if others:
+            self.bucket.delete(others)
+
     def _current(self, asset: str, partition: str) -> "_Current":
+        self.folder(asset, partition)  # refuses invalid names
         text = self.bucket.read(_pointer(asset, partition))
-        return _Current() if text is None else _Current(**json.loads(text))
+        try:
+            return _NOTHING if text is None else _Current.model_validate_json(text)
+        except ValidationError as error:
+            raise damaged_pointer(
+                asset, partition, f"{self.bucket.url}/{_pointer(asset, partition)}", error
+            ).error() from error
+
+    def _is_intact(self, artifact: Artifact) -> bool:
+        try:
+            self._require_intact(artifact)
+        except DamageError:
+            return False
+        return True
+
+    def _require_intact(self, artifact: Artifact) -> None:
+        """Reads a version in the bucket; raises DamageError if it is not what was published."""
+        if self.bucket.digest_of(_key(artifact)) != artifact.digest:
+            raise DamageError("its files were changed after publishing")
+
+    def _damage_of(self, artifact: Artifact, error: DamageError, *, is_current: bool = True) -> Damage:
+        where = f"{self.bucket.url}/{_key(artifact).rstrip('/')}"
+        problem = f"{artifact.asset} [{artifact.partition}] in {where} is damaged: {error}."
+        return Damage(artifact.asset, artifact.partition, problem, artifact.digest, is_current)
 
     def _download(self, artifact: Artifact) -> None:
-        folder = artifact.path.parent
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder))
-        try:
-            self.bucket.download(_key(artifact), draft)
-            if digest_of(draft) != artifact.digest:
-                raise ActionableError(
-                    f"{artifact.asset} [{artifact.partition}] in {self.bucket.url} was changed after publishing: its "
-                    f"digest is not {artifact.digest[:12]}.",
-                    f"Materialize {artifact.asset} for {artifact.partition} again.",
-                )
-            draft.chmod(0o755)
+        """Downloads a version into the cache; raises ActionableError if it is damaged in the bucket."""
+        folder = self._writable_folder(artifact.asset, artifact.partition)
+        with new_draft(folder) as draft:
             try:
-                draft.rename(artifact.path)
-            except OSError:
-                if not artifact.path.is_dir():  # else another process downloaded it first
-                    raise
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+                self.bucket.download(_key(artifact), draft)
+                if digest_of(draft) != artifact.digest:
+                    raise DamageError("its files were changed after publishing")
+            except DamageError as error:
+                raise self._damage_of(artifact, error).error() from error
+            place(draft, artifact.path)
         self._prune(folder, artifact.digest)
 
     def _clear(self, artifact: Artifact, kept: list[str]) -> None:

@@ -3,13 +3,14 @@
 Endpoint, region and credentials come from the usual places of AWS clients (`AWS_*` variables, a pod's role).
 """
 
+import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import boto3
@@ -19,6 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.storage.integrity import DamageError
 
 SCHEME = "s3://"
 _MISSING = ("NoSuchKey", "404", "NotFound")
@@ -58,7 +60,11 @@ class Bucket:
         """Returns the text of an object, or None if the object does not exist."""
         with self._actionable_errors(f"read {key}"):
             try:
-                return str(self._client.get_object(Bucket=self._name, Key=self._prefix + key)["Body"].read().decode())
+                return str(
+                    self._client.get_object(Bucket=self._name, Key=self._prefix + key)["Body"]
+                    .read()
+                    .decode(errors="replace")
+                )
             except ClientError as error:
                 if error.response["Error"]["Code"] in _MISSING:
                     return None
@@ -88,7 +94,7 @@ class Bucket:
             list(pool.map(one, sorted(file for file in folder.rglob("*") if file.is_file())))
 
     def download(self, key: str, folder: Path) -> None:
-        """Downloads all objects below `key` into a folder."""
+        """Downloads all objects below `key` into a folder; raises DamageError like `files`."""
 
         def one(found: Stored) -> None:
             file = folder / found.key.removeprefix(key)
@@ -96,7 +102,33 @@ class Bucket:
             self._client.download_file(self._name, self._prefix + found.key, str(file), Config=_MULTIPART)
 
         with self._actionable_errors(f"download {key}"), ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
-            list(pool.map(one, [found for found in self.objects(key) if not found.key.endswith("/")]))
+            list(pool.map(one, self.files(key)))
+
+    def files(self, key: str) -> list[Stored]:
+        """Returns the objects below `key` that are files, in the order of their paths.
+
+        Raises:
+            DamageError: a name leads out of the folder, or no folder can have both names, such as `a` and `a/b`.
+        """
+        found = {PurePosixPath(one.key.removeprefix(key)): one for one in self.objects(key) if one.key[-1:] != "/"}
+        for path, one in found.items():
+            if str(path) != one.key.removeprefix(key) or path.is_absolute() or ".." in path.parts:
+                raise DamageError(f"it has an object with the name '{one.key}'")
+            if not found.keys().isdisjoint(path.parents):
+                raise DamageError(f"it has an object below the file of {one.key}")
+        return [found[path] for path in sorted(found)]
+
+    def digest_of(self, key: str) -> str:
+        """Returns the digest of the objects below `key`, as `integrity.digest_of` does for a folder."""
+        total = hashlib.sha256()
+        with self._actionable_errors(f"read {key}"):
+            for found in self.files(key):
+                content = hashlib.sha256()
+                body = self._client.get_object(Bucket=self._name, Key=self._prefix + found.key)["Body"]
+                for chunk in body.iter_chunks(1 << 20):
+                    content.update(chunk)
+                total.update(found.key.removeprefix(key).encode() + b"\0" + content.digest())
+        return total.hexdigest()
 
     def delete(self, keys: list[str]) -> None:
         """Deletes objects; missing ones are no error."""

@@ -12,8 +12,9 @@ import pytest
 from rec_assets.common.errors import ActionableError
 from rec_assets.settings import Settings
 from rec_assets.storage import bucket_store
-from rec_assets.storage.artifact_store import ArtifactStore, digest_of
+from rec_assets.storage.artifact_store import ArtifactStore
 from rec_assets.storage.bucket_store import BucketStore
+from rec_assets.storage.integrity import digest_of
 from rec_assets.storage.stores import open_store
 from rec_assets_tests.s3 import BUCKET, OWNER, READER, S3, SLOW_DOWN, Way
 
@@ -137,7 +138,7 @@ def test_a_download_that_breaks_off_leaves_nothing_to_read(
 def test_what_was_changed_in_the_bucket_is_not_read(store: BucketStore, elsewhere: BucketStore) -> None:
     digest = write(store, "one")
     store.bucket.write(f"versions/rows/{DAY}/{digest}/part/rows.txt", "another")
-    with pytest.raises(ActionableError, match="was changed after publishing"):
+    with pytest.raises(ActionableError, match="were changed after publishing"):
         elsewhere.get("rows", DAY)
     assert list(elsewhere.folder("rows", DAY).iterdir()) == []
 

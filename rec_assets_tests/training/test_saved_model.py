@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from rec_assets.storage.artifact_store import digest_of
+from rec_assets.storage.integrity import digest_of
 from rec_assets.training.export.onnx import export_model
 
 EXAMPLE = {

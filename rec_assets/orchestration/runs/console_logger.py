@@ -25,7 +25,7 @@ class ProgressHandler(logging.Handler):
         elif kind == "STEP_SUCCESS":
             console.print(f"  [green]✓[/] {step} [dim]{event.event_specific_data.duration_ms / 1000:.1f} s[/]")
         elif kind == "STEP_FAILURE":
-            console.print(f"  [red]✗ {step}[/]\n{escape(_reason(event))}")
+            console.print(f"  [red]✗ {step}[/]\n{escape(failure_reason(event))}")
         elif kind == "ASSET_CHECK_EVALUATION":
             evaluation = event.event_specific_data
             mark = "[green]✓[/]" if evaluation.passed else "[red]✗[/]"
@@ -35,7 +35,8 @@ class ProgressHandler(logging.Handler):
             console.print(f"    [dim]{message}[/]")
 
 
-def _reason(event: Any) -> str:
+def failure_reason(event: Any) -> str:
+    """Returns the message of the first cause of a step failure."""
     error = event.event_specific_data.error
     while error.cause is not None:
         error = error.cause

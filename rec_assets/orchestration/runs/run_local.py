@@ -60,6 +60,7 @@ def rebuild(settings: Settings, selected: list[Phase]) -> int:
     silence_deprecations()
     prepare_dagster_home(settings)
     defs = build_defs(settings)
+    open_store(settings).delete_leftovers()
     with DagsterInstance.get() as instance:
         fail_orphaned_runs(instance)
         return sum(_run(defs, instance, phase) for phase in selected)

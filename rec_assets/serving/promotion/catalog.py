@@ -1,5 +1,7 @@
 """Finds and checks bundles that can be promoted. Does not load or promote them."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,16 +46,23 @@ def known_bundles(store: ArtifactStore, settings: Settings) -> list[BundleCandid
     Reads the current versions in the artifact store and the earlier bundles in the Triton repository.
     """
     kept = (model_repository.repository_path(settings) / ".bundles").glob("[!.]*")
-    paths = [store.get(asset, day).path for asset in ASSETS for day in store.partitions(asset)]
     candidates: dict[str, BundleCandidate] = {}
-    for path in (*paths, *kept):
-        try:
+    for path in (*_stored_bundles(store), *kept):
+        # A damaged bundle must not prevent the list; `rec verify` and `promote` report the damage.
+        with suppress(ActionableError):
             manifest = Bundle.open(path).manifest
-        except ActionableError:  # a damaged bundle must not prevent the list; `promote` reports the damage
-            continue
-        report = find_gate_report(store, manifest.bundle_id)
-        candidates.setdefault(manifest.bundle_id, BundleCandidate(path, manifest, report))
+            report = find_gate_report(store, manifest.bundle_id)
+            candidates.setdefault(manifest.bundle_id, BundleCandidate(path, manifest, report))
     return sorted(candidates.values(), key=lambda one: (one.manifest.as_of, one.manifest.base), reverse=True)
+
+
+def _stored_bundles(store: ArtifactStore) -> Iterator[Path]:
+    """Yields the folders of all bundles that are not damaged."""
+    for asset in ASSETS:
+        for day in store.partitions(asset):
+            with suppress(ActionableError):
+                path = store.get(asset, day).path
+                yield path
 
 
 def resolve_bundle(store: ArtifactStore, settings: Settings, wanted: str) -> BundleCandidate:

@@ -54,7 +54,7 @@ def publish(
             settings of the process.
 
     Raises:
-        ActionableError: the version exists already, or the bundle has no models for the backend.
+        ActionableError: the version exists already, the bundle is damaged, or it has no models for the backend.
     """
     settings = settings or get_settings()
     version = version or max([_newest_ever(repository), *versions(repository, complete=False)]) + 1
@@ -201,10 +201,15 @@ def _write_model(version: Path, spec: StageSpec) -> None:
 
 
 def _keep(bundle: Bundle, repository: Path) -> None:
-    """Links the files of a bundle into the repository."""
+    """Verifies a bundle and links its files into the repository; replaces a damaged copy."""
+    bundle = Bundle.open(bundle.path, verify=True)
     kept = repository / _BUNDLES / bundle.bundle_id
     if kept.exists():
-        return
+        try:
+            Bundle.open(kept, verify=True)
+            return
+        except ActionableError:
+            shutil.rmtree(kept)
     with write_atomically(kept, repository / _STAGING) as draft:
         link_tree(bundle.path, draft)
 
