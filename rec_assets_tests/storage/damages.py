@@ -36,8 +36,19 @@ def _replace_by_folder(file: Path) -> None:
     (file / "content").write_bytes(content)
 
 
+def _replace_folder_by_file(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.touch()
+
+
+def _replace_folder_by_link(folder: Path) -> None:
+    moved = folder.parents[2] / "moved"
+    folder.rename(moved)
+    folder.symlink_to(moved)
+
+
 # Damages a file whose folder is its version or, for a pointer, its partition.
-FILE_DAMAGES: dict[str, Callable[[Path], object]] = {
+FILE_DAMAGES: dict[str, Callable[[Path], None]] = {
     "truncated": lambda file: os.truncate(file, file.stat().st_size // 2),
     "flipped bit": lambda file: _write(file, _flip(file.read_bytes())),
     "empty": lambda file: os.truncate(file, 0),
@@ -47,16 +58,13 @@ FILE_DAMAGES: dict[str, Callable[[Path], object]] = {
     "folder for a file": _replace_by_folder,
     "not text": lambda file: _write(file, b"\xff\xfe" * 20),
 }
-FOLDER_DAMAGES: dict[str, Callable[[Path], object]] = {
+FOLDER_DAMAGES: dict[str, Callable[[Path], None]] = {
     "swapped files": lambda folder: swap(folder / "a.txt", folder / "part" / "b.txt"),
     "extra file": lambda folder: _write(folder / "more.txt", b"1"),
     "link to a file": lambda folder: (folder / "more.txt").symlink_to(folder / "a.txt"),
     "deleted folder": shutil.rmtree,
-    "file for a folder": lambda folder: (shutil.rmtree(folder), _write(folder, b"")),
-    "link for a folder": lambda folder: (
-        folder.rename(folder.parents[2] / "moved"),
-        folder.symlink_to(folder.parents[2] / "moved"),
-    ),
+    "file for a folder": _replace_folder_by_file,
+    "link for a folder": _replace_folder_by_link,
 }
 
 ObjectDamage = Callable[[Bucket, str, str], None]

@@ -54,15 +54,16 @@ def elsewhere(bucket: BucketStore) -> BucketStore:
     return BucketStore(bucket.root.parent / uuid4().hex, bucket.bucket.url)
 
 
-VERSION_DAMAGES = {
-    **{name: (lambda folder, damage=damage: damage(folder / "a.txt")) for name, damage in FILE_DAMAGES.items()},
-    **FOLDER_DAMAGES,
-}
+def in_version(damage: Callable[[Path], None]) -> Callable[[Path], None]:
+    return lambda version: damage(version / "a.txt")
+
+
+VERSION_DAMAGES = {**{name: in_version(damage) for name, damage in FILE_DAMAGES.items()}, **FOLDER_DAMAGES}
 
 
 @pytest.mark.parametrize("damage", VERSION_DAMAGES.values(), ids=VERSION_DAMAGES)
 def test_a_damaged_version_is_not_read_and_publishing_again_repairs_it(
-    store: ArtifactStore, damage: Callable[[Path], object]
+    store: ArtifactStore, damage: Callable[[Path], None]
 ) -> None:
     artifact, before = write(store), read(store)
     damage(artifact.path)
@@ -75,7 +76,7 @@ def test_a_damaged_version_is_not_read_and_publishing_again_repairs_it(
 
 @pytest.mark.parametrize("damage", [d for name, d in FILE_DAMAGES.items() if name != "deleted"], ids=str)
 def test_a_damaged_pointer_names_its_file_and_publishing_again_repairs_it(
-    store: ArtifactStore, damage: Callable[[Path], object]
+    store: ArtifactStore, damage: Callable[[Path], None]
 ) -> None:
     artifact, before = write(store), read(store)
     pointer = store.folder("rows", DAY) / "current.json"
@@ -158,7 +159,7 @@ def test_a_damaged_pointer_in_a_bucket_is_named_and_publishing_again_repairs_it(
 
 
 @pytest.mark.parametrize("damage", VERSION_DAMAGES.values(), ids=VERSION_DAMAGES)
-def test_a_damaged_cache_of_a_bucket_is_downloaded_again(bucket: BucketStore, damage: Callable[[Path], object]) -> None:
+def test_a_damaged_cache_of_a_bucket_is_downloaded_again(bucket: BucketStore, damage: Callable[[Path], None]) -> None:
     artifact, before = write(bucket), read(bucket)
     damage(artifact.path)
     assert read(bucket) == before

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 from dagster import AssetExecutionContext, MaterializeResult
 
+from rec_assets.common.errors import ActionableError
 from rec_assets.orchestration.assets.publishing import OWNERS, publish
 from rec_assets.orchestration.assets.upstream import UpstreamStore
 from rec_assets.orchestration.declared import FromSettings, asset
@@ -42,8 +43,7 @@ def id_codes(
     context: AssetExecutionContext, artifacts: Artifacts, settings: SettingsResource
 ) -> MaterializeResult[None]:
     """Codes of users, items and categories whose ids are texts; a value keeps its code. Empty if all are numbers."""
-    earlier = UpstreamStore.of(context, artifacts).find("id_codes", UNPARTITIONED)
-    codes = Codes.empty() if earlier is None else Codes.load(earlier.path)
+    codes = _earlier_codes(UpstreamStore.of(context, artifacts)) if settings.source == "shop" else Codes.empty()
 
     def write(out: Path, _: str) -> dict[str, Any]:
         found = shop_source(settings).identifiers() if settings.source == "shop" else {}
@@ -53,6 +53,17 @@ def id_codes(
         return {"codes": grown.table.height, "new_codes": grown.table.height - codes.table.height, **sizes}
 
     return publish(context, artifacts, write)
+
+
+def _earlier_codes(store: UpstreamStore) -> Codes:
+    """Reads the codes that ids have; raises ActionableError if they are damaged, because no run can make them again."""
+    try:
+        earlier = store.find("id_codes", UNPARTITIONED)
+    except ActionableError as error:
+        raise ActionableError(
+            error.problem, "Restore it from a backup. To give all ids new numbers, delete the home folder instead."
+        ) from error
+    return Codes.empty() if earlier is None else Codes.load(earlier.path)
 
 
 @asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, kinds={"parquet"})

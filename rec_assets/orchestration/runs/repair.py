@@ -1,6 +1,6 @@
 """Repairs a damaged artifact store: materializes what is damaged again, upstream assets first."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from dagster import AssetKey, AssetsDefinition, DagsterInstance, materialize
 from rich.markup import escape
@@ -61,7 +61,7 @@ def _next_step(asset: str) -> str:
     return "Materialize its bundle again, which runs the gates." if asset == GATE_REPORTS else ""
 
 
-def _in_order(levels: Sequence[Sequence[AssetKey]], damages: Sequence[Damage]) -> list[tuple[str, str]]:
+def _in_order(levels: Sequence[Set[AssetKey]], damages: Sequence[Damage]) -> list[tuple[str, str]]:
     """Returns asset and partition of the damages that remain, upstream assets first."""
     position = {key.path[-1]: number for number, level in enumerate(levels) for key in level}
     wanted = {(one.asset, one.partition) for one in damages if one.is_current and one.asset in position}
