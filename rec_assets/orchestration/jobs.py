@@ -37,8 +37,11 @@ DAILY_UPDATE = CATALOG | DAILY | ONLINE | FINETUNING
 FRESHNESS = AssetSelection.checks(*(AssetCheckKey(AssetKey(name), CHECK) for name in DAILY_ASSETS))
 
 catalog = define_asset_job("catalog", CATALOG, description="Items, users, and the vectors of images and descriptions.")
+# With ids, items and users: a day's rows may have new ones.
 daily_data = define_asset_job(
-    "daily_data", DAILY - FRESHNESS, description="Raw rows, features and joined rows of a day."
+    "daily_data",
+    (RAW | DAILY) - FRESHNESS,
+    description="Ids, items and users; raw rows, features and joined rows of a day.",
 )
 online_store = define_asset_job(
     "online_store", ONLINE - FRESHNESS, description="Writes the features of a day to Valkey."

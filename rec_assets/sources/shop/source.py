@@ -18,10 +18,11 @@ from rec_assets.common.files import write_atomically
 from rec_assets.sources.base import BestRanking
 from rec_assets.sources.image_files import copy_images
 from rec_assets.sources.shop import values
-from rec_assets.sources.shop.codes import CATEGORY_1, CATEGORY_2, ITEM, USER, Codes
+from rec_assets.sources.shop.codes import CATEGORY_1, CATEGORY_2, ITEM, UNKNOWN, USER, Codes
 from rec_assets.sources.shop.mapping import Shop
 from rec_assets.sources.shop.tables import connect, data_files, open_table
 
+EXAMPLES = 5  # values that an error shows
 ROWS = {"user": pl.String, "item": pl.String, "device_type": pl.Int32, "timestamp": pl.Int64}
 
 
@@ -71,8 +72,8 @@ class ShopSource:
         folder = self._days / f"day={day.isoformat()}"
         rows = pl.read_parquet(folder / "*.parquet", schema=ROWS) if folder.exists() else pl.DataFrame(schema=ROWS)
         return rows.select(
-            user_id=self.codes.encode(USER, rows["user"]),
-            item_id=self.codes.encode(ITEM, rows["item"]),
+            user_id=self._encoded(USER, rows["user"]),
+            item_id=self._encoded(ITEM, rows["item"]),
             device_type="device_type",
             timestamp="timestamp",
         )
@@ -84,17 +85,17 @@ class ShopSource:
             "price",
             "item_gender",
             "first_day",
-            item_id=self.codes.encode(ITEM, items["item"]),
+            item_id=self._encoded(ITEM, items["item"]),
             title=pl.coalesce("title", pl.when(pl.col("description").is_null()).then(pl.format("Item {}", "item"))),
             product_description=pl.concat_str("title", "description", separator=". ", ignore_nulls=True),
-            category_l1=self.codes.encode(CATEGORY_1, items["category_l1"]),
-            category_l2=self.codes.encode(CATEGORY_2, items["category_l2"]),
+            category_l1=self._encoded(CATEGORY_1, items["category_l1"]),
+            category_l2=self._encoded(CATEGORY_2, items["category_l2"]),
         )
 
     def users(self) -> pl.DataFrame:
         """Returns every user of the users table and of the interactions."""
         users = self._users
-        return users.select("age", "gender", "first_day", user_id=self.codes.encode(USER, users["user"]))
+        return users.select("age", "gender", "first_day", user_id=self._encoded(USER, users["user"]))
 
     def write_pictures(self, folder: Path) -> int:
         """Copies the images whose names are item ids; returns their number.
@@ -207,6 +208,18 @@ class ShopSource:
             age=pl.when(known_age.is_between(0, 120)).then(known_age),
             gender=pl.col("gender").cast(pl.Int32).fill_null(-1),
         )
+
+    def _encoded(self, kind: str, texts: pl.Series) -> pl.Series:
+        """Returns the codes of texts, -1 for null; raises ActionableError for a text that has no code yet."""
+        encoded = self.codes.encode(kind, texts)
+        new = texts.filter(texts.is_not_null() & (encoded == UNKNOWN)).unique(maintain_order=True)
+        if new.len():
+            raise ActionableError(
+                f"{self.location(kind)}: {new.len()} values of {kind} are newer than id_codes "
+                f"(first values: {', '.join(new.head(EXAMPLES))}).",
+                "Materialize id_codes, raw_items and raw_users, then this asset again; the job daily_data does all.",
+            )
+        return encoded
 
     def _first_days(self, column: str) -> pl.DataFrame:
         first = pl.from_epoch(pl.col("timestamp").min()).dt.date()

@@ -1,0 +1,78 @@
+"""Raw assets of a shop whose export grows: new users and items of a day, and their previews."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from dagster import DagsterInstance
+
+from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
+from rec_assets.settings import Settings
+from rec_assets.sources import Codes
+from rec_assets.storage.stores import open_store
+from rec_assets_tests.pipeline import definitions, materialize, settings_from
+
+FIRST = date(2024, 2, 1)
+MAPPING = """
+name = "grower"
+[days]
+first = 2024-02-01
+count = 3
+train = 1
+valid = 1
+[interactions]
+files = "rows.csv"
+user = "user"
+item = "item"
+time = "time"
+[items]
+files = "items.csv"
+item = "item"
+[users]
+files = "users.csv"
+user = "user"
+"""
+
+
+def export(folder: Path, days: int) -> None:
+    """Writes a shop in which each day brings a user and an item that nobody has seen before."""
+    days_of = [(f"user {n}", f"item {n}", f"{FIRST + timedelta(days=n)}T12:00") for n in range(days)]
+    rows = pl.DataFrame(days_of, ["user", "item", "time"], orient="row")
+    rows.write_csv(folder / "rows.csv")
+    rows.select("item").write_csv(folder / "items.csv")
+    rows.select("user").write_csv(folder / "users.csv")
+
+
+def run(job: str, day: int) -> bool:
+    with DagsterInstance.get() as instance:
+        made = definitions().resolve_job_def(job)
+        key = (FIRST + timedelta(days=day)).isoformat()
+        return made.execute_in_process(instance=instance, raise_on_error=False, partition_key=key).success
+
+
+def texts(settings: Settings, day: int) -> list[tuple[str, str]]:
+    """Returns user and item of the raw rows of a day."""
+    store = open_store(settings)
+    raw = store.get("raw_interactions", (FIRST + timedelta(days=day)).isoformat())
+    rows, codes = pl.read_parquet(raw / "interactions.parquet"), Codes.load(store.get("id_codes").path)
+    return list(zip(codes.decode("user", rows["user_id"]), codes.decode("item", rows["item_id"]), strict=True))
+
+
+@pytest.mark.slow
+def test_the_daily_job_takes_in_the_users_and_items_of_its_day(tmp_path: Path) -> None:
+    (tmp_path / "shop.toml").write_text(MAPPING)
+    with settings_from({"REC_SHOP": str(tmp_path / "shop.toml"), "REC_HOME": str(tmp_path / "home")}) as settings:
+        prepare_dagster_home(settings)
+        for day in range(2):
+            export(tmp_path, day + 1)
+            assert run("daily_data", day)
+            assert texts(settings, day) == [(f"user {day}", f"item {day}")]
+        assert texts(settings, 0) == [("user 0", "item 0")]
+        export(tmp_path, 3)
+        with DagsterInstance.get() as instance:
+            alone = materialize(
+                ["raw_interactions"], instance=instance, partition_key="2024-02-03", raise_on_error=False
+            )
+        (failed,) = [event for event in alone.all_events if event.is_step_failure]
+        assert "newer than id_codes (first values: user 2)" in str(failed.step_failure_data.error)
