@@ -22,6 +22,7 @@ from rec_assets.common.silence import silence_deprecations
 from rec_assets.features.store import online
 from rec_assets.realtime.events import Event
 from rec_assets.serving.client import Client
+from rec_assets.serving.ids import Ids
 from rec_assets.settings import Settings, get_settings
 from rec_assets.storefront.catalog import Catalog
 
@@ -71,7 +72,7 @@ class Load:
         """
         self._client, self._rate, self._stop = Client(settings), rate, threading.Event()
         self._users = users or range(1, settings.retail_users + 1)
-        catalog = Catalog(settings)
+        catalog = Catalog(settings, Ids(settings))
         self._items = np.array(sorted(catalog.items()))
         self._rng = np.random.default_rng(0)
         self._thread = threading.Thread(target=self._run)

@@ -29,17 +29,16 @@ def seen(
 
     Items that REC_SEEN_FILTER covers are not recommended to the user for REC_SEEN_DAYS days, a week by default.
     """
-    from rec_assets.cli.ids import Ids
     from rec_assets.common.errors import ActionableError
     from rec_assets.realtime.events import EventError, Kind
     from rec_assets.serving.client import Client
+    from rec_assets.serving.graph.request import RequestError
 
     kind: Kind = "bought" if bought else "clicked"
-    settings = load_settings()
-    client, ids = Client(settings), Ids.of(settings)
+    client = Client(load_settings())
     try:
-        sent = client.record(ids.user(user), [ids.item(item) for item in items], at, kind)
-    except EventError as error:
+        sent = client.record(user, items, at, kind)
+    except (EventError, RequestError) as error:
         raise ActionableError(str(error), "See rec seen --help.") from error
     say(f"User {user} has {kind} {len(items)} more {'item' if len(items) == 1 else 'items'}.")
     _wait_for_workers(client, sent)
@@ -47,37 +46,41 @@ def seen(
 
 def forget(user: User) -> None:
     """Recommend a user's seen items again, and reset the user's top category; the history stays."""
-    from rec_assets.cli.ids import Ids
     from rec_assets.common.errors import ActionableError
     from rec_assets.realtime.events import EventError
     from rec_assets.serving.client import Client
+    from rec_assets.serving.graph.request import RequestError
 
-    settings = load_settings()
-    client = Client(settings)
+    client = Client(load_settings())
     try:
-        sent = client.forget(Ids.of(settings).user(user))
-    except EventError as error:
+        sent = client.forget(user)
+    except (EventError, RequestError) as error:
         raise ActionableError(str(error), "See rec forget --help.") from error
     say(f"The seen items of user {user} are no longer filtered.")
     _wait_for_workers(client, sent)
 
 
 def trending(
-    category: Annotated[int | None, typer.Option(help="Only this level-1 category.")] = None,
+    category: Annotated[str | None, typer.Option(help="Only this level-1 category.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Number of items.")] = 10,
 ) -> None:
     """Show the items with the most interactions."""
-    from rec_assets.cli.ids import Ids
     from rec_assets.cli.items import describe, print_items
+    from rec_assets.common.errors import ActionableError
     from rec_assets.serving.client import Client
+    from rec_assets.serving.graph.request import RequestError
 
     settings = load_settings()
-    top = Client(settings).trending(k, category)
+    client = Client(settings)
+    try:
+        top = client.trending(k, category)
+    except RequestError as error:
+        raise ActionableError(str(error), "See rec trending --help.") from error
     scope = "" if category is None else f" in category {category}"
     if not top:
         say(f"Nothing is trending{scope}: item_popularity was not published to Valkey, or the category is empty.")
         return
-    items = describe(settings, [item for item, _ in top], Ids.of(settings))
+    items = describe(settings, [item for item, _ in top], client.ids)
     print_items(f"Trending{scope}", "interactions", items, [f"{count:,}" for _, count in top])
 
 

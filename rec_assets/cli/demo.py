@@ -55,11 +55,11 @@ def show(settings: "Settings") -> None:
     """
     from datetime import datetime, timedelta
 
-    from rec_assets.cli.ids import Ids
     from rec_assets.cli.items import describe, print_items
     from rec_assets.serving.client import Client, Device
+    from rec_assets.serving.ids import ITEM, USER
 
-    client, ids = Client(settings), Ids.of(settings)
+    client = Client(settings)
     rows = last_day(settings)
     user, devices_are_known = busiest_user(rows), bool((rows["device_type"] >= 0).any())
     day = datetime.combine(settings.as_of, datetime.min.time(), UTC) + timedelta(days=1)
@@ -73,20 +73,20 @@ def show(settings: "Settings") -> None:
         print_items(
             f"{title}  ({answer.milliseconds:.1f} ms)",
             "score",
-            describe(settings, answer.item_ids.tolist(), ids),
+            describe(settings, answer.item_ids.tolist(), client.ids),
             scores,
         )
         return answer.item_ids.tolist()
 
-    first = print_list(f"Known user {ids.user_text(user)}", user, "desktop", 10)
+    first = print_list(f"Known user {client.ids.text(USER, user)}", user, "desktop", 10)
     print_list("Anonymous user", -1, "mobile", 20)
     print_list("Anonymous user", -1, "desktop", 9)
     if settings.seen_filter != "clicked":
         return
     # At the time of the request, so that another demo records the same interactions.
     client.events.wait(client.record(user, first[:2], day + timedelta(hours=10), device_type="desktop"), PATIENCE_S)
-    clicked = f"{ids.item_text(first[0])} and {ids.item_text(first[1])}"
-    again = print_list(f"User {ids.user_text(user)} after clicks on items {clicked}", user, "desktop", 10)
+    clicked = " and ".join(str(client.ids.text(ITEM, item)) for item in first[:2])
+    again = print_list(f"User {client.ids.text(USER, user)} after clicks on items {clicked}", user, "desktop", 10)
     filtered = not set(first[:2]) & set(again)
     result = "no longer in the list" if filtered else "STILL IN THE LIST. Check that the worker is running"
     say(f"Items {clicked} are {result}.")

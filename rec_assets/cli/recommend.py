@@ -38,23 +38,23 @@ def recommend(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")] = False,
 ) -> None:
     """Print the items that the live model recommends to a user."""
-    from rec_assets.cli.ids import Ids
     from rec_assets.cli.items import describe, print_items
     from rec_assets.serving.client import Client
     from rec_assets.serving.graph.request import RequestError
+    from rec_assets.serving.ids import USER
 
     settings = load_settings()
-    ids = Ids.of(settings)
-    number = ids.user(user)
+    client = Client(settings)
     try:
-        answer = Client(settings).recommend(number, device.value if device else None, at, k)
+        number = client.ids.number(USER, user)
+        answer = client.recommend(number, device.value if device else None, at, k)
     except RequestError as error:
         raise ActionableError(str(error), "See rec recommend --help.") from error
-    items = describe(settings, answer.item_ids.tolist(), ids)
+    items = describe(settings, answer.item_ids.tolist(), client.ids)
     if as_json:
         scored = [item | {"score": score} for item, (_, score) in zip(items, answer, strict=True)]
         facts = {
-            "user_id": ids.user_text(number),
+            "user_id": client.ids.text(USER, number),
             "bundle_id": answer.bundle_id,
             "milliseconds": round(answer.milliseconds, 2),
         }

@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Literal
@@ -14,11 +14,12 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.realtime.events import FORGET_REQUEST, UNKNOWN_DEVICE, Event, Kind
+from rec_assets.realtime.events import FORGET_REQUEST, UNKNOWN_DEVICE, Event, EventError, Kind
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.trending import Trending
 from rec_assets.serving.graph.request import DEVICE_TYPES, RequestError, validate
 from rec_assets.serving.graph.spec import REQUEST, RESPONSE
+from rec_assets.serving.ids import CATEGORY_1, ITEM, UNKNOWN, USER, Id, Ids
 from rec_assets.serving.triton.model_config import RECOMMENDER, shape_of_one
 from rec_assets.settings import Settings
 
@@ -36,12 +37,19 @@ class Recommendations:
         scores: the ranker's probabilities, float32 [k].
         bundle_id: id of the bundle that made the list.
         milliseconds: time from request to response, measured in the client.
+        translation: translates ids for `ids`.
     """
 
     item_ids: npt.NDArray[np.int32]
     scores: npt.NDArray[np.float32]
     bundle_id: str
     milliseconds: float
+    translation: Ids = field(repr=False, compare=False)
+
+    @property
+    def ids(self) -> list[Id]:
+        """Returns the ids of the items as the shop writes them, best first."""
+        return [self.translation.text(ITEM, item) for item in self.item_ids.tolist()]
 
     def __len__(self) -> int:
         return len(self.item_ids)
@@ -66,10 +74,11 @@ class Client:
         self._shape = shape_of_one(model)
         self._address = f"{settings.host}:{settings.triton_grpc_port}"
         self._triton = grpc.InferenceServerClient(self._address)
+        self.ids = Ids(settings)
 
     def recommend(
         self,
-        user_id: int,
+        user_id: Id,
         device_type: int | Device | None = None,
         timestamp: int | datetime | None = None,
         k: int | None = None,
@@ -78,7 +87,8 @@ class Client:
         """Returns a recommendation list for one user.
 
         Args:
-            user_id: raw id; a user without training rows counts as an anonymous user.
+            user_id: id as the shop writes it, a str, or the number of the models, an int; a user without training rows
+                counts as an anonymous user.
             device_type: device name or its number; unknown by default.
             timestamp: time of the request, unix seconds or a datetime with a time zone; now by default.
             k: maximum length of the list, 1 to the server's `ranking_topk`; `ranking_topk` by default.
@@ -92,7 +102,7 @@ class Client:
         if k is not None and k < 1:
             raise RequestError("k must be positive")
         given: dict[str, list[int] | None] = {
-            "user_id": [user_id],
+            "user_id": [self.ids.number(USER, user_id)],
             "device_type": _device(device_type),
             "timestamp": _seconds(timestamp),
             "top_k": None if k is None else [k],
@@ -111,7 +121,7 @@ class Client:
             raise self._translated(error) from error
         elapsed = 1000 * (time.perf_counter() - start)
         ids, scores, bundle = (answer.as_numpy(tensor.name).ravel() for tensor in RESPONSE)
-        return Recommendations(ids, scores, bundle.item().decode(), elapsed)
+        return Recommendations(ids, scores, bundle.item().decode(), elapsed, self.ids)
 
     @cached_property
     def events(self) -> EventStream:
@@ -124,8 +134,8 @@ class Client:
 
     def record(
         self,
-        user_id: int,
-        item_ids: Sequence[int],
+        user_id: Id,
+        item_ids: Sequence[Id],
         at: int | datetime | None = None,
         kind: Kind = "clicked",
         device_type: int | Device | None = None,
@@ -135,8 +145,9 @@ class Client:
         Reporting the same user, item and second twice has no further effect.
 
         Args:
-            user_id: raw id, 0 or larger; an anonymous user needs an id of their own to get a history.
-            item_ids: raw ids of the clicked or bought items.
+            user_id: id as for `recommend`, not of an anonymous user. A user whose id is a text can have events once
+                `id_codes` has the text.
+            item_ids: ids of the clicked or bought items, each a str or an int as for users.
             at: time of the interactions, unix seconds or a datetime with a time zone; now by default. A time in the
                 future counts as now.
             kind: kind of the interactions.
@@ -151,28 +162,30 @@ class Client:
             ActionableError: Valkey is unreachable.
         """
         seconds, (device,) = self._seconds_or_now(at), _device(device_type) or [UNKNOWN_DEVICE]
-        common = {"user_id": user_id, "at": seconds, "kind": kind, "device_type": device}
-        return self.events.send([Event.of({**common, "item_id": int(item)}) for item in item_ids])
+        common = {"user_id": self._known(USER, user_id), "at": seconds, "kind": kind, "device_type": device}
+        return self.events.send([Event.of({**common, "item_id": self._known(ITEM, item)}) for item in item_ids])
 
-    def forget(self, user_id: int) -> list[str]:
+    def forget(self, user_id: Id) -> list[str]:
         """Reports a forget request: it clears the user's seen filter and current `top_category`.
 
         The history stays. The request covers all earlier events, applied or not. Returns and raises as `record`.
         """
-        event = Event.of({"user_id": user_id, "at": self._seconds_or_now(None), "kind": FORGET_REQUEST})
+        event = Event.of(
+            {"user_id": self._known(USER, user_id), "at": self._seconds_or_now(None), "kind": FORGET_REQUEST}
+        )
         return self.events.send([event])
 
-    def flush(self, user_id: int) -> list[str]:
+    def flush(self, user_id: Id) -> list[str]:
         """Calls `forget`; this is its name in release 0.1."""
         warnings.warn("Client.flush is now Client.forget.", FutureWarning, stacklevel=2)
         return self.forget(user_id)
 
-    def trending(self, k: int = 10, category: int | None = None) -> list[tuple[int, int]]:
+    def trending(self, k: int = 10, category: Id | None = None) -> list[tuple[int, int]]:
         """Returns at most `k` pairs of item id and interactions of the last week, most popular first.
 
         Args:
             k: maximum number of pairs, at least 1.
-            category: level-1 category that the items must have; all categories by default.
+            category: level-1 category that the items must have, its name or number; all categories by default.
 
         Raises:
             RequestError: `k` is not positive.
@@ -180,7 +193,13 @@ class Client:
         """
         if k < 1:
             raise RequestError("k must be positive")
-        return self._trending.top(k, category_l1=category)
+        return self._trending.top(k, category_l1=None if category is None else self.ids.number(CATEGORY_1, category))
+
+    def _known(self, kind: str, given: Id) -> int:
+        number = self.ids.number(kind, given)
+        if isinstance(given, str) and number == UNKNOWN and self.ids.are_texts:
+            raise EventError(f"{kind}_id: '{given}' is unknown. The daily update takes in new users and items")
+        return number
 
     @staticmethod
     def _seconds_or_now(at: int | datetime | None) -> int:

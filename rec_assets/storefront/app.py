@@ -12,8 +12,9 @@ from starlette.middleware.base import RequestResponseEndpoint
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.history import LARGEST_ID
-from rec_assets.realtime.events import Event
-from rec_assets.serving.graph.request import DEVICE_TYPES, UNKNOWN
+from rec_assets.realtime.events import Event, EventError
+from rec_assets.serving.graph.request import DEVICE_TYPES, UNKNOWN, RequestError
+from rec_assets.serving.ids import USER, Id
 from rec_assets.settings import Settings
 from rec_assets.storefront.views import ANONYMOUS, RECENT, Asked, Shop
 
@@ -30,7 +31,6 @@ NO_IMAGE = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10"><rect width="10" height="10" fill="#ece8e1"/></svg>'
 )
 
-UserId = Annotated[int, Query(ge=ANONYMOUS, le=LARGEST_ID)]
 DeviceType = Annotated[int, Query(ge=UNKNOWN, le=max(DEVICE_TYPES.values()))]
 Moment = Annotated[int, Query(gt=0, le=LARGEST_ID)]
 
@@ -58,24 +58,26 @@ def create_app(settings: Settings) -> FastAPI:
             "devices": DEVICE_TYPES,
             "categories": shop.catalog.categories(),
             "source": settings.source,
+            "texts": shop.client.ids.are_texts,
         }
         return pages.TemplateResponse(request, "page.html", facts)
 
     @app.get("/list", response_class=HTMLResponse)
     def listing(
         request: Request,
-        user: UserId,
+        user: str,
         at: Moment,
         device: DeviceType = UNKNOWN,
         diversity: bool = False,
         cold: bool = False,
     ) -> Response:
-        asked = Asked(user, device, at, diversity)
-        mine = shop.listing(asked, user)
+        number = _number(shop, USER, user)
+        asked = Asked(number, device, at, diversity)
+        mine = shop.listing(asked, number)
         explanation = mine.explanation
         facts = {
             "mine": mine,
-            "cold": shop.listing(asked, ANONYMOUS) if cold and user != ANONYMOUS else None,
+            "cold": shop.listing(asked, ANONYMOUS) if cold and number != ANONYMOUS else None,
             "problems": [*([mine.problem] if mine.problem else []), *shop.problems()],
             "recent": [shop.catalog.item(item) for item in (explanation.recent if explanation else [])[:RECENT]],
             "top_category": shop.catalog.name_of(explanation.top_category)
@@ -91,8 +93,12 @@ def create_app(settings: Settings) -> FastAPI:
         return pages.TemplateResponse(request, "trending.html", {"items": items, "problem": problem})
 
     @app.post("/events")
-    def record(event: Event) -> Response:
-        start = time.perf_counter()
+    def record(fields: dict[str, int | str | None]) -> Response:
+        start, user = time.perf_counter(), fields.get("user_id")
+        try:
+            event = Event.of(fields | {"user_id": None if user is None else _number(shop, USER, user)})
+        except EventError as error:
+            raise HTTPException(422, str(error)) from error
         try:
             sent = shop.client.events.send([event])
             applied = shop.client.events.wait(sent, APPLIED_WITHIN_S)
@@ -115,6 +121,17 @@ def create_app(settings: Settings) -> FastAPI:
         return JSONResponse({"state": "well"})
 
     return app
+
+
+def _number(shop: Shop, kind: str, given: Id) -> int:
+    """Returns the number of an id of a request; answers 422 if there is no such id."""
+    try:
+        number = shop.client.ids.number(kind, given)
+    except RequestError as error:
+        raise HTTPException(422, str(error)) from error
+    if not UNKNOWN <= number <= LARGEST_ID:
+        raise HTTPException(422, f"{kind} id must be {UNKNOWN} to {LARGEST_ID}")
+    return number
 
 
 def _built(bundle: Path) -> float:

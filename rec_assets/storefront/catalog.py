@@ -6,9 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
+from rec_assets.serving.ids import CATEGORY_1, ITEM, USER, Id, Ids
 from rec_assets.settings import Settings
-from rec_assets.sources import Codes, category_names
-from rec_assets.sources.shop.codes import CATEGORY_1
+from rec_assets.sources import category_names
 from rec_assets.storage.stores import open_store
 
 SUGGESTED_USERS = 8
@@ -16,9 +16,10 @@ SUGGESTED_USERS = 8
 
 @dataclass(frozen=True)
 class Item:
-    """An item of the page; the price is None for unknown items."""
+    """An item of the page: `shop_id` is its id as the shop writes it; the price is None for unknown items."""
 
     item_id: int
+    shop_id: Id
     title: str
     price: float | None
     category: int
@@ -28,8 +29,9 @@ class Item:
 class Catalog:
     """The current catalog in the artifact store, which is read again after a new version was published."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, ids: Ids) -> None:
         self._settings = settings
+        self._ids = ids
         self._store = open_store(settings)
         self._digest = ""
         self._items: dict[int, Item] = {}
@@ -37,13 +39,12 @@ class Catalog:
 
     @cached_property
     def _names(self) -> dict[int, str]:
-        codes = self._store.find("id_codes")
-        known = pl.DataFrame() if codes is None else Codes.load(codes.path).table.filter(kind=CATEGORY_1)
-        return category_names(self._settings) or dict(known.select("code", "value").iter_rows() if known.height else ())
+        return category_names(self._settings)
 
     def name_of(self, category: int) -> str:
         """Returns the name of a level-1 category."""
-        return self._names.get(category, f"category {category}" if category >= 0 else "no category")
+        name = self._names.get(category) or self._ids.text(CATEGORY_1, category)
+        return name if isinstance(name, str) else f"category {category}" if category >= 0 else "no category"
 
     def items(self) -> dict[int, Item]:
         """Returns all items by id; empty if no catalog was materialized."""
@@ -51,7 +52,7 @@ class Catalog:
         if artifact is not None and artifact.digest != self._digest:
             rows = pl.read_parquet(artifact / "items.parquet", columns=["item_id", "title", "price", "category_l1"])
             self._items = {
-                item: Item(item, title, price, category, self.name_of(category))
+                item: Item(item, self._ids.text(ITEM, item), title, price, category, self.name_of(category))
                 for item, title, price, category in rows.iter_rows()
             }
             self._folder, self._digest = artifact.path / "item_images", artifact.digest
@@ -59,7 +60,11 @@ class Catalog:
 
     def item(self, item_id: int) -> Item:
         """Returns an item, or a placeholder for an unknown id."""
-        return self.items().get(item_id) or Item(item_id, f"Item {item_id}", None, -1, "unknown")
+        return self.items().get(item_id) or self._unknown(item_id)
+
+    def _unknown(self, item_id: int) -> Item:
+        shop_id = self._ids.text(ITEM, item_id)
+        return Item(item_id, shop_id, f"Item {shop_id}", None, -1, "unknown")
 
     def categories(self) -> list[tuple[int, str]]:
         """Returns codes and names of the categories, by code."""
@@ -71,11 +76,11 @@ class Catalog:
         file = self._folder / f"{item_id}.jpg" if self._folder else None
         return file if file is not None and file.is_file() else None
 
-    def users(self) -> list[int]:
+    def users(self) -> list[Id]:
         """Returns the users with most interactions on the as-of day; empty if this day was not materialized."""
         artifact = self._store.find("raw_interactions", self._settings.as_of.isoformat())
         if artifact is None:
             return []
         counts = pl.read_parquet(artifact / "interactions.parquet", columns=["user_id"])["user_id"].value_counts()
         busiest = counts.sort(["count", "user_id"], descending=[True, False]).head(SUGGESTED_USERS)
-        return busiest["user_id"].to_list()
+        return [self._ids.text(USER, user) for user in busiest["user_id"].to_list()]

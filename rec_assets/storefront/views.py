@@ -10,6 +10,7 @@ from typing import TypeVar
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.client import Client, Recommendations
 from rec_assets.serving.graph.request import RequestError
+from rec_assets.serving.ids import USER, Id
 from rec_assets.settings import Settings
 from rec_assets.storefront.catalog import Catalog, Item
 from rec_assets.storefront.explain import Explainer, Explanation, Reason
@@ -58,9 +59,10 @@ class Card:
 
 @dataclass(frozen=True)
 class Listing:
-    """A list for one user, or the problem that prevented it."""
+    """A list for one user, or the problem that prevented it; `user` is the id as the shop writes it."""
 
     user_id: int
+    user: Id
     cards: list[Card] = field(default_factory=list)
     answer: Recommendations | None = None
     explanation: Explanation | None = None
@@ -94,7 +96,7 @@ class Shop:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.client = Client(settings)
-        self.catalog = Catalog(settings)
+        self.catalog = Catalog(settings, self.client.ids)
         self._explainer = Explainer(settings)
 
     def listing(self, asked: Asked, user_id: int) -> Listing:
@@ -104,20 +106,21 @@ class Shop:
             asked: input of the form.
             user_id: raw user id, which replaces that of the form; `ANONYMOUS` for an anonymous user.
         """
+        user = self.client.ids.text(USER, user_id)
         try:
             k = min(SHOWN, self.settings.ranking_topk)
             answer = self.client.recommend(user_id, asked.device_type, asked.at, k, asked.diversity)
             explanation = self._explainer.explain(answer, user_id, asked.device_type, asked.at, drawn=asked.diversity)
         except ActionableError as error:
-            return Listing(user_id, problem=Problem(error.problem, error.next_step))
+            return Listing(user_id, user, problem=Problem(error.problem, error.next_step))
         except RequestError as error:
-            return Listing(user_id, problem=Problem(f"Invalid request: {error}.", "Choose another user or time."))
+            return Listing(user_id, user, problem=Problem(f"Invalid request: {error}.", "Choose another user or time."))
         reasons = explanation.reasons if explanation else {}
         cards = [
             Card(position, self.catalog.item(item), score, reasons.get(item))
             for position, (item, score) in enumerate(answer, start=1)
         ]
-        return Listing(user_id, cards, answer, explanation)
+        return Listing(user_id, user, cards, answer, explanation)
 
     def trending(self, category: int | None) -> tuple[list[tuple[Item, int]], Problem | None]:
         """Returns the most popular items with their numbers of interactions, or the problem that prevented it."""

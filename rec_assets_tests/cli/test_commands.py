@@ -85,7 +85,6 @@ def test_help_lists_every_command_with_an_example(closed: Rec) -> None:
     [
         (["recommend", "1", "--device", "watch"], "mobile"),
         (["recommend", "1", "--at", "teatime"], "2025-03-14T18:30"),
-        (["recommend", "anna"], "is not a number"),
         (["recommend", "1", "-k", "0"], "equal to 1"),
         (["seen", "1"], "Missing argument"),
     ],
@@ -94,6 +93,13 @@ def test_a_wrong_argument_is_explained(closed: Rec, words: list[str], explanatio
     result = closed(*words)
     assert result.exit_code == 2
     assert explanation in result.stderr
+
+
+@pytest.mark.parametrize("words", [["recommend", "anna"], ["seen", "1", "shoe"], ["forget", "anna"]])
+def test_a_text_is_no_id_where_ids_are_numbers(closed: Rec, words: list[str]) -> None:
+    result = closed(*words)
+    assert result.exit_code == 1
+    assert f"id '{words[-1]}' is not a number" in result.stderr
 
 
 @pytest.mark.parametrize(

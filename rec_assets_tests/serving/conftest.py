@@ -1,5 +1,7 @@
 """Fixture with the stages of a bundle with random weights."""
 
+from pathlib import Path
+
 import pytest
 
 from rec_assets.bundles.bundle import Bundle
@@ -25,3 +27,9 @@ def first(shop: Settings, shop_bundle: Bundle) -> int:
     version = version_of(folder, shop_bundle.bundle_id) or publish(shop_bundle, folder, settings=shop)
     server_control.go_live(shop, version)
     return version
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Settings:
+    """Settings of an empty home."""
+    return Settings(home=tmp_path)

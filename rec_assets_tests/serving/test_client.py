@@ -43,7 +43,8 @@ def test_the_error_for_an_unreachable_triton_has_its_address_and_the_command() -
         ({"timestamp": -1}, "timestamp must not be negative"),
         ({"timestamp": datetime(2025, 3, 10)}, "time zone"),
         ({"user_id": 2**40}, "32 bits"),
-        ({"user_id": "five"}, "integers"),
+        ({"user_id": "five"}, "user id 'five' is not a number"),
+        ({"user_id": 1.5}, "integers"),
         ({"k": 0}, "k must be positive"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings
+from rec_assets_tests.codes import publish_codes
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.storefront.conftest import Serve
 
@@ -93,6 +94,21 @@ def test_nothing_but_its_own_files_is_served(address: str, path: str) -> None:
     assert answer.status in (404, 422)
     assert "text/html" not in (answer.getheader("content-type") or "")
     assert "def create_app" not in body
+
+
+def test_a_shop_with_texts_as_ids_shows_and_takes_its_own_ids(valkey: Settings, tmp_path: Path, serve: Serve) -> None:
+    settings = valkey.model_copy(update={"home": tmp_path, "triton_grpc_port": free_port()})
+    publish_codes(settings, {"user": ["ann", "bob's <b>"], "item": ["85123A"]})
+    address = serve(settings)
+    answer, page = ask(address, "/")
+    assert answer.status == 200 and '<input id="user" name="user" type="text"' in page and "newcomer" not in page
+    for text, shown in (("bob's <b>", "user bob&#39;s &lt;b&gt;"), ("nobody", "an anonymous user")):
+        answer, page = ask(address, f"/list?user={quote(text)}&at=5")
+        assert answer.status == 200 and f"Recommended for {shown}</h2>" in page
+    assert ask(address, "/events", {**EVENT, "user_id": "bob's <b>", "item_id": 0})[0].status == 200
+    assert ask(address, "/events", {**EVENT, "user_id": "nobody", "item_id": 0})[0].status == 422
+    (entry,) = Client(valkey).events.after("0")
+    assert entry.fields[b"user_id"] == b"1"
 
 
 def test_an_item_without_an_image_gets_a_plain_one(address: str) -> None:

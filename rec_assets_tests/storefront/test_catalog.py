@@ -2,9 +2,14 @@ from pathlib import Path
 
 import polars as pl
 
+from rec_assets.serving.ids import Ids
 from rec_assets.settings import Settings
 from rec_assets.storage.artifact_store import ArtifactStore
 from rec_assets.storefront.catalog import Catalog
+
+
+def catalog_of(settings: Settings) -> Catalog:
+    return Catalog(settings, Ids(settings))
 
 
 def publish(settings: Settings, title: str) -> None:
@@ -16,7 +21,7 @@ def publish(settings: Settings, title: str) -> None:
 
 
 def test_a_shop_that_was_never_built_is_empty_and_no_error(tmp_path: Path) -> None:
-    catalog = Catalog(Settings(home=tmp_path))
+    catalog = catalog_of(Settings(home=tmp_path))
     assert (catalog.items(), catalog.users(), catalog.categories()) == ({}, [], [])
     assert (catalog.item(7).title, catalog.item(7).price, catalog.picture(7)) == ("Item 7", None, None)
 
@@ -24,16 +29,16 @@ def test_a_shop_that_was_never_built_is_empty_and_no_error(tmp_path: Path) -> No
 def test_items_have_names_of_categories_where_the_source_knows_them(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     publish(settings, "Canvas ankle boot")
-    assert Catalog(settings).item(7).category_name == "footwear"
-    assert Catalog(settings).picture(7) and not Catalog(settings).picture(8)
+    assert catalog_of(settings).item(7).category_name == "footwear"
+    assert catalog_of(settings).picture(7) and not catalog_of(settings).picture(8)
     other = settings.model_copy(update={"source": "files"})
-    assert Catalog(other).categories() == [(1, "category 1")]
+    assert catalog_of(other).categories() == [(1, "category 1")]
 
 
 def test_a_catalog_that_is_built_again_is_read_again(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     publish(settings, "Old boot")
-    catalog = Catalog(settings)
+    catalog = catalog_of(settings)
     assert catalog.item(7).title == "Old boot"
     publish(settings, "New boot")
     assert catalog.item(7).title == "New boot"

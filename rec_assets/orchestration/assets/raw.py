@@ -71,7 +71,8 @@ def raw_items(
     context: AssetExecutionContext, artifacts: Artifacts, settings: SettingsResource, id_codes: Artifact
 ) -> MaterializeResult[None]:
     """The catalog: titles, descriptions, prices, categories, gender affinity and images."""
-    source = open_source(settings, Codes.load(id_codes.path))
+    codes = Codes.load(id_codes.path)
+    source = open_source(settings, codes)
 
     def write(out: Path, _: str) -> dict[str, Any]:
         checked = read_items(source)
@@ -86,7 +87,7 @@ def raw_items(
             "missing_images": items.height - images,
             "categories": items["category_l1"].n_unique(),
             "styles": items["category_l2"].n_unique(),
-            "preview": preview(items),
+            "preview": preview(codes.with_texts(items.head())),
             **({"prices": histogram(prices, "price", "Prices")} if prices else {}),
         }
 
@@ -98,13 +99,18 @@ def raw_users(
     context: AssetExecutionContext, artifacts: Artifacts, settings: SettingsResource, id_codes: Artifact
 ) -> MaterializeResult[None]:
     """All users with an account: age and gender if known."""
-    source = open_source(settings, Codes.load(id_codes.path))
+    codes = Codes.load(id_codes.path)
+    source = open_source(settings, codes)
 
     def write(out: Path, _: str) -> dict[str, Any]:
         checked = read_users(source)
         write_frame(checked.frame, out / "users.parquet")
         unknown = checked.frame["age"].null_count()
-        return {**checked.report.as_dict(), "unknown_age": unknown, "preview": preview(checked.frame)}
+        return {
+            **checked.report.as_dict(),
+            "unknown_age": unknown,
+            "preview": preview(codes.with_texts(checked.frame.head())),
+        }
 
     return publish(context, artifacts, write)
 
@@ -119,7 +125,8 @@ def raw_interactions(
     id_codes: Artifact,
 ) -> MaterializeResult[None]:
     """Interactions of one UTC day, checked for types, ranges, dates, duplicates, unknown items and users."""
-    source = open_source(settings, Codes.load(id_codes.path))
+    codes = Codes.load(id_codes.path)
+    source = open_source(settings, codes)
     items = pl.read_parquet(raw_items / "items.parquet", columns=["item_id"])["item_id"]
     users = pl.read_parquet(raw_users / "users.parquet", columns=["user_id"])["user_id"]
 
@@ -130,7 +137,7 @@ def raw_interactions(
         hours = (checked.frame["timestamp"] // 3600 % 24).to_list()
         return {
             **checked.report.as_dict(),
-            "preview": preview(checked.frame),
+            "preview": preview(codes.with_texts(checked.frame.head())),
             **({"hours": histogram(hours, "hour of day (UTC)", day)} if hours else {"empty_day": True}),
         }
 

@@ -54,6 +54,12 @@ class Codes:
         known = self.table.filter(kind=kind)
         return codes.cast(pl.Int32).replace_strict(known["code"], known["value"], default=None, return_dtype=pl.String)
 
+    def with_texts(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Returns a frame of raw data with texts in place of codes, for people; unchanged without codes."""
+        columns = {"user_id": USER, "item_id": ITEM, CATEGORY_1: CATEGORY_1, CATEGORY_2: CATEGORY_2}
+        found = {} if self.is_empty else {name: kind for name, kind in columns.items() if name in frame.columns}
+        return frame.with_columns(self.decode(kind, frame[name]).alias(name) for name, kind in found.items())
+
     def save(self, folder: Path) -> None:
         """Writes `codes.parquet`."""
         self.table.write_parquet(folder / FILE)

@@ -64,7 +64,7 @@ async function report(event) {
     const result = await answer.json();
     if (answer.ok && result.applied) notify(`Applied in ${result.milliseconds.toFixed(0)} ms.`);
     else if (answer.ok) notify("Recorded, and waiting for a worker.");
-    else notify(result.problem ? `${result.problem} → ${result.next_step}` : "The event is invalid. Choose a user with an id from 0.", true);
+    else notify(result.problem ? `${result.problem} → ${result.next_step}` : "The event is invalid. Choose a user of the shop.", true);
     return answer.ok;
   } catch {
     notify("The storefront does not answer. Start it again.", true);
@@ -74,14 +74,14 @@ async function report(event) {
 
 async function interact(button) {
   const at = now();
-  if (!await report({ user_id: Number(user()), item_id: Number(button.dataset.item), at, kind: button.dataset.kind, device_type: Number(device()) })) return;
+  if (!await report({ user_id: user(), item_id: Number(button.dataset.item), at, kind: button.dataset.kind, device_type: Number(device()) })) return;
   button.closest(".card").classList.add("gone");
   if (now() <= at) setClock(at + 1); // a request uses only the history before its time
   await Promise.all([refresh({ moves: true }), popular()]);
 }
 
 async function forget() {
-  if (await report({ user_id: Number(user()), at: now(), kind: "flushed" })) await refresh({ moves: true });
+  if (await report({ user_id: user(), at: now(), kind: "flushed" })) await refresh({ moves: true });
 }
 
 document.addEventListener("click", (event) => {
@@ -97,12 +97,12 @@ $("visitor").addEventListener("change", (event) => {
   refresh();
 });
 $("another")?.addEventListener("click", ({ target }) => {
-  const users = target.dataset.users.split(" ");
+  const users = JSON.parse(target.dataset.users);
   $("user").value = users[(users.indexOf(user()) + 1) % users.length];
   notify("");
   refresh();
 });
-$("newcomer").addEventListener("click", () => {
+$("newcomer")?.addEventListener("click", () => {
   $("user").value = NEW_USERS + Math.floor(Math.random() * 1_000_000_000);
   notify("");
   refresh();

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from dagster import DagsterInstance
+from dagster import AssetKey, DagsterInstance
 
 from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
 from rec_assets.settings import Settings
@@ -59,6 +59,13 @@ def texts(settings: Settings, day: int) -> list[tuple[str, str]]:
     return list(zip(codes.decode("user", rows["user_id"]), codes.decode("item", rows["item_id"]), strict=True))
 
 
+def preview(day: int) -> str:
+    with DagsterInstance.get() as instance:
+        found = instance.fetch_materializations(AssetKey("raw_interactions"), limit=1).records[0].asset_materialization
+        assert found is not None and found.partition == (FIRST + timedelta(days=day)).isoformat()
+        return str(found.metadata["preview"].value)
+
+
 @pytest.mark.slow
 def test_the_daily_job_takes_in_the_users_and_items_of_its_day(tmp_path: Path) -> None:
     (tmp_path / "shop.toml").write_text(MAPPING)
@@ -67,6 +74,7 @@ def test_the_daily_job_takes_in_the_users_and_items_of_its_day(tmp_path: Path) -
         for day in range(2):
             export(tmp_path, day + 1)
             assert run("daily_data", day)
+            assert f"user {day}" in preview(day)
             assert texts(settings, day) == [(f"user {day}", f"item {day}")]
         assert texts(settings, 0) == [("user 0", "item 0")]
         export(tmp_path, 3)

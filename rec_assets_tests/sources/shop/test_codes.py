@@ -33,3 +33,10 @@ def test_kinds_have_codes_of_their_own_and_unknown_ids_have_none(tmp_path: Path)
     assert again.encode(ITEM, texts(["0042", "42"])).to_list() == [0, -1]
     assert again.encode(USER, pl.Series(["bob", None], dtype=pl.String)).to_list() == [1, -1]
     assert again.decode(USER, pl.Series([1, 7])).to_list() == ["bob", None]
+
+
+def test_a_frame_for_people_has_the_texts_of_a_shop_and_the_numbers_of_others() -> None:
+    frame = pl.DataFrame({"user_id": [1, 0], "item_id": [0, 9], "timestamp": [5, 6]})
+    codes = Codes.empty().extended({USER: texts(["ann", "bob"]), ITEM: texts(["0042"])})
+    assert codes.with_texts(frame).rows() == [("bob", "0042", 5), ("ann", None, 6)]
+    assert Codes.empty().with_texts(frame).equals(frame)
