@@ -1,7 +1,7 @@
 """Lineage of a bundle part, stored beside its files. A bundle cannot combine parts of different lineages."""
 
 from collections.abc import Mapping
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -51,12 +51,6 @@ class Lineage(BaseModel):
     def replace(self, **changes: str | None) -> "Lineage":
         """Returns a copy with some values changed."""
         return self.model_copy(update=changes)
-
-
-def digest_of_file(file: Path) -> str:
-    """Returns the SHA-256 hex digest of a file's content."""
-    with file.open("rb") as stream:
-        return file_digest(stream, "sha256").hexdigest()
 
 
 def codes_of(lookups: Lookups) -> str:

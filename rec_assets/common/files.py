@@ -1,5 +1,6 @@
-"""Atomic writes of files and folders. Does not know the artifact store."""
+"""Digests of files, and atomic writes of files and folders. Does not know the artifact store."""
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -7,6 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 DRAFT_PREFIX = ".draft-"
+
+
+def digest_of_file(file: Path, algorithm: str = "sha256") -> str:
+    """Returns the hex digest of a file's content."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, algorithm).hexdigest()
 
 
 @contextmanager

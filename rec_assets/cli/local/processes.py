@@ -12,9 +12,9 @@ from typing import Any
 import psutil
 
 from rec_assets.common.files import write_atomically
+from rec_assets.common.processes import find_process
 
-# Maximum difference between recorded and actual start time; a process with a reused pid started at another time.
-SAME_START_S = 1.0
+CLOCK_STEP_S = 1.0  # the start time of a process is read from the clock, which may be adjusted
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,7 @@ class BackgroundProcess:
     def find(self) -> psutil.Process | None:
         """Returns the running process, or None if it ended or another program has its pid now."""
         record = self._record()
-        if record is None:
-            return None
-        try:
-            process = psutil.Process(record["pid"])
-            same = abs(process.create_time() - record["started"]) < SAME_START_S
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-        except psutil.NoSuchProcess:
-            return None
+        return find_process(record["pid"], record["started"] + CLOCK_STEP_S) if record else None
 
     def ports(self) -> dict[str, int]:
         """Returns the ports of the last start, by the environment variable that sets each."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from rec_assets.common.files import replace_durably
+from rec_assets.common.files import digest_of_file, replace_durably
 
 # 42 MB of 1280-vectors: the maximum loss of a killed run.
 SHARD_ROWS = 16_384
@@ -85,5 +85,4 @@ class VectorCache:
 
 
 def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "blake2b").hexdigest()[:32]
+    return digest_of_file(file, "blake2b")[:32]

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.common.files import digest_of_file
 
 # Copies of the same weights for other frameworks in hub repositories.
 _OTHER_FRAMEWORKS = ["*.h5", "*.msgpack", "*.ot", "*.onnx", "onnx/*", "openvino/*"]
@@ -32,9 +33,7 @@ def files_digest(path: Path) -> str:
     """Returns a digest of 12 hex digits over the names and contents of one file, or of all files in a folder."""
     total = hashlib.sha256()
     for file in [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file()):
-        total.update(file.name.encode())
-        with file.open("rb") as stream:
-            total.update(hashlib.file_digest(stream, "sha256").digest())
+        total.update(file.name.encode() + bytes.fromhex(digest_of_file(file)))
     return total.hexdigest()[:12]
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import polars as pl
 from dagster import AssetExecutionContext, MaterializeResult
 
-from rec_assets.bundles.provenance import Lineage, codes_of, digest_of_file
+from rec_assets.bundles.provenance import Lineage, codes_of
+from rec_assets.common.files import digest_of_file
 from rec_assets.common.seeds import holdout_seed, seed_for
 from rec_assets.features.joins import join_interactions
 from rec_assets.features.masking import mask_rows

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from dagster import AssetExecutionContext, MaterializeResult
 
-from rec_assets.bundles.provenance import digest_of_file
+from rec_assets.common.files import digest_of_file
 from rec_assets.common.seeds import seed_for
 from rec_assets.orchestration.assets.features import Days
 from rec_assets.orchestration.assets.publishing import OWNERS, only, publish

@@ -6,10 +6,10 @@ For laptops only, where every run is a local process. On a cluster, Dagster's ru
 from contextlib import AbstractContextManager
 from threading import Event
 
-import psutil
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
 
 from rec_assets.common.background_thread import background_thread
+from rec_assets.common.processes import find_process
 
 INTERVAL_S = 30.0
 
@@ -22,7 +22,7 @@ def fail_orphaned_runs(instance: DagsterInstance) -> list[str]:
     failed = []
     for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING])):
         process = _process_of(instance, run.run_id)
-        if process is not None and not _is_alive(*process):
+        if process is not None and find_process(*process) is None:
             instance.report_run_failed(run, "The process of this run died: it was killed, or the machine restarted.")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             failed.append(run.run_id)
@@ -51,12 +51,3 @@ def _process_of(instance: DagsterInstance, run_id: str) -> tuple[int, float] | N
         if pid is not None:
             process = int(str(pid.value)), entry.timestamp
     return process
-
-
-def _is_alive(pid: int, logged_at: float) -> bool:
-    try:
-        process = psutil.Process(pid)
-        # A reused pid belongs to a process that started after the log entry.
-        return process.create_time() <= logged_at and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
