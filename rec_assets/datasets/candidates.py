@@ -1,13 +1,13 @@
 """Candidates that retrieval returns for a set of requests."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rec_assets.datasets.item_table import ItemTable
-from rec_assets.inference.merge_candidates import PADDING_ID, with_history
+from rec_assets.inference.merge_candidates import PADDING_ID
 
 if TYPE_CHECKING:
     import faiss
@@ -24,30 +24,17 @@ class Candidates:
         """Returns the first `depth` candidates of each request."""
         return Candidates(self.item_ids[:, :depth], self.scores[:, :depth])
 
+    def at(self, rows: npt.NDArray[np.integer[Any]] | slice) -> "Candidates":
+        """Returns the candidates of some requests."""
+        return Candidates(self.item_ids[rows], self.scores[rows])
+
+    def order_by(self, scores: npt.NDArray[np.float32]) -> "Candidates":
+        """Returns the candidates with other scores [n, k], best first; ties keep their order, padding comes last."""
+        order = np.argsort(np.where(self.item_ids == PADDING_ID, np.inf, -scores), axis=1, kind="stable")
+        return Candidates(np.take_along_axis(self.item_ids, order, axis=1), np.take_along_axis(scores, order, axis=1))
+
 
 def retrieve(index: "faiss.Index", items: ItemTable, queries: npt.NDArray[np.float32], k: int) -> Candidates:
     """Searches the index for `k` candidates per request, or for the whole catalog if it is smaller."""
     scores, raw_ids = index.search(queries, min(k, index.ntotal))
     return Candidates(items.encode(raw_ids), scores)
-
-
-def add_histories(
-    retrieved: Candidates,
-    queries: npt.NDArray[np.float32],
-    history_ids: npt.NDArray[np.int32],
-    vectors: npt.NDArray[np.float32],
-) -> Candidates:
-    """Adds the items of users' histories to the candidates, as serving does; the number of candidates stays.
-
-    Args:
-        retrieved: candidates from the index [q, k].
-        queries: query vectors, float32 [q, d].
-        history_ids: encoded ids of the histories [q, l].
-        vectors: item vectors by encoded id, zero for items that the index lacks [v, d].
-    """
-    # Items added after the vectors were computed have no row.
-    history_ids = np.where(history_ids < len(vectors), history_ids, PADDING_ID)
-    history_ids = np.where(vectors.any(axis=1)[history_ids], history_ids, PADDING_ID)
-    scores = np.einsum("qld,qd->ql", vectors[history_ids], queries)
-    depth = retrieved.item_ids.shape[1]
-    return Candidates(*with_history(retrieved.item_ids, retrieved.scores, history_ids, scores, depth))

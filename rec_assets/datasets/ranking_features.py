@@ -51,9 +51,8 @@ def all_signals(
     windows = [slice(start, start + REQUESTS_AT_A_TIME) for start in range(0, len(timestamps), REQUESTS_AT_A_TIME)]
     result = {name: np.empty(candidates.item_ids.shape, np.float32) for name in SIGNALS}
     for window in windows:
-        part = Candidates(candidates.item_ids[window], candidates.scores[window])
         past = UserHistories(histories.item_ids[window], histories.timestamps[window])
-        signals = signals_of(part, past, timestamps[window], items)
+        signals = signals_of(candidates.at(window), past, timestamps[window], items)
         for name in SIGNALS:
             result[name][window] = signals[name]
     return {"item_id": candidates.item_ids, **result}
@@ -71,4 +70,4 @@ def ranking_columns(columns: Arrays, candidates: Candidates, histories: UserHist
 def in_batches(columns: Arrays, candidates: Candidates, size: int) -> list[tuple[Arrays, Candidates]]:
     """Splits requests and their candidates into batches of at most `size` requests."""
     windows = [slice(start, start + size) for start in range(0, len(candidates.item_ids), size)]
-    return [(take(columns, w), Candidates(candidates.item_ids[w], candidates.scores[w])) for w in windows]
+    return [(take(columns, w), candidates.at(w)) for w in windows]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rec_assets.datasets.candidates import Candidates, add_histories, retrieve
+from rec_assets.datasets.candidates import Candidates, retrieve
 from rec_assets.datasets.item_table import ItemTable
 from rec_assets.datasets.request_features import batches
 from rec_assets.datasets.rows import Arrays
@@ -12,6 +12,7 @@ from rec_assets.features.columns import EMBEDDING_DIM, HISTORY_IDS, QUERY_FEATUR
 from rec_assets.features.history import InteractionLog
 from rec_assets.inference.item_index import INDEX, read_index
 from rec_assets.inference.item_vectors import VECTORS
+from rec_assets.inference.merge_candidates import HistoryMerger
 from rec_assets.inference.onnx_model import OnnxModel
 
 BATCH = 2_048
@@ -32,12 +33,13 @@ def retrieve_for(
         repeats: whether the items of the user's history are always candidates.
     """
     model, searched = OnnxModel(tower, QUERY_FEATURES, EMBEDDING_DIM), read_index(index / INDEX)
-    vectors = np.load(index / VECTORS)
+    add_history = HistoryMerger(np.load(index / VECTORS)) if repeats else None
     parts = []
     for batch in batches(columns, log, BATCH):
         queries = model(batch)
         retrieved = retrieve(searched, items, queries, k)
-        if repeats:
-            retrieved = add_histories(retrieved, queries, batch[HISTORY_IDS], vectors)
+        if add_history is not None:
+            merged = add_history(retrieved.item_ids, retrieved.scores, batch[HISTORY_IDS], queries)
+            retrieved = Candidates(*merged)
         parts.append(retrieved)
     return Candidates(np.concatenate([p.item_ids for p in parts]), np.concatenate([p.scores for p in parts]))

@@ -39,7 +39,7 @@ def evaluate_day(
     if not len(queries):
         return EvaluationReport(empty_table())
     lists: dict[str, Lists] = {
-        name: model.rank(queries.columns, model.retrieve(queries.columns, DEPTH)).lists
+        name: model.lists(model.rank(queries.columns, model.retrieve(queries.columns, DEPTH)))
         for name, model in models.items()
     }
     counted = rows_of_users(history, users, seed)

@@ -3,12 +3,13 @@
 import numpy as np
 import polars as pl
 
+from rec_assets.datasets.candidates import Candidates
 from rec_assets.datasets.queries import Queries
 from rec_assets.evaluation.baselines.context_popularity import context_popularity
 from rec_assets.evaluation.baselines.tuning import BaselineTuner, rows_of_users
 from rec_assets.evaluation.calibration import Calibration, calibrate
 from rec_assets.evaluation.metrics import among, rows_of
-from rec_assets.evaluation.offline_inference import Ranked, ServedModels, first_unseen
+from rec_assets.evaluation.offline_inference import ServedModels, first_unseen
 from rec_assets.evaluation.report import ALL, DEPTH, NEW, EvaluationReport, Lists, deep_enough, evaluate, unseen_lists
 from rec_assets.sources.base import BestRanking
 
@@ -55,19 +56,19 @@ def compare(
     days = baselines.best_popularity_days()
     in_context = context_popularity(train_rows, queries.timestamps, queries.device_types, deep, days)
     tracks: dict[str, dict[str, Lists]] = {}
-    ranked: dict[str, Ranked] = {}
+    ranked: dict[str, Candidates] = {}
     for track in (ALL, NEW):
         new_only = track == NEW
         candidates = first_unseen(retrieved_deep, items, users, user_rows, DEPTH) if new_only else retrieved
         ranked[track] = models.rank(queries.columns, candidates)
         tracks[track] = {
             **baselines.lists(users, DEPTH, new_only=new_only),
-            RETRIEVAL: items.raw_ids[candidates.item_ids],
-            RANKED: ranked[track].lists,
+            RETRIEVAL: models.lists(candidates),
+            RANKED: models.lists(ranked[track]),
         }
         deep_lists = {CONTEXT: in_context} | ({} if oracle is None else {BEST: oracle})
         for name, lists in deep_lists.items():
             tracks[track][name] = unseen_lists(users, lists, user_rows, DEPTH) if new_only else lists[:, :DEPTH]
-    hits = among(users, ranked[ALL].lists, queries.relevant)
+    hits = among(users, models.lists(ranked[ALL]), queries.relevant)
     catalog = np.asarray(items.raw_ids[items.catalog])
     return evaluate(queries, history, catalog, tracks), calibrate(ranked[ALL].scores, hits)

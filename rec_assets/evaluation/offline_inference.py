@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +22,6 @@ from rec_assets.inference.onnx_model import OnnxModel
 USERS_PER_BATCH = 64
 
 
-class Ranked(NamedTuple):
-    """Raw ids int32 [q, k], best first, padded with -1, and the ranker's probabilities float32 [q, k]."""
-
-    lists: Lists
-    scores: npt.NDArray[np.float32]
-
-
 @dataclass(frozen=True)
 class ServedModels:
     """The exported query tower, the item index and the exported ranker, with their items and histories.
@@ -48,17 +40,19 @@ class ServedModels:
         """Retrieves candidates for requests [q]; `depth` is limited to the size of the catalog."""
         return retrieve_for(self.tower, self.index, columns, self.log, self.items, depth, repeats=self.repeats)
 
-    def rank(self, columns: Arrays, candidates: Candidates) -> Ranked:
-        """Sorts candidates by the ranker's scores; ties keep the retrieval order, padding comes last."""
+    def rank(self, columns: Arrays, candidates: Candidates) -> Candidates:
+        """Returns the candidates with the ranker's probabilities, best first; -1 for padding."""
         model = OnnxModel(self.ranker, RANKER_FEATURES, 1)
         parts = []
         for requests, batch in in_batches(columns, candidates, USERS_PER_BATCH):
             flat = ranking_columns(requests, batch, histories_of(requests, self.log), self.items)
             parts.append(model(flat).reshape(batch.item_ids.shape))
-        scores = np.where(candidates.item_ids == PADDING_ID, np.float32(-1), np.concatenate(parts))
-        order = np.argsort(-scores, axis=1, kind="stable")
-        lists = self.items.raw_ids[np.take_along_axis(candidates.item_ids, order, axis=1)]
-        return Ranked(lists, np.take_along_axis(scores, order, axis=1))
+        probabilities = np.where(candidates.item_ids == PADDING_ID, np.float32(-1), np.concatenate(parts))
+        return candidates.order_by(probabilities)
+
+    def lists(self, candidates: Candidates) -> Lists:
+        """Returns the raw ids of candidates, padded with -1."""
+        return self.items.raw_ids[candidates.item_ids]
 
 
 def first_unseen(

@@ -3,10 +3,40 @@
 import numpy as np
 import numpy.typing as npt
 
+from rec_assets.inference.lookups import FIRST_KNOWN
+
 PADDING_ID = 0  # encoded id in positions without an item
 
 Ids = npt.NDArray[np.int32]
 Scores = npt.NDArray[np.float32]
+
+
+class HistoryMerger:
+    """Adds the items of users' histories to the retrieved candidates. Serving and evaluation share this definition."""
+
+    def __init__(self, vectors: npt.NDArray[np.float32]) -> None:
+        """Stores item vectors by encoded id, float32 [v, d]; items with a zero vector do not become candidates."""
+        self._vectors = vectors
+        self._has_vector = vectors.any(axis=1)
+        self._has_vector[:FIRST_KNOWN] = False  # the codes for padding, null and unknown are not items
+
+    def __call__(
+        self, retrieved: Ids, scores: Scores, history_ids: Ids, queries: npt.NDArray[np.float32]
+    ) -> tuple[Ids, Scores]:
+        """Returns as many candidates as were retrieved; see `with_history`.
+
+        Args:
+            retrieved: encoded ids, best first, padded with `PADDING_ID` [q, k].
+            scores: scores of `retrieved` [q, k].
+            history_ids: encoded ids of histories, newest first, padded with `PADDING_ID` [q, l].
+            queries: query vectors [q, d].
+        """
+        longest = (history_ids != PADDING_ID).any(axis=0).sum()  # most histories are much shorter than l
+        # Items added after the vectors were computed have no row.
+        history_ids = np.where(history_ids < len(self._vectors), history_ids, np.int32(PADDING_ID))[:, :longest]
+        history_ids = np.where(self._has_vector[history_ids], history_ids, np.int32(PADDING_ID))
+        history_scores = np.einsum("qld,qd->ql", self._vectors[history_ids], queries)
+        return with_history(retrieved, scores, history_ids, history_scores, retrieved.shape[1])
 
 
 def with_history(

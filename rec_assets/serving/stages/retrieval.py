@@ -10,7 +10,7 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.features.columns import EMBEDDING_DIM
 from rec_assets.inference.item_vectors import VECTORS, Vectors, read_vectors
 from rec_assets.inference.lookups import FIRST_KNOWN, Lookups
-from rec_assets.inference.merge_candidates import PADDING_ID, with_history
+from rec_assets.inference.merge_candidates import PADDING_ID, HistoryMerger
 from rec_assets.inference.onnx_model import OnnxModel
 from rec_assets.serving.graph import row_splits
 from rec_assets.serving.stages.base import Array, Arrays, inputs_of
@@ -37,7 +37,7 @@ class Retrieval:
     """Retrieves the items with the largest inner product with each query and, optionally, the items of the history."""
 
     def __init__(self, index: Any, topk: int, lookups: Lookups, vectors: Vectors | None = None) -> None:
-        """Stores the index and marks the items that have a vector.
+        """Stores the index and the vectors.
 
         Args:
             index: FAISS index with raw item ids.
@@ -49,10 +49,7 @@ class Retrieval:
         self._index = index
         self._topk = min(topk, index.ntotal)
         self._lookups = lookups
-        self._vectors = vectors
-        if vectors is not None:
-            self._has_vector = vectors.any(axis=1)
-            self._has_vector[:FIRST_KNOWN] = False  # the codes for padding, null and unknown are not items
+        self._add_history = None if vectors is None else HistoryMerger(vectors)
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "Retrieval":
@@ -87,20 +84,11 @@ class Retrieval:
         # FAISS pads with -1 if an inverted list has too few items; -1 is in no vocabulary.
         items = self._lookups.encode("item_id", raw)
         items = np.where(items < FIRST_KNOWN, np.int32(PADDING_ID), items)
-        if self._vectors is not None:
-            items, scores = self._with_history(items, scores, inputs["history_item_id"], queries, self._vectors)
+        if self._add_history is not None:
+            items, scores = self._add_history(items, scores, inputs["history_item_id"], queries)
         mask = items != PADDING_ID
         return {
             "item_id": self._lookups.decode("item_id", items[mask]),
             "retrieval_score": scores[mask],
             row_splits.ROW_SPLITS: row_splits.from_counts(mask.sum(axis=1)),
         }
-
-    def _with_history(
-        self, items: Array, scores: Array, history: Array, queries: Vectors, vectors: Vectors
-    ) -> tuple[Array, Array]:
-        longest = (history != PADDING_ID).any(axis=0).sum()  # most histories are much shorter than LENGTH
-        history_ids = np.where(history < len(vectors), history, np.int32(PADDING_ID))[:, :longest]
-        history_ids = np.where(self._has_vector[history_ids], history_ids, np.int32(PADDING_ID))
-        history_scores = (vectors[history_ids] @ queries[:, :, None])[..., 0]
-        return with_history(items, scores, history_ids, history_scores, self._topk)

@@ -56,8 +56,7 @@ class RankerLists:
         """
         interacted = chosen_later(requests, candidates, log, horizon_days)
         rows = np.flatnonzero(interacted.any(axis=1))
-        candidates = Candidates(candidates.item_ids[rows], candidates.scores[rows])
-        requests, histories = take(requests, rows), histories.at(rows)
+        requests, candidates, histories = take(requests, rows), candidates.at(rows), histories.at(rows)
         inputs = all_signals(candidates, histories, requests[TIMESTAMP], items)
         return cls(requests, inputs, interacted[rows], new_to_users(candidates, histories))
 

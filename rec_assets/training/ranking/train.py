@@ -11,7 +11,6 @@ import tensorflow as tf
 from sklearn.linear_model import LogisticRegression
 
 from rec_assets.datasets.candidates import Candidates
-from rec_assets.datasets.item_table import ItemTable
 from rec_assets.datasets.ranking_features import in_batches, ranking_columns
 from rec_assets.datasets.request_features import histories_of
 from rec_assets.datasets.rows import Arrays, as_columns, take
@@ -82,8 +81,9 @@ def train_ranker(
     report(f"{len(lists)} lists, {lists.interacted.sum() / max(1, len(lists)):.1f} positives each")
 
     def validate() -> float:
-        ranked = ranked_lists(validation, score_candidates(model, sample.columns, validation, data), data.items)
-        return score_lists(sample.user_ids, ranked, sample.relevant, (METRIC,))[METRIC]
+        ranked = validation.order_by(score_candidates(model, sample.columns, validation, data))
+        lists = data.items.raw_ids[ranked.item_ids]
+        return score_lists(sample.user_ids, lists, sample.relevant, (METRIC,))[METRIC]
 
     history = fit_until_best(
         model,
@@ -138,12 +138,6 @@ def score_candidates(
     return np.concatenate(logits)
 
 
-def ranked_lists(candidates: Candidates, logits: npt.NDArray[np.float32], items: ItemTable) -> npt.NDArray[np.int32]:
-    """Returns raw item ids [q, k], highest logit first, ties in retrieval order."""
-    order = np.argsort(np.where(candidates.item_ids == PADDING_ID, np.inf, -logits), axis=1, kind="stable")
-    return items.raw_ids[np.take_along_axis(candidates.item_ids, order, axis=1)]
-
-
 def scale_to_probabilities(model: Ranker, logits: npt.NDArray[Any], hits: npt.NDArray[np.bool_]) -> None:
     """Fits slope and intercept (Platt 1999) so that the sigmoid of the logit [n] estimates the hit rate."""
     if hits.all() or not hits.any():
@@ -167,6 +161,5 @@ def _example(data: TrainingSet, candidates: Candidates) -> Arrays:
     """Returns the ranker's inputs for the first validation users."""
     count = min(4, len(data.validation), len(candidates.item_ids))
     requests = take(data.validation.columns, slice(0, count))
-    part = Candidates(candidates.item_ids[:count], candidates.scores[:count])
-    flat = ranking_columns(requests, part, histories_of(requests, data.log), data.items)
+    flat = ranking_columns(requests, candidates.at(slice(0, count)), histories_of(requests, data.log), data.items)
     return {name: flat[name] for name in RANKER_FEATURES}

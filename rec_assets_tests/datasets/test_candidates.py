@@ -1,0 +1,12 @@
+import numpy as np
+
+from rec_assets.datasets.candidates import Candidates
+from rec_assets.inference.merge_candidates import PADDING_ID
+
+RETRIEVED = Candidates(np.array([[5, 6, 7], [8, 9, PADDING_ID]], np.int32), np.zeros((2, 3), np.float32))
+
+
+def test_candidates_are_ordered_by_score_equal_ones_as_before_and_padding_last() -> None:
+    ordered = RETRIEVED.order_by(np.array([[1, 3, 1], [-8, -7, 0]], np.float32))
+    assert ordered.item_ids.tolist() == [[6, 5, 7], [9, 8, PADDING_ID]]
+    assert ordered.scores.tolist() == [[3, 1, 1], [-7, -8, 0]]
