@@ -16,11 +16,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from rec_assets.common.units import DAY_SECONDS, HOUR_SECONDS
 from rec_assets.datasets.queries import Queries
 from rec_assets.evaluation.metrics import user_scores
 from rec_assets.settings import get_settings
 from rec_assets.sources import open_source
-from rec_assets.sources.base import DAY_SECONDS, midnight
+from rec_assets.sources.base import midnight
 from rec_assets.sources.retail import RetailSource
 from rec_assets.sources.retail.people import make_people
 from rec_assets.sources.retail.taste import Taste
@@ -90,7 +91,7 @@ class Posterior:
 
     def _categories(self, seconds: int, device: int) -> Floats:
         """Returns P(category | drawn person, time, device), float64 [drawn, 20]."""
-        day, hour = (seconds - self._start) // DAY_SECONDS, seconds % DAY_SECONDS // 3_600
+        day, hour = (seconds - self._start) // DAY_SECONDS, seconds % DAY_SECONDS // HOUR_SECONDS
         if day not in self._tastes:
             self._tastes[day] = Taste(self._source.catalog, self._people, day)
         return self._tastes[day].category(self._rows, np.full_like(self._rows, hour), np.full_like(self._rows, device))

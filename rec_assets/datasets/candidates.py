@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.datasets.item_table import ItemTable
-from rec_assets.inference.merge_candidates import PADDING_ID
+from rec_assets.features.history import PADDING_ID
 
 if TYPE_CHECKING:
     import faiss

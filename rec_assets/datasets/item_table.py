@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rec_assets.common.units import DAY_SECONDS
 from rec_assets.datasets.rows import Arrays, take
 from rec_assets.features.columns import ITEM_FEATURES
-from rec_assets.features.signals import DAY_SECONDS, ItemCategories, daily_popularity
+from rec_assets.features.signals import ItemCategories, daily_popularity
 from rec_assets.inference.lookups import FIRST_KNOWN, OUT_OF_VOCABULARY
 
 

@@ -15,7 +15,7 @@ from rec_assets.features.columns import (
     USER_FEATURES,
 )
 from rec_assets.features.history import UserHistories
-from rec_assets.features.signals import history_signals
+from rec_assets.features.signals import history_signals, retrieval_rank
 
 REQUESTS_AT_A_TIME = 1_024
 
@@ -35,11 +35,10 @@ def signals_of(
     owners = np.repeat(np.arange(len(ids)), ids.shape[1])
     flat = history_signals(histories, timestamps, ids.ravel(), owners, items.categories)
     flat |= items.popularity_at(ids.ravel(), timestamps[owners])
-    ranks = np.log1p(np.arange(ids.shape[1])).astype(np.float32)
     return {
         "item_id": ids,
         RETRIEVAL_SCORE: candidates.scores,
-        RETRIEVAL_RANK: np.broadcast_to(ranks, ids.shape),
+        RETRIEVAL_RANK: np.broadcast_to(retrieval_rank(np.arange(ids.shape[1])), ids.shape),
         **{name: values.reshape(ids.shape) for name, values in flat.items()},
     }
 

@@ -15,8 +15,7 @@ from rec_assets.datasets.retrieve import retrieve_for
 from rec_assets.datasets.rows import Arrays
 from rec_assets.evaluation.report import Lists, unseen_first
 from rec_assets.features.columns import RANKER_FEATURES
-from rec_assets.features.history import InteractionLog
-from rec_assets.inference.merge_candidates import PADDING_ID
+from rec_assets.features.history import PADDING_ID, InteractionLog
 from rec_assets.inference.onnx_model import OnnxModel
 
 USERS_PER_BATCH = 64

@@ -3,9 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
+from rec_assets.common.units import DAY_SECONDS, HOUR_SECONDS
+
 FEATURES = ("hour_sine", "hour_cosine", "day_of_week_sine", "day_of_week_cosine")
-_HOUR = 60 * 60
-_DAY = 24 * _HOUR
 _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday; Monday is 0
 
 
@@ -19,7 +19,7 @@ def clock_features(timestamps: npt.ArrayLike) -> dict[str, npt.NDArray[np.float3
         `FEATURES` by name, float32 [n] in [-1, 1]: sine and cosine of 2π hour / 24 and of 2π weekday / 7.
     """
     seconds = np.asarray(timestamps, np.int64)
-    hour = 2 * np.pi * (seconds % _DAY // _HOUR) / 24
-    weekday = 2 * np.pi * ((seconds // _DAY + _EPOCH_WEEKDAY) % 7) / 7
+    hour = 2 * np.pi * (seconds % DAY_SECONDS // HOUR_SECONDS) / 24
+    weekday = 2 * np.pi * ((seconds // DAY_SECONDS + _EPOCH_WEEKDAY) % 7) / 7
     circles = (np.sin(hour), np.cos(hour), np.sin(weekday), np.cos(weekday))
     return {name: values.astype(np.float32) for name, values in zip(FEATURES, circles, strict=True)}

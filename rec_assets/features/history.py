@@ -13,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rec_assets.common.units import HOUR_SECONDS
+
 LENGTH = 400
 LARGEST_ID = 2**31 - 1  # limit of user ids, item ids and unix seconds: a request has 32 bits for each
-PADDING = 0  # encoded ids start at 1
+PADDING_ID = 0  # in positions without an item; encoded ids start at 1
 
 Ids = npt.NDArray[np.int32]
 Times = npt.NDArray[np.int64]
@@ -26,7 +28,7 @@ class UserHistories:
     """Padded histories, newest first.
 
     Attributes:
-        item_ids: encoded item ids, int32 [q, LENGTH], `PADDING` after the end of a history.
+        item_ids: encoded item ids, int32 [q, LENGTH], `PADDING_ID` after the end of a history.
         timestamps: unix seconds, int64 [q, LENGTH], 0 after the end of a history.
     """
 
@@ -36,7 +38,7 @@ class UserHistories:
     @classmethod
     def empty(cls, rows: int) -> "UserHistories":
         """Returns empty histories, as of anonymous users."""
-        return cls(np.full((rows, LENGTH), PADDING, np.int32), np.zeros((rows, LENGTH), np.int64))
+        return cls(np.full((rows, LENGTH), PADDING_ID, np.int32), np.zeros((rows, LENGTH), np.int64))
 
     def at(self, rows: npt.NDArray[np.int64]) -> "UserHistories":
         """Returns the histories at some row indices."""
@@ -44,15 +46,15 @@ class UserHistories:
 
     def before(self, now: npt.ArrayLike) -> "UserHistories":
         """Keeps the interactions strictly before a moment per row (unix seconds [q]), without gaps."""
-        removed = (self.timestamps >= np.asarray(now, np.int64)[:, None]) | (self.item_ids == PADDING)
+        removed = (self.timestamps >= np.asarray(now, np.int64)[:, None]) | (self.item_ids == PADDING_ID)
         order = np.argsort(removed, axis=1, kind="stable")
-        items = np.take_along_axis(np.where(removed, np.int32(PADDING), self.item_ids), order, axis=1)
+        items = np.take_along_axis(np.where(removed, np.int32(PADDING_ID), self.item_ids), order, axis=1)
         return UserHistories(items, np.take_along_axis(np.where(removed, 0, self.timestamps), order, axis=1))
 
     def hours(self, now: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Returns hours from interactions to a moment per row (unix seconds [q]), float32 [q, LENGTH]; 0 at padding."""
-        past = (np.asarray(now, np.int64)[:, None] - self.timestamps) / 3600
-        return np.where(self.item_ids == PADDING, 0, past).astype(np.float32)
+        past = (np.asarray(now, np.int64)[:, None] - self.timestamps) / HOUR_SECONDS
+        return np.where(self.item_ids == PADDING_ID, 0, past).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class InteractionLog:
         if not len(self.keys):
             return UserHistories.empty(len(slices))
         positions = np.where(mask, positions, 0)
-        items = np.where(mask, self.item_ids[positions], np.int32(PADDING))
+        items = np.where(mask, self.item_ids[positions], np.int32(PADDING_ID))
         return UserHistories(items, np.where(mask, self.timestamps[positions], 0))
 
     @property

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rec_assets.features.history import PADDING, UserHistories
+from rec_assets.common.units import DAY_SECONDS
+from rec_assets.features.history import PADDING_ID, UserHistories
 
-DAY_SECONDS = 24 * 60 * 60
 # Trailing windows of popularity in days.
 WEEK, MONTH = 7, 28
 HISTORY_SIGNALS = ("times_chosen", "days_since", "times_in_category_l2", "times_in_category_l1", "history_length")
@@ -26,6 +26,11 @@ class ItemCategories:
 
     l1: npt.NDArray[np.integer[Any]]
     l2: npt.NDArray[np.integer[Any]]
+
+
+def retrieval_rank(positions: npt.NDArray[np.integer[Any]]) -> Floats:
+    """Returns log(1 + position) of candidates in the order of retrieval, from 0."""
+    return np.log1p(positions).astype(np.float32)
 
 
 def history_signals(
@@ -49,7 +54,7 @@ def history_signals(
         interaction with the item) and log(1 + length of the history). Days are 0 without an interaction with the
         item; then times_chosen is 0, too.
     """
-    mask = histories.item_ids != PADDING
+    mask = histories.item_ids != PADDING_ID
     past_owners, past = np.nonzero(mask)[0], histories.item_ids[mask]
     lengths = mask.sum(axis=1)
     times, first = _occurrences(past_owners, past, owners, item_ids)

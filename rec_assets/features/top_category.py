@@ -2,9 +2,10 @@
 
 import polars as pl
 
+from rec_assets.common.units import DAY_SECONDS
 from rec_assets.features.history import LENGTH
 
-WINDOW_SECONDS = 24 * 60 * 60
+WINDOW_SECONDS = DAY_SECONDS
 NO_CATEGORY = -1
 
 

@@ -3,9 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from rec_assets.features.history import PADDING_ID
 from rec_assets.inference.lookups import FIRST_KNOWN
-
-PADDING_ID = 0  # encoded id in positions without an item
 
 Ids = npt.NDArray[np.int32]
 Scores = npt.NDArray[np.float32]

@@ -5,6 +5,7 @@ With `executor=k8s`, Dagster makes the pod of each step from these tags. On a la
 
 from typing import Any
 
+from rec_assets.common.units import DAY_SECONDS
 from rec_assets.orchestration.declared import FromSettings
 from rec_assets.settings import Settings
 
@@ -63,7 +64,7 @@ def _pod(nodes: str, image: str, settings: Settings, resources: dict[str, Any]) 
             ],
         },
         # The run has already read the result of the step. The job stays for a day so that people can read its log.
-        "job_spec_config": {"ttl_seconds_after_finished": 24 * 60 * 60},
+        "job_spec_config": {"ttl_seconds_after_finished": DAY_SECONDS},
         # Karpenter moves pods to cheaper nodes; a moved step would restart from the beginning.
         "pod_template_spec_metadata": {"annotations": {"karpenter.sh/do-not-disrupt": "true"}},
     }

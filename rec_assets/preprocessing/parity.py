@@ -8,11 +8,11 @@ import nvtabular as nvt
 import pandas as pd
 from merlin.io import Dataset
 
+from rec_assets.common.units import DAY_SECONDS, HOUR_SECONDS
 from rec_assets.features.clock import clock_features
 from rec_assets.inference.lookups import Lookups
 from rec_assets.preprocessing.workflow import SUBGRAPHS
 
-HOUR = 3600
 UNSEEN = 10_000_000  # not an id, a category or an age of any real catalog
 
 
@@ -49,7 +49,7 @@ def _probes(part: str, lookups: Lookups) -> dict[str, npt.NDArray[np.generic]]:
         names = ("item_id", "category_l1", "category_l2", "item_gender")
         columns = {**{name: ids(name) for name in names}, "price": prices}
     else:
-        columns = {"device_type": ids("device_type"), "timestamp": np.arange(0, 8 * 24 * HOUR, HOUR // 2)}
+        columns = {"device_type": ids("device_type"), "timestamp": np.arange(0, 8 * DAY_SECONDS, HOUR_SECONDS // 2)}
     length = max(map(len, columns.values()))
     return {name: np.resize(values, length) for name, values in columns.items()}
 

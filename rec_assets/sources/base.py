@@ -9,7 +9,6 @@ import numpy.typing as npt
 import polars as pl
 
 Int32s = npt.NDArray[np.int32]
-DAY_SECONDS = 24 * 60 * 60
 
 
 def midnight(day: date) -> int:

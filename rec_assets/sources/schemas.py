@@ -9,7 +9,8 @@ from datetime import date
 
 import polars as pl
 
-from rec_assets.sources.base import DAY_SECONDS, midnight
+from rec_assets.common.units import DAY_SECONDS
+from rec_assets.sources.base import midnight
 
 with warnings.catch_warnings():
     # pandera warns about the old pandas that Merlin needs, but this module uses only pandera's polars API.

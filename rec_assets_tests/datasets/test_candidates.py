@@ -1,7 +1,7 @@
 import numpy as np
 
 from rec_assets.datasets.candidates import Candidates
-from rec_assets.inference.merge_candidates import PADDING_ID
+from rec_assets.features.history import PADDING_ID
 
 RETRIEVED = Candidates(np.array([[5, 6, 7], [8, 9, PADDING_ID]], np.int32), np.zeros((2, 3), np.float32))
 

@@ -4,7 +4,7 @@ import polars as pl
 from rec_assets.datasets.candidates import Candidates
 from rec_assets.datasets.item_table import ItemTable
 from rec_assets.evaluation.offline_inference import first_unseen
-from rec_assets.inference.merge_candidates import PADDING_ID
+from rec_assets.features.history import PADDING_ID
 
 # Encoded 3, 4 and 5 are the raw items 10, 20 and 30.
 ITEMS = ItemTable(np.array([-1, -1, -1, 10, 20, 30], np.int32), {}, np.zeros(6, np.int64), {}, 0)

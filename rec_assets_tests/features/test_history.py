@@ -5,7 +5,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rec_assets.features.history import LENGTH, PADDING, InteractionLog, UserHistories, latest_events
+from rec_assets.features.history import LENGTH, PADDING_ID, InteractionLog, UserHistories, latest_events
 
 # user, time, item
 EVENTS = st.lists(st.tuples(st.integers(0, 4), st.integers(1, 30), st.integers(1, 9)), max_size=60)
@@ -23,7 +23,7 @@ def test_a_history_has_the_events_strictly_before_newest_first(
     log = log_of(events)
     gathered = log.gather(log.slices([user], [now]))
     expected = sorted(((t, i) for u, t, i in events if u == user and t < now), reverse=True)[:LENGTH]
-    assert gathered.item_ids[0].tolist() == [i for _, i in expected] + [PADDING] * (LENGTH - len(expected))
+    assert gathered.item_ids[0].tolist() == [i for _, i in expected] + [PADDING_ID] * (LENGTH - len(expected))
     assert gathered.timestamps[0].tolist() == [t for t, _ in expected] + [0] * (LENGTH - len(expected))
 
 

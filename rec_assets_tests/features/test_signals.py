@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rec_assets.common.units import DAY_SECONDS
 from rec_assets.features.history import UserHistories
-from rec_assets.features.signals import DAY_SECONDS, ItemCategories, daily_popularity, history_signals
+from rec_assets.features.signals import ItemCategories, daily_popularity, history_signals
 
 # Items 3 and 4 share both categories, item 5 shares their level-1 category only, item 6 shares none.
 CATEGORIES = ItemCategories(np.array([2, 2, 2, 3, 3, 3, 4]), np.array([2, 2, 2, 3, 3, 4, 5]))

@@ -2,7 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rec_assets.inference.merge_candidates import PADDING_ID, with_history
+from rec_assets.features.history import PADDING_ID
+from rec_assets.inference.merge_candidates import with_history
 
 WIDTH = 6  # length of retrieved lists and of histories
 

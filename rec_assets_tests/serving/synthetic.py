@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from rec_assets.bundles.bundle import PART_FILES, Bundle, ServingConfig, write_bundle
 from rec_assets.bundles.provenance import Lineage, codes_of
 from rec_assets.features.columns import EMBEDDING_DIM
-from rec_assets.features.history import PADDING
+from rec_assets.features.history import PADDING_ID
 from rec_assets.features.signals import POPULARITY_SIGNALS
 from rec_assets.inference.lookups import FIRST_KNOWN, Lookups
 from rec_assets.serving.graph.spec import STAGES, local_name, tensor
@@ -149,7 +149,7 @@ def _save_sum(
         # Small weights for hours, because their values are in the thousands.
         values = (1e-4 if short == "history_hours" else 0.1) * rng.normal(size=(rows, width))
         if short == "history_item_id":
-            values[PADDING] = 0
+            values[PADDING_ID] = 0
         weights.append(numpy_helper.from_array(values.astype(np.float32), f"w_{short}"))
         dtype = TensorProto.INT32 if integer else TensorProto.FLOAT
         inputs.append(helper.make_tensor_value_info(short, dtype, [None, columns]))

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rec_assets.common.units import DAY_SECONDS, HOUR_SECONDS
 from rec_assets.evaluation.baselines.interaction_matrix import end_of
-from rec_assets.sources.base import DAY_SECONDS
 
-PART_SECONDS = 6 * 3600  # night, morning, afternoon, evening
+PART_SECONDS = 6 * HOUR_SECONDS  # night, morning, afternoon, evening
 # Interactions of the overall popularity that are added to the counts of a context.
 PRIOR = 1_000.0
 

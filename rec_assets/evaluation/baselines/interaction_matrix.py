@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 import scipy.sparse as sp
 
-from rec_assets.sources.base import DAY_SECONDS
+from rec_assets.common.units import DAY_SECONDS
 
 Rows = npt.NDArray[np.int64]
 # Maps rows of the matrix [b] to scores of all items, float32 [b, items]; zero for no evidence.

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rec_assets.common.units import DAY_SECONDS
 from rec_assets.evaluation.baselines.interaction_matrix import Log, Scores, end_of
 from rec_assets.evaluation.baselines.scorers import AlsSetting, als, first_then, item_knn, popularity, repeat
 from rec_assets.evaluation.metrics import rows_of, score_lists
-from rec_assets.sources.base import DAY_SECONDS
 
 METRIC, DEPTH = "ndcg@10", 10
 TRIAL_USERS = 2_000

@@ -8,12 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.features.columns import CONTENT_DIM
 from rec_assets.features.embeddings.encode_cached import EncodingReport, Progress, Source, encode_cached
 from rec_assets.features.embeddings.encoder import Encoder
 from rec_assets.features.embeddings.load_encoder import image_encoder, text_encoder
 from rec_assets.features.embeddings.pca import Matrix, Projection, Raw, fit_projection
-
-CONTENT_DIM = 64
 
 
 @dataclass(frozen=True)

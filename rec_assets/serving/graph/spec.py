@@ -9,8 +9,18 @@ from functools import cache
 from typing import Literal
 
 from rec_assets.features import history
-from rec_assets.features.columns import CONTENT_DIM, EMBEDDING_DIM
-from rec_assets.features.signals import HISTORY_SIGNALS, POPULARITY_SIGNALS
+from rec_assets.features.columns import (
+    CONTENT_DIM,
+    CONTENT_FEATURES,
+    CONTEXT_FEATURES,
+    EMBEDDING_DIM,
+    HISTORY_HOURS,
+    HISTORY_IDS,
+    ITEM_FEATURES,
+    RETRIEVAL_SCORE,
+    SIGNALS,
+    USER_FEATURES,
+)
 
 DType = Literal["INT32", "INT64", "FP32", "BYTES"]
 
@@ -44,20 +54,17 @@ def local_name(tensor: str) -> str:
 
 
 _RAW_USER = ("age", "gender", "top_category", "recent_item_id", "recent_timestamp")
-_USER = ("age_norm", "age_binned", "gender", "top_category")
-_CONTEXT = ("device_type", "hour_sine", "hour_cosine", "day_of_week_sine", "day_of_week_cosine")
-_ITEM = ("item_id", "category_l1", "category_l2", "item_gender", "price_log_norm")
-_SIGNALS = ("retrieval_rank", *HISTORY_SIGNALS, *POPULARITY_SIGNALS)
-_FLOATS = frozenset(
-    {"age", "age_norm", "price", "price_log_norm", "retrieval_score", "score", *_CONTEXT[1:], *_SIGNALS}
-)
+_RETRIEVED = ("item_id", RETRIEVAL_SCORE)
+_RAW_ITEM = ("item_id", "category_l1", "category_l2", "item_gender", "price")
+_COMPUTED = tuple(name for name in SIGNALS if name != RETRIEVAL_SCORE)  # all signals but retrieval's own
+_FLOATS = frozenset({"age", "age_norm", "price", "price_log_norm", "score", *CONTEXT_FEATURES[1:], *SIGNALS})
 
 _HISTORY: dict[str, DType] = {
     "recent_item_id": "INT32",
     "recent_timestamp": "INT64",
-    "history_item_id": "INT32",
+    HISTORY_IDS: "INT32",
     "history_timestamp": "INT64",
-    "history_hours": "FP32",
+    HISTORY_HOURS: "FP32",
 }
 
 
@@ -67,54 +74,54 @@ def _at(level: str, names: tuple[str, ...]) -> tuple[str, ...]:
 
 STAGES: tuple[StageSpec, ...] = (
     StageSpec("context_preprocessor", ("device_type", "timestamp"), _at("request", ("device_type", "timestamp"))),
-    StageSpec("nvt_context_transform", _at("request", ("device_type", "timestamp")), _at("context", _CONTEXT)),
+    StageSpec("nvt_context_transform", _at("request", ("device_type", "timestamp")), _at("context", CONTEXT_FEATURES)),
     StageSpec("feast_user_lookup", ("user_id",), _at("raw_user", _RAW_USER)),
     StageSpec(
         "nvt_user_transform",
         (*_at("raw_user", _RAW_USER), "request/timestamp"),
-        _at("user", (*_USER, "history_item_id", "history_timestamp", "history_hours")),
+        _at("user", (*USER_FEATURES, "history_item_id", "history_timestamp", "history_hours")),
     ),
     StageSpec(
         "query_tower",
-        (*_at("user", _USER), *_at("context", _CONTEXT), *_at("user", ("history_item_id", "history_hours"))),
+        (*_at("user", USER_FEATURES), *_at("context", CONTEXT_FEATURES), *_at("user", (HISTORY_IDS, HISTORY_HOURS))),
         ("query/query_embedding",),
     ),
     StageSpec(
         "faiss_retrieval",
         ("query/query_embedding", "user/history_item_id"),
-        _at("retrieved", ("item_id", "retrieval_score")),
+        _at("retrieved", _RETRIEVED),
     ),
     StageSpec(
         "filter_seen_items",
-        ("user_id", *_at("retrieved", ("item_id", "retrieval_score")), "user/history_item_id"),
-        _at("unseen", ("item_id", "retrieval_score")),
+        ("user_id", *_at("retrieved", _RETRIEVED), "user/history_item_id"),
+        _at("unseen", _RETRIEVED),
     ),
     StageSpec(
         "feast_item_lookup",
         ("unseen/item_id",),
-        _at("raw_item", ("item_id", "category_l1", "category_l2", "item_gender", "price")),
+        _at("raw_item", _RAW_ITEM),
     ),
     StageSpec(
         "nvt_item_transform",
-        _at("raw_item", ("item_id", "category_l1", "category_l2", "item_gender", "price")),
-        _at("item", _ITEM),
+        _at("raw_item", _RAW_ITEM),
+        _at("item", ITEM_FEATURES),
     ),
-    StageSpec("multimodal_embedding_lookup", ("item/item_id",), _at("item", ("image_embedding", "text_embedding"))),
+    StageSpec("multimodal_embedding_lookup", ("item/item_id",), _at("item", CONTENT_FEATURES)),
     StageSpec(
         "unroll_features",
         (
             "item/item_id",
-            *_at("user", (*_USER, "history_item_id", "history_timestamp")),
-            *_at("context", _CONTEXT),
+            *_at("user", (*USER_FEATURES, "history_item_id", "history_timestamp")),
+            *_at("context", CONTEXT_FEATURES),
             "request/timestamp",
         ),
-        _at("candidate", (*_USER, *_CONTEXT, *_SIGNALS)),
+        _at("candidate", (*USER_FEATURES, *CONTEXT_FEATURES, *_COMPUTED)),
     ),
     StageSpec(
         "dlrm_ranking",
         (
-            *_at("candidate", (*_USER, *_CONTEXT, *_SIGNALS)),
-            *_at("item", (*_ITEM, "image_embedding", "text_embedding")),
+            *_at("candidate", (*USER_FEATURES, *CONTEXT_FEATURES, *_COMPUTED)),
+            *_at("item", (*ITEM_FEATURES, *CONTENT_FEATURES)),
             "unseen/retrieval_score",
         ),
         ("ranked/score",),
@@ -142,7 +149,7 @@ def tensor(name: str) -> Tensor:
         if known.name == name:
             return known
     short = local_name(name)
-    if short in ("image_embedding", "text_embedding"):
+    if short in CONTENT_FEATURES:
         return Tensor(name, "FP32", (CONTENT_DIM,))
     if short == "query_embedding":
         return Tensor(name, "FP32", (EMBEDDING_DIM,))

@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.history import UserHistories
-from rec_assets.features.signals import POPULARITY_SIGNALS, ItemCategories, history_signals
+from rec_assets.features.signals import POPULARITY_SIGNALS, ItemCategories, history_signals, retrieval_rank
 from rec_assets.inference.onnx_model import OnnxModel
 from rec_assets.serving.graph import row_splits
 from rec_assets.serving.stages.base import Array, Arrays, inputs_of
@@ -42,7 +40,7 @@ class Unroll:
         histories = UserHistories(inputs["history_item_id"], inputs["history_timestamp"])
         return {
             **{name: values[owners] for name, values in inputs.items() if name not in _SOURCES},
-            "retrieval_rank": np.log1p(row_splits.place_of(splits)).astype(np.float32),
+            "retrieval_rank": retrieval_rank(row_splits.place_of(splits)),
             **history_signals(histories, inputs["timestamp"], items, owners, self._categories),
             **{name: table[items] for name, table in self._popularity.items()},
         }

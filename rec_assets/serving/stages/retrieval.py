@@ -8,9 +8,10 @@ import numpy as np
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.columns import EMBEDDING_DIM
+from rec_assets.features.history import PADDING_ID
 from rec_assets.inference.item_vectors import VECTORS, Vectors, read_vectors
 from rec_assets.inference.lookups import FIRST_KNOWN, Lookups
-from rec_assets.inference.merge_candidates import PADDING_ID, HistoryMerger
+from rec_assets.inference.merge_candidates import HistoryMerger
 from rec_assets.inference.onnx_model import OnnxModel
 from rec_assets.serving.graph import row_splits
 from rec_assets.serving.stages.base import Array, Arrays, inputs_of

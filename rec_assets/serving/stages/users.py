@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.bundles.bundle import Bundle
-from rec_assets.features.history import LENGTH, PADDING, Ids, Times, UserHistories
+from rec_assets.features.history import LENGTH, PADDING_ID, Ids, Times, UserHistories
 from rec_assets.features.store import online
 from rec_assets.features.store.online_reader import OnlineReader
 from rec_assets.features.store.views import USER_FEATURES, USER_VIEW
@@ -95,7 +95,7 @@ class UserTransform:
         first, padded with 0.
         """
         age, recent, now = inputs["age"], inputs["recent_item_id"], inputs["timestamp"]
-        encoded = np.where(recent == NO_ITEM, np.int32(PADDING), self._lookups.encode("item_id", recent))
+        encoded = np.where(recent == NO_ITEM, np.int32(PADDING_ID), self._lookups.encode("item_id", recent))
         histories = UserHistories(encoded, inputs["recent_timestamp"]).before(now)
         return {
             "age_norm": self._lookups.age_norm(age),

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import polars as pl
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.sources.base import DAY_SECONDS, Int32s, midnight
+from rec_assets.common.units import DAY_SECONDS, HOUR_SECONDS
+from rec_assets.sources.base import Int32s, midnight
 from rec_assets.sources.retail.catalog import Catalog, items_frame, make_catalog
 from rec_assets.sources.retail.oracle import anonymous_probabilities, best_items, known_probabilities
 from rec_assets.sources.retail.parameters import RetailParameters
@@ -83,7 +84,7 @@ class RetailSource:
         users = np.asarray(user_ids, np.int64) - 1
         seconds, devices = np.asarray(timestamps, np.int64), np.asarray(device_types, np.int64)
         days = (seconds - midnight(self.parameters.start_date)) // DAY_SECONDS
-        hours = seconds % DAY_SECONDS // 3_600
+        hours = seconds % DAY_SECONDS // HOUR_SECONDS
         anonymous = (users < 0) | (users >= len(self.people.gender))
         result = np.empty((len(users), self.parameters.items), np.float32)
         for day in np.unique(days):

@@ -16,7 +16,7 @@ from rec_assets.features.columns import (
     REQUEST_USER_ID,
     USER_FEATURES,
 )
-from rec_assets.features.history import PADDING, InteractionLog
+from rec_assets.features.history import PADDING_ID, InteractionLog
 
 THREADS = min(8, len(os.sched_getaffinity(0)))
 
@@ -56,7 +56,7 @@ def retrieval_batches(
         positions = tf.where(mask, positions, 0)
         ages = tf.cast(tf.gather(seconds, index)[:, None] - tf.gather(log.timestamps, positions), tf.float32)
         columns = {name: tf.gather(array, index)[:, None] for name, array in features.items()}
-        columns[HISTORY_IDS] = tf.where(mask, tf.gather(log.item_ids, positions), PADDING)
+        columns[HISTORY_IDS] = tf.where(mask, tf.gather(log.item_ids, positions), PADDING_ID)
         columns[HISTORY_HOURS] = tf.where(mask, ages / 3600, 0.0)
         return columns, tf.gather(targets, index)
 

@@ -8,15 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from rec_assets.common.units import DAY_SECONDS
 from rec_assets.datasets.candidates import Candidates
 from rec_assets.datasets.item_table import ItemTable
 from rec_assets.datasets.ranker_users import trains_ranker
 from rec_assets.datasets.ranking_features import all_signals
 from rec_assets.datasets.rows import Arrays, take
 from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
-from rec_assets.features.history import InteractionLog, UserHistories
-from rec_assets.features.signals import DAY_SECONDS
-from rec_assets.inference.merge_candidates import PADDING_ID
+from rec_assets.features.history import PADDING_ID, InteractionLog, UserHistories
 from rec_assets.training.loop.batches import ranking_batches
 from rec_assets.training.ranking.dlrm import CHOSEN
 

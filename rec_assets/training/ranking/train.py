@@ -17,7 +17,7 @@ from rec_assets.datasets.rows import Arrays, as_columns, take
 from rec_assets.datasets.training_set import TrainingSet
 from rec_assets.evaluation.metrics import among, score_lists
 from rec_assets.features.columns import RANKER_FEATURES
-from rec_assets.inference.merge_candidates import PADDING_ID
+from rec_assets.features.history import PADDING_ID
 from rec_assets.inference.onnx_model import OnnxModel
 from rec_assets.preprocessing.merlin_schema import load_schema
 from rec_assets.training.export.onnx import export_model

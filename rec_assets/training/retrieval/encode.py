@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from rec_assets.common.units import DAY_SECONDS
 from rec_assets.datasets.item_table import ItemTable
 from rec_assets.datasets.request_features import batches, with_histories
 from rec_assets.datasets.rows import Arrays, as_columns, column_batches, take
 from rec_assets.datasets.training_set import TrainingSet
 from rec_assets.features.columns import EMBEDDING_DIM, QUERY_FEATURES
-from rec_assets.features.signals import DAY_SECONDS
 from rec_assets.inference.item_index import INDEX, build_index, write_index
 from rec_assets.inference.item_vectors import VECTORS, ItemVectors
 from rec_assets.inference.onnx_model import OnnxModel

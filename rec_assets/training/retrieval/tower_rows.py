@@ -4,12 +4,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from rec_assets.common.units import DAY_SECONDS
 from rec_assets.datasets.ranker_users import trains_ranker
 from rec_assets.datasets.request_features import sample_request_times
 from rec_assets.datasets.rows import Arrays, take
 from rec_assets.features.columns import REQUEST_USER_ID
 from rec_assets.features.history import InteractionLog
-from rec_assets.features.signals import DAY_SECONDS
 from rec_assets.training.loop.batches import LogTensors, retrieval_batches
 
 

@@ -17,7 +17,7 @@ from rec_assets.features.columns import (
     ITEM_FEATURES,
     USER_FEATURES,
 )
-from rec_assets.features.history import PADDING
+from rec_assets.features.history import PADDING_ID
 from rec_assets.features.signals import ItemCategories
 from rec_assets.inference.lookups import OUT_OF_VOCABULARY
 from rec_assets.training.retrieval.history_pooling import POOLINGS
@@ -108,7 +108,7 @@ class QueryTower(tf.keras.Model):
             items: precomputed vectors of all ids from `ItemVectorLayer`, float32 [v, 63], or None.
         """
         history, hours = (columns[name][:, :HISTORY_READ] for name in (HISTORY_IDS, HISTORY_HOURS))
-        is_item = history != PADDING
+        is_item = history != PADDING_ID
         table, rows = self.items.table(history) if items is None else (items, self.items.known(history))
         pooled = self.pool(table, rows, is_item, hours)
         inputs = self.block({name: columns[name] for name in self.features}, training=training)
