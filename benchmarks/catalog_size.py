@@ -30,7 +30,7 @@ from rec_assets.inference.item_index import DEPTH, build_index, recall_against_e
 from rec_assets.inference.item_vectors import VECTORS, ItemVectors
 from rec_assets.inference.lookups import FIRST_KNOWN
 from rec_assets.serving.graph.spec import WHOLE
-from rec_assets.serving.tables.memory_mapped import mapped
+from rec_assets.serving.tables.memory_mapped import CONTENT, SIGNALS, content_tables, signal_tables, write_tables
 from rec_assets.serving.triton import model_repository
 from rec_assets.serving.triton.model_config import RECOMMENDER
 from rec_assets.settings import Settings, get_settings
@@ -65,6 +65,7 @@ def enlarge(bundle: Bundle, target: Path, items: int, seed: int) -> tuple[Bundle
     scale = NOISE * np.linalg.norm(vectors, axis=1, keepdims=True) / np.sqrt(vectors.shape[1])
     vectors[known + FIRST_KNOWN :] += (scale * rng.normal(size=vectors.shape).astype(np.float32))[known + FIRST_KNOWN :]
     item_vectors = ItemVectors(ids.astype(np.int32), np.ascontiguousarray(vectors[FIRST_KNOWN:]))
+    content, signals = content_tables(bundle), signal_tables(bundle)
     with TemporaryDirectory(dir=target.parent) as scratch:
         parts = {name: Path(scratch) / name for name in PART_FILES}
         for name, folder in parts.items():
@@ -77,9 +78,8 @@ def enlarge(bundle: Bundle, target: Path, items: int, seed: int) -> tuple[Bundle
         catalog[row].with_columns(item_id=pl.Series(ids.astype(np.int32))).write_parquet(
             parts["catalogue"] / PART_FILES["catalogue"]
         )
-        for name in ("multimodal", "signals"):
-            tables = {key: table[old_codes] for key, table in mapped(bundle.file(name)).items()}
-            np.savez(parts[name] / PART_FILES[name], **tables)
+        for name, row, tables in (("multimodal", CONTENT, content), ("signals", SIGNALS, signals)):
+            write_tables(parts[name] / PART_FILES[name], row, {key: table[old_codes] for key, table in tables.items()})
         start = time.perf_counter()
         index = build_index(item_vectors)
         seconds = time.perf_counter() - start

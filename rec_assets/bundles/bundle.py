@@ -29,10 +29,12 @@ PART_FILES = {
     "query_tower": "model.onnx",
     "item_index": "index.faiss",
     "dlrm": "model.onnx",
-    "multimodal": "embeddings.npz",
+    "multimodal": "embeddings.npy",
     "catalogue": "items.parquet",
-    "signals": "signals.npz",
+    "signals": "signals.npy",
 }
+# Parts that release 0.1 wrote as `.npz`; supported until the next release.
+_ARCHIVES = ("multimodal", "signals")
 _ID_LENGTH = 16  # of 64 hex digits: short, and still unique in a project
 
 
@@ -118,7 +120,8 @@ class Bundle:
 
     def file(self, part: str) -> Path:
         """Returns the path of the file of a part."""
-        return self.path / part / PART_FILES[part]
+        file = self.path / part / PART_FILES[part]
+        return file if part not in _ARCHIVES or file.exists() else file.with_suffix(".npz")
 
     @property
     def lineages(self) -> dict[str, Lineage]:

@@ -18,6 +18,7 @@ from rec_assets.features.signals import POPULARITY_SIGNALS
 from rec_assets.inference.lookups import FIRST_KNOWN, Lookups
 from rec_assets.serving.graph.spec import STAGES, local_name, tensor
 from rec_assets.serving.stages import Arrays
+from rec_assets.serving.tables.memory_mapped import CONTENT, SIGNALS, write_tables
 
 AS_OF = date(2025, 3, 14)
 CATEGORIES = 4
@@ -44,8 +45,8 @@ def make_bundle(path: Path, seed: int = 0, items: int = 50, users: int = 20, as_
         by_code = np.concatenate([np.zeros((FIRST_KNOWN, EMBEDDING_DIM), np.float32), vectors])
         np.save(parts["item_index"] / "vectors.npy", by_code)
         content = rng.normal(size=(2, lookups.size("item_id"), EMBEDDING_DIM)).astype(np.float32)
-        np.savez(parts["multimodal"] / "embeddings.npz", image=content[0], text=content[1])
-        np.savez(parts["signals"] / "signals.npz", **make_signals(catalog, lookups, rng))
+        write_tables(parts["multimodal"] / "embeddings.npy", CONTENT, {"image": content[0], "text": content[1]})
+        write_tables(parts["signals"] / "signals.npy", SIGNALS, make_signals(catalog, lookups, rng))
         for part in parts.values():
             lineage(lookups, seed).write(part)
         write_bundle(

@@ -1,36 +1,49 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import array_shapes, arrays
 
-from rec_assets.serving.stages.base import Arrays
-from rec_assets.serving.tables.memory_mapped import mapped
-
-TABLES = arrays(
-    st.sampled_from([np.int32, np.int64, np.float32, np.float64]), array_shapes(min_dims=0, max_dims=3, min_side=0)
-)
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.common.errors import ActionableError
+from rec_assets.serving.tables.memory_mapped import CONTENT, SIGNALS, content_tables, signal_tables, write_tables
 
 
-@given(st.dictionaries(st.sampled_from("abcdef"), TABLES, max_size=4), st.booleans())
-def test_a_mapped_archive_has_the_arrays_that_numpy_reads(
-    tmp_path_factory: pytest.TempPathFactory, tables: Arrays, compressed: bool
-) -> None:
-    file = tmp_path_factory.mktemp("tables") / "tables.npz"
-    (np.savez_compressed if compressed else np.savez)(file, **tables)
-    read = mapped(file)
-    assert list(read) == list(tables)
-    for name, values in tables.items():
-        assert read[name].dtype == values.dtype
-        np.testing.assert_array_equal(read[name], values)
+def test_written_tables_are_read_again(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    for row, tables in ((SIGNALS, signal_tables(tiny_bundle)), (CONTENT, content_tables(tiny_bundle))):
+        write_tables(tmp_path / "tables.npy", row, tables)
+        rows = np.load(tmp_path / "tables.npy")
+        assert rows.dtype == row
+        for name, table in tables.items():
+            np.testing.assert_array_equal(rows[name], table)
 
 
-def test_uncompressed_arrays_are_mapped_and_read_only(tmp_path: Path) -> None:
-    np.savez(tmp_path / "tables.npz", a=np.arange(1000), b=np.asfortranarray(np.ones((3, 4))))
-    read = mapped(tmp_path / "tables.npz")
-    for table in read.values():
+def test_tables_are_mapped_and_read_only(tiny_bundle: Bundle) -> None:
+    for table in (*signal_tables(tiny_bundle).values(), *content_tables(tiny_bundle).values()):
         assert isinstance(table.base, np.memmap)
         with pytest.raises(ValueError, match="read-only"):
             table[...] = 0
+
+
+@pytest.fixture
+def copy(tiny_bundle: Bundle, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_bundle.path, tmp_path / "copy"))
+
+
+def test_the_archives_of_release_0_1_are_still_read(tiny_bundle: Bundle, copy: Path) -> None:
+    for part, read in (("signals", signal_tables), ("multimodal", content_tables)):
+        file = tiny_bundle.file(part)
+        (copy / part / file.name).unlink()
+        np.savez(copy / part / f"{file.stem}.npz", **read(tiny_bundle))
+    old = Bundle.open(copy)
+    for read in (signal_tables, content_tables):
+        for name, table in read(tiny_bundle).items():
+            np.testing.assert_array_equal(read(old)[name], table)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"nothing", b"\x93NUMPY"])
+def test_damaged_tables_are_refused(copy: Path, content: bytes) -> None:
+    bundle = Bundle.open(copy)
+    bundle.file("signals").write_bytes(content)
+    with pytest.raises(ActionableError, match=r"signals\.npy cannot be read as tables"):
+        signal_tables(bundle)

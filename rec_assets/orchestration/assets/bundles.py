@@ -6,7 +6,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
 from dagster import AssetExecutionContext, BackfillPolicy, MaterializeResult
 
@@ -38,7 +37,7 @@ COMMON: dict[str, Any] = {
 RANKER_FILES = ("model.onnx", EXPORT)
 
 
-@asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, code_version="3")
+@asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, code_version="4")
 def model_bundle(
     context: AssetExecutionContext,
     artifacts: Artifacts,
@@ -77,7 +76,7 @@ def model_bundle(
 
 @asset(
     **COMMON,
-    code_version="2",
+    code_version="3",
     backfill_policy=BackfillPolicy.single_run(),
     deps=[*earlier("model_bundle"), On("finetuned_bundle", only_day_before)],
 )
@@ -180,20 +179,26 @@ def pick(artifact: Artifact, names: Sequence[str], folder: Path) -> Path:
 
 def multimodal_part(data: Artifact, folder: Path) -> Path:
     """Writes content vectors by encoded item id: `image` and `text`, float32 [v, 64], zero without an item."""
+    from rec_assets.bundles.bundle import PART_FILES
     from rec_assets.datasets.item_table import ItemTable
+    from rec_assets.serving.tables.memory_mapped import CONTENT, write_tables
 
     features = ItemTable.load(data / "items.npz").features
     pick(data, [], folder)
-    np.savez(folder / "embeddings.npz", image=features["image_embedding"], text=features["text_embedding"])
+    tables = {"image": features["image_embedding"], "text": features["text_embedding"]}
+    write_tables(folder / PART_FILES["multimodal"], CONTENT, tables)
     return folder
 
 
 def signals_part(data: Artifact, folder: Path) -> Path:
     """Writes the inputs of signals by encoded item id: categories, and popularity at the end of the as-of day."""
+    from rec_assets.bundles.bundle import PART_FILES
     from rec_assets.datasets.item_table import ItemTable
+    from rec_assets.serving.tables.memory_mapped import SIGNALS, write_tables
 
     items = ItemTable.load(data / "items.npz")
-    popularity = {name: table[-1] for name, table in items.popularity.items()}
+    tables = {name: table[-1] for name, table in items.popularity.items()}
+    tables |= {"category_l1": items.categories.l1, "category_l2": items.categories.l2}
     pick(data, [], folder)
-    np.savez(folder / "signals.npz", category_l1=items.categories.l1, category_l2=items.categories.l2, **popularity)
+    write_tables(folder / PART_FILES["signals"], SIGNALS, tables)
     return folder

@@ -18,6 +18,7 @@ from rec_assets.features.store.views import ITEM_FEATURES
 from rec_assets.serving.stages.base import StoreGuard
 from rec_assets.serving.stages.items import ContentLookup, ItemLookup, ItemTransform
 from rec_assets.serving.tables.item_features import ItemTable
+from rec_assets.serving.tables.memory_mapped import CONTENT, write_tables
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.waiting import wait_until
@@ -131,14 +132,14 @@ def test_features_are_encoded_and_unknown_items_are_out_of_vocabulary(tiny_bundl
 
 def test_content_vectors_are_looked_up_by_encoded_id(tiny_bundle: Bundle) -> None:
     made = ContentLookup.load(tiny_bundle, Settings())({"item_id": np.array([52, 2, 3], np.int32)})
-    with np.load(tiny_bundle.file("multimodal")) as arrays:
-        np.testing.assert_array_equal(made["image_embedding"], arrays["image"][[52, 2, 3]])
-        np.testing.assert_array_equal(made["text_embedding"], arrays["text"][[52, 2, 3]])
+    rows = np.load(tiny_bundle.file("multimodal"))[[52, 2, 3]]
+    np.testing.assert_array_equal(made["image_embedding"], rows["image"])
+    np.testing.assert_array_equal(made["text_embedding"], rows["text"])
 
 
 def test_content_of_another_workflow_is_refused(tiny_bundle: Bundle, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny_bundle.path, tmp_path / "copy"))
     short = np.zeros((40, 64), np.float32)
-    np.savez(folder / "multimodal" / "embeddings.npz", image=short, text=short)
+    write_tables(folder / "multimodal" / "embeddings.npy", CONTENT, {"image": short, "text": short})
     with pytest.raises(ActionableError, match=r"\(40, 64\).*need \(53, 64\).*\n.*different workflows"):
         ContentLookup.load(Bundle.open(folder), Settings())

@@ -8,6 +8,7 @@ from rec_assets.features.history import LENGTH
 from rec_assets.realtime.user_activity import UserActivityStore
 from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.seen import SeenFilter
+from rec_assets.serving.tables.memory_mapped import signal_tables
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
 
@@ -44,8 +45,7 @@ def shop(tiny_bundle: Bundle, valkey: Settings) -> Shop:
 @pytest.fixture
 def by_popularity(tiny_bundle: Bundle) -> list[int]:
     """Returns all items, sorted by popularity of the week."""
-    with np.load(tiny_bundle.file("signals")) as tables:
-        return (10 + 3 * np.argsort(-tables["popularity_week"][3:], kind="stable")).tolist()
+    return (10 + 3 * np.argsort(-signal_tables(tiny_bundle)["popularity_week"][3:], kind="stable")).tolist()
 
 
 def lists(made: Arrays) -> list[list[int]]:
