@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 from dagster import AssetExecutionContext, BackfillPolicy, MaterializeResult
@@ -34,7 +34,6 @@ COMMON: dict[str, Any] = {
     "partitions_def": daily,
     "kinds": {"onnx", "faiss"},
 }
-RANKER_FILES = ("model.onnx", EXPORT)
 
 
 @asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, code_version="4")
@@ -53,22 +52,10 @@ def model_bundle(
     day = only(context)
 
     def write(out: Path, _: str) -> dict[str, Any]:
-        data, workflows = training_set[day], nvt_workflows[day]
         metrics = pl.read_parquet(model_evaluation[day] / METRICS_FILE).filter(track="all")
-        with TemporaryDirectory() as scratch:
-            folder = Path(scratch)
-            parts = {
-                "workflow": pick(workflows, ["lookups.npz"], folder / "workflow"),
-                "query_tower": query_tower[day].path,
-                "item_index": faiss_index[day].path,
-                "dlrm": pick(dlrm_model[day], RANKER_FILES, folder / "dlrm"),
-                "multimodal": multimodal_part(data, folder / "multimodal"),
-                "signals": signals_part(data, folder / "signals"),
-                "catalogue": pick(workflows, ["items.parquet"], folder / "catalogue"),
-            }
-            # Without the workflows: NVTabular pickles them to different bytes each time. Their lookups are a part.
-            made_from = (data, query_tower[day], faiss_index[day], dlrm_model[day])
-            manifest = assemble(out, parts, day, metrics, made_from, None, settings)
+        # Without the workflows: NVTabular pickles them to different bytes each time. Their lookups are a part.
+        inputs = BundleInputs(training_set[day], query_tower[day], faiss_index[day], dlrm_model[day])
+        manifest = assemble(out, inputs, nvt_workflows[day], day, metrics, None, settings)
         return {"bundle_id": manifest.bundle_id, "parts": manifest.parts}
 
     return publish(context, artifacts, write)
@@ -95,42 +82,38 @@ def finetuned_bundle(
     Its parent is the bundle with the checkpoint that the fine-tune started from.
     """
     from rec_assets.bundles.bundle import Bundle
-    from rec_assets.datasets.finetune_set import CATALOG, LOOKUPS
-    from rec_assets.training.retrieval.encode import TOWER
 
     store = UpstreamStore.of(context, artifacts)
 
     def write(out: Path, day: str) -> dict[str, Any]:
-        data, tower, ranker = finetune_set[day], finetuned_query_tower[day], finetuned_dlrm[day]
-        lineage = lineage_of(ranker)
+        data = finetune_set[day]
+        inputs = BundleInputs(data, finetuned_query_tower[day], daily_item_index[day], finetuned_dlrm[day])
+        lineage = lineage_of(inputs.ranker)
         parent_day = str(lineage.parent)
         parent = store.find("model_bundle" if parent_day == lineage.base else "finetuned_bundle", parent_day)
         metrics = pl.read_parquet(finetune_evaluation[day] / METRICS_FILE)
-        with TemporaryDirectory() as scratch:
-            folder = Path(scratch)
-            parts = {
-                "workflow": pick(data, [LOOKUPS], folder / "workflow"),
-                "query_tower": pick(tower, [TOWER, EXPORT], folder / "query_tower"),
-                "item_index": daily_item_index[day].path,
-                "dlrm": pick(ranker, RANKER_FILES, folder / "dlrm"),
-                "multimodal": multimodal_part(data, folder / "multimodal"),
-                "signals": signals_part(data, folder / "signals"),
-                "catalogue": pick(data, [CATALOG], folder / "catalogue"),
-            }
-            made_from = (data, daily_item_index[day], tower, ranker)
-            parent_id = None if parent is None else Bundle.open(parent.path).bundle_id
-            manifest = assemble(out, parts, day, metrics, made_from, parent_id, settings)
+        parent_id = None if parent is None else Bundle.open(parent.path).bundle_id
+        manifest = assemble(out, inputs, data, day, metrics, parent_id, settings)
         return {"bundle_id": manifest.bundle_id, "parent": manifest.parent, "parts": manifest.parts}
 
     return publish(context, artifacts, write)
 
 
+class BundleInputs(NamedTuple):
+    """The artifacts that a bundle is made from: training or fine-tune set, query tower, item index and ranker."""
+
+    data: Artifact
+    tower: Artifact
+    item_index: Artifact
+    ranker: Artifact
+
+
 def assemble(
     out: Path,
-    parts: dict[str, Path],
+    inputs: BundleInputs,
+    workflow: Artifact,
     day: str,
     metrics: pl.DataFrame,
-    made_from: Sequence[Artifact],
     parent: str | None,
     settings: Settings,
 ) -> "Manifest":
@@ -138,25 +121,43 @@ def assemble(
 
     Args:
         out: an empty folder.
-        parts: part name → folder with the files of the part.
+        inputs: the models and their data.
+        workflow: artifact with the lookups and the catalog.
         day: as-of day.
         metrics: rows with `method`, `segment` and `ndcg@10`.
-        made_from: the input artifacts.
         parent: id of the parent bundle; None for a full training.
         settings: determine the serving config and the source.
     """
-    from rec_assets.bundles.bundle import write_bundle
+    from rec_assets.bundles.bundle import PART_FILES, write_bundle
 
-    return write_bundle(
-        out,
-        parts,
-        as_of=date.fromisoformat(day),
-        parent=parent,
-        metrics={f"{r['method']} {r['segment']}": r["ndcg@10"] for r in metrics.iter_rows(named=True)},
-        config=serving_config(settings),
-        source=settings.source,
-        made_from={f"{one.asset} [{one.partition}]": one.digest for one in made_from},
-    )
+    with TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        parts = {
+            "workflow": pick(workflow, [PART_FILES["workflow"]], folder / "workflow"),
+            "query_tower": pick(inputs.tower, model_files(inputs.tower), folder / "query_tower"),
+            "item_index": inputs.item_index.path,
+            "dlrm": pick(inputs.ranker, model_files(inputs.ranker), folder / "dlrm"),
+            "multimodal": multimodal_part(inputs.data, folder / "multimodal"),
+            "signals": signals_part(inputs.data, folder / "signals"),
+            "catalogue": pick(workflow, [PART_FILES["catalogue"]], folder / "catalogue"),
+        }
+        return write_bundle(
+            out,
+            parts,
+            as_of=date.fromisoformat(day),
+            parent=parent,
+            metrics={f"{r['method']} {r['segment']}": r["ndcg@10"] for r in metrics.iter_rows(named=True)},
+            config=serving_config(settings),
+            source=settings.source,
+            made_from={f"{one.asset} [{one.partition}]": one.digest for one in inputs},
+        )
+
+
+def model_files(model: Artifact) -> list[str]:
+    """Returns the files of an exported model: ONNX, the report of its export, and the SavedModel if there is one."""
+    from rec_assets.serving.triton.native_backends import ONNX, SAVED_MODEL
+
+    return [ONNX, EXPORT, *([SAVED_MODEL] if (model.path / SAVED_MODEL).exists() else [])]
 
 
 def serving_config(settings: Settings) -> ServingConfig:
