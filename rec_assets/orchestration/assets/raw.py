@@ -29,13 +29,13 @@ from rec_assets.sources import (
 from rec_assets.storage.artifact_store import UNPARTITIONED, Artifact
 from rec_assets.storage.frames import write_frame
 
-# The code version contains the source and its sizes, so raw assets become stale when the source changes.
-COMMON: dict[str, Any] = {
-    "group_name": "raw",
-    "owners": OWNERS,
-    "op_tags": CPU,
-    "code_version": FromSettings(lambda settings: f"1-{data_version(settings)}"),
-}
+
+def code_version(version: int) -> FromSettings[str]:
+    """Returns a code version with the source and its sizes, so raw assets become stale when the source changes."""
+    return FromSettings(lambda settings: f"{version}-{data_version(settings)}")
+
+
+COMMON: dict[str, Any] = {"group_name": "raw", "owners": OWNERS, "op_tags": CPU, "code_version": code_version(1)}
 
 
 @asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, kinds={"parquet"})
@@ -66,7 +66,7 @@ def _earlier_codes(store: UpstreamStore) -> Codes:
     return Codes.empty() if earlier is None else Codes.load(earlier.path)
 
 
-@asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, kinds={"parquet"})
+@asset(**{**COMMON, "code_version": code_version(2)}, freshness_policy=WEEKLY_FRESHNESS, kinds={"parquet"})
 def raw_items(
     context: AssetExecutionContext, artifacts: Artifacts, settings: SettingsResource, id_codes: Artifact
 ) -> MaterializeResult[None]:

@@ -1,0 +1,152 @@
+"""Drawings of accessories, jewelry and beauty."""
+
+from rec_assets.sources.retail.drawings.shapes import (
+    Drawing,
+    band,
+    both,
+    box,
+    half,
+    hoop,
+    line,
+    lying,
+    moved,
+    oval,
+    plain,
+    shape,
+    standing,
+    turned,
+)
+from rec_assets.sources.retail.drawings.tones import (
+    ACCENT,
+    BROWN,
+    DARK,
+    DEEP,
+    GOLD,
+    INK,
+    LIGHT,
+    MAIN,
+    METAL,
+    PALE,
+    PAPER,
+    SEAM,
+    SKY,
+)
+
+# fmt: off
+DRAWINGS: dict[str, Drawing] = {
+    "tote bag": standing(
+        band("M36 40 C36 -6 64 -6 64 40", 3.4, DEEP),
+        shape("M18 34 L82 34 L87 95 Q50 98 13 95", MAIN,
+              plain(shape("M50 86 C22 70 28 46 40 48 Q48 49 50 56 Q52 49 60 48 C72 46 78 70 50 86", ACCENT)),
+              line("M36 58 Q34 64 38 70", PAPER), line("M10 40 L90 40")),
+        *both(box(60, 34, 67, 46, DEEP)), band("M36 38 C36 2 64 2 64 38", 3.4, MAIN),
+    ),
+    "braided belt": lying(
+        hoop(50, 40, 84, 52, 9, DEEP),
+        band("M8 40 C8 76 92 76 92 40", 13, MAIN,
+             *(line(f"M{x - 4} {y - 8} L{x + 2} {y} L{x - 4} {y + 8}", SEAM, 2.4) for x, y in
+               ((12, 51), (19, 58), (26, 62), (33, 65), (40, 67), (47, 67), (68, 65), (75, 62), (82, 58), (89, 52)))),
+        band("M58 67 Q72 68 78 82 L82 92", 12, MAIN, *(plain(oval(x, y, 3, 3, INK)) for x, y in ((74, 76), (79, 87)))),
+        shape("M34 50 L64 50 L64 84 L34 84 M41 57 L41 77 L57 77 L57 57", GOLD), band("M38 67 L62 67", 2.4, GOLD),
+    ),
+    "winter scarf": lying(
+        *(band(f"M{x} 84 L{x - 1} 97", 2.4, MAIN) for x in (23, 29, 35, 41)),
+        *(band(f"M{x} 76 L{x + 2} 90", 2.4, MAIN) for x in (57, 63, 69, 75)),
+        shape("M34 34 L52 34 L45 88 L18 87", MAIN, line("M16 74 L50 75", ACCENT, 5), line("M16 65 L50 66", PALE, 3)),
+        shape("M46 36 L62 32 L82 76 L54 82", MAIN, line("M50 71 L84 64", ACCENT, 5), line("M48 62 L84 55", PALE, 3)),
+        shape("M14 26 Q12 8 50 7 Q88 8 86 26 Q84 42 50 43 Q16 42 14 26", MAIN,
+              plain(oval(50, 15, 48, 13, INK)),
+              line("M26 14 Q22 30 30 44", ACCENT, 5), line("M72 18 Q78 30 70 44", ACCENT, 5),
+              line("M18 20 Q17 34 22 42", PALE, 3)),
+        shape("M34 32 Q48 24 62 32 Q66 44 58 52 Q48 58 38 52 Q31 44 34 32", DEEP, line("M38 36 Q48 32 58 36"),
+              line("M37 43 Q48 39 60 43")),
+    ),
+    "sunglasses": lying(
+        *both(band("M88 38 Q98 34 97 22", 4, DEEP)),
+        band("M42 42 Q50 34 58 42", 5, MAIN),
+        *both(shape("M52 38 Q72 30 93 35 Q96 52 88 62 Q76 72 64 64 Q54 54 52 38", MAIN,
+                    plain(shape("M57 42 Q72 36 88 40 Q90 51 84 58 Q76 65 67 59 Q59 52 57 42", DARK)))),
+        *(line(f"M{x} 54 L{x + 10} 42", LIGHT, 3) for x in (18, 66)),
+        *(line(f"M{x + 7} 57 L{x + 14} 48", LIGHT, 1.6) for x in (18, 66)),
+    ),
+    "field watch": lying(
+        half("M50 2 L62 2 L65 32 L50 32", MAIN, line("M42 2 L39 32"), line("M58 2 L61 32")),
+        half("M50 68 L65 68 L62 94 Q60 98 50 98", MAIN, line("M42 98 L39 68"), line("M58 98 L61 68"),
+             *(plain(oval(50, y, 3, 3, INK)) for y in (80, 86, 92))),
+        box(77, 46, 84, 54, METAL), oval(50, 50, 58, 58, METAL),
+        oval(50, 50, 46, 46, PAPER,
+             *(part for k in range(12) for part in turned(30 * k, line("M50 29 L50 33", INK, 2))),
+             line("M50 50 L50 36", INK, 3), line("M50 50 L61 56", INK, 3), line("M50 56 L46 34", ACCENT, 1.4)),
+        plain(oval(50, 50, 4, 4, ACCENT)),
+    ),
+    "pendant necklace": lying(
+        band("M14 6 Q20 50 50 60 Q80 50 86 6", 2.6, GOLD),
+        *(oval(x, y, 5, 5, GOLD) for x, y in ((18, 24), (26, 40), (37, 53), (63, 53), (74, 40), (82, 24))),
+        oval(50, 62, 7, 7, GOLD),
+        half("M50 64 Q74 78 70 88 Q64 98 50 98", GOLD),
+        half("M50 69 Q69 80 65 87 Q60 94 50 94", MAIN, plain(shape("M40 84 Q44 78 50 74 L50 84", PALE)),
+             line("M57 90 Q62 88 63 84", LIGHT, 2)),
+    ),
+    "signet ring": lying(
+        shape("M50 26 C84 26 92 60 84 78 C76 98 24 98 16 78 C8 60 16 26 50 26 "
+              "M50 44 C30 44 26 62 32 74 C38 86 62 86 68 74 C74 62 70 44 50 44", GOLD),
+        shape("M20 32 L34 46 L66 46 L80 32 L72 18 L28 18", GOLD),
+        oval(50, 26, 58, 40, GOLD), oval(50, 25, 46, 30, MAIN, line("M30 24 Q34 14 46 13", PALE, 2.4)),
+        plain(shape("M40 18 L45 24 L50 15 L55 24 L60 18 L58 32 L42 32", GOLD)),
+        line("M22 66 Q24 78 32 84", LIGHT, 2.4),
+    ),
+    "hoop earrings": lying(
+        *(part for x, y in ((26, 6), (74, 0)) for part in moved(
+            x - 50, y,
+            band("M50 34 L50 18 Q50 8 58 12", 2, GOLD), hoop(50, 60, 34, 42, 7, MAIN, line("M35 50 Q32 59 35 70",
+               LIGHT, 2)),
+            oval(50, 38, 9, 9, GOLD))),
+    ),
+    "charm bracelet": lying(
+        band("M50 10 C92 10 104 56 50 58 C-4 56 8 10 50 10", 5, GOLD),
+        *(plain(oval(x, y, 3, 3, INK)) for x, y in
+          ((50, 10), (33, 12), (67, 12), (20, 20), (80, 20), (14, 32), (86, 32), (20, 45), (80, 45), (33, 54), (67,
+             54))),
+        *(band(f"M{x} {y} L{x} {y + 8}", 2, GOLD) for x, y in ((22, 50), (50, 60), (78, 50))),
+        shape("M22 84 C6 72 8 58 16 58 Q21 58 22 63 Q23 58 28 58 C36 58 38 72 22 84", MAIN,
+              line("M13 64 Q13 68 15 71", PALE, 2)),
+        shape("M50 66 L55 77 L67 78 L58 86 L61 98 L50 91 L39 98 L42 86 L33 78 L45 77", MAIN),
+        shape("M78 58 Q92 76 86 82 Q78 89 70 82 Q64 76 78 58", MAIN, line("M73 76 Q73 80 76 82", PALE, 2)),
+        oval(50, 10, 9, 9, ACCENT),
+    ),
+    "lipstick": standing(
+        shape("M26 34 L26 16 Q30 6 50 2 L50 34", MAIN, line("M32 28 L32 18", PALE, 3)),
+        box(23, 34, 53, 58, GOLD, line("M30 38 L30 56", LIGHT, 3)),
+        box(18, 56, 58, 95, DEEP, line("M18 62 L60 62", GOLD, 3)),
+        box(64, 50, 92, 95, DEEP, line("M62 86 L94 86", GOLD, 3), line("M71 56 L71 80", PALE, 2)),
+    ),
+    "night cream": standing(
+        shape("M8 52 L92 52 Q94 90 82 94 L18 94 Q6 90 8 52", MAIN,
+              plain(shape("M50 58 Q34 72 50 88 Q26 90 27 73 Q28 58 50 58", GOLD)),
+              *(plain(shape(f"M{x} {y - 5} L{x + 1.5} {y - 1.5} L{x + 5} {y} L{x + 1.5} {y + 1.5} L{x} {y + 5} "
+                            f"L{x - 1.5} {y + 1.5} L{x - 5} {y} L{x - 1.5} {y - 1.5}", PAPER))
+                for x, y in ((60, 66), (74, 78), (78, 62))), line("M15 60 Q14 76 19 86", PALE, 3)),
+        box(6, 42, 94, 54, DEEP),
+        shape("M14 42 Q16 22 36 30 Q40 14 56 12 Q50 22 62 24 Q82 24 86 42", PAPER,
+              line("M28 38 Q44 36 54 26", METAL, 2.4)),
+    ),
+    "eau de parfum": standing(
+        band("M50 26 L74 26", 3, GOLD), band("M92 34 L92 52", 3, ACCENT), oval(92, 54, 8, 12, ACCENT),
+        oval(84, 26, 24, 22, ACCENT, *(line(f"M{x} 12 Q{x - 4} 26 {x} 40", INK, 1.2) for x in (80, 87, 94))),
+        box(42, 28, 56, 42, GOLD), oval(49, 22, 15, 15, GOLD), band("M30 22 L42 22", 4, GOLD),
+        shape("M34 40 L64 40 L84 60 L76 95 L22 95 L14 60", SKY,
+              plain(shape("M14 62 L84 62 L74 92 L24 92", MAIN)), line("M34 40 L14 60 L22 95", LIGHT, 2),
+              line("M34 40 L38 62 L36 95", LIGHT, 1.6), line("M64 40 L60 62 L62 95", LIGHT, 1.6)),
+        box(36, 70, 62, 84, PAPER, line("M41 77 L57 77", INK, 1.6)),
+        *(plain(oval(x, y, 3.4, 3.4, MAIN)) for x, y in ((22, 22), (14, 16), (14, 28), (6, 10), (6, 22), (6, 34))),
+    ),
+    "beard oil": standing(
+        half("M50 3 Q59 3 58 14 L58 24 L50 24", MAIN), box(36, 24, 64, 38, DARK,
+             *(line(f"M{x} 24 L{x} 40", INK, 1.2) for x in (42, 48, 54, 60))),
+        half("M50 38 L60 38 Q61 44 70 48 Q76 51 76 58 L76 90 Q76 96 70 96 L50 96", BROWN,
+             line("M30 56 L30 88", GOLD, 2.4)),
+        box(24, 56, 76, 88, MAIN),
+        plain(half("M50 67 Q55 61 62 66 Q66 69 71 64 Q70 76 60 76 Q53 76 50 70", PAPER)),
+        plain(half("M50 79 L58 79 Q57 85 50 86", PAPER)),
+    ),
+}
