@@ -6,6 +6,7 @@ Does not contain colors; `tones` has them. Does not rasterize; `raster` does.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ Points = npt.NDArray[np.float64]
 # Weight of outlines and thin lines.
 LINE = 2.0
 # Straight segments per curve.
-STEPS = np.linspace(0, 1, 21)[1:, None]
+STEPS: Points = np.linspace(0, 1, 21)[1:, None]
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def _mirror(points: Points) -> Points:
 
 def _bezier(controls: Points) -> Points:
     """Returns points of a Bézier curve after its first one; de Casteljau's algorithm."""
-    points: Points = np.repeat(controls[None], len(STEPS), axis=0)
-    while points.shape[1] > 1:
-        points = points[:, :-1] * (1 - STEPS[:, None]) + points[:, 1:] * STEPS[:, None]
-    return points[:, 0]
+    points = [np.broadcast_to(control, (len(STEPS), 2)) for control in controls]
+    while len(points) > 1:
+        points = [one * (1 - STEPS) + other * STEPS for one, other in pairwise(points)]
+    return points[0]
