@@ -1,7 +1,7 @@
 """Measures the image and text encoders: contents per second, compared with the arithmetic limit.
 
     python -m benchmarks.encoders                               # images and descriptions of generated retail
-    python -m benchmarks.encoders --pictures FOLDER --side 800  # images of a folder, enlarged to photo size
+    python -m benchmarks.encoders --images FOLDER --side 800  # images of a folder, enlarged to photo size
 
 `together` is `encode_cached` with an empty cache: files are read, decoded (in processes, from four cores up), encoded
 and cached. The limit is the speed of a large matrix product in the encoder's precision, divided by the encoder's
@@ -40,7 +40,7 @@ SHORTEST_S = 2.0
 
 
 def main(
-    images: Annotated[Path | None, typer.Option("--pictures", help="Folder of .jpg files. Default: raw_items.")] = None,
+    images: Annotated[Path | None, typer.Option("--images", help="Folder of .jpg files. Default: raw_items.")] = None,
     texts: Annotated[Path | None, typer.Option(help="File with one text per line. Default: raw_items.")] = None,
     text_model: Annotated[str, typer.Option(help="Text encoder, as in REC_TEXT_ENCODER.")] = "packaged",
     side: Annotated[int | None, typer.Option(help="Enlarges each image to this many pixels per side.")] = None,

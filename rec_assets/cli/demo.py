@@ -58,10 +58,11 @@ def show(settings: "Settings") -> None:
     from rec_assets.cli.items import describe, print_items
     from rec_assets.serving.client import Client, Device
     from rec_assets.serving.ids import ITEM, USER
+    from rec_assets.storefront.catalog import busiest_users
 
     client = Client(settings)
     rows = last_day(settings)
-    user, devices_are_known = busiest_user(rows), bool((rows["device_type"] >= 0).any())
+    (user,), devices_are_known = busiest_users(rows, 1), bool((rows["device_type"] >= 0).any())
     day = datetime.combine(settings.as_of, datetime.min.time(), UTC) + timedelta(days=1)
     client.events.wait(client.forget(user), PATIENCE_S)  # forgets clicks of an earlier demo
 
@@ -100,12 +101,6 @@ def last_day(settings: "Settings") -> "pl.DataFrame":
 
     rows = open_store(settings).get("raw_interactions", settings.as_of.isoformat())
     return pl.read_parquet(rows / "interactions.parquet")
-
-
-def busiest_user(rows: "pl.DataFrame") -> int:
-    """Returns the user with most interactions; of equal users, the smallest id."""
-    counts = rows["user_id"].value_counts()
-    return int(counts.sort(["count", "user_id"], descending=[True, False])["user_id"][0])
 
 
 def dev() -> None:

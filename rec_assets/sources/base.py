@@ -50,6 +50,6 @@ class Source(Protocol):
         """Returns the users, one row per user."""
         ...
 
-    def write_pictures(self, folder: Path) -> int:
+    def write_images(self, folder: Path) -> int:
         """Writes `<item_id>.jpg` into an existing folder for every item with an image; returns the number of files."""
         ...

@@ -89,7 +89,7 @@ class CompleteJourneySource:
         arrivals = self._lines.group_by("user_id").agg(first_day=pl.col("day").min())
         return arrivals.join(ages, on="user_id", how="left").with_columns(gender=pl.lit(-1, pl.Int32)).sort("user_id")
 
-    def write_pictures(self, folder: Path) -> int:
+    def write_images(self, folder: Path) -> int:
         """Writes nothing: this source has no images."""
         return 0
 

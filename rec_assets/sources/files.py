@@ -87,7 +87,7 @@ class FilesSource:
         """Reads the users."""
         return _read(self.root / USERS)
 
-    def write_pictures(self, folder: Path) -> int:
+    def write_images(self, folder: Path) -> int:
         """Copies the images of catalog items, where they exist; returns the number of files."""
         names = {str(item_id): item_id for item_id in self.items()["item_id"].cast(pl.Int64, strict=False)}
         return copy_images(self.root / IMAGES, names, folder)
@@ -108,7 +108,7 @@ def export(source: Source, folder: Path, days: list[date]) -> None:
     source.users().write_parquet(folder / USERS)
     for day in days:
         source.interactions(day).write_parquet(folder / f"{day.isoformat()}.parquet")
-    source.write_pictures(folder / IMAGES)
+    source.write_images(folder / IMAGES)
 
 
 def _read(file: UPath) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
-LARGEST = 20_000_000  # bytes
+MAX_IMAGE_BYTES = 20_000_000  # bytes
 
 
 def copy_images(images: Any, names: Mapping[str, int], folder: Path) -> int:
@@ -30,7 +30,7 @@ def copy_images(images: Any, names: Mapping[str, int], folder: Path) -> int:
         if suffix.lower() not in SUFFIXES or name not in missing or not image.is_file():
             continue
         leads_out = local is not None and not Path(os.path.realpath(str(image))).is_relative_to(local)
-        if leads_out or image.stat().st_size > LARGEST:
+        if leads_out or image.stat().st_size > MAX_IMAGE_BYTES:
             continue
         (folder / f"{missing.pop(name)}.jpg").write_bytes(image.read_bytes())
         written += 1

@@ -11,7 +11,7 @@ from fastapi.templating import Jinja2Templates
 from starlette.middleware.base import RequestResponseEndpoint
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.features.history import LARGEST_ID
+from rec_assets.features.history import MAX_ID
 from rec_assets.realtime.events import Event, EventError
 from rec_assets.serving.graph.request import DEVICE_TYPES, UNKNOWN, RequestError
 from rec_assets.serving.ids import USER, Id
@@ -32,7 +32,7 @@ NO_IMAGE = (
 )
 
 DeviceType = Annotated[int, Query(ge=UNKNOWN, le=max(DEVICE_TYPES.values()))]
-Moment = Annotated[int, Query(gt=0, le=LARGEST_ID)]
+Moment = Annotated[int, Query(gt=0, le=MAX_ID)]
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -88,7 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
         return pages.TemplateResponse(request, "list.html", facts)
 
     @app.get("/trending", response_class=HTMLResponse)
-    def trending(request: Request, category: Annotated[int | None, Query(ge=0, le=LARGEST_ID)] = None) -> Response:
+    def trending(request: Request, category: Annotated[int | None, Query(ge=0, le=MAX_ID)] = None) -> Response:
         items, problem = shop.trending(category)
         return pages.TemplateResponse(request, "trending.html", {"items": items, "problem": problem})
 
@@ -106,9 +106,9 @@ def create_app(settings: Settings) -> FastAPI:
             return JSONResponse({"problem": error.problem, "next_step": error.next_step}, status_code=503)
         return JSONResponse({"applied": applied, "milliseconds": round(1000 * (time.perf_counter() - start), 1)})
 
-    @app.get("/pictures/{item_id}.jpg")
+    @app.get("/images/{item_id}.jpg")
     def image(item_id: int) -> Response:
-        file = shop.catalog.picture(item_id)
+        file = shop.catalog.image(item_id)
         if file is None:
             return Response(NO_IMAGE, media_type="image/svg+xml")
         return FileResponse(file, headers={"Cache-Control": "max-age=3600"})
@@ -129,8 +129,8 @@ def _number(shop: Shop, kind: str, given: Id) -> int:
         number = shop.client.ids.number(kind, given)
     except RequestError as error:
         raise HTTPException(422, str(error)) from error
-    if not UNKNOWN <= number <= LARGEST_ID:
-        raise HTTPException(422, f"{kind} id must be {UNKNOWN} to {LARGEST_ID}")
+    if not UNKNOWN <= number <= MAX_ID:
+        raise HTTPException(422, f"{kind} id must be {UNKNOWN} to {MAX_ID}")
     return number
 
 

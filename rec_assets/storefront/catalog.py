@@ -70,7 +70,7 @@ class Catalog:
         """Returns codes and names of the categories, by code."""
         return sorted({(item.category, item.category_name) for item in self.items().values()})
 
-    def picture(self, item_id: int) -> Path | None:
+    def image(self, item_id: int) -> Path | None:
         """Returns the image file of an item, or None if it has no image."""
         self.items()
         file = self._folder / f"{item_id}.jpg" if self._folder else None
@@ -81,6 +81,11 @@ class Catalog:
         artifact = self._store.find("raw_interactions", self._settings.as_of.isoformat())
         if artifact is None:
             return []
-        counts = pl.read_parquet(artifact / "interactions.parquet", columns=["user_id"])["user_id"].value_counts()
-        busiest = counts.sort(["count", "user_id"], descending=[True, False]).head(SUGGESTED_USERS)
-        return [self._ids.text(USER, user) for user in busiest["user_id"].to_list()]
+        rows = pl.read_parquet(artifact / "interactions.parquet", columns=["user_id"])
+        return [self._ids.text(USER, user) for user in busiest_users(rows, SUGGESTED_USERS)]
+
+
+def busiest_users(rows: pl.DataFrame, count: int) -> list[int]:
+    """Returns the users with most interactions; of equal users, the smallest ids."""
+    counts = rows["user_id"].value_counts().sort(["count", "user_id"], descending=[True, False])
+    return counts["user_id"].head(count).to_list()

@@ -87,7 +87,7 @@ def test_a_question_that_cannot_be_is_refused_and_never_as_a_page(address: str, 
 
 
 @pytest.mark.parametrize(
-    "path", ["/pictures/../settings.py", "/pictures/%2e%2e%2f1.jpg", "/static/../app.py", f"/{quote(TRAP)}"]
+    "path", ["/images/../settings.py", "/images/%2e%2e%2f1.jpg", "/static/../app.py", f"/{quote(TRAP)}"]
 )
 def test_nothing_but_its_own_files_is_served(address: str, path: str) -> None:
     answer, body = ask(address, path)
@@ -112,7 +112,7 @@ def test_a_shop_with_texts_as_ids_shows_and_takes_its_own_ids(valkey: Settings, 
 
 
 def test_an_item_without_an_image_gets_a_plain_one(address: str) -> None:
-    answer, _ = ask(address, "/pictures/999999.jpg")
+    answer, _ = ask(address, "/images/999999.jpg")
     assert (answer.status, answer.getheader("content-type")) == (200, "image/svg+xml")
 
 

@@ -23,14 +23,14 @@ def publish(settings: Settings, title: str) -> None:
 def test_a_shop_that_was_never_built_is_empty_and_no_error(tmp_path: Path) -> None:
     catalog = catalog_of(Settings(home=tmp_path))
     assert (catalog.items(), catalog.users(), catalog.categories()) == ({}, [], [])
-    assert (catalog.item(7).title, catalog.item(7).price, catalog.picture(7)) == ("Item 7", None, None)
+    assert (catalog.item(7).title, catalog.item(7).price, catalog.image(7)) == ("Item 7", None, None)
 
 
 def test_items_have_names_of_categories_where_the_source_knows_them(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     publish(settings, "Canvas ankle boot")
     assert catalog_of(settings).item(7).category_name == "footwear"
-    assert catalog_of(settings).picture(7) and not catalog_of(settings).picture(8)
+    assert catalog_of(settings).image(7) and not catalog_of(settings).image(8)
     other = settings.model_copy(update={"source": "files"})
     assert catalog_of(other).categories() == [(1, "category 1")]
 

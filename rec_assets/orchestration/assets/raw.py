@@ -80,7 +80,7 @@ def raw_items(
         write_frame(items, out / "items.parquet")
         (out / "item_images").mkdir()
         prices = items["price"].drop_nulls().to_list()
-        images = source.write_pictures(out / "item_images")
+        images = source.write_images(out / "item_images")
         return {
             **checked.report.as_dict(),
             "images": images,

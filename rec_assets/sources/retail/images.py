@@ -26,7 +26,7 @@ DETAIL = 2
 EXTENT, GROWTH, SHIFT, TURN = 0.88, 0.05, 0.02, 10
 
 
-def draw_pictures(catalog: Catalog, seed: int, folder: Path) -> int:
+def draw_images(catalog: Catalog, seed: int, folder: Path) -> int:
     """Writes `<item_id>.jpg`, 224 x 224, for every item; returns the number of files."""
     poses = stream(seed, "poses").uniform(-1, 1, (len(catalog.style), 4))
     for style in np.unique(catalog.style):

@@ -62,11 +62,11 @@ class RetailSource:
         """Returns all users who arrive in the days of history."""
         return users_frame(self.people, self.parameters)
 
-    def write_pictures(self, folder: Path) -> int:
+    def write_images(self, folder: Path) -> int:
         """Draws the image of every item; returns the number of files."""
-        from rec_assets.sources.retail.images import draw_pictures
+        from rec_assets.sources.retail.images import draw_images
 
-        return draw_pictures(self.catalog, self.parameters.seed, folder)
+        return draw_images(self.catalog, self.parameters.seed, folder)
 
     def probabilities(
         self, user_ids: npt.ArrayLike, timestamps: npt.ArrayLike, device_types: npt.ArrayLike

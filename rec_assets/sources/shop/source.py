@@ -97,7 +97,7 @@ class ShopSource:
         users = self._users
         return users.select("age", "gender", "first_day", user_id=self._encoded(USER, users["user"]))
 
-    def write_pictures(self, folder: Path) -> int:
+    def write_images(self, folder: Path) -> int:
         """Copies the images whose names are item ids; returns their number.
 
         See `rec_assets.sources.image_files`.
