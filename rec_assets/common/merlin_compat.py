@@ -57,7 +57,7 @@ class _Renamer(MetaPathFinder, Loader):
         """Replaces the module with today's object; raises ModuleNotFoundError if Keras 2 has no such module."""
         name = module.__name__
         if name in RENAMED:
-            sys.modules[name] = _resolve(name)
+            sys.modules[name] = resolve(name)
         else:
             sys.modules[name] = importlib.import_module(RENAMED["keras"] + name.removeprefix("keras"))
 
@@ -93,7 +93,8 @@ def _leave_transformers_out() -> None:
     vars(dependencies)["is_transformers_available"] = lambda: False
 
 
-def _resolve(old: str) -> Any:
+def resolve(old: str) -> Any:
+    """Returns today's object of an old name; raises ActionableError if the libraries do not have it."""
     module, _, attribute = RENAMED[old].partition(":")
     try:
         found = importlib.import_module(module)

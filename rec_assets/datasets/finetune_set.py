@@ -14,11 +14,11 @@ import numpy.typing as npt
 import polars as pl
 
 from rec_assets.datasets.evaluation_set import ITEMS, LOG, VALIDATION
-from rec_assets.datasets.holdout_users import holdout_users_of, rows_to_learn
+from rec_assets.datasets.holdout_users import holdout_users_of, rows_for_training
 from rec_assets.datasets.item_table import build_item_table
 from rec_assets.datasets.queries import build_queries
 from rec_assets.datasets.rows import load_rows
-from rec_assets.datasets.training_set import SCHEMA, TRAIN, TrainingSet, write_askers
+from rec_assets.datasets.training_set import SCHEMA, TRAIN, TrainingSet, write_request_keys
 from rec_assets.features.history import InteractionLog
 from rec_assets.inference.lookups import Lookups
 from rec_assets.preprocessing.fit import transform_items, transform_rows
@@ -71,10 +71,10 @@ def build_finetune_set(
     holdout_users = holdout_users_of(joined[-1], holdout_share, seed)
     with TemporaryDirectory() as scratch:
         train_rows, encoded = Path(scratch) / "train.parquet", Path(scratch) / "encoded"
-        day_rows = rows_to_learn(masked_day, joined[-1], holdout_users)
+        day_rows = rows_for_training(masked_day, joined[-1], holdout_users)
         write_frame(pl.concat([pl.read_parquet(replay), day_rows]), train_rows)
         transform_rows(workflows / "full", [train_rows], folder / TRAIN)
-        write_askers(folder / TRAIN, [train_rows], lookups)
+        write_request_keys(folder / TRAIN, [train_rows], lookups)
         transform_rows(workflows / "full", [joined[-1]], encoded)
         queries = build_queries([joined[-1]], load_rows(encoded))
         items = transform_items(workflows / "item", folder / CATALOG)

@@ -21,7 +21,7 @@ def holdout_users_of(joined_day: Path, share: float, seed: int) -> npt.NDArray[n
     return draw_holdout_users(pl.read_parquet(joined_day, columns=["user_id"])["user_id"].to_numpy(), share, seed)
 
 
-def rows_to_learn(masked_day: Path, joined_day: Path, holdout_users: npt.NDArray[np.int32]) -> pl.DataFrame:
+def rows_for_training(masked_day: Path, joined_day: Path, holdout_users: npt.NDArray[np.int32]) -> pl.DataFrame:
     """Returns the masked rows of a day without rows of holdout users.
 
     User ids come from the joined rows, which have the same order: masked rows can be anonymous.

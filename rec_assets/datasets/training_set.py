@@ -18,7 +18,8 @@ from rec_assets.features.history import InteractionLog
 from rec_assets.inference.lookups import Lookups
 
 SCHEMA = "schema.json"
-TRAIN, LAST, ASKERS = "train", "last", "askers.npz"
+TRAIN, LAST = "train", "last"
+REQUEST_KEYS = "askers.npz"  # the word of release 0.1: another name would change the digests of training sets
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,9 @@ class TrainingSet(EvaluationSet):
     def load(cls, folder: Path) -> Self:
         """Reads a folder completed by `build_training_set` or `build_finetune_set`."""
         evaluation = EvaluationSet.load(folder)
-        rows = _rows_with_askers(folder / TRAIN)
+        rows = _rows_with_request_keys(folder / TRAIN)
         # A fine-tune set has no validation days to train on afterwards.
-        last = _rows_with_askers(folder / LAST) if (folder / LAST).exists() else take(rows, slice(0))
+        last = _rows_with_request_keys(folder / LAST) if (folder / LAST).exists() else take(rows, slice(0))
         return cls(evaluation.items, evaluation.log, evaluation.validation, folder / SCHEMA, rows, last)
 
 
@@ -80,7 +81,7 @@ def build_training_set(
     item_ids = np.concatenate([train_ids, valid["item_id"]])
     InteractionLog.of(users, timestamps, item_ids).save(folder / LOG)
     for part, masked in ((TRAIN, masked_train), (LAST, masked_valid)):
-        write_askers(folder / part, masked)
+        write_request_keys(folder / part, masked)
     raw_ids, first_days = catalog["raw_item_id"].to_list(), catalog["first_day"]
     items = build_item_table(catalog, raw_ids, first_days, dict(content), train_ids, item_ids, timestamps)
     items.save(folder / ITEMS)
@@ -88,7 +89,7 @@ def build_training_set(
     return TrainingSet.load(folder)
 
 
-def write_askers(folder: Path, masked: Sequence[Path], lookups: Lookups | None = None) -> None:
+def write_request_keys(folder: Path, masked: Sequence[Path], lookups: Lookups | None = None) -> None:
     """Writes raw user ids and timestamps beside transformed rows.
 
     With `lookups`, also writes item codes, because extended lookups contain items that the workflow lacks. Rows that
@@ -98,8 +99,8 @@ def write_askers(folder: Path, masked: Sequence[Path], lookups: Lookups | None =
     columns = {REQUEST_USER_ID: rows["user_id"].to_numpy(), TIMESTAMP: rows["timestamp"].to_numpy()}
     if lookups is not None:
         columns["item_id"] = lookups.encode("item_id", rows["item_id"].to_numpy())
-    np.savez(folder / ASKERS, **columns)
+    np.savez(folder / REQUEST_KEYS, **columns)
 
 
-def _rows_with_askers(folder: Path) -> Arrays:
-    return load_rows(folder) | load_arrays(folder / ASKERS)
+def _rows_with_request_keys(folder: Path) -> Arrays:
+    return load_rows(folder) | load_arrays(folder / REQUEST_KEYS)

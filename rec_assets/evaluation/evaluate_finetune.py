@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from rec_assets.datasets.queries import Queries
-from rec_assets.evaluation.baselines.interaction_matrix import Log
+from rec_assets.evaluation.baselines.interaction_matrix import InteractionMatrix
 from rec_assets.evaluation.baselines.scorers import popularity
 from rec_assets.evaluation.baselines.tuning import BaselineTuner, rows_of_users
 from rec_assets.evaluation.offline_inference import ServedModels
@@ -43,8 +43,8 @@ def evaluate_day(
         for name, model in models.items()
     }
     counted = rows_of_users(history, users, seed)
-    log = Log.of(counted, BaselineTuner(counted, 1, seed).best_popularity_days())
-    lists[POPULARITY] = log.lists(popularity(log), users, DEPTH)
+    matrix = InteractionMatrix.of(counted, BaselineTuner(counted, 1, seed).best_popularity_days())
+    lists[POPULARITY] = matrix.lists(popularity(matrix), users, DEPTH)
     if best is not None:
         lists[BEST] = best(users, queries.timestamps, queries.device_types, DEPTH)
     newest = max(models.values(), key=lambda model: len(model.items.catalog)).items

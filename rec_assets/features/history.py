@@ -16,7 +16,7 @@ import polars as pl
 from rec_assets.common.units import HOUR_SECONDS
 
 LENGTH = 400
-LARGEST_ID = 2**31 - 1  # limit of user ids, item ids and unix seconds: a request has 32 bits for each
+MAX_ID = 2**31 - 1  # limit of user ids, item ids and unix seconds: a request has 32 bits for each
 PADDING_ID = 0  # in positions without an item; encoded ids start at 1
 
 Ids = npt.NDArray[np.int32]

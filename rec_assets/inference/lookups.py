@@ -77,7 +77,7 @@ class Lookups:
         raw = vocabulary[np.where(known, position, 0)] if len(vocabulary) else position
         return np.where(known, raw, -1).astype(np.int32)
 
-    def knows(self, column: str, values: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    def is_known(self, column: str, values: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """Returns whether each value is in the column's vocabulary; bool [n]."""
         return self.encode(column, values) != OUT_OF_VOCABULARY
 

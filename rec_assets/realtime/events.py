@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from rec_assets.features.history import LARGEST_ID
+from rec_assets.features.history import MAX_ID
 
 Kind = Literal["clicked", "bought"]
 FORGET_REQUEST = "flushed"  # the kind as stored in the stream
 UNKNOWN_DEVICE = -1
 
-Id = Annotated[int, Field(ge=0, le=LARGEST_ID)]
+Id = Annotated[int, Field(ge=0, le=MAX_ID)]
 
 
 class EventError(ValueError):
@@ -33,7 +33,7 @@ class Event(BaseModel):
 
     user_id: Id
     item_id: Id | None = None
-    at: Annotated[int, Field(gt=0, le=LARGEST_ID)]
+    at: Annotated[int, Field(gt=0, le=MAX_ID)]
     kind: Literal["clicked", "bought", "flushed"] = "clicked"
     device_type: Annotated[int, Field(ge=UNKNOWN_DEVICE, le=2)] = UNKNOWN_DEVICE
 

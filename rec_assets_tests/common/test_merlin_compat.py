@@ -54,7 +54,7 @@ print(json.dumps({
     "inspect": tf_inspect.__name__,
     "dlpack": to_dlpack is tf.experimental.dlpack.to_dlpack,
     "tracking": ListWrapper.__module__,
-    "all": [name for name in merlin_compat.RENAMED if merlin_compat._resolve(name) is None],
+    "all": [name for name in merlin_compat.RENAMED if merlin_compat.resolve(name) is None],
     "transformers": "transformers" in sys.modules,
 }))
 """
@@ -77,7 +77,7 @@ print(json.dumps({
 def test_a_library_that_has_moved_on_is_named(monkeypatch: pytest.MonkeyPatch, old: str, today: str) -> None:
     monkeypatch.setitem(merlin_compat.RENAMED, old, today)
     with pytest.raises(ActionableError, match=f"Merlin needs {old}.*{today}") as raised:
-        merlin_compat._resolve(old)
+        merlin_compat.resolve(old)
     assert "requirements/lock.txt" in raised.value.next_step
 
 

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rec_assets.evaluation.baselines.interaction_matrix import Log, Scores, best_columns
+from rec_assets.evaluation.baselines.interaction_matrix import InteractionMatrix, Scores, best_columns
 from rec_assets.evaluation.baselines.scorers import AlsSetting, als, first_then, item_knn, popularity, repeat
 from rec_assets.evaluation.baselines.tuning import POPULARITY_DAYS, BaselineTuner
 
+Train = Callable[[InteractionMatrix], Scores]
 DAY = 86_400
 
 
@@ -42,57 +43,63 @@ OLD_FAVORITE = rows(*((user, 7, 0.5) for user in range(9)), *((user, 8, 9.5) for
 
 @pytest.mark.parametrize(("days", "order"), [(30, [7, 8, 9]), (1, [8, 9, 7])])
 def test_popularity_counts_the_last_days_only(days: int, order: list[int]) -> None:
-    log = Log.of(OLD_FAVORITE, days)
-    assert log.item_ids.tolist() == order
-    assert log.lists(popularity(log), users(1, 999), 3).tolist() == [order, order]
+    matrix = InteractionMatrix.of(OLD_FAVORITE, days)
+    assert matrix.item_ids.tolist() == order
+    assert matrix.lists(popularity(matrix), users(1, 999), 3).tolist() == [order, order]
 
 
 def test_a_log_without_rows_is_refused() -> None:
     with pytest.raises(ValueError, match="no rows"):
-        Log.of(OLD_FAVORITE.clear(), 7)
+        InteractionMatrix.of(OLD_FAVORITE.clear(), 7)
 
 
 def test_what_was_bought_often_and_lately_is_repeated_first_then_the_popular() -> None:
-    log = Log.of(rows((1, 5, 0), (1, 6, 0), (1, 6, 1), (1, 4, 9), (2, 3, 1), (3, 3, 1), (2, 2, 1)), 30)
-    assert log.lists(repeat(log, 1_000.0), users(1), 9).tolist() == [[6, 4, 5, 3, 2]]
-    assert log.lists(repeat(log, 0.5), users(1), 9).tolist() == [[4, 6, 5, 3, 2]]
+    matrix = InteractionMatrix.of(rows((1, 5, 0), (1, 6, 0), (1, 6, 1), (1, 4, 9), (2, 3, 1), (3, 3, 1), (2, 2, 1)), 30)
+    assert matrix.lists(repeat(matrix, 1_000.0), users(1), 9).tolist() == [[6, 4, 5, 3, 2]]
+    assert matrix.lists(repeat(matrix, 0.5), users(1), 9).tolist() == [[4, 6, 5, 3, 2]]
 
 
-@pytest.mark.parametrize("train", [lambda log: item_knn(log, 0.0), lambda log: als(log, AlsSetting(3, 0.1), 0)])
-def test_collaborative_baselines_find_the_one_that_is_missing_from_a_taste(train: Callable[[Log], Scores]) -> None:
-    log = Log.of(TASTES, 30)
-    found = log.lists(train(log), users(1, 2, 7, 8), 1, new_only=True)
+@pytest.mark.parametrize("train", [lambda one: item_knn(one, 0.0), lambda one: als(one, AlsSetting(3, 0.1), 0)])
+def test_collaborative_baselines_find_the_one_that_is_missing_from_a_taste(
+    train: Callable[[InteractionMatrix], Scores],
+) -> None:
+    matrix = InteractionMatrix.of(TASTES, 30)
+    found = matrix.lists(train(matrix), users(1, 2, 7, 8), 1, new_only=True)
     assert found.ravel().tolist() == [10, 11, 22, 23]
 
 
-@pytest.mark.parametrize("train", [lambda log: item_knn(log, 5.0), lambda log: als(log, AlsSetting(3, 0.1), 0)])
-def test_a_user_without_rows_gets_popular_items(train: Callable[[Log], Scores]) -> None:
-    log = Log.of(TASTES.vstack(rows(*((user, 99, 1) for user in range(1, 9)))), 30)
-    assert log.lists(train(log), users(999), 8).tolist() == [log.item_ids[:8].tolist()]
-    assert log.item_ids[0] == 99
+@pytest.mark.parametrize("train", [lambda one: item_knn(one, 5.0), lambda one: als(one, AlsSetting(3, 0.1), 0)])
+def test_a_user_without_rows_gets_popular_items(train: Train) -> None:
+    matrix = InteractionMatrix.of(TASTES.vstack(rows(*((user, 99, 1) for user in range(1, 9)))), 30)
+    assert matrix.lists(train(matrix), users(999), 8).tolist() == [matrix.item_ids[:8].tolist()]
+    assert matrix.item_ids[0] == 99
 
 
 def test_shrinkage_holds_back_what_rests_on_one_user() -> None:
     often = rows(*((user, item, 1) for user in range(2, 8) for item in (1, 2)), (8, 2, 1))
-    log = Log.of(often.vstack(rows((1, 1, 1), (1, 3, 1), (9, 1, 1))), 30)
-    eager, careful = (log.lists(item_knn(log, shrinkage), users(9), 3, new_only=True) for shrinkage in (0.0, 50.0))
+    matrix = InteractionMatrix.of(often.vstack(rows((1, 1, 1), (1, 3, 1), (9, 1, 1))), 30)
+    eager, careful = (
+        matrix.lists(item_knn(matrix, shrinkage), users(9), 3, new_only=True) for shrinkage in (0.0, 50.0)
+    )
     assert eager[0, 0] == careful[0, 0] == 2
-    lone = Log.of(rows((1, 1, 1), (1, 3, 1), (2, 1, 1), (2, 2, 1), (3, 1, 1), (3, 2, 1), (4, 2, 1), (5, 3, 1)), 30)
+    lone = InteractionMatrix.of(
+        rows((1, 1, 1), (1, 3, 1), (2, 1, 1), (2, 2, 1), (3, 1, 1), (3, 2, 1), (4, 2, 1), (5, 3, 1)), 30
+    )
     scores = [item_knn(lone, shrinkage)(lone.rows_of(users(5)))[0] for shrinkage in (0.0, 50.0)]
     own = lone.item_ids.tolist().index(3)
     assert scores[1][own] < 0.1 * scores[0][own]
 
 
 def test_repeats_come_before_the_factors_order() -> None:
-    log = Log.of(TASTES, 30)
-    repeats, factors = repeat(log, 30.0), als(log, AlsSetting(3, 0.1), 0)
-    found = log.lists(first_then(repeats, factors), users(1), 4)[0].tolist()
+    matrix = InteractionMatrix.of(TASTES, 30)
+    repeats, factors = repeat(matrix, 30.0), als(matrix, AlsSetting(3, 0.1), 0)
+    found = matrix.lists(first_then(repeats, factors), users(1), 4)[0].tolist()
     assert found == [13, 12, 11, 10]
 
 
 def test_als_gives_the_same_lists_again() -> None:
-    log = Log.of(TASTES, 30)
-    first, again = (als(log, AlsSetting(3, 30), seed=1)(np.arange(8)) for _ in range(2))
+    matrix = InteractionMatrix.of(TASTES, 30)
+    first, again = (als(matrix, AlsSetting(3, 30), seed=1)(np.arange(8)) for _ in range(2))
     np.testing.assert_array_equal(first, again)
 
 

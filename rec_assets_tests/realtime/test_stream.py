@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rec_assets.features.history import LARGEST_ID
+from rec_assets.features.history import MAX_ID
 from rec_assets.realtime.events import Event
 from rec_assets.realtime.stream import EventStream, StreamState, order_of
 from rec_assets.settings import Settings
@@ -17,9 +17,9 @@ def clicks(count: int) -> list[Event]:
 
 
 @given(
-    st.integers(0, LARGEST_ID),
-    st.integers(0, LARGEST_ID),
-    st.integers(1, LARGEST_ID),
+    st.integers(0, MAX_ID),
+    st.integers(0, MAX_ID),
+    st.integers(1, MAX_ID),
     st.sampled_from(["clicked", "bought"]),
     st.integers(-1, 2),
 )

@@ -22,6 +22,7 @@ from rec_assets.serving.client import Client
 from rec_assets.serving.triton.model_config import TOPOLOGIES
 from rec_assets.serving.triton.stage_model import DEGRADED
 from rec_assets.settings import Settings
+from rec_assets.storage.valkey import connect
 from rec_assets_tests.serving.synthetic import write_features
 from rec_assets_tests.waiting import wait_until
 
@@ -48,8 +49,7 @@ def filled(shop: Settings, shop_bundle: Bundle, tmp_path: Path) -> Iterator[Sett
     fill(shop, shop_bundle, tmp_path)
     yield shop
     Valkey(shop).start()
-    with Valkey(shop)._client() as valkey:
-        valkey.flushall()
+    connect(shop, 0).flushall()
 
 
 def fill(shop: Settings, bundle: Bundle, folder: Path) -> None:

@@ -7,7 +7,7 @@ from rec_assets.datasets.candidates import Candidates
 from rec_assets.datasets.ranker_users import trains_ranker
 from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
 from rec_assets.features.history import InteractionLog, UserHistories
-from rec_assets.training.ranking.candidate_lists import chosen_later, draw_lists, new_to_users, ranker_arrivals
+from rec_assets.training.ranking.candidate_lists import draw_lists, interacted_later, new_to_users, ranker_arrivals
 
 DAY = 86_400
 
@@ -47,7 +47,7 @@ def test_chosen_later_is_from_the_request_on_and_within_the_horizon() -> None:
     log = InteractionLog.of([7, 7, 7, 7, 8], [50, 100, 100 + DAY, 100 + 2 * DAY, 100], [3, 4, 5, 6, 9])
     found = Candidates(np.array([[3, 4, 5, 6, 9, 0]], np.int32), np.zeros((1, 6), np.float32))
     request = {REQUEST_USER_ID: np.array([7]), TIMESTAMP: np.array([100])}
-    assert chosen_later(request, found, log, 2).tolist() == [[False, True, True, False, False, False]]
+    assert interacted_later(request, found, log, 2).tolist() == [[False, True, True, False, False, False]]
 
 
 def test_items_of_a_users_own_history_are_not_new_to_the_user() -> None:

@@ -19,7 +19,7 @@ USERS_PER_BATCH = 64
 
 
 @dataclass(frozen=True)
-class Log:
+class InteractionMatrix:
     """Interactions as a matrix of users by items.
 
     Items are ordered by popularity. So a stable sort by any score breaks ties by popularity, and puts items without a
@@ -40,13 +40,13 @@ class Log:
     ages: npt.NDArray[np.float64]
 
     @classmethod
-    def of(cls, rows: pl.DataFrame, popularity_days: int) -> "Log":
-        """Builds the log of rows with user_id, item_id and timestamp; raises ValueError without rows.
+    def of(cls, rows: pl.DataFrame, popularity_days: int) -> "InteractionMatrix":
+        """Builds the matrix of rows with user_id, item_id and timestamp; raises ValueError without rows.
 
         Popularity is the count of the last `popularity_days` days. The count of all days breaks ties, then the id.
         """
         if rows.is_empty():
-            raise ValueError("The interaction log has no rows.")
+            raise ValueError("The interaction matrix has no rows.")
         end = end_of(rows)
         recent = (pl.col("timestamp") >= end - popularity_days * DAY_SECONDS).sum()
         ranking = rows.group_by("item_id").agg(recent=recent, rows=pl.len())
@@ -56,7 +56,7 @@ class Log:
         ages = (end - rows["timestamp"].to_numpy()) / DAY_SECONDS
         return cls(users, ranking["item_id"].to_numpy(), user_rows, columns.astype(np.int64), ages)
 
-    def matrix(self, weights: npt.NDArray[np.floating[Any]] | None = None) -> sp.csr_matrix:
+    def sparse(self, weights: npt.NDArray[np.floating[Any]] | None = None) -> sp.csr_matrix:
         """Sums weights (default 1) of the interactions by pair, float64 [u + 1, m]; the last row is empty."""
         values = np.ones(len(self.ages)) if weights is None else weights
         shape = (len(self.user_ids) + 1, len(self.item_ids))
@@ -89,7 +89,7 @@ class Log:
 
     @cached_property
     def _counts(self) -> sp.csr_matrix:
-        return self.matrix()
+        return self.sparse()
 
 
 def best_columns(scores: npt.NDArray[np.float32], depth: int) -> Rows:

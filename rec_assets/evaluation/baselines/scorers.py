@@ -9,7 +9,7 @@ from implicit.nearest_neighbours import ItemItemRecommender
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from rec_assets.evaluation.baselines.interaction_matrix import Log, Rows, Scores
+from rec_assets.evaluation.baselines.interaction_matrix import InteractionMatrix, Rows, Scores
 
 NEIGHBORS = 50
 FACTORS = 128
@@ -22,22 +22,22 @@ class AlsSetting(NamedTuple):
     regularization: float
 
 
-def popularity(log: Log) -> Scores:
-    """Scores all items alike, so the log's order by popularity remains."""
-    return lambda rows: np.zeros((len(rows), len(log.item_ids)), np.float32)
+def popularity(matrix: InteractionMatrix) -> Scores:
+    """Scores all items alike, so the matrix's order by popularity remains."""
+    return lambda rows: np.zeros((len(rows), len(matrix.item_ids)), np.float32)
 
 
-def repeat(log: Log, half_life_days: float) -> Scores:
+def repeat(matrix: InteractionMatrix, half_life_days: float) -> Scores:
     """Scores the items of the user's history; the weight of an interaction halves with every half-life."""
-    return _of_matrix(log.matrix(np.exp2(-log.ages / half_life_days)))
+    return _of_matrix(matrix.sparse(np.exp2(-matrix.ages / half_life_days)))
 
 
-def item_knn(log: Log, shrinkage: float) -> Scores:
+def item_knn(matrix: InteractionMatrix, shrinkage: float) -> Scores:
     """Sums the cosines of an item with the items of all the user's interactions; an item is also its own neighbor.
 
     Shrinkage is added to the numbers of users of both items, because rare items share users by chance.
     """
-    counts = log.matrix()
+    counts = matrix.sparse()
     interacted = counts.sign()
     users = np.asarray(interacted.sum(axis=0)).ravel()
     model = ItemItemRecommender(K=NEIGHBORS, num_threads=1)
@@ -46,7 +46,7 @@ def item_knn(log: Log, shrinkage: float) -> Scores:
     return lambda rows: (counts[rows] @ similarity).toarray().astype(np.float32)
 
 
-def als(log: Log, setting: AlsSetting, seed: int) -> Scores:
+def als(matrix: InteractionMatrix, setting: AlsSetting, seed: int) -> Scores:
     """Trains alternating least squares on counts (Hu, Koren and Volinsky, 2008), on one thread to be reproducible."""
     with threadpool_limits(1, "blas"):  # the threads of BLAS slow down those of implicit
         model = AlternatingLeastSquares(
@@ -56,7 +56,7 @@ def als(log: Log, setting: AlsSetting, seed: int) -> Scores:
             num_threads=1,
             random_state=seed,
         )
-        model.fit(log.matrix(), show_progress=False)
+        model.fit(matrix.sparse(), show_progress=False)
     users, items = model.user_factors, model.item_factors
     return lambda rows: users[rows] @ items.T
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from rec_assets.common.units import DAY_SECONDS
-from rec_assets.evaluation.baselines.interaction_matrix import Log, Scores, end_of
+from rec_assets.evaluation.baselines.interaction_matrix import InteractionMatrix, Scores, end_of
 from rec_assets.evaluation.baselines.scorers import AlsSetting, als, first_then, item_knn, popularity, repeat
 from rec_assets.evaluation.metrics import rows_of, score_lists
 
@@ -27,11 +27,11 @@ Setting = TypeVar("Setting")
 
 
 class _Trained:
-    """Caches the logs and scores of some rows, because both tracks try the same settings."""
+    """Caches the matrices and scores of some rows, because both tracks try the same settings."""
 
     def __init__(self, rows: pl.DataFrame) -> None:
-        self.log = cache(lambda days: Log.of(rows, days))
-        self.scores = cache(lambda train, days, setting: train(self.log(days), setting))
+        self.matrix = cache(lambda days: InteractionMatrix.of(rows, days))
+        self.scores = cache(lambda train, days, setting: train(self.matrix(days), setting))
 
 
 class BaselineTuner:
@@ -56,9 +56,9 @@ class BaselineTuner:
     def best_popularity_days(self, *, new_only: bool = False) -> int:
         """Returns the number of days for which the list of the most popular items is best."""
 
-        def train(days: int) -> tuple[Log, Scores]:
-            log = self._early.log(days)
-            return log, popularity(log)
+        def train(days: int) -> tuple[InteractionMatrix, Scores]:
+            matrix = self._early.matrix(days)
+            return matrix, popularity(matrix)
 
         return self._best(POPULARITY_DAYS, new_only, train)
 
@@ -74,25 +74,25 @@ class BaselineTuner:
             Raw item ids by baseline, int32 [q, ≤ depth], padded with -1.
         """
         days = self.best_popularity_days(new_only=new_only)
-        log = self._all.log(days)
+        matrix = self._all.matrix(days)
 
-        def best(train: Callable[[Log, Setting], Scores], settings: Sequence[Setting]) -> Scores:
+        def best(train: Callable[[InteractionMatrix, Setting], Scores], settings: Sequence[Setting]) -> Scores:
             early = self._early
-            setting = self._best(settings, new_only, lambda one: (early.log(days), early.scores(train, days, one)))
+            setting = self._best(settings, new_only, lambda one: (early.matrix(days), early.scores(train, days, one)))
             return self._all.scores(train, days, setting)
 
         factors = best(self._als, ALS_SETTINGS)
-        methods = {"popularity": popularity(log), "item-kNN": best(item_knn, SHRINKAGES), "ALS": factors}
+        methods = {"popularity": popularity(matrix), "item-kNN": best(item_knn, SHRINKAGES), "ALS": factors}
         if not new_only:
             repeats = best(repeat, HALF_LIVES)
             methods |= {"repeat": repeats, "repeat, then ALS": first_then(repeats, factors)}
-        return {name: log.lists(scores, user_ids, depth, new_only=new_only) for name, scores in methods.items()}
+        return {name: matrix.lists(scores, user_ids, depth, new_only=new_only) for name, scores in methods.items()}
 
-    def _als(self, log: Log, setting: AlsSetting) -> Scores:
-        return als(log, setting, self._seed)
+    def _als(self, matrix: InteractionMatrix, setting: AlsSetting) -> Scores:
+        return als(matrix, setting, self._seed)
 
     def _best(
-        self, settings: Sequence[Setting], new_only: bool, train: Callable[[Setting], tuple[Log, Scores]]
+        self, settings: Sequence[Setting], new_only: bool, train: Callable[[Setting], tuple[InteractionMatrix, Scores]]
     ) -> Setting:
         """Returns the setting whose lists have the highest NDCG@10."""
         relevant = self._later
@@ -102,8 +102,8 @@ class BaselineTuner:
         users = np.random.default_rng(self._seed).permutation(users)[:TRIAL_USERS]
 
         def value(setting: Setting) -> float:
-            log, scores = train(setting)
-            lists = log.lists(scores, users, DEPTH, new_only=new_only)
+            matrix, scores = train(setting)
+            lists = matrix.lists(scores, users, DEPTH, new_only=new_only)
             return score_lists(users, lists, relevant, (METRIC,))[METRIC]
 
         return max(settings, key=value) if len(users) else settings[0]

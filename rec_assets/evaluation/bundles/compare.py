@@ -9,7 +9,7 @@ import polars as pl
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.datasets.item_table import ItemTable
-from rec_assets.evaluation.baselines.interaction_matrix import Log
+from rec_assets.evaluation.baselines.interaction_matrix import InteractionMatrix
 from rec_assets.evaluation.baselines.scorers import popularity as popularity_scores
 from rec_assets.evaluation.baselines.tuning import BaselineTuner, rows_of_users
 from rec_assets.evaluation.bundles.replay import PastPopularity, PastRequests, answers
@@ -86,7 +86,7 @@ def compare_bundles(
         for name, bundle in bundles.items()
     }
     counted = rows_of_users(before, requests.user_ids, seed)
-    popular = Log.of(counted, BaselineTuner(counted, 1, seed).best_popularity_days())
+    popular = InteractionMatrix.of(counted, BaselineTuner(counted, 1, seed).best_popularity_days())
     lists[POPULARITY] = popular.lists(popularity_scores(popular), requests.user_ids, DEPTH)
     relevant = rows.select("user_id", "item_id").unique(maintain_order=True)
     scores = pl.DataFrame({"user_id": requests.user_ids})

@@ -20,7 +20,7 @@ from rec_assets.serving.stages.base import StoreGuard
 from rec_assets.serving.stages.items import ItemLookup
 from rec_assets.serving.stages.ranking import Unroll
 from rec_assets.serving.stages.users import UserLookup
-from rec_assets.serving.tables.item_features import ItemTable
+from rec_assets.serving.tables.item_features import RawItemFeatures
 from rec_assets.serving.tables.memory_mapped import signal_tables
 from rec_assets.settings import Settings
 
@@ -109,13 +109,13 @@ def _stages(bundle: Bundle, popularity: PastPopularity, settings: Settings) -> d
     }
     # Item features of the bundle, and an empty store.
     stages["feast_item_lookup"] = ItemLookup(
-        ItemTable.of(bundle),
+        RawItemFeatures.of(bundle),
         lambda: None,
         lambda items: OnlineRows.missing(len(items), ITEM_FEATURES),
         StoreGuard("item_features", "Replays read no store"),
     )
     tables = signal_tables(bundle)
-    known = bundle.lookups.knows("item_id", popularity.item_ids)
+    known = bundle.lookups.is_known("item_id", popularity.item_ids)
     codes = bundle.lookups.encode("item_id", popularity.item_ids[known])
     for name, values in popularity.signals.items():
         tables[name] = tables[name].copy()

@@ -114,7 +114,7 @@ def finetune_set(
             )
         lineage_of(workflows).replace(codes=codes_of(Lookups.load(out / LOOKUPS))).write(out)
         interactions = pl.read_parquet(joined_interactions[day] / ROWS, columns=["user_id", "item_id"])
-        in_training = Lookups.load(out / LOOKUPS).knows("user_id", interactions["user_id"].unique().to_numpy())
+        in_training = Lookups.load(out / LOOKUPS).is_known("user_id", interactions["user_id"].unique().to_numpy())
         return {
             "full_training": base,
             "rows": len(data.rows["item_id"]),

@@ -151,7 +151,7 @@ def training_set(
 
     Does not contain the as-of day's rows of holdout users.
     """
-    from rec_assets.datasets.holdout_users import holdout_users_of, rows_to_learn
+    from rec_assets.datasets.holdout_users import holdout_users_of, rows_for_training
     from rec_assets.datasets.training_set import LAST, SCHEMA, TRAIN, build_training_set
     from rec_assets.features.embeddings import ContentVectors
     from rec_assets.preprocessing.dask_cluster import dask_workers
@@ -177,7 +177,7 @@ def training_set(
         with TemporaryDirectory() as scratch, dask_workers(settings.dask_scheduler):
             transform_rows(workflows / "full", masked, out / TRAIN)
             encoded_valid, masked_last[-1] = Path(scratch) / "valid", Path(scratch) / "last_day.parquet"
-            write_frame(rows_to_learn(masked_train_set[day] / ROWS, valid[-1], holdout_users), masked_last[-1])
+            write_frame(rows_for_training(masked_train_set[day] / ROWS, valid[-1], holdout_users), masked_last[-1])
             transform_rows(workflows / "full", masked_last, out / LAST)
             transform_rows(workflows / "full", valid, encoded_valid)
             write_schema(workflows / "full", out / SCHEMA)

@@ -78,7 +78,7 @@ class StoreGuard:
         self._is_away = True
 
 
-def outages_of(stage: Stage) -> list[StoreGuard]:
+def guards_of(stage: Stage) -> list[StoreGuard]:
     """Returns the store guards of a stage."""
     return [value for value in vars(stage).values() if isinstance(value, StoreGuard)]
 

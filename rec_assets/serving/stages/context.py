@@ -31,7 +31,7 @@ class ContextPreprocessor:
         rows = max(map(len, given.values()), default=1)
         devices = given.get("device_type", np.full(rows, UNKNOWN, np.int32))
         times = given.get("timestamp", np.full(rows, NOW, np.int32))
-        known = self._lookups.knows("device_type", devices)
+        known = self._lookups.is_known("device_type", devices)
         return {
             "device_type": np.where(known, devices, UNKNOWN).astype(np.int32),
             "timestamp": np.where(times == NOW, int(self._now()), times).astype(np.int32),

@@ -15,7 +15,7 @@ from rec_assets.features.store.views import ITEM_VIEW
 from rec_assets.inference.lookups import Lookups
 from rec_assets.serving.stages.base import Array, Arrays, StoreGuard
 from rec_assets.serving.stages.circuit_breaker import valkey_breaker
-from rec_assets.serving.tables.item_features import PAUSE_S, ItemTable, ReadItems
+from rec_assets.serving.tables.item_features import PAUSE_S, RawItemFeatures, ReadItems
 from rec_assets.serving.tables.memory_mapped import content_tables
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey import connect_for_requests
@@ -28,7 +28,9 @@ ReadVersion = Callable[[], bytes | None]
 class ItemLookup:
     """Looks up raw item features in memory: from the online store, or from the bundle for items without a row there."""
 
-    def __init__(self, bundled: ItemTable, read_version: ReadVersion, read_items: ReadItems, guard: StoreGuard) -> None:
+    def __init__(
+        self, bundled: RawItemFeatures, read_version: ReadVersion, read_items: ReadItems, guard: StoreGuard
+    ) -> None:
         """Creates a stage that answers from the bundle's features until `refresh` reads the store.
 
         Args:
@@ -50,7 +52,7 @@ class ItemLookup:
         client = connect_for_requests(settings, online.ONLINE_DB)
         consequence = "The online store is unavailable, so item features are those of the last read"
         stage = cls(
-            ItemTable.of(bundle),
+            RawItemFeatures.of(bundle),
             lambda: client.get(online.ITEM_VERSION),
             OnlineReader(settings, ITEM_VIEW, online.BULK_TIMEOUT),
             StoreGuard("item_features", consequence, valkey_breaker(settings)),

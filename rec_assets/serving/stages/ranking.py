@@ -1,4 +1,4 @@
-"""Stages that score candidates: `Unroll` builds one row of features per candidate, `Ranker` scores the rows."""
+"""Stages that score candidates: `Unroll` builds one row of features per candidate, `Ranking` scores the rows."""
 
 from collections.abc import Mapping
 
@@ -46,14 +46,14 @@ class Unroll:
         }
 
 
-class Ranker:
+class Ranking:
     """Predicts the probability that the user interacts with the candidate now."""
 
     def __init__(self, model: OnnxModel) -> None:
         self._model = model
 
     @classmethod
-    def load(cls, bundle: Bundle, settings: Settings) -> "Ranker":
+    def load(cls, bundle: Bundle, settings: Settings) -> "Ranking":
         """Loads the exported ranker; raises ActionableError if its inputs do not fit the graph."""
         return cls(OnnxModel(bundle.file("dlrm"), inputs_of("dlrm_ranking"), 1))
 

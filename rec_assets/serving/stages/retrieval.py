@@ -18,14 +18,14 @@ from rec_assets.serving.stages.base import Array, Arrays, inputs_of
 from rec_assets.settings import Settings
 
 
-class QueryTower:
+class QueryEncoding:
     """Computes the query vectors of users."""
 
     def __init__(self, model: OnnxModel) -> None:
         self._model = model
 
     @classmethod
-    def load(cls, bundle: Bundle, settings: Settings) -> "QueryTower":
+    def load(cls, bundle: Bundle, settings: Settings) -> "QueryEncoding":
         """Loads the exported tower; raises ActionableError if its inputs do not fit the graph."""
         return cls(OnnxModel(bundle.file("query_tower"), inputs_of("query_tower"), EMBEDDING_DIM))
 

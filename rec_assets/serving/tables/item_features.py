@@ -21,7 +21,7 @@ Columns = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class ItemTable:
+class RawItemFeatures:
     """A table of `ITEM_FEATURES` by item id.
 
     Attributes:
@@ -33,7 +33,7 @@ class ItemTable:
     columns: Columns
 
     @classmethod
-    def of(cls, bundle: Bundle) -> "ItemTable":
+    def of(cls, bundle: Bundle) -> "RawItemFeatures":
         """Returns the features in the bundle's catalog."""
         import polars as pl
 
@@ -46,7 +46,7 @@ class ItemTable:
         }
         return cls(catalog["item_id"].to_numpy().astype(np.int32), columns)
 
-    def updated(self, read: ReadItems, pause_s: float) -> "ItemTable":
+    def updated(self, read: ReadItems, pause_s: float) -> "RawItemFeatures":
         """Returns a table of the same items with the features of a store; raises the errors of `read`.
 
         Args:
@@ -61,7 +61,7 @@ class ItemTable:
                 values[rows] = np.where(stored.known, stored.columns[name], values[rows])
             if pause_s:
                 time.sleep(pause_s)
-        return ItemTable(self.item_ids, columns)
+        return RawItemFeatures(self.item_ids, columns)
 
     def rows(self, items: Ids) -> Columns:
         """Returns item_id and the features of some items [N]; features are -1 or NaN for items outside the catalog."""

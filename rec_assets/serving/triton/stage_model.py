@@ -13,7 +13,7 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.graph.request import RequestError
 from rec_assets.serving.stages import Arrays, Stage, load_stage
-from rec_assets.serving.stages.base import outages_of
+from rec_assets.serving.stages.base import guards_of
 from rec_assets.settings import Settings, get_settings
 
 BUNDLE_FILE = "bundle.json"
@@ -118,7 +118,7 @@ class DegradedAnswers:
     """Triton metric: counter of answers without a store, by model and store."""
 
     def __init__(self, backend: Any, model: str, stages: Iterable[Stage]) -> None:
-        self._guards = [guard for stage in stages for guard in outages_of(stage)]
+        self._guards = [guard for stage in stages for guard in guards_of(stage)]
         self._missed = [guard.missed_calls for guard in self._guards]
         if self._guards:  # Triton would list a family without metrics without a value
             text = "Answers computed while a store was unavailable"

@@ -25,7 +25,7 @@ class LogTensors:
     """An interaction log as TensorFlow tensors, copied once per training, not once per epoch."""
 
     def __init__(self, log: InteractionLog) -> None:
-        """Copies the log; its timestamps fit into 32 bits (`history.LARGEST_ID`)."""
+        """Copies the log; its timestamps fit into 32 bits (`history.MAX_ID`)."""
         self.log = log
         self.item_ids = tf.constant(log.item_ids)
         self.timestamps = tf.constant(log.timestamps.astype(np.int32))

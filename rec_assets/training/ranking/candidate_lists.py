@@ -53,7 +53,7 @@ class RankerLists:
 
         Drops requests without a positive, because their lists carry no information about the order.
         """
-        interacted = chosen_later(requests, candidates, log, horizon_days)
+        interacted = interacted_later(requests, candidates, log, horizon_days)
         rows = np.flatnonzero(interacted.any(axis=1))
         requests, candidates, histories = take(requests, rows), candidates.at(rows), histories.at(rows)
         inputs = all_signals(candidates, histories, requests[TIMESTAMP], items)
@@ -102,7 +102,7 @@ def ranker_arrivals(rows: Arrays, most: int, seed: int) -> npt.NDArray[np.int64]
     return np.sort(np.random.default_rng(seed).permutation(arrivals)[:most])
 
 
-def chosen_later(
+def interacted_later(
     requests: Arrays, candidates: Candidates, log: InteractionLog, horizon_days: int
 ) -> npt.NDArray[np.bool_]:
     """Returns True for candidates [n, k] with an interaction of the user from the request on, within the horizon."""

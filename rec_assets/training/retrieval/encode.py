@@ -22,7 +22,7 @@ from rec_assets.training.export.onnx import export_model
 from rec_assets.training.retrieval.two_tower import TwoTower
 
 ENCODE_BATCH = 2_048
-LOG_POPULARITY, LEAST_RATE = "log_popularity", 0.01  # interactions a week
+LOG_POPULARITY, MIN_RATE = "log_popularity", 0.01  # interactions a week
 NOW = np.iinfo(np.int64).max - DAY_SECONDS  # a moment after all data
 TOWER = "model.onnx"
 
@@ -49,7 +49,7 @@ def item_vectors(model: TwoTower, items: ItemTable, moment: int) -> ItemVectors:
     catalog["item_id"] = items.trained_ids(catalog["item_id"])
     tomorrow = np.array([moment + DAY_SECONDS])
     rates = np.expm1(items.popularity_at(items.catalog, tomorrow)["popularity_month"])
-    catalog[LOG_POPULARITY] = np.log(rates + LEAST_RATE).astype(np.float32)
+    catalog[LOG_POPULARITY] = np.log(rates + MIN_RATE).astype(np.float32)
     parts = []
     for batch in column_batches(catalog, 4 * ENCODE_BATCH):
         parts.append(model.item_embedding(batch, batch.pop(LOG_POPULARITY)).numpy())

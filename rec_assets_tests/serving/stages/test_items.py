@@ -17,7 +17,7 @@ from rec_assets.features.store import online
 from rec_assets.features.store.views import ITEM_FEATURES
 from rec_assets.serving.stages.base import StoreGuard
 from rec_assets.serving.stages.items import ContentLookup, ItemLookup, ItemTransform
-from rec_assets.serving.tables.item_features import ItemTable
+from rec_assets.serving.tables.item_features import RawItemFeatures
 from rec_assets.serving.tables.memory_mapped import CONTENT, write_tables
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
@@ -90,7 +90,7 @@ def test_a_store_that_lost_its_data_leaves_the_table_until_it_is_filled_again(
 
 
 def test_a_read_that_fails_in_the_middle_leaves_the_table_and_is_retried(tiny_bundle: Bundle) -> None:
-    table, reads = ItemTable.of(tiny_bundle), 0
+    table, reads = RawItemFeatures.of(tiny_bundle), 0
 
     def read(items: npt.NDArray[np.int32]) -> online.OnlineRows:
         nonlocal reads

@@ -10,7 +10,7 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.features.clock import clock_features
 from rec_assets.features.history import LENGTH, UserHistories
 from rec_assets.serving.stages.base import Arrays
-from rec_assets.serving.stages.retrieval import QueryTower, Retrieval
+from rec_assets.serving.stages.retrieval import QueryEncoding, Retrieval
 from rec_assets.settings import Settings
 
 
@@ -118,7 +118,7 @@ def test_vectors_that_are_missing_or_do_not_fit_the_bundle_are_refused(copy: Pat
 
 
 def test_a_batch_of_queries_equals_single_queries(tiny_bundle: Bundle) -> None:
-    tower = QueryTower.load(tiny_bundle, Settings())
+    tower = QueryEncoding.load(tiny_bundle, Settings())
     users = {
         "age_norm": np.array([0.5, -1, 0], np.float32),
         "age_binned": np.array([3, 4, 5], np.int32),
@@ -138,7 +138,7 @@ def test_a_batch_of_queries_equals_single_queries(tiny_bundle: Bundle) -> None:
 def test_a_model_that_does_not_fit_the_graph_is_refused(copy: Path) -> None:
     shutil.copy(copy / "dlrm" / "model.onnx", copy / "query_tower" / "model.onnx")
     with pytest.raises(ActionableError, match=r"serving does not provide \(.*category_l1"):
-        QueryTower.load(Bundle.open(copy), Settings())
+        QueryEncoding.load(Bundle.open(copy), Settings())
     (copy / "query_tower" / "model.onnx").write_text("nothing")
     with pytest.raises(ActionableError, match="cannot be loaded as an ONNX model"):
-        QueryTower.load(Bundle.open(copy), Settings())
+        QueryEncoding.load(Bundle.open(copy), Settings())
