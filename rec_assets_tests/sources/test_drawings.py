@@ -83,7 +83,7 @@ def test_equal_seeds_draw_equal_bytes(tmp_path: Path) -> None:
     def draw(name: str, seed: int) -> dict[str, bytes]:
         folder = tmp_path / name
         folder.mkdir()
-        RetailSource(RetailParameters(users=1, items=60, interactions_per_day=1, days=1, seed=seed)).write_pictures(
+        RetailSource(RetailParameters(users=1, items=60, interactions_per_day=1, days=1, seed=seed)).write_images(
             folder
         )
         return {file.name: file.read_bytes() for file in folder.iterdir()}
