@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
+from rec_assets.bundles.export_report import MODEL
 from rec_assets.bundles.provenance import Lineage, require_same
 from rec_assets.common.errors import ActionableError
-from rec_assets.inference.lookups import Lookups
+from rec_assets.inference.lookups import CATALOG, LOOKUPS, Lookups
 from rec_assets.storage.integrity import DamageError, digest_of
 
 if TYPE_CHECKING:
@@ -25,12 +26,12 @@ MANIFEST = "manifest.json"
 # Assets that write bundles: of a full training, of a fine-tune.
 ASSETS = ("model_bundle", "finetuned_bundle")
 PART_FILES = {
-    "workflow": "lookups.npz",
-    "query_tower": "model.onnx",
+    "workflow": LOOKUPS,
+    "query_tower": MODEL,
     "item_index": "index.faiss",
-    "dlrm": "model.onnx",
+    "dlrm": MODEL,
     "multimodal": "embeddings.npy",
-    "catalogue": "items.parquet",
+    "catalogue": CATALOG,
     "signals": "signals.npy",
 }
 # Parts that release 0.1 wrote as `.npz`; supported until the next release.

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 FILE = "export.json"
+MODEL, SAVED_MODEL = "model.onnx", "model.savedmodel"  # the exports of one model
 LARGEST_DIFFERENCE = "largest_difference_from_tensorflow"
 
 

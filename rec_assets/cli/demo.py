@@ -97,10 +97,11 @@ def last_day(settings: "Settings") -> "pl.DataFrame":
     """Returns the validated interactions of the as-of day."""
     import polars as pl
 
+    from rec_assets.sources.base import RAW_INTERACTIONS
     from rec_assets.storage.stores import open_store
 
     rows = open_store(settings).get("raw_interactions", settings.as_of.isoformat())
-    return pl.read_parquet(rows / "interactions.parquet")
+    return pl.read_parquet(rows / RAW_INTERACTIONS)
 
 
 def dev() -> None:

@@ -20,12 +20,10 @@ from rec_assets.datasets.queries import build_queries
 from rec_assets.datasets.rows import load_rows
 from rec_assets.datasets.training_set import SCHEMA, TRAIN, TrainingSet, write_request_keys
 from rec_assets.features.history import InteractionLog
-from rec_assets.inference.lookups import Lookups
+from rec_assets.inference.lookups import CATALOG, LOOKUPS, Lookups
 from rec_assets.preprocessing.fit import transform_items, transform_rows
 from rec_assets.preprocessing.merlin_schema import write_schema
 from rec_assets.storage.frames import write_frame
-
-LOOKUPS, CATALOG = "lookups.npz", "items.parquet"
 
 
 def extend_lookups(lookups: Lookups, catalog: pl.DataFrame) -> Lookups:

@@ -12,6 +12,8 @@ from rec_assets.datasets.rows import Arrays, load_arrays, take
 from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
 from rec_assets.storage.frames import write_frame
 
+_COLUMNS, _RELEVANT = "queries.npz", "relevant.parquet"
+
 
 @dataclass(frozen=True)
 class Queries:
@@ -53,16 +55,16 @@ class Queries:
         folder.mkdir()
         columns = {f"columns/{name}": array for name, array in self.columns.items()}
         arrays = {name: getattr(self, name) for name in ("user_ids", "timestamps", "device_types", "cold")}
-        np.savez(folder / "queries.npz", **arrays, **columns)
-        write_frame(self.relevant, folder / "relevant.parquet")
+        np.savez(folder / _COLUMNS, **arrays, **columns)
+        write_frame(self.relevant, folder / _RELEVANT)
 
     @classmethod
     def load(cls, folder: Path) -> "Queries":
         """Reads a folder written by `save`."""
-        arrays = load_arrays(folder / "queries.npz")
+        arrays = load_arrays(folder / _COLUMNS)
         columns = {n.removeprefix("columns/"): array for n, array in arrays.items() if n.startswith("columns/")}
         per_user = {name: arrays[name] for name in ("user_ids", "timestamps", "device_types", "cold")}
-        return cls(**per_user, columns=columns, relevant=pl.read_parquet(folder / "relevant.parquet"))
+        return cls(**per_user, columns=columns, relevant=pl.read_parquet(folder / _RELEVANT))
 
     def sample(self, size: int, seed: int) -> "Queries":
         """Returns at most `size` queries, drawn without replacement and kept in order."""

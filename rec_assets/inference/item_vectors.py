@@ -10,7 +10,8 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.features.columns import EMBEDDING_DIM
 from rec_assets.inference.lookups import FIRST_KNOWN
 
-VECTORS = "vectors.npy"
+VECTORS = "vectors.npy"  # of a bundle, by encoded id
+ALL_VECTORS = "item_vectors.npz"  # of the asset item_embeddings, by raw id
 Vectors = npt.NDArray[np.float32]
 
 

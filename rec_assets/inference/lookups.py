@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from rec_assets.common.errors import ActionableError
 
+LOOKUPS, CATALOG = "lookups.npz", "items.parquet"  # files of the fitted workflows, and of a fine-tune set
 OUT_OF_VOCABULARY = 2  # NVTabular's index of unknown values; 0 is padding and 1 is null, neither is produced here
 FIRST_KNOWN = 3
 CATEGORICALS = (

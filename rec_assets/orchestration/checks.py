@@ -12,6 +12,8 @@ from dagster import AssetCheckExecutionContext, AssetCheckResult, AssetCheckSpec
 
 from rec_assets.bundles.gate_results import GATES, GateReport, save_gate_report
 from rec_assets.common.seeds import holdout_seed, seed_for
+from rec_assets.datasets.evaluation_set import ITEMS
+from rec_assets.inference.item_vectors import ALL_VECTORS
 from rec_assets.orchestration.assets.evaluation import METRICS_FILE
 from rec_assets.orchestration.assets.preprocessing import ROWS
 from rec_assets.orchestration.assets.upstream import lineage_of
@@ -107,7 +109,7 @@ def gate_inputs(store: ArtifactStore, asset: str, day: str, settings: Settings) 
         lookup_differences=partial(largest_differences, store.get("nvt_workflows", lineage_of(data).base).path),
         joined_day=store.get("joined_interactions", day) / ROWS,
         joined_before=[store.get("joined_interactions", d) / ROWS for d in before],
-        items=data / "items.npz",
+        items=data / ITEMS,
         settings=settings,
         holdout_seed=holdout_seed(settings.seed, day),
         seed=seed_for(settings.seed, "bundle_gates", day),
@@ -121,7 +123,7 @@ def index_recall(context: AssetCheckExecutionContext, artifacts: Artifacts) -> A
     from rec_assets.inference.item_vectors import ItemVectors
 
     day, store = context.partition_key, artifacts.store()
-    items = ItemVectors.load(store.get("item_embeddings", day) / "item_vectors.npz")
+    items = ItemVectors.load(store.get("item_embeddings", day) / ALL_VECTORS)
     index = read_index(store.get("faiss_index", day) / INDEX)
     queries = items.vectors[np.random.default_rng(1).permutation(len(items.vectors))[:QUERIES]]
     recall = recall_against_exact(index, items, queries, DEPTH)

@@ -9,6 +9,7 @@ import nvtabular as nvt
 import polars as pl
 from merlin.io import Dataset
 
+from rec_assets.inference.lookups import LOOKUPS
 from rec_assets.preprocessing.export_lookups import export_lookups
 from rec_assets.preprocessing.vocabularies import FitInputs, fit_inputs
 from rec_assets.preprocessing.workflow import SUBGRAPHS, build_workflow, settle_constants
@@ -34,7 +35,7 @@ def fit_workflows(train_files: Sequence[Path], items_file: Path, output: Path) -
         full.save(str(output / "full"))
         for part in SUBGRAPHS:
             full.get_subworkflow(part).save(str(output / part))
-        export_lookups(full, inputs).save(output / "lookups.npz")
+        export_lookups(full, inputs).save(output / LOOKUPS)
     return inputs
 
 

@@ -10,7 +10,7 @@ from merlin.io import Dataset
 
 from rec_assets.common.units import DAY_SECONDS, HOUR_SECONDS
 from rec_assets.features.clock import clock_features
-from rec_assets.inference.lookups import Lookups
+from rec_assets.inference.lookups import LOOKUPS, Lookups
 from rec_assets.preprocessing.workflow import SUBGRAPHS
 
 UNSEEN = 10_000_000  # not an id, a category or an age of any real catalog
@@ -23,7 +23,7 @@ def largest_differences(workflows: Path, lookups: Lookups | None = None) -> dict
         workflows: folder of the saved workflows and `lookups.npz`.
         lookups: lookups to compare in place of the fitted ones; they may contain items added after the fit.
     """
-    fitted = Lookups.load(workflows / "lookups.npz")
+    fitted = Lookups.load(workflows / LOOKUPS)
     lookups = lookups or fitted
     differences: dict[str, float] = {}
     for part in SUBGRAPHS:

@@ -9,6 +9,8 @@ import numpy.typing as npt
 import polars as pl
 
 Int32s = npt.NDArray[np.int32]
+# Files of the assets raw_interactions, raw_items and raw_users.
+RAW_INTERACTIONS, RAW_ITEMS, RAW_USERS = "interactions.parquet", "items.parquet", "users.parquet"
 
 
 def midnight(day: date) -> int:

@@ -9,6 +9,7 @@ import polars as pl
 from rec_assets.serving.ids import CATEGORY_1, ITEM, USER, Id, Ids
 from rec_assets.settings import Settings
 from rec_assets.sources import category_names
+from rec_assets.sources.base import RAW_INTERACTIONS, RAW_ITEMS
 from rec_assets.storage.stores import open_store
 
 SUGGESTED_USERS = 8
@@ -50,7 +51,7 @@ class Catalog:
         """Returns all items by id; empty if no catalog was materialized."""
         artifact = self._store.find("raw_items")
         if artifact is not None and artifact.digest != self._digest:
-            rows = pl.read_parquet(artifact / "items.parquet", columns=["item_id", "title", "price", "category_l1"])
+            rows = pl.read_parquet(artifact / RAW_ITEMS, columns=["item_id", "title", "price", "category_l1"])
             self._items = {
                 item: Item(item, self._ids.text(ITEM, item), title, price, category, self.name_of(category))
                 for item, title, price, category in rows.iter_rows()
@@ -81,7 +82,7 @@ class Catalog:
         artifact = self._store.find("raw_interactions", self._settings.as_of.isoformat())
         if artifact is None:
             return []
-        rows = pl.read_parquet(artifact / "interactions.parquet", columns=["user_id"])
+        rows = pl.read_parquet(artifact / RAW_INTERACTIONS, columns=["user_id"])
         return [self._ids.text(USER, user) for user in busiest_users(rows, SUGGESTED_USERS)]
 
 

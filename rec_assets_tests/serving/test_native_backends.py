@@ -13,12 +13,13 @@ from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
 from benchmarks.reference.saved_models import SUFFIX, write_saved_models
 from rec_assets.bundles.bundle import Bundle
+from rec_assets.bundles.export_report import SAVED_MODEL
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.graph.spec import STAGES, local_name, tensor
 from rec_assets.serving.stages import Arrays, load_stage
 from rec_assets.serving.triton import model_config
 from rec_assets.serving.triton.model_repository import publish, switch
-from rec_assets.serving.triton.native_backends import BACKENDS, NATIVE, SAVED_MODEL
+from rec_assets.serving.triton.native_backends import BACKENDS, NATIVE
 from rec_assets.settings import Settings
 from rec_assets_tests.pipeline import Pipeline, settings_from
 

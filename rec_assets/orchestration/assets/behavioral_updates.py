@@ -13,6 +13,7 @@ from rec_assets.orchestration.metadata_plots import preview
 from rec_assets.orchestration.op_tags import CPU
 from rec_assets.orchestration.partitions import daily, parallel_backfill
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
+from rec_assets.sources.base import RAW_ITEMS, RAW_USERS
 from rec_assets.storage.artifact_store import Artifact
 from rec_assets.storage.frames import write_frame
 
@@ -44,8 +45,8 @@ def behavioral_updates(
     from rec_assets.sources.contract import check_interactions
 
     log = BehaviorLog.of(settings)
-    items = pl.read_parquet(raw_items / "items.parquet", columns=["item_id"])["item_id"]
-    users = pl.read_parquet(raw_users / "users.parquet", columns=["user_id"])["user_id"]
+    items = pl.read_parquet(raw_items / RAW_ITEMS, columns=["item_id"])["item_id"]
+    users = pl.read_parquet(raw_users / RAW_USERS, columns=["user_id"])["user_id"]
 
     def write(out: Path, day: str) -> dict[str, Any]:
         checked = check_interactions(log.read(day), date.fromisoformat(day), f"the offline log of {day}", items, users)

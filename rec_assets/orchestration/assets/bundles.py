@@ -11,7 +11,9 @@ from dagster import AssetExecutionContext, BackfillPolicy, MaterializeResult
 
 from rec_assets.bundles.bundle import ServingConfig
 from rec_assets.bundles.export_report import FILE as EXPORT
+from rec_assets.bundles.export_report import MODEL, SAVED_MODEL
 from rec_assets.bundles.provenance import FILE as LINEAGE
+from rec_assets.datasets.evaluation_set import ITEMS
 from rec_assets.orchestration.assets.evaluation import METRICS_FILE
 from rec_assets.orchestration.assets.features import Days
 from rec_assets.orchestration.assets.publishing import OWNERS, only, publish
@@ -155,9 +157,7 @@ def assemble(
 
 def model_files(model: Artifact) -> list[str]:
     """Returns the files of an exported model: ONNX, the report of its export, and the SavedModel if there is one."""
-    from rec_assets.serving.triton.native_backends import ONNX, SAVED_MODEL
-
-    return [ONNX, EXPORT, *([SAVED_MODEL] if (model.path / SAVED_MODEL).exists() else [])]
+    return [MODEL, EXPORT, *([SAVED_MODEL] if (model.path / SAVED_MODEL).exists() else [])]
 
 
 def serving_config(settings: Settings) -> ServingConfig:
@@ -184,7 +184,7 @@ def multimodal_part(data: Artifact, folder: Path) -> Path:
     from rec_assets.datasets.item_table import ItemTable
     from rec_assets.serving.tables.memory_mapped import CONTENT, write_tables
 
-    features = ItemTable.load(data / "items.npz").features
+    features = ItemTable.load(data / ITEMS).features
     pick(data, [], folder)
     tables = {"image": features["image_embedding"], "text": features["text_embedding"]}
     write_tables(folder / PART_FILES["multimodal"], CONTENT, tables)
@@ -197,7 +197,7 @@ def signals_part(data: Artifact, folder: Path) -> Path:
     from rec_assets.datasets.item_table import ItemTable
     from rec_assets.serving.tables.memory_mapped import SIGNALS, write_tables
 
-    items = ItemTable.load(data / "items.npz")
+    items = ItemTable.load(data / ITEMS)
     tables = {name: table[-1] for name, table in items.popularity.items()}
     tables |= {"category_l1": items.categories.l1, "category_l2": items.categories.l2}
     pick(data, [], folder)

@@ -12,6 +12,7 @@ from rec_assets.orchestration.freshness import WEEKLY_FRESHNESS
 from rec_assets.orchestration.metadata_plots import scatter
 from rec_assets.orchestration.op_tags import GPU, TRAINING_POOL
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
+from rec_assets.sources.base import RAW_ITEMS
 from rec_assets.storage.artifact_store import Artifact
 
 COMMON: dict[str, Any] = {
@@ -32,7 +33,7 @@ def image_embeddings(
     """A 64-dimensional vector of each item's image: image encoder, then PCA. Zero without an image."""
     from rec_assets.features.embeddings import image_vectors
 
-    items = pl.read_parquet(raw_items / "items.parquet").sort("item_id")
+    items = pl.read_parquet(raw_items / RAW_ITEMS).sort("item_id")
     folder = raw_items / "item_images"
     images = {i: file if (file := folder / f"{i}.jpg").exists() else None for i in items["item_id"]}
 
@@ -53,7 +54,7 @@ def text_embeddings(
     """A 64-dimensional vector of each item's description: Sentence-BERT, then PCA. Zero without a description."""
     from rec_assets.features.embeddings import text_vectors
 
-    items = pl.read_parquet(raw_items / "items.parquet").sort("item_id")
+    items = pl.read_parquet(raw_items / RAW_ITEMS).sort("item_id")
 
     def write(out: Path, _: str) -> dict[str, Any]:
         vectors, report = text_vectors(

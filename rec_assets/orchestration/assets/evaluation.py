@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 from dagster import AssetExecutionContext, MaterializeResult
 
+from rec_assets.bundles.export_report import MODEL
 from rec_assets.common.seeds import seed_for
 from rec_assets.orchestration.assets.features import Days
 from rec_assets.orchestration.assets.preprocessing import ROWS
@@ -54,7 +55,6 @@ def model_evaluation(
     from rec_assets.evaluation.evaluate_models import compare
     from rec_assets.evaluation.offline_inference import ServedModels
     from rec_assets.evaluation.report import ALL, MAX_EVALUATED_USERS, NEW
-    from rec_assets.training.retrieval.encode import TOWER
 
     day = only(context)
     train_days, valid_days = training_split(list(joined_interactions), settings)
@@ -63,9 +63,9 @@ def model_evaluation(
         data = EvaluationSet.load(training_set[day].path)
         retrieval = two_tower_model[day] / VALIDATION_RETRIEVAL
         models = ServedModels(
-            retrieval / TOWER,
+            retrieval / MODEL,
             retrieval,
-            dlrm_model[day] / "model.onnx",
+            dlrm_model[day] / MODEL,
             data.items,
             data.log,
             settings.repeats,

@@ -29,11 +29,13 @@ from rec_assets.orchestration.partitions import (
     with_day_before,
 )
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
+from rec_assets.sources.base import RAW_INTERACTIONS, RAW_ITEMS, RAW_USERS
 from rec_assets.storage.artifact_store import Artifact
 from rec_assets.storage.frames import write_frame
 
 COMMON: dict[str, Any] = {"group_name": "features", "owners": OWNERS, "op_tags": CPU, "code_version": "1"}
 Days = dict[str, Artifact]
+ITEM_FEATURES, USER_FEATURES, POPULARITY = "item_features.parquet", "user_features.parquet", "popularity.parquet"
 
 
 def known_by(frame: pl.LazyFrame, day: str) -> pl.LazyFrame:
@@ -48,14 +50,14 @@ def midnight_after(day: str) -> datetime:
 
 def interactions_of(raw_interactions: Days, behavioral_updates: Days, day: str) -> pl.LazyFrame:
     """Returns all rows of a day: raw rows, and interactions recorded online that are missing in the raw rows."""
-    return whole_day(raw_interactions[day] / "interactions.parquet", behavioral_updates[day] / UPDATES)
+    return whole_day(raw_interactions[day] / RAW_INTERACTIONS, behavioral_updates[day] / UPDATES)
 
 
 def interactions_before(raw_interactions: Days, behavioral_updates: Days, day: str) -> pl.LazyFrame:
     """Returns the rows of the day before, an empty frame on the first day of history."""
     before = day_before(day)
     if before not in raw_interactions:
-        return pl.scan_parquet(raw_interactions[day] / "interactions.parquet").head(0)
+        return pl.scan_parquet(raw_interactions[day] / RAW_INTERACTIONS).head(0)
     return interactions_of(raw_interactions, behavioral_updates, before)
 
 
@@ -87,13 +89,13 @@ def user_features(
         at = midnight_after(day)
         frame = user_features_at(
             int(at.timestamp()),
-            known_by(pl.scan_parquet(raw_users / "users.parquet"), day),
+            known_by(pl.scan_parquet(raw_users / RAW_USERS), day),
             interactions_of(raw_interactions, behavioral_updates, day),
             interactions_before(raw_interactions, behavioral_updates, day),
-            pl.scan_parquet(raw_items / "items.parquet"),
+            pl.scan_parquet(raw_items / RAW_ITEMS),
         ).with_columns(event_timestamp=pl.lit(at))
         features = frame.collect(engine="streaming")
-        write_frame(features, out / "user_features.parquet")
+        write_frame(features, out / USER_FEATURES)
         active = features.filter(pl.col("top_category") >= 0).height
         return {"users": features.height, "users_with_top_category": active, "preview": preview(features)}
 
@@ -119,14 +121,14 @@ def item_popularity(
     raw_items: Artifact,
 ) -> MaterializeResult[None]:
     """Interaction counts of each item over the last 7 days, for trending items overall and by category."""
-    titles = pl.read_parquet(raw_items / "items.parquet", columns=["item_id", "title"])
+    titles = pl.read_parquet(raw_items / RAW_ITEMS, columns=["item_id", "title"])
 
     def write(out: Path, day: str) -> dict[str, Any]:
         days = window(raw_interactions, day, POPULARITY_DAYS)
         week = [interactions_of(raw_interactions, behavioral_updates, key) for key in days]
-        items = known_by(pl.scan_parquet(raw_items / "items.parquet"), day)
+        items = known_by(pl.scan_parquet(raw_items / RAW_ITEMS), day)
         counts = count_popularity(pl.concat(week), items).collect(engine="streaming")
-        write_frame(counts, out / "popularity.parquet")
+        write_frame(counts, out / POPULARITY)
         top = counts.head(10).join(titles, on="item_id", how="left")
         return {"days": len(week), "interactions": int(counts["interactions"].sum()), "top": preview(top, 10)}
 
@@ -140,11 +142,11 @@ def item_features(
     """Price, categories and gender affinity of every catalog item at the end of the day, for the feature store."""
 
     def write(out: Path, day: str) -> dict[str, Any]:
-        items = known_by(pl.scan_parquet(raw_items / "items.parquet"), day).select(
+        items = known_by(pl.scan_parquet(raw_items / RAW_ITEMS), day).select(
             "item_id", "price", "category_l1", "category_l2", "item_gender", event_timestamp=pl.lit(midnight_after(day))
         )
         features = items.collect()
-        write_frame(features, out / "item_features.parquet")
+        write_frame(features, out / ITEM_FEATURES)
         return {"items": features.height, "preview": preview(features)}
 
     return publish(context, artifacts, write)
@@ -163,8 +165,8 @@ def feature_store(
     def write(out: Path, _: str) -> dict[str, Any]:
         online.apply(
             settings,
-            store.get("user_features", day) / "user_features.parquet",
-            store.get("item_features", day) / "item_features.parquet",
+            store.get("user_features", day) / USER_FEATURES,
+            store.get("item_features", day) / ITEM_FEATURES,
         )
         (out / "applied.txt").write_text(f"{day}\n")
         return {"views": "user_features, item_features", "as_of": day}
@@ -191,12 +193,12 @@ def online_features(
 
     def write(out: Path, _: str) -> dict[str, Any]:
         at = midnight_after(day)
-        users, items = user_features[day] / "user_features.parquet", item_features[day] / "item_features.parquet"
+        users, items = user_features[day] / USER_FEATURES, item_features[day] / ITEM_FEATURES
         for view, file in ((USER_VIEW, users), (ITEM_VIEW, items)):
             land(settings, view, day, file)
         online.apply(settings, users, items)
         online.materialize(settings, at - timedelta(seconds=1), at)
-        counts = pl.read_parquet(item_popularity[day] / "popularity.parquet")
+        counts = pl.read_parquet(item_popularity[day] / POPULARITY)
         Trending.connect(settings).replace(counts, day)
         (out / "materialized.txt").write_text(f"{users.parent.name}\n{items.parent.name}\n")
         sizes = {"users": pl.scan_parquet(users), "items": pl.scan_parquet(items)}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from dagster import AssetExecutionContext, MaterializeResult
 
+from rec_assets.bundles.export_report import MODEL
 from rec_assets.common.seeds import seed_for
 from rec_assets.orchestration.assets.evaluation import METRICS_FILE
 from rec_assets.orchestration.assets.features import Days
@@ -164,9 +165,9 @@ def _served(
 
     data = store.get("finetune_set", day)
     return ServedModels(
-        store.get(tower, trained) / "model.onnx",
+        store.get(tower, trained) / MODEL,
         store.get(index, trained).path,
-        store.get(ranker, trained) / "model.onnx",
+        store.get(ranker, trained) / MODEL,
         ItemTable.load(data / ITEMS),
         InteractionLog.load(data / LOG),
         repeats,

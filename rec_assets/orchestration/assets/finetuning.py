@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from dagster import AssetExecutionContext, BackfillPolicy, MaterializeResult
 
+from rec_assets.bundles.export_report import MODEL
 from rec_assets.bundles.provenance import codes_of
 from rec_assets.common.seeds import holdout_seed, seed_for
-from rec_assets.inference.lookups import Lookups
+from rec_assets.datasets.evaluation_set import ITEMS
+from rec_assets.inference.item_vectors import ALL_VECTORS
+from rec_assets.inference.lookups import CATALOG, LOOKUPS, Lookups
 from rec_assets.orchestration.assets.embeddings import VECTORS
 from rec_assets.orchestration.assets.features import Days, known_by
 from rec_assets.orchestration.assets.preprocessing import ROWS
@@ -24,6 +27,7 @@ from rec_assets.orchestration.op_tags import CPU, GPU, TRAINING_POOL
 from rec_assets.orchestration.partitions import daily, model_days, model_window, only_day_before, replay_window, window
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
 from rec_assets.settings import Settings
+from rec_assets.sources.base import RAW_ITEMS
 from rec_assets.storage.artifact_store import Artifact
 from rec_assets.storage.frames import write_frame
 
@@ -83,7 +87,7 @@ def finetune_set(
     text_embeddings: Artifact,
 ) -> MaterializeResult[None]:
     """Rows of the day and of the replay set in the codes of the last full training. Newer items get new codes."""
-    from rec_assets.datasets.finetune_set import LOOKUPS, build_finetune_set
+    from rec_assets.datasets.finetune_set import build_finetune_set
     from rec_assets.features.embeddings import ContentVectors
     from rec_assets.preprocessing.dask_cluster import dask_workers
 
@@ -92,8 +96,8 @@ def finetune_set(
     def write(out: Path, day: str) -> dict[str, Any]:
         base = base_of(store, day)
         workflows = store.get("nvt_workflows", base)
-        today = known_by(pl.scan_parquet(raw_items / "items.parquet"), day).collect()
-        trained = pl.read_parquet(workflows / "items.parquet")
+        today = known_by(pl.scan_parquet(raw_items / RAW_ITEMS), day).collect()
+        trained = pl.read_parquet(workflows / CATALOG)
         # Items that left the catalog keep their code.
         catalog = pl.concat([today, trained.join(today, on="item_id", how="anti")]).sort("item_id")
         raw_ids = catalog["item_id"].to_numpy()
@@ -152,12 +156,12 @@ def daily_item_index(
 
     def write(out: Path, day: str) -> dict[str, Any]:
         lineage = lineage_of(finetune_set[day])
-        items = ItemTable.load(finetune_set[day] / "items.npz")
+        items = ItemTable.load(finetune_set[day] / ITEMS)
         towers = store.get("two_tower_model", lineage.base)
-        trained = ItemVectors.load(store.get("item_embeddings", lineage.base) / "item_vectors.npz")
+        trained = ItemVectors.load(store.get("item_embeddings", lineage.base) / ALL_VECTORS)
         full = TrainingSet.load(store.get("training_set", lineage.base).path)
         placed, later = later_item_vectors(full, towers.path, trained, items)
-        today = known_by(pl.scan_parquet(raw_items / "items.parquet"), day).select("item_id").collect()["item_id"]
+        today = known_by(pl.scan_parquet(raw_items / RAW_ITEMS), day).select("item_id").collect()["item_id"]
         vectors = placed.only(today.to_numpy())
         write_item_index(vectors, items, out)
         lineage_of(towers).replace(codes=lineage.codes).write(out)
@@ -195,7 +199,7 @@ def finetuned_query_tower(
     from rec_assets.training.finetune import finetune_query_tower
     from rec_assets.training.loop.checkpoints import save_checkpoint
     from rec_assets.training.loop.early_stopping import TrainingHistory
-    from rec_assets.training.retrieval.encode import TOWER, export_query_tower
+    from rec_assets.training.retrieval.encode import export_query_tower
 
     store = UpstreamStore.of(context, artifacts)
 
@@ -209,7 +213,7 @@ def finetuned_query_tower(
         model, loss = finetune_query_tower(full, parent.path, data, vectors, finetune_config(settings), seed)
         save_checkpoint(model, TrainingHistory(loss), out)
         lineage_of(parent).replace(parent=parent.partition, codes=None).write(out)
-        difference = export_query_tower(model, full, out / TOWER, saved_model=settings.saved_models)
+        difference = export_query_tower(model, full, out / MODEL, saved_model=settings.saved_models)
         return {
             "full_training": base,
             "starts_from": parent.partition,
@@ -243,7 +247,6 @@ def finetuned_dlrm(
     from rec_assets.training.loop.checkpoints import save_checkpoint
     from rec_assets.training.loop.early_stopping import TrainingHistory
     from rec_assets.training.ranking.train import export_ranker
-    from rec_assets.training.retrieval.encode import TOWER
 
     store = UpstreamStore.of(context, artifacts)
 
@@ -254,7 +257,7 @@ def finetuned_dlrm(
         data = TrainingSet.load(finetune_set[day].path)
 
         def retrieve(columns: Arrays) -> Candidates:
-            tower, index = finetuned_query_tower[day] / TOWER, daily_item_index[day].path
+            tower, index = finetuned_query_tower[day] / MODEL, daily_item_index[day].path
             depth, repeats = settings.retrieval_topk, settings.repeats
             return retrieve_for(tower, index, columns, data.log, data.items, depth, repeats=repeats)
 
@@ -264,7 +267,7 @@ def finetuned_dlrm(
         lineage_of(parent).replace(parent=parent.partition).write(out)
         export_data = replace(full, items=data.items, log=data.log)
         example = retrieve(take(full.validation.columns, slice(0, 4)))
-        difference = export_ranker(model, export_data, example, out / "model.onnx", saved_model=settings.saved_models)
+        difference = export_ranker(model, export_data, example, out / MODEL, saved_model=settings.saved_models)
         return {
             "full_training": base,
             "starts_from": parent.partition,

@@ -12,7 +12,7 @@ from rec_assets.common.files import digest_of_file
 from rec_assets.common.seeds import holdout_seed, seed_for
 from rec_assets.features.joins import join_interactions
 from rec_assets.features.masking import mask_rows
-from rec_assets.inference.lookups import Lookups
+from rec_assets.inference.lookups import CATALOG, LOOKUPS, Lookups
 from rec_assets.orchestration.assets.embeddings import VECTORS
 from rec_assets.orchestration.assets.features import Days, interactions_before, interactions_of, known_by
 from rec_assets.orchestration.assets.publishing import OWNERS, only, publish
@@ -23,6 +23,7 @@ from rec_assets.orchestration.metadata_plots import preview
 from rec_assets.orchestration.op_tags import CPU
 from rec_assets.orchestration.partitions import daily, model_window, parallel_backfill, training_split, with_day_before
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
+from rec_assets.sources.base import RAW_ITEMS, RAW_USERS
 from rec_assets.storage.artifact_store import Artifact
 from rec_assets.storage.frames import write_frame
 
@@ -60,8 +61,8 @@ def joined_interactions(
         rows = join_interactions(
             interactions_of(raw_interactions, behavioral_updates, day),
             interactions_before(raw_interactions, behavioral_updates, day),
-            known_by(pl.scan_parquet(raw_users / "users.parquet"), day),
-            pl.scan_parquet(raw_items / "items.parquet"),
+            known_by(pl.scan_parquet(raw_users / RAW_USERS), day),
+            pl.scan_parquet(raw_items / RAW_ITEMS),
         ).collect(engine="streaming")
         write_frame(rows, out / ROWS)
         with_category = rows.filter(pl.col("top_category") >= 0).height
@@ -110,11 +111,11 @@ def nvt_workflows(
     train_days, _ = training_split(list(joined_interactions), settings)
 
     def write(out: Path, day: str) -> dict[str, Any]:
-        items = known_by(pl.scan_parquet(raw_items / "items.parquet"), day).sort("item_id").collect()
-        write_frame(items, out / "items.parquet")
+        items = known_by(pl.scan_parquet(raw_items / RAW_ITEMS), day).sort("item_id").collect()
+        write_frame(items, out / CATALOG)
         with dask_workers(settings.dask_scheduler):
-            fitted = fit_workflows([joined_interactions[d] / ROWS for d in train_days], out / "items.parquet", out)
-        lookups = out / "lookups.npz"
+            fitted = fit_workflows([joined_interactions[d] / ROWS for d in train_days], out / CATALOG, out)
+        lookups = out / LOOKUPS
         Lineage(base=day, workflow=digest_of_file(lookups), codes=codes_of(Lookups.load(lookups))).write(out)
         sizes = pl.DataFrame([{"column": name, "vocabulary size": len(v)} for name, v in fitted.vocabularies.items()])
         return {
@@ -167,7 +168,7 @@ def training_set(
         holdout_users = holdout_users_of(
             joined_interactions[day] / ROWS, settings.holdout_share, holdout_seed(settings.seed, day)
         )
-        items = transform_items(workflows / "item", workflows / "items.parquet")
+        items = transform_items(workflows / "item", workflows / CATALOG)
         raw_ids = items["raw_item_id"].to_numpy()
         content = {
             "image_embedding": ContentVectors.load(image_embeddings / VECTORS).gather(raw_ids),

@@ -26,6 +26,7 @@ from rec_assets.sources import (
     require_known_items,
     shop_source,
 )
+from rec_assets.sources.base import RAW_INTERACTIONS, RAW_ITEMS, RAW_USERS
 from rec_assets.storage.artifact_store import UNPARTITIONED, Artifact
 from rec_assets.storage.frames import write_frame
 
@@ -77,7 +78,7 @@ def raw_items(
     def write(out: Path, _: str) -> dict[str, Any]:
         checked = read_items(source)
         items = checked.frame
-        write_frame(items, out / "items.parquet")
+        write_frame(items, out / RAW_ITEMS)
         (out / "item_images").mkdir()
         prices = items["price"].drop_nulls().to_list()
         images = source.write_images(out / "item_images")
@@ -104,7 +105,7 @@ def raw_users(
 
     def write(out: Path, _: str) -> dict[str, Any]:
         checked = read_users(source)
-        write_frame(checked.frame, out / "users.parquet")
+        write_frame(checked.frame, out / RAW_USERS)
         unknown = checked.frame["age"].null_count()
         return {
             **checked.report.as_dict(),
@@ -127,13 +128,13 @@ def raw_interactions(
     """Interactions of one UTC day, checked for types, ranges, dates, duplicates, unknown items and users."""
     codes = Codes.load(id_codes.path)
     source = open_source(settings, codes)
-    items = pl.read_parquet(raw_items / "items.parquet", columns=["item_id"])["item_id"]
-    users = pl.read_parquet(raw_users / "users.parquet", columns=["user_id"])["user_id"]
+    items = pl.read_parquet(raw_items / RAW_ITEMS, columns=["item_id"])["item_id"]
+    users = pl.read_parquet(raw_users / RAW_USERS, columns=["user_id"])["user_id"]
 
     def write(out: Path, day: str) -> dict[str, Any]:
         checked = read_day(source, date.fromisoformat(day), items, users)
         require_known_items(checked.report, source.location(day), settings.max_unknown_share)
-        write_frame(checked.frame, out / "interactions.parquet")
+        write_frame(checked.frame, out / RAW_INTERACTIONS)
         hours = (checked.frame["timestamp"] // 3600 % 24).to_list()
         return {
             **checked.report.as_dict(),

@@ -6,8 +6,11 @@ from typing import Any
 import numpy as np
 from dagster import AssetExecutionContext, MaterializeResult
 
+from rec_assets.bundles.export_report import MODEL
 from rec_assets.common.files import digest_of_file
 from rec_assets.common.seeds import seed_for
+from rec_assets.datasets.evaluation_set import ITEMS
+from rec_assets.inference.item_vectors import ALL_VECTORS
 from rec_assets.orchestration.assets.features import Days
 from rec_assets.orchestration.assets.publishing import OWNERS, only, publish
 from rec_assets.orchestration.assets.training_state import TrainingState
@@ -92,7 +95,7 @@ def query_tower(
     """The query tower as one ONNX model with named inputs, for requests."""
     from rec_assets.bundles.export_report import write_difference
     from rec_assets.datasets.training_set import TrainingSet
-    from rec_assets.training.retrieval.encode import TOWER, export_query_tower
+    from rec_assets.training.retrieval.encode import export_query_tower
     from rec_assets.training.retrieval.train import TwoTowerConfig, restore_two_tower
 
     day = only(context)
@@ -101,7 +104,7 @@ def query_tower(
     def write(out: Path, _: str) -> dict[str, Any]:
         model = restore_two_tower(data, TwoTowerConfig(settings.valid_days), two_tower_model[day].path)
         lineage_of(two_tower_model[day]).write(out)
-        return write_difference(out, export_query_tower(model, data, out / TOWER, saved_model=settings.saved_models))
+        return write_difference(out, export_query_tower(model, data, out / MODEL, saved_model=settings.saved_models))
 
     return publish(context, artifacts, write)
 
@@ -126,7 +129,7 @@ def item_embeddings(
         model = restore_two_tower(data, TwoTowerConfig(settings.valid_days), two_tower_model[day].path)
         items = data.items.with_rows(data.last_rows["item_id"])
         vectors = item_vectors(model, items, NOW)
-        vectors.save(out / "item_vectors.npz")
+        vectors.save(out / ALL_VECTORS)
         lineage_of(two_tower_model[day]).replace(codes=lineage_of(training_set[day]).codes).write(out)
         norms = np.linalg.norm(vectors.vectors, axis=1)
         return {
@@ -153,10 +156,10 @@ def faiss_index(
     from rec_assets.training.retrieval.encode import write_item_index
 
     day = only(context)
-    table = ItemTable.load(training_set[day] / "items.npz")
+    table = ItemTable.load(training_set[day] / ITEMS)
 
     def write(out: Path, _: str) -> dict[str, Any]:
-        items = ItemVectors.load(item_embeddings[day] / "item_vectors.npz")
+        items = ItemVectors.load(item_embeddings[day] / ALL_VECTORS)
         index = write_item_index(items, table, out)
         lineage_of(item_embeddings[day]).write(out)
         depth = settings.retrieval_topk
@@ -185,7 +188,6 @@ def dlrm_model(
     from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.training.loop.checkpoints import save_checkpoint
     from rec_assets.training.ranking.train import METRIC, RankerConfig, export_ranker, train_ranker
-    from rec_assets.training.retrieval.encode import TOWER
 
     day = only(context)
     data = TrainingSet.load(training_set[day].path)
@@ -194,7 +196,7 @@ def dlrm_model(
 
     def retrieve(columns: Arrays) -> Candidates:
         depth, repeats = settings.retrieval_topk, settings.repeats
-        return retrieve_for(retrieval / TOWER, retrieval, columns, data.log, data.items, depth, repeats=repeats)
+        return retrieve_for(retrieval / MODEL, retrieval, columns, data.log, data.items, depth, repeats=repeats)
 
     def write(out: Path, _: str) -> dict[str, Any]:
         seed = seed_for(settings.seed, "dlrm_model", day)
@@ -203,7 +205,7 @@ def dlrm_model(
         save_checkpoint(model, history, out)
         lineage_of(two_tower_model[day]).write(out)
         example = retrieve(take(data.validation.columns, slice(0, 4)))
-        difference = export_ranker(model, data, example, out / "model.onnx", saved_model=settings.saved_models)
+        difference = export_ranker(model, data, example, out / MODEL, saved_model=settings.saved_models)
         return {
             f"retrieval order {METRIC}": history.validation[0],
             f"ranked {METRIC}": history.best,

@@ -12,13 +12,13 @@ import onnxruntime as ort
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig, ModelInput, ModelOutput
 
 from rec_assets.bundles.bundle import Bundle
+from rec_assets.bundles.export_report import MODEL, SAVED_MODEL
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.graph.spec import StageSpec, local_name
 from rec_assets.serving.graph.spec import tensor as tensor_of
 
 # Stages that consist of one model, and the part of the bundle with that model.
 NATIVE = {"query_tower": "query_tower", "dlrm_ranking": "dlrm"}
-ONNX, SAVED_MODEL = "model.onnx", "model.savedmodel"
 _TYPES = {"tensor(int32)": "TYPE_INT32", "tensor(int64)": "TYPE_INT64", "tensor(float)": "TYPE_FP32"}
 
 
@@ -32,7 +32,7 @@ class Backend:
 
 
 BACKENDS = {
-    "onnxruntime": Backend(ONNX, ("intra_op_thread_count", "inter_op_thread_count")),
+    "onnxruntime": Backend(MODEL, ("intra_op_thread_count", "inter_op_thread_count")),
     "tensorflow": Backend(SAVED_MODEL, ("TF_NUM_INTRA_THREADS", "TF_NUM_INTER_THREADS"), "tensorflow_savedmodel"),
 }
 

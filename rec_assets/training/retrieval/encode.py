@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from rec_assets.bundles.export_report import MODEL
 from rec_assets.common.units import DAY_SECONDS
 from rec_assets.datasets.item_table import ItemTable
 from rec_assets.datasets.request_features import batches, with_histories
@@ -24,7 +25,6 @@ from rec_assets.training.retrieval.two_tower import TwoTower
 ENCODE_BATCH = 2_048
 LOG_POPULARITY, MIN_RATE = "log_popularity", 0.01  # interactions a week
 NOW = np.iinfo(np.int64).max - DAY_SECONDS  # a moment after all data
-TOWER = "model.onnx"
 
 
 def encode_users(model: TwoTower, columns: Arrays, data: TrainingSet) -> npt.NDArray[np.float32]:
@@ -85,5 +85,5 @@ def write_item_index(vectors: ItemVectors, items: ItemTable, folder: Path) -> fa
 def write_retrieval(model: TwoTower, data: TrainingSet, moment: int, folder: Path) -> None:
     """Writes the tower, and the index as of a moment, into a new folder in the format of serving."""
     folder.mkdir()
-    export_query_tower(model, data, folder / TOWER)
+    export_query_tower(model, data, folder / MODEL)
     write_item_index(item_vectors(model, data.items, moment), data.items, folder)
