@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import redis
+from hypothesis import settings as hypothesis_settings
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.cli.local.supervision import services
@@ -22,6 +23,8 @@ from rec_assets_tests.servers import free_port, running_valkey
 from rec_assets_tests.serving.synthetic import make_bundle, write_features
 
 silence_tensorflow()  # before a test imports it
+hypothesis_settings.register_profile("suite", deadline=None)  # tests assert results, not times
+hypothesis_settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

@@ -131,7 +131,7 @@ def test_a_history_of_one_day_is_too_short_to_choose_and_takes_the_first_setting
     assert set(BaselineTuner(one_day, 3, seed=0).lists(users(1), 5, new_only=False)) >= {"repeat", "ALS"}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     values=st.integers(1, 4).flatmap(
         lambda width: st.lists(

@@ -54,7 +54,7 @@ def fitted(rows: list[tuple[float | None, int | None, int, int, int]], folder: P
 
 
 @given(rows=ROWS)
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow])
 def test_both_sides_agree_on_any_catalog(rows: list[tuple[float | None, int | None, int, int, int]]) -> None:
     from rec_assets.preprocessing.parity import largest_differences
 

@@ -16,7 +16,7 @@ from rec_assets_tests.servers import free_port
 NOON = 1_741_608_000
 # Few users, items and seconds, so that interactions repeat and share a second.
 INTERACTIONS = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 4), st.integers(NOON, NOON + 60)), max_size=40)
-SHORT = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SHORT = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

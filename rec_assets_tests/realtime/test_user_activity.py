@@ -87,7 +87,7 @@ def test_recording_nothing_is_fine(valkey: Settings) -> None:
     assert history.recent_items.latest(7) == []
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     recorded=st.lists(st.tuples(st.integers(1, 4), st.integers(0, 30)), max_size=30),
     asked=st.lists(st.lists(st.integers(0, 30), max_size=12), min_size=1, max_size=5),

@@ -119,7 +119,7 @@ def test_users_and_items_arrive_on_the_day_of_their_first_purchase(
         assert frame.select(key, "first_day").equals(first)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(days=st.integers(1, DAYS - 1))
 def test_later_days_do_not_change_users_and_items(items: pl.DataFrame, users: pl.DataFrame, days: int) -> None:
     shorter = CompleteJourneySource(FIRST, days)

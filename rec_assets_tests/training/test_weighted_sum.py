@@ -11,7 +11,7 @@ def by_looking_up(table: tf.Tensor, rows: tf.Tensor, weights: tf.Tensor) -> tf.T
     return tf.reduce_sum(tf.gather(table, rows) * weights[..., None], axis=1)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1_000), n=st.integers(1, 9), length=st.integers(1, 7), v=st.integers(1, 12))
 def test_it_is_the_sum_of_look_ups_and_so_are_its_gradients(seed: int, n: int, length: int, v: int) -> None:
     random = np.random.default_rng(seed)

@@ -21,7 +21,7 @@ SOURCES = st.lists(st.one_of(st.none(), st.sampled_from(["", "  ", "bad", "a", "
 
 
 @given(sources=SOURCES)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_source_is_counted_once_and_absent_ones_are_zero(
     sources: list[str | None], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -25,7 +25,7 @@ def test_it_equals_a_full_singular_value_decomposition_up_to_sign() -> None:
 
 
 @given(n=st.integers(0, 90), absent=st.sets(st.integers(0, 89)), distinct=st.integers(1, 90))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_few_rows_absent_rows_and_repeated_rows_are_padded_with_zeros(n: int, absent: set[int], distinct: int) -> None:
     raw = rows(90, 80)[np.arange(n) % distinct]
     present = np.array([i not in absent for i in range(n)], bool)
