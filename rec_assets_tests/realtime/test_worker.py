@@ -81,9 +81,7 @@ def test_an_event_that_cannot_be_applied_is_put_aside_and_the_others_get_through
     assert backlog(store) == 0
 
 
-@pytest.mark.parametrize(
-    "words", [{"user_id": -1}, {"user_id": "<b>"}, {"item_ids": [2**40]}, {"at": 0}, {"kind": "licked"}]
-)
+@pytest.mark.parametrize("words", [{"user_id": -1}, {"item_ids": [2**40]}, {"at": 0}, {"kind": "licked"}])
 def test_a_client_refuses_what_is_no_event(store: Settings, words: dict[str, Any]) -> None:
     right: dict[str, Any] = {"user_id": 3, "item_ids": [7], "at": MORNING}
     with pytest.raises(EventError, match=r"^\w+: "):
