@@ -48,31 +48,31 @@ WHITE: RGB = (255, 255, 255)
 
 def palettes(style: int) -> list[bytes]:
     """Returns red, green and blue of the tones 0, 1, … of a style for each color word, in the order of `COLORS`."""
-    backdrop = _channels(_backdrop_colors(style), 0, MAIN)
-    return [backdrop + items for items in _item_palettes()]
+    # Steps of the golden ratio keep the hues of neighboring styles far apart.
+    base = _rgb(style * 0.618034 % 1, 0.08, 0.98)
+    return [_channels(_backdrop_colors(base, _main(color))) + items for color, items in _item_palettes().items()]
 
 
 @cache
-def _item_palettes() -> list[bytes]:
-    """Returns red, green and blue of the tones from `MAIN` for each color word."""
-    return [_channels(_item_colors(color, ACCENTS[word]), MAIN, 2 * SHADE) for word, color in COLORS.items()]
+def _item_palettes() -> dict[RGB, bytes]:
+    """Returns red, green and blue of the tones from `MAIN` by item color."""
+    return {color: _channels(_item_colors(color, ACCENTS[word])) for word, color in COLORS.items()}
 
 
-def _channels(colors: dict[int, RGB], first: int, end: int) -> bytes:
-    """Returns red, green and blue of some tones; unused tones are black."""
-    return bytes(channel for tone in range(first, end) for channel in colors.get(tone, (0, 0, 0)))
+def _channels(colors: list[RGB]) -> bytes:
+    return bytes(channel for color in colors for channel in color)
 
 
-def _backdrop_colors(style: int) -> dict[int, RGB]:
-    """Returns the colors of a style's backdrop: pale, in a hue of its own."""
-    # Steps of the golden ratio keep the hues of neighboring styles far apart.
-    hue = style * 0.618034 % 1
-    return {BASE: _rgb(hue, 0.13, 0.97), FIGURE: _rgb(hue, 0.22, 0.93), SHADOW: _rgb(hue, 0.34, 0.76)}
+def _backdrop_colors(base: RGB, main: RGB) -> list[RGB]:
+    """Returns the colors of the tones below `MAIN`: the figure has a pale color of the item."""
+    figure = mixed(main, base, 0.6)
+    colors = {BASE: base, FIGURE: figure, SHADOW: mixed(figure, NIGHT, 0.25)}
+    return [colors.get(tone, NIGHT) for tone in range(MAIN)]
 
 
-def _item_colors(color: RGB, accent: RGB) -> dict[int, RGB]:
-    dark = sum(color) < 330
-    main = mixed(color, WHITE, 0.1) if dark else color
+def _item_colors(color: RGB, accent: RGB) -> list[RGB]:
+    """Returns the colors of the tones from `MAIN` to the last shade."""
+    main, dark = _main(color), _is_dark(color)
     tones = MATERIALS | {
         MAIN: main,
         DEEP: mixed(main, NIGHT, 0.4),
@@ -81,7 +81,17 @@ def _item_colors(color: RGB, accent: RGB) -> dict[int, RGB]:
         ACCENT: accent,
         INK: mixed(color, NIGHT, 0.8),
     }
-    return tones | {tone + SHADE: mixed(rgb, NIGHT, 0.2) for tone, rgb in tones.items()}
+    tones |= {tone + SHADE: mixed(rgb, NIGHT, 0.2) for tone, rgb in tones.items()}
+    return [tones.get(tone, NIGHT) for tone in range(MAIN, max(tones) + 1)]
+
+
+def _main(color: RGB) -> RGB:
+    """Returns an item's color in drawings; dark colors are lighter than their outlines."""
+    return mixed(color, WHITE, 0.1) if _is_dark(color) else color
+
+
+def _is_dark(color: RGB) -> bool:
+    return sum(color) < 330
 
 
 def mixed(one: RGB, other: RGB, share: float) -> RGB:
