@@ -33,9 +33,12 @@ def seen(
     from rec_assets.realtime.events import EventError, Kind
     from rec_assets.serving.client import Client
     from rec_assets.serving.graph.request import RequestError
+    from rec_assets.storage.own_valkey import require_own_valkey
 
     kind: Kind = "bought" if bought else "clicked"
-    client = Client(load_settings())
+    settings = load_settings()
+    require_own_valkey(settings)
+    client = Client(settings)
     try:
         sent = client.record(user, items, at, kind)
     except (EventError, RequestError) as error:
@@ -50,8 +53,11 @@ def forget(user: User) -> None:
     from rec_assets.realtime.events import EventError
     from rec_assets.serving.client import Client
     from rec_assets.serving.graph.request import RequestError
+    from rec_assets.storage.own_valkey import require_own_valkey
 
-    client = Client(load_settings())
+    settings = load_settings()
+    require_own_valkey(settings)
+    client = Client(settings)
     try:
         sent = client.forget(user)
     except (EventError, RequestError) as error:
@@ -69,8 +75,10 @@ def trending(
     from rec_assets.common.errors import ActionableError
     from rec_assets.serving.client import Client
     from rec_assets.serving.graph.request import RequestError
+    from rec_assets.storage.own_valkey import require_own_valkey
 
     settings = load_settings()
+    require_own_valkey(settings)
     client = Client(settings)
     try:
         top = client.trending(k, category)

@@ -1,5 +1,6 @@
 """Output of commands: lines, tables, and errors without tracebacks."""
 
+import os
 import signal
 import sys
 import threading
@@ -24,7 +25,8 @@ class ExplainingGroup(TyperGroup):
     """
 
     def invoke(self, ctx: Any) -> Any:
-        """Runs the command."""
+        """Runs the command. Its files, and those of the servers that it starts, are for their owner only."""
+        os.umask(0o077)
         try:
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort):

@@ -42,8 +42,10 @@ def recommend(
     from rec_assets.serving.client import Client
     from rec_assets.serving.graph.request import RequestError
     from rec_assets.serving.ids import USER
+    from rec_assets.serving.triton.own_server import require_own_triton
 
     settings = load_settings()
+    require_own_triton(settings)
     client = Client(settings)
     try:
         number = client.ids.number(USER, user)

@@ -9,9 +9,13 @@ def storefront() -> None:
 
     from rec_assets.cli.local.server import LOOPBACK
     from rec_assets.common.silence import silence_deprecations
+    from rec_assets.serving.triton.own_server import require_own_triton
+    from rec_assets.storage.own_valkey import require_own_valkey
     from rec_assets.storefront.app import create_app
 
     settings = load_settings()
+    require_own_triton(settings)
+    require_own_valkey(settings)
     silence_deprecations()
     say(f"The storefront is at http://{LOOPBACK}:{settings.storefront_port} — Ctrl-C ends it.")
     uvicorn.run(create_app(settings), host=LOOPBACK, port=settings.storefront_port, log_level="warning")

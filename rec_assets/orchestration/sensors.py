@@ -23,7 +23,7 @@ from rec_assets.bundles.gate_results import GateReport
 from rec_assets.common.errors import ActionableError
 from rec_assets.orchestration import jobs
 from rec_assets.orchestration.dagster_internals import NOT_FINISHED_STATUSES
-from rec_assets.orchestration.resources import Artifacts
+from rec_assets.orchestration.resources import Artifacts, SettingsResource
 
 SECONDS_BETWEEN_TICKS = 30
 _AT_ONCE = 100
@@ -90,8 +90,13 @@ def decide(facts: BundleFacts) -> Decision:
     default_status=DefaultSensorStatus.RUNNING,
     description="Promotes every new bundle that passed its gates, one at a time, in order of materialization.",
 )
-def promotion_sensor(context: SensorEvaluationContext, artifacts: Artifacts) -> SensorResult | SkipReason:
+def promotion_sensor(
+    context: SensorEvaluationContext, artifacts: Artifacts, settings: SettingsResource
+) -> SensorResult | SkipReason:
     """Processes new bundles up to the first to promote or to wait for. The cursor is the last processed event."""
+    from rec_assets.serving.triton.own_server import require_own_triton
+
+    require_own_triton(settings)
     instance = context.instance
     running = instance.get_run_records(RunsFilter(job_name=jobs.promote.name, statuses=NOT_FINISHED_STATUSES), limit=1)
     if running:

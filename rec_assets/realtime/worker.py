@@ -11,10 +11,12 @@ from pathlib import Path
 
 import redis
 
+from rec_assets.common.errors import ActionableError
 from rec_assets.realtime.apply_events import Received, Updates
 from rec_assets.realtime.events import EventError
 from rec_assets.realtime.stream import Entry, EventStream
 from rec_assets.settings import Settings
+from rec_assets.storage.own_valkey import require_own_valkey
 
 BATCH = 500
 WAIT_MS = 1000
@@ -49,6 +51,7 @@ class Worker:
             idle_ms: age in milliseconds after which this worker claims another worker's entry.
         """
         self.name = name or f"{socket.gethostname()}-{os.getpid()}-{random.randrange(16**6):06x}"
+        self._settings = settings
         self._idle_ms = idle_ms
         self._stream = EventStream.connect(settings)
         self._updates = Updates(settings, self._stream, self.name)
@@ -67,7 +70,7 @@ class Worker:
                 if failing:
                     logger.warning("Events are applied again")
                 failing = False
-            except (redis.RedisError, OSError) as error:
+            except (redis.RedisError, OSError, ActionableError) as error:
                 if not failing:
                     logger.warning("Events cannot be applied now and wait: %s: %s", type(error).__name__, error)
                 failing, self._resumes = True, True
@@ -81,6 +84,7 @@ class Worker:
 
         Raises:
             redis.RedisError, OSError: the entries could not be applied now, and stay in the stream.
+            ActionableError: Valkey belongs to another home.
         """
         entries = self._take(wait_ms)
         if entries:
@@ -89,6 +93,7 @@ class Worker:
 
     def _take(self, wait_ms: int) -> list[Entry]:
         if self._resumes:
+            require_own_valkey(self._settings)
             self._stream.open()
             if entries := self._stream.taken_by(self.name, BATCH):
                 return entries

@@ -23,6 +23,7 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.common.files import replace_durably, write_atomically
 from rec_assets.storage.drafts import delete_abandoned, new_draft
 from rec_assets.storage.full_disk import full_disk
+from rec_assets.storage.home_identity import keep_identity
 from rec_assets.storage.integrity import DamageError, digest_of, forget_version, remember_intact, require_intact
 
 UNPARTITIONED = "all"
@@ -120,6 +121,10 @@ class ArtifactStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
+
+    def identity(self) -> str:
+        """Returns the identity of the home, the folder above the root; a new home gets a random one."""
+        return keep_identity(self.root.parent)
 
     def folder(self, asset: str, partition: str = UNPARTITIONED) -> Path:
         """Returns the folder that holds all versions of one partition; raises ActionableError for an invalid name."""

@@ -6,6 +6,7 @@ and enters the cache after its digest was verified.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,10 +20,12 @@ from rec_assets.storage.artifact_store import (
     ArtifactStore,
     Damage,
     Digest,
+    Draft,
     damaged_pointer,
     place,
 )
 from rec_assets.storage.drafts import new_draft
+from rec_assets.storage.home_identity import FILE, SHOWN, keep_identity, new_identity, read_identity
 from rec_assets.storage.integrity import DamageError, digest_of, require_intact
 from rec_assets.storage.s3 import Bucket, Stored
 
@@ -44,6 +47,7 @@ class _Current(BaseModel):
     run: str = ""
 
 
+_COMPARED: dict[tuple[Path, str], str] = {}  # identity by home and URL
 _NOTHING = _Current.model_construct(versions=[])  # before the first publish
 
 
@@ -62,6 +66,47 @@ class BucketStore(ArtifactStore):
         super().__init__(root)
         self.bucket = Bucket(url)
 
+    def identity(self) -> str:
+        """Returns the identity of home and bucket. A new home takes that of the bucket, and a new bucket the home's.
+
+        Raises:
+            ActionableError: the bucket belongs to another home, or cannot be read.
+        """
+        return self._compared_identity() or self._compare(
+            self.bucket.create(FILE, read_identity(self._home) or new_identity())
+        )
+
+    @property
+    def _home(self) -> Path:
+        return self.root.parent
+
+    def _compared_identity(self) -> str | None:
+        """Returns the identity of home and bucket, None for a new bucket; raises like `identity`."""
+        # Stores are opened for every read, so each process compares only once.
+        known = _COMPARED.get((self._home, self.bucket.url))
+        if known is not None:
+            return known
+        found = self.bucket.read(FILE)
+        return None if found is None else self._compare(found)
+
+    def _compare(self, found: str) -> str:
+        own = keep_identity(self._home, found)
+        if own != found:
+            raise ActionableError(
+                f"{self.bucket.url} belongs to another home (identity {found[:SHOWN]}, but {self._home} has "
+                f"{own[:SHOWN]}).",
+                f"Correct REC_ARTIFACTS or REC_HOME. To use this bucket with a new home, delete {self._home}.",
+            )
+        _COMPARED[self._home, self.bucket.url] = own
+        return own
+
+    @contextmanager
+    def publish(self, asset: str, partition: str = UNPARTITIONED, run: str = "") -> Iterator[Draft]:
+        """Publishes like a store on disk; also raises ActionableError if the bucket belongs to another home."""
+        self.identity()
+        with super().publish(asset, partition, run) as draft:
+            yield draft
+
     def find(self, asset: str, partition: str = UNPARTITIONED) -> Artifact | None:
         """Downloads and returns the current version; returns None if nothing was published.
 
@@ -71,6 +116,7 @@ class BucketStore(ArtifactStore):
         current = self._current(asset, partition)
         if not current.versions:
             return None
+        self._compared_identity()
         artifact = self._artifact(asset, partition, current.versions[0], current.run)
         try:
             require_intact(artifact.path)

@@ -24,6 +24,7 @@ from rec_assets.storage.integrity import DamageError
 
 SCHEME = "s3://"
 _MISSING = ("NoSuchKey", "404", "NotFound")
+_EXISTS = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 _DENIED = ("AccessDenied", "AllAccessDisabled", "403")
 _UNAUTHENTICATED = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken")
 _THROTTLED = ("SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "503")
@@ -74,6 +75,17 @@ class Bucket:
         """Writes a text as one object atomically: readers get the old or the new text."""
         with self._actionable_errors(f"write {key}"):
             self._client.put_object(Bucket=self._name, Key=self._prefix + key, Body=text.encode())
+
+    def create(self, key: str, text: str) -> str:
+        """Writes a new object, unless it exists; returns the text that the object has."""
+        with self._actionable_errors(f"write {key}"):
+            try:
+                self._client.put_object(Bucket=self._name, Key=self._prefix + key, Body=text.encode(), IfNoneMatch="*")
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in _EXISTS:
+                    raise
+                return self.read(key) or text
+        return text
 
     def objects(self, key: str) -> Iterator[Stored]:
         """Yields the objects whose keys begin with `key`, in order of keys."""

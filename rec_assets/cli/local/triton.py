@@ -10,6 +10,7 @@ from rec_assets.cli.local.server import LOOPBACK, Server, is_open
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.triton import server_control
 from rec_assets.serving.triton.model_repository import live_version, renew_models, repository_path
+from rec_assets.serving.triton.own_server import server_id
 
 
 class Triton(Server):
@@ -31,6 +32,7 @@ class Triton(Server):
         models = repository_path(self.settings)
         models.mkdir(parents=True, exist_ok=True)
         options = {
+            "id": server_id(self.settings),
             "model-repository": models,
             "model-control-mode": "explicit",
             "backend-directory": self._backends(),

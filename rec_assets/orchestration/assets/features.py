@@ -188,10 +188,12 @@ def online_features(
     from rec_assets.features.store.offline import land
     from rec_assets.features.store.views import ITEM_VIEW, USER_VIEW
     from rec_assets.realtime.trending import Trending
+    from rec_assets.storage.own_valkey import require_own_valkey
 
     day = only(context)
 
     def write(out: Path, _: str) -> dict[str, Any]:
+        require_own_valkey(settings)
         at = midnight_after(day)
         users, items = user_features[day] / USER_FEATURES, item_features[day] / ITEM_FEATURES
         for view, file in ((USER_VIEW, users), (ITEM_VIEW, items)):
@@ -229,11 +231,13 @@ def online_history(
     """
     from rec_assets.features.history import latest_events
     from rec_assets.realtime.recent_items import RecentItems
+    from rec_assets.storage.own_valkey import require_own_valkey
     from rec_assets.storage.valkey import connect
 
     only(context)
 
     def write(out: Path, _: str) -> dict[str, Any]:
+        require_own_valkey(settings)
         days = [interactions_of(raw_interactions, behavioral_updates, day) for day in sorted(raw_interactions)]
         events = latest_events(pl.concat(days)).collect(engine="streaming")
         recent_items = RecentItems(connect(settings, RecentItems.DB))

@@ -10,6 +10,7 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.bundles.live_record import Live, find_live, record_live
 from rec_assets.serving.promotion.catalog import BundleCandidate, require_promotable, resolve_bundle
 from rec_assets.serving.triton import model_repository, server_control
+from rec_assets.serving.triton.own_server import require_own_triton
 from rec_assets.settings import Settings
 from rec_assets.storage.artifact_store import ArtifactStore
 from rec_assets.storage.file_lock import exclusive_lock
@@ -52,6 +53,7 @@ def promote(store: ArtifactStore, settings: Settings, wanted: str, report: Repor
             _on_replicas(settings, candidate, report)
             live = record_live(store, bundle, None, before)
         else:
+            require_own_triton(settings)
             live = record_live(store, bundle, _on_this_server(settings, bundle, report), before)
             if model_repository.prune(folder, [] if before is None else [before.bundle_id]):
                 server_control.load(settings)  # makes the server unload the removed versions
