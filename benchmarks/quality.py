@@ -68,7 +68,7 @@ def following(day: str, days: int, settings: Settings) -> pl.DataFrame:
     data = EvaluationSet.load(store.get("training_set", day).path)
     tower, index = store.get("query_tower", day) / "model.onnx", store.get("faiss_index", day).path
     models = ServedModels(tower, index, ranker, data.items, data.log, settings.repeats)
-    queries = next_day_queries(store.get("nvt_workflows", day) / "full", joined)
+    queries = next_day_queries(store.get("nvt_workflows", day).path, joined)
     history = pl.read_parquet(window, columns=["user_id", "item_id", "device_type", "timestamp"])
     oracle = open_source(settings).best_ranking
     report, _ = compare(models, queries, history, oracle, settings.valid_days, settings.seed)

@@ -69,9 +69,9 @@ class ReferenceModel(StageModel):
         if stage == name_of(_ITEMS, CACHED).removeprefix("reference_"):
             return CachedItems(bundle, settings)
         if stage == "nvt_user_transform":
-            return UserWorkflow(parts["workflows"] / "user", bundle)
+            return UserWorkflow(parts["workflows"], bundle)
         if stage in _TRANSFORMS:
-            return Workflow(parts["workflows"] / stage.split("_")[1], stage)
+            return Workflow(parts["workflows"], stage)
         output = {TOWER: "query_embedding", RANKER: "score"}[stage]
         return TensorFlowModel(parts["saved_models"] / f"{stage}{SUFFIX}", output)
 

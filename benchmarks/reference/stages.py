@@ -49,12 +49,13 @@ class CachedItems:
 
 
 class Workflow:
-    """Transforms the columns of a request with a saved NVTabular workflow."""
+    """Transforms the columns of a request with a part of the fitted NVTabular workflow."""
 
-    def __init__(self, folder: Path, stage: str) -> None:
-        import nvtabular as nvt
+    def __init__(self, workflows: Path, stage: str) -> None:
+        from rec_assets.preprocessing.fit import WORKFLOW
+        from rec_assets.preprocessing.workflow import load_workflow
 
-        self._workflow = nvt.Workflow.load(str(folder))
+        self._workflow = load_workflow(workflows / WORKFLOW, stage.split("_")[1])
         self._columns = self._workflow.input_schema.column_names
         self._makes = makes(stage)
 
@@ -70,8 +71,8 @@ class Workflow:
 class UserWorkflow:
     """The user workflow. Histories, which the reference design lacks, are read with this project's stage."""
 
-    def __init__(self, folder: Path, bundle: Bundle) -> None:
-        self._workflow = Workflow(folder, "nvt_user_transform")
+    def __init__(self, workflows: Path, bundle: Bundle) -> None:
+        self._workflow = Workflow(workflows, "nvt_user_transform")
         self._histories = UserTransform(bundle.lookups)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:

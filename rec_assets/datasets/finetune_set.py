@@ -71,11 +71,11 @@ def build_finetune_set(
         train_rows, encoded = Path(scratch) / "train.parquet", Path(scratch) / "encoded"
         day_rows = rows_for_training(masked_day, joined[-1], holdout_users)
         write_frame(pl.concat([pl.read_parquet(replay), day_rows]), train_rows)
-        transform_rows(workflows / "full", [train_rows], folder / TRAIN)
+        transform_rows(workflows, [train_rows], folder / TRAIN)
         write_request_keys(folder / TRAIN, [train_rows], lookups)
-        transform_rows(workflows / "full", [joined[-1]], encoded)
+        transform_rows(workflows, [joined[-1]], encoded)
         queries = build_queries([joined[-1]], load_rows(encoded))
-        items = transform_items(workflows / "item", folder / CATALOG)
+        items = transform_items(workflows, folder / CATALOG)
         train_ids = lookups.encode("item_id", pl.read_parquet(train_rows, columns=["item_id"])["item_id"].to_numpy())
     queries.at(np.flatnonzero(np.isin(queries.user_ids, holdout_users))).save(folder / VALIDATION)
     codes = lookups.encode("item_id", catalog["item_id"].to_numpy())
@@ -83,5 +83,5 @@ def build_finetune_set(
     raw_ids, first_days = catalog["item_id"].to_list(), catalog["first_day"]
     table = build_item_table(items, raw_ids, first_days, dict(content), train_ids, item_ids, times)
     table.save(folder / ITEMS)
-    write_schema(workflows / "full", folder / SCHEMA)
+    write_schema(workflows, folder / SCHEMA)
     return TrainingSet.load(folder)

@@ -9,14 +9,14 @@ from rec_assets.datasets.rows import load_rows
 from rec_assets.preprocessing.fit import transform_rows
 
 
-def next_day_queries(workflow: Path, joined: Sequence[Path]) -> Queries:
+def next_day_queries(workflows: Path, joined: Sequence[Path]) -> Queries:
     """Builds one query per user from their first interaction of the period, encoded by the workflow of the as-of day.
 
     Args:
-        workflow: folder of the saved full workflow.
+        workflows: folder of the fitted workflow of the as-of day.
         joined: files of the joined rows of the following days, in order.
     """
     with TemporaryDirectory() as scratch:
         encoded = Path(scratch) / "encoded"
-        transform_rows(workflow, joined, encoded)
+        transform_rows(workflows, joined, encoded)
         return build_queries(joined, load_rows(encoded))

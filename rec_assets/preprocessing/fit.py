@@ -1,26 +1,28 @@
-"""Fits the full workflow on unmasked training rows, saves it with its parts, and transforms rows."""
+"""Fits the workflow on unmasked training rows, and transforms rows with a fitted workflow."""
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nvtabular as nvt
 import polars as pl
 from merlin.io import Dataset
 
 from rec_assets.inference.lookups import LOOKUPS
 from rec_assets.preprocessing.export_lookups import export_lookups
 from rec_assets.preprocessing.vocabularies import FitInputs, fit_inputs
-from rec_assets.preprocessing.workflow import SUBGRAPHS, build_workflow, settle_constants
+from rec_assets.preprocessing.workflow import load_workflow, new_workflow, save_fitted, settle_constants
 from rec_assets.storage.frames import write_frame
+
+if TYPE_CHECKING:
+    import nvtabular as nvt
 
 # Parquet of one Dask partition; its frame then stays well under a gigabyte.
 PART_SIZE = "64MB"
+WORKFLOW = "workflow"  # folder in the asset `nvt_workflows`
 
 
 def fit_workflows(train_files: Sequence[Path], items_file: Path, output: Path) -> FitInputs:
-    """Fits and saves `output/{full,user,item,context}` and `output/lookups.npz`.
+    """Fits and saves `output/workflow` and `output/lookups.npz`.
 
     Args:
         train_files: unmasked joined interactions (see `rec_assets.features.joins`).
@@ -28,14 +30,11 @@ def fit_workflows(train_files: Sequence[Path], items_file: Path, output: Path) -
         output: an existing directory.
     """
     inputs = fit_inputs(pl.scan_parquet(list(train_files)), pl.scan_parquet(items_file))
-    with tempfile.TemporaryDirectory() as scratch:
-        full = build_workflow(inputs, Path(scratch))
-        full.fit(dataset([file for file in train_files if _rows(file)]))  # Merlin fails at a file without rows
-        settle_constants(full)
-        full.save(str(output / "full"))
-        for part in SUBGRAPHS:
-            full.get_subworkflow(part).save(str(output / part))
-        export_lookups(full, inputs).save(output / LOOKUPS)
+    full = new_workflow(inputs, output / WORKFLOW)
+    full.fit(dataset([file for file in train_files if _rows(file)]))  # Merlin fails at a file without rows
+    settle_constants(full)
+    save_fitted(full, inputs.mean_age, output / WORKFLOW)
+    export_lookups(full, inputs).save(output / LOOKUPS)
     return inputs
 
 
@@ -44,18 +43,18 @@ def dataset(files: Sequence[Path]) -> Dataset:
     return Dataset([str(file) for file in files], engine="parquet", part_size=PART_SIZE)
 
 
-def transform_rows(workflow_dir: Path, files: Sequence[Path], output: Path) -> int:
-    """Transforms joined rows with a saved workflow, file by file. Keeps their order and holds one day in memory.
+def transform_rows(workflows: Path, files: Sequence[Path], output: Path) -> int:
+    """Transforms joined rows with the full workflow, file by file. Keeps their order and holds one day in memory.
 
     Args:
-        workflow_dir: directory of a saved workflow.
+        workflows: the folder that `fit_workflows` filled.
         files: one or more parquet files.
         output: new directory for `00000.parquet`, …, one per input file, in the order of `files`.
 
     Returns:
         The number of rows.
     """
-    workflow = nvt.Workflow.load(str(workflow_dir))
+    workflow = load_workflow(workflows / WORKFLOW)
     output.mkdir()
     rows = 0
     for number, file in enumerate(files):
@@ -65,14 +64,14 @@ def transform_rows(workflow_dir: Path, files: Sequence[Path], output: Path) -> i
     return rows
 
 
-def transform_items(workflow_dir: Path, items_file: Path) -> pl.DataFrame:
+def transform_items(workflows: Path, items_file: Path) -> pl.DataFrame:
     """Transforms the catalog with the item workflow; returns encoded features, `raw_item_id` and `first_day`."""
-    encoded = _transformed(nvt.Workflow.load(str(workflow_dir)), items_file)
+    encoded = _transformed(load_workflow(workflows / WORKFLOW, "item"), items_file)
     raw = pl.read_parquet(items_file, columns=["item_id", "first_day"])
     return encoded.with_columns(raw_item_id=raw["item_id"], first_day=raw["first_day"])
 
 
-def _transformed(workflow: nvt.Workflow, file: Path) -> pl.DataFrame:
+def _transformed(workflow: "nvt.Workflow", file: Path) -> pl.DataFrame:
     if not _rows(file):
         # NVTabular cannot transform an empty frame. The schema gives the columns of the result.
         columns = workflow.output_schema

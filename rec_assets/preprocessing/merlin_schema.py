@@ -3,14 +3,16 @@
 import json
 from pathlib import Path
 
-import nvtabular as nvt
 from merlin.schema import ColumnSchema, Schema
+
+from rec_assets.preprocessing.fit import WORKFLOW
+from rec_assets.preprocessing.workflow import load_workflow
 
 _PROPERTIES = ("domain", "embedding_sizes")
 
 
-def write_schema(workflow_dir: Path, file: Path) -> None:
-    """Writes names, dtypes, tags and cardinalities of a saved workflow's output; equal schemas give equal bytes."""
+def write_schema(workflows: Path, file: Path) -> None:
+    """Writes names, dtypes, tags and cardinalities of the full workflow's output; equal schemas give equal bytes."""
     columns = [
         {
             "name": column.name,
@@ -18,7 +20,7 @@ def write_schema(workflow_dir: Path, file: Path) -> None:
             "tags": sorted(tag.value for tag in column.tags),
             "properties": {name: column.properties[name] for name in _PROPERTIES if name in column.properties},
         }
-        for column in nvt.Workflow.load(str(workflow_dir)).output_schema
+        for column in load_workflow(workflows / WORKFLOW).output_schema
     ]
     file.write_text(json.dumps(columns, indent=1, sort_keys=True))
 

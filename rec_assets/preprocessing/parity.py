@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import nvtabular as nvt
 import pandas as pd
 from merlin.io import Dataset
 
 from rec_assets.common.units import DAY_SECONDS, HOUR_SECONDS
 from rec_assets.features.clock import clock_features
 from rec_assets.inference.lookups import LOOKUPS, Lookups
-from rec_assets.preprocessing.workflow import SUBGRAPHS
+from rec_assets.preprocessing.fit import WORKFLOW
+from rec_assets.preprocessing.workflow import SUBGRAPHS, load_workflow
 
 UNSEEN = 10_000_000  # not an id, a category or an age of any real catalog
 
@@ -20,7 +20,7 @@ def largest_differences(workflows: Path, lookups: Lookups | None = None) -> dict
     """Returns the largest difference of each output column over known values, unknown values, -1 and nulls.
 
     Args:
-        workflows: folder of the saved workflows and `lookups.npz`.
+        workflows: the folder that `fit_workflows` filled.
         lookups: lookups to compare in place of the fitted ones; they may contain items added after the fit.
     """
     fitted = Lookups.load(workflows / LOOKUPS)
@@ -28,7 +28,7 @@ def largest_differences(workflows: Path, lookups: Lookups | None = None) -> dict
     differences: dict[str, float] = {}
     for part in SUBGRAPHS:
         raw = _probes(part, fitted)
-        workflow = nvt.Workflow.load(str(workflows / part))
+        workflow = load_workflow(workflows / WORKFLOW, part)
         expected = workflow.transform(Dataset(pd.DataFrame(raw))).to_ddf().compute()
         for column, values in _by_lookups(part, raw, lookups).items():
             # Relative above 1: a price or an age far from the mean is a large number in float32.

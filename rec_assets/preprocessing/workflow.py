@@ -1,6 +1,11 @@
-"""The NVTabular graph: user, item and context subgraphs of one full workflow."""
+"""The NVTabular graph: user, item and context subgraphs of one full workflow. Stores only what was fitted, as data.
 
-from collections.abc import Callable, Iterator
+NVTabular's own format is a pickle, and a pickle from the artifact store could execute any code. `load_workflow` builds
+the graph from this module again and gives it the stored statistics, so it transforms rows to the same values.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,27 +13,72 @@ import numpy as np
 import nvtabular as nvt
 import pandas as pd
 from merlin.dag.ops.subgraph import Subgraph
-from merlin.schema import Tags
+from merlin.schema import ColumnSchema, Schema, Tags
 from nvtabular import ops
 
+from rec_assets.common.errors import ActionableError
 from rec_assets.features import clock
 from rec_assets.preprocessing.vocabularies import AGE_BOUNDARIES, FitInputs
 
+FULL = "full"
 SUBGRAPHS = ("user", "item", "context")
+_FITTED = "fitted.json"
+_VOCABULARIES = "categories"  # NVTabular's name of the folder of its vocabulary files
 MIN_DEVIATION = 1e-6  # of the mean; smaller ones are rounding errors of a constant
 
 
-def build_workflow(inputs: FitInputs, vocabulary_dir: Path) -> nvt.Workflow:
-    """Builds the unfitted full workflow; `get_subworkflow("user" | "item" | "context")` returns a part.
+def new_workflow(inputs: FitInputs, folder: Path) -> nvt.Workflow:
+    """Builds the unfitted full workflow, and writes its vocabularies to a folder."""
+    vocabularies = {column: pd.Series(values) for column, values in inputs.vocabularies.items()}
+    return _build(vocabularies, inputs.mean_age, folder)
+
+
+def save_fitted(workflow: nvt.Workflow, mean_age: float, folder: Path) -> None:
+    """Writes the statistics of a fitted workflow to the folder of its vocabularies; equal ones give equal bytes."""
+    fitted: dict[str, Any] = {"mean_age": mean_age, "means": {}, "deviations": {}}
+    for operator in normalizers(workflow):
+        fitted["means"] |= operator.means
+        fitted["deviations"] |= operator.stds
+    fitted["inputs"] = {column.name: column.dtype.name for column in workflow.input_schema}
+    (folder / _FITTED).write_text(json.dumps(fitted, indent=1, sort_keys=True))
+
+
+def load_workflow(folder: Path, part: str = FULL) -> nvt.Workflow:
+    """Returns a fitted workflow, the full one or a part of `SUBGRAPHS`.
 
     Args:
-        inputs: vocabularies and the mean age.
-        vocabulary_dir: directory for NVTabular's vocabulary files until the workflow is saved.
+        folder: the folder of `new_workflow` and `save_fitted`; workers of a Dask cluster read the vocabularies there.
+        part: name of the part.
+
+    Raises:
+        ActionableError: the folder has no statistics, as in an earlier release, or the file is damaged.
+    """
+    try:
+        fitted = json.loads((folder / _FITTED).read_text())
+        vocabularies = {file.suffixes[0][1:]: str(file) for file in (folder / _VOCABULARIES).glob("unique.*.parquet")}
+        workflow = _build(vocabularies, fitted["mean_age"], folder)
+        for operator in normalizers(workflow):  # each reads its own columns
+            operator.means, operator.stds = dict(fitted["means"]), dict(fitted["deviations"])
+        workflow.fit_schema(Schema([ColumnSchema(name, dtype=dtype) for name, dtype in fitted["inputs"].items()]))
+    except (OSError, ValueError, KeyError) as error:
+        raise ActionableError(
+            f"{folder} is not a fitted workflow ({error}).", "Materialize nvt_workflows again."
+        ) from error
+    return workflow if part == FULL else workflow.get_subworkflow(part)
+
+
+def _build(vocabularies: Mapping[str, Any], mean_age: float, folder: Path) -> nvt.Workflow:
+    """Builds the full workflow.
+
+    Args:
+        vocabularies: of each categorical column, a pandas series that is written to a file, or the path of this file.
+        mean_age: age that replaces an unknown one, years.
+        folder: where NVTabular keeps the files.
     """
 
     def categorify(node: Any, columns: list[str]) -> Any:
-        series = {column: pd.Series(inputs.vocabularies[column]) for column in columns}
-        return node >> ops.Categorify(vocabs=series, dtype=np.int32, out_path=str(vocabulary_dir))
+        known = {column: vocabularies[column] for column in columns}
+        return node >> ops.Categorify(vocabs=known, dtype=np.int32, out_path=str(folder))
 
     def clock_feature(name: str) -> Any:
         compute = ops.LambdaOp(_clock(name), dtype=np.float32)
@@ -36,7 +86,7 @@ def build_workflow(inputs: FitInputs, vocabulary_dir: Path) -> nvt.Workflow:
             ["timestamp"] >> compute >> ops.Rename(name=name) >> ops.AddMetadata(tags=[Tags.CONTEXT, Tags.CONTINUOUS])
         )
 
-    age = ["age"] >> ops.FillMissing(fill_val=inputs.mean_age) >> ops.LambdaOp(_negative_age_to(inputs.mean_age))
+    age = ["age"] >> ops.FillMissing(fill_val=mean_age) >> ops.LambdaOp(_negative_age_to(mean_age))
     age_norm = age >> ops.Normalize(out_dtype=np.float32) >> ops.Rename(name="age_norm") >> ops.AddMetadata([Tags.USER])
     age_bin = age >> ops.Bucketize({"age": list(AGE_BOUNDARIES)}) >> ops.Rename(name="age_binned")
     user = (

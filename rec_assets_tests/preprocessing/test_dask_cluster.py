@@ -34,7 +34,7 @@ def made(scheduler: str, pipeline: Pipeline, folder: Path) -> Path:
     folder.mkdir()
     with dask_workers(scheduler):
         fit_workflows(rows[:2], pipeline.artifact("nvt_workflows") / "items.parquet", folder)
-        assert transform_rows(folder / "full", rows, folder / "rows") > 5_000
+        assert transform_rows(folder, rows, folder / "rows") > 5_000
     return folder
 
 

@@ -106,7 +106,7 @@ def next_day_evaluation(
             return {"not evaluated": f"{model_day} has no fine-tune."}
         base = lineage_of(data).base
         seed = seed_for(settings.seed, "next_day_evaluation", day)
-        all_queries = next_day_queries(store.get("nvt_workflows", base) / "full", [joined_interactions[day] / ROWS])
+        all_queries = next_day_queries(store.get("nvt_workflows", base).path, [joined_interactions[day] / ROWS])
         queries = all_queries.sample(MAX_EVALUATED_USERS, seed)
         history = rows_before(joined_interactions, day, model_days(settings) + 1)
         models = {

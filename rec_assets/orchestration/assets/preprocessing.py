@@ -91,7 +91,7 @@ def masked_train_set(
 
 
 @asset(
-    **{**COMMON, "code_version": "2"},
+    **{**COMMON, "code_version": "3"},
     freshness_policy=WEEKLY_FRESHNESS,
     kinds={"nvtabular"},
     op_tags=CPU,
@@ -104,7 +104,7 @@ def nvt_workflows(
     joined_interactions: Days,
     raw_items: Artifact,
 ) -> MaterializeResult[None]:
-    """The NVTabular workflows (user, item, context, full), fitted on the training days, and exported lookups."""
+    """The NVTabular workflow (with parts user, item, context), fitted on the training days, and exported lookups."""
     from rec_assets.preprocessing.dask_cluster import dask_workers
     from rec_assets.preprocessing.fit import fit_workflows
 
@@ -168,7 +168,7 @@ def training_set(
         holdout_users = holdout_users_of(
             joined_interactions[day] / ROWS, settings.holdout_share, holdout_seed(settings.seed, day)
         )
-        items = transform_items(workflows / "item", workflows / CATALOG)
+        items = transform_items(workflows.path, workflows / CATALOG)
         raw_ids = items["raw_item_id"].to_numpy()
         content = {
             "image_embedding": ContentVectors.load(image_embeddings / VECTORS).gather(raw_ids),
@@ -176,12 +176,12 @@ def training_set(
         }
         train, valid = ([joined_interactions[d] / ROWS for d in days] for days in (train_days, valid_days))
         with TemporaryDirectory() as scratch, dask_workers(settings.dask_scheduler):
-            transform_rows(workflows / "full", masked, out / TRAIN)
+            transform_rows(workflows.path, masked, out / TRAIN)
             encoded_valid, masked_last[-1] = Path(scratch) / "valid", Path(scratch) / "last_day.parquet"
             write_frame(rows_for_training(masked_train_set[day] / ROWS, valid[-1], holdout_users), masked_last[-1])
-            transform_rows(workflows / "full", masked_last, out / LAST)
-            transform_rows(workflows / "full", valid, encoded_valid)
-            write_schema(workflows / "full", out / SCHEMA)
+            transform_rows(workflows.path, masked_last, out / LAST)
+            transform_rows(workflows.path, valid, encoded_valid)
+            write_schema(workflows.path, out / SCHEMA)
             built = build_training_set(out, items, content, masked, masked_last, train, valid, encoded_valid)
         lineage_of(workflows).write(out)
         return {
