@@ -42,6 +42,15 @@ class Settings(BaseSettings):
     artifacts: str = Field(
         "", description="Artifact store: s3://bucket/prefix, with a cache below home; empty: home only."
     )
+    store_read_only: bool = Field(
+        False, description="Refuse to publish or delete artifacts; for processes that only serve."
+    )
+    bundle_key: str = Field(
+        "",
+        exclude=True,
+        repr=False,
+        description="Key that signs new bundles; if it is set, bundles without its signature are not served; a secret.",
+    )
     seed: NonNegativeInt = Field(0, description="Base of all random seeds; each also depends on the partition key.")
 
     # Raw data

@@ -63,7 +63,7 @@ class ReferenceModel(StageModel):
     def open_stage(self, version: Path, settings: Settings) -> Stage:
         """Opens the stage with the folders in `reference.json` beside the model."""
         parts = {name: Path(folder) for name, folder in json.loads((version / _PARTS).read_text()).items()}
-        bundle, stage = published_bundle(version), self.stage.removeprefix("reference_")
+        bundle, stage = published_bundle(version, settings), self.stage.removeprefix("reference_")
         if stage == name_of(_ITEMS, PER_REQUEST).removeprefix("reference_"):
             return FeastItems(settings)
         if stage == name_of(_ITEMS, CACHED).removeprefix("reference_"):

@@ -115,12 +115,14 @@ class ArtifactStore:
 
     Attributes:
         shared: True if other machines can read the published artifacts.
+        read_only: True to refuse `publish` and `remove`.
     """
 
     shared = False
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
+        self.read_only = False
 
     def identity(self) -> str:
         """Returns the identity of the home, the folder above the root; a new home gets a random one."""
@@ -145,8 +147,10 @@ class ArtifactStore:
             run: id of the publishing run.
 
         Raises:
-            ActionableError: the disk is full, or the folder is a link; the current version stays current.
+            ActionableError: the disk is full, the folder is a link, or the store is read-only; the current version
+                stays current.
         """
+        self._require_writable()
         folder = self._writable_folder(asset, partition)
         with new_draft(folder) as path:
             draft = Draft(path)
@@ -202,7 +206,8 @@ class ArtifactStore:
         return sorted({p.parent.parent.name for p in self.root.glob(f"*/*/{POINTER}")})
 
     def remove(self, asset: str, partition: str) -> None:
-        """Deletes a partition: first its pointer, then its versions."""
+        """Deletes a partition, first its pointer; raises ActionableError if the store is read-only."""
+        self._require_writable()
         folder = self.folder(asset, partition)
         (folder / POINTER).unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
@@ -250,6 +255,12 @@ class ArtifactStore:
         except (OSError, ValidationError) as error:
             raise damaged_pointer(asset, partition, str(file), error).error() from error
         return Artifact(asset, partition, pointer.digest, file.parent / pointer.digest, pointer.run)
+
+    def _require_writable(self) -> None:
+        if self.read_only:
+            raise ActionableError(
+                f"The artifact store {self.root} is read-only for this process.", "Unset REC_STORE_READ_ONLY to write."
+            )
 
     def _writable_folder(self, asset: str, partition: str) -> Path:
         """Returns the folder of a partition, which exists then; raises ActionableError if it is a link."""

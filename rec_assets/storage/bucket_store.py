@@ -72,9 +72,11 @@ class BucketStore(ArtifactStore):
         Raises:
             ActionableError: the bucket belongs to another home, or cannot be read.
         """
-        return self._compared_identity() or self._compare(
-            self.bucket.create(FILE, read_identity(self._home) or new_identity())
-        )
+        known = self._compared_identity()
+        if known is not None:
+            return known
+        self._require_writable()
+        return self._compare(self.bucket.create(FILE, read_identity(self._home) or new_identity()))
 
     @property
     def _home(self) -> Path:
@@ -103,6 +105,7 @@ class BucketStore(ArtifactStore):
     @contextmanager
     def publish(self, asset: str, partition: str = UNPARTITIONED, run: str = "") -> Iterator[Draft]:
         """Publishes like a store on disk; also raises ActionableError if the bucket belongs to another home."""
+        self._require_writable()
         self.identity()
         with super().publish(asset, partition, run) as draft:
             yield draft
@@ -133,7 +136,8 @@ class BucketStore(ArtifactStore):
         return sorted({Path(found.key).parent.name for found in self.bucket.objects("current/")})
 
     def remove(self, asset: str, partition: str) -> None:
-        """Deletes a partition in bucket and cache: first the pointers, then the versions."""
+        """Deletes a partition in bucket and cache: first the pointers, then the versions; raises as on disk."""
+        self._require_writable()
         versions = [found.key for found in self.bucket.objects(f"versions/{asset}/{partition}/")]
         self.bucket.delete([_pointer(asset, partition)])
         if versions:

@@ -12,7 +12,9 @@ def open_store(settings: Settings) -> ArtifactStore:
     Raises:
         ActionableError: `artifacts` is an invalid bucket URL.
     """
-    return store_at(settings.artifacts_dir, settings.artifacts)
+    store = store_at(settings.artifacts_dir, settings.artifacts)
+    store.read_only = settings.store_read_only
+    return store
 
 
 def store_at(root: Path, remote: str = "") -> ArtifactStore:

@@ -193,3 +193,14 @@ def test_a_name_that_leads_out_of_the_store_is_refused(store: ArtifactStore, nam
     for asset, partition in ((name, DAY), ("rows", name)):
         with pytest.raises(ActionableError, match="is not the name of an asset or a partition"):
             store.find(asset, partition)
+
+
+def test_a_store_that_only_reads_neither_publishes_nor_deletes(store: ArtifactStore) -> None:
+    write(store)
+    before = read(store)
+    store.read_only = True
+    with pytest.raises(ActionableError, match=r"(?s)read-only for this process.*REC_STORE_READ_ONLY"):
+        write(store, 2)
+    with pytest.raises(ActionableError, match="read-only"):
+        store.remove("rows", DAY)
+    assert read(store) == before

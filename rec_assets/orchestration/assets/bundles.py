@@ -131,6 +131,7 @@ def assemble(
         settings: determine the serving config and the source.
     """
     from rec_assets.bundles.bundle import PART_FILES, write_bundle
+    from rec_assets.bundles.signature import sign_bundle
 
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -143,7 +144,7 @@ def assemble(
             "signals": signals_part(inputs.data, folder / "signals"),
             "catalogue": pick(workflow, [PART_FILES["catalogue"]], folder / "catalogue"),
         }
-        return write_bundle(
+        manifest = write_bundle(
             out,
             parts,
             as_of=date.fromisoformat(day),
@@ -153,6 +154,8 @@ def assemble(
             source=settings.source,
             made_from={f"{one.asset} [{one.partition}]": one.digest for one in inputs},
         )
+        sign_bundle(out, settings.bundle_key)
+        return manifest
 
 
 def model_files(model: Artifact) -> list[str]:

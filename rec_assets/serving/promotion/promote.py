@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.bundles.live_record import Live, find_live, record_live
+from rec_assets.bundles.signature import require_signed
 from rec_assets.serving.promotion.catalog import BundleCandidate, require_promotable, resolve_bundle
 from rec_assets.serving.triton import model_repository, server_control
 from rec_assets.serving.triton.own_server import require_own_triton
@@ -46,6 +47,7 @@ def promote(store: ArtifactStore, settings: Settings, wanted: str, report: Repor
         candidate = resolve_bundle(store, settings, wanted)
         require_promotable(candidate, before)
         bundle = Bundle.open(candidate.path, verify=True)
+        require_signed(bundle, settings.bundle_key)
         report(
             f"Bundle {bundle.bundle_id} ({candidate.kind}, {bundle.manifest.as_of}) is complete and passed its gates"
         )

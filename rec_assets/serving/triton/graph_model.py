@@ -24,7 +24,7 @@ class GraphModel(BundleModel):
 
     def load(self, version: Path, settings: Settings) -> Iterable[Stage]:
         """Loads all stages."""
-        self._stages = load_stages(published_bundle(version), settings)
+        self._stages = load_stages(published_bundle(version, settings), settings)
         self._longest = settings.ranking_topk
         return self._stages.values()
 

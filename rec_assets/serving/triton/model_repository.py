@@ -10,6 +10,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from rec_assets.bundles.bundle import Bundle
+from rec_assets.bundles.signature import require_signed
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.files import write_atomically
 from rec_assets.serving.graph.spec import StageSpec
@@ -54,14 +55,16 @@ def publish(
             settings of the process.
 
     Raises:
-        ActionableError: the version exists already, the bundle is damaged, or it has no models for the backend.
+        ActionableError: the version exists already, the bundle is damaged or not signed, or it has no models for the
+            backend.
     """
     settings = settings or get_settings()
     version = version or max([_newest_ever(repository), *versions(repository, complete=False)]) + 1
     if version in versions(repository, complete=False):
         raise ActionableError(f"Version {version} is already in {repository}.", "Publish without naming a version.")
+    require_signed(bundle, settings.bundle_key)
     natives = native_models(bundle, settings.triton_backend)
-    _keep(bundle, repository)
+    _keep(bundle, repository, settings.bundle_key)
     _replace(repository / _NEWEST, str(max(version, _newest_ever(repository))))
     # Relative to the version's folder, so the repository can be mounted elsewhere.
     pointer = json.dumps({"path": f"../../{_BUNDLES}/{bundle.bundle_id}", "bundle_id": bundle.bundle_id}, indent=1)
@@ -200,13 +203,13 @@ def _write_model(version: Path, spec: StageSpec) -> None:
     py_compile.compile(str(file), doraise=True)
 
 
-def _keep(bundle: Bundle, repository: Path) -> None:
-    """Verifies a bundle and links its files into the repository; replaces a damaged copy."""
+def _keep(bundle: Bundle, repository: Path, key: str) -> None:
+    """Verifies a bundle and links its files into the repository; replaces a copy that is damaged or not signed."""
     bundle = Bundle.open(bundle.path, verify=True)
     kept = repository / _BUNDLES / bundle.bundle_id
     if kept.exists():
         try:
-            Bundle.open(kept, verify=True)
+            require_signed(Bundle.open(kept, verify=True), key)
             return
         except ActionableError:
             shutil.rmtree(kept)

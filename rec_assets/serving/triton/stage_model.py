@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rec_assets.bundles.bundle import Bundle
+from rec_assets.bundles.signature import require_signed
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.graph.request import RequestError
 from rec_assets.serving.stages import Arrays, Stage, load_stage
@@ -102,7 +103,7 @@ class StageModel(BundleModel):
 
     def open_stage(self, version: Path, settings: Settings) -> Stage:
         """Returns the stage, loaded from the bundle of a version directory."""
-        return load_stage(self.stage, published_bundle(version), settings)
+        return load_stage(self.stage, published_bundle(version, settings), settings)
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """Answers one request after the other."""
@@ -134,13 +135,13 @@ class DegradedAnswers:
                 self._metrics[number].increment(answers)
 
 
-def published_bundle(version: Path) -> Bundle:
+def published_bundle(version: Path, settings: Settings) -> Bundle:
     """Opens the bundle of a version directory.
 
     The directory's `bundle.json` is {"path": …, "bundle_id": …}; the path is relative to the directory.
 
     Raises:
-        ActionableError: the bundle is missing, or is not the published bundle.
+        ActionableError: the bundle is missing, is not the published bundle, or is not signed although a key is set.
     """
     pointer = json.loads((version / BUNDLE_FILE).read_text())
     bundle = Bundle.open((version / pointer["path"]).resolve())
@@ -149,6 +150,7 @@ def published_bundle(version: Path) -> Bundle:
             f"{bundle.path} has the wrong bundle ({bundle.bundle_id}, published was {pointer['bundle_id']}).",
             "Publish the bundle again.",
         )
+    require_signed(bundle, settings.bundle_key)
     return bundle
 
 

@@ -10,6 +10,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
 {{- end }}
 - {name: REC_HOME, value: /state}
+- {name: REC_STORE_READ_ONLY, value: "true"}
 {{- end }}
 {{- define "triton.secrets" -}}
 {{- range .Values.secrets }}
