@@ -11,6 +11,8 @@ from typing import Any, Final, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from rec_assets.common.file_limits import FileLimits
+
 _SOURCE_FIELDS = ("source", "start_date", "days", "files_", "retail_", "seed")
 
 # Old names of settings → new names. The old names work with a warning until the next release.
@@ -68,6 +70,12 @@ class Settings(BaseSettings):
     retail_items: PositiveInt = Field(2_465, description="source=retail: number of items in the catalog.")
     retail_interactions_per_day: PositiveInt = Field(20_000, description="source=retail: number of rows per day.")
 
+    max_file_mb: PositiveInt = Field(
+        FileLimits.file, description="Largest size in memory of one data file of a source or of the offline log."
+    )
+    max_row_group_mb: PositiveInt = Field(
+        FileLimits.row_group, description="Largest size in memory of a row group of a parquet file."
+    )
     max_unknown_share: float = Field(
         0.5, ge=0, le=1, description="Largest share of a day's rows with items outside the catalog; more fails the day."
     )
@@ -233,6 +241,11 @@ class Settings(BaseSettings):
         """Hash of the source's location, days, sizes and seed, which changes whenever the raw data change."""
         parts = self.model_dump_json(include={n for n in type(self).model_fields if n.startswith(_SOURCE_FIELDS)})
         return hashlib.sha256(parts.encode()).hexdigest()[:8]
+
+    @property
+    def file_limits(self) -> FileLimits:
+        """Limits of data files."""
+        return FileLimits(self.max_file_mb, self.max_row_group_mb)
 
     @property
     def saved_models(self) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from rec_assets.common.file_limits import FileLimits
 from rec_assets.settings import Settings
 
 SCHEMA = {
@@ -32,15 +33,17 @@ class BehaviorLog:
     Readers return an event once, even if it was delivered twice.
     """
 
-    def __init__(self, folder: Path, worker: str = "") -> None:
+    def __init__(self, folder: Path, worker: str = "", limits: FileLimits | None = None) -> None:
         """Opens a log.
 
         Args:
             folder: root folder of the log.
             worker: name of the writing worker; readers need none.
+            limits: largest size of a file to read.
         """
         self._folder = folder
         self._worker = worker
+        self._limits = limits or FileLimits()
 
     @classmethod
     def of(cls, settings: Settings, worker: str = "") -> "BehaviorLog":
@@ -49,7 +52,7 @@ class BehaviorLog:
         folder, old = home / "behavior", home / "behaviour"  # the spelling of release 0.1
         if old.is_dir() and not folder.exists():
             old.rename(folder)
-        return cls(folder, worker)
+        return cls(folder, worker, settings.file_limits)
 
     def append(self, events: pl.DataFrame) -> None:
         """Appends events to the files of their days; the columns are `SCHEMA`."""
@@ -57,7 +60,9 @@ class BehaviorLog:
         for (day,), rows in days.partition_by("day", as_dict=True, include_key=False).items():
             file = self._folder / str(day) / f"{self._worker}{SUFFIX}"
             file.parent.mkdir(parents=True, exist_ok=True)
-            with file.open("a+b") as stream:
+            # Not through a link: the file could lie outside the log.
+            descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            with open(descriptor, "a+b") as stream:
                 stream.write(b"" if _ends_a_line(file) else b"\n")
                 stream.write(rows.write_ndjson().encode())
                 stream.flush()
@@ -68,8 +73,14 @@ class BehaviorLog:
         return sorted(folder.name for folder in self._folder.glob("*") if any(folder.glob(f"*{SUFFIX}")))
 
     def read(self, day: date | str) -> pl.DataFrame:
-        """Returns the events of a day, sorted by time, user and item; of duplicates, the first stays."""
+        """Returns the events of a day, sorted by time, user and item; of duplicates, the first stays.
+
+        Raises:
+            ActionableError: a file is too large to read.
+        """
         files = sorted((self._folder / str(day)).glob(f"*{SUFFIX}"))
+        for file in files:
+            self._limits.require_size(str(file), file.stat().st_size)
         frames = [_read(file) for file in files if file.stat().st_size]
         events = pl.concat(frames or [pl.DataFrame(schema=SCHEMA)]).drop_nulls()
         return events.unique(["timestamp", "user_id", "item_id"], keep="first", maintain_order=True).sort(

@@ -51,7 +51,7 @@ def open_source(settings: Settings, codes: Codes | None = None) -> Source:
     if settings.source == "files":
         from rec_assets.sources.files import FilesSource
 
-        return FilesSource(settings.files_location, settings.start_date)
+        return FilesSource(settings.files_location, settings.start_date, settings.file_limits)
     if settings.source == "completejourney":
         from rec_assets.sources.completejourney import CompleteJourneySource
 
@@ -76,7 +76,7 @@ def shop_source(settings: Settings, codes: Codes | None = None) -> "ShopSource":
     from rec_assets.sources.shop.source import ShopSource
 
     file = settings.shop.absolute()
-    return ShopSource(load_shop(file), file.parent, settings.home / "cache" / "shop", codes)
+    return ShopSource(load_shop(file), file.parent, settings.home / "cache" / "shop", codes, settings.file_limits)
 
 
 def data_version(settings: Settings) -> str:

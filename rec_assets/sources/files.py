@@ -7,6 +7,7 @@
 """
 
 from datetime import date
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import polars as pl
 from upath import UPath
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.common.file_limits import FileLimits
 from rec_assets.sources.base import BestRanking, Source
 from rec_assets.sources.image_files import copy_images
 
@@ -28,8 +30,9 @@ class FilesSource:
 
     best_ranking: BestRanking | None = None
 
-    def __init__(self, location: str, start_date: date) -> None:
+    def __init__(self, location: str, start_date: date, limits: FileLimits | None = None) -> None:
         """Opens a location; raises ActionableError if the location is empty, unreadable or not a folder."""
+        self._limits = limits or FileLimits()
         if not location:
             raise ActionableError(
                 "REC_FILES_LOCATION is empty (REC_SOURCE=files).",
@@ -62,15 +65,15 @@ class FilesSource:
 
     def interactions(self, day: date) -> pl.DataFrame:
         """Reads the file of a day; raises ActionableError with the file name if the file is missing or damaged."""
-        return _read(self._day_file(day))
+        return self._read(self._day_file(day))
 
     def items(self) -> pl.DataFrame:
         """Reads the catalog and, if descriptions are in a separate file, joins them."""
-        items = _read(self.root / ITEMS)
+        items = self._read(self.root / ITEMS)
         file = self.root / DESCRIPTIONS
         if "product_description" in items.columns or "item_id" not in items.columns or not file.exists():
             return items
-        texts = _read(file)
+        texts = self._read(file)
         ids = texts.schema.get("item_id", pl.Null())
         if "product_description" not in texts.columns or not ids.is_integer() or texts["item_id"].is_duplicated().any():
             raise ActionableError(
@@ -85,12 +88,15 @@ class FilesSource:
 
     def users(self) -> pl.DataFrame:
         """Reads the users."""
-        return _read(self.root / USERS)
+        return self._read(self.root / USERS)
 
     def write_images(self, folder: Path) -> int:
         """Copies the images of catalog items, where they exist; returns the number of files."""
         names = {str(item_id): item_id for item_id in self.items()["item_id"].cast(pl.Int64, strict=False)}
         return copy_images(self.root / IMAGES, names, folder)
+
+    def _read(self, file: UPath) -> pl.DataFrame:
+        return _read(file, self._limits)
 
     def _day_file(self, day: date) -> UPath:
         """Returns the file named by date, or the numbered file if only that one exists."""
@@ -111,10 +117,12 @@ def export(source: Source, folder: Path, days: list[date]) -> None:
     source.write_images(folder / IMAGES)
 
 
-def _read(file: UPath) -> pl.DataFrame:
-    """Reads one whole parquet file; raises ActionableError if it is missing, empty, truncated or not parquet."""
+def _read(file: UPath, limits: FileLimits) -> pl.DataFrame:
+    """Reads one whole parquet file; raises ActionableError if it is missing, too large, truncated or not parquet."""
     try:
         parts = sorted(file.glob("*.parquet")) if file.is_dir() else [file]
+        for part in parts:
+            limits.require_size(str(part), part.stat().st_size)
         contents = [part.read_bytes() for part in parts]
     except FileNotFoundError as error:
         siblings = sorted(p.name for p in file.parent.iterdir() if p.suffix == ".parquet")
@@ -125,6 +133,8 @@ def _read(file: UPath) -> pl.DataFrame:
             f"Write the file {file.name}, or set REC_START_DATE and REC_DAYS to the days that exist.",
         ) from error
     try:
+        for part, content in zip(parts, contents, strict=True):
+            limits.require_parquet(str(part), BytesIO(content))
         return pl.concat([pl.read_parquet(content) for content in contents], how="diagonal_relaxed")
     except (pl.exceptions.PolarsError, ValueError) as error:
         reason = str(error).splitlines()[0]

@@ -1,9 +1,12 @@
-"""Decodes image files of any format, mode and orientation with Pillow."""
+"""Decodes image files of the usual formats, in any mode and orientation, with Pillow."""
 
 import io
 
 from PIL import Image, ImageOps
 
+# Pillow also opens formats that start other programs, such as PostScript, whatever the name of the file.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+MAX_BYTES = 20_000_000  # as in `rec_assets.sources.image_files`
 MAX_PIXELS = 64_000_000  # a small file can hold gigabytes of equal pixels
 
 
@@ -11,14 +14,16 @@ def decode(content: bytes, smallest_side: int) -> Image.Image:
     """Returns an upright RGB image with white in place of transparency.
 
     Args:
-        content: a JPEG, PNG, WebP, … file.
+        content: a file of one of `FORMATS`.
         smallest_side: required side length in pixels; a much larger JPEG is decoded at a fraction of its size.
 
     Raises:
-        ValueError: the content is not an image, is truncated, or has more than `MAX_PIXELS`.
+        ValueError: the content is not an image, is truncated, or has more than `MAX_BYTES` or `MAX_PIXELS`.
     """
     try:
-        file = Image.open(io.BytesIO(content))
+        if len(content) > MAX_BYTES:
+            raise ValueError(f"{len(content):,} bytes")
+        file = Image.open(io.BytesIO(content), formats=FORMATS)
         file.draft("RGB", (smallest_side, smallest_side))
         if file.width * file.height > MAX_PIXELS:
             raise ValueError(f"{file.width} x {file.height} pixels")

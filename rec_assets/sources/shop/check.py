@@ -90,7 +90,7 @@ def summarize(source: ShopSource) -> Summary:
 def _in_interactions(source: ShopSource) -> Iterator[Problem]:
     rows = source.shop.interactions
     connection = connect(source.shop.timezone)
-    connection.register("shop_rows", open_table(connection, rows, source.base))
+    connection.register("shop_rows", open_table(connection, rows, source.base, source.limits))
     if rows.where:
         left_out = f"NOT coalesce(({rows.where}), false)"
         count = connection.sql(f"SELECT count(*) FROM shop_rows WHERE {left_out}").fetchall()[0][0]

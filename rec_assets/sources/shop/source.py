@@ -14,6 +14,7 @@ import polars as pl
 from upath import UPath
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.common.file_limits import FileLimits
 from rec_assets.common.files import write_atomically
 from rec_assets.sources.base import BestRanking
 from rec_assets.sources.image_files import copy_images
@@ -31,7 +32,9 @@ class ShopSource:
 
     best_ranking: BestRanking | None = None
 
-    def __init__(self, shop: Shop, base: Path, cache: Path, codes: Codes | None = None) -> None:
+    def __init__(
+        self, shop: Shop, base: Path, cache: Path, codes: Codes | None = None, limits: FileLimits | None = None
+    ) -> None:
         """Opens a shop; nothing is read yet.
 
         Args:
@@ -39,9 +42,11 @@ class ShopSource:
             base: folder that relative paths of the mapping start from.
             cache: folder for the rows by day.
             codes: codes of ids; frames need them, `identifiers` does not.
+            limits: largest sizes of data files.
         """
         self.shop, self.base, self.cache = shop, base, cache
         self.codes = codes or Codes.empty()
+        self.limits = limits or FileLimits()
 
     def location(self, name: str) -> str:
         """Returns the files of "items", "users" or a day's ISO date."""
@@ -116,7 +121,7 @@ class ShopSource:
             return folder
         rows = self.shop.interactions
         connection = connect(self.shop.timezone)
-        table = open_table(connection, rows, self.base)
+        table = open_table(connection, rows, self.base, self.limits)
         self._require(table.columns, (rows.user, rows.item, rows.time, rows.device, rows.event, rows.rating))
         conditions = [f"({rows.where})"] if rows.where else []
         if rows.event and rows.events:
@@ -150,7 +155,7 @@ class ShopSource:
         source = mapping if mapping.is_given else self.shop.interactions
         item = mapping.item or self.shop.interactions.item
         connection = connect(self.shop.timezone)
-        table = open_table(connection, source, self.base)
+        table = open_table(connection, source, self.base, self.limits)
         categories = mapping.categories[:2]
         named = (item, mapping.title, mapping.description, mapping.price, mapping.gender, mapping.first_day)
         self._require(table.columns, (*named, *categories))
@@ -188,7 +193,7 @@ class ShopSource:
         source = mapping if mapping.is_given else self.shop.interactions
         user = mapping.user or self.shop.interactions.user
         connection = connect(self.shop.timezone)
-        table = open_table(connection, source, self.base)
+        table = open_table(connection, source, self.base, self.limits)
         self._require(table.columns, (user, mapping.age, mapping.birth_year, mapping.gender))
         connection.register("users_of_the_shop", table)
         age = values.whole(mapping.age) if mapping.age else "NULL"

@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 from upath import UPath
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.common.file_limits import FileLimits
 from rec_assets.sources.shop.mapping import Rows
 
 PARQUET, TEXT, LINES = (".parquet", ".pq"), (".csv", ".tsv", ".txt"), (".json", ".jsonl", ".ndjson")
+DEFAULT_LIMITS = FileLimits()
 COMPRESSED = (".gz", ".zst")
 
 
@@ -21,16 +24,19 @@ def connect(timezone: str = "UTC") -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def open_table(connection: duckdb.DuckDBPyConnection, rows: Rows, base: Path) -> duckdb.DuckDBPyRelation:
+def open_table(
+    connection: duckdb.DuckDBPyConnection, rows: Rows, base: Path, limits: FileLimits = DEFAULT_LIMITS
+) -> duckdb.DuckDBPyRelation:
     """Opens a table with all its columns; text files have columns of text.
 
     Args:
         connection: from `connect`.
         rows: files or query.
         base: folder that relative paths start from.
+        limits: largest sizes of parquet files.
 
     Raises:
-        ActionableError: there are no such files, or DuckDB cannot read them.
+        ActionableError: there are no such files, they are too large, or DuckDB cannot read them.
     """
     try:
         if rows.query:
@@ -38,8 +44,8 @@ def open_table(connection: duckdb.DuckDBPyConnection, rows: Rows, base: Path) ->
         files = data_files(rows.files, base)
         if "://" in rows.files:
             connection.register_filesystem(UPath(rows.files).fs)
-        return _read(connection, files)
-    except duckdb.Error as error:
+        return _read(connection, files, limits)
+    except (duckdb.Error, pa.ArrowInvalid) as error:
         origin = rows.files or rows.query
         reason = str(error).splitlines()[0]
         raise ActionableError(f"{origin} is not readable ({reason}).", "Correct the file or the mapping.") from error
@@ -77,7 +83,7 @@ def kind_of(file: str) -> tuple[str, ...]:
     return next((kind for kind in (PARQUET, TEXT, LINES) if name.endswith(kind)), ())
 
 
-def _read(connection: duckdb.DuckDBPyConnection, files: Sequence[str]) -> duckdb.DuckDBPyRelation:
+def _read(connection: duckdb.DuckDBPyConnection, files: Sequence[str], limits: FileLimits) -> duckdb.DuckDBPyRelation:
     kinds = {kind_of(file) for file in files}
     if len(kinds) != 1:
         names = ", ".join(Path(file).name for file in files[:4])
@@ -85,6 +91,9 @@ def _read(connection: duckdb.DuckDBPyConnection, files: Sequence[str]) -> duckdb
     (kind,) = kinds
     listed = "[" + ", ".join("'" + file.replace("'", "''") + "'" for file in files) + "]"
     if kind == PARQUET:
+        for file in files:
+            with UPath(file).open("rb") as stream:
+                limits.require_parquet(file, stream)
         return connection.sql(f"SELECT * FROM read_parquet({listed}, union_by_name=true)")
     if kind == LINES:
         return connection.sql(f"SELECT * FROM read_json_auto({listed}, union_by_name=true)")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rec_assets.features.embeddings.images import decode, square
+from rec_assets.features.embeddings.images import MAX_BYTES, decode, square
 
 
 def as_file(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -47,6 +47,18 @@ def test_a_photo_with_damaged_exif_keeps_its_pixels() -> None:
 def test_a_small_file_of_very_many_pixels_is_refused() -> None:
     with pytest.raises(ValueError, match="not a readable image"):
         decode(as_file(Image.new("L", (20_000, 8_000)), "PNG"), 100)
+
+
+@pytest.mark.parametrize("kind", ["EPS", "PPM", "ICO", "PCX", "TGA"])
+def test_other_formats_are_refused(kind: str) -> None:
+    with pytest.raises(ValueError, match="not a readable image"):
+        decode(as_file(Image.new("RGB", (32, 32)), kind), 10)
+
+
+def test_a_file_of_too_many_bytes_is_refused() -> None:
+    content = as_file(Image.new("RGB", (32, 32)), "PNG")
+    with pytest.raises(ValueError, match="bytes"):
+        decode(content + bytes(MAX_BYTES), 10)
 
 
 def test_a_large_photo_is_decoded_small_but_large_enough() -> None:
