@@ -165,7 +165,7 @@ class EventStream:
         with translate_redis_errors(self._client):
             return not entry_ids or not tries(is_open)
 
-    def tidy(self) -> None:
+    def trim(self) -> None:
         """Deletes entries older than an hour that are acknowledged, and consumers idle for an hour without entries."""
         groups = self._client.xinfo_groups(self.KEY)
         group = next(one for one in groups if one["name"] == self.GROUP.encode())

@@ -21,7 +21,7 @@ from rec_assets.storage.own_valkey import require_own_valkey
 BATCH = 500
 WAIT_MS = 1000
 CLAIM_EVERY_S = 1.0
-TIDY_EVERY_S = 60.0
+TRIM_EVERY_S = 60.0
 PAUSE_S = 0.5
 RETRY_AFTER_S = (0.1, 0.5)  # pauses before the attempts to apply a failed entry again
 # Words in errors that concern Valkey's state; other errors concern the event.
@@ -58,7 +58,7 @@ class Worker:
         self._alive = alive_file(settings)
         self._alive.parent.mkdir(parents=True, exist_ok=True)
         self._resumes = True
-        self._claimed = self._tidied = 0.0
+        self._claimed = self._trimmed = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Applies events until `stop` is set; survives outages of Valkey and a full disk."""
@@ -99,9 +99,9 @@ class Worker:
                 return entries
             self._resumes = False
         now = time.monotonic()
-        if now - self._tidied > TIDY_EVERY_S:
-            self._stream.tidy()
-            self._tidied = now
+        if now - self._trimmed > TRIM_EVERY_S:
+            self._stream.trim()
+            self._trimmed = now
         if now - self._claimed > CLAIM_EVERY_S:
             if entries := self._stream.claim_stale(self.name, self._idle_ms, BATCH):
                 logger.warning("Claimed %d events of a worker that stopped reading", len(entries))

@@ -16,7 +16,7 @@ from rec_assets.realtime.events import Event, EventError
 from rec_assets.serving.graph.request import DEVICE_TYPES, UNKNOWN, RequestError
 from rec_assets.serving.ids import USER, Id
 from rec_assets.settings import Settings
-from rec_assets.storefront.views import ANONYMOUS, RECENT, Asked, Shop
+from rec_assets.storefront.views import ANONYMOUS, RECENT, FormInput, Shop
 
 HERE = Path(__file__).parent
 APPLIED_WITHIN_S = 2.0
@@ -72,12 +72,12 @@ def create_app(settings: Settings) -> FastAPI:
         cold: bool = False,
     ) -> Response:
         number = _number(shop, USER, user)
-        asked = Asked(number, device, at, diversity)
-        mine = shop.listing(asked, number)
+        form = FormInput(number, device, at, diversity)
+        mine = shop.listing(form, number)
         explanation = mine.explanation
         facts = {
             "mine": mine,
-            "cold": shop.listing(asked, ANONYMOUS) if cold and number != ANONYMOUS else None,
+            "cold": shop.listing(form, ANONYMOUS) if cold and number != ANONYMOUS else None,
             "problems": [*([mine.problem] if mine.problem else []), *shop.problems()],
             "recent": [shop.catalog.item(item) for item in (explanation.recent if explanation else [])[:RECENT]],
             "top_category": shop.catalog.name_of(explanation.top_category)

@@ -81,7 +81,7 @@ class Listing:
 
 
 @dataclass(frozen=True)
-class Asked:
+class FormInput:
     """Input of the page's form."""
 
     user_id: int
@@ -99,18 +99,18 @@ class Shop:
         self.catalog = Catalog(settings, self.client.ids)
         self._explainer = Explainer(settings)
 
-    def listing(self, asked: Asked, user_id: int) -> Listing:
+    def listing(self, form: FormInput, user_id: int) -> Listing:
         """Returns the list of a user, for the device and time of the form.
 
         Args:
-            asked: input of the form.
+            form: input of the form.
             user_id: raw user id, which replaces that of the form; `ANONYMOUS` for an anonymous user.
         """
         user = self.client.ids.text(USER, user_id)
         try:
             k = min(SHOWN, self.settings.ranking_topk)
-            answer = self.client.recommend(user_id, asked.device_type, asked.at, k, asked.diversity)
-            explanation = self._explainer.explain(answer, user_id, asked.device_type, asked.at, drawn=asked.diversity)
+            answer = self.client.recommend(user_id, form.device_type, form.at, k, form.diversity)
+            explanation = self._explainer.explain(answer, user_id, form.device_type, form.at, drawn=form.diversity)
         except ActionableError as error:
             return Listing(user_id, user, problem=Problem(error.problem, error.next_step))
         except RequestError as error:

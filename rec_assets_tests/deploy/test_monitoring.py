@@ -98,9 +98,9 @@ def test_every_metric_that_is_asked_for_is_made_by_someone(shop: Settings, tmp_p
         made = named_in(page.read().decode())
     made |= {LIVE_AS_OF, FEATURES, FAILED, WAITING, DEAD, WORKERS}
     made |= {rule["record"] for group in RULES["groups"] for rule in group["rules"] if "record" in rule}
-    asked = {name for text in expressions() for name in named_in(text)}
-    assert len(asked) > 8
-    assert asked - made == set()
+    named = {name for text in expressions() for name in named_in(text)}
+    assert len(named) > 8
+    assert named - made == set()
 
 
 def test_the_scaler_reads_what_the_adapter_makes() -> None:

@@ -31,11 +31,11 @@ class State:
 
 def state_of(settings: Settings, users: list[int], items: int = 60) -> State:
     client = redis.Redis(settings.host, settings.valkey_port, db=DB)
-    asked, splits = np.arange(items), np.array([0, items], np.int64)
+    item_ids, splits = np.arange(items), np.array([0, items], np.int64)
     rows = online.read_users(online.open_store(settings, online.BULK_TIMEOUT), np.array(users)).columns
     log = BehaviorLog.of(settings)
     return State(
-        [SeenItems(client).contain(np.array([user]), asked, splits).tolist() for user in users],
+        [SeenItems(client).contain(np.array([user]), item_ids, splits).tolist() for user in users],
         [RecentItems(client).latest(user) for user in users],
         rows["top_category"].tolist(),
         np.nan_to_num(rows["age"], nan=-1).tolist(),

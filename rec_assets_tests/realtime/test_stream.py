@@ -66,18 +66,18 @@ def test_a_dead_letter_can_be_read_with_its_reason(stream: EventStream) -> None:
     assert stream.state() == StreamState(waiting=0, taken=0, dead=1, workers=1)
 
 
-def test_tidying_drops_nothing_that_was_not_applied(stream: EventStream, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trimming_drops_nothing_that_was_not_applied(stream: EventStream, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EventStream, "KEPT_MS", -1000)
     stream.send(clicks(1000))
     stream.done(stream.take("one", 300, 1))
     (unfinished,) = stream.take("two", 1, 1)
     stream.done(stream.take("one", 300, 1))
-    stream.tidy()
+    stream.trim()
     left = list(stream.after("0"))
     assert left[-700:][0].id <= unfinished.id and len(left) >= 700
     stream.done([unfinished])
     stream.done(stream.take("one", 1000, 1))
-    stream.tidy()
+    stream.trim()
     assert len(list(stream.after("0"))) < 300
 
 

@@ -15,8 +15,8 @@ NOON = 1_741_608_000
 
 
 def seen(history: UserActivityStore, user: int, items: list[int]) -> list[bool]:
-    asked = np.array([0, len(items)], np.int64)
-    return history.seen_items.contain(np.array([user]), np.array(items), asked).tolist()
+    splits = np.array([0, len(items)], np.int64)
+    return history.seen_items.contain(np.array([user]), np.array(items), splits).tolist()
 
 
 def test_recorded_items_are_seen_by_that_user_alone(valkey: Settings) -> None:
@@ -90,19 +90,19 @@ def test_recording_nothing_is_fine(valkey: Settings) -> None:
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     recorded=st.lists(st.tuples(st.integers(1, 4), st.integers(0, 30)), max_size=30),
-    asked=st.lists(st.lists(st.integers(0, 30), max_size=12), min_size=1, max_size=5),
+    requested=st.lists(st.lists(st.integers(0, 30), max_size=12), min_size=1, max_size=5),
 )
 def test_one_query_for_many_users_finds_what_each_has_seen(
-    valkey: Settings, recorded: list[tuple[int, int]], asked: list[list[int]]
+    valkey: Settings, recorded: list[tuple[int, int]], requested: list[list[int]]
 ) -> None:
     history = UserActivityStore.connect(valkey)
     for user in range(1, 6):
         history.forget(user, "1-0", NOON)
     for user, item in recorded:
         history.record(user, [item], NOON)
-    users = np.arange(1, len(asked) + 1)
-    items = np.array([item for row in asked for item in row], np.int32)
-    splits = np.concatenate([[0], np.cumsum([len(row) for row in asked])]).astype(np.int64)
+    users = np.arange(1, len(requested) + 1)
+    items = np.array([item for row in requested for item in row], np.int32)
+    splits = np.concatenate([[0], np.cumsum([len(row) for row in requested])]).astype(np.int64)
     answers = history.seen_items.contain(users, items, splits)
     assert len(answers) == len(items)
     for user, start, end in zip(users, splits[:-1], splits[1:], strict=True):
