@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from rec_assets.common.files import digest_of_file
+
 SHOWN = 12  # hex digits of a digest in messages
 
 
@@ -22,9 +24,7 @@ def digest_of(directory: Path) -> str:
     """
     total = hashlib.sha256()
     for file, _ in _files(directory):
-        total.update(file.relative_to(directory).as_posix().encode() + b"\0")
-        with file.open("rb") as stream:
-            total.update(hashlib.file_digest(stream, "sha256").digest())
+        total.update(file.relative_to(directory).as_posix().encode() + b"\0" + bytes.fromhex(digest_of_file(file)))
     return total.hexdigest()
 
 
