@@ -4,7 +4,8 @@ from rec_assets.features.signals import HISTORY_SIGNALS, POPULARITY_SIGNALS
 
 USER_FEATURES = ("age_norm", "age_binned", "gender", "top_category")
 CONTEXT_FEATURES = ("device_type", "hour_sine", "hour_cosine", "day_of_week_sine", "day_of_week_cosine")
-ITEM_FEATURES = ("item_id", "category_l1", "category_l2", "item_gender", "price_log_norm")
+ITEM_CODES = ("item_id", "category_l1", "category_l2", "item_gender")
+ITEM_FEATURES = (*ITEM_CODES, "price_log_norm")
 CONTENT_FEATURES = ("image_embedding", "text_embedding")
 CONTENT_DIM = 64
 EMBEDDING_DIM = 64  # length of query and item vectors

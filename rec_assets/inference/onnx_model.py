@@ -10,6 +10,18 @@ import onnxruntime as ort
 from rec_assets.common.errors import ActionableError
 
 _DTYPES = {"tensor(int32)": np.int32, "tensor(int64)": np.int64, "tensor(float)": np.float32}
+_AGAIN = "Materialize query_tower, dlrm_model and model_bundle again."
+
+
+def open_session(file: Path) -> ort.InferenceSession:
+    """Loads a model for one thread; raises ActionableError if the file is not a model."""
+    options = ort.SessionOptions()
+    # A second thread slows down models of this size; requests run in parallel instead.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    try:
+        return ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises a dozen unrelated types for a bad file
+        raise ActionableError(f"{file} cannot be loaded as an ONNX model ({error}).", _AGAIN) from error
 
 
 class OnnxModel:
@@ -26,22 +38,17 @@ class OnnxModel:
         Raises:
             ActionableError: the file is not a model, reads an unavailable feature, or has another output shape.
         """
-        options = ort.SessionOptions()
-        # A second thread slows down models of this size; requests run in parallel instead.
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        again = "Materialize query_tower, dlrm_model and model_bundle again."
-        try:
-            self._session = ort.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises a dozen unrelated types for a bad file
-            raise ActionableError(f"{file} cannot be loaded as an ONNX model ({error}).", again) from error
+        self._session = open_session(file)
         self._dtypes = {entry.name: _DTYPES[entry.type] for entry in self._session.get_inputs()}
         unknown = sorted(set(self._dtypes) - set(available))
         if unknown:
-            raise ActionableError(f"{file} reads features that serving does not provide ({', '.join(unknown)}).", again)
+            raise ActionableError(
+                f"{file} reads features that serving does not provide ({', '.join(unknown)}).", _AGAIN
+            )
         output = self._session.get_outputs()[0]
         if output.shape[-1] not in (width, None) and not isinstance(output.shape[-1], str):
             raise ActionableError(
-                f"{file} has the wrong output ({output.name} {output.shape}; expected [n, {width}]).", again
+                f"{file} has the wrong output ({output.name} {output.shape}; expected [n, {width}]).", _AGAIN
             )
         self._output = output.name
         self._width = width

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.bundles.bundle import Bundle
+from rec_assets.features.columns import ITEM_CODES
 from rec_assets.features.store import online
 from rec_assets.features.store.online_reader import OnlineReader
 from rec_assets.features.store.views import ITEM_VIEW
@@ -107,8 +108,7 @@ class ItemTransform:
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
         """Maps raw features [N] → item_id, category_l1, category_l2, item_gender encoded, price_log_norm; [N] each."""
-        names = ("item_id", "category_l1", "category_l2", "item_gender")
-        encoded = {name: self._lookups.encode(name, inputs[name]) for name in names}
+        encoded = {name: self._lookups.encode(name, inputs[name]) for name in ITEM_CODES}
         return encoded | {"price_log_norm": self._lookups.price_log_norm(inputs["price"])}
 
 
