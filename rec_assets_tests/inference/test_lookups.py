@@ -22,6 +22,22 @@ def test_known_values_survive_encoding_and_unknown_ones_become_two(values: list[
     assert LOOKUPS.decode("item_id", encoded).tolist() == [v if v in KNOWN_ITEMS else -1 for v in values]
 
 
+@given(
+    st.sampled_from([60, 10**6, 2**40]).flatmap(
+        lambda largest: st.tuples(
+            st.lists(st.integers(0, largest), min_size=1, max_size=30, unique=True),
+            st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-2, largest + 2), max_size=20),
+        )
+    )
+)
+def test_dense_and_sparse_vocabularies_encode_alike(drawn: tuple[list[int], list[int]]) -> None:
+    vocabulary, more = drawn
+    lookups = replace(LOOKUPS, vocabularies={"gender": np.array(vocabulary, np.int64)})
+    values = vocabulary + more
+    expected = [3 + vocabulary.index(value) if value in vocabulary else OUT_OF_VOCABULARY for value in values]
+    assert lookups.encode("gender", np.array(values, np.int64)).tolist() == expected
+
+
 def test_indices_start_at_three_in_the_order_of_the_vocabulary() -> None:
     assert LOOKUPS.encode("item_id", [10, 13, 16]).tolist() == [3, 4, 5]
     assert LOOKUPS.size("item_id") == 53
