@@ -47,12 +47,13 @@ class Ordering:
         """
         items, scores = inputs["item_id"], inputs["score"]
         splits = row_splits.splits_of(inputs, len(items))
-        owners = row_splits.request_of(splits)
         lengths = list_lengths(_requested(inputs, "top_k", len(splits) - 1), self._topk)
         diversity = _requested(inputs, "diversity", len(splits) - 1)
         sampled = np.where(diversity == AS_CONFIGURED, self._diversity, diversity == 1)
-        order = np.lexsort((-self._sort_keys(scores, sampled[owners]), owners))
-        listed = order[row_splits.place_of(splits) < lengths[owners]]
+        keys = -self._sort_keys(scores, sampled[row_splits.request_of(splits)])
+        ends = zip(splits[:-1].tolist(), splits[1:].tolist(), lengths.tolist(), strict=True)
+        orders = [begin + np.argsort(keys[begin:end], kind="stable")[:length] for begin, end, length in ends]
+        listed = np.concatenate(orders)
         return {
             "item_id": items[listed],
             "score": scores[listed],
