@@ -36,11 +36,12 @@ def inputs_of_stages(stages: dict[str, Stage], request: Arrays) -> dict[str, Arr
     return {spec.name: {local_name(name): tensors[name] for name in spec.reads} for spec in STAGES}
 
 
-def mathematics(bundle: Bundle, given: dict[str, Arrays], depth: int) -> dict[str, Callable[[], object]]:
+def mathematics(bundle: Bundle, ranker: Stage, given: dict[str, Arrays], depth: int) -> dict[str, Callable[[], object]]:
     """Returns the three calls, with their inputs in the layout of the library.
 
     Args:
-        bundle: the bundle with the models and the index.
+        bundle: the bundle with the query tower and the index.
+        ranker: the stage with the factored ranker.
         given: the inputs of the stages.
         depth: number of items to retrieve.
     """
@@ -52,7 +53,7 @@ def mathematics(bundle: Bundle, given: dict[str, Arrays], depth: int) -> dict[st
     return {
         "query_tower": onnx_call(bundle.file("query_tower"), given["query_tower"]),
         "faiss_retrieval": lambda: index.search(query, min(depth, index.ntotal)),
-        "dlrm_ranking": onnx_call(bundle.file("dlrm"), given["dlrm_ranking"]),
+        "dlrm_ranking": lambda: ranker(given["dlrm_ranking"]),
     }
 
 
@@ -83,7 +84,9 @@ def limit(settings: Settings, users: int, times: int, seed: int) -> tuple[dict[s
     sums, graph = dict.fromkeys(MATHEMATICS, 0.0), 0.0
     for row in range(users):
         request: Arrays = {name: values[row : row + 1] for name, values in drawn.items()}
-        for name, call in mathematics(bundle, inputs_of_stages(stages, request), settings.retrieval_topk).items():
+        given = inputs_of_stages(stages, request)
+        calls = mathematics(bundle, stages["dlrm_ranking"], given, settings.retrieval_topk)
+        for name, call in calls.items():
             sums[name] += median_ms(call, times) / users
         graph += median_ms(partial(answer, stages, request), times) / users
     return sums, graph

@@ -15,9 +15,7 @@ from rec_assets.common.errors import ActionableError
 LOOKUPS, CATALOG = "lookups.npz", "items.parquet"  # files of the fitted workflows, and of a fine-tune set
 OUT_OF_VOCABULARY = 2  # NVTabular's index of unknown values; 0 is padding and 1 is null, neither is produced here
 FIRST_KNOWN = 3
-SPARSE = (
-    16  # a vocabulary with a larger value per entry is searched; others are a table, a fifth of the time or less
-)
+SPARSE = 16  # a vocabulary with a larger value per entry is searched; others are a table, a fifth of the time or less
 CATEGORICALS = (
     "user_id",
     "gender",

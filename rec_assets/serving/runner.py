@@ -1,13 +1,14 @@
 """Runs the serving graph in one process, for one user or a batch of users."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy.typing as npt
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.serving.graph.request import validate
 from rec_assets.serving.graph.row_splits import ROW_SPLITS
-from rec_assets.serving.graph.spec import RESPONSE, STAGES, local_name
+from rec_assets.serving.graph.spec import RESPONSE, STAGES, StageSpec, local_name
 from rec_assets.serving.stages import Arrays, Stage, load_stage
 from rec_assets.settings import Settings
 
@@ -31,18 +32,41 @@ def run(stages: Mapping[str, Stage], request: Mapping[str, npt.ArrayLike]) -> Ar
     Raises:
         RequestError: the request is invalid.
     """
-    return answer(stages, dict(validate(request)))
+    return answer(stages, dict(validate(request)), needed(stages))
 
 
-def answer(stages: Mapping[str, Stage], request: Arrays) -> Arrays:
-    """Answers a request that `request.validate` returned; returns the arrays of `run`."""
+def needed(stages: Mapping[str, Stage]) -> tuple[StageSpec, ...]:
+    """Returns the stages that the response depends on, each with the inputs that it reads.
+
+    A stage with an attribute `unread` does not read these of its inputs. Other stages that only make them are left out.
+    """
+    wanted = {tensor.name for tensor in RESPONSE}
+    specs: list[StageSpec] = []
+    for spec in reversed(STAGES):
+        if wanted.intersection(spec.makes):
+            unread = getattr(stages[spec.name], "unread", ())
+            specs.append(replace(spec, reads=tuple(name for name in spec.reads if local_name(name) not in unread)))
+            wanted.update(specs[-1].reads)
+    return tuple(reversed(specs))
+
+
+def answer(stages: Mapping[str, Stage], request: Arrays, specs: Sequence[StageSpec] = STAGES) -> Arrays:
+    """Answers a request that `request.validate` returned; returns the arrays of `run`.
+
+    Args:
+        stages: all stages by name.
+        request: the five inputs [B].
+        specs: the stages to run: all of them, or `needed(stages)`.
+    """
     tensors = dict(request)
-    for _, tensors in walk(stages, request):  # noqa: B007 - only the tensors after the last stage are used
+    for _, tensors in walk(stages, request, specs):  # noqa: B007 - only the tensors after the last stage are used
         pass
     return {name: tensors[name] for name in (*(tensor.name for tensor in RESPONSE), ROW_SPLITS)}
 
 
-def walk(stages: Mapping[str, Stage], request: Arrays) -> Iterator[tuple[str, Arrays]]:
+def walk(
+    stages: Mapping[str, Stage], request: Arrays, specs: Sequence[StageSpec] = STAGES
+) -> Iterator[tuple[str, Arrays]]:
     """Runs a request that `request.validate` returned, stage by stage.
 
     Yields:
@@ -50,7 +74,7 @@ def walk(stages: Mapping[str, Stage], request: Arrays) -> Iterator[tuple[str, Ar
         that changed the candidates.
     """
     tensors = dict(request)
-    for spec in STAGES:
+    for spec in specs:
         splits = {ROW_SPLITS: tensors[ROW_SPLITS]} if ROW_SPLITS in tensors else {}
         made = stages[spec.name]({local_name(name): tensors[name] for name in spec.reads} | splits)
         tensors |= {name: made[local_name(name)] for name in spec.makes}

@@ -12,13 +12,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 from rec_assets.bundles.bundle import PART_FILES, Bundle, ServingConfig, write_bundle
 from rec_assets.bundles.provenance import Lineage, codes_of
-from rec_assets.features.columns import EMBEDDING_DIM
+from rec_assets.features.columns import CONTENT_FEATURES, EMBEDDING_DIM, ITEM_CODES
 from rec_assets.features.history import PADDING_ID
 from rec_assets.features.signals import POPULARITY_SIGNALS
-from rec_assets.inference.lookups import FIRST_KNOWN, Lookups
+from rec_assets.inference.lookups import FIRST_KNOWN, OUT_OF_VOCABULARY, Lookups
 from rec_assets.serving.graph.spec import STAGES, local_name, tensor
 from rec_assets.serving.stages import Arrays
 from rec_assets.serving.tables.memory_mapped import CONTENT, SIGNALS, write_tables
+from rec_assets.training.ranking.factored import write_factored_ranker
 
 AS_OF = date(2025, 3, 14)
 CATEGORIES = 4
@@ -47,6 +48,8 @@ def make_bundle(path: Path, seed: int = 0, items: int = 50, users: int = 20, as_
         content = rng.normal(size=(2, lookups.size("item_id"), EMBEDDING_DIM)).astype(np.float32)
         write_tables(parts["multimodal"] / "embeddings.npy", CONTENT, {"image": content[0], "text": content[1]})
         write_tables(parts["signals"] / "signals.npy", SIGNALS, make_signals(catalog, lookups, rng))
+        features = encoded_items(catalog, lookups) | dict(zip(CONTENT_FEATURES, content, strict=True))
+        write_factored_ranker(parts["dlrm"] / "model.onnx", features, parts["dlrm"])
         for part in parts.values():
             lineage(lookups, seed).write(part)
         write_bundle(
@@ -115,6 +118,12 @@ def make_lookups(catalog: pl.DataFrame, users: int) -> Lookups:
     )
 
 
+def encoded_items(catalog: pl.DataFrame, lookups: Lookups) -> Arrays:
+    """Returns `ITEM_CODES` by encoded item id, int32 each."""
+    unknown = np.full(FIRST_KNOWN, OUT_OF_VOCABULARY, np.int32)
+    return {name: np.append(unknown, lookups.encode(name, catalog[name])) for name in ITEM_CODES}
+
+
 def make_signals(catalog: pl.DataFrame, lookups: Lookups, rng: np.random.Generator) -> Arrays:
     """Returns the tables of the part `signals`, by encoded item id."""
     unknown = np.zeros(FIRST_KNOWN)
@@ -154,9 +163,12 @@ def _save_sum(
         weights.append(numpy_helper.from_array(values.astype(np.float32), f"w_{short}"))
         dtype = TensorProto.INT32 if integer else TensorProto.FLOAT
         inputs.append(helper.make_tensor_value_info(short, dtype, [None, columns]))
-        if integer:
+        if short == "history_item_id":
             nodes.append(helper.make_node("Gather", [f"w_{short}", short], [f"g_{short}"], axis=0))
             nodes.append(helper.make_node("ReduceSum", [f"g_{short}", "axis"], [f"t_{short}"], keepdims=0))
+        elif integer:
+            nodes.append(helper.make_node("Squeeze", [short, "axis"], [f"s_{short}"]))
+            nodes.append(helper.make_node("Gather", [f"w_{short}", f"s_{short}"], [f"t_{short}"], axis=0))
         else:
             nodes.append(helper.make_node("MatMul", [short, f"w_{short}"], [f"t_{short}"]))
         terms.append(f"t_{short}")

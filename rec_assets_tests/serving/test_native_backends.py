@@ -15,8 +15,10 @@ from benchmarks.reference.saved_models import SUFFIX, write_saved_models
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.bundles.export_report import SAVED_MODEL
 from rec_assets.common.errors import ActionableError
+from rec_assets.features.columns import CONTEXT_FEATURES, USER_FEATURES
 from rec_assets.serving.graph.spec import STAGES, local_name, tensor
 from rec_assets.serving.stages import Arrays, load_stage
+from rec_assets.serving.tables.memory_mapped import content_tables
 from rec_assets.serving.triton import model_config
 from rec_assets.serving.triton.model_repository import publish, switch
 from rec_assets.serving.triton.native_backends import BACKENDS, NATIVE
@@ -82,6 +84,17 @@ def run_model(file: Path, feed: Arrays, output: str) -> npt.NDArray[Any]:
     return np.asarray(answer(**{name: tf.constant(values) for name, values in feed.items()})[output])
 
 
+def of_one_request(bundle: Bundle, given: Arrays) -> Arrays:
+    """Returns the rows as candidates of one request: one user and context, and the content vectors of the items."""
+    shared = {name: np.repeat(given[name][:1], len(given[name])) for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
+    content = (
+        {f"{name}_embedding": table[given["item_id"]] for name, table in content_tables(bundle).items()}
+        if "item_id" in given
+        else {}
+    )
+    return given | shared | content
+
+
 @pytest.mark.parametrize("stage", NATIVE)
 def test_the_configuration_fits_the_model_which_returns_the_values_of_the_stage(
     case: tuple[Backend, Bundle], stage: str, tmp_path: Path
@@ -97,6 +110,7 @@ def test_the_configuration_fits_the_model_which_returns_the_values_of_the_stage(
         name: rng.integers(0, 3, (rows, *one.dims)).astype(np.int32 if one.dtype == "INT32" else np.float32)
         for name, one in reads.items()
     }
+    given = of_one_request(bundle, given)
     # Builds inputs as the backend does: each in its declared type and shape.
     feed = {}
     for entry in config.input:

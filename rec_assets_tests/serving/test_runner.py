@@ -3,9 +3,9 @@ import pytest
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.realtime.user_activity import UserActivityStore
-from rec_assets.serving.graph.request import RequestError
+from rec_assets.serving.graph.request import RequestError, validate
 from rec_assets.serving.graph.spec import STAGES, local_name, tensor
-from rec_assets.serving.runner import load_stages, run
+from rec_assets.serving.runner import answer, load_stages, needed, run
 from rec_assets.serving.stages import Arrays, Stage
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey import connect
@@ -34,6 +34,15 @@ def test_a_batch_returns_the_lists_of_single_requests(stages_alone: dict[str, St
         rows = slice(splits[row], splits[row + 1])
         np.testing.assert_array_equal(together["ordered_ids"][rows], alone["ordered_ids"])
         np.testing.assert_allclose(together["ordered_scores"][rows], alone["ordered_scores"], rtol=1e-5)
+
+
+def test_stages_that_only_make_unread_inputs_are_left_out_of_an_answer(stages_alone: dict[str, Stage]) -> None:
+    specs = needed(stages_alone)
+    assert {spec.name for spec in STAGES} - {spec.name for spec in specs} == {"multimodal_embedding_lookup"}
+    request = dict(validate({"user_id": [5, 7], "timestamp": [NOON, NOON]}))
+    every, fewer = answer(stages_alone, request), answer(stages_alone, request, specs)
+    for name, values in every.items():
+        np.testing.assert_array_equal(fewer[name], values)
 
 
 def test_the_context_changes_the_scores(stages_alone: dict[str, Stage]) -> None:

@@ -17,7 +17,12 @@ from rec_assets.evaluation.bundles.compare import CANDIDATE, LIVE, METRIC, POPUL
 from rec_assets.inference.item_index import MIN_RECALL, read_index, recall_against_exact
 from rec_assets.inference.item_vectors import VECTORS, ItemVectors
 from rec_assets.inference.lookups import FIRST_KNOWN, Lookups
-from rec_assets.serving.runner import load_stages, run
+from rec_assets.inference.onnx_model import OnnxModel
+from rec_assets.serving.graph.request import validate
+from rec_assets.serving.graph.spec import STAGES
+from rec_assets.serving.runner import load_stages, run, walk
+from rec_assets.serving.stages import Stage
+from rec_assets.serving.stages.base import inputs_of
 from rec_assets.settings import Settings
 
 Figures = dict[str, float | str]
@@ -27,6 +32,7 @@ EXPORT_TOLERANCE = 1e-5  # largest difference of a feature or of an output of a 
 WORSE_BY = 0.05  # tolerated loss as a share of the live bundle's metric, but at least `STANDARD_ERRORS`
 STANDARD_ERRORS = 2.0
 _QUERIES = 200
+_RANKER = next(spec for spec in STAGES if spec.name == "dlrm_ranking")
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,16 @@ class GateInputs:
     def opened(self) -> Bundle:
         """Opens the bundle and verifies every part."""
         return Bundle.open(self.bundle, verify=True)
+
+    @cached_property
+    def stages(self) -> dict[str, Stage]:
+        """Loads the stages of the bundle."""
+        return load_stages(self.opened, self.settings)
+
+    @property
+    def users(self) -> list[int]:
+        """Returns the raw ids of an anonymous user and of the first known users."""
+        return [-1, *self.opened.lookups.vocabularies["user_id"][:3].tolist()]
 
     @cached_property
     def comparison(self) -> BundleComparison | None:
@@ -114,8 +130,17 @@ def _workflow(inputs: GateInputs) -> Answer:
 
 def _exports(inputs: GateInputs) -> Answer:
     differences = {part: read_difference(inputs.opened.path / part) for part in ("query_tower", "dlrm")}
+    differences["factored dlrm"] = _difference_of_scores(inputs)
     message = ", ".join(f"{part} differs by {value:.2g}" for part, value in differences.items())
     return max(differences.values()) <= EXPORT_TOLERANCE, message, {"tolerance": EXPORT_TOLERANCE, **differences}
+
+
+def _difference_of_scores(inputs: GateInputs) -> float:
+    """Returns the largest difference between the scores of the stage and the scores of the exported ranker."""
+    *_, (_, tensors) = walk(inputs.stages, dict(validate({"user_id": inputs.users})))
+    features = {name: tensors[tensor] for tensor, name in zip(_RANKER.reads, inputs_of(_RANKER.name), strict=True)}
+    exported = OnnxModel(inputs.opened.file("dlrm"), tuple(features), 1)
+    return float(np.abs(tensors[_RANKER.makes[0]] - exported(features)[:, 0]).max(initial=0))
 
 
 def _index(inputs: GateInputs) -> Answer:
@@ -131,9 +156,8 @@ def _index(inputs: GateInputs) -> Answer:
 
 
 def _answers(inputs: GateInputs) -> Answer:
-    bundle = inputs.opened
-    users = [-1, *bundle.lookups.vocabularies["user_id"][:3].tolist()]
-    output = run(load_stages(bundle, inputs.settings), {"user_id": users})
+    users = inputs.users
+    output = run(inputs.stages, {"user_id": users})
     lengths, scores = np.diff(output["row_splits"]), output["ordered_scores"]
     is_valid = bool(lengths.min() > 0 and np.isfinite(scores).all() and (scores >= 0).all() and (scores <= 1).all())
     message = f"{len(users)} users, one of them anonymous, get lists of {lengths.min()} to {lengths.max()} items"

@@ -38,7 +38,7 @@ COMMON: dict[str, Any] = {
 }
 
 
-@asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, code_version="4")
+@asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, code_version="5")
 def model_bundle(
     context: AssetExecutionContext,
     artifacts: Artifacts,
@@ -65,7 +65,7 @@ def model_bundle(
 
 @asset(
     **COMMON,
-    code_version="3",
+    code_version="4",
     backfill_policy=BackfillPolicy.single_run(),
     deps=[*earlier("model_bundle"), On("finetuned_bundle", only_day_before)],
 )
@@ -139,7 +139,7 @@ def assemble(
             "workflow": pick(workflow, [PART_FILES["workflow"]], folder / "workflow"),
             "query_tower": pick(inputs.tower, model_files(inputs.tower), folder / "query_tower"),
             "item_index": inputs.item_index.path,
-            "dlrm": pick(inputs.ranker, model_files(inputs.ranker), folder / "dlrm"),
+            "dlrm": ranker_part(inputs.ranker, inputs.data, folder / "dlrm"),
             "multimodal": multimodal_part(inputs.data, folder / "multimodal"),
             "signals": signals_part(inputs.data, folder / "signals"),
             "catalogue": pick(workflow, [PART_FILES["catalogue"]], folder / "catalogue"),
@@ -178,6 +178,19 @@ def pick(artifact: Artifact, names: Sequence[str], folder: Path) -> Path:
     folder.mkdir()
     for name in (*names, LINEAGE):
         (folder / name).symlink_to(artifact / name)
+    return folder
+
+
+def ranker_part(ranker: Artifact, data: Artifact, folder: Path) -> Path:
+    """Adds the factored ranker, with its tables by encoded item id, to the exported ranker."""
+    from rec_assets.bundles.bundle import PART_FILES
+    from rec_assets.datasets.item_table import ItemTable
+    from rec_assets.training.ranking.factored import write_factored_ranker
+
+    pick(ranker, model_files(ranker), folder)
+    (folder / LINEAGE).unlink()
+    lineage_of(ranker).replace(codes=lineage_of(data).codes).write(folder)
+    write_factored_ranker(folder / PART_FILES["dlrm"], ItemTable.load(data / "items.npz").features, folder)
     return folder
 
 

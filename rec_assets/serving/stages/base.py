@@ -21,7 +21,7 @@ class Stage(Protocol):
 
     User-level arrays have one row per request, candidate-level arrays are flat. A batch of several requests also has
     `row_splits` (see `serving.graph.row_splits`). Stages also have a class method `load(bundle, settings)`, which reads
-    their files.
+    their files. An optional attribute `unread` names inputs of the graph that a stage does not read.
     """
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 
 from rec_assets.bundles.bundle import Bundle
+from rec_assets.features.columns import CONTENT_FEATURES
 from rec_assets.features.history import UserHistories
 from rec_assets.features.signals import POPULARITY_SIGNALS, ItemCategories, history_signals, retrieval_rank
+from rec_assets.inference.factored_ranker import ITEM_MODEL, FactoredRanker
 from rec_assets.inference.onnx_model import OnnxModel
 from rec_assets.serving.graph import row_splits
 from rec_assets.serving.stages.base import Array, Arrays, inputs_of
-from rec_assets.serving.tables.memory_mapped import signal_tables
+from rec_assets.serving.tables.memory_mapped import content_tables, signal_tables
 from rec_assets.settings import Settings
 
 # Inputs from which signals are computed; all other inputs are repeated unchanged.
@@ -49,14 +51,30 @@ class Unroll:
 class Ranking:
     """Predicts the probability that the user interacts with the candidate now."""
 
-    def __init__(self, model: OnnxModel) -> None:
+    def __init__(self, model: OnnxModel | FactoredRanker) -> None:
         self._model = model
+        self.unread = () if isinstance(model, OnnxModel) else CONTENT_FEATURES
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "Ranking":
-        """Loads the exported ranker; raises ActionableError if its inputs do not fit the graph."""
-        return cls(OnnxModel(bundle.file("dlrm"), inputs_of("dlrm_ranking"), 1))
+        """Loads the factored ranker, or the exported ranker if a bundle of an earlier release has no other.
+
+        Raises:
+            ActionableError: a file is unreadable, or does not fit the graph or the workflow's items.
+        """
+        file = bundle.file("dlrm")
+        whole = OnnxModel(file, inputs_of("dlrm_ranking"), 1)
+        if not file.with_name(ITEM_MODEL).exists():
+            return cls(whole)
+        content = {f"{name}_embedding": table for name, table in content_tables(bundle).items()}
+        return cls(FactoredRanker(file.parent, bundle.lookups.size("item_id"), content))
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """Maps features of candidates, [N] or [N, 64] each, → score float32 [N]."""
-        return {"score": self._model(inputs)[:, 0]}
+        """Maps features of candidates, [N] or [N, 64] each, → score float32 [N].
+
+        The candidates of a request have the same features of the user and the context. The factored ranker reads them
+        once, and has its own copy of the content vectors.
+        """
+        if isinstance(self._model, OnnxModel):
+            return {"score": self._model(inputs)[:, 0]}
+        return {"score": self._model(inputs, row_splits.splits_of(inputs, len(inputs["item_id"])))}

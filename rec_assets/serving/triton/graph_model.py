@@ -10,7 +10,7 @@ import numpy as np
 from rec_assets.serving.graph import row_splits
 from rec_assets.serving.graph.request import validate
 from rec_assets.serving.graph.spec import BUNDLE_ID, REQUEST
-from rec_assets.serving.runner import answer, load_stages
+from rec_assets.serving.runner import answer, load_stages, needed
 from rec_assets.serving.stages import Arrays, Stage
 from rec_assets.serving.triton.stage_model import BundleModel, published_bundle
 from rec_assets.settings import Settings
@@ -25,6 +25,7 @@ class GraphModel(BundleModel):
     def load(self, version: Path, settings: Settings) -> Iterable[Stage]:
         """Loads all stages."""
         self._stages = load_stages(published_bundle(version, settings), settings)
+        self._specs = needed(self._stages)
         self._longest = settings.ranking_topk
         return self._stages.values()
 
@@ -40,7 +41,7 @@ class GraphModel(BundleModel):
 
     def _answers(self, valid: list[Arrays]) -> Iterable[Any]:
         batch = {tensor.name: np.concatenate([request[tensor.name] for request in valid]) for tensor in REQUEST}
-        made = self.attempt(answer, self._stages, batch)
+        made = self.attempt(answer, self._stages, batch, self._specs)
         self.count_degraded(len(valid))
         if not isinstance(made, dict):
             return repeat(made)

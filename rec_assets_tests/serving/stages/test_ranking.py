@@ -6,11 +6,14 @@ import pytest
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.common.errors import ActionableError
+from rec_assets.features.columns import CONTEXT_FEATURES, RANKER_FEATURES, USER_FEATURES
 from rec_assets.features.history import LENGTH, UserHistories
 from rec_assets.features.signals import HISTORY_SIGNALS, POPULARITY_SIGNALS, ItemCategories, history_signals
+from rec_assets.inference.onnx_model import OnnxModel
+from rec_assets.serving.graph.spec import tensor
 from rec_assets.serving.stages.base import Arrays
-from rec_assets.serving.stages.ranking import Unroll
-from rec_assets.serving.tables.memory_mapped import SIGNALS, signal_tables
+from rec_assets.serving.stages.ranking import Ranking, Unroll
+from rec_assets.serving.tables.memory_mapped import SIGNALS, content_tables, signal_tables
 from rec_assets.settings import Settings
 
 NOON, HOUR, DAY = 1_741_608_000, 3600, 86_400
@@ -85,6 +88,36 @@ def test_the_signals_of_a_bundle_equal_those_of_training(tiny_bundle: Bundle) ->
     owners = np.repeat([0, 1], [30, 20])
     for name, values in history_signals(past, inputs["timestamp"], inputs["item_id"], owners, categories).items():
         np.testing.assert_array_equal(made[name], values)
+
+
+def ranked_rows(bundle: Bundle, splits: list[int]) -> Arrays:
+    """Returns random inputs of the ranker: candidates of requests with these row splits."""
+    rng = np.random.default_rng(0)
+    items = rng.integers(0, bundle.lookups.size("item_id"), splits[-1]).astype(np.int32)
+    content = {f"{name}_embedding": table[items] for name, table in content_tables(bundle).items()}
+    owners = np.repeat(np.arange(len(splits) - 1), np.diff(splits))
+    rows: Arrays = {"item_id": items, **content, "row_splits": np.array(splits)}
+    for name in RANKER_FEATURES:
+        if name not in rows:
+            codes, numbers = (
+                rng.integers(0, 3, len(items)).astype(np.int32),
+                rng.normal(size=len(items)).astype(np.float32),
+            )
+            values = codes if tensor(f"candidate/{name}").dtype == "INT32" else numbers
+            rows[name] = values[owners] if name in (*USER_FEATURES, *CONTEXT_FEATURES) else values
+    return rows
+
+
+@pytest.mark.parametrize("splits", [[0, 0], [0, 9], [0, 4, 4, 9]])
+def test_the_ranker_scores_as_the_exported_model(tiny_bundle: Bundle, tmp_path: Path, splits: list[int]) -> None:
+    rows = ranked_rows(tiny_bundle, splits)
+    scores = Ranking.load(tiny_bundle, Settings())(rows)["score"]
+    exported = OnnxModel(tiny_bundle.file("dlrm"), tuple(rows), 1)
+    np.testing.assert_allclose(scores, exported(rows)[:, 0], atol=1e-6)
+    # A bundle of an earlier release has only the exported model.
+    earlier = Path(shutil.copytree(tiny_bundle.path, tmp_path / "earlier"))
+    (earlier / "dlrm" / "item.onnx").unlink()
+    np.testing.assert_allclose(Ranking.load(Bundle.open(earlier), Settings())(rows)["score"], scores, atol=1e-6)
 
 
 def test_without_candidates_there_are_no_rows() -> None:
