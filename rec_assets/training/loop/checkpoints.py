@@ -32,8 +32,3 @@ def restore_checkpoint(model: tf.keras.Model, folder: Path) -> None:
             "Materialize the model again from the same workflow and catalog.",
         )
     model.set_weights(weights)
-
-
-def load_history(folder: Path) -> TrainingHistory:
-    """Reads the training history."""
-    return TrainingHistory(**json.loads((folder / HISTORY).read_text()))
