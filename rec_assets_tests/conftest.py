@@ -1,5 +1,6 @@
 """Servers and data shared by all tests: a Valkey, real servers with a tiny bundle, and the graph at a small size."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -58,6 +59,12 @@ def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A bundle of 50 items and 20 users, which no test changes."""
     return make_bundle(tmp_path_factory.mktemp("bundles") / "tiny", seed=0, items=50, users=20)
+
+
+@pytest.fixture
+def copy(tiny_bundle: Bundle, tmp_path: Path) -> Path:
+    """The folder of a copy of the tiny bundle, which a test may change."""
+    return Path(shutil.copytree(tiny_bundle.path, tmp_path / "copy"))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,3 @@
-import shutil
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,6 @@ def write_again(bundle: Bundle, target: Path, parts: dict[str, Path] | None = No
     facts |= {"source": "retail", "made_from": {}} | changes
     parts = parts or {part: bundle.path / part for part in PART_FILES}
     return write_bundle(target, parts, **facts)
-
-
-@pytest.fixture
-def copy(tiny_bundle: Bundle, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(tiny_bundle.path, tmp_path / "copy"))
 
 
 def test_a_bundle_has_a_manifest_of_its_origin(tiny_bundle: Bundle) -> None:

@@ -1,6 +1,5 @@
 """With a key, only bundles that were signed with it are accepted."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,11 +12,6 @@ from rec_assets.serving.triton.stage_model import published_bundle
 from rec_assets.settings import Settings
 
 KEY = "a long random word"
-
-
-@pytest.fixture
-def copy(tiny_bundle: Bundle, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(tiny_bundle.path, tmp_path / "copy"))
 
 
 def test_without_a_key_nothing_is_signed_and_every_bundle_is_accepted(copy: Path) -> None:

@@ -1,6 +1,5 @@
 """Popular items that fill short lists."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,10 @@ from rec_assets.serving.tables.fallback_items import Fallback
 NO_HISTORY = np.zeros(LENGTH, np.int32)
 
 
-def test_a_withdrawn_item_fills_no_list(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    path = Path(shutil.copytree(tiny_bundle.path, tmp_path / "bundle"))
-    file = path / "item_index" / "vectors.npy"
+def test_a_withdrawn_item_fills_no_list(tiny_bundle: Bundle, copy: Path) -> None:
+    file = copy / "item_index" / "vectors.npy"
     vectors = np.load(file)
     all_items = set(Fallback.load(tiny_bundle).order(NO_HISTORY).tolist())
     vectors[3] = 0  # the first item, 10
     np.save(file, vectors)
-    assert set(Fallback.load(Bundle.open(path)).order(NO_HISTORY).tolist()) == all_items - {10}
+    assert set(Fallback.load(Bundle.open(copy)).order(NO_HISTORY).tolist()) == all_items - {10}

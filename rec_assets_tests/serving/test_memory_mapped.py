@@ -1,4 +1,3 @@
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +22,6 @@ def test_tables_are_mapped_and_read_only(tiny_bundle: Bundle) -> None:
         assert isinstance(table.base, np.memmap)
         with pytest.raises(ValueError, match="read-only"):
             table[...] = 0
-
-
-@pytest.fixture
-def copy(tiny_bundle: Bundle, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(tiny_bundle.path, tmp_path / "copy"))
 
 
 def test_the_archives_of_release_0_1_are_still_read(tiny_bundle: Bundle, copy: Path) -> None:

@@ -1,5 +1,4 @@
 import itertools
-import shutil
 import weakref
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -137,9 +136,8 @@ def test_content_vectors_are_looked_up_by_encoded_id(tiny_bundle: Bundle) -> Non
     np.testing.assert_array_equal(made["text_embedding"], rows["text"])
 
 
-def test_content_of_another_workflow_is_refused(tiny_bundle: Bundle, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(tiny_bundle.path, tmp_path / "copy"))
+def test_content_of_another_workflow_is_refused(copy: Path) -> None:
     short = np.zeros((40, 64), np.float32)
-    write_tables(folder / "multimodal" / "embeddings.npy", CONTENT, {"image": short, "text": short})
+    write_tables(copy / "multimodal" / "embeddings.npy", CONTENT, {"image": short, "text": short})
     with pytest.raises(ActionableError, match=r"\(40, 64\).*need \(53, 64\).*\n.*different workflows"):
-        ContentLookup.load(Bundle.open(folder), Settings())
+        ContentLookup.load(Bundle.open(copy), Settings())

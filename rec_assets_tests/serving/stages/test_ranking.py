@@ -1,4 +1,3 @@
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -126,10 +125,8 @@ def test_without_candidates_there_are_no_rows() -> None:
 
 
 @pytest.mark.parametrize(("rows", "fields"), [(9, SIGNALS.names), (53, ["category_l1", *POPULARITY_SIGNALS])])
-def test_signals_of_another_workflow_are_refused(
-    tiny_bundle: Bundle, tmp_path: Path, rows: int, fields: list[str]
-) -> None:
-    folder = Path(shutil.copytree(tiny_bundle.path, tmp_path / "copy"))
-    np.save(folder / "signals" / "signals.npy", np.load(tiny_bundle.file("signals"))[list(fields)][:rows])
+def test_signals_of_another_workflow_are_refused(copy: Path, rows: int, fields: list[str]) -> None:
+    file = copy / "signals" / "signals.npy"
+    np.save(file, np.load(file)[list(fields)][:rows])
     with pytest.raises(ActionableError, match=r"wrong shapes \(\{'category_l1'.*need \(53,\).*\n.*different workflows"):
-        Unroll.load(Bundle.open(folder), Settings())
+        Unroll.load(Bundle.open(copy), Settings())

@@ -26,11 +26,6 @@ def inputs_with(rows: int, *histories: list[int]) -> Arrays:
     return {"query_embedding": queries(rows), "history_item_id": padded}
 
 
-@pytest.fixture
-def copy(tiny_bundle: Bundle, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(tiny_bundle.path, tmp_path / "copy"))
-
-
 @pytest.mark.parametrize(("topk", "retrieved"), [(7, 7), (300, 50)])
 def test_the_nearest_items_come_best_first(tiny_bundle: Bundle, topk: int, retrieved: int) -> None:
     made = Retrieval.load(tiny_bundle, Settings(retrieval_topk=topk))(inputs_with(3))
