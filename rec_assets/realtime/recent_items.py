@@ -94,13 +94,15 @@ class RecentItems:
         """
         with self._client.pipeline(transaction=False) as pipeline:
             for user_id in user_ids.tolist():
-                pipeline.zrevrange(self.key(user_id), 0, LENGTH - 1, withscores=True)
+                pipeline.zrevrange(self.key(user_id), 0, LENGTH - 1)
             answers = pipeline.execute()
+        # NumPy parses the members of all users at once, because a batch has thousands of them.
+        members = b":".join(member for answer in answers for member in answer)
+        parsed = np.fromstring(members, np.int64, sep=":").reshape(-1, 2)
         items = np.full((len(user_ids), LENGTH), NO_ITEM, np.int32)
         times = np.zeros((len(user_ids), LENGTH), np.int64)
-        for row, answer in enumerate(answers):
-            items[row, : len(answer)] = [_item(member) for member, _ in answer]
-            times[row, : len(answer)] = [at for _, at in answer]
+        mask = np.arange(LENGTH) < np.array([[len(answer)] for answer in answers])
+        times[mask], items[mask] = parsed.T
         return items, times
 
 

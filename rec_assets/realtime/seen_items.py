@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -56,4 +57,4 @@ class SeenItems:
                 if len(items):
                     command(pipeline, "BF.MEXISTS", self.key(user_id), *items.tolist())
             answers = pipeline.execute()
-        return np.array([seen for answer in answers for seen in answer], np.bool_)
+        return np.fromiter(chain.from_iterable(answers), np.bool_)

@@ -58,6 +58,12 @@ def swap_items(parts: Path) -> None:
     faiss.write_index(index, str(parts / "item_index" / "index.faiss"))
 
 
+def change_item_scalars(parts: Path) -> None:
+    """Changes a table of the factored ranker."""
+    file = parts / "dlrm" / "item_scalars.npy"
+    np.save(file, np.load(file) + 1)
+
+
 def test_a_good_bundle_passes_all_gates(tiny_bundle: Bundle, tmp_path: Path) -> None:
     assert failed(inputs_for(written(tiny_bundle, tmp_path))) == {}
 
@@ -66,6 +72,7 @@ def test_a_good_bundle_passes_all_gates(tiny_bundle: Bundle, tmp_path: Path) -> 
     ("gate", "change", "message"),
     [
         ("onnx_equals_checkpoint", lambda parts: write_difference(parts / "dlrm", 1e-3), "dlrm differs by 0.001"),
+        ("onnx_equals_checkpoint", change_item_scalars, "factored dlrm differs by 0."),
         ("index_recall", swap_items, "against exact search is 0."),
         (
             "answers_requests",

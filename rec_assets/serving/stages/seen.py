@@ -58,16 +58,19 @@ class SeenFilter:
         users, items, scores = user_ids(inputs), inputs["item_id"], inputs["retrieval_score"]
         splits = row_splits.splits_of(inputs, len(items))
         unseen = ~self._seen(users, items, splits)
+        kept = row_splits.keep(splits, unseen)
+        missing = self._least - np.diff(kept)
+        if (missing <= 0).all():  # nearly always
+            return {"item_id": items[unseen], "retrieval_score": scores[unseen], row_splits.ROW_SPLITS: kept}
         owners = row_splits.request_of(splits)[unseen]
         refill, refill_scores, refill_owners = self._refill(
-            users, items, scores, splits, unseen, inputs["history_item_id"]
+            users, items, scores, splits, missing, inputs["history_item_id"]
         )
         order = np.argsort(np.concatenate([owners, refill_owners]), kind="stable")
         return {
             "item_id": np.concatenate([items[unseen], refill])[order],
             "retrieval_score": np.concatenate([scores[unseen], refill_scores])[order],
-            row_splits.ROW_SPLITS: row_splits.keep(splits, unseen)
-            + np.searchsorted(refill_owners, np.arange(len(splits))),
+            row_splits.ROW_SPLITS: kept + np.searchsorted(refill_owners, np.arange(len(splits))),
         }
 
     def _seen(self, users: Ids, items: Ids, splits: row_splits.Splits) -> npt.NDArray[np.bool_]:
@@ -83,7 +86,7 @@ class SeenFilter:
         items: Ids,
         scores: Scores,
         splits: row_splits.Splits,
-        unseen: npt.NDArray[np.bool_],
+        missing: npt.NDArray[np.int64],
         histories: Ids,
     ) -> tuple[Ids, Scores, npt.NDArray[np.int64]]:
         """Returns refill items for short lists, their scores, and their request numbers in ascending order.
@@ -96,8 +99,7 @@ class SeenFilter:
         3. The user has seen 19: 16, 22, 25 remain.
         4. The first 2 of them get the lowest score of the candidates: ([16, 22], [0.4, 0.4], [1, 1]).
         """
-        # 1. Finds the short lists and the number of items that each one needs.
-        missing = self._least - np.diff(row_splits.keep(splits, unseen))
+        # 1. Finds the short lists; `missing` is the number of items that each one needs.
         short = np.flatnonzero(missing > 0)
 
         # 2. Takes the popular items for each short list, without the candidates of its request.
