@@ -4,8 +4,7 @@ Duplicate events and another order of events lead to the same state, because eac
 state. A forget request concerns the events before it in the stream, even if they are applied after it.
 """
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -13,7 +12,8 @@ import polars as pl
 
 from rec_assets.features.top_category import NO_CATEGORY
 from rec_assets.realtime.behavior_log import SCHEMA, BehaviorLog
-from rec_assets.realtime.events import FORGET_REQUEST, Event, EventError
+from rec_assets.realtime.events import FORGET_REQUEST, Event
+from rec_assets.realtime.later_events import LaterEvents
 from rec_assets.realtime.preferences import TopCategoryWriter
 from rec_assets.realtime.stream import Entry, EventStream, order_of
 from rec_assets.realtime.trending import Counted, Trending
@@ -29,13 +29,9 @@ class Received:
     event: Event
 
     @classmethod
-    def of(cls, entry: Entry) -> "Received":
-        """Reads an entry; raises EventError.
-
-        An event after its time of receipt comes from a client whose clock is ahead, and gets the time of receipt.
-        """
-        event = Event.parse(entry.fields)
-        return cls(entry.id, event.model_copy(update={"at": min(event.at, entry.received)}))
+    def of(cls, entry: Entry, now: int) -> "Received":
+        """Reads an entry; `now` is as in `Entry.event`, which raises EventError."""
+        return cls(entry.id, entry.event(now))
 
 
 class Updates:
@@ -49,20 +45,27 @@ class Updates:
             stream: the stream that delivers the events.
             worker: name of the worker's files in the log.
         """
-        self._stream = stream
+        self._later_events = LaterEvents(stream)
         self._history = UserActivityStore.connect(settings)
         self._top_category = TopCategoryWriter(settings, self._history)
         self._trending = Trending.connect(settings)
         self._log = BehaviorLog.of(settings, worker)
 
-    def apply(self, received: Sequence[Received]) -> None:
-        """Applies events in the order of the stream; raises errors of Redis, Feast and the disk."""
+    def apply(self, received: Sequence[Received], progress: Callable[[], None] = lambda: None) -> None:
+        """Applies events in the order of the stream; raises errors of Redis, Feast and the disk.
+
+        Args:
+            received: the events.
+            progress: called after every forget request and every run of interactions.
+        """
         for is_forget_request, group in groupby(received, lambda one: one.event.kind == FORGET_REQUEST):
             if is_forget_request:
                 for request in group:
                     self._apply_forget_request(request)
+                    progress()
             else:
                 self._apply_interactions(list(group))
+                progress()
 
     def _apply_interactions(self, received: Sequence[Received]) -> None:
         """Applies interactions; writes the log last, because it grows with every attempt."""
@@ -89,7 +92,7 @@ class Updates:
         if activity.forget_request == entry_id:  # applied before, and delivered again
             last = activity.forgotten_until
         else:
-            later = {(event.item_id, event.at) for event in self._events_after(entry_id, user)}
+            later = {(event.item_id, event.at) for event in self._later_events.of(user, entry_id)}
             rows = self._history.recent_items.latest(user)
             last = next((at for item, at in rows if (item, at) not in later), activity.forgotten_until)
         self._forget(user, entry_id, last)
@@ -98,31 +101,7 @@ class Updates:
 
     def _forget(self, user: int, entry_id: str, last: int) -> None:
         self._history.forget(user, entry_id, last)
-        self._history.record_all(self._events_after(entry_id, user))
-
-    def _events_after(self, entry_id: str, user: int) -> list[Event]:
-        """Returns a user's interactions that follow an entry in the stream, whether they are applied or not.
-
-        Leaves out invalid entries: the worker sends them to the dead letters later.
-
-        Example: the stream holds
-
-            1-0  user 3 clicks item 7
-            2-0  user 3 sends a forget request
-            3-0  user 4 clicks item 9
-            4-0  user 3 clicks item 8
-
-        `_events_after("2-0", 3)` returns the click on item 8. So the request forgets item 7 and keeps item 8, even if
-        a worker applied 4-0 before 2-0.
-        """
-        events = []
-        for entry in self._stream.after(entry_id):
-            is_of_user = entry.fields.get(b"user_id") == str(user).encode()
-            is_forget_request = entry.fields.get(b"kind") == FORGET_REQUEST.encode()
-            if is_of_user and not is_forget_request:
-                with suppress(EventError):
-                    events.append(Received.of(entry).event)
-        return events
+        self._history.record_all(self._later_events.of(user, entry_id))
 
     def _count(self, events: Sequence[Event]) -> None:
         """Counts events of items in the catalog, as the batch does."""

@@ -1,15 +1,19 @@
 """The latest items of each user, in order."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rec_assets.features.history import LENGTH, Ids, Times
-from rec_assets.storage.valkey import Valkey, translate_redis_errors
+from rec_assets.features.history import LENGTH, MAX_ID, Ids, Times
+from rec_assets.storage.valkey import Valkey, execute_each, translate_redis_errors
 
 NO_ITEM = -1
+_DIGITS = 10  # of an item id in a member, and of a time since 2001
+_MEMBER = re.compile(rb"(\d{1,10}):(\d{1,10})")
+_POWERS = 10 ** np.arange(_DIGITS - 1, -1, -1, dtype=np.int64)
 
 
 class RecentItems:
@@ -68,7 +72,7 @@ class RecentItems:
     def latest(self, user_id: int, k: int = LENGTH) -> list[tuple[int, int]]:
         """Returns at most `k` pairs of item id and unix time, newest first; within a second, larger ids first."""
         rows = self._client.zrevrange(self.key(user_id), 0, k - 1, withscores=True)
-        return [(_item(member), int(at)) for member, at in rows]
+        return _interactions(rows)
 
     def since(self, starts: Mapping[int, int]) -> dict[int, list[tuple[int, int]]]:
         """Returns interactions from each user's start on, in the form and order of `latest`, in one round trip.
@@ -79,9 +83,8 @@ class RecentItems:
         with self._client.pipeline(transaction=False) as pipeline:
             for user_id, start in starts.items():
                 pipeline.zrevrangebyscore(self.key(user_id), "+inf", start, withscores=True)
-            answers = pipeline.execute()
-        rows = zip(starts, answers, strict=True)
-        return {user_id: [(_item(member), int(at)) for member, at in answer] for user_id, answer in rows}
+            answers = execute_each(pipeline)
+        return {user_id: _interactions(answer) for user_id, answer in zip(starts, answers, strict=True)}
 
     def histories(self, user_ids: npt.NDArray[np.int32]) -> tuple[Ids, Times]:
         """Reads the interactions of several users in one round trip, in the order of `latest`.
@@ -95,13 +98,17 @@ class RecentItems:
         with self._client.pipeline(transaction=False) as pipeline:
             for user_id in user_ids.tolist():
                 pipeline.zrevrange(self.key(user_id), 0, LENGTH - 1)
-            answers = pipeline.execute()
+            answers = execute_each(pipeline)
         # NumPy parses the members of all users at once, because a batch has thousands of them.
-        members = b":".join(member for answer in answers for member in answer)
-        parsed = np.fromstring(members, np.int64, sep=":").reshape(-1, 2)
+        counts = [len(answer or ()) for answer in answers]
+        parsed = _parsed([member for answer in answers for member in answer or ()])
+        if parsed is None:  # a member is damaged, or older than 2001
+            rows = [_readable(answer or ()) for answer in answers]
+            counts = [len(one) for one in rows]
+            parsed = np.array([pair for one in rows for pair in one], np.int64).reshape(-1, 2)
         items = np.full((len(user_ids), LENGTH), NO_ITEM, np.int32)
         times = np.zeros((len(user_ids), LENGTH), np.int64)
-        mask = np.arange(LENGTH) < np.array([[len(answer)] for answer in answers])
+        mask = np.arange(LENGTH) < np.array(counts)[:, None]
         times[mask], items[mask] = parsed.T
         return items, times
 
@@ -115,5 +122,26 @@ def _put(client: Valkey, user_id: int, item_ids: Sequence[int], timestamps: Sequ
     client.zremrangebyrank(key, 0, -LENGTH - 1)
 
 
-def _item(member: bytes) -> int:
-    return int(member.rpartition(b":")[2])
+def _parsed(members: Sequence[bytes]) -> npt.NDArray[np.int64] | None:
+    """Returns unix time and item id of each member, int64 [n, 2]; None unless both have ten digits in all members."""
+    text = b"".join(members)
+    if len(text) != len(members) * (2 * _DIGITS + 1):
+        return None
+    signs = np.frombuffer(text, np.uint8).reshape(-1, 2 * _DIGITS + 1)
+    digits = np.delete(signs, _DIGITS, axis=1) - ord("0")  # unsigned: other signs are larger than 9
+    if (signs[:, _DIGITS] != ord(":")).any() or (digits > 9).any():
+        return None
+    numbers = digits.reshape(-1, 2, _DIGITS) @ _POWERS
+    return None if (numbers > MAX_ID).any() else numbers
+
+
+def _readable(members: Iterable[bytes]) -> list[tuple[int, int]]:
+    """Returns unix time and item id of each member; leaves out damaged members."""
+    found = (_MEMBER.fullmatch(member) for member in members)
+    pairs = ((int(one[1]), int(one[2])) for one in found if one is not None)
+    return [(at, item) for at, item in pairs if at <= MAX_ID and item <= MAX_ID]
+
+
+def _interactions(answer: Iterable[tuple[bytes, float]] | None) -> list[tuple[int, int]]:
+    """Returns pairs of item id and unix time; leaves out damaged members. None is the answer for a damaged key."""
+    return [(item, at) for at, item in _readable(member for member, _ in answer or ())]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rec_assets.storage.valkey import Valkey, command
+from rec_assets.storage.valkey import Valkey, command, execute_each
 
 Ids = npt.NDArray[np.integer[Any]]
 
@@ -49,12 +49,15 @@ class SeenItems:
             row_splits: int64 [B + 1]; items `row_splits[b]` to `row_splits[b + 1]` belong to user `b`.
 
         Returns:
-            bool [N], True for items that their user has seen.
+            bool [N], True for items that their user has seen; False for a user whose filter is damaged.
         """
         rows = np.split(item_ids, row_splits[1:-1])
         with self._client.pipeline(transaction=False) as pipeline:
             for user_id, items in zip(user_ids.tolist(), rows, strict=True):
                 if len(items):
                     command(pipeline, "BF.MEXISTS", self.key(user_id), *items.tolist())
-            answers = pipeline.execute()
+            answers = execute_each(pipeline)
+        if any(answer is None for answer in answers):
+            asked = [len(items) for items in rows if len(items)]
+            answers = [[0] * n if answer is None else answer for n, answer in zip(asked, answers, strict=True)]
         return np.fromiter(chain.from_iterable(answers), np.bool_)

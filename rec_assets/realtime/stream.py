@@ -12,6 +12,7 @@ from rec_assets.realtime.events import Event
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey import Valkey, connect, translate_redis_errors
 
+AHEAD_MS = 60_000  # clocks of a failed-over Valkey differ by less
 ALIVE_MS = 3000  # a live worker reads every second
 PAGE = 1000
 _POLL_S = 0.005
@@ -33,6 +34,18 @@ class Entry:
     def received(self) -> int:
         """Unix time of receipt in seconds, by Valkey's clock."""
         return order_of(self.id)[0] // 1000
+
+    def event(self, now: int) -> Event:
+        """Reads the event; raises EventError.
+
+        An event after its time of receipt comes from a client whose clock is ahead, and gets the time of receipt. After
+        Valkey's own clock was ahead, ids stay ahead of it; then `now` counts as the time of receipt.
+
+        Args:
+            now: unix time in seconds, by Valkey's clock.
+        """
+        event = Event.parse(self.fields)
+        return event.model_copy(update={"at": min(event.at, self.received, now)})
 
 
 @dataclass(frozen=True)
@@ -84,6 +97,21 @@ class EventStream:
             for event in events:
                 pipeline.xadd(self.KEY, event.fields())
             return [entry_id.decode() for entry_id in pipeline.execute()]
+
+    def now(self) -> int:
+        """Returns the unix time in seconds, by Valkey's clock."""
+        return int(self._client.time()[0])
+
+    def entries(self, entry_ids: Sequence[str]) -> list[Entry]:
+        """Returns the entries with these ids, in one round trip; leaves out deleted ones."""
+        with self._client.pipeline(transaction=False) as pipeline:
+            for entry_id in entry_ids:
+                pipeline.xrange(self.KEY, entry_id, entry_id)
+            return [_entry(one) for found in pipeline.execute() for one in found]
+
+    def show_alive(self, worker: str) -> None:
+        """Renews the time at which a worker was last seen, while it applies entries and reads none."""
+        self._client.xclaim(self.KEY, self.GROUP, worker, 0, ["0-1"], justid=True)  # no entry has this id
 
     def open(self) -> None:
         """Creates the consumer group, unless it exists, so that it begins with the oldest entry."""
@@ -166,14 +194,19 @@ class EventStream:
             return not entry_ids or not tries(is_open)
 
     def trim(self) -> None:
-        """Deletes entries older than an hour that are acknowledged, and consumers idle for an hour without entries."""
+        """Deletes entries older than an hour that are acknowledged, and consumers idle for an hour without entries.
+
+        After Valkey's clock was ahead, new ids stay ahead of it, and the age of entries is unknown. Then all
+        acknowledged entries are deleted.
+        """
         groups = self._client.xinfo_groups(self.KEY)
         group = next(one for one in groups if one["name"] == self.GROUP.encode())
         seconds, microseconds = self._client.time()
-        bounds = [
-            (seconds * 1000 + microseconds // 1000 - self.KEPT_MS, 0),
-            order_of(group["last-delivered-id"].decode()),
-        ]
+        now = seconds * 1000 + microseconds // 1000
+        delivered = order_of(group["last-delivered-id"].decode())
+        bounds = [delivered]
+        if delivered[0] <= now + AHEAD_MS:
+            bounds.append((now - self.KEPT_MS, 0))
         if group["pending"]:
             bounds.append(order_of(self._client.xpending(self.KEY, self.GROUP)["min"].decode()))
         self._client.xtrim(self.KEY, minid="{}-{}".format(*min(bounds)), approximate=True)

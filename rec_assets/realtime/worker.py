@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import redis
@@ -23,6 +24,7 @@ WAIT_MS = 1000
 CLAIM_EVERY_S = 1.0
 TRIM_EVERY_S = 60.0
 PAUSE_S = 0.5
+PROGRESS_EVERY_S = 1.0
 RETRY_AFTER_S = (0.1, 0.5)  # pauses before the attempts to apply a failed entry again
 # Words in errors that concern Valkey's state; other errors concern the event.
 SERVER_ERRORS = ("NOGROUP", "OOM", "MISCONF", "READONLY", "LOADING", "NOREPLICAS", "unknown command")
@@ -58,7 +60,7 @@ class Worker:
         self._alive = alive_file(settings)
         self._alive.parent.mkdir(parents=True, exist_ok=True)
         self._resumes = True
-        self._claimed = self._trimmed = 0.0
+        self._claimed = self._trimmed = self._shown = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Applies events until `stop` is set; survives outages of Valkey and a full disk."""
@@ -116,6 +118,7 @@ class Worker:
         except UnprocessableEvents as error:
             for entry in entries if len(entries) > 1 else ():
                 self._apply([entry])
+                self._progress()
             if len(entries) == 1:
                 self._retry(entries[0], error)
 
@@ -123,6 +126,7 @@ class Worker:
         """Retries an entry, because the failure may be temporary; then sends the entry to the dead letters."""
         for pause in RETRY_AFTER_S:
             time.sleep(pause)
+            self._progress()
             try:
                 return self._attempt([entry])
             except UnprocessableEvents as another:
@@ -133,19 +137,27 @@ class Worker:
     def _attempt(self, entries: Sequence[Entry]) -> None:
         """Applies and acknowledges entries; raises UnprocessableEvents if one of them may be the cause."""
         try:
-            self._updates.apply(self._parse(entries))
+            self._updates.apply(self._parse(entries), self._progress)
             self._stream.done(entries)
         except Exception as error:  # an event that fails in any way must not block the others
             if _is_outage(error):
                 raise
             raise UnprocessableEvents(f"{type(error).__name__}: {error}") from error
 
+    def _progress(self) -> None:
+        """Shows the supervisor and `rec status` about once a second that a long round goes on."""
+        if time.monotonic() - self._shown > PROGRESS_EVERY_S:
+            self._shown = time.monotonic()
+            with suppress(OSError):  # a full disk must not stop the round
+                self._alive.touch()
+            self._stream.show_alive(self.name)
+
     def _parse(self, entries: Sequence[Entry]) -> list[Received]:
-        events = []
+        now, events = self._stream.now(), []
         for entry in entries:
             try:
                 if entry.fields:  # an entry that was deleted from the stream has none
-                    events.append(Received.of(entry))
+                    events.append(Received.of(entry, now))
             except EventError as error:
                 logger.warning("Entry %s is not a valid event: %s", entry.id, error)
                 self._stream.send_to_dead_letter(entry, str(error))

@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -99,8 +99,10 @@ class Client:
             RequestError: an argument is invalid.
             ActionableError: Triton is unreachable, fails, or serves no recommender.
         """
-        if k is not None and k < 1:
+        if isinstance(k, int) and k < 1:
             raise RequestError("k must be positive")
+        if diversity not in (None, True, False):
+            raise RequestError("diversity must be True or False")
         given: dict[str, list[int] | None] = {
             "user_id": [self.ids.number(USER, user_id)],
             "device_type": _device(device_type),
@@ -158,9 +160,11 @@ class Client:
 
         Raises:
             EventError: an argument is invalid in an event; nothing was reported.
-            RequestError: the device or the time is invalid.
-            ActionableError: Valkey is unreachable.
+            RequestError: an id, the device or the time is invalid; nothing was reported.
+            ActionableError: Valkey is unreachable or refuses the events, for example because its memory is full.
         """
+        if isinstance(item_ids, str) or not isinstance(item_ids, Iterable):
+            raise EventError("item_ids must be a sequence of ids")
         seconds, (device,) = self._seconds_or_now(at), _device(device_type) or [UNKNOWN_DEVICE]
         common = {"user_id": self._known(USER, user_id), "at": seconds, "kind": kind, "device_type": device}
         return self.events.send([Event.of({**common, "item_id": self._known(ITEM, item)}) for item in item_ids])
@@ -237,5 +241,8 @@ def _seconds(timestamp: int | datetime | None) -> list[int] | None:
     if isinstance(timestamp, datetime):
         if timestamp.tzinfo is None:
             raise RequestError("timestamp must have a time zone")
-        return [int(timestamp.timestamp())]
+        try:
+            return [int(timestamp.timestamp())]
+        except (OverflowError, ValueError, OSError) as error:
+            raise RequestError(f"timestamp is out of range ({timestamp})") from error
     return [timestamp]

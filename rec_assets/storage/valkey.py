@@ -9,6 +9,7 @@ import redis
 from rec_assets.common.errors import ActionableError
 from rec_assets.settings import Settings
 
+_WRONG_TYPE = "WRONGTYPE"
 # redis-py's stubs make the class generic; the class itself is not generic.
 Valkey: TypeAlias = "redis.Redis[bytes]"
 
@@ -41,6 +42,18 @@ def command(client: Valkey, *words: str | int | float) -> Any:
     return client.execute_command(*words)
 
 
+def execute_each(pipeline: Any) -> list[Any]:
+    """Executes a pipeline of one command per key; returns None in place of the answer for a key of a wrong type.
+
+    So one damaged key does not cost the other keys their answers. Raises all other errors of Redis.
+    """
+    answers = pipeline.execute(raise_on_error=False)
+    for answer in answers:
+        if isinstance(answer, Exception) and not str(answer).startswith(_WRONG_TYPE):
+            raise answer
+    return [None if isinstance(answer, Exception) else answer for answer in answers]
+
+
 @contextmanager
 def translate_redis_errors(client: Valkey) -> Iterator[None]:
     """Turns connection errors, a refused login and missing Bloom filters into ActionableErrors."""
@@ -55,7 +68,9 @@ def translate_redis_errors(client: Valkey) -> Iterator[None]:
         raise ActionableError(f"Valkey does not answer at {address} ({error}).", "Start it with `rec up`.") from error
     except redis.ResponseError as error:
         if "unknown command" not in str(error):
-            raise
+            raise ActionableError(
+                f"Valkey at {address} refuses a command ({error}).", "Check its memory, its disk and its role."
+            ) from error
         raise ActionableError(
             f"The server at {address} has no Bloom filters ({error}).",
             "Start the project's Valkey with `rec up`, or load the Bloom module into your server.",

@@ -4,9 +4,15 @@
 long as the read. This module uses the project's own definitions.
 """
 
+import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import redis
+from google.protobuf.message import DecodeError
 
 from rec_assets.features.store.online import REQUEST_TIMEOUT, Ids, OnlineRows, open_store
 from rec_assets.features.store.views import (
@@ -19,6 +25,8 @@ from rec_assets.features.store.views import (
     feast_objects,
 )
 from rec_assets.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 _FEATURES = {USER_VIEW: USER_FEATURES, ITEM_VIEW: ITEM_FEATURES}
 _KEYS = {USER_VIEW: USER_KEY, ITEM_VIEW: ITEM_KEY}
@@ -49,7 +57,29 @@ class OnlineReader:
         )
 
     def __call__(self, ids: Ids) -> OnlineRows:
-        """Reads the features of ids [n] in one round trip; raises the errors of Feast and Redis."""
+        """Reads the features of ids [n] in one round trip; raises ConnectionError and TimeoutError of Redis.
+
+        If a stored row is damaged, reads each id alone, so that only the damaged one has no features.
+        """
+        try:
+            return self._read(ids)
+        except (redis.ConnectionError, redis.TimeoutError):
+            raise
+        except Exception as error:  # Feast and protobuf raise several types for a damaged row
+            logger.warning("%s: a stored row is damaged: %s: %s", self._view.name, type(error).__name__, error)
+            return self._read_each(ids)
+
+    def _read_each(self, ids: Ids) -> OnlineRows:
+        rows = OnlineRows.missing(len(ids), self._features)
+        for row, number in enumerate(ids.tolist()):
+            with suppress(ValueError, TypeError, DecodeError, redis.ResponseError):
+                one = self._read(np.array([number]))
+                rows.known[row] = one.known[0]
+                for name, values in one.columns.items():
+                    rows.columns[name][row] = values[0]
+        return rows
+
+    def _read(self, ids: Ids) -> OnlineRows:
         keys = [self._key_of(number) for number in ids.tolist()]
         fetched = self._store.online_read(self._config, self._view, keys, list(self._features))
         rows = OnlineRows.missing(len(ids), self._features)

@@ -75,7 +75,10 @@ def column(name: str, values: npt.ArrayLike) -> Ids:
     Raises:
         RequestError: the values are not integers, not [B] or [B, 1], beyond 32 bits, or out of this input's range.
     """
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError) as error:  # nested lists of several lengths, or objects that are no arrays
+        raise RequestError(f"{name} must be integers") from error
     if array.dtype.kind not in "iu" and array.size:
         raise RequestError(f"{name} must be integers, not {array.dtype}")
     if array.ndim == 2 and array.shape[1] == 1:
