@@ -1,6 +1,7 @@
 """All settings of the project, read once from `REC_*` environment variables. No other module reads these variables."""
 
 import hashlib
+import re
 import tomllib
 import warnings
 from datetime import date, timedelta
@@ -33,6 +34,7 @@ _SOURCE_DEFAULTS: dict[str, dict[str, Any]] = {
 
 
 SHOP_FILE = Path("shop.toml")
+_SHOP_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")  # as in `rec_assets.sources.shop.mapping`
 
 
 class Settings(BaseSettings):
@@ -265,10 +267,12 @@ def _of_shop(file: Path) -> dict[str, Any]:
     """
     try:
         shop = tomllib.loads(file.read_text())
+        if not _SHOP_NAME.fullmatch(shop["name"]):  # the name becomes a folder
+            return {}
         days = shop["days"]
         found = {"start_date": days["first"], "days": days["count"]}
         found |= {"train_days": days["train"], "valid_days": days["valid"], "name": str(shop["name"])}
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
     return found | ({"seen_filter": shop["seen_filter"]} if "seen_filter" in shop else {})
 

@@ -9,9 +9,9 @@ from datetime import date
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from rec_assets.bundles.export_report import MODEL
 from rec_assets.bundles.provenance import Lineage, require_same
@@ -36,6 +36,7 @@ PART_FILES = {
 }
 # Parts that release 0.1 wrote as `.npz`; supported until the next release.
 _ARCHIVES = ("multimodal", "signals")
+_NAME = r"^[\w-]+$"  # of a bundle or a part, which are also names of folders
 _ID_LENGTH = 16  # of 64 hex digits: short, and still unique in a project
 
 
@@ -62,11 +63,11 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    bundle_id: str
+    bundle_id: str = Field(pattern=_NAME)
     as_of: date
     base: date
     parent: str | None
-    parts: dict[str, str]
+    parts: dict[Annotated[str, Field(pattern=_NAME)], str]
     made_from: dict[str, str]
     code_version: str
     metrics: dict[str, JsonValue]
@@ -95,7 +96,7 @@ class Bundle:
         """
         again = "Materialize model_bundle again."
         try:
-            manifest = Manifest.model_validate_json((path / MANIFEST).read_text())
+            manifest = Manifest.model_validate_json((path / MANIFEST).read_bytes())
         except FileNotFoundError as error:
             raise ActionableError(f"{path} is not a bundle ({MANIFEST} is missing).", again) from error
         except (OSError, ValidationError) as error:

@@ -42,7 +42,7 @@ class Lineage(BaseModel):
     def read(cls, folder: Path) -> "Lineage":
         """Reads a file written by `write`; raises ActionableError if it is missing or invalid."""
         try:
-            return cls.model_validate_json((folder / FILE).read_text())
+            return cls.model_validate_json((folder / FILE).read_bytes())
         except (OSError, ValidationError) as error:
             raise ActionableError(
                 f"The lineage of {folder} cannot be read ({error}).", "Materialize the asset again."

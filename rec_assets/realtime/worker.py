@@ -2,7 +2,7 @@
 
 import logging
 import os
-import random
+import secrets
 import socket
 import threading
 import time
@@ -52,7 +52,7 @@ class Worker:
             name: unique name of the worker; random if None.
             idle_ms: age in milliseconds after which this worker claims another worker's entry.
         """
-        self.name = name or f"{socket.gethostname()}-{os.getpid()}-{random.randrange(16**6):06x}"
+        self.name = name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._settings = settings
         self._idle_ms = idle_ms
         self._stream = EventStream.connect(settings)

@@ -82,8 +82,8 @@ def test_damaged_features_cost_only_their_user(store: Settings) -> None:
     key = next(key for key in client.keys("*rec_assets") if reader_key(reader, DAMAGED) in key)
     for damage in ({"hash": True}, {"hash": False}):
         if damage["hash"]:
-            for name in client.hkeys(key):
-                client.hset(key, name, b"\xff\xff not a value")
+            for field in client.hkeys(key):
+                client.hset(key, field, b"\xff\xff not a value")
         else:
             client.delete(key)
             client.set(key, "no hash")
@@ -141,7 +141,7 @@ def test_showing_progress_renews_the_time_at_which_a_worker_was_seen(valkey: Set
     stream = EventStream.connect(valkey)
     stream.open()
     stream.take("one", 1, 1)
-    server = redis.Redis(valkey.valkey_host, valkey.valkey_port, db=1)
+    server: Any = redis.Redis(valkey.valkey_host, valkey.valkey_port, db=1)
 
     def idle() -> int:
         (consumer,) = server.xinfo_consumers("events", "workers")

@@ -141,8 +141,12 @@ def load_shop(file: Path) -> Shop:
         return Shop.model_validate(tomllib.loads(file.read_text()))
     except FileNotFoundError as error:
         raise ActionableError(f"{file} does not exist.", "Run `rec init FOLDER` to write a first mapping.") from error
+    except OSError as error:
+        raise ActionableError(f"{file} cannot be read ({error.strerror}).", "Write a mapping file there.") from error
     except tomllib.TOMLDecodeError as error:
         raise ActionableError(f"{file} is not valid TOML ({error}).", "Correct this line.") from error
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         raise ActionableError(f"{file} has invalid entries ({problems}).", "Correct these entries.") from error
+    except (ValueError, RecursionError) as error:  # not UTF-8, a number of thousands of digits, or endless nesting
+        raise ActionableError(f"{file} is not a text in TOML ({error}).", "Write it again as plain text.") from error
