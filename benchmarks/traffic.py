@@ -29,7 +29,7 @@ Lists = list[tuple[list[int], list[float]]]
 
 def free_ports(*more: str) -> dict[str, int]:
     """Returns settings with free ports for another Triton, and for the further port settings in `more`."""
-    names = ("triton_http_port", "triton_grpc_port", "triton_metrics_port", *more)
+    names = ("triton_grpc_port", "triton_metrics_port", *more)
     with ExitStack() as held:
         probes = [held.enter_context(socket.socket()) for _ in names]
         for probe in probes:

@@ -135,7 +135,6 @@ class Settings(BaseSettings):
     valkey_password: str = Field(
         "", exclude=True, repr=False, description="Password of the Valkey user, without commas; a secret."
     )
-    triton_http_port: PositiveInt = Field(8000, description="Triton's HTTP port.")
     triton_grpc_port: PositiveInt = Field(8001, description="Triton's gRPC port.")
     triton_metrics_port: PositiveInt = Field(8002, description="Port of Triton's Prometheus metrics.")
 
@@ -154,7 +153,7 @@ class Settings(BaseSettings):
     triton_replicas: str = Field(
         "", description="Headless service of several Tritons, which a promotion updates one by one."
     )
-    agent_port: PositiveInt = Field(8080, description="Port of the agent beside each Triton.")
+    agent_port: PositiveInt = Field(8081, description="Port of the agent beside each Triton.")
 
     # Feature store, except Valkey
     feast_registry: str = Field("", description="Feast's registry: s3://bucket/registry.db; empty: a file below home.")
@@ -196,7 +195,14 @@ class Settings(BaseSettings):
     pod_service_account: str = Field(
         "rec-assets", description="Kubernetes service account of steps, which determines their AWS role."
     )
-    storefront_port: PositiveInt = Field(8080, description="Port of `rec storefront` on 127.0.0.1.")
+    storefront_port: PositiveInt = Field(8080, description="Port of `rec storefront`.")
+    storefront_address: str = Field("127.0.0.1", description="Address that `rec storefront` listens on.")
+    dagster_port: PositiveInt = Field(3000, description="Port of Dagster's UI in `rec dev`, on 127.0.0.1.")
+    allowed_hosts: str = Field(
+        "",
+        description="Host names under which storefront, agent and Dagster's UI may be called, with commas; localhost "
+        "and addresses are always allowed.",
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -253,6 +259,11 @@ class Settings(BaseSettings):
     def saved_models(self) -> bool:
         """True if models are also exported as SavedModels, because Triton runs TensorFlow."""
         return self.triton_backend == "tensorflow"
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """Names in `allowed_hosts`."""
+        return frozenset(name.strip().lower() for name in self.allowed_hosts.split(",") if name.strip())
 
     @property
     def artifacts_dir(self) -> Path:

@@ -75,7 +75,7 @@ def shop_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 @pytest.fixture(scope="session")
 def shop(shop_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings of running servers with version 1 live, 30 candidates per request and lists of 10 items."""
-    ports = {f"{name}_port": free_port() for name in ("valkey", "triton_http", "triton_grpc", "triton_metrics")}
+    ports = {f"{name}_port": free_port() for name in ("valkey", "triton_grpc", "triton_metrics")}
     home = tmp_path_factory.mktemp("shop")
     settings = Settings.model_validate({"home": home, "retrieval_topk": 30, "ranking_topk": 10, **ports})
     models = model_repository.repository_path(settings)

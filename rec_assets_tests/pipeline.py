@@ -57,7 +57,7 @@ class Pipeline:
 
 
 def environment(home: Path, s3: S3) -> dict[str, str]:
-    ports = ("VALKEY", "TRITON_HTTP", "TRITON_GRPC", "TRITON_METRICS")
+    ports = ("VALKEY", "TRITON_GRPC", "TRITON_METRICS")
     bucket = {"REC_ARTIFACTS": f"s3://{BUCKET}/pipeline", **s3.environment()}
     return {**SMALL, "REC_HOME": str(home), **{f"REC_{name}_PORT": str(free_port()) for name in ports}, **bucket}
 

@@ -66,12 +66,30 @@ def load_settings() -> "Settings":
         raise ActionableError(problems, "Correct or unset the environment variable.") from error
 
 
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
 def until_told_to_stop() -> threading.Event:
-    """Returns an event that Ctrl-C and SIGTERM set, even if the starting process ignores SIGINT, as scripts do."""
+    """Returns an event that Ctrl-C, SIGTERM and a closed terminal set, even if the starting process ignores them."""
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ENDING_SIGNALS:
         signal.signal(number, lambda *_: stop.set())
     return stop
+
+
+def end_on_signals() -> None:
+    """Makes the first Ctrl-C, SIGTERM or closed terminal raise KeyboardInterrupt, and ignores further ones.
+
+    So `with` blocks end the servers that they started, and nothing interrupts them.
+    """
+
+    def end(*_: Any) -> None:
+        for number in ENDING_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in ENDING_SIGNALS:
+        signal.signal(number, end)
 
 
 def say(line: str) -> None:

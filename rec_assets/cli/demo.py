@@ -1,14 +1,12 @@
 """`rec demo` and `rec dev`: start the whole system, for a demonstration or for development."""
 
-import os
-import sys
 import time
 from datetime import UTC
 from typing import TYPE_CHECKING
 
 import typer
 
-from rec_assets.cli.console import load_settings, say
+from rec_assets.cli.console import end_on_signals, load_settings, say
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,27 +15,30 @@ if TYPE_CHECKING:
 
 SHOWN = 8
 PATIENCE_S = 10.0  # maximum wait for a worker to apply events
+KEPT = "The servers keep running, because `rec up` was called meanwhile."
 ON_DEVICE = {"mobile": "on a phone ", "desktop": "on a desktop ", "tablet": "on a tablet "}
 
 
 def demo() -> None:
     """Build the graph, serve its models, print recommendations, and stop all servers."""
     from rec_assets.cli.local import supervision
+    from rec_assets.cli.local.supervisor import supervising
     from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
     from rec_assets.settings import DEFAULT_SOURCE
 
     settings = load_settings()
+    end_on_signals()
     prepare_dagster_home(settings)
     started = time.monotonic()
     say("Starting Valkey, Triton and the worker")
-    with supervision.services(settings):
+    with supervision.services(settings), supervising(settings):
         from rec_assets.orchestration.runs.run_local import materialize_stale, promote_newest
 
         rebuilt = materialize_stale(settings)
         promote_newest(settings)
         say(f"\n{rebuilt} assets materialized in {time.monotonic() - started:.0f} s\n")
         show(settings)
-    say("\nAll servers are stopped. Next:")
+    say(f"\n{KEPT if supervision.kept(settings) else 'All servers are stopped.'} Next:")
     if settings.source not in (DEFAULT_SOURCE, "shop"):  # a shop is found by its mapping file
         say(f"  {f'export REC_SOURCE={settings.source}':<34}so that these commands use this source")
     say(
@@ -106,27 +107,35 @@ def last_day(settings: "Settings") -> "pl.DataFrame":
 
 def dev() -> None:
     """Run Dagster's UI, the storefront and all servers with the same state; Ctrl-C ends all of them."""
-    import subprocess
+    import logging
+    from contextlib import ExitStack
+    from threading import Event
 
     from rec_assets.cli.local import supervision
-    from rec_assets.cli.local.health_monitor import health_monitor
+    from rec_assets.cli.local.dagster import Daemon, Webserver
     from rec_assets.cli.local.storefront import Storefront
+    from rec_assets.cli.local.supervisor import supervising
     from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
     from rec_assets.orchestration.runs.orphaned_runs import failing_orphaned_runs
 
     settings = load_settings()
+    end_on_signals()
+    logging.basicConfig(format="%(asctime)s %(message)s")
     prepare_dagster_home(settings)
-    os.environ["REC_HOME"] = str(settings.home.absolute())
-    storefront = Storefront(settings)
-    with (
-        supervision.services(settings),
-        supervision.running(storefront),
-        health_monitor(settings),
-        failing_orphaned_runs(),
-    ):
-        say(f"The storefront is at {storefront.address}")
-        say("Dagster's UI starts at http://127.0.0.1:3000 — Ctrl-C ends everything.")
-        try:
-            subprocess.run([f"{sys.prefix}/bin/dagster", "dev", "-w", "workspace.yaml"], check=False)
-        except KeyboardInterrupt:
-            raise typer.Exit(0) from None
+    storefront, webserver = Storefront(settings), Webserver(settings)
+    more = [storefront, webserver, Daemon(settings)]
+    try:
+        with ExitStack() as running:
+            say("Starting Valkey, Triton, the worker, the storefront and Dagster")
+            running.enter_context(supervision.services(settings))
+            for server in more:
+                running.enter_context(supervision.running(server))
+            running.enter_context(supervising(settings, more))
+            running.enter_context(failing_orphaned_runs(settings.home))
+            say(f"The storefront is at {storefront.address}")
+            say(f"Dagster's UI is at {webserver.address}; its log is {webserver.process.log_file}")
+            say("Ctrl-C ends everything.")
+            Event().wait()
+    except KeyboardInterrupt:
+        say("All servers are stopped." if not supervision.kept(settings) else KEPT)
+        raise typer.Exit(0) from None

@@ -1,4 +1,4 @@
-"""`rec up`, `rec down`, `rec status`: start, stop and show the local Valkey, Triton and worker."""
+"""`rec up`, `rec down`, `rec status`: start, stop and show the local Valkey, Triton, worker and supervisor."""
 
 import typer
 
@@ -6,7 +6,7 @@ from rec_assets.cli.console import load_settings, print_table, say
 
 
 def up() -> None:
-    """Start Valkey, Triton and a worker in the background, and wait until they answer."""
+    """Start Valkey, Triton, a worker and their supervisor in the background, and wait until they answer."""
     from rec_assets.cli.local import supervision
 
     settings = load_settings()
@@ -27,8 +27,10 @@ def status() -> None:
     """Show the servers and the live bundle; exit with status 1 unless all servers run and answer."""
     from rec_assets.cli.bundles import say_live
     from rec_assets.cli.local import supervision
+    from rec_assets.common.loop import loop_states
 
-    servers = supervision.status(load_settings())
+    settings = load_settings()
+    servers = supervision.status(settings)
     print_table(
         "Local servers",
         {"server": False, "state": False, "pid": True, "ports": False, "": False},
@@ -37,6 +39,10 @@ def status() -> None:
             for server in servers
         ),
     )
+    # The loop of the supervisor is a row above.
+    loops = [state for state in loop_states(settings.home) if state.name not in {server.name for server in servers}]
+    if loops:
+        print_table("Loops", {"loop": False, "state": False}, ((state.name, state.summary) for state in loops))
     say_live()
     if any(server.state != "running" for server in servers):
         raise typer.Exit(1)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import redis
 
-from rec_assets.common.errors import ActionableError
+from rec_assets.common.loop import Loop
 from rec_assets.realtime.apply_events import Received, Updates
 from rec_assets.realtime.events import EventError
 from rec_assets.realtime.stream import Entry, EventStream
@@ -25,6 +25,7 @@ CLAIM_EVERY_S = 1.0
 TRIM_EVERY_S = 60.0
 PAUSE_S = 0.5
 PROGRESS_EVERY_S = 1.0
+LONGEST_S = 600.0  # of a round with events that fail
 RETRY_AFTER_S = (0.1, 0.5)  # pauses before the attempts to apply a failed entry again
 # Words in errors that concern Valkey's state; other errors concern the event.
 SERVER_ERRORS = ("NOGROUP", "OOM", "MISCONF", "READONLY", "LOADING", "NOREPLICAS", "unknown command")
@@ -63,20 +64,19 @@ class Worker:
         self._claimed = self._trimmed = self._shown = 0.0
 
     def run(self, stop: threading.Event) -> None:
-        """Applies events until `stop` is set; survives outages of Valkey and a full disk."""
-        failing = False
-        while not stop.is_set():
-            try:
-                self._alive.touch()
-                self.round()
-                if failing:
-                    logger.warning("Events are applied again")
-                failing = False
-            except (redis.RedisError, OSError, ActionableError) as error:
-                if not failing:
-                    logger.warning("Events cannot be applied now and wait: %s: %s", type(error).__name__, error)
-                failing, self._resumes = True, True
-                stop.wait(PAUSE_S)
+        """Applies events until `stop` is set; no error ends it. Events that cannot be applied now wait."""
+        # Rounds wait for events themselves.
+        loop = Loop("worker", self._round_or_resume, 0.0, self._alive.parent, PAUSE_S, LONGEST_S)
+        loop.run(stop)
+
+    def _round_or_resume(self) -> None:
+        with suppress(OSError):  # a full disk
+            self._alive.touch()
+        try:
+            self.round()
+        except Exception:
+            self._resumes = True
+            raise
 
     def round(self, wait_ms: int = WAIT_MS) -> int:
         """Takes entries and applies them: first its own unfinished ones, then stale ones of others, then new ones.

@@ -13,17 +13,23 @@ import numpy.typing as npt
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
-from rec_assets.common.errors import ActionableError
 from rec_assets.realtime.events import FORGET_REQUEST, UNKNOWN_DEVICE, Event, EventError, Kind
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.trending import Trending
 from rec_assets.serving.graph.request import DEVICE_TYPES, RequestError, validate
 from rec_assets.serving.graph.spec import REQUEST, RESPONSE
 from rec_assets.serving.ids import CATEGORY_1, ITEM, UNKNOWN, USER, Id, Ids
+from rec_assets.serving.triton.availability import failed, not_served, unreachable
 from rec_assets.serving.triton.model_config import RECOMMENDER, shape_of_one
 from rec_assets.settings import Settings
 
 TIMEOUT = 10.0  # seconds
+CHANNEL = [
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+]
 
 Device = Literal["mobile", "desktop", "tablet"]
 
@@ -73,7 +79,8 @@ class Client:
         self._model = model
         self._shape = shape_of_one(model)
         self._address = f"{settings.host}:{settings.triton_grpc_port}"
-        self._triton = grpc.InferenceServerClient(self._address)
+        # gRPC would wait up to two minutes before it tries a restarted server again.
+        self._triton = grpc.InferenceServerClient(self._address, channel_args=CHANNEL)
         self.ids = Ids(settings)
 
     def recommend(
@@ -97,7 +104,7 @@ class Client:
 
         Raises:
             RequestError: an argument is invalid.
-            ActionableError: Triton is unreachable, fails, or serves no recommender.
+            UnavailableError: Triton is unreachable, fails, or serves no recommender.
         """
         if isinstance(k, int) and k < 1:
             raise RequestError("k must be positive")
@@ -216,13 +223,10 @@ class Client:
         if "INVALID_ARGUMENT" in status:
             return RequestError(message.removeprefix(f"in ensemble '{self._model}', "))
         if "UNAVAILABLE" in status and "model" not in message.lower():
-            return ActionableError(f"Triton does not answer at {self._address}.", "Start it with `rec up`.")
+            return unreachable(self._settings)
         if "NOT_FOUND" in status or "UNAVAILABLE" in status:
-            problem = f"Triton at {self._address} serves no {self._model} yet."
-            return ActionableError(problem, "Train and promote a first bundle with `make demo`.")
-        return ActionableError(
-            f"Triton at {self._address} failed: {message}", "Read Triton's log, then restart Triton with `rec up`."
-        )
+            return not_served(self._settings, self._model)
+        return failed(self._settings, message)
 
 
 def _device(device: int | str | None) -> list[int] | None:

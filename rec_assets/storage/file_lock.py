@@ -9,6 +9,10 @@ from filelock import FileLock, Timeout
 from rec_assets.common.errors import ActionableError
 
 
+class LockHeldError(ActionableError):
+    """Another process holds a lock."""
+
+
 @contextmanager
 def exclusive_lock(file: Path, seconds: float, other: str) -> Iterator[None]:
     """Holds the lock while the block runs.
@@ -19,14 +23,14 @@ def exclusive_lock(file: Path, seconds: float, other: str) -> Iterator[None]:
         other: name of another holder, at the beginning of a sentence.
 
     Raises:
-        ActionableError: the other holder did not release the lock in time.
+        LockHeldError: the other holder did not release the lock in time.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(file, timeout=seconds):
             yield
     except Timeout as error:
-        raise ActionableError(
+        raise LockHeldError(
             f"{other} has held the lock {file} for {seconds:.0f} s.",
             "Wait until it ends or stop it, then try again.",
         ) from error

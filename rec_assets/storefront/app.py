@@ -1,16 +1,21 @@
 """The storefront's web application: serves the page, its fragments and images, and receives events."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi import Path as PathParameter
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
+from pydantic import TypeAdapter, ValidationError
 from starlette.middleware.base import RequestResponseEndpoint
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.common.http_guard import HttpGuard
 from rec_assets.features.history import MAX_ID
 from rec_assets.realtime.events import Event, EventError
 from rec_assets.serving.graph.request import DEVICE_TYPES, UNKNOWN, RequestError
@@ -32,6 +37,9 @@ NO_IMAGE = (
 )
 
 DeviceType = Annotated[int, Query(ge=UNKNOWN, le=max(DEVICE_TYPES.values()))]
+ItemId = Annotated[int, PathParameter(ge=0, le=MAX_ID)]
+Fields = dict[str, int | str | None]
+_FIELDS = TypeAdapter(Fields)
 Moment = Annotated[int, Query(gt=0, le=MAX_ID)]
 
 
@@ -41,6 +49,16 @@ def create_app(settings: Settings) -> FastAPI:
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     pages, shop = Jinja2Templates(directory=HERE / "templates"), Shop(settings)
     pages.env.filters |= {"age": _age, "ordinal": _ordinal}
+
+    app.add_middleware(HttpGuard, hosts=settings.host_names)
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(_: Request, error: RequestValidationError) -> Response:
+        return JSONResponse({"detail": _without_values(error.errors())}, 422)
+
+    @app.exception_handler(Exception)
+    def unforeseen(_: Request, error: Exception) -> Response:
+        return JSONResponse({"problem": type(error).__name__, "next_step": "Read the log of the storefront."}, 503)
 
     @app.middleware("http")
     async def secure(request: Request, call_next: RequestResponseEndpoint) -> Response:
@@ -93,10 +111,10 @@ def create_app(settings: Settings) -> FastAPI:
         return pages.TemplateResponse(request, "trending.html", {"items": items, "problem": problem})
 
     @app.post("/events")
-    def record(fields: dict[str, int | str | None]) -> Response:
+    def record(fields: Annotated[Fields, Depends(_fields)]) -> Response:
         start, user = time.perf_counter(), fields.get("user_id")
         try:
-            event = Event.of(fields | {"user_id": None if user is None else _number(shop, USER, user)})
+            event = Event.of({**fields, "user_id": None if user is None else _number(shop, USER, user)})
         except EventError as error:
             raise HTTPException(422, str(error)) from error
         try:
@@ -107,7 +125,7 @@ def create_app(settings: Settings) -> FastAPI:
         return JSONResponse({"applied": applied, "milliseconds": round(1000 * (time.perf_counter() - start), 1)})
 
     @app.get("/images/{item_id}.jpg")
-    def image(item_id: int) -> Response:
+    def image(item_id: ItemId) -> Response:
         file = shop.catalog.image(item_id)
         if file is None:
             return Response(NO_IMAGE, media_type="image/svg+xml")
@@ -115,10 +133,9 @@ def create_app(settings: Settings) -> FastAPI:
 
     @app.get("/health")
     def health() -> Response:
-        problems = shop.problems()
-        if problems:
-            raise HTTPException(503, [problem.what for problem in problems])
-        return JSONResponse({"state": "well"})
+        state, problems = shop.health()
+        told = {"problems": [problem.what for problem in problems]} if problems else {}
+        return JSONResponse({"state": state, **told}, 503 if problems else 200)
 
     return app
 
@@ -132,6 +149,21 @@ def _number(shop: Shop, kind: str, given: Id) -> int:
     if not UNKNOWN <= number <= MAX_ID:
         raise HTTPException(422, f"{kind} id must be {UNKNOWN} to {MAX_ID}")
     return number
+
+
+async def _fields(request: Request) -> Fields:
+    """Returns the fields of a body of JSON. Numbers must be whole numbers: neither true, nor 1.0, nor NaN."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(422, "the body must be application/json")
+    try:
+        return _FIELDS.validate_json(await request.body(), strict=True)
+    except ValidationError as error:
+        raise HTTPException(422, _without_values(error.errors(include_url=False))) from error
+
+
+def _without_values(errors: Sequence[Any]) -> list[dict[str, Any]]:
+    """Returns errors without the given values, which may have no form in JSON."""
+    return [{"loc": error["loc"], "msg": error["msg"], "type": error["type"]} for error in errors]
 
 
 def _built(bundle: Path) -> float:

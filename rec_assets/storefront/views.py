@@ -11,6 +11,7 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.serving.client import Client, Recommendations
 from rec_assets.serving.graph.request import RequestError
 from rec_assets.serving.ids import USER, Id
+from rec_assets.serving.triton.availability import UnavailableError
 from rec_assets.settings import Settings
 from rec_assets.storefront.catalog import Catalog, Item
 from rec_assets.storefront.explain import Explainer, Explanation, Reason
@@ -139,6 +140,18 @@ class Shop:
             )
             return [Problem(f"No worker runs: {waiting}.", "Start one: rec worker, or rec up.")]
         return []
+
+    def health(self) -> tuple[str, list[Problem]]:
+        """Returns a word for the whole, and the problems.
+
+        The word is "well", "degraded" without Valkey or workers, or a state of `availability.UnavailableError`.
+        """
+        problems = self.problems()
+        try:
+            self.client.recommend(ANONYMOUS)
+        except UnavailableError as error:
+            return error.state, [Problem(error.problem, error.next_step), *problems]
+        return "degraded" if problems else "well", problems
 
     def default_time(self) -> int:
         """Returns the form's initial unix time: now, or 10:00 of the day after an older history."""

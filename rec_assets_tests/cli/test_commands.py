@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.cli import app
+from rec_assets.cli.local.watch import Watch
 from rec_assets.realtime.recent_items import RecentItems
 from rec_assets.realtime.trending import Trending
 from rec_assets.settings import Settings, get_settings
@@ -23,7 +24,7 @@ from rec_assets_tests.realtime.state import drain, seen
 from rec_assets_tests.servers import free_port
 
 Rec = Callable[..., Result]
-PORTS = ("valkey_port", "triton_http_port", "triton_grpc_port", "triton_metrics_port")
+PORTS = ("valkey_port", "triton_grpc_port", "triton_metrics_port")
 
 
 @pytest.fixture
@@ -115,11 +116,11 @@ def test_without_servers_every_command_says_how_to_start_them(closed: Rec, words
 def test_status_shows_stopped_servers_and_fails(closed: Rec) -> None:
     result = closed("status")
     assert result.exit_code == 1
-    assert result.stdout.count("stopped") == 3
+    assert result.stdout.count("stopped") == 4
 
 
 def test_down_where_nothing_runs_says_so(closed: Rec) -> None:
-    names = ["worker", "triton", "valkey"]
+    names = ["supervisor", "worker", "triton", "valkey"]
     assert closed("down").stdout.splitlines() == [f"{name} was not running" for name in names]
 
 
@@ -132,11 +133,14 @@ def test_a_setting_that_cannot_be_read_is_named(closed: Rec, monkeypatch: pytest
 
 
 @pytest.mark.slow
-def test_up_and_status_show_running_servers_with_the_live_version(open_shop: Rec) -> None:
-    assert open_shop("up").stdout.count("was already running") == 3
-    result = open_shop("status")
+def test_up_and_status_show_running_servers_with_the_live_version(open_shop: Rec, shop: Settings) -> None:
+    try:
+        assert open_shop("up").stdout.count("was already running") == 3
+        result = open_shop("status")
+    finally:
+        Watch(shop).stop()  # other tests stop servers on purpose
     assert result.exit_code == 0
-    assert "version 1" in result.stdout
+    assert "version 1" in result.stdout and "all servers answer" in result.stdout
 
 
 @pytest.mark.slow

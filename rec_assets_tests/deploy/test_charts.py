@@ -152,6 +152,36 @@ def test_a_scaler_owns_the_number_of_replicas_or_nobody_does(triton: list[Manife
     assert not {"HorizontalPodAutoscaler", "ScaledObject"} & {one["kind"] for one in fixed}
 
 
+def test_the_storefront_listens_where_its_probes_and_its_service_reach_it() -> None:
+    (deployment,) = (
+        one
+        for one in rendered("services", {"storefront": {"enabled": True, "port": 9000, "hosts": ["shop.example"]}})
+        if one["kind"] == "Deployment" and one["metadata"]["name"] == "rec-storefront"
+    )
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    env = {one["name"]: one["value"] for one in container["env"]}
+    settings = Settings.model_validate(
+        {name: env[f"REC_{name.upper()}"] for name in ("storefront_address", "storefront_port", "allowed_hosts")}
+    )
+    assert (settings.storefront_address, settings.storefront_port) == ("0.0.0.0", 9000)
+    assert container["ports"] == [{"name": "http", "containerPort": 9000}]
+    assert settings.host_names == {
+        "rec-storefront",
+        "rec-storefront.default",
+        "rec-storefront.default.svc.cluster.local",
+        "shop.example",
+    }
+
+
+def test_the_agent_listens_where_probes_and_promotions_reach_it(triton: list[Manifest], server: dict[str, Any]) -> None:
+    port = Settings().agent_port
+    assert server["initContainers"][1]["ports"] == [{"name": "agent", "containerPort": port}]
+    probes = [server["containers"][0][probe]["httpGet"]["port"] for probe in ("startupProbe", "livenessProbe")]
+    headless = next(one for one in triton if one["metadata"]["name"].endswith("-replicas"))
+    assert probes == [port, port] and headless["spec"]["ports"][0]["port"] == port
+    assert port != Settings().storefront_port
+
+
 def test_a_worker_that_hangs_is_restarted(tmp_path: Path) -> None:
     (worker,) = (
         one for one in rendered("services", {}) if one["metadata"]["name"] == "rec-worker" and "template" in one["spec"]

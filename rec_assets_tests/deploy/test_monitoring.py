@@ -14,6 +14,7 @@ import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 
 from rec_assets.bundles.live_record import LIVE_BUNDLE
+from rec_assets.common.loop import FAILURES, LAST_SUCCESS, Loop
 from rec_assets.orchestration.runs.prometheus_exporter import (
     DEAD,
     FAILED,
@@ -22,6 +23,7 @@ from rec_assets.orchestration.runs.prometheus_exporter import (
     WAITING,
     WORKERS,
     GraphCollector,
+    LoopCollector,
     StreamCollector,
 )
 from rec_assets.realtime.worker import Worker
@@ -96,7 +98,7 @@ def test_every_metric_that_is_asked_for_is_made_by_someone(shop: Settings, tmp_p
     Client(shop).recommend(1)
     with urlopen(f"http://{shop.host}:{shop.triton_metrics_port}/metrics") as page:
         made = named_in(page.read().decode())
-    made |= {LIVE_AS_OF, FEATURES, FAILED, WAITING, DEAD, WORKERS}
+    made |= {LIVE_AS_OF, FEATURES, FAILED, WAITING, DEAD, WORKERS, FAILURES}
     made |= {rule["record"] for group in RULES["groups"] for rule in group["rules"] if "record" in rule}
     named = {name for text in expressions() for name in named_in(text)}
     assert len(named) > 8
@@ -148,6 +150,14 @@ def test_the_exporter_tells_what_waits_and_what_was_given_up(valkey: Settings, t
     assert samples(registry) == {WAITING: 3, DEAD: 0, WORKERS: 0}
     Worker(settings).round()
     assert samples(registry) == {WAITING: 0, DEAD: 1, WORKERS: 1}
+
+
+def test_the_exporter_tells_loops_that_fail(tmp_path: Path) -> None:
+    loop = Loop("worker", lambda: 1 // 0, 1.0, tmp_path)
+    loop.round()
+    registry = CollectorRegistry()
+    registry.register(LoopCollector(Settings(home=tmp_path)))
+    assert samples(registry) == {f'{FAILURES}{{loop="worker"}}': 1, f'{LAST_SUCCESS}{{loop="worker"}}': 0}
 
 
 def test_of_a_stream_that_is_away_the_exporter_tells_nothing() -> None:

@@ -6,7 +6,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from rec_assets.cli.local.server import is_open
+from rec_assets.cli.local.server import LOOPBACK, is_open
 from rec_assets.cli.local.triton import Triton
 from rec_assets.settings import Settings
 from rec_assets_tests.deploy.manifests import rendered
@@ -19,17 +19,22 @@ CLOSED = ["/v2/repository/index", "/v2/systemsharedmemory/status", "/v2/logging"
 
 def options_of_the_chart() -> list[str]:
     deployment = next(one for one in rendered("triton", {}) if one["kind"] == "Deployment")
-    words = deployment["spec"]["template"]["spec"]["containers"][0]["args"][0].split()
-    assert words[:2] == ["exec", "tritonserver"]
+    _, _, options = deployment["spec"]["template"]["spec"]["containers"][0]["args"][0].partition("exec tritonserver ")
     # Leaves out paths and models of the cluster; the local server has its own.
-    mine = [word for word in words[2:] if not word.startswith(("--model-repository", "--load-model"))]
+    mine = [word for word in options.split() if not word.startswith(("--model-repository", "--load-model"))]
     return [word.replace('"${REC_TRITON_CONTROL_KEY:?}"', KEY) for word in mine]
 
 
 class TritonOfTheChart(Triton):
+    http_port = free_port()
+
     def command(self) -> list[str]:
-        own = [word for word in super().command() if not word.startswith("--exit-timeout-secs")]
-        return [*own, *(word for word in options_of_the_chart() if word not in own)]
+        chart = options_of_the_chart()
+        changed = ("--exit-timeout-secs", "--grpc-restricted-protocol", "--allow-http")
+        own = [word for word in super().command() if not word.startswith(changed)]
+        # Pods serve HTTP too.
+        http = [f"--http-address={LOOPBACK}", f"--http-port={self.http_port}"]
+        return [*own, *http, *(word for word in chart if word not in own)]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +44,7 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     server = TritonOfTheChart(settings)
     server.start()
     try:
-        wait_until(lambda: is_open(settings.triton_http_port))  # opens after gRPC, which `start` waits for
+        wait_until(lambda: is_open(TritonOfTheChart.http_port))  # opens after gRPC, which `start` waits for
         yield settings
     finally:
         server.stop()
@@ -48,7 +53,7 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 def status(settings: Settings, path: str, headers: dict[str, str]) -> int:
     body = b"{}" if path == "/v2/repository/index" else None
     try:
-        with urlopen(Request(f"http://{settings.host}:{settings.triton_http_port}{path}", body, headers)) as answer:
+        with urlopen(Request(f"http://{settings.host}:{TritonOfTheChart.http_port}{path}", body, headers)) as answer:
             return int(answer.status)
     except HTTPError as error:
         return error.code

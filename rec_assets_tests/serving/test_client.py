@@ -22,7 +22,7 @@ NOON = datetime(2025, 3, 10, 12, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Starts a Triton without models, and no Valkey."""
-    ports = {f"{name}_port": free_port() for name in ("valkey", "triton_http", "triton_grpc", "triton_metrics")}
+    ports = {f"{name}_port": free_port() for name in ("valkey", "triton_grpc", "triton_metrics")}
     settings = Settings.model_validate({"home": tmp_path_factory.mktemp("triton"), **ports})
     server = Triton(settings)
     server.start()
@@ -56,7 +56,7 @@ def test_an_invalid_argument_is_refused_before_a_request_is_sent(arguments: dict
 @pytest.mark.slow
 def test_a_client_gets_the_lists_of_the_graph_in_one_process(triton: Settings, tiny_bundle: Bundle) -> None:
     client = Client(triton)
-    with pytest.raises(ActionableError, match=r"serves no recommender yet.*\n.*make demo"):
+    with pytest.raises(ActionableError, match=r"no bundle was promoted yet.*\n.*make demo"):
         client.recommend(5)
 
     server_control.go_live(triton, publish(tiny_bundle, repository_path(triton), settings=triton))

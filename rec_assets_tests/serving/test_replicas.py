@@ -32,14 +32,6 @@ from rec_assets_tests.serving.synthetic import make_bundle
 
 pytestmark = pytest.mark.slow
 KEY = "only-who-promotes"
-RESTRICTED = "model-repository,model-config,shared-memory,statistics,trace,logging"
-
-
-class RestrictedTriton(Triton):
-    """A Triton with the options of the cluster: the control APIs require a key."""
-
-    def command(self) -> list[str]:
-        return [*super().command(), f"--grpc-restricted-protocol={RESTRICTED}:control-key={KEY}"]
 
 
 class DyingAgent(Agent):
@@ -99,13 +91,13 @@ def replicas(store: ArtifactStore, valkey: Settings, tmp_path: Path) -> Iterator
 
 def start(home: Path, valkey: Settings, kind: type[Agent] = Agent) -> Replica:
     """Starts a pod like the chart: first pull, then server and agent."""
-    ports = {f"{name}_port": free_port() for name in ("triton_http", "triton_grpc", "triton_metrics", "agent")}
+    ports = {f"{name}_port": free_port() for name in ("triton_grpc", "triton_metrics", "agent")}
     settings = Settings.model_validate(
         {"home": home, "artifacts": f"s3://{BUCKET}/{home.parent.name}", "valkey_port": valkey.valkey_port}
         | {"retrieval_topk": 30, "ranking_topk": 10, "triton_control_key": KEY, **ports}
     )
     pull_live(settings)
-    server, agent = RestrictedTriton(settings), kind(settings)
+    server, agent = Triton(settings), kind(settings)
     server.start()
     http = listen(agent, settings, "127.0.0.1")
     threading.Thread(target=http.serve_forever, daemon=True).start()

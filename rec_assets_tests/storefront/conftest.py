@@ -9,7 +9,7 @@ import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from rec_assets.settings import Settings
-from rec_assets.storefront.app import create_app
+from rec_assets.storefront.serve import config
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.tools import require_tool
 from rec_assets_tests.waiting import wait_until
@@ -21,7 +21,7 @@ Open = Callable[..., Page]
 @contextmanager
 def serving(settings: Settings) -> Iterator[str]:
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), host="127.0.0.1", port=port, log_level="warning"))
+    server = uvicorn.Server(config(settings.model_copy(update={"storefront_port": port})))
     thread = threading.Thread(target=server.run)
     thread.start()
     wait_until(lambda: server.started)

@@ -1,6 +1,7 @@
 """Requests to the storefront that no browser would send."""
 
 import json
+import socket
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings
+from rec_assets.storefront import serve
 from rec_assets_tests.codes import publish_codes
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.storefront.conftest import Serve
@@ -58,6 +60,12 @@ def test_an_event_is_sent_to_the_stream_and_says_that_it_waits(address: str, val
         {**EVENT, "at": "now"},
         {**EVENT, "kind": TRAP},
         {**EVENT, "device_type": 9},
+        {**EVENT, "user_id": True},
+        {**EVENT, "item_id": 10.0},
+        json.dumps(EVENT).replace("10,", "NaN,"),
+        json.dumps(EVENT).replace("10,", "1e400,"),
+        json.dumps(EVENT).replace("10,", "1" * 5000 + ","),
+        "[" * 50_000,
         [TRAP],
         TRAP,
         "",
@@ -68,6 +76,28 @@ def test_what_is_no_event_is_refused_and_never_as_a_page(address: str, valkey: S
     assert answer.status == 422
     assert answer.getheader("content-type") == "application/json"
     assert not list(Client(valkey).events.after("0"))
+
+
+def test_a_request_to_another_host_or_of_another_site_is_refused(address: str, valkey: Settings) -> None:
+    for name, value, status in (("Host", "evil.example", 400), ("Origin", "https://evil.example", 403)):
+        connection = HTTPConnection(address.removeprefix("http://"), timeout=10)
+        headers = {"Content-Type": "application/json", name: value}
+        connection.request("POST", "/events", json.dumps(EVENT), headers)
+        assert connection.getresponse().status == status
+    assert not list(Client(valkey).events.after("0"))
+
+
+def test_a_large_body_is_refused(address: str) -> None:
+    assert ask(address, "/events", "[" * 100_000)[0].status == 413
+
+
+def test_a_connection_that_sends_no_request_is_closed(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "HEADERS_S", 0.2)
+    host, _, port = address.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+        assert connection.recv(100) == b""
+    assert ask(address, "/static/icon.svg")[0].status == 200
 
 
 def test_an_event_from_a_form_of_another_site_is_refused(address: str, valkey: Settings) -> None:
@@ -132,4 +162,5 @@ def test_the_page_loads_nothing_from_elsewhere(address: str) -> None:
 def test_health_names_what_is_wrong(address: str) -> None:
     answer, body = ask(address, "/health")
     assert answer.status == 503
-    assert "No worker" in body
+    assert "No worker" in body and "does not answer" in body
+    assert json.loads(body)["state"] == "stopped"

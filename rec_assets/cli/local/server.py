@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+import psutil
+
 from rec_assets.cli.local.processes import BackgroundProcess
 from rec_assets.common.errors import ActionableError
 from rec_assets.settings import Settings
 
 LOOPBACK = "127.0.0.1"
 POLL_S = 0.05
+
+State = Literal["running", "starting", "unhealthy", "stopped"]
 
 
 @dataclass(frozen=True)
@@ -23,14 +27,15 @@ class ServerStatus:
 
     Attributes:
         name: name of the server.
-        state: `running` if it answers, `unhealthy` if it runs without answering, `stopped` if it does not run.
+        state: `running` if it answers, `starting` until it answers first, `unhealthy` if it runs without answering,
+            `stopped` if it does not run.
         pid: its process id; None if stopped.
         ports: its ports, by the environment variable that sets each.
         detail: a line about its content or its problem.
     """
 
     name: str
-    state: Literal["running", "unhealthy", "stopped"]
+    state: State
     pid: int | None
     ports: Mapping[str, int]
     detail: str
@@ -67,6 +72,11 @@ class Server(ABC):
         """Returns whether the server works; the default is `is_ready`."""
         return self.is_ready()
 
+    def is_well(self) -> bool:
+        """Returns whether the process runs, is not paused, and works."""
+        process = self.process.find()
+        return process is not None and process.status() != psutil.STATUS_STOPPED and self.is_healthy()
+
     def environment(self) -> dict[str, str]:
         """Returns the environment of the process."""
         return dict(os.environ)
@@ -76,8 +86,19 @@ class Server(ABC):
         settings = self.settings.model_copy(update={"home": self.home}).model_dump(mode="json")
         return {f"REC_{name.upper()}": str(value) for name, value in settings.items()}
 
+    def secret(self) -> str:
+        """Returns the secret on the command line, which is hidden once the process has read it; empty without one."""
+        return ""
+
     def prepare(self) -> None:  # noqa: B027 - most servers need no preparation
         """Prepares a newly started server that is ready."""
+
+    def mend(self) -> str:
+        """Repairs a running server without a restart; returns a line about it, or raises ActionableError."""
+        raise ActionableError(f"{self.name} does not answer.", "Restart it: rec up.")
+
+    def clean_up(self) -> None:  # noqa: B027 - most servers leave nothing behind
+        """Removes shared memory and files that the ended server left behind."""
 
     def start(self) -> bool:
         """Starts the server and waits until it answers; returns False if it already answered.
@@ -94,31 +115,38 @@ class Server(ABC):
                     f"but the settings contain {_listing(self.ports())}.",
                     "Stop it first: rec down.",
                 )
-            if self.is_healthy():
+            if self.is_well():
+                self.process.started()  # a killed command may not have got to this
                 return False
-            self.stop()
+        self.stop()
         for variable, port in self.ports().items():
             _require_free(self.name, variable, port)
         self.process.spawn(self.command(), self.environment(), self.ports())
         self._wait()
         self.prepare()
+        self.process.started()
         return True
 
     def stop(self) -> bool:
-        """Ends the server if it was started from this home; returns whether it ran."""
-        return self.process.end()
+        """Ends the server and its orphans if it was started from this home; returns whether it ran."""
+        ran = self.process.end()
+        self.clean_up()
+        return ran
 
     def status(self) -> ServerStatus:
         """Returns the server's current state."""
         process = self.process.find()
         if process is None:
             return ServerStatus(self.name, "stopped", None, self.ports(), "start it with: rec up")
-        state: Literal["running", "unhealthy"] = "running" if self.is_healthy() else "unhealthy"
+        state: State = "running" if self.is_well() else "starting" if self.process.is_starting() else "unhealthy"
         return ServerStatus(self.name, state, process.pid, self.process.ports(), self.detail())
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + self.patience_s
+        deadline, secret = time.monotonic() + self.patience_s, self.secret()
         while not self.is_ready():
+            if secret and self.process.log_tail(1):  # the process has parsed its arguments
+                self.process.hide(secret)
+                secret = ""
             ended = self.process.find() is None
             if ended or time.monotonic() > deadline:
                 problem = "ended while starting" if ended else f"did not answer within {self.patience_s:.0f} s"
@@ -129,6 +157,8 @@ class Server(ABC):
                     "Fix the error in the log, then run: rec up.",
                 )
             time.sleep(POLL_S)
+        if secret:
+            self.process.hide(secret)
 
 
 def is_open(port: int) -> bool:

@@ -1,9 +1,10 @@
 """The storefront as a local server."""
 
 import sys
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from rec_assets.cli.local.server import LOOPBACK, Server, is_open
+from rec_assets.cli.local.server import LOOPBACK, Server
 
 
 class Storefront(Server):
@@ -30,9 +31,22 @@ class Storefront(Server):
         return super().environment() | self.settings_as_variables()
 
     def is_ready(self) -> bool:
-        """Returns whether the storefront accepts connections; the page shows problems of the other servers."""
-        return is_open(self.settings.storefront_port)
+        """Returns whether the storefront answers; the page shows problems of the other servers."""
+        return answers_http(self.settings.storefront_port, "/static/icon.svg")
 
     def detail(self) -> str:
         """Returns the URL of the page."""
         return self.address
+
+
+def answers_http(port: int, path: str) -> bool:
+    """Returns whether a server on a loopback port answers a GET request within 5 seconds, whatever the answer is."""
+    connection = HTTPConnection(LOOPBACK, port, timeout=5.0)
+    try:
+        connection.request("GET", path)
+        connection.getresponse()
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True

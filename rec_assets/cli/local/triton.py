@@ -1,16 +1,26 @@
-"""Triton with its Python backend as a local server, which starts empty and then loads the published models."""
+"""Triton with its Python backend as a local server: gRPC and metrics on loopback, changes only with the control key."""
 
+import hashlib
 import os
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from rec_assets.cli.local import binaries
 from rec_assets.cli.local.server import LOOPBACK, Server, is_open
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.triton import server_control
+from rec_assets.serving.triton.model_config import RECOMMENDER
 from rec_assets.serving.triton.model_repository import live_version, renew_models, repository_path
 from rec_assets.serving.triton.own_server import server_id
+from rec_assets.serving.triton.repair import reload_dead_models
+
+# APIs that need the control key, as in deploy/helm/triton.
+RESTRICTED = "model-repository,model-config,shared-memory,statistics,trace,logging"
+SHARED_MEMORY = Path("/dev/shm")
 
 
 class Triton(Server):
@@ -20,9 +30,8 @@ class Triton(Server):
     patience_s = 60.0
 
     def ports(self) -> dict[str, int]:
-        """Returns the ports of HTTP, gRPC and the Prometheus metrics."""
+        """Returns the ports of gRPC and the Prometheus metrics."""
         return {
-            "REC_TRITON_HTTP_PORT": self.settings.triton_http_port,
             "REC_TRITON_GRPC_PORT": self.settings.triton_grpc_port,
             "REC_TRITON_METRICS_PORT": self.settings.triton_metrics_port,
         }
@@ -36,18 +45,31 @@ class Triton(Server):
             "model-repository": models,
             "model-control-mode": "explicit",
             "backend-directory": self._backends(),
+            "backend-config": f"python,shm-region-prefix-name={self._segments}",
             "cache-directory": binaries.triton_folder() / "caches",
             "allow-gpu-metrics": "false",
             "exit-timeout-secs": 2,  # for running requests; unloading the models first would take longer
+            "exit-on-error": "false",  # `prepare` reports models that do not load
+            # A web page can send requests to an HTTP port of this machine, but no gRPC.
+            "allow-http": "false",
+            "grpc-restricted-protocol": f"{RESTRICTED}:control-key={self.secret()}",
         }
-        for protocol, port in zip(("http", "grpc", "metrics"), self.ports().values(), strict=True):
+        for protocol, port in zip(("grpc", "metrics"), self.ports().values(), strict=True):
             options |= {f"{protocol}-address": LOOPBACK, f"{protocol}-port": port}
+        if live_version(models) is not None:
+            renew_models(models)
+            # The port opens when the model that clients use is loaded; `prepare` loads the other topology.
+            options["load-model"] = RECOMMENDER
         # Automatic completion of configurations would start every model twice.
         return [
             str(binaries.triton_server()),
             "--disable-auto-complete-config",
             *(f"--{key}={value}" for key, value in options.items()),
         ]
+
+    def secret(self) -> str:
+        """Returns the control key."""
+        return server_control.make_control_key(self.settings)
 
     def environment(self) -> dict[str, str]:
         """Returns an environment that leads the stubs to this interpreter, its packages and these settings."""
@@ -64,7 +86,6 @@ class Triton(Server):
     def prepare(self) -> None:
         """Loads the published models; raises ActionableError with Triton's reason if loading fails."""
         if live_version(repository_path(self.settings)) is not None:
-            renew_models(repository_path(self.settings))
             server_control.load(self.settings)
 
     def is_ready(self) -> bool:
@@ -82,6 +103,28 @@ class Triton(Server):
         if version is None:
             return "nothing published yet"
         return f"version {version}" if (problem := self._problem()) is None else f"version {version}: {problem}"
+
+    def mend(self) -> str:
+        """Ends model processes that hang, and loads dead and unloaded models again."""
+        problem = self._problem() or ""
+        for stub in self.process.family():
+            with suppress(psutil.Error):
+                # A paused process that continues later would make the server abort.
+                if any(f"'{word}'" in problem for word in stub.cmdline()):
+                    stub.kill()
+        if not server_control.is_ready(self.settings):
+            return super().mend()
+        return f"loaded again: {', '.join(reload_dead_models(self.settings)) or 'nothing'}"
+
+    def clean_up(self) -> None:
+        """Removes the shared memory of model processes, which an aborted server leaves behind."""
+        for segment in SHARED_MEMORY.glob(f"{self._segments}*"):
+            segment.unlink(missing_ok=True)
+
+    @property
+    def _segments(self) -> str:
+        """Beginning of the names of the shared memory segments; no other home has the same."""
+        return f"rec_triton_{hashlib.sha256(str(self.home).encode()).hexdigest()[:12]}_"
 
     def _problem(self) -> str | None:
         if live_version(repository_path(self.settings)) is None:

@@ -1,11 +1,15 @@
 """The worker that applies events, supervised like a server. Listens on no port."""
 
 import sys
+import time
 from pathlib import Path
 
 from rec_assets.cli.local.server import Server
 from rec_assets.common.errors import ActionableError
 from rec_assets.realtime.stream import EventStream
+from rec_assets.realtime.worker import alive_file
+
+HANGS_AFTER_S = 60.0  # without a sign of life, which a worker gives about once a second
 
 
 class Worker(Server):
@@ -31,6 +35,13 @@ class Worker(Server):
         try:
             return EventStream.connect(self.settings).state().workers > 0
         except ActionableError:
+            return False
+
+    def is_healthy(self) -> bool:
+        """Returns whether the worker gives signs of life, which it also does without Valkey."""
+        try:
+            return time.time() - alive_file(self.settings).stat().st_mtime < HANGS_AFTER_S
+        except FileNotFoundError:
             return False
 
     def detail(self) -> str:

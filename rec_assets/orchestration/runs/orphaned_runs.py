@@ -4,11 +4,13 @@ For laptops only, where every run is a local process. On a cluster, Dagster's ru
 """
 
 from contextlib import AbstractContextManager
+from pathlib import Path
 from threading import Event
 
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
 
 from rec_assets.common.background_thread import background_thread
+from rec_assets.common.loop import Loop
 from rec_assets.common.processes import find_process
 
 INTERVAL_S = 30.0
@@ -29,15 +31,20 @@ def fail_orphaned_runs(instance: DagsterInstance) -> list[str]:
     return failed
 
 
-def failing_orphaned_runs(interval_s: float = INTERVAL_S) -> AbstractContextManager[None]:
-    """Calls `fail_orphaned_runs` every `interval_s` seconds in a background thread while the `with` block runs."""
+def failing_orphaned_runs(home: Path, interval_s: float = INTERVAL_S) -> AbstractContextManager[None]:
+    """Calls `fail_orphaned_runs` every `interval_s` seconds in a background thread while the `with` block runs.
+
+    Args:
+        home: home folder that gets the state of the loop.
+        interval_s: seconds between two calls.
+    """
+
+    def look() -> None:
+        with DagsterInstance.get() as instance:
+            fail_orphaned_runs(instance)
 
     def repeat(stop: Event) -> None:
-        with DagsterInstance.get() as instance:
-            while True:
-                fail_orphaned_runs(instance)
-                if stop.wait(interval_s):
-                    return
+        Loop("orphaned_runs", look, interval_s, home).run(stop)
 
     return background_thread(repeat)
 

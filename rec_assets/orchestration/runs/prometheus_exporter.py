@@ -17,6 +17,7 @@ from prometheus_client.registry import REGISTRY, Collector
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.bundles.live_record import LIVE_BUNDLE
 from rec_assets.common.errors import ActionableError
+from rec_assets.common.loop import FAILURES, HELP, LAST_SUCCESS, loop_states
 from rec_assets.realtime.stream import EventStream
 from rec_assets.settings import Settings, get_settings
 from rec_assets.storage.artifact_store import ArtifactStore
@@ -62,6 +63,22 @@ class GraphCollector(Collector):
         return sum(one is not None and one.name == "FAILED" for one in (status or {}).values())
 
 
+class LoopCollector(Collector):
+    """Reads the states of the loops of this home at every scrape."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._home = settings.home
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yields the gauges."""
+        failures = GaugeMetricFamily(FAILURES, HELP[FAILURES], labels=["loop"])
+        succeeded = GaugeMetricFamily(LAST_SUCCESS, HELP[LAST_SUCCESS], labels=["loop"])
+        for state in loop_states(self._home):
+            failures.add_metric([state.name], state.failures)
+            succeeded.add_metric([state.name], state.succeeded)
+        yield from (failures, succeeded)
+
+
 class StreamCollector(Collector):
     """Reads the backlog of the event stream from Valkey at every scrape. Yields no gauges while Valkey is down."""
 
@@ -91,6 +108,7 @@ def main() -> None:
     with DagsterInstance.get() as instance:
         REGISTRY.register(GraphCollector(get_settings(), build_defs(get_settings()), instance))
         REGISTRY.register(StreamCollector(get_settings()))
+        REGISTRY.register(LoopCollector(get_settings()))
         server, thread = start_http_server(PORT)
         try:
             thread.join()

@@ -13,13 +13,17 @@ import time
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.bundles.live_record import LIVE_BUNDLE
 from rec_assets.common.errors import ActionableError
+from rec_assets.common.loop import Loop, LoopState
 from rec_assets.serving.promotion.protocol import Candidate
 from rec_assets.serving.triton import model_repository, server_control
+from rec_assets.serving.triton.repair import reload_dead_models
 from rec_assets.settings import Settings, get_settings
 from rec_assets.storage.artifact_store import ArtifactStore
 from rec_assets.storage.stores import open_store
 
 FOLLOW_S = 20.0  # between two reads of the live record
+REPAIR_S = 2.0  # between two probes of the repair
+PROBE_AGE_S = 1.0  # a result of a probe is used again for this time
 # After this time, a promotion that was neither recorded nor aborted has lost its coordinator.
 PATIENCE_S = 600.0
 
@@ -51,9 +55,29 @@ class Agent:
         self.models = model_repository.repository_path(settings)
         self._store: ArtifactStore = open_store(settings)
         self._lock = threading.RLock()
+        self._threads: list[threading.Thread] = []
         self._before: int | None = None
         self._promoting_until = 0.0
         self._converged = False
+        self._probing = threading.Lock()
+        self._probed_at, self._answered = -PROBE_AGE_S, False
+        self._loops = [
+            # Retries soon, because the pod is not ready before the first success.
+            Loop("follow", self.follow, FOLLOW_S, settings.home, max_pause_s=2.0, longest_s=PATIENCE_S),
+            Loop("repair", self.repair, REPAIR_S, settings.home, longest_s=PATIENCE_S),
+        ]
+
+    @property
+    def loops(self) -> list[LoopState]:
+        """Returns the states of the loops of `start_loops`."""
+        return [loop.state for loop in self._loops]
+
+    @property
+    def is_alive(self) -> bool:
+        """Returns True while the loops run, or if they were never started."""
+        return all(thread.is_alive() for thread in self._threads) and (
+            not self._threads or all(state.is_alive for state in self.loops)
+        )
 
     @property
     def is_ready(self) -> bool:
@@ -61,13 +85,24 @@ class Agent:
         return self._converged and self.answers()
 
     def answers(self) -> bool:
-        """Returns True if every topology answers a real request."""
-        try:
-            server_control.probe(self.settings)
-        except ActionableError as error:
-            logger.warning("%s", error)
-            return False
-        return True
+        """Returns True if every topology answers a real request. Probes at the same time share one result."""
+        with self._probing:
+            if time.monotonic() - self._probed_at >= PROBE_AGE_S:
+                try:
+                    server_control.probe(self.settings)
+                    self._answered = True
+                except ActionableError as error:
+                    logger.warning("%s", error)
+                    self._answered = False
+                self._probed_at = time.monotonic()
+            return self._answered
+
+    def start_loops(self) -> None:
+        """Starts the loops of `follow` and `repair` in background threads, for the life of the process."""
+        for loop in self._loops:
+            thread = threading.Thread(target=loop.run, args=(threading.Event(),), daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def live(self) -> str:
         """Returns the id of the bundle that the server runs."""
@@ -120,15 +155,15 @@ class Agent:
                 model_repository.prune(self.models, [])
                 self._converged = True
 
-    def follow_for_ever(self) -> None:
-        """Calls `follow` every `FOLLOW_S` seconds; logs failures and retries."""
-        while True:
-            try:
-                self.follow()
-            except ActionableError as error:
-                logger.warning("%s", error)
-            # Retries every second until the first success, because the pod is not ready before.
-            time.sleep(FOLLOW_S if self._converged else 1.0)
+    def repair(self) -> str:
+        """Loads models again whose process died or that were unloaded, unless a promotion is running."""
+        if time.monotonic() < self._promoting_until or not self._converged:
+            return ""
+        with self._lock:
+            models = reload_dead_models(self.settings)
+        if models:
+            logger.warning("Triton did not answer; loaded again: %s", ", ".join(models))
+        return ""
 
     def _published(self, bundle: Bundle) -> int:
         version = model_repository.version_of(self.models, bundle.bundle_id)
@@ -144,7 +179,7 @@ def main() -> None:
         from rec_assets.serving.promotion.agent_server import serve
 
         agent = Agent(get_settings())
-        threading.Thread(target=agent.follow_for_ever, daemon=True).start()
+        agent.start_loops()
         serve(agent, get_settings())
     else:
         raise SystemExit("usage: python -m rec_assets.serving.promotion.agent pull | serve")

@@ -1,5 +1,7 @@
 """Controls a running Triton: loads models, switches versions, and checks that all stages answer."""
 
+import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -29,6 +31,7 @@ READY_TIMEOUT_S = 2.0
 PROBE_TIMEOUT_S = 5.0
 LOAD_TIMEOUT_S = 120.0
 LIVE = tuple(TOPOLOGIES)
+LOCAL_HOSTS = ("127.0.0.1", "localhost")
 REHEARSAL = "_rehearsal"  # suffix to the names of the live models during a smoke test
 _ANONYMOUS_USER = -1
 _TRACEBACK = "\n\nAt:"
@@ -223,11 +226,34 @@ def _call(settings: Settings, action: str, call: Callable[[grpc.InferenceServerC
             ) from error
 
 
+def control_key(settings: Settings) -> str:
+    """Returns the key that model changes need: of the settings, or of this home's local server; empty without one."""
+    if settings.triton_control_key or settings.host not in LOCAL_HOSTS:
+        return settings.triton_control_key
+    with suppress(FileNotFoundError):
+        return _key_file(settings).read_text()
+    return ""
+
+
+def make_control_key(settings: Settings) -> str:
+    """Returns the key of the local server; creates a random one, readable by its owner only, if there is none."""
+    if not control_key(settings):
+        file = _key_file(settings)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError), open(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as new:
+            new.write(secrets.token_urlsafe(32))
+    return control_key(settings)
+
+
+def _key_file(settings: Settings) -> Path:
+    return settings.home.absolute() / "triton" / "control.key"
+
+
 @contextmanager
 def _client(settings: Settings) -> Iterator[grpc.InferenceServerClient]:
     client = grpc.InferenceServerClient(f"{settings.host}:{settings.triton_grpc_port}")
-    if settings.triton_control_key:
-        client.register_plugin(_ControlKey(settings.triton_control_key))
+    if key := control_key(settings):
+        client.register_plugin(_ControlKey(key))
     try:
         yield client
     finally:

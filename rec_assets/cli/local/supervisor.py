@@ -1,0 +1,122 @@
+"""Restarts servers that died or do not answer, with growing pauses. Leaves servers alone after `rec down`."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event
+
+from rec_assets.cli.local.server import Server
+from rec_assets.cli.local.supervision import only_command, servers, stopped_on_purpose
+from rec_assets.common.background_thread import background_thread
+from rec_assets.common.errors import ActionableError
+from rec_assets.common.loop import Loop
+from rec_assets.serving.triton.availability import SUPERVISOR
+from rec_assets.settings import Settings
+from rec_assets.storage.file_lock import LockHeldError
+
+INTERVAL_S = 1.0  # between two rounds; a round sends real requests to Triton
+FAILED_PROBES = 2  # in a row before a running server counts as broken, because one may be a slow moment
+MAX_PAUSE_S = 60.0  # between two restarts of a server that ends again and again
+STABLE_S = 60.0  # after this time without a failure, the next restart is immediate again
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class _Care:
+    """Failed probes and restarts of one server."""
+
+    failed_probes: int = 0
+    restarts: int = 0
+    pause_s: float = 0.0
+    next_restart: float = 0.0
+
+
+class Supervisor:
+    """Takes care of some servers, round by round."""
+
+    def __init__(self, settings: Settings, watched: Sequence[Server]) -> None:
+        """Takes care of servers in starting order.
+
+        Args:
+            settings: settings of the home.
+            watched: the servers.
+        """
+        self._settings, self._watched = settings, watched
+        self._care = {server.name: _Care() for server in watched}
+
+    def round(self) -> str:
+        """Mends or restarts servers, all at once; returns a line about the restarts so far.
+
+        Raises:
+            ActionableError: a server does not start; a later round tries again.
+        """
+        if stopped_on_purpose(self._settings):
+            return "servers are stopped on purpose"
+        if due := [server for server in self._watched if self._is_due(server)]:
+            try:
+                with only_command(self._settings, patience_s=0.0), ThreadPoolExecutor(len(due)) as pool:
+                    # `rec down` may have run since the first line.
+                    restored = [] if stopped_on_purpose(self._settings) else pool.map(self._restore, due)
+                    for problem in filter(None, list(restored)):
+                        raise problem
+            except LockHeldError:  # another command starts or stops servers right now
+                return "waits for another command"
+        counts = [f"{name} restarted {one.restarts} times" for name, one in self._care.items() if one.restarts]
+        return ", ".join(counts) or "all servers answer"
+
+    def _is_due(self, server: Server) -> bool:
+        """Returns True if a server must be mended or restarted now."""
+        care = self._care[server.name]
+        if server.is_well():
+            care.failed_probes = 0
+            if time.monotonic() > care.next_restart + STABLE_S:
+                care.pause_s = 0.0
+            return False
+        care.failed_probes += 1
+        ended = server.process.find() is None
+        return (ended or care.failed_probes >= FAILED_PROBES) and time.monotonic() >= care.next_restart
+
+    def _restore(self, server: Server) -> ActionableError | None:
+        """Mends or restarts a server; returns the problem if it does not start."""
+        care = self._care[server.name]
+        if server.process.find() is not None and self._mended(server):
+            return None
+        logger.warning("%s ended or does not answer; starting it again", server.name)
+        care.pause_s = min(MAX_PAUSE_S, max(1.0, 2 * care.pause_s))
+        care.restarts += 1
+        try:
+            server.stop()
+            server.start()
+        except ActionableError as error:
+            return error
+        finally:
+            care.failed_probes, care.next_restart = 0, time.monotonic() + care.pause_s
+        logger.warning("%s answers again", server.name)
+        return None
+
+    @staticmethod
+    def _mended(server: Server) -> bool:
+        try:
+            logger.warning("%s did not answer; %s", server.name, server.mend())
+        except ActionableError as error:
+            logger.warning("%s", error.problem)
+            return False
+        server.process.started()
+        return server.is_well()
+
+
+def supervise(settings: Settings, stop: Event, watched: Sequence[Server] | None = None) -> None:
+    """Takes care of servers until `stop` is set; by default of the servers of `rec up`. No error ends it."""
+    watched = servers(settings) if watched is None else watched
+    Loop(SUPERVISOR, Supervisor(settings, watched).round, INTERVAL_S, settings.home, max_pause_s=INTERVAL_S).run(stop)
+
+
+@contextmanager
+def supervising(settings: Settings, more: Sequence[Server] = ()) -> Iterator[None]:
+    """Takes care of the servers of `rec up` and of some more in a background thread until the block ends."""
+    with background_thread(lambda stop: supervise(settings, stop, [*servers(settings), *more])):
+        yield
