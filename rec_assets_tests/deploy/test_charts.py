@@ -167,8 +167,8 @@ def test_the_storefront_listens_where_its_probes_and_its_service_reach_it() -> N
     assert container["ports"] == [{"name": "http", "containerPort": 9000}]
     assert settings.host_names == {
         "rec-storefront",
-        "rec-storefront.default",
-        "rec-storefront.default.svc.cluster.local",
+        "rec-storefront.serving",
+        "rec-storefront.serving.svc.cluster.local",
         "shop.example",
     }
 
