@@ -5,6 +5,7 @@ import re
 import tomllib
 import warnings
 from datetime import date, timedelta
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -18,6 +19,8 @@ _SOURCE_FIELDS = ("source", "start_date", "days", "files_", "retail_", "seed")
 
 # Old names of settings → new names. The old names work with a warning until the next release.
 RENAMED = {"judge_share": "holdout_share", "days_a_run": "backfill_days_per_run"}
+
+_OTHER_VARIABLES = ("require_tools",)  # of the tests
 
 DEFAULT_SOURCE: Final = "retail"
 DEFAULT_HOME = Path(".rec")
@@ -288,12 +291,23 @@ def _of_shop(file: Path) -> dict[str, Any]:
     return found | ({"seen_filter": shop["seen_filter"]} if "seen_filter" in shop else {})
 
 
+class SettingWarning(UserWarning):
+    """A `REC_` variable without an effect."""
+
+
 class _OldEnvironment(EnvSettingsSource):
-    """Source of settings that reads old names of variables, with a warning each."""
+    """Source of settings that reads old names of variables, with a warning each. Warns of unknown names too."""
 
     def __call__(self) -> dict[str, Any]:
         """Returns the values of old variables under their new names."""
         values = {}
+        known = {f"rec_{name}" for name in (*Settings.model_fields, *RENAMED, *_OTHER_VARIABLES)}
+        for name in sorted(self.env_vars.keys() - known):
+            if name.startswith("rec_"):
+                near = get_close_matches(name, known, 1)
+                hint = f" Did you mean {near[0].upper()}?" if near else ""
+                message = f"{name.upper()} is no setting and has no effect.{hint}"
+                warnings.warn(message, SettingWarning, stacklevel=2)
         for old, new in RENAMED.items():
             value = self.env_vars.get(f"rec_{old}")
             if value is not None:

@@ -74,6 +74,11 @@ class Manifest(BaseModel):
     config: ServingConfig
     source: str
 
+    @property
+    def models_id(self) -> str:
+        """Hash of the parts: equal for two bundles that differ only in their serving settings."""
+        return hashlib.sha256(json.dumps(self.parts, sort_keys=True).encode()).hexdigest()[:_ID_LENGTH]
+
 
 @dataclass(frozen=True)
 class Bundle:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from rec_assets.bundles.bundle import Bundle
+from rec_assets.bundles.bundle import Bundle, Manifest
 from rec_assets.storage.artifact_store import ArtifactStore, link_tree
 
 LIVE_BUNDLE = "live_bundle"
@@ -20,6 +20,7 @@ class Live(BaseModel):
         version: version of the Triton models, None if several servers have different versions.
         promoted_at: time of the promotion, UTC.
         before: ids of the bundles that were live before, latest first. Promoting one again removes it and later ones.
+        withdrawn: ids, and `models_id`s, of bundles that a rollback replaced. Only a person promotes them again.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -29,6 +30,11 @@ class Live(BaseModel):
     version: int | None
     promoted_at: datetime
     before: list[str]
+    withdrawn: list[str] = []
+
+    def has_withdrawn(self, manifest: Manifest) -> bool:
+        """Returns True if a rollback replaced this bundle, or one with the same models."""
+        return not {manifest.bundle_id, manifest.models_id}.isdisjoint(self.withdrawn)
 
 
 def find_live(store: ArtifactStore) -> Live | None:
@@ -48,14 +54,19 @@ def record_live(store: ArtifactStore, bundle: Bundle, version: int | None, befor
     if before is not None and (before.bundle_id, before.version) == (bundle.bundle_id, version):
         return before
     earlier = [] if before is None else [before.bundle_id, *before.before]
+    withdrawn = [] if before is None else before.withdrawn
     if bundle.bundle_id in earlier:  # a rollback: drop it and the bundles after it
-        earlier = earlier[earlier.index(bundle.bundle_id) + 1 :]
+        position, replaced = earlier.index(bundle.bundle_id), live_path(store)
+        models = [] if replaced is None else [Bundle.open(replaced).manifest.models_id]
+        withdrawn, earlier = [*withdrawn, *earlier[:position], *models], earlier[position + 1 :]
+    mine = {bundle.bundle_id, bundle.manifest.models_id}
     live = Live(
         bundle_id=bundle.bundle_id,
         as_of=bundle.manifest.as_of,
         version=version,
         promoted_at=datetime.now(UTC).replace(microsecond=0),
         before=earlier[:_REMEMBERED],
+        withdrawn=[one for one in dict.fromkeys(withdrawn) if one not in mine],
     )
     with store.publish(LIVE_BUNDLE) as draft:
         link_tree(bundle.path, draft.path)

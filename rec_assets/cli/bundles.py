@@ -104,6 +104,8 @@ def _measured(one: "BundleCandidate") -> tuple[str, str]:
 def _state(one: "BundleCandidate", live: "Live | None") -> str:
     if live is not None and one.bundle_id == live.bundle_id:
         return "live"
+    if live is not None and live.has_withdrawn(one.manifest):
+        return "rolled back"
     if one.gate_report is None:
         return "not evaluated"
     if not one.gate_report.passed:

@@ -32,7 +32,7 @@ class ExplainingGroup(TyperGroup):
         except (typer.Exit, typer.Abort):
             raise
         except Exception as error:
-            actionable = error if isinstance(error, ActionableError) else _full_disk_error(error)
+            actionable = error if isinstance(error, ActionableError) else _disk_error(error)
             if actionable is None:
                 raise
             console = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -41,10 +41,13 @@ class ExplainingGroup(TyperGroup):
             raise typer.Exit(1) from None
 
 
-def _full_disk_error(error: Exception) -> ActionableError | None:
+def _disk_error(error: Exception) -> ActionableError | None:
+    from rec_assets.cli.local.home import unwritable
     from rec_assets.storage.full_disk import full_disk
 
     home = load_settings().home
+    if isinstance(error, OSError) and (refused := unwritable(home, error)) is not None:
+        return refused
     full = full_disk(home, error) if home.is_dir() else None
     if full is None:
         return None
@@ -54,13 +57,24 @@ def _full_disk_error(error: Exception) -> ActionableError | None:
 
 
 def load_settings() -> "Settings":
-    """Returns the settings; raises ActionableError that names each invalid `REC_` variable."""
+    """Returns the settings, and prints warnings of old and unknown `REC_` variables.
+
+    Raises:
+        ActionableError: a `REC_` variable is invalid; the message names each.
+    """
+    import warnings
+
     from pydantic import ValidationError
 
     from rec_assets.settings import get_settings
 
     try:
-        return get_settings()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            settings = get_settings()
+        for warning in caught:
+            typer.secho(str(warning.message), err=True, fg="yellow")
+        return settings
     except ValidationError as error:
         problems = "; ".join(f"REC_{str(one['loc'][0]).upper()}={one['input']}: {one['msg']}" for one in error.errors())
         raise ActionableError(problems, "Correct or unset the environment variable.") from error

@@ -1,5 +1,6 @@
 """`rec demo` and `rec dev`: start the whole system, for a demonstration or for development."""
 
+import os
 import time
 from datetime import UTC
 from typing import TYPE_CHECKING
@@ -22,31 +23,50 @@ ON_DEVICE = {"mobile": "on a phone ", "desktop": "on a desktop ", "tablet": "on 
 def demo() -> None:
     """Build the graph, serve its models, print recommendations, and stop all servers."""
     from rec_assets.cli.local import supervision
+    from rec_assets.cli.local.home import require_usable
     from rec_assets.cli.local.supervisor import supervising
     from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
-    from rec_assets.settings import DEFAULT_SOURCE
 
     settings = load_settings()
     end_on_signals()
+    require_usable(settings.home)
     prepare_dagster_home(settings)
     started = time.monotonic()
     say("Starting Valkey, Triton and the worker")
     with supervision.services(settings), supervising(settings):
+        from rec_assets.bundles.live_record import find_live
         from rec_assets.orchestration.runs.run_local import materialize_stale, promote_newest
+        from rec_assets.storage.stores import open_store
 
+        if (live := find_live(open_store(settings))) is not None and live.as_of > settings.as_of:
+            say(
+                f"These settings train for {settings.as_of}, but the live bundle is of {live.as_of}. "
+                "The new bundle will not go live by itself."
+            )
         rebuilt = materialize_stale(settings)
         promote_newest(settings)
         say(f"\n{rebuilt} assets materialized in {time.monotonic() - started:.0f} s\n")
         show(settings)
     say(f"\n{KEPT if supervision.kept(settings) else 'All servers are stopped.'} Next:")
-    if settings.source not in (DEFAULT_SOURCE, "shop"):  # a shop is found by its mapping file
-        say(f"  {f'export REC_SOURCE={settings.source}':<34}so that these commands use this source")
+    for line in exports():
+        say(f"  {line}")
     say(
         "  make dev                        the asset graph in Dagster's UI, and the storefront\n"
         "  .venv/bin/rec up                the servers alone; then\n"
         "  .venv/bin/rec recommend 42      the list of any user; .venv/bin/rec --help lists all commands\n"
         "  README.md                       how to bring your own data"
     )
+
+
+def exports() -> list[str]:
+    """Returns the shell commands that set the `REC_` variables of this process again. Leaves out secrets."""
+    from shlex import quote
+
+    from rec_assets.settings import Settings
+
+    secrets = {f"REC_{name.upper()}" for name, field in Settings.model_fields.items() if field.exclude}
+    given = sorted((name, value) for name, value in os.environ.items() if name.startswith("REC_"))
+    return [f"export {name}={quote(value)}" for name, value in given if name not in secrets]
 
 
 def show(settings: "Settings") -> None:
@@ -113,6 +133,7 @@ def dev() -> None:
 
     from rec_assets.cli.local import supervision
     from rec_assets.cli.local.dagster import Daemon, Webserver
+    from rec_assets.cli.local.home import require_usable
     from rec_assets.cli.local.storefront import Storefront
     from rec_assets.cli.local.supervisor import supervising
     from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
@@ -121,6 +142,7 @@ def dev() -> None:
     settings = load_settings()
     end_on_signals()
     logging.basicConfig(format="%(asctime)s %(message)s")
+    require_usable(settings.home)
     prepare_dagster_home(settings)
     storefront, webserver = Storefront(settings), Webserver(settings)
     more = [storefront, webserver, Daemon(settings)]

@@ -42,6 +42,7 @@ class BundleFacts:
         still_running: True if the run that made the bundle may still run its gates.
         live_id: id of the live bundle; None without one.
         live_as_of: as-of day of the live bundle; None without one.
+        withdrawn: True if a rollback replaced this bundle, or one with the same models.
     """
 
     name: str
@@ -52,6 +53,7 @@ class BundleFacts:
     still_running: bool
     live_id: str | None
     live_as_of: date | None
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ def decide(facts: BundleFacts) -> Decision:
         return skip(facts.problem)
     if facts.bundle_id == facts.live_id:
         return skip("is already live")
+    if facts.withdrawn:
+        return skip("was rolled back; `rec promote` promotes it anyway")
     if facts.live_as_of is not None and facts.as_of < facts.live_as_of:
         return skip(f"is older than the live bundle ({facts.live_as_of}); `rec promote` promotes it anyway")
     if facts.gate_report is None:
@@ -139,10 +143,11 @@ def facts_of(instance: DagsterInstance, artifacts: Artifacts, event: EventLogRec
     assert materialization is not None
     asset, day = materialization.asset_key.path[-1], str(materialization.partition)
     artifact, live = store.find(asset, day), find_live(store)
-    bundle_id, problem = None, "was replaced by a later materialization"
+    bundle_id, withdrawn, problem = None, False, "was replaced by a later materialization"
     if artifact is not None and artifact.digest == materialization.metadata["digest"].value:
         try:
-            bundle_id = Bundle.open(artifact.path).bundle_id
+            manifest = Bundle.open(artifact.path).manifest
+            bundle_id, withdrawn = manifest.bundle_id, live is not None and live.has_withdrawn(manifest)
         except ActionableError as error:
             problem = error.problem
     run = instance.get_run_by_id(event.run_id)
@@ -155,4 +160,5 @@ def facts_of(instance: DagsterInstance, artifacts: Artifacts, event: EventLogRec
         still_running=run is not None and not run.is_finished,
         live_id=None if live is None else live.bundle_id,
         live_as_of=None if live is None else live.as_of,
+        withdrawn=withdrawn,
     )

@@ -154,15 +154,22 @@ def _validate(frame: pl.DataFrame, table: Table, file: str, requirement: str) ->
         rows = cases.filter((pl.col("column") == column) & (pl.col("check") == check))["index"]
         values = frame[column].gather(rows.head(SHOWN_VALUES).cast(pl.UInt32)).to_list()
         raise ActionableError(
-            f"{file}: column '{column}' fails {_readable(check)} in {rows.len()} of {frame.height} rows "
+            f"{file}: column '{column}' must be {_readable(check)}, but is not in {rows.len()} of {frame.height} rows "
             f"(first values: {', '.join(map(str, values))}).",
             f"Correct these rows. The contract requires {requirement}.",
         ) from error
 
 
 def _readable(check: str) -> str:
-    names = {"field_uniqueness": "'unique'", "not_nullable": "'not null'"}
-    return names.get(check, f"'{check.replace('_', ' ')}'")
+    """Returns a check of pandera in words: `in_range(0, inf)` → "0 or larger"."""
+    names = {"field_uniqueness": "unique", "not_nullable": "given"}
+    name, _, arguments = check.removesuffix(")").partition("(")
+    if name == "greater_than_or_equal_to":
+        return f"{arguments} or larger"
+    if name == "in_range":
+        smallest, largest = arguments.split(", ")[:2]
+        return f"{smallest} or larger" if largest == "inf" else f"{smallest} to {largest}"
+    return names.get(check, check.replace("_", " "))
 
 
 def _cast(frame: pl.DataFrame, name: str, dtype: pl.DataType, table: Table, file: str) -> pl.Series:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.cli import app
+from rec_assets.cli.demo import exports
 from rec_assets.cli.local.watch import Watch
 from rec_assets.realtime.recent_items import RecentItems
 from rec_assets.realtime.trending import Trending
@@ -130,6 +131,22 @@ def test_a_setting_that_cannot_be_read_is_named(closed: Rec, monkeypatch: pytest
     result = closed("status")
     assert result.exit_code == 1
     assert "REC_VALKEY_PORT=many" in result.stderr
+
+
+def test_an_unknown_variable_is_named_with_the_nearest_setting(closed: Rec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REC_TRAIN_DAY", "5")
+    monkeypatch.setenv("REC_XQZ", "1")
+    get_settings.cache_clear()
+    warnings = closed("bundles").stderr
+    assert "REC_TRAIN_DAY is no setting and has no effect. Did you mean REC_TRAIN_DAYS?" in warnings
+    assert "REC_XQZ is no setting and has no effect.\n" in warnings
+
+
+def test_next_steps_repeat_the_variables_but_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REC_HOME", "/some where")
+    monkeypatch.setenv("REC_VALKEY_PASSWORD", "hidden")
+    lines = exports()
+    assert "export REC_HOME='/some where'" in lines and not any("hidden" in line for line in lines)
 
 
 @pytest.mark.slow

@@ -24,6 +24,7 @@ def gate_report(failed: str = "") -> GateReport:
         ({"gate_report": None, "still_running": True}, False, True, "waits for its gates"),
         ({"live_id": "4f2a"}, False, False, "is already live"),
         ({"live_as_of": date(2025, 3, 16)}, False, False, "older than the live bundle (2025-03-16)"),
+        ({"withdrawn": True}, False, False, "was rolled back"),
         ({"live_as_of": date(2025, 3, 15)}, True, False, "passed"),
         ({"live_id": None, "live_as_of": None}, True, False, "passed"),
         ({"bundle_id": None, "problem": "was replaced"}, False, False, "was replaced"),

@@ -15,7 +15,7 @@ import redis
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.bundles.gate_results import GATES, Gate, save_gate_report
-from rec_assets.bundles.live_record import Live, find_live, live_path
+from rec_assets.bundles.live_record import Live, find_live, live_path, record_live
 from rec_assets.cli.local.triton import Triton
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.client import Client
@@ -251,3 +251,44 @@ def test_without_a_server_nothing_is_promoted_and_the_error_has_the_next_step(
 def test_the_record_is_read_as_it_was_written() -> None:
     live = Live(bundle_id="ab", as_of=date(2025, 3, 14), version=3, promoted_at="2025-03-15T02:20:00Z", before=["cd"])
     assert Live.model_validate_json(live.model_dump_json()) == live
+
+
+def again(store: ArtifactStore, bundle: Bundle, number: int) -> Bundle:
+    """Publishes the models of a bundle again with another serving setting, so with another id."""
+    day = AS_OF + timedelta(days=number)
+    config = bundle.manifest.config.model_copy(update={"ranking_topk": 7})
+    with store.publish("finetuned_bundle", day.isoformat()) as draft:
+        shutil.rmtree(draft.path)
+        shutil.copytree(bundle.path, draft.path)
+        changed = bundle.manifest.model_copy(update={"bundle_id": "changed-setting", "config": config})
+        (draft.path / "manifest.json").write_text(changed.model_dump_json())
+    save_gate_report(store, changed.bundle_id, [Gate(name=name, passed=True, message="fine") for name in GATES])
+    return Bundle.open(store.get("finetuned_bundle", day.isoformat()).path)
+
+
+def test_what_was_rolled_back_is_not_the_newest_again_even_with_another_setting(
+    store: ArtifactStore, tmp_path: Path
+) -> None:
+    settings, old, new = Settings(home=tmp_path), add(store, 1), add(store, 2)
+    live = None
+    for bundle in (old, new, old):
+        live = record_live(store, bundle, None, live)
+    assert live is not None and live.has_withdrawn(new.manifest) and not live.has_withdrawn(old.manifest)
+    assert resolve_bundle(store, settings, "newest").bundle_id == old.bundle_id
+    changed = again(store, new, 2)
+    assert changed.bundle_id != new.bundle_id
+    assert resolve_bundle(store, settings, "newest").bundle_id == old.bundle_id
+
+    # A bundle with other models is new. A person may promote a rolled-back bundle, which ends its exclusion.
+    newer = add(store, 3)
+    assert resolve_bundle(store, settings, "newest").bundle_id == newer.bundle_id
+    live = record_live(store, changed, None, live)
+    assert not live.has_withdrawn(changed.manifest)
+
+
+def test_where_everything_was_rolled_back_the_error_says_so(store: ArtifactStore, tmp_path: Path) -> None:
+    gone, new = add(store, 1, evaluated=False), add(store, 2)
+    live = record_live(store, gone, None, record_live(store, new, None, record_live(store, gone, None, None)))
+    assert live.before == []
+    with pytest.raises(ActionableError, match="was rolled back"):
+        resolve_bundle(store, Settings(home=tmp_path), "newest")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rec_assets.cli.local.home import require_usable
 from rec_assets.cli.local.server import LOOPBACK, Server, ServerStatus
 from rec_assets.cli.local.triton import Triton
 from rec_assets.cli.local.valkey import Valkey
@@ -31,6 +32,7 @@ def up(settings: Settings) -> dict[str, bool]:
         ActionableError: a port is taken, a binary is missing, a server does not start, or the published models do
             not load. Servers that were started keep running.
     """
+    require_usable(settings.home)
     _require_here(settings)
     with only_command(settings):
         _purpose(settings).unlink(missing_ok=True)
@@ -58,6 +60,7 @@ def services(settings: Settings) -> Iterator[None]:
 
     If `up` was called meanwhile, all servers keep running.
     """
+    require_usable(settings.home)
     _require_here(settings)
     idle = [server for server in servers(settings) if server.process.find() is None]
     try:

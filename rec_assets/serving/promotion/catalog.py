@@ -71,8 +71,8 @@ def resolve_bundle(store: ArtifactStore, settings: Settings, wanted: str) -> Bun
     Args:
         store: artifact store with the bundles and the live record.
         settings: gives the path of the Triton repository.
-        wanted: an id or the beginning of an id; `NEWEST`, the newest bundle that passed its gates; or `PREVIOUS`, the
-            bundle that was live before the current one.
+        wanted: an id or the beginning of an id; `NEWEST`, the newest bundle that passed its gates and was not rolled
+            back; or `PREVIOUS`, the bundle that was live before the current one.
 
     Raises:
         ActionableError: no bundle or more than one bundle matches.
@@ -82,7 +82,12 @@ def resolve_bundle(store: ArtifactStore, settings: Settings, wanted: str) -> Bun
         passed = [one for one in known if one.gate_report is not None and one.gate_report.passed]
         if not passed:
             raise ActionableError("No bundle has passed its gates.", "Read the reasons in `rec bundles`.")
-        return passed[0]
+        wanted_again = [one for one in passed if live is None or not live.has_withdrawn(one.manifest)]
+        if not wanted_again:
+            raise ActionableError(
+                "Every bundle that passed its gates was rolled back.", "Choose an id from `rec bundles`."
+            )
+        return wanted_again[0]
     if wanted == PREVIOUS:
         if live is None or not live.before:
             raise ActionableError("No bundle was live before this one.", "Choose an id from `rec bundles`.")
