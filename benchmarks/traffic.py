@@ -84,7 +84,7 @@ def ask(address: str, model: str, shape: Sequence[int], requests: Requests) -> t
         for row in range(len(requests["user_id"])):
             inputs = [grpc.InferInput(tensor.name, shape, tensor.dtype) for tensor in REQUEST]
             for tensor in inputs:
-                tensor.set_data_from_numpy(requests[tensor.name()][row : row + 1].reshape(shape))
+                tensor.set_data_from_numpy(requests[tensor.name()][row : row + 1].reshape(shape).astype(np.int64))
             start = time.perf_counter()
             answer = client.infer(model, inputs, outputs=outputs, client_timeout=TIMEOUT)
             latencies.append(1000 * (time.perf_counter() - start))

@@ -121,7 +121,7 @@ class Client:
         # Sends all inputs, optional ones too: Triton batches only requests that have the same inputs.
         inputs = [grpc.InferInput(tensor.name, self._shape, tensor.dtype) for tensor in REQUEST]
         for infer_input in inputs:
-            infer_input.set_data_from_numpy(request[infer_input.name()].reshape(self._shape))
+            infer_input.set_data_from_numpy(request[infer_input.name()].reshape(self._shape).astype(np.int64))
         outputs = [grpc.InferRequestedOutput(tensor.name) for tensor in RESPONSE]
         start = time.perf_counter()
         try:

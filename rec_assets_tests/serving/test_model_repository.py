@@ -23,7 +23,7 @@ from rec_assets.serving.triton.model_repository import (
     version_of,
     versions,
 )
-from rec_assets.settings import Settings
+from rec_assets.settings import Settings, get_settings
 from rec_assets_tests.serving.synthetic import make_bundle
 
 ROOT = Path(__file__).parents[2]
@@ -168,8 +168,12 @@ def test_the_live_version_cannot_be_removed(tiny_bundle: Bundle, tmp_path: Path)
 
 def test_versions_of_an_older_release_get_the_models_of_this_one(tiny_bundle: Bundle, tmp_path: Path) -> None:
     version = publish(tiny_bundle, tmp_path)
+    switch(tmp_path, version)
     model = tmp_path / "dlrm_ranking" / str(version) / "model.py"
-    published = model.read_text()
+    configs = [tmp_path / name / "config.pbtxt" for name in ("graph_runner", "recommender")]
+    published = [file.read_text() for file in (model, *configs)]
     model.write_text("from rec_assets.serving.moved_since import StageModel\n")
-    renew_models(tmp_path)
-    assert model.read_text() == published
+    for config in configs:
+        config.write_text(config.read_text().replace("TYPE_INT64", "TYPE_INT32"))
+    renew_models(tmp_path, get_settings())
+    assert [file.read_text() for file in (model, *configs)] == published

@@ -115,8 +115,8 @@ def test_both_topologies_return_the_same_ids_and_scores(busy_shop: Settings) -> 
 
 
 def test_a_request_for_several_users_gets_the_list_of_each(busy_shop: Settings, shop_bundle: Bundle) -> None:
-    users = np.array([5, 60, 33, -1], np.int32)
-    times = np.full(4, NOON, np.int32)
+    users = ints(5, 60, 33, -1)
+    times = np.full(4, NOON)
     answer = infer(busy_shop, RECOMMENDER, {"user_id": users, "timestamp": times})
     client = Client(busy_shop)
     alone = [client.recommend(user, None, NOON) for user in users.tolist()]
@@ -142,17 +142,22 @@ def test_a_request_may_set_list_length_and_diversity(shop: Settings, model: str)
         client.recommend(7, k=11)
 
 
-def ints(*values: int) -> npt.NDArray[np.int32]:
-    return np.array(values, np.int32)
+def ints(*values: int) -> npt.NDArray[np.int64]:
+    return np.array(values, np.int64)
 
 
 BAD: dict[str, tuple[Arrays, str]] = {
     "no user": ({"device_type": ints(1)}, "user_id is required"),
     "a number with a fraction": ({"user_id": np.array([1.5], np.float32)}, "data-type is 'FP32'"),
     "not a number": ({"user_id": np.array([np.nan], np.float32)}, "data-type is 'FP32'"),
-    "a time in 64 bits": ({"user_id": ints(1), "timestamp": np.array([2**40])}, "data-type is 'INT64'"),
+    "a user in 32 bits": ({"user_id": np.array([1], np.int32)}, "data-type is 'INT32'"),
+    "a user beyond 32 bits": ({"user_id": ints(2**32 + 5)}, "user_id must fit 32 bits"),
+    "a user below 32 bits": ({"user_id": ints(5 - 2**32)}, "user_id must fit 32 bits"),
+    "a time beyond 32 bits": ({"user_id": ints(1), "timestamp": ints(2**40)}, "timestamp must fit 32 bits"),
+    "a device beyond 32 bits": ({"user_id": ints(1), "device_type": ints(2**32 + 1)}, "device_type must fit 32 bits"),
+    "a length beyond 32 bits": ({"user_id": ints(1), "top_k": ints(2**32 + 1)}, "top_k must fit 32 bits"),
     "a time before 1970": ({"user_id": ints(1), "timestamp": ints(-5)}, "timestamp must not be negative"),
-    "10,000 users": ({"user_id": np.arange(10_000, dtype=np.int32)}, "batch-size must be <= 64|Expected .1., got"),
+    "10,000 users": ({"user_id": np.arange(10_000)}, "batch-size must be <= 64|Expected .1., got"),
     "an empty list wanted": ({"user_id": ints(1), "top_k": ints(0)}, "top_k must be positive"),
     "too much wanted": ({"user_id": ints(1), "top_k": ints(10_000)}, "top_k must be 1 to 10"),
     "half diverse": ({"user_id": ints(1), "diversity": ints(2)}, "diversity must be 0 or 1"),
@@ -187,8 +192,8 @@ def test_an_invalid_request_does_not_affect_the_others_of_its_batch(shop: Settin
 
 
 def test_a_batch_in_triton_equals_a_batch_of_the_graph_in_one_process(shop: Settings, shop_bundle: Bundle) -> None:
-    users = np.arange(1, 33, dtype=np.int32)
-    times = np.full(32, NOON, np.int32)
+    users = np.arange(1, 33)
+    times = np.full(32, NOON)
     answer = infer(shop, RECOMMENDER, {"user_id": users, "timestamp": times})
     alone = run(load_stages(shop_bundle, shop), {"user_id": users, "timestamp": times})
     np.testing.assert_array_equal(answer.as_numpy("ordered_ids").ravel(), alone["ordered_ids"])

@@ -72,6 +72,11 @@ class Server(ABC):
         """Returns whether the server works; the default is `is_ready`."""
         return self.is_ready()
 
+    @property
+    def is_wanted(self) -> bool:
+        """True if the server was started and not stopped since, whether its process still runs or not."""
+        return self.process.pid_file.exists()
+
     def is_well(self) -> bool:
         """Returns whether the process runs, is not paused, and works."""
         process = self.process.find()

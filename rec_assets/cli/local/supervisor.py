@@ -1,4 +1,4 @@
-"""Restarts servers that died or do not answer, with growing pauses. Leaves servers alone after `rec down`."""
+"""Restarts servers that died or do not answer, with growing pauses. Never starts others."""
 
 import logging
 import time
@@ -30,6 +30,7 @@ class _Care:
     """Failed probes and restarts of one server."""
 
     failed_probes: int = 0
+    does_not_start: bool = False
     restarts: int = 0
     pause_s: float = 0.0
     next_restart: float = 0.0
@@ -71,6 +72,8 @@ class Supervisor:
     def _is_due(self, server: Server) -> bool:
         """Returns True if a server must be mended or restarted now."""
         care = self._care[server.name]
+        if not (server.is_wanted or care.does_not_start):
+            return False
         if server.is_well():
             care.failed_probes = 0
             if time.monotonic() > care.next_restart + STABLE_S:
@@ -92,9 +95,11 @@ class Supervisor:
             server.stop()
             server.start()
         except ActionableError as error:
+            care.does_not_start = True
             return error
         finally:
             care.failed_probes, care.next_restart = 0, time.monotonic() + care.pause_s
+        care.does_not_start = False
         logger.warning("%s answers again", server.name)
         return None
 

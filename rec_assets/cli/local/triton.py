@@ -57,7 +57,7 @@ class Triton(Server):
         for protocol, port in zip(("grpc", "metrics"), self.ports().values(), strict=True):
             options |= {f"{protocol}-address": LOOPBACK, f"{protocol}-port": port}
         if live_version(models) is not None:
-            renew_models(models)
+            renew_models(models, self.settings)
             # The port opens when the model that clients use is loaded; `prepare` loads the other topology.
             options["load-model"] = RECOMMENDER
         # Automatic completion of configurations would start every model twice.

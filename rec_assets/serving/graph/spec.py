@@ -134,8 +134,9 @@ STAGES: tuple[StageSpec, ...] = (
     StageSpec("item_id_decoder", _at("sampled", ("item_id", "score")), ("ordered_ids", "ordered_scores", "bundle_id")),
 )
 
-# One value per user; all but `user_id` are optional. `serving.graph.request.validate` describes them.
-REQUEST = tuple(Tensor(name, "INT32") for name in ("user_id", "device_type", "timestamp", "top_k", "diversity"))
+# One value per user; all but `user_id` are optional. `serving.graph.request.validate` describes them. Values have 32
+# bits, but Triton's HTTP API would cut a larger one without an error, so 64 bits reach the check.
+REQUEST = tuple(Tensor(name, "INT64") for name in ("user_id", "device_type", "timestamp", "top_k", "diversity"))
 BUNDLE_ID = Tensor("bundle_id", "BYTES")  # of the bundle that answered
 RESPONSE = (Tensor("ordered_ids", "INT32"), Tensor("ordered_scores", "FP32"), BUNDLE_ID)
 

@@ -38,7 +38,7 @@ def pull_live(settings: Settings) -> str:
     """
     bundle = Bundle.open(open_store(settings).get(LIVE_BUNDLE).path)
     models = model_repository.repository_path(settings)
-    model_repository.renew_models(models)
+    model_repository.renew_models(models, settings)
     version = model_repository.version_of(models, bundle.bundle_id) or model_repository.publish(
         bundle, models, settings=settings
     )

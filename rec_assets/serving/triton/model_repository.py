@@ -107,11 +107,20 @@ def switch(repository: Path, version: int, suffix: str = "") -> None:
         _replace(repository / name / "config.pbtxt", text)
 
 
-def renew_models(repository: Path) -> None:
-    """Rewrites every `model.py`, because imports of an older release may be gone. Call before a server start."""
+def renew_models(repository: Path, settings: Settings) -> None:
+    """Rewrites `model.py` and the configuration of every Python model. Call before a server start.
+
+    Imports of an older release may be gone, and the types of inputs may have changed.
+    """
     for spec in model_config.MEMBERS:
-        for file in (repository / spec.name).glob("*/model.py"):
+        models = list((repository / spec.name).glob("*/model.py"))
+        for file in models:
             _write_model(file.parent, spec)
+        if models:
+            _replace(repository / spec.name / "config.pbtxt", model_config.member_config(spec, settings))
+    live = live_version(repository)
+    if live in versions(repository):
+        switch(repository, live)
 
 
 def versions(repository: Path, *, complete: bool = True) -> list[int]:

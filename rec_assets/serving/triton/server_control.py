@@ -193,8 +193,8 @@ def probe(settings: Settings, suffix: str = "", users: Sequence[int] = (), expec
 
 def _recommend(client: grpc.InferenceServerClient, name: str, shape: list[int], user: int) -> tuple[int, str]:
     """Returns the length of a user's list, and the id of the bundle that made the list."""
-    user_id = grpc.InferInput("user_id", shape, "INT32")
-    user_id.set_data_from_numpy(np.full(shape, user, np.int32))
+    user_id = grpc.InferInput("user_id", shape, "INT64")
+    user_id.set_data_from_numpy(np.full(shape, user, np.int64))
     answer = client.infer(name, [user_id], client_timeout=PROBE_TIMEOUT_S)
     return answer.as_numpy("ordered_ids").size, answer.as_numpy(BUNDLE_ID.name).item().decode()
 

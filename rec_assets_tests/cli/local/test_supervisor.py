@@ -56,7 +56,9 @@ def test_a_server_that_was_stopped_on_purpose_stays_stopped(tmp_path: Path) -> N
 
 def test_a_server_that_fails_again_and_again_is_tried_with_growing_pauses(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, valkey_port=free_port())
-    supervisor = Supervisor(settings, [Failing(settings)])
+    server = Failing(settings)
+    server.process.spawn(server.command(), os.environ, server.ports()).wait()
+    supervisor = Supervisor(settings, [server])
     care = supervisor._care["failing"]
     with pytest.raises(ActionableError, match="ended while starting"):
         supervisor.round()
@@ -119,8 +121,10 @@ def with_signal(process: psutil.Process, number: int) -> None:
         process.send_signal(number)
 
 
-def test_the_supervisor_ends_with_its_block(tmp_path: Path) -> None:
-    with running_valkey(tmp_path) as settings, supervising(settings):
-        wait_until(lambda: (state := loop_state(tmp_path, "supervisor")) is not None and state.is_alive)
+def test_the_supervisor_ends_with_its_block_and_starts_only_what_was_started_before(tmp_path: Path) -> None:
+    with running_valkey(tmp_path) as settings:
+        with supervising(settings):
+            wait_until(lambda: (state := loop_state(tmp_path, "supervisor")) is not None and state.note)
+        assert [one.state for one in status(settings)] == ["running", "stopped", "stopped", "stopped"]
     state = loop_state(tmp_path, "supervisor")
     assert state is not None and state.stopped and not state.is_alive

@@ -1,0 +1,311 @@
+"""Causes faults under four clients and prints, for each, failed requests and the seconds until all is well again.
+
+    python -m benchmarks.faults
+
+Copies the live bundle and the online store of `REC_HOME`, and runs servers of its own under a supervisor. Exits with 1
+if an answer was wrong, an acknowledged event was lost, a hostile request was served, or a server did not come back.
+"""
+
+import json
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from http.client import HTTPConnection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import numpy as np
+import psutil
+import typer
+from rich.console import Console
+from rich.table import Table
+from tritonclient import grpc
+from tritonclient.utils import InferenceServerException
+
+from benchmarks.machine import machine
+from benchmarks.traffic import free_ports, live_bundle_here
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.cli.local.server import LOOPBACK, Server
+from rec_assets.cli.local.storefront import Storefront
+from rec_assets.cli.local.supervision import running, servers, services
+from rec_assets.cli.local.supervisor import supervising
+from rec_assets.cli.local.triton import SHARED_MEMORY, Triton
+from rec_assets.common.errors import ActionableError
+from rec_assets.realtime.behavior_log import BehaviorLog
+from rec_assets.serving.client import Client
+from rec_assets.serving.triton import model_repository, server_control
+from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER, shape_of_one
+from rec_assets.settings import Settings, get_settings
+
+CLIENTS = 4
+PAUSE_S = 3.0  # of a paused process
+PATIENCE_S = 180.0  # for one fault
+EVENT_EVERY_S = 0.05
+
+
+@dataclass
+class Traffic:
+    """Counts of the clients; `failures` since the last fault, the others since the start."""
+
+    answers: int = 0
+    failures: int = 0
+    wrong: list[str] = field(default_factory=list)
+    reasons: set[str] = field(default_factory=set)
+    last_failure: float = 0.0
+    acknowledged: int = 0
+    refused_events: int = 0
+
+
+class Clients:
+    """Four clients that request lists, and one that records events, until `stop` is set."""
+
+    def __init__(self, settings: Settings, bundle: Bundle) -> None:
+        self.traffic, self.stop = Traffic(), threading.Event()
+        self._settings, self._bundle = settings, bundle
+        self._users = bundle.lookups.vocabularies["user_id"]
+        self._items = bundle.catalog()["item_id"].to_numpy()
+        self._lock = threading.Lock()
+
+    def ask(self, number: int) -> None:
+        """Requests lists; half of the clients use each topology."""
+        client = Client(self._settings, (RECOMMENDER, ENSEMBLE)[number % 2])
+        rng = np.random.default_rng(number)
+        while not self.stop.wait(0.01):
+            try:
+                answer = client.recommend(int(rng.choice(self._users)), k=10)
+            except ActionableError as error:
+                with self._lock:
+                    self.traffic.failures += 1
+                    self.traffic.reasons.add(error.problem)
+                    self.traffic.last_failure = time.monotonic()
+                continue
+            ids = answer.item_ids.tolist()
+            is_right = answer.bundle_id == self._bundle.bundle_id and 0 < len(ids) == len(set(ids)) <= 10
+            with self._lock:
+                self.traffic.answers += 1
+                if not is_right:
+                    self.traffic.wrong.append(f"{ids} of bundle {answer.bundle_id}")
+
+    def click(self) -> None:
+        """Records events, each with a second of its own, so that none is a duplicate."""
+        client, at = Client(self._settings), int(time.time()) - 10_000_000
+        while not self.stop.wait(EVENT_EVERY_S):
+            at += 1
+            try:
+                client.record(int(self._users[at % len(self._users)]), [int(self._items[0])], at)
+                self.traffic.acknowledged += 1
+            except ActionableError:
+                self.traffic.refused_events += 1
+
+    @contextmanager
+    def sending(self) -> Iterator[Traffic]:
+        """Sends requests and events during the block."""
+        threads = [threading.Thread(target=self.ask, args=(number,)) for number in range(CLIENTS)]
+        threads.append(threading.Thread(target=self.click))
+        for thread in threads:
+            thread.start()
+        try:
+            yield self.traffic
+        finally:
+            self.stop.set()
+            for thread in threads:
+                thread.join()
+
+
+def stub(settings: Settings, model: str) -> psutil.Process:
+    """Returns a process of a model."""
+    family = Triton(settings).process.family()
+    return next(one for one in family if any(f"/{model}/" in word for word in one.cmdline()))
+
+
+def paused(process: psutil.Process, seconds: float = PAUSE_S) -> None:
+    """Pauses a process for some seconds."""
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(seconds)
+    if process.is_running():
+        process.send_signal(signal.SIGCONT)
+
+
+def process_of(server: Server) -> psutil.Process:
+    """Returns the process of a running server; raises ActionableError if it does not run."""
+    process = server.process.find()
+    if process is None:
+        raise ActionableError(f"{server.name} does not run.", "Read its log.")
+    return process
+
+
+def kill(watched: list[Server]) -> None:
+    """Kills all servers."""
+    for server in watched:
+        process_of(server).kill()
+
+
+def faults(settings: Settings, watched: list[Server]) -> dict[str, Callable[[], object]]:
+    """Returns functions that cause one fault each, by description."""
+    valkey, triton, worker, storefront = watched
+    return {
+        "a process of recommender is killed": lambda: stub(settings, "graph_runner").kill(),
+        "a process of ensemble_model is killed": lambda: stub(settings, "faiss_retrieval").kill(),
+        f"a process of recommender pauses for {PAUSE_S:.0f} s": lambda: paused(stub(settings, "graph_runner")),
+        "recommender is unloaded": lambda: server_control.unload(settings, RECOMMENDER),
+        "Triton is killed": lambda: process_of(triton).kill(),
+        "Triton stops answering": lambda: process_of(triton).send_signal(signal.SIGSTOP),
+        "Valkey is killed": lambda: process_of(valkey).kill(),
+        "Valkey stops answering": lambda: process_of(valkey).send_signal(signal.SIGSTOP),
+        "the worker is killed": lambda: process_of(worker).kill(),
+        "the worker pauses for ever": lambda: process_of(worker).send_signal(signal.SIGSTOP),
+        "the storefront is killed": lambda: process_of(storefront).kill(),
+        "all servers are killed at once": lambda: kill(watched),
+    }
+
+
+def recover(traffic: Traffic, watched: list[Server], cause: Callable[[], object]) -> tuple[int, float, float]:
+    """Causes a fault; returns failed requests, and the seconds until the last failure and until all is well.
+
+    Raises:
+        ActionableError: a server is not well after `PATIENCE_S` seconds.
+    """
+    traffic.failures, traffic.last_failure = 0, 0.0
+    start = time.monotonic()
+    cause()
+    while True:
+        time.sleep(1.0)  # a fault takes a moment to show
+        if all(server.is_well() for server in watched) and time.monotonic() - traffic.last_failure > 1.0:
+            break
+        if time.monotonic() - start > PATIENCE_S:
+            ill = ", ".join(server.name for server in watched if not server.is_well())
+            raise ActionableError(f"{ill or 'requests'} did not come back in {PATIENCE_S:.0f} s.", "Read the logs.")
+    return traffic.failures, max(0.0, traffic.last_failure - start), time.monotonic() - start - 1.0
+
+
+def hostile(settings: Settings) -> dict[str, bool]:
+    """Sends requests that must be refused; returns whether each was."""
+    event = json.dumps({"user_id": 1, "item_id": 1, "at": 1_742_040_000})
+    port, kind = settings.storefront_port, {"Content-Type": "application/json"}
+    cases = {
+        "storefront: foreign host": ("POST", "/events", event, kind | {"Host": "evil.example"}, 400),
+        "storefront: another site": ("POST", "/events", event, kind | {"Origin": "https://evil.example"}, 403),
+        "storefront: text/plain": ("POST", "/events", event, {"Content-Type": "text/plain"}, 422),
+        "storefront: true as a user": ("POST", "/events", event.replace("1,", "true,", 1), kind, 422),
+        "storefront: NaN as a user": ("POST", "/events", event.replace("1,", "NaN,", 1), kind, 422),
+        "storefront: 1e400 as a user": ("POST", "/events", event.replace("1,", "1e400,", 1), kind, 422),
+        "storefront: a megabyte": ("POST", "/events", "[" * 1_000_000, kind, 413),
+    }
+    refused = {}
+    for name, (method, path, body, headers, status) in cases.items():
+        connection = HTTPConnection(LOOPBACK, port, timeout=20)
+        try:
+            connection.request(method, path, body, headers)
+            refused[name] = connection.getresponse().status == status
+        except (BrokenPipeError, ConnectionResetError):  # refused before the whole body was sent
+            refused[name] = True
+        connection.close()
+    server = process_of(Triton(settings))
+    open_ports = {one.laddr.port for one in server.net_connections("tcp") if one.status == psutil.CONN_LISTEN}
+    refused["Triton: HTTP"] = open_ports == {settings.triton_grpc_port, settings.triton_metrics_port}
+    with grpc.InferenceServerClient(f"{LOOPBACK}:{settings.triton_grpc_port}") as stranger:
+        calls: dict[str, Callable[[], object]] = {
+            "Triton: load a model without the key": partial(stranger.load_model, RECOMMENDER),
+            "Triton: shared memory without the key": stranger.get_system_shared_memory_status,
+        }
+        for name, call in calls.items():
+            try:
+                call()
+                refused[name] = False
+            except InferenceServerException as error:
+                refused[name] = "restricted" in str(error.message())
+        for topology in (RECOMMENDER, ENSEMBLE):
+            refused[f"{topology}: user 4294967301"] = _refuses_wide_user(stranger, topology)
+    key = server_control.control_key(settings)
+    refused["the control key on the command line"] = not any(key in word for word in server.cmdline())
+    return refused
+
+
+def _refuses_wide_user(client: grpc.InferenceServerClient, topology: str) -> bool:
+    user = grpc.InferInput("user_id", shape_of_one(topology), "INT64")
+    user.set_data_from_numpy(np.full(shape_of_one(topology), 2**32 + 5))
+    try:
+        client.infer(topology, [user])
+    except InferenceServerException as error:
+        return "32 bits" in str(error.message())
+    return False
+
+
+@contextmanager
+def copied(settings: Settings, home: Path) -> Iterator[tuple[Settings, Bundle]]:
+    """Runs separate servers and a storefront under a supervisor, with the live bundle and the online store."""
+    bundle = live_bundle_here(settings)
+    mine = settings.model_copy(update={"home": home, **free_ports("valkey_port", "storefront_port")})
+    for state in ("feast", "valkey"):
+        if (settings.home / state).exists():
+            shutil.copytree(settings.home / state, home / state)
+    models = model_repository.repository_path(mine)
+    model_repository.switch(models, model_repository.publish(bundle, models, settings=mine))
+    storefront = Storefront(mine)
+    with services(mine), running(storefront), supervising(mine, [storefront]):
+        yield mine, bundle
+
+
+def report(console: Console, settings: Settings, bundle: Bundle) -> bool:
+    """Causes all faults and prints the table; returns True if nothing was lost, wrong or served to a stranger."""
+    console.print(machine())
+    watched = [*servers(settings), Storefront(settings)]
+    clients = Clients(settings, bundle)
+    table = Table("fault", "failed requests", "last failure after s", "all well after s")
+    with clients.sending() as traffic:
+        time.sleep(3.0)
+        for name, cause in faults(settings, watched).items():
+            failures, served, well = recover(traffic, watched, cause)
+            table.add_row(name, str(failures), f"{served:.1f}", f"{well:.1f}")
+            console.print(f"{name}: {failures} failed, well after {well:.1f} s")
+        refused = hostile(settings)
+    console.print(table)
+    events = applied_events(settings)
+    segments = list(SHARED_MEMORY.glob(f"{Triton(settings)._segments}*"))
+    console.print(
+        f"{traffic.answers:,} answers by {CLIENTS} clients, {len(traffic.wrong)} wrong; {traffic.acknowledged:,} "
+        f"acknowledged events, {traffic.acknowledged - events:,} lost; {sum(refused.values())} of {len(refused)} "
+        f"hostile requests refused; {len(segments)} segments of shared memory for {settings.triton_instances + 14} "
+        "model processes"
+    )
+    for name, was_refused in refused.items():
+        if not was_refused:
+            console.print(f"NOT refused: {name}", style="red")
+    console.print("Reasons that clients read:", *sorted(traffic.reasons), sep="\n  ")
+    return not traffic.wrong and events >= traffic.acknowledged and all(refused.values())
+
+
+def applied_events(settings: Settings) -> int:
+    """Waits until the workers have applied all events; returns the number of events in the offline log."""
+    stream, deadline = Client(settings).events, time.monotonic() + PATIENCE_S
+    while (state := stream.state()).waiting + state.taken and time.monotonic() < deadline:
+        time.sleep(0.5)
+    log = BehaviorLog.of(settings)
+    return sum(log.read(day).height for day in log.days())
+
+
+def main(
+    folder: Annotated[Path | None, typer.Option(help="Folder for temporary state; by default REC_HOME.")] = None,
+) -> None:
+    """Causes every fault once under load."""
+    settings, console = get_settings(), Console(width=120)
+    try:
+        with (
+            TemporaryDirectory(dir=folder or settings.home) as scratch,
+            copied(settings, Path(scratch)) as (mine, bundle),
+        ):
+            is_well = report(console, mine, bundle)
+    except ActionableError as error:
+        Console(stderr=True).print(str(error), style="red")
+        raise typer.Exit(1) from error
+    raise typer.Exit(0 if is_well else 1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
