@@ -27,7 +27,7 @@ class Triton(Server):
     """The model server in explicit mode: it loads and unloads models only on request."""
 
     name = "triton"
-    patience_s = 60.0
+    patience_s = 180.0  # it loads the models of `recommender` before it answers
 
     def ports(self) -> dict[str, int]:
         """Returns the ports of gRPC and the Prometheus metrics."""
