@@ -166,9 +166,9 @@ def test_the_storefront_listens_where_its_probes_and_its_service_reach_it() -> N
     assert (settings.storefront_address, settings.storefront_port) == ("0.0.0.0", 9000)
     assert container["ports"] == [{"name": "http", "containerPort": 9000}]
     assert settings.host_names == {
-        "rec-storefront",
-        "rec-storefront.serving",
-        "rec-storefront.serving.svc.cluster.local",
+        "storefront",
+        "storefront.serving",
+        "storefront.serving.svc.cluster.local",
         "shop.example",
     }
 
