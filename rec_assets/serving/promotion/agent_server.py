@@ -118,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200)
         except TimeoutError:
             self._refuse(408, "the body did not arrive in time")
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             self._refuse(400, str(error))
         except ActionableError as error:
             logger.error("%s: %s", self.path, error)

@@ -1,0 +1,108 @@
+"""The agent's HTTP interface under hostile requests, without a Triton."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from http.client import HTTPConnection
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from rec_assets.common.loop import FAILURES
+from rec_assets.serving.promotion import agent_server
+from rec_assets.serving.promotion.agent import Agent
+from rec_assets.serving.promotion.protocol import KEY_HEADER
+from rec_assets.settings import Settings
+from rec_assets_tests.servers import free_port
+
+KEY = "only-who-promotes"
+
+
+class Recording(Agent):
+    """An agent that records the bundles that it was told to abort."""
+
+    aborted: list[str]
+
+    def abort(self, bundle_id: str) -> None:
+        self.aborted.append(bundle_id)
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Recording:
+    ports = {"agent_port": free_port(), "triton_grpc_port": free_port()}
+    agent = Recording(Settings.model_validate({"home": tmp_path, "triton_control_key": KEY, **ports}))
+    agent.aborted = []
+    return agent
+
+
+@pytest.fixture
+def server(agent: Recording, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadingHTTPServer]:
+    monkeypatch.setattr(agent_server, "MAX_REQUESTS", 2)
+    monkeypatch.setattr(agent_server._Handler, "timeout", 0.5)
+    server = agent_server.listen(agent, agent.settings, "127.0.0.1")
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def ask(server: ThreadingHTTPServer, method: str, path: str, body: str = "", **headers: str) -> tuple[int, str]:
+    connection = HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode()
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        ('{"bundle_id": "ab"}', {}, 403),
+        ('{"bundle_id": "ab"}', {KEY_HEADER: "guessed"}, 403),
+        ("[" * 20_000, {KEY_HEADER: "guessed"}, 403),
+        ('{"bundle_id": "ab"}', {KEY_HEADER: KEY, "Host": "evil.example"}, 400),
+        ("[" * 10_001, {KEY_HEADER: KEY}, 413),
+        ("[" * 9_000, {KEY_HEADER: KEY}, 400),
+        ("{", {KEY_HEADER: KEY}, 400),
+        ("[1]", {KEY_HEADER: KEY}, 400),
+        ("", {KEY_HEADER: KEY, "Content-Length": "-1"}, 413),
+    ],
+)
+def test_what_is_no_step_of_a_promotion_is_refused(
+    server: ThreadingHTTPServer, agent: Recording, body: str, headers: dict[str, str], status: int
+) -> None:
+    assert ask(server, "POST", "/abort", body, **headers)[0] == status
+    assert agent.aborted == []
+    assert ask(server, "POST", "/abort", json.dumps({"bundle_id": "ab"}), **{KEY_HEADER: KEY}) == (200, "{}")
+    assert agent.aborted == ["ab"]
+
+
+def test_a_body_that_does_not_arrive_is_given_up(server: ThreadingHTTPServer) -> None:
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+        head = f"POST /abort HTTP/1.1\r\nHost: localhost\r\n{KEY_HEADER}: {KEY}\r\nContent-Length: 50\r\n\r\n"
+        connection.sendall(head.encode() + b"{")
+        assert b" 408 " in connection.recv(1000)
+
+
+def test_further_requests_are_refused_while_others_hang_and_served_afterwards(server: ThreadingHTTPServer) -> None:
+    with ExitStack() as hanging:
+        for _ in range(2):
+            hanging.enter_context(socket.create_connection(("127.0.0.1", server.server_port)))
+        statuses = {ask(server, "GET", "/alive")[0] for _ in range(3)}
+        assert 503 in statuses
+        while ask(server, "GET", "/alive")[0] == 503:  # until the time limit closes them
+            pass
+    assert ask(server, "GET", "/alive")[0] == 200
+
+
+def test_loops_that_fail_are_metrics_and_do_not_end(server: ThreadingHTTPServer, agent: Recording) -> None:
+    for loop in agent._loops:
+        loop.round()  # there is neither a live bundle nor a Triton
+    text = ask(server, "GET", "/metrics")[1]
+    samples = [one for family in text_string_to_metric_families(text) for one in family.samples]
+    failures = {one.labels["loop"]: one.value for one in samples if one.name == FAILURES}
+    assert failures == {"follow": 1, "repair": 0}
+    assert ask(server, "GET", "/answers")[0] == ask(server, "GET", "/ready")[0] == 503
