@@ -165,11 +165,13 @@ def faults(settings: Settings, watched: list[Server]) -> dict[str, Callable[[], 
     }
 
 
-def recover(traffic: Traffic, watched: list[Server], cause: Callable[[], object]) -> tuple[int, float, float]:
+def recover(
+    traffic: Traffic, watched: list[Server], cause: Callable[[], object], patience_s: float
+) -> tuple[int, float, float]:
     """Causes a fault; returns failed requests, and the seconds until the last failure and until all is well.
 
     Raises:
-        ActionableError: a server is not well after `PATIENCE_S` seconds.
+        ActionableError: a server is not well after `patience_s` seconds.
     """
     traffic.failures, traffic.last_failure = 0, 0.0
     start = time.monotonic()
@@ -178,9 +180,9 @@ def recover(traffic: Traffic, watched: list[Server], cause: Callable[[], object]
         time.sleep(1.0)  # a fault takes a moment to show
         if all(server.is_well() for server in watched) and time.monotonic() - traffic.last_failure > 1.0:
             break
-        if time.monotonic() - start > PATIENCE_S:
+        if time.monotonic() - start > patience_s:
             ill = ", ".join(server.name for server in watched if not server.is_well())
-            raise ActionableError(f"{ill or 'requests'} did not come back in {PATIENCE_S:.0f} s.", "Read the logs.")
+            raise ActionableError(f"{ill or 'requests'} did not come back in {patience_s:.0f} s.", "Read the logs.")
     return traffic.failures, max(0.0, traffic.last_failure - start), time.monotonic() - start - 1.0
 
 
@@ -252,7 +254,7 @@ def copied(settings: Settings, home: Path) -> Iterator[tuple[Settings, Bundle]]:
         yield mine, bundle
 
 
-def report(console: Console, settings: Settings, bundle: Bundle) -> bool:
+def report(console: Console, settings: Settings, bundle: Bundle, patience_s: float) -> bool:
     """Causes all faults and prints the table; returns True if nothing was lost, wrong or served to a stranger."""
     console.print(machine())
     watched = [*servers(settings), Storefront(settings)]
@@ -261,7 +263,7 @@ def report(console: Console, settings: Settings, bundle: Bundle) -> bool:
     with clients.sending() as traffic:
         time.sleep(3.0)
         for name, cause in faults(settings, watched).items():
-            failures, served, well = recover(traffic, watched, cause)
+            failures, served, well = recover(traffic, watched, cause, patience_s)
             table.add_row(name, str(failures), f"{served:.1f}", f"{well:.1f}")
             console.print(f"{name}: {failures} failed, well after {well:.1f} s")
         refused = hostile(settings)
@@ -291,6 +293,9 @@ def applied_events(settings: Settings) -> int:
 
 
 def main(
+    patience: Annotated[
+        float, typer.Option(help="Longest wait for the recovery from one fault, seconds.")
+    ] = PATIENCE_S,
     folder: Annotated[Path | None, typer.Option(help="Folder for temporary state; by default REC_HOME.")] = None,
 ) -> None:
     """Causes every fault once under load."""
@@ -300,7 +305,7 @@ def main(
             TemporaryDirectory(dir=folder or settings.home) as scratch,
             copied(settings, Path(scratch)) as (mine, bundle),
         ):
-            is_well = report(console, mine, bundle)
+            is_well = report(console, mine, bundle, patience)
     except ActionableError as error:
         Console(stderr=True).print(str(error), style="red")
         raise typer.Exit(1) from error
