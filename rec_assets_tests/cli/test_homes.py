@@ -57,7 +57,7 @@ def test_the_servers_of_another_home_are_refused_by_a_promotion_and_a_server_tha
 
 def test_all_files_of_a_home_are_for_their_owner_only(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    ports = {f"{name}_port": free_port() for name in ("valkey", "triton_http", "triton_grpc", "triton_metrics")}
+    ports = {f"{name}_port": free_port() for name in ("valkey", "triton_grpc", "triton_metrics")}
     settings = Settings.model_validate({"home": home, **ports})
     try:
         started = rec(settings, home, "up")

@@ -39,7 +39,7 @@ class TritonOfTheChart(Triton):
 
 @pytest.fixture(scope="module")
 def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    ports = {f"{name}_port": free_port() for name in ("triton_http", "triton_grpc", "triton_metrics")}
+    ports = {f"{name}_port": free_port() for name in ("triton_grpc", "triton_metrics")}
     settings = Settings.model_validate({"home": tmp_path_factory.mktemp("triton"), **ports})
     server = TritonOfTheChart(settings)
     server.start()
