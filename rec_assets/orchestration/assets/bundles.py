@@ -55,7 +55,7 @@ def model_bundle(
 
     def write(out: Path, _: str) -> dict[str, Any]:
         metrics = pl.read_parquet(model_evaluation[day] / METRICS_FILE).filter(track="all")
-        # Without the workflows: NVTabular pickles them to different bytes each time. Their lookups are a part.
+        # Without the workflow, because its lookups are a part.
         inputs = BundleInputs(training_set[day], query_tower[day], faiss_index[day], dlrm_model[day])
         manifest = assemble(out, inputs, nvt_workflows[day], day, metrics, None, settings)
         return {"bundle_id": manifest.bundle_id, "parts": manifest.parts}
