@@ -20,7 +20,7 @@ from rec_assets.serving.triton.repair import reload_dead_models
 
 # APIs that need the control key, as in deploy/helm/triton.
 RESTRICTED = "model-repository,model-config,shared-memory,statistics,trace,logging"
-SHARED_MEMORY = Path("/dev/shm")
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder of POSIX shared memory; segments of this server have its prefix
 
 
 class Triton(Server):
