@@ -34,19 +34,21 @@ from rec_assets.sources.retail.drawings.tones import (
     WOOD,
 )
 
+TEETH = " ".join(f"L{60 - 7 * k} {70 - 1.7 * k:.1f} L{56 - 7 * k} {63.5 - 1.7 * k:.1f}" for k in range(9))
+
 # fmt: off
 DRAWINGS: dict[str, Drawing] = {
     "headphones": lying(
         band("M18 62 C8 4 92 4 82 62", 8, MAIN, line("M22 40 Q28 18 46 13", PALE, 2.4)),
         *both(shape("M76 50 Q98 48 98 70 Q98 92 76 90", DEEP), box(66, 46, 80, 94, DARK, round=6),
-              box(78, 54, 88, 86, MAIN, round=4)),
+            box(78, 54, 88, 86, MAIN, round=4)),
         *both(line("M70 56 L70 84", METAL, 2)),
     ),
     "portable speaker": standing(
         band("M24 36 Q26 12 50 12 Q74 12 76 36", 4, DARK),
         box(4, 32, 96, 92, MAIN, line("M10 86 L90 86"), round=14),
         *both(oval(72, 63, 40, 40, DARK, *(plain(oval(72, 63, s, s, t)) for s, t in ((30, METAL), (26, DARK),
-           (12, METAL))))),
+            (12, METAL))))),
         *(plain(oval(x, 40, 4.4, 4.4, t)) for x, t in ((42, PAPER), (50, ACCENT), (58, PAPER))),
         box(47, 54, 53, 72, PALE),
     ),
@@ -62,18 +64,18 @@ DRAWINGS: dict[str, Drawing] = {
     "mechanical keyboard": lying(
         band("M50 26 Q50 14 62 14 Q76 14 74 2", 2.6, DARK),
         box(2, 26, 98, 84, MAIN, round=6), plain(box(7, 31, 93, 79, DEEP)),
-        *(box(x, y, x + w, y + 9.5, tone, round=2) for y, keys in (
-            (33, ((9, 10, ACCENT), *((x, 9, PAPER) for x in (22, 33, 44, 55, 66)), (77, 14, PALE))),
+        *(box(x, y, x + w, y + 9.5, tone, round=2) for y, keys in ((33,
+            ((9, 10, ACCENT), *((x, 9, PAPER) for x in (22, 33, 44, 55, 66)), (77, 14, PALE))),
             (45, ((9, 14, PALE), *((x, 9, PAPER) for x in (26, 37, 48, 59, 70)), (81, 10, PAPER))),
             (57, ((9, 17, PALE), *((x, 9, PAPER) for x in (29, 40, 51, 62)), (73, 18, ACCENT))),
-            (69, ((9, 10, PALE), (21, 10, PALE), (33, 34, PAPER), (69, 10, PALE), (81, 10, PALE)))) for x, w,
-            tone in keys),
+            (69, ((9, 10, PALE), (21, 10, PALE), (33, 34, PAPER), (69, 10, PALE),
+            (81, 10, PALE)))) for x, w, tone in keys),
     ),
     "claw hammer": lying(*turned(
         35,
         box(45, 18, 55, 64, WOOD, round=1),
         half("M50 58 L55.5 58 Q60 80 57 104 Q54 107 50 107", MAIN,
-           *(line(f"M40 {y} L62 {y}") for y in (70, 78, 86, 94))),
+            *(line(f"M40 {y} L62 {y}") for y in (70, 78, 86, 94))),
         shape("M38 4 L62 4 L62 24 L38 24", METAL),
         shape("M61 6 L72 8 L72 3 L84 3 L84 25 L72 25 L72 20 L61 22", METAL),
         shape("M39 4 Q22 2 10 22 Q8 28 12 27 Q24 17 39 24", METAL, line("M12 24 Q24 10 42 13", INK, 1.6)),
@@ -83,24 +85,20 @@ DRAWINGS: dict[str, Drawing] = {
         shape("M54 46 L78 46 L84 80 L60 80", MAIN, line("M62 58 L80 56"), line("M63 65 L82 63"), line("M65 72 L84 70")),
         shape("M48 50 L58 50 Q58 60 50 62 Q46 56 48 50", ACCENT),
         shape("M28 16 L80 14 Q96 16 96 32 Q96 48 84 50 L28 50", MAIN, shape("M20 10 L40 10 L40 56 L20 56", DEEP),
-              *(line(f"M{x} 26 L{x} 40") for x in (76, 82, 88)), line("M46 22 L68 21", PALE, 3)),
+            *(line(f"M{x} 26 L{x} 40") for x in (76, 82, 88)), line("M46 22 L68 21", PALE, 3)),
         box(52, 79, 92, 95, DARK, round=4), plain(oval(62, 87, 4, 4, ACCENT)), line("M70 87 L84 87", METAL),
     ),
     "screwdriver set": lying(*(part for degrees, tone, tip in (
-        (-27, MAIN, "M47 0 L53 0 L52 -10 L48 -10"), (27, MAIN, "M46 0 L54 0 L50 -12"), (0, ACCENT,
-           "M46 -2 L54 -2 L53 -12 L47 -12"))
-        for part in turned(
-            degrees, band("M50 0 L50 50", 3.4, METAL), shape(tip, METAL), box(45, 44, 55, 52, METAL, round=1),
-            half("M50 50 L57 50 Q54 56 58 62 L60 82 Q60 92 50 92", tone,
-               *(line(f"M{x} 64 L{x} 84") for x in (45, 50, 55))),
-            x=50, y=120))),
+        (-27, MAIN, "M47 0 L53 0 L52 -10 L48 -10"), (27, MAIN, "M46 0 L54 0 L50 -12"),
+            (0, ACCENT, "M46 -2 L54 -2 L53 -12 L47 -12"))
+        for part in turned(degrees, band("M50 0 L50 50", 3.4, METAL), shape(tip, METAL),
+            box(45, 44, 55, 52, METAL, round=1), half("M50 50 L57 50 Q54 56 58 62 L60 82 Q60 92 50 92", tone,
+            *(line(f"M{x} 64 L{x} 84") for x in (45, 50, 55))), x=50, y=120))),
     "hand saw": lying(*turned(
         -24,
-        shape("M-6 44 L62 32 L64 70 " + " ".join(f"L{x} {y:.1f} L{x - 4} {y - 6.5:.1f}" for x, y in
-              ((60 - 7 * k, 70 - 1.7 * k) for k in range(9))) + " L-7 57", METAL,
-              line("M0 48 L58 38", LIGHT, 2.4)),
+        shape(f"M-6 44 L62 32 L64 70 {TEETH} L-7 57", METAL, line("M0 48 L58 38", LIGHT, 2.4)),
         shape("M58 26 Q76 22 98 32 Q106 38 102 48 Q94 50 98 62 Q104 74 94 78 Q76 78 58 72 "
-              "M70 40 Q68 52 72 62 Q82 66 86 60 Q82 50 86 42 Q78 36 70 40", MAIN),
+            "M70 40 Q68 52 72 62 Q82 66 86 60 Q82 50 86 42 Q78 36 70 40", MAIN),
         *(plain(oval(x, y, 4, 4, GOLD)) for x, y in ((64, 34), (64, 66))),
     )),
     "plant pot": standing(
@@ -108,25 +106,25 @@ DRAWINGS: dict[str, Drawing] = {
         shape("M50 56 Q28 30 50 2 Q72 30 50 56", LEAF, line("M50 54 L50 10", DEEP, 1.6)),
         *both(shape("M50 56 Q66 46 80 54 Q68 64 50 60", LEAF)),
         half("M50 62 L76 62 L69 92 Q68 96 64 96 L50 96", MAIN, line("M36 70 L39 90", PALE, 4)),
-        box(19, 54, 81, 66, MAIN), 
+        box(19, 54, 81, 66, MAIN),
     ),
     "watering can": standing(
         hoop(70, 56, 42, 46, 5, DEEP),
         shape("M40 66 L16 28 L10 32 L30 86 L40 86", DEEP),
         shape("M2 34 L20 21 L24 27 L6 40", METAL),
         band("M42 46 Q46 18 58 18 Q70 18 72 44", 5, DEEP),
-        shape("M34 44 L76 44 L80 94 L32 94", MAIN, line("M30 58 L82 58"), line("M30 82 L82 82"), line("M42 50 L40 88",
-           PALE, 4)),
+        shape("M34 44 L76 44 L80 94 L32 94", MAIN, line("M30 58 L82 58"), line("M30 82 L82 82"),
+            line("M42 50 L40 88", PALE, 4)),
         shape("M30 44 L80 44 L80 50 L30 50", DEEP),
-        *(plain(shape(f"M{x} {y - 4} Q{x + 4} {y + 2} {x} {y + 4} Q{x - 4} {y + 2} {x} {y - 4}", SKY)) for x, y in
-          ((4, 50), (12, 58), (3, 66), (12, 74))),
+        *(plain(shape(f"M{x} {y - 4} Q{x + 4} {y + 2} {x} {y + 4} Q{x - 4} {y + 2} {x} {y - 4}",
+            SKY)) for x, y in ((4, 50), (12, 58), (3, 66), (12, 74))),
     ),
     "pruning shears": lying(*turned(
         28,
-        shape("M46 46 Q34 70 30 96 Q30 102 36 102 Q42 98 44 84 Q48 66 56 54", MAIN, line("M38 74 Q34 86 35 96", PALE,
-           2.4)),
-        shape("M54 46 Q66 70 70 96 Q70 102 64 102 Q58 98 56 84 Q52 66 44 54", MAIN, line("M60 74 Q64 88 64 96", PALE,
-           2.4)),
+        shape("M46 46 Q34 70 30 96 Q30 102 36 102 Q42 98 44 84 Q48 66 56 54", MAIN,
+            line("M38 74 Q34 86 35 96", PALE, 2.4)),
+        shape("M54 46 Q66 70 70 96 Q70 102 64 102 Q58 98 56 84 Q52 66 44 54", MAIN,
+            line("M60 74 Q64 88 64 96", PALE, 2.4)),
         shape("M44 52 Q36 34 44 16 Q50 4 66 -2 Q58 22 58 46", METAL, line("M48 42 Q44 26 56 8", LIGHT, 2)),
         shape("M56 54 Q66 36 54 20 Q42 12 34 14 Q44 24 42 46", DARK),
         oval(50, 50, 11, 11, GOLD), line("M44 66 Q50 62 56 66", METAL, 2.4), line("M43 72 Q50 68 57 72", METAL, 2.4),
@@ -134,14 +132,14 @@ DRAWINGS: dict[str, Drawing] = {
     "bird feeder": lying(
         hoop(50, 8, 9, 10, 2, DARK),
         box(30, 44, 70, 82, SKY), plain(shape("M32 60 Q50 54 68 60 L68 80 L32 80", GOLD)),
-        *(plain(oval(x, y, 4, 3, BROWN)) for x, y in ((38, 66), (46, 63), (55, 67), (62, 64), (42, 74), (52, 74), (61,
-           74))),
+        *(plain(oval(x, y, 4, 3, BROWN)) for x, y in ((38, 66), (46, 63), (55, 67), (62, 64), (42, 74), (52, 74),
+            (61, 74))),
         *both(box(66, 44, 71, 84, WOOD)),
         half("M50 10 L92 42 L86 50 L50 26", MAIN, line("M50 18 L88 47"), line("M50 18 L12 47")),
         half("M50 26 L70 41 L70 46 L50 46", WOOD),
         box(14, 80, 86, 90, MAIN),
         *moved(18, 0, shape("M54 66 Q54 56 62 56 Q70 56 70 64 Q76 68 78 76 Q70 80 62 80 Q54 78 54 66", ROSE),
-               shape("M56 60 L48 62 L55 65", GOLD), plain(oval(60, 61, 3, 3, INK)),
-               shape("M62 68 Q74 66 80 76 Q68 78 62 68", DARK)),
+            shape("M56 60 L48 62 L55 65", GOLD), plain(oval(60, 61, 3, 3, INK)),
+            shape("M62 68 Q74 66 80 76 Q68 78 62 68", DARK)),
     ),
 }
