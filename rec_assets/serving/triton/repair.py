@@ -20,20 +20,23 @@ def reload_dead_models(settings: Settings) -> list[str]:
     """
     models = model_repository.repository_path(settings)
     loaded: list[str] = []
-    problem = None
+    problem, tries = "", 0
     while (live := model_repository.live_version(models)) is not None and server_control.is_ready(settings):
         try:
             server_control.probe(settings)
             break
         except ActionableError as error:
-            if error.problem == problem:
-                raise
+            tries = tries + 1 if error.problem == problem else 1
             problem = error.problem
-        # Triton names a dead process, but neither a process that hangs nor a topology that was unloaded.
-        named = [name for name in _INSTANCE.findall(problem) if name in model_repository.MEMBERS]
-        for name in named or model_repository.MEMBERS:
+            # Triton names a dead process, but neither a process that hangs nor a topology that was unloaded.
+            named = [name for name in _INSTANCE.findall(problem) if name in model_repository.MEMBERS]
+            if tries > (1 if named else 2):
+                raise
+        # An unloaded topology needs no new processes. So all models are loaded again only at the second try.
+        again = named or (model_repository.MEMBERS if tries == 2 else ())
+        for name in again:
             # Triton loads only files with a new modification time.
             (models / name / str(live) / "model.py").touch()
-        server_control.load(settings, [*(named or model_repository.MEMBERS), *server_control.LIVE])
+        server_control.load(settings, [*again, *server_control.LIVE])
         loaded += named or server_control.LIVE
     return list(dict.fromkeys(loaded))
