@@ -29,7 +29,8 @@ FINETUNING = AssetSelection.groups("finetuning") | AssetSelection.assets(
     "finetune_evaluation", "finetuned_bundle", "next_day_evaluation"
 )
 PROMOTION = AssetSelection.assets("triton_versions", "live_bundle")
-ONLINE = AssetSelection.assets("feature_store", "online_features", "online_history")
+ONLINE = AssetSelection.assets("feature_store", "online_features", "online_history", "online_catalog")
+CATALOG_UPDATE = AssetSelection.assets("id_codes", "raw_items", "online_catalog")
 
 # The catalog too: new items join the same day, and withdrawn items leave.
 DAILY_UPDATE = CATALOG | DAILY | ONLINE | FINETUNING
@@ -42,6 +43,9 @@ daily_data = define_asset_job(
     "daily_data",
     (RAW | DAILY) - FRESHNESS,
     description="Ids, items and users; raw rows, features and joined rows of a day.",
+)
+catalog_update = define_asset_job(
+    "catalog_update", CATALOG_UPDATE, description="Reads the catalog; all lists follow it within seconds."
 )
 online_store = define_asset_job(
     "online_store", ONLINE - FRESHNESS, description="Writes the features of a day to Valkey."
@@ -87,6 +91,7 @@ def jobs_of(settings: Settings) -> dict[str, Any]:
     """Returns all jobs by name."""
     asset_jobs: list[Any] = [
         catalog,
+        catalog_update,
         daily_data,
         online_store,
         full_training,

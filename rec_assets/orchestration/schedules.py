@@ -5,18 +5,22 @@ from typing import Any
 from dagster import (
     JobDefinition,
     RunRequest,
+    RunsFilter,
     ScheduleDefinition,
+    ScheduleEvaluationContext,
     SkipReason,
     build_schedule_from_partitioned_job,
     schedule,
 )
 
 from rec_assets.orchestration import jobs
+from rec_assets.orchestration.dagster_internals import NOT_FINISHED_STATUSES
 from rec_assets.orchestration.partitions import daily
 from rec_assets.settings import Settings
 
 # Raw days are complete at midnight. Two more hours leave time for late rows.
 DAILY_UPDATE_HOUR = 2
+CATALOG_UPDATE_CRON = "30 * * * *"
 # Monday, after the fine-tune of the day.
 FULL_TRAINING_CRON = "0 5 * * 1"
 # Sunday, when no other schedule runs.
@@ -44,6 +48,20 @@ def schedules_of(settings: Settings, prune: JobDefinition) -> list[Any]:
             return SkipReason("No day of this source is complete yet.")
         return RunRequest(run_key=day, partition_key=day)
 
+    @schedule(
+        job=jobs.catalog_update,
+        cron_schedule=CATALOG_UPDATE_CRON,
+        execution_timezone="UTC",
+        description="Reads the catalog every hour, so that withdrawn items and new prices count between daily updates.",
+    )
+    def catalog_update_schedule(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
+        """Requests a run; skips while another job reads the catalog, because all its steps need the same one."""
+        names = [one.name for one in (jobs.daily_update, jobs.full_training, jobs.catalog_update)]
+        for name in names:
+            if context.instance.get_run_records(RunsFilter(job_name=name, statuses=NOT_FINISHED_STATUSES), limit=1):
+                return SkipReason(f"A run of {name} is not finished.")
+        return RunRequest()
+
     daily_update = build_schedule_from_partitioned_job(
         jobs.daily_update,
         name="daily_update_schedule",
@@ -57,4 +75,4 @@ def schedules_of(settings: Settings, prune: JobDefinition) -> list[Any]:
         execution_timezone="UTC",
         description="Deletes artifacts of days before the newest REC_KEEP_DAYS once a week.",
     )
-    return [daily_update, full_training_schedule, pruning]
+    return [daily_update, catalog_update_schedule, full_training_schedule, pruning]

@@ -1,5 +1,6 @@
 """Current popularity of items, overall and within categories."""
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,6 +8,7 @@ from typing import TypeAlias
 
 import polars as pl
 
+from rec_assets.features.store.unavailable import UnavailableItems
 from rec_assets.realtime.behavior_log import day_of
 from rec_assets.realtime.events import Event
 from rec_assets.settings import Settings
@@ -27,6 +29,8 @@ class Counted:
         key = f"{event.user_id}:{event.item_id}:{event.at}"
         return day_of(event.at), key, event.item_id or 0, self.category_l1, self.category_l2
 
+
+PAGE = 100  # items that `top` reads at once
 
 Counts: TypeAlias = dict[str | bytes, bytes | float | int | str]  # the argument type of zadd
 
@@ -103,7 +107,7 @@ class Trending:
                 pipeline.execute()
 
     def top(self, k: int, *, category_l1: int | None = None, category_l2: int | None = None) -> list[tuple[int, int]]:
-        """Returns at most `k` pairs of item id and interactions, most popular first.
+        """Returns at most `k` pairs of item id and interactions of available items, most popular first.
 
         Args:
             k: maximum number of pairs.
@@ -118,9 +122,15 @@ class Trending:
             key = f"trending:cat_l1:{category_l1}"
         if category_l2 is not None:
             key = f"trending:cat_l2:{category_l2}"
+        found: list[tuple[int, int]] = []
         with translate_redis_errors(self._client):
-            rows = self._client.zrevrange(key, 0, k - 1, withscores=True)
-        return [(int(item), int(count)) for item, count in rows]
+            unavailable = set(UnavailableItems(self._client).items().tolist())
+            for start in itertools.count(step=max(k, PAGE)):
+                rows = self._client.zrevrange(key, start, start + max(k, PAGE) - 1, withscores=True)
+                found += [(int(item), int(count)) for item, count in rows if int(item) not in unavailable]
+                if len(found) >= k or len(rows) < max(k, PAGE):
+                    return found[:k]
+        raise AssertionError("the pages of a sorted set end")
 
 
 def _sets(popularity: pl.DataFrame) -> dict[str, Counts]:

@@ -110,8 +110,8 @@ def check_items(frame: pl.DataFrame, file: str) -> Checked:
 
     Returns:
         item_id int32, title str, product_description str, price float32 or null, category_l1 int32, category_l2 int32,
-        item_gender int32, first_day date or null, sorted by item_id. A missing title becomes the first words of the
-        description, or "Item <id>" without a description.
+        item_gender int32, first_day date or null, available bool, sorted by item_id. A missing title becomes the
+        first words of the description, or "Item <id>" without a description.
 
     Raises:
         ActionableError: the frame is empty, a column is missing, has another type or values out of range, or

@@ -32,7 +32,7 @@ class Table:
     """
 
     schema: pa.DataFrameSchema
-    fill: dict[str, int | str] = field(default_factory=dict)
+    fill: dict[str, int | str | bool] = field(default_factory=dict)
     optional: tuple[str, ...] = ()
 
     @property
@@ -79,7 +79,8 @@ def items() -> Table:
     """Returns the table of the catalog.
 
     Categories are codes from 0, -1 or null unknown. item_gender has the codes of a user's gender; 2 means for anyone.
-    A price of null or 0 is unknown. An item without first_day has always existed.
+    A price of null or 0 is unknown. An item without first_day has always existed. An item that is not available, such
+    as one that is out of stock, is trained on and never shown.
     """
     columns = {
         "item_id": _id(unique=True),
@@ -90,15 +91,17 @@ def items() -> Table:
         "category_l2": pa.Column(pl.Int32, pa.Check.ge(UNKNOWN)),
         "item_gender": _code(2),
         "first_day": pa.Column(pl.Date, nullable=True),
+        "available": pa.Column(pl.Boolean),
     }
     return Table(
         pa.DataFrameSchema(columns),
         fill={
+            "available": True,
             "title": "",
             "product_description": "",
             "category_l1": UNKNOWN,
             "category_l2": UNKNOWN,
             "item_gender": UNKNOWN,
         },
-        optional=("title", "product_description", "price", *CODES, "first_day"),
+        optional=("title", "product_description", "price", *CODES, "first_day", "available"),
     )

@@ -65,6 +65,7 @@ def test_the_lineage_reads_like_the_design(loaded: dict[str, dict[str, str]]) ->
             "feature_store",
             "online_features",
             "online_history",
+            "online_catalog",
             "behavioral_updates",
         },
         "preprocessing": {"joined_interactions", "masked_train_set", "nvt_workflows", "training_set"},

@@ -3,9 +3,11 @@ import pytest
 import redis
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.features.store.unavailable import UnavailableItems
 from rec_assets.realtime.events import Event
 from rec_assets.realtime.trending import Counted, Trending
 from rec_assets.settings import Settings
+from rec_assets.storage.valkey import connect
 from rec_assets_tests.servers import free_port
 
 
@@ -48,6 +50,15 @@ def test_a_day_without_interactions_empties_it(valkey: Settings) -> None:
     trending.replace(MONDAY)
     trending.replace(MONDAY.clear())
     assert trending.top(10) == []
+
+
+def test_unavailable_items_are_left_out_and_others_move_up(valkey: Settings) -> None:
+    trending = Trending.connect(valkey)
+    trending.replace(popularity([(item, 0, 0, 1000 - item) for item in range(300)]))
+    hidden = [0, *range(2, 250)]
+    UnavailableItems(connect(valkey, UnavailableItems.DB)).replace(hidden)
+    assert [item for item, _ in trending.top(3)] == [1, 250, 251]
+    assert [item for item, _ in trending.top(500, category_l1=0)] == [1, *range(250, 300)]
 
 
 def test_a_server_that_is_away_is_named_with_what_to_do() -> None:

@@ -1,7 +1,8 @@
 """Opens the Feast feature store, fills it from parquet, and reads and writes features as arrays."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,6 +28,7 @@ from rec_assets.settings import Settings
 from rec_assets.storage.valkey import connect, login
 
 if TYPE_CHECKING:
+    import polars as pl
     from feast import FeatureStore
 
 ONLINE_DB = 0
@@ -132,17 +134,27 @@ def materialize(settings: Settings, start: datetime, end: datetime, views: Seque
     Raises:
         ActionableError: Valkey does not answer.
     """
-    import redis
-
-    try:
+    with _explained(settings):
         store = open_store(settings, BULK_TIMEOUT)
         # Feast excludes the end, but the features of a day have the end of the day as event_timestamp.
         exclusive_end = end + timedelta(microseconds=1)
         written = list(views or (USER_VIEW, ITEM_VIEW))
         store.materialize(start, exclusive_end, feature_views=written)
         if ITEM_VIEW in written:
-            with connect(settings, ONLINE_DB) as client:
-                client.set(ITEM_VERSION, uuid4().hex)
+            _renew_item_version(settings)
+
+
+def _renew_item_version(settings: Settings) -> None:
+    with connect(settings, ONLINE_DB) as client:
+        client.set(ITEM_VERSION, uuid4().hex)
+
+
+@contextmanager
+def _explained(settings: Settings) -> Iterator[None]:
+    import redis
+
+    try:
+        yield
     except (redis.ConnectionError, redis.TimeoutError) as error:
         raise ActionableError(
             f"Valkey does not answer at {settings.valkey_host}:{settings.valkey_port} ({error}).",
@@ -182,6 +194,21 @@ def write_users(store: "FeatureStore", ids: Ids, columns: Mapping[str, npt.NDArr
     moments = pd.to_datetime(times, unit="s", utc=True)
     frame = pd.DataFrame({USER_KEY: ids.astype(np.int64), **columns, TIMESTAMP: moments})
     store.write_to_online_store(USER_VIEW, df=frame)
+
+
+def write_items(settings: Settings, items: "pl.DataFrame", times: Ids) -> None:
+    """Writes `ITEM_FEATURES` of some items with event_timestamps in unix seconds [n], and changes `ITEM_VERSION`.
+
+    Silently skips an item whose stored row has the same or a later second. Raises as `materialize`.
+    """
+    import pandas as pd
+
+    columns = {name: items[name].to_numpy().astype(dtype) for name, dtype in ITEM_FEATURES.items()}
+    moments = pd.to_datetime(times, unit="s", utc=True)
+    frame = pd.DataFrame({ITEM_KEY: items[ITEM_KEY].to_numpy().astype(np.int64), **columns, TIMESTAMP: moments})
+    with _explained(settings):
+        open_store(settings, BULK_TIMEOUT).write_to_online_store(ITEM_VIEW, df=frame)
+        _renew_item_version(settings)
 
 
 def is_applied(store: "FeatureStore") -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 from dagster import AssetExecutionContext, MaterializeResult
 
+from rec_assets.features.catalog_state import CHANGED_AT, changed_since, next_state
 from rec_assets.features.days import whole_day
 from rec_assets.features.joins import user_features_at
 from rec_assets.features.popularity import POPULARITY_DAYS
@@ -30,10 +31,11 @@ from rec_assets.orchestration.partitions import (
 )
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
 from rec_assets.sources.base import RAW_INTERACTIONS, RAW_ITEMS, RAW_USERS
-from rec_assets.storage.artifact_store import Artifact
+from rec_assets.storage.artifact_store import UNPARTITIONED, Artifact
 from rec_assets.storage.frames import write_frame
 
 COMMON: dict[str, Any] = {"group_name": "features", "owners": OWNERS, "op_tags": CPU, "code_version": "1"}
+APPLIED, CATALOG_STATE = "applied.txt", "catalog.parquet"
 Days = dict[str, Artifact]
 ITEM_FEATURES, USER_FEATURES, POPULARITY = "item_features.parquet", "user_features.parquet", "popularity.parquet"
 
@@ -168,7 +170,7 @@ def feature_store(
             store.get("user_features", day) / USER_FEATURES,
             store.get("item_features", day) / ITEM_FEATURES,
         )
-        (out / "applied.txt").write_text(f"{day}\n")
+        (out / APPLIED).write_text(f"{day}\n")
         return {"views": "user_features, item_features", "as_of": day}
 
     return publish(context, artifacts, write)
@@ -205,6 +207,39 @@ def online_features(
         (out / "materialized.txt").write_text(f"{users.parent.name}\n{items.parent.name}\n")
         sizes = {"users": pl.scan_parquet(users), "items": pl.scan_parquet(items)}
         return {name: frame.select(pl.len()).collect().item() for name, frame in sizes.items()}
+
+    return publish(context, artifacts, write)
+
+
+@asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, kinds={"feast", "redis"})
+def online_catalog(
+    context: AssetExecutionContext,
+    artifacts: Artifacts,
+    settings: SettingsResource,
+    raw_items: Artifact,
+    feature_store: Artifact,
+) -> MaterializeResult[None]:
+    """Changes of the catalog, in Valkey: items that no list may show, new prices and categories.
+
+    Every serving process reads them within a second. The earlier version of this asset shows which items changed.
+    """
+    from rec_assets.features.store import online
+    from rec_assets.features.store.unavailable import UnavailableItems
+    from rec_assets.storage.valkey import connect
+
+    earlier = UpstreamStore.of(context, artifacts).find("online_catalog", UNPARTITIONED)
+
+    def write(out: Path, _: str) -> dict[str, Any]:
+        before = None if earlier is None else pl.read_parquet(earlier / CATALOG_STATE)
+        daily_features = int(midnight_after((feature_store / APPLIED).read_text().strip()).timestamp())
+        state = next_state(pl.read_parquet(raw_items / RAW_ITEMS), before, daily_features)
+        changed = changed_since(state, before)
+        if changed.height:
+            online.write_items(settings, changed, changed[CHANGED_AT].to_numpy())
+        hidden = state.filter(~pl.col("available"))["item_id"]
+        UnavailableItems(connect(settings, UnavailableItems.DB)).replace(hidden)
+        write_frame(state, out / CATALOG_STATE)
+        return {"items": state.height, "unavailable_items": hidden.len(), "changed_items": changed.height}
 
     return publish(context, artifacts, write)
 

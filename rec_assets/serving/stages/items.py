@@ -1,9 +1,6 @@
 """Stages for item features: raw features of the whole catalog in memory, then encoded features for the models."""
 
-import time
-import weakref
 from collections.abc import Callable, Mapping
-from threading import Thread
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +13,11 @@ from rec_assets.features.store.views import ITEM_VIEW
 from rec_assets.inference.lookups import Lookups
 from rec_assets.serving.stages.base import Array, Arrays, StoreGuard
 from rec_assets.serving.stages.circuit_breaker import valkey_breaker
+from rec_assets.serving.stages.follow import follow
 from rec_assets.serving.tables.item_features import PAUSE_S, RawItemFeatures, ReadItems
 from rec_assets.serving.tables.memory_mapped import content_tables
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey import connect_for_requests
-
-LOOK_EVERY_S = 1.0  # between two reads of the store's version, one GET each
 
 ReadVersion = Callable[[], bytes | None]
 
@@ -59,7 +55,7 @@ class ItemLookup:
             StoreGuard("item_features", consequence, valkey_breaker(settings)),
         )
         stage.refresh(pause_s=0)
-        Thread(target=_follow, args=(weakref.ref(stage),), name="item_features", daemon=True).start()
+        follow(stage, "item_features")
         return stage
 
     def refresh(self, pause_s: float = PAUSE_S) -> bool:
@@ -85,14 +81,6 @@ class ItemLookup:
         if self.guard.is_away:
             self.guard.missed_calls += 1
         return self._table.rows(inputs["item_id"].astype(np.int32))
-
-
-def _follow(stage: "weakref.ref[ItemLookup]") -> None:
-    """Refreshes a stage every `LOOK_EVERY_S` until the stage is garbage collected."""
-    while (held := stage()) is not None:
-        held.refresh()
-        del held
-        time.sleep(LOOK_EVERY_S)
 
 
 class ItemTransform:

@@ -1,4 +1,4 @@
-"""Stage that removes seen items, if the policy filters any, and refills short lists with popular unseen items."""
+"""Stage that removes unavailable and seen items, and refills short lists with popular unseen items."""
 
 from collections.abc import Mapping
 
@@ -11,6 +11,7 @@ from rec_assets.serving.graph import row_splits
 from rec_assets.serving.graph.request import Ids, user_ids
 from rec_assets.serving.stages.base import Array, Arrays, StoreGuard
 from rec_assets.serving.stages.circuit_breaker import valkey_breaker
+from rec_assets.serving.stages.unavailable import Unavailable
 from rec_assets.serving.tables.fallback_items import Fallback
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey import connect_for_requests
@@ -19,45 +20,56 @@ Scores = npt.NDArray[np.float32]
 
 
 class SeenFilter:
-    """Removes the candidates in each user's Bloom filter, read in one round trip, and refills short lists.
+    """Removes unavailable items and those in each user's Bloom filter, and refills short lists.
 
-    All candidates pass if Valkey is unavailable or the policy filters nothing. A short list is refilled with the most
+    The Bloom filters are read in one round trip. No item counts as seen if Valkey is unavailable or the policy filters
+    nothing. A short list is refilled with the most
     popular unseen items; each gets the lowest retrieval score of the list's candidates.
     """
 
-    def __init__(self, seen_items: SeenItems | None, fallback: Fallback, least: int, guard: StoreGuard) -> None:
+    def __init__(
+        self,
+        seen_items: SeenItems | None,
+        fallback: Fallback,
+        least: int,
+        unavailable: Unavailable,
+        guard: StoreGuard,
+    ) -> None:
         """Creates the stage.
 
         Args:
             seen_items: the Bloom filters, None to filter nothing.
             fallback: popular items that refill short lists.
             least: minimum number of candidates per user; shorter lists are refilled.
+            unavailable: items that no list may show.
             guard: guard of the Bloom filters.
         """
         self._seen_items = seen_items
         self._fallback = fallback
         self._least = least
+        self._unavailable = unavailable
         self.guard = guard
+        self.catalog_guard = unavailable.guard
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "SeenFilter":
-        """Reads item popularity; Valkey may be unavailable."""
+        """Reads item popularity and the unavailable items; Valkey may be unavailable."""
         filters = None
         if settings.seen_filter != "nothing":
             filters = SeenItems(connect_for_requests(settings, SeenItems.DB))
         consequence = "The Bloom filters are unavailable, so seen items are not removed"
         guard = StoreGuard("seen_items", consequence, valkey_breaker(settings))
-        return cls(filters, Fallback.load(bundle), settings.ranking_topk, guard)
+        return cls(filters, Fallback.load(bundle), settings.ranking_topk, Unavailable.load(bundle, settings), guard)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """Removes seen candidates and refills short lists.
+        """Removes unavailable and seen candidates and refills short lists.
 
         Maps user_id int32 [B], item_id and retrieval_score [N], history_item_id [B, LENGTH] → item_id and
         retrieval_score of the new lists, and row_splits int64 [B + 1]. Raises RequestError.
         """
         users, items, scores = user_ids(inputs), inputs["item_id"], inputs["retrieval_score"]
         splits = row_splits.splits_of(inputs, len(items))
-        unseen = ~self._seen(users, items, splits)
+        unseen = ~self._hidden(users, items, splits)
         kept = row_splits.keep(splits, unseen)
         missing = self._least - np.diff(kept)
         if (missing <= 0).all():  # nearly always
@@ -72,6 +84,10 @@ class SeenFilter:
             "retrieval_score": np.concatenate([scores[unseen], refill_scores])[order],
             row_splits.ROW_SPLITS: kept + np.searchsorted(refill_owners, np.arange(len(splits))),
         }
+
+    def _hidden(self, users: Ids, items: Ids, splits: row_splits.Splits) -> npt.NDArray[np.bool_]:
+        """Returns True for candidates [N] that are unavailable or seen."""
+        return self._seen(users, items, splits) | self._unavailable(items)
 
     def _seen(self, users: Ids, items: Ids, splits: row_splits.Splits) -> npt.NDArray[np.bool_]:
         """Returns True for seen candidates [N]; all False if nothing is filtered or Valkey is unavailable."""
@@ -112,8 +128,8 @@ class SeenFilter:
         ids = np.concatenate([np.empty(0, np.int32), *popular_items])
         ids_splits = row_splits.from_counts(np.array([len(popular) for popular in popular_items], np.int64))
 
-        # 3. Keeps only unseen items, with one round trip for all short lists.
-        kept = ~self._seen(users[short], ids, ids_splits)
+        # 3. Keeps only available, unseen items, with one round trip for all short lists.
+        kept = ~self._hidden(users[short], ids, ids_splits)
         ids, ids_splits = ids[kept], row_splits.keep(ids_splits, kept)
 
         # 4. Takes as many items as each list needs, at the lowest score of its candidates (0 without candidates).

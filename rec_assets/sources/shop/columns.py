@@ -26,6 +26,7 @@ NAMES = {
     "event": "eventtype event action behavior",
     "rating": "rating stars score",
     "quantity": "quantity qty units",
+    "available": "availability instock isavailable available",
 }
 SHORT = frozenset({"age", "day", "sku", "ean", "sex", "text", "name", "item", "user", "class"})  # in short names alone
 TIME_FORMATS = (

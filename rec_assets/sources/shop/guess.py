@@ -177,10 +177,12 @@ def _items(table: Table, own: bool, root: Path, base: Path) -> tuple[Items, list
         price=roles.get("price", ""),
         categories=(category,) if category else (),
         gender=roles.get("gender", "") if own else "",
+        available=roles.get("available", "") if own else "",
         images=_relative(root / images, base) if images else "",
     )
     named = {"title": items.title, "price": items.price, "category": category, "images": items.images}
     absent = ", ".join(name for name, value in named.items() if not value)
+    named["available"] = items.available
     notes = [f"items: {table.files if own else 'taken from the interactions'}"]
     notes += [f"  {name}: {value}" for name, value in named.items() if value]
     return items, [*notes, f"  absent: {absent}"] if absent else notes

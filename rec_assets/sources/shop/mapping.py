@@ -70,6 +70,7 @@ class Items(Rows):
         category_separator: splits one category column into levels, such as ">" for "Home > Kitchen".
         images: folder with images named by item id.
         first_day: column of the arrival date.
+        available: column that says whether an item can be shown: yes or no, a state, or a stock above 0.
     """
 
     item: str = ""
@@ -81,6 +82,7 @@ class Items(Rows):
     gender: str = ""
     images: str = ""
     first_day: str = ""
+    available: str = ""
 
 
 class Users(Rows):

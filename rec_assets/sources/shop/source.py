@@ -90,6 +90,7 @@ class ShopSource:
             "price",
             "item_gender",
             "first_day",
+            "available",
             item_id=self._encoded(ITEM, items["item"]),
             title=pl.coalesce("title", pl.when(pl.col("description").is_null()).then(pl.format("Item {}", "item"))),
             product_description=pl.concat_str("title", "description", separator=". ", ignore_nulls=True),
@@ -150,14 +151,22 @@ class ShopSource:
 
     @cached_property
     def _items(self) -> pl.DataFrame:
-        """Text columns item, title, description, category_l1, category_l2; price, item_gender, first_day."""
+        """Text columns item, title, description, category_l1, category_l2; price, item_gender, available, first_day."""
         mapping = self.shop.items
         source = mapping if mapping.is_given else self.shop.interactions
         item = mapping.item or self.shop.interactions.item
         connection = connect(self.shop.timezone)
         table = open_table(connection, source, self.base, self.limits)
         categories = mapping.categories[:2]
-        named = (item, mapping.title, mapping.description, mapping.price, mapping.gender, mapping.first_day)
+        named = (
+            item,
+            mapping.title,
+            mapping.description,
+            mapping.price,
+            mapping.gender,
+            mapping.first_day,
+            mapping.available,
+        )
         self._require(table.columns, (*named, *categories))
         connection.register("items_of_the_shop", table)
         first, second = self._levels(categories)
@@ -168,6 +177,7 @@ class ShopSource:
             f"mode({second}) AS category_l2, "
             f"{f'median({values.price(mapping.price)})' if mapping.price else 'NULL'} AS price, "
             f"{f'mode({values.gender(mapping.gender)})' if mapping.gender else '-1'} AS item_gender, "
+            f"{f'bool_or({values.available(mapping.available)})' if mapping.available else 'true'} AS available, "
             f"CAST(to_timestamp({arrival}) AS DATE) AS arrival FROM items_of_the_shop GROUP BY 1 ORDER BY 1"
         ).pl()
         known = known.filter(pl.col("item").is_not_null())
@@ -180,6 +190,7 @@ class ShopSource:
             *(pl.col(name).cast(pl.String) for name in ("item", "title", "description", "category_l1", "category_l2")),
             pl.col("price").cast(pl.Float32),
             pl.col("item_gender").cast(pl.Int32),
+            "available",
             first_day=pl.coalesce(pl.col("arrival").cast(pl.Date), "first_day"),
         )
 

@@ -5,6 +5,10 @@ DESKTOP = ("desktop", "web", "pc", "computer", "laptop", "browser", "1")
 TABLET = ("tablet", "ipad", "2")
 FEMALE = ("f", "female", "woman", "women", "w", "girl", "girls", "ladies", "0")
 MALE = ("m", "male", "man", "men", "boy", "boys", "mens", "1")
+ABSENT = (
+    *("false", "f", "no", "n", "out of stock", "outofstock", "out_of_stock", "sold out", "soldout", "unavailable"),
+    *("not available", "discontinued", "withdrawn", "inactive", "deleted", "archived", "disabled"),
+)
 OTHER = ("other", "x", "d", "diverse", "unisex", "all", "anyone", "nonbinary", "2")
 
 
@@ -76,6 +80,13 @@ def device(column: str) -> str:
 def gender(column: str) -> str:
     """Returns 0 female, 1 male, 2 other or anyone, -1 unknown."""
     return _coded(column, (FEMALE, MALE, OTHER))
+
+
+def available(column: str) -> str:
+    """Returns False for a text of `ABSENT` and for a number that is not positive, True otherwise; BOOLEAN."""
+    text = f"lower(trim(CAST({quoted(column)} AS VARCHAR)))"
+    names = ", ".join(repr(name) for name in ABSENT)
+    return f"coalesce({text} NOT IN ({names}) AND coalesce(try_cast({text} AS DOUBLE) > 0, true), true)"
 
 
 def whole(column: str) -> str:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_everything_was_materialized(pipeline: Pipeline) -> None:
-    assert pipeline.materialized == 24
+    assert pipeline.materialized == 25
     days = [(pipeline.settings.start_date + timedelta(days=n)).isoformat() for n in range(5)]
     assert pipeline.store.partitions("raw_interactions")[:5] == days  # other tests add days
     assert pipeline.store.partitions("model_bundle") == [pipeline.day]

@@ -1,16 +1,23 @@
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
+import redis
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.history import LENGTH
+from rec_assets.features.store.unavailable import UnavailableItems
 from rec_assets.realtime.user_activity import UserActivityStore
 from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.seen import SeenFilter
 from rec_assets.serving.tables.memory_mapped import signal_tables
 from rec_assets.settings import Settings
+from rec_assets.storage.valkey import connect
 from rec_assets_tests.servers import free_port
+from rec_assets_tests.waiting import wait_until
 
 # Encoded ids 3, 4, … are items 10, 13, … in the categories 0, 1, 2, 3, 0, …
 CANDIDATES: Arrays = {
@@ -100,6 +107,34 @@ def test_only_a_user_who_has_seen_everything_gets_an_empty_list(shop: Shop) -> N
     history.record(1, EVERYTHING, 1)
     history.record(2, EVERYTHING[:-1], 1)
     assert [len(row) for row in lists(shop.filtered(CANDIDATES, ranking_topk=10))] == [0, 1, 10]
+
+
+@pytest.mark.parametrize("policy", ["clicked", "nothing"])
+def test_an_unavailable_item_leaves_candidates_and_refill_within_seconds(
+    shop: Shop, by_popularity: list[int], policy: str
+) -> None:
+    settings = shop.settings.model_copy(update={"seen_filter": policy})
+    stage = Shop(shop.bundle, settings).stage(ranking_topk=4)
+    popular = [item for item in by_popularity if item not in (10, 13)]
+    assert lists(stage(CANDIDATES))[1] == [10, 13, *popular[:2]]
+    unavailable = UnavailableItems(connect(shop.settings, UnavailableItems.DB))
+    unavailable.replace([popular[0], 10])
+    wait_until(lambda: lists(stage(CANDIDATES))[1] == [13, *popular[1:4]])
+    assert not {10, popular[0]} & set(stage(CANDIDATES)["item_id"].tolist())
+    redis.Redis(port=shop.settings.valkey_port).flushall()
+    assert lists(stage(CANDIDATES))[1][0] == 13, "a store that lost its data changes nothing"
+    unavailable.replace([])
+    wait_until(lambda: lists(stage(CANDIDATES))[1] == [10, 13, *popular[:2]])
+
+
+def test_items_that_the_bundles_catalog_calls_unavailable_are_left_out_without_a_store(
+    tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(tiny_bundle.path, tmp_path / "copy"))
+    catalog = tiny_bundle.catalog().with_columns(available=pl.col("item_id") != 13)
+    catalog.write_parquet(folder / "catalogue" / "items.parquet")
+    made = Shop(Bundle.open(folder), Settings(valkey_port=free_port())).filtered(CANDIDATES, ranking_topk=60)
+    assert [sorted(row) for row in lists(made)] == [[item for item in EVERYTHING if item != 13]] * 3
 
 
 def test_a_policy_that_filters_nothing_never_reads_the_store(tiny_bundle: Bundle, valkey: Settings) -> None:
