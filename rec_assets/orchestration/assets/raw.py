@@ -47,7 +47,7 @@ def id_codes(
     codes = _earlier_codes(UpstreamStore.of(context, artifacts)) if settings.source == "shop" else Codes.empty()
 
     def write(out: Path, _: str) -> dict[str, Any]:
-        found = shop_source(settings).identifiers() if settings.source == "shop" else {}
+        found = shop_source(settings).identifiers() if settings.has_mapping else {}
         grown = codes.extended(found)
         grown.save(out)
         sizes = {f"{kind} ids": found[kind].n_unique() for kind in found}

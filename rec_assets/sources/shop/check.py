@@ -56,8 +56,7 @@ def summarize(source: ShopSource) -> Summary:
     """Returns the figures that a shop owner compares with their own."""
     shop, days = source.shop, source.shop.days
     rows = source.rows().collect().with_columns(day=pl.from_epoch("timestamp").dt.date())
-    last = days.first + timedelta(days=days.count - 1)
-    used = rows.filter(pl.col("day").is_between(days.first, last))
+    used = rows.filter(pl.col("day").is_between(days.first, days.last))
     split = days.first + timedelta(days=days.train)
     trained, later = used.filter(pl.col("day") < split), used.filter(pl.col("day") >= split)
     visits = used.unique(["user", "item", "day"])
@@ -68,7 +67,7 @@ def summarize(source: ShopSource) -> Summary:
     empty = days.count - used["day"].n_unique()
     median = used.group_by("user").len().select(pl.col("len").median().cast(pl.Float64)).item() or 0.0
     figures = {
-        "days": f"{days.first} to {last} ({days.count}, of which {empty} have no rows)",
+        "days": f"{days.first} to {days.last} ({days.count}, of which {empty} have no rows)",
         "interactions": f"{used.height:,} (of {rows.height:,} in the files)",
         "users": f"{used['user'].n_unique():,}",
         "items": f"{items.height:,} in the catalog, {used['item'].n_unique():,} with interactions",
@@ -89,7 +88,7 @@ def summarize(source: ShopSource) -> Summary:
 
 def _in_interactions(source: ShopSource) -> Iterator[Problem]:
     rows = source.shop.interactions
-    connection = connect(source.shop.timezone)
+    connection = connect(source.shop.timezone, source.base, source.shop.days)
     connection.register("shop_rows", open_table(connection, rows, source.base, source.limits))
     if rows.where:
         left_out = f"NOT coalesce(({rows.where}), false)"
@@ -127,7 +126,7 @@ def _outside(source: ShopSource, rows: pl.DataFrame) -> Iterator[Problem]:
     day = pl.from_epoch("timestamp").dt.date()
     for name, condition in {
         "before": day < days.first,
-        "after": day >= days.first + timedelta(days=days.count),
+        "after": day > days.last,
     }.items():
         outside = rows.filter(condition).select(day=day)["day"]
         if outside.len():

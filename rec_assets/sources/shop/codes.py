@@ -11,6 +11,7 @@ USER, ITEM, CATEGORY_1, CATEGORY_2 = "user", "item", "category_l1", "category_l2
 KINDS = (USER, ITEM, CATEGORY_1, CATEGORY_2)
 SCHEMA = {"kind": pl.String, "value": pl.String, "code": pl.Int32}
 UNKNOWN = -1
+OWN_NUMBERS = 1_000_000_000  # leaves room for texts after the largest number
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Codes:
     """The codes of all kinds.
 
     Attributes:
-        table: kind, value and code; codes of a kind are 0, 1, … in the order in which values appeared.
+        table: kind, value and code, in the order in which values appeared; a code is unique in its kind.
     """
 
     table: pl.DataFrame
@@ -34,13 +35,20 @@ class Codes:
         return self.table.is_empty()
 
     def extended(self, values: Mapping[str, pl.Series]) -> "Codes":
-        """Returns codes that also hold new values, which are numbered in their sorted order, by kind."""
+        """Returns codes that also hold new values, by kind.
+
+        As long as all values of a kind are numbers below `OWN_NUMBERS`, each is its own code. Other new values get the
+        numbers after the largest code, in their sorted order.
+        """
         parts = [self.table]
         for kind in KINDS:
             known = self.table.filter(kind=kind)
             given = values.get(kind, pl.Series(dtype=pl.String)).drop_nulls().unique().sort()
             fresh = given.filter(~given.is_in(known["value"].implode()))
-            codes = pl.int_range(known.height, known.height + fresh.len(), dtype=pl.Int32, eager=True)
+            codes = _own_numbers(fresh) if _own_numbers(known["value"]).equals(known["code"]) else fresh.clear()
+            if len(codes) != len(fresh) or codes.null_count():
+                start = 0 if known.is_empty() else known.select(pl.col("code").max()).item() + 1
+                codes = pl.int_range(start, start + fresh.len(), dtype=pl.Int32, eager=True)
             parts.append(pl.DataFrame({"kind": [kind] * fresh.len(), "value": fresh, "code": codes}, schema=SCHEMA))
         return Codes(pl.concat(parts))
 
@@ -68,3 +76,10 @@ class Codes:
     def load(cls, folder: Path) -> "Codes":
         """Reads a folder written by `save`."""
         return cls(pl.read_parquet(folder / FILE))
+
+
+def _own_numbers(values: pl.Series) -> pl.Series:
+    """Returns the numbers that texts write, null for other texts and for numbers from `OWN_NUMBERS` on; int32."""
+    numbers = values.cast(pl.Int32, strict=False)
+    is_own = (numbers.cast(pl.String) == values) & numbers.is_between(0, OWN_NUMBERS - 1)
+    return numbers.set(~is_own.fill_null(False), None).alias("code")

@@ -197,7 +197,7 @@ def _users(table: Table | None, root: Path, base: Path) -> Users:
 
 def _history(shop: Shop, base: Path) -> tuple[date, date, float]:
     """Returns the first and the last day, and the share of interactions that repeat an item of an earlier day."""
-    connection, rows = connect(shop.timezone), shop.interactions
+    connection, rows = connect(shop.timezone, base), shop.interactions
     connection.register("shop_rows", open_table(connection, rows, base))
     user, item = values.identifier(rows.user), values.identifier(rows.item)
     day = f"{values.seconds(rows.time, rows.time_format)} // 86400"

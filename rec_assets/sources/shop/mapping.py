@@ -1,7 +1,7 @@
 """The mapping file of a shop (`shop.toml`): which files and columns hold interactions, items and users."""
 
 import tomllib
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -22,7 +22,8 @@ class Rows(_Part):
 
     Attributes:
         files: file, folder or glob, relative to the mapping file, or an address such as s3://bucket/orders.
-        query: SQL that DuckDB runs in place of `files`.
+        query: SQL that DuckDB runs in place of `files`; paths in it are relative to the mapping file, and
+            `getvariable('first_day')` and `getvariable('last_day')` are the days of the shop.
         where: SQL condition on the raw columns; other rows are dropped and counted.
     """
 
@@ -66,6 +67,7 @@ class Items(Rows):
     Attributes:
         item: column of ids; empty: the column of the interactions.
         title, description, price, gender: columns of those.
+        title_in_text: True if the text that the encoder reads begins with the title.
         categories: columns from coarse to fine, at most two are used.
         category_separator: splits one category column into levels, such as ">" for "Home > Kitchen".
         images: folder with images named by item id.
@@ -76,6 +78,7 @@ class Items(Rows):
     item: str = ""
     title: str = ""
     description: str = ""
+    title_in_text: bool = True
     price: str = ""
     categories: tuple[str, ...] = ()
     category_separator: str = ""
@@ -101,6 +104,11 @@ class Days(_Part):
     count: int = Field(ge=1)
     train: int = Field(ge=1)
     valid: int = Field(ge=1)
+
+    @property
+    def last(self) -> date:
+        """The last day."""
+        return self.first + timedelta(days=self.count - 1)
 
 
 class Shop(_Part):

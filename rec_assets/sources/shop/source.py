@@ -20,8 +20,8 @@ from rec_assets.sources.base import BestRanking
 from rec_assets.sources.image_files import copy_images
 from rec_assets.sources.shop import values
 from rec_assets.sources.shop.codes import CATEGORY_1, CATEGORY_2, ITEM, UNKNOWN, USER, Codes
-from rec_assets.sources.shop.mapping import Shop
-from rec_assets.sources.shop.tables import connect, data_files, open_table
+from rec_assets.sources.shop.mapping import Rows, Shop
+from rec_assets.sources.shop.tables import connect, data_files, kind_of, open_table
 
 EXAMPLES = 5  # values that an error shows
 ROWS = {"user": pl.String, "item": pl.String, "device_type": pl.Int32, "timestamp": pl.Int64}
@@ -93,7 +93,9 @@ class ShopSource:
             "available",
             item_id=self._encoded(ITEM, items["item"]),
             title=pl.coalesce("title", pl.when(pl.col("description").is_null()).then(pl.format("Item {}", "item"))),
-            product_description=pl.concat_str("title", "description", separator=". ", ignore_nulls=True),
+            product_description=pl.concat_str("title", "description", separator=". ", ignore_nulls=True)
+            if self.shop.items.title_in_text
+            else pl.coalesce("description", "title"),
             category_l1=self._encoded(CATEGORY_1, items["category_l1"]),
             category_l2=self._encoded(CATEGORY_2, items["category_l2"]),
         )
@@ -121,7 +123,7 @@ class ShopSource:
         if folder.exists():
             return folder
         rows = self.shop.interactions
-        connection = connect(self.shop.timezone)
+        connection = connect(self.shop.timezone, self.base, self.shop.days)
         table = open_table(connection, rows, self.base, self.limits)
         self._require(table.columns, (rows.user, rows.item, rows.time, rows.device, rows.event, rows.rating))
         conditions = [f"({rows.where})"] if rows.where else []
@@ -144,6 +146,7 @@ class ShopSource:
                 f"FROM ({selected}) WHERE user IS NOT NULL AND item IS NOT NULL AND timestamp IS NOT NULL "
                 f"ORDER BY timestamp, user, item) TO '{target}' (FORMAT parquet, PARTITION_BY (day))"
             )
+            self._require_days([one.name.removeprefix("day=") for one in draft.glob("day=*")])
         for old in self.cache.iterdir():
             if old != folder:
                 shutil.rmtree(old, ignore_errors=True)
@@ -155,7 +158,7 @@ class ShopSource:
         mapping = self.shop.items
         source = mapping if mapping.is_given else self.shop.interactions
         item = mapping.item or self.shop.interactions.item
-        connection = connect(self.shop.timezone)
+        connection = connect(self.shop.timezone, self.base, self.shop.days)
         table = open_table(connection, source, self.base, self.limits)
         categories = mapping.categories[:2]
         named = (
@@ -203,7 +206,7 @@ class ShopSource:
             return arrivals.select("user", "first_day", age=pl.lit(None, pl.Int32), gender=pl.lit(-1, pl.Int32))
         source = mapping if mapping.is_given else self.shop.interactions
         user = mapping.user or self.shop.interactions.user
-        connection = connect(self.shop.timezone)
+        connection = connect(self.shop.timezone, self.base, self.shop.days)
         table = open_table(connection, source, self.base, self.limits)
         self._require(table.columns, (user, mapping.age, mapping.birth_year, mapping.gender))
         connection.register("users_of_the_shop", table)
@@ -219,8 +222,11 @@ class ShopSource:
         known_age = pl.col("age").cast(pl.Int32)
         return users.sort("user").select(
             "user",
-            # A user of the table has always been there.
-            pl.when(pl.col("user").is_in(known["user"].implode())).then(None).otherwise("first_day").alias("first_day"),
+            # A user of a table has always been there.
+            pl.when(pl.col("user").is_in(known["user"].implode()) & mapping.is_given)
+            .then(None)
+            .otherwise("first_day")
+            .alias("first_day"),
             age=pl.when(known_age.is_between(0, 120)).then(known_age),
             gender=pl.col("gender").cast(pl.Int32).fill_null(-1),
         )
@@ -242,7 +248,10 @@ class ShopSource:
         return self.rows().group_by(column).agg(first_day=first).sort(column).collect()
 
     def _levels(self, categories: Sequence[str]) -> tuple[str, str]:
-        """Returns SQL of both category levels; a level below names the level above too, so equal names stay apart."""
+        """Returns SQL of both category levels.
+
+        A level below begins with the level above, so equal names in two categories stay apart.
+        """
         if not categories:
             return "NULL", "NULL"
         if separator := self.shop.items.category_separator:
@@ -252,7 +261,10 @@ class ShopSource:
         if len(categories) == 1:
             return values.words(categories[0]), values.words(categories[0])
         first, second = (values.words(name) for name in categories)
-        return first, f"concat_ws(' > ', {first}, {second})"
+        return (
+            first,
+            f"CASE WHEN starts_with({second}, {first}) THEN {second} ELSE concat_ws(' > ', {first}, {second}) END",
+        )
 
     def _require(self, columns: Sequence[str], named: Sequence[str]) -> None:
         missing = [name for name in named if name and name not in columns]
@@ -262,16 +274,31 @@ class ShopSource:
                 "Correct the column in the mapping.",
             )
 
+    def _require_days(self, found: Sequence[str]) -> None:
+        days = self.shop.days
+        if not any(days.first.isoformat() <= day <= days.last.isoformat() for day in found):
+            there = f"days from {min(found)} to {max(found)}" if found else "no row with a user, an item and a time"
+            raise ActionableError(
+                f"{self.location('interactions')} has no rows from {days.first} to {days.last} ({there}).",
+                "Correct the mapping, or set REC_START_DATE and REC_DAYS to days with rows.",
+            )
+
+    def _files(self, rows: Rows) -> list[str]:
+        """Returns the files of a table, or those beside the mapping that a query names."""
+        if not rows.query:
+            return data_files(rows.files, self.base)
+        return sorted(str(file) for file in self.base.iterdir() if kind_of(file.name) and file.name in rows.query)
+
     def fingerprint(self) -> str:
-        """Returns a name that changes with the mapping and with the files; for a query it changes every day."""
-        rows, facts = self.shop.interactions, [self.shop.model_dump_json()]
-        if rows.query:
-            facts.append(datetime.now(UTC).date().isoformat())
-        for file in [] if rows.query else data_files(rows.files, self.base):
+        """Returns a name that changes with the mapping and with the files; for a query of no file, every day."""
+        facts = [self.shop.model_dump_json()]
+        for file in self._files(self.shop.interactions):
             about = UPath(file).stat()
             facts.append(f"{file} {about.st_size} {about.st_mtime}")
+        if len(facts) == 1:
+            facts.append(datetime.now(UTC).date().isoformat())
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 
 
 def _most_common(column: str) -> str:
-    return f"mode({values.words(column)})" if column else "NULL"
+    return f"mode({values.text(column)})" if column else "NULL"

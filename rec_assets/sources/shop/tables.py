@@ -10,17 +10,26 @@ from upath import UPath
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.file_limits import FileLimits
-from rec_assets.sources.shop.mapping import Rows
+from rec_assets.sources.shop.mapping import Days, Rows
 
 PARQUET, TEXT, LINES = (".parquet", ".pq"), (".csv", ".tsv", ".txt"), (".json", ".jsonl", ".ndjson")
 DEFAULT_LIMITS = FileLimits()
 COMPRESSED = (".gz", ".zst")
 
 
-def connect(timezone: str = "UTC") -> duckdb.DuckDBPyConnection:
-    """Opens DuckDB in memory; `timezone` is that of times without one."""
+def connect(timezone: str = "UTC", base: Path = Path(), days: Days | None = None) -> duckdb.DuckDBPyConnection:
+    """Opens DuckDB in memory.
+
+    Args:
+        timezone: zone of times without one.
+        base: folder that relative paths in queries start from.
+        days: the days of the variables `first_day` and `last_day`.
+    """
     connection = duckdb.connect()
     connection.execute("SET TimeZone = ?", [timezone])
+    connection.execute("SET file_search_path = ?", [str(base.absolute())])
+    for name, day in {"first_day": days.first, "last_day": days.last}.items() if days else ():
+        connection.execute(f"SET VARIABLE {name} = DATE '{day}'")
     return connection
 
 
@@ -46,7 +55,7 @@ def open_table(
             connection.register_filesystem(UPath(rows.files).fs)
         return _read(connection, files, limits)
     except (duckdb.Error, pa.ArrowInvalid) as error:
-        origin = rows.files or rows.query
+        origin = rows.files or "The query"
         reason = str(error).splitlines()[0]
         raise ActionableError(f"{origin} is not readable ({reason}).", "Correct the file or the mapping.") from error
 

@@ -28,6 +28,11 @@ def words(column: str) -> str:
     return f"nullif(regexp_replace(trim(CAST({quoted(column)} AS VARCHAR)), '\\s+', ' ', 'g'), '')"
 
 
+def text(column: str) -> str:
+    """Returns a text without blanks around it and in one line, NULL for an empty one."""
+    return f"nullif(regexp_replace(trim(CAST({quoted(column)} AS VARCHAR)), '[\\r\\n\\t]+', ' ', 'g'), '')"
+
+
 def seconds(column: str, time_format: str = "") -> str:
     """Returns unix seconds, BIGINT.
 
