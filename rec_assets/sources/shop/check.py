@@ -90,11 +90,10 @@ def _in_interactions(source: ShopSource) -> Iterator[Problem]:
     rows = source.shop.interactions
     connection = connect(source.shop.timezone, source.base, source.shop.days)
     connection.register("shop_rows", open_table(connection, rows, source.base, source.limits))
-    if rows.where:
-        left_out = f"NOT coalesce(({rows.where}), false)"
-        count = connection.sql(f"SELECT count(*) FROM shop_rows WHERE {left_out}").fetchall()[0][0]
+    for reason, condition in values.conditions(rows).items():
+        count = connection.sql(f"SELECT count(*) FROM shop_rows WHERE NOT {condition}").fetchall()[0][0]
         if count:
-            yield Problem("interactions", count, (), f"dropped: they do not meet {rows.where}")
+            yield Problem("interactions", count, (), f"dropped: {reason}")
     readers = {
         rows.user: values.identifier(rows.user),
         rows.item: values.identifier(rows.item),

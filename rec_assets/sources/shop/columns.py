@@ -12,22 +12,26 @@ from rec_assets.sources.shop import values
 READABLE = 0.9  # share of values that a column of times or numbers must have
 # Words of column names, most telling first. A name matches if it holds the word, separators aside.
 NAMES = {
-    "user": "customerid userid visitorid customer user visitor client member buyer reviewer",
-    "item": "stockcode sku itemid productid asin article item product ean isbn stock",
-    "time": "timestamp datetime eventtime createdat invoicedate orderdate time date day",
-    "title": "title productname itemname name description",
+    "available": "availability instock isavailable available",
+    "user": "customerid userid visitorid customer user visitor client member buyer reviewer account household kunde",
+    "item": "stockcode sku itemid productid asin article item product ean isbn stock artikel produkt produit producto",
+    "time": "timestamp datetime eventtime createdat invoicedate orderdate time date day datum fecha zeit",
+    "title": "title productname itemname name description label bezeichnung",
     "description": "productdescription description text details",
-    "price": "unitprice price saleprice amount",
-    "category": "department maincategory categorycode category productgroup producttype class genre",
+    "price": "unitprice price saleprice amount preis prix precio",
+    "category": "department maincategory categorycode category categories productgroup producttype class genre",
     "gender": "gender sex",
     "age": "age",
     "birth_year": "birthyear yearofbirth birth",
     "device": "devicetype device platform",
     "event": "eventtype event action behavior",
     "rating": "rating stars score",
-    "quantity": "quantity qty units",
-    "available": "availability instock isavailable available",
+    "quantity": "quantity qty units menge anzahl",
 }
+LINKED = 0.5  # share of a column's values that are ids of the interactions, from which the column holds these ids
+MOMENT = re.compile(r"(at|on|ts|ms|epoch)$")
+CODED = re.compile(r"(id|code|key|no|nr|number|num)$")
+SEPARATORS = (" > ", ">", "|", " / ")
 SHORT = frozenset({"age", "day", "sku", "ean", "sex", "text", "name", "item", "user", "class"})  # in short names alone
 TIME_FORMATS = (
     "%d/%m/%Y %H:%M:%S",
@@ -67,6 +71,45 @@ class Sample:
         name = f"CAST({values.quoted(column)} AS VARCHAR)"
         rows = self.connection.sql(f"SELECT {name}, count(*) FROM sample GROUP BY 1 ORDER BY 2 DESC, 1").fetchall()
         return {str(value): int(count) for value, count in rows if value is not None}
+
+    def separator(self, column: str) -> str:
+        """Returns the sign between the levels of categories, "" if they have one level."""
+        texts = list(self.counts(column))
+        return next((sign for sign in SEPARATORS if sum(sign in text for text in texts) > len(texts) / 4), "")
+
+    def values_of(self, column: str) -> set[str]:
+        """Returns the ids of a column."""
+        rows = self.connection.sql(f"SELECT DISTINCT {values.identifier(column)} FROM sample").fetchall()
+        return {value for (value,) in rows if value is not None}
+
+    def column_with(self, ids: set[str]) -> str | None:
+        """Returns the column whose values are ids of another table, None without one."""
+        best: tuple[float, str] | None = None
+        for column in self.columns:
+            own = self.values_of(column)
+            share = len(own & ids) / max(1, len(own))
+            if len(own) > 1 and share >= LINKED and (best is None or share > best[0]):
+                best = share, column
+        return None if best is None else best[1]
+
+    def completed(self, roles: dict[str, str]) -> dict[str, str]:
+        """Adds the time and the item of interactions where names did not show them.
+
+        The time is the first column that reads as times, and that is no number unless its name ends as in "bought_at".
+        The item is the only other column with the name of an id.
+        """
+        found = dict(roles)
+        free = [column for column in self.columns if column not in found.values()]
+        if "time" not in found:
+            for column in free:
+                is_number = self.share(f"try_cast(CAST({values.quoted(column)} AS VARCHAR) AS DOUBLE) IS NOT NULL") > 0
+                if (not is_number or MOMENT.search(_plain(column))) and self.time_format(column) is not None:
+                    found["time"] = column
+                    break
+        coded = [column for column in free if CODED.search(_plain(column)) and column != found.get("time")]
+        if {"user", "time"} <= found.keys() and "item" not in found and len(coded) == 1:
+            found["item"] = coded[0]
+        return found
 
     def roles(self) -> dict[str, str]:
         """Returns the column of each role of `NAMES` that the table has."""
@@ -119,7 +162,11 @@ def _common_start(names: list[str]) -> str:
     return first[: next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))]
 
 
+def _plain(column: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", column.lower())
+
+
 def _rank(column: str, words: list[str]) -> int | None:
-    plain = re.sub(r"[^a-z0-9]", "", column.lower())
+    plain = _plain(column)
     fits = (n for n, word in enumerate(words) if word in plain and (word not in SHORT or len(plain) < 12))
     return next(fits, None)

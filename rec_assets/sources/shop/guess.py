@@ -2,7 +2,7 @@
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -113,23 +113,36 @@ def _look(files: str, root: Path) -> Table:
     connection = connect()
     table = open_table(connection, Rows(files=files), root)
     sample = Sample.of(connection, table.limit(SAMPLE_ROWS).pl())
-    return Table(files, sample.roles(), int(table.aggregate("count(*)").fetchall()[0][0]), sample)
+    return Table(files, sample.completed(sample.roles()), int(table.aggregate("count(*)").fetchall()[0][0]), sample)
 
 
 def _choose(tables: list[Table], location: Path, base: Path) -> tuple[Table, Table | None, Table | None]:
     """Returns the tables of interactions, items and users; the last two may be absent."""
     rows = [one for one in tables if {"user", "item", "time"} <= one.roles.keys()]
     if not rows:
-        seen = "; ".join(f"{one.files}: {', '.join(one.roles) or 'no known column'}" for one in tables)
+        best = max(tables, key=lambda one: (len({"user", "item", "time"} & one.roles.keys()), one.rows))
+        lacking = " and ".join(f"no {role}" for role in ("user", "item", "time") if role not in best.roles)
         raise ActionableError(
-            f"{location} has no table with users, items and times (recognized: {seen}).",
-            f"Write {base / 'shop.toml'} by hand, as docs/bring-your-own-data.md describes.",
+            f"{location} has no table with users, items and times. The closest is {best.files}, which has {lacking} "
+            f"(columns: {', '.join(best.sample.columns)}).",
+            f"Rename its columns to user_id, item_id and time, or write {base / 'shop.toml'} by hand, as "
+            "docs/bring-your-own-data.md describes.",
         )
     main = max(rows, key=lambda one: one.rows)
-    others = [one for one in tables if one is not main and one not in rows]
+    others = [_linked(one, main) for one in tables if one is not main and one not in rows]
     catalog = max((one for one in others if "item" in one.roles), key=lambda one: len(one.roles), default=None)
     people = next((one for one in others if "user" in one.roles and "item" not in one.roles), None)
     return main, catalog, people
+
+
+def _linked(table: Table, main: Table) -> Table:
+    """Returns a table of items or users with the column that holds the ids of the interactions, by their values."""
+    roles = dict(table.roles)
+    for role in ("item", "user"):
+        if column := table.sample.column_with(main.sample.values_of(main.roles[role])):
+            roles = {name: other for name, other in roles.items() if other != column and name not in ("item", "user")}
+            return replace(table, roles=roles | {role: column})
+    return table
 
 
 def _interactions(table: Table, root: Path, base: Path) -> tuple[Interactions, list[str]]:
@@ -138,7 +151,7 @@ def _interactions(table: Table, root: Path, base: Path) -> tuple[Interactions, l
     notes += [f"  {role}: {roles[role]}" for role in ("user", "item", "time", "device") if role in roles]
     where, events = "", tuple[str, ...]()
     if quantity := roles.get("quantity"):
-        where = f"try_cast({values.quoted(quantity)} AS DOUBLE) > 0"
+        where = f"coalesce(try_cast({values.quoted(quantity)} AS DOUBLE), 1) > 0"
         notes.append(f"  rows without a positive {quantity} are dropped as returns")
     if event := roles.get("event"):
         counts = sample.counts(event)
@@ -176,6 +189,7 @@ def _items(table: Table, own: bool, root: Path, base: Path) -> tuple[Items, list
         description=roles.get("description", ""),
         price=roles.get("price", ""),
         categories=(category,) if category else (),
+        category_separator=table.sample.separator(category) if category else "",
         gender=roles.get("gender", "") if own else "",
         available=roles.get("available", "") if own else "",
         images=_relative(root / images, base) if images else "",
@@ -202,7 +216,7 @@ def _history(shop: Shop, base: Path) -> tuple[date, date, float]:
     user, item = values.identifier(rows.user), values.identifier(rows.item)
     day = f"{values.seconds(rows.time, rows.time_format)} // 86400"
     first, last, repeats = connection.sql(
-        f"WITH kept AS (SELECT {user} AS u, {item} AS i, {day} AS d FROM shop_rows WHERE {rows.where or 'TRUE'}), "
+        f"WITH kept AS (SELECT {user} AS u, {item} AS i, {day} AS d FROM shop_rows WHERE {values.condition(rows)}), "
         "days AS (SELECT DISTINCT u, i, d FROM kept WHERE u IS NOT NULL AND i IS NOT NULL AND d IS NOT NULL), "
         "numbered AS (SELECT d, row_number() OVER (PARTITION BY u, i ORDER BY d) AS n FROM days) "
         "SELECT min(d) * 86400, max(d) * 86400, avg(CAST(n > 1 AS INT)) FROM numbered"

@@ -126,17 +126,11 @@ class ShopSource:
         connection = connect(self.shop.timezone, self.base, self.shop.days)
         table = open_table(connection, rows, self.base, self.limits)
         self._require(table.columns, (rows.user, rows.item, rows.time, rows.device, rows.event, rows.rating))
-        conditions = [f"({rows.where})"] if rows.where else []
-        if rows.event and rows.events:
-            events = ", ".join("'" + one.replace("'", "''") + "'" for one in rows.events)
-            conditions.append(f"CAST({values.quoted(rows.event)} AS VARCHAR) IN ({events})")
-        if rows.rating:
-            conditions.append(f"{values.amount(rows.rating)} >= {rows.rating_at_least}")
         device = values.device(rows.device) if rows.device else "CAST(-1 AS INTEGER)"
         selected = (
             f"SELECT {values.identifier(rows.user)} AS user, {values.identifier(rows.item)} AS item, "
             f"{device} AS device_type, {values.seconds(rows.time, rows.time_format)} AS timestamp "
-            f"FROM rows_of_the_shop WHERE {' AND '.join(conditions) or 'TRUE'}"
+            f"FROM rows_of_the_shop WHERE {values.condition(rows)}"
         )
         connection.register("rows_of_the_shop", table)
         with write_atomically(folder) as draft:

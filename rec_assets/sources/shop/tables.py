@@ -1,5 +1,7 @@
 """Opens the files or the query of a mapping as DuckDB relations. Does not interpret columns."""
 
+import codecs
+import gzip
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from rec_assets.sources.shop.mapping import Days, Rows
 
 PARQUET, TEXT, LINES = (".parquet", ".pq"), (".csv", ".tsv", ".txt"), (".json", ".jsonl", ".ndjson")
 DEFAULT_LIMITS = FileLimits()
+CHUNK = 1 << 20  # bytes
 COMPRESSED = (".gz", ".zst")
 
 
@@ -38,6 +41,8 @@ def open_table(
 ) -> duckdb.DuckDBPyRelation:
     """Opens a table with all its columns; text files have columns of text.
 
+    A field of a nested column becomes a column of its own, such as `product.sku`, and a list of texts the text "a > b".
+
     Args:
         connection: from `connect`.
         rows: files or query.
@@ -49,14 +54,14 @@ def open_table(
     """
     try:
         if rows.query:
-            return connection.sql(rows.query)
+            return _flat(connection.sql(rows.query))
         files = data_files(rows.files, base)
         if "://" in rows.files:
             connection.register_filesystem(UPath(rows.files).fs)
-        return _read(connection, files, limits)
+        return _flat(_read(connection, files, limits))
     except (duckdb.Error, pa.ArrowInvalid) as error:
         origin = rows.files or "The query"
-        reason = str(error).splitlines()[0]
+        reason = " ".join(str(error).splitlines()[:3])
         raise ActionableError(f"{origin} is not readable ({reason}).", "Correct the file or the mapping.") from error
 
 
@@ -106,5 +111,38 @@ def _read(connection: duckdb.DuckDBPyConnection, files: Sequence[str], limits: F
         return connection.sql(f"SELECT * FROM read_parquet({listed}, union_by_name=true)")
     if kind == LINES:
         return connection.sql(f"SELECT * FROM read_json_auto({listed}, union_by_name=true)")
-    # As text: a stock code keeps its leading zeros.
-    return connection.sql(f"SELECT * FROM read_csv({listed}, all_varchar=true, header=true, union_by_name=true)")
+    # As text: a stock code keeps its leading zeros. Not strict: reports end with totals and blank lines.
+    options = f"all_varchar=true, header=true, union_by_name=true, strict_mode=false, encoding='{_encoding(files)}'"
+    return connection.sql(f"SELECT * FROM read_csv({listed}, {options})")
+
+
+def _encoding(files: Sequence[str]) -> str:
+    """Returns utf-8 if all bytes of all files are, else utf-16 by its first bytes, else latin-1."""
+    for file in files:
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        with UPath(file).open("rb") as raw:
+            stream: Any = gzip.GzipFile(fileobj=raw) if file.lower().endswith(".gz") else raw
+            while not file.lower().endswith(".zst") and (chunk := stream.read(CHUNK)):
+                try:
+                    decoder.decode(chunk)
+                except UnicodeDecodeError:
+                    return "utf-16" if chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "latin-1"
+    return "utf-8"
+
+
+def _flat(table: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    leaves = [leaf for name, kind in zip(table.columns, table.types, strict=True) for leaf in _leaves((name,), kind)]
+    if all(expression == f'"{name}"' for name, expression in leaves):
+        return table
+    quoted = (name.replace('"', '""') for name, _ in leaves)
+    return table.project(", ".join(f'{one} AS "{name}"' for name, (_, one) in zip(quoted, leaves, strict=True)))
+
+
+def _leaves(path: tuple[str, ...], kind: Any) -> list[tuple[str, str]]:
+    """Returns name and SQL of each column without fields below a column."""
+    expression = ".".join('"' + part.replace('"', '""') + '"' for part in path)
+    if kind.id == "struct":
+        return [leaf for name, below in kind.children for leaf in _leaves((*path, name), below)]
+    if kind.id == "list":
+        expression = f"array_to_string(CAST({expression} AS VARCHAR[]), ' > ')"
+    return [(".".join(path), expression)]

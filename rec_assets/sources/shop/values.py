@@ -1,5 +1,7 @@
 """SQL expressions that turn columns of any type into the contract's values. Each returns NULL for unreadable values."""
 
+from rec_assets.sources.shop.mapping import Interactions
+
 MOBILE = ("mobile", "phone", "smartphone", "android", "ios", "iphone", "app", "0")
 DESKTOP = ("desktop", "web", "pc", "computer", "laptop", "browser", "1")
 TABLET = ("tablet", "ipad", "2")
@@ -26,6 +28,26 @@ def identifier(column: str) -> str:
 def words(column: str) -> str:
     """Returns a text without blanks around it and with single blanks in it, NULL for an empty one."""
     return f"nullif(regexp_replace(trim(CAST({quoted(column)} AS VARCHAR)), '\\s+', ' ', 'g'), '')"
+
+
+def conditions(rows: Interactions) -> dict[str, str]:
+    """Returns the conditions that a row of interactions must meet, SQL by a description of the rows that do not."""
+    found = {}
+    if rows.where:
+        found[f"they do not meet {rows.where}"] = f"coalesce(({rows.where}), false)"
+    if rows.event and rows.events:
+        events = ", ".join("'" + one.replace("'", "''") + "'" for one in rows.events)
+        kind = f"coalesce(CAST({quoted(rows.event)} AS VARCHAR), '')"
+        found[f"their {rows.event} is not {' or '.join(rows.events)}"] = f"{kind} IN ({events})"
+    if rows.rating:
+        liked = f"{amount(rows.rating)} >= {rows.rating_at_least}"
+        found[f"their {rows.rating} is below {rows.rating_at_least:g} or no number"] = f"coalesce({liked}, false)"
+    return found
+
+
+def condition(rows: Interactions) -> str:
+    """Returns all `conditions` as one."""
+    return " AND ".join(conditions(rows).values()) or "TRUE"
 
 
 def text(column: str) -> str:

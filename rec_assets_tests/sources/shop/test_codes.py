@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rec_assets.sources.shop.codes import ITEM, OWN_NUMBERS, USER, Codes
@@ -16,6 +16,7 @@ def texts(values: list[str]) -> pl.Series:
     return pl.Series(values, dtype=pl.String)
 
 
+@settings(deadline=None)
 @given(st.lists(IDS, max_size=4))
 def test_an_id_keeps_its_code_and_comes_back_as_it_was(batches: list[list[str]]) -> None:
     codes, seen = Codes.empty(), dict[str, int]()

@@ -4,7 +4,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rec_assets.sources.shop import values
@@ -80,6 +80,7 @@ def test_genders_are_words_or_codes(word: object, code: int) -> None:
     assert read(values.gender("x"), word) == code
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_no_text_makes_a_reader_fail(text: str) -> None:
     connection = duckdb.connect()
