@@ -155,10 +155,6 @@ def write(made: Frames, folder: Path) -> None:
 
 def run(made: Frames, folder: Path) -> str:
     """Trains a shop and tries its gates; returns one sentence."""
-    from rec_assets.orchestration.runs.run_local import phases, rebuild
-    from rec_assets.serving.promotion.catalog import known_bundles
-    from rec_assets.storage.stores import open_store
-
     (folder / "data").mkdir(parents=True)
     write(made, folder / "data")
     valid = 1
@@ -173,6 +169,15 @@ def run(made: Frames, folder: Path) -> str:
         max_epochs=2,
         valkey_port=1,
     )
+    return train(settings)
+
+
+def train(settings: Settings) -> str:
+    """Trains the shop of the settings without Valkey and tries its gates; returns one sentence."""
+    from rec_assets.orchestration.runs.run_local import phases, rebuild
+    from rec_assets.serving.promotion.catalog import known_bundles
+    from rec_assets.storage.stores import open_store
+
     try:
         rebuild(settings, [phase for phase in phases(settings) if phase.job != "online_store"])
     except ActionableError as error:

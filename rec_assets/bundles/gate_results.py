@@ -16,6 +16,17 @@ GATES = (
     "better_than_popularity",
     "not_worse_than_live",
 )
+# What to do if a gate fails. Every gate has an entry.
+NEXT_STEPS = {
+    "parts_belong_together": "Materialize the assets of the bundle again for one day",
+    "lookups_match_nvtabular": "Materialize nvt_workflows and the training again",
+    "onnx_equals_checkpoint": "Materialize query_tower and dlrm_model again",
+    "index_recall": "Materialize the item index of this day again",
+    "answers_requests": "Run `rec check`: the catalog must have available items",
+    "better_than_popularity": "Train on more days or users (REC_DAYS, REC_TRAIN_DAYS; or `[days]` of shop.toml), "
+    "and check the columns of users and items with `rec check`. Until then `rec trending` shows the popular items",
+    "not_worse_than_live": "Keep the live bundle. Promote a later day, or run full_training",
+}
 GATE_REPORTS = "bundle_gate_reports"
 _FILE = "gate_report.json"
 # Names in stored reports of release 0.1; supported until the next release.
@@ -32,6 +43,12 @@ class Gate(BaseModel):
     passed: bool
     message: str = Field(validation_alias=AliasChoices("message", "told"))
     figures: dict[str, float | str] = {}
+
+    @property
+    def explanation(self) -> str:
+        """Returns the message, with the next step if the gate failed."""
+        step = "" if self.passed else NEXT_STEPS.get(self.name, "")
+        return f"{self.message}. {step}." if step else self.message
 
     @field_validator("name")
     @classmethod
@@ -56,7 +73,7 @@ class GateReport(BaseModel):
     def reasons(self) -> list[str]:
         """Returns the reasons against a promotion."""
         missing = set(GATES) - {gate.name for gate in self.gates}
-        failed = [f"{gate.name}: {gate.message}" for gate in self.gates if not gate.passed]
+        failed = [f"{gate.name}: {gate.explanation}" for gate in self.gates if not gate.passed]
         return [*failed, *(f"{name}: was not run" for name in sorted(missing))]
 
 

@@ -45,8 +45,10 @@ def lookups_match_nvtabular(context: AssetCheckExecutionContext, artifacts: Arti
     workflows = artifacts.store().get("nvt_workflows", context.partition_key)
     differences = largest_differences(workflows.path)
     worst = max(differences.values())
+    column = max(differences, key=lambda name: differences[name])
     return AssetCheckResult(
         passed=worst <= EXPORT_TOLERANCE,
+        description=f"The largest difference from NVTabular is {worst:.2g} ({column}); {EXPORT_TOLERANCE:g} is allowed",
         metadata={"tolerance": EXPORT_TOLERANCE, **{f"largest difference of {k}": v for k, v in differences.items()}},
     )
 
@@ -56,7 +58,12 @@ def ranking_keeps_the_retrieval_order(context: AssetCheckExecutionContext, artif
     """NDCG@10 of the ranked list on the validation days is at least that of the retrieval order."""
     metrics = artifacts.store().get("model_evaluation", context.partition_key)
     retrieval, ranked = (_metric(metrics, method, "ndcg@10") for method in ("retrieval", "ranked"))
-    return AssetCheckResult(passed=ranked >= retrieval, metadata={"retrieval": retrieval, "ranked": ranked})
+    passed = ranked >= retrieval
+    figures = f"NDCG@10 is {ranked:.4f} after ranking and {retrieval:.4f} before"
+    step = "" if passed else ". Train on more days, or check the columns of the data with `rec check`"
+    return AssetCheckResult(
+        passed=passed, description=figures + step, metadata={"retrieval": retrieval, "ranked": ranked}
+    )
 
 
 def bundle_gates(asset: str) -> Declared:
@@ -85,7 +92,9 @@ def bundle_gates(asset: str) -> Declared:
                 check_name=name,
                 asset_key=asset,
                 passed=all(gate.passed for gate in results.values()),
-                description="; ".join(f"{day}: {g.message}" if several else g.message for day, g in results.items()),
+                description="; ".join(
+                    f"{day}: {g.explanation}" if several else g.explanation for day, g in results.items()
+                ),
                 metadata={
                     f"{day}: {key}" if several else key: value
                     for day, gate in results.items()

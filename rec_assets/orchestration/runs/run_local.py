@@ -82,6 +82,13 @@ def _run(defs: Definitions, instance: DagsterInstance, phase: Phase) -> int:
         raise_on_error=False,
     )
     if not result.success:
+        refused = [one for one in result.get_asset_check_evaluations() if not one.passed and one.description]
+        if refused:
+            reasons = "; ".join(f"{one.check_name}: {one.description}" for one in refused)
+            raise ActionableError(
+                f"{phase.job} stopped at a check ({reasons}).",
+                "Follow the step of the check and run the command again; finished assets are kept.",
+            )
         raise ActionableError(
             f"{phase.job} failed; its error is above.",
             "Fix the error above and run the command again; finished assets are kept.",
