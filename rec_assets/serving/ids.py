@@ -75,7 +75,7 @@ class Ids:
         artifact = open_store(self._settings).find("id_codes")
         if artifact is None or artifact.digest == self._digest:
             return
-        rows = list(Codes.load(artifact.path).table.iter_rows())
+        rows = [row for row in Codes.load(artifact.path).table.iter_rows() if row[1] is not None]
         kinds = {kind for kind, _, _ in rows}
         self._numbers = {kind: {value: code for k, value, code in rows if k == kind} for kind in kinds}
         self._texts = {kind: {code: value for value, code in known.items()} for kind, known in self._numbers.items()}

@@ -19,7 +19,7 @@ class Codes:
     """The codes of all kinds.
 
     Attributes:
-        table: kind, value and code, in the order in which values appeared; a code is unique in its kind.
+        table: kind, value (null if retired) and code, in the order in which values appeared; codes of a kind differ.
     """
 
     table: pl.DataFrame
@@ -45,16 +45,25 @@ class Codes:
             known = self.table.filter(kind=kind)
             given = values.get(kind, pl.Series(dtype=pl.String)).drop_nulls().unique().sort()
             fresh = given.filter(~given.is_in(known["value"].implode()))
-            codes = _own_numbers(fresh) if _own_numbers(known["value"]).equals(known["code"]) else fresh.clear()
-            if len(codes) != len(fresh) or codes.null_count():
+            alive, codes = known.filter(pl.col("value").is_not_null()), _own_numbers(fresh)
+            are_own = _own_numbers(alive["value"]).equals(alive["code"]) and not codes.null_count()
+            if not are_own or codes.is_in(known["code"].implode()).any():  # a retired code is not used again
                 start = 0 if known.is_empty() else known.select(pl.col("code").max()).item() + 1
                 codes = pl.int_range(start, start + fresh.len(), dtype=pl.Int32, eager=True)
             parts.append(pl.DataFrame({"kind": [kind] * fresh.len(), "value": fresh, "code": codes}, schema=SCHEMA))
         return Codes(pl.concat(parts))
 
+    def retired(self, kind: str, values: pl.Series) -> "Codes":
+        """Returns codes that have forgotten some texts, as after the deletion of a person. Their codes stay taken.
+
+        A text that appears again gets another code, so it is not connected with its earlier rows.
+        """
+        gone = (pl.col("kind") == kind) & pl.col("value").is_in(values.implode())
+        return Codes(self.table.with_columns(value=pl.when(gone).then(None).otherwise("value")))
+
     def encode(self, kind: str, values: pl.Series) -> pl.Series:
         """Returns int32 codes of texts [n], -1 for null and unknown values."""
-        known = self.table.filter(kind=kind)
+        known = self.table.filter(pl.col("kind") == kind, pl.col("value").is_not_null())
         return values.replace_strict(known["value"], known["code"], default=UNKNOWN, return_dtype=pl.Int32)
 
     def decode(self, kind: str, codes: pl.Series) -> pl.Series:

@@ -62,7 +62,10 @@ def open_table(
     except (duckdb.Error, pa.ArrowInvalid) as error:
         origin = rows.files or "The query"
         reason = " ".join(str(error).splitlines()[:3])
-        raise ActionableError(f"{origin} is not readable ({reason}).", "Correct the file or the mapping.") from error
+        step = "Correct the file or the mapping."
+        if "extension" in reason:
+            step = "Install the DuckDB extension with network access, such as INSTALL postgres, or export the table."
+        raise ActionableError(f"{origin} is not readable ({reason}).", step) from error
 
 
 def data_files(location: str, base: Path) -> list[str]:
@@ -74,11 +77,17 @@ def data_files(location: str, base: Path) -> list[str]:
         ActionableError: there is no data file.
     """
     remote = "://" in location
-    root: Any = UPath(location) if remote else (base / location)
+    try:
+        root: Any = UPath(location) if remote else (base / location)
+        is_folder = root.is_dir()
+    except ImportError as error:
+        raise ActionableError(
+            f"{location} needs a missing package ({error}).", "Install this package into the environment of `rec`."
+        ) from error
     if any(sign in location for sign in "*?["):
         start: Any = UPath(location.split("*")[0].rpartition("/")[0]) if remote else base
         found = list(start.glob(location[len(str(start)) + 1 :] if remote else location))
-    elif root.is_dir():
+    elif is_folder:
         found = [file for file in root.rglob("*") if not any(part[0] in "._" for part in file.relative_to(root).parts)]
     else:
         found = [root]

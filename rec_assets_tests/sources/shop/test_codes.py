@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,3 +52,16 @@ def test_a_frame_for_people_has_the_texts_of_a_shop_and_the_numbers_of_others() 
     codes = Codes.empty().extended({USER: texts(["ann", "bob"]), ITEM: texts(["0042"])})
     assert codes.with_texts(frame).rows() == [("bob", "0042", 5), ("ann", None, 6)]
     assert Codes.empty().with_texts(frame).equals(frame)
+
+
+@pytest.mark.parametrize("names", [["ann", "bob"], ["7", "9"]])
+def test_a_retired_code_is_never_used_again(names: list[str]) -> None:
+    codes = Codes.empty().extended({USER: texts(names), ITEM: texts(names)})
+    before = codes.encode(USER, texts(names)).to_list()
+    retired = codes.retired(USER, texts(names[:1]))
+    assert retired.encode(USER, texts(names)).to_list() == [-1, before[1]]
+    assert retired.decode(USER, pl.Series(before)).to_list() == [None, names[1]]
+    assert retired.encode(ITEM, texts(names)).to_list() == codes.encode(ITEM, texts(names)).to_list()
+    again = retired.extended({USER: texts([names[0], "new"])})
+    later = again.encode(USER, texts([names[0], "new"])).to_list()
+    assert not set(later) & set(before) and len(set(later)) == 2

@@ -214,6 +214,19 @@ def test_a_column_or_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
             opened(wrong, tmp_path)
 
 
+def test_a_query_reads_files_beside_the_mapping_and_a_wrong_one_is_named(tmp_path: Path) -> None:
+    orders().write_csv(tmp_path / "orders.csv")
+    table = open_table(connect(base=tmp_path), Rows(query="SELECT sku FROM 'orders.csv'"), tmp_path)
+    assert table.aggregate("count(*)").fetchall()[0][0] == orders().height
+    with pytest.raises(ActionableError, match=r"The query is not readable .*nowhere"):
+        open_table(connect(), Rows(query="SELECT * FROM nowhere"), tmp_path)
+
+
+def test_an_address_without_its_package_names_the_package(tmp_path: Path) -> None:
+    with pytest.raises(ActionableError, match=r"gs://bucket/orders needs a missing package .*gcsfs"):
+        open_table(connect(), Rows(files="gs://bucket/orders"), tmp_path)
+
+
 def test_a_folder_without_users_items_and_times_says_what_it_holds(tmp_path: Path) -> None:
     pl.DataFrame({"weather": ["sun"]}).write_csv(tmp_path / "weather.csv")
     with pytest.raises(ActionableError, match=r"weather\.csv, which has no user and no item and no time"):
