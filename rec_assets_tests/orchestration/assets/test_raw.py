@@ -1,16 +1,23 @@
 """Raw assets of a shop whose export grows: new users and items of a day, and their previews."""
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from dagster import AssetKey, DagsterInstance
 
+from rec_assets.features.store.online_reader import OnlineReader
+from rec_assets.features.store.unavailable import UnavailableItems
+from rec_assets.features.store.views import ITEM_VIEW
 from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
+from rec_assets.serving.ids import ITEM, Ids
 from rec_assets.settings import Settings
 from rec_assets.sources import Codes
 from rec_assets.storage.stores import open_store
+from rec_assets.storage.valkey import connect
 from rec_assets_tests.pipeline import definitions, materialize, settings_from
 
 FIRST = date(2024, 2, 1)
@@ -29,6 +36,7 @@ time = "time"
 [items]
 files = "items.csv"
 item = "item"
+price = "price"
 [users]
 files = "users.csv"
 user = "user"
@@ -40,14 +48,18 @@ def export(folder: Path, days: int) -> None:
     days_of = [(f"user {n}", f"item {n}", f"{FIRST + timedelta(days=n)}T12:00") for n in range(days)]
     rows = pl.DataFrame(days_of, ["user", "item", "time"], orient="row")
     rows.write_csv(folder / "rows.csv")
-    rows.select("item").write_csv(folder / "items.csv")
+    write_items(folder, dict.fromkeys(rows["item"], 5))
     rows.select("user").write_csv(folder / "users.csv")
 
 
-def run(job: str, day: int) -> bool:
+def write_items(folder: Path, prices: Mapping[str, int]) -> None:
+    pl.DataFrame({"item": prices.keys(), "price": prices.values()}).write_csv(folder / "items.csv")
+
+
+def run(job: str, day: int | None) -> bool:
     with DagsterInstance.get() as instance:
         made = definitions().resolve_job_def(job)
-        key = (FIRST + timedelta(days=day)).isoformat()
+        key = None if day is None else (FIRST + timedelta(days=day)).isoformat()
         return made.execute_in_process(instance=instance, raise_on_error=False, partition_key=key).success
 
 
@@ -84,3 +96,23 @@ def test_the_daily_job_takes_in_the_users_and_items_of_its_day(tmp_path: Path) -
             )
         (failed,) = [event for event in alone.all_events if event.is_step_failure]
         assert "newer than id_codes (first values: user 2)" in str(failed.step_failure_data.error)
+
+
+@pytest.mark.slow
+def test_a_catalog_update_tells_serving_what_left_and_what_changed(tmp_path: Path, valkey: Settings) -> None:
+    (tmp_path / "shop.toml").write_text(MAPPING)
+    variables = {"REC_SHOP": str(tmp_path / "shop.toml"), "REC_HOME": str(tmp_path / "home")}
+    with settings_from(variables | {"REC_VALKEY_PORT": str(valkey.valkey_port)}) as settings:
+        prepare_dagster_home(settings)
+        export(tmp_path, 3)
+        assert run("daily_data", 0) and run("online_store", 0)
+        unavailable = UnavailableItems(connect(settings, UnavailableItems.DB))
+        assert unavailable.items().tolist() == []
+        numbers = Ids(settings)
+        items = [numbers.number(ITEM, f"item {n}") for n in range(3)]
+        for prices in ({"item 0": 7, "item 2": 5}, {"item 0": 8, "item 1": 5, "item 2": 5}, {"item 0": 9, "item 1": 5}):
+            write_items(tmp_path, prices)
+            assert run("catalog_update", None)
+            assert unavailable.items().tolist() == [items[n] for n in range(3) if f"item {n}" not in prices]
+            stored = OnlineReader(settings, ITEM_VIEW)(np.array(items, np.int32)).columns["price"]
+            assert stored.tolist() == [prices["item 0"], 5, 5]
