@@ -16,7 +16,16 @@ from rec_assets.storage.stores import open_store
 
 ASSET, METRICS_FILE = "model_evaluation", "metrics.parquet"
 TRACKS = {"all": "with repeats", "new": "only items new to the user"}
-SHOWN = ("recall@10", "recall@100", "recall@300", "ndcg@10", "hit_rate@10", "coverage@10", "new_items@10")
+SHOWN = (
+    "recall@10",
+    "recall@100",
+    "recall@300",
+    "ndcg@10",
+    "ndcg@10_error",
+    "hit_rate@10",
+    "coverage@10",
+    "new_items@10",
+)
 
 
 def evaluation_of(day: str, settings: Settings) -> Artifact:
@@ -53,6 +62,7 @@ def following(day: str, days: int, settings: Settings) -> pl.DataFrame:
     """
     from rec_assets.datasets.evaluation_set import EvaluationSet
     from rec_assets.datasets.next_day_queries import next_day_queries
+    from rec_assets.datasets.retrieve import Retrieval
     from rec_assets.evaluation.evaluate_models import compare
     from rec_assets.evaluation.offline_inference import ServedModels
     from rec_assets.orchestration import jobs
@@ -67,11 +77,11 @@ def following(day: str, days: int, settings: Settings) -> pl.DataFrame:
     window = [store.get("joined_interactions", d) / "rows.parquet" for d in model_days(end, settings)]
     data = EvaluationSet.load(store.get("training_set", day).path)
     tower, index = store.get("query_tower", day) / "model.onnx", store.get("faiss_index", day).path
-    models = ServedModels(tower, index, ranker, data.items, data.log, settings.repeats)
+    models = ServedModels(Retrieval(tower, index, data.items, data.log, data.repeats), ranker)
     queries = next_day_queries(store.get("nvt_workflows", day).path, joined)
     history = pl.read_parquet(window, columns=["user_id", "item_id", "device_type", "timestamp"])
     oracle = open_source(settings).best_ranking
-    report, _ = compare(models, queries, history, oracle, settings.valid_days, settings.seed)
+    report, *_ = compare(models, queries, history, oracle, settings.valid_days, settings.seed)
     return report.table
 
 

@@ -114,22 +114,26 @@ def two_towers(data: TrainingSet, batch_size: int) -> tuple[int, Speed]:
 def ranker(data: TrainingSet, _: int) -> tuple[int, Speed]:
     """Trains the ranker on lists of random candidates. Returns the positions of an epoch and the speed."""
     from rec_assets.datasets.candidates import Candidates
+    from rec_assets.datasets.item_neighbors import item_neighbors, towers_log
+    from rec_assets.datasets.ranker_users import trains_ranker
     from rec_assets.datasets.request_features import histories_of
     from rec_assets.datasets.rows import take
+    from rec_assets.features.columns import REQUEST_USER_ID
     from rec_assets.training.loop.data_parallel import compile_with_adam
     from rec_assets.training.loop.determinism import make_deterministic
-    from rec_assets.training.ranking.candidate_lists import RankerLists, ranker_arrivals
+    from rec_assets.training.ranking.candidate_lists import RankerLists, arrivals
 
     make_deterministic(SEED)
     config, random = RankerConfig(HORIZON_DAYS), np.random.default_rng(SEED)
-    requests = take(data.rows, ranker_arrivals(data.rows, MAX_LISTS, SEED))
+    requests = take(data.rows, arrivals(data.rows, trains_ranker(data.rows[REQUEST_USER_ID]), MAX_LISTS, SEED))
     shape = (len(requests["item_id"]), min(CANDIDATES, len(data.items.catalog)))
     # The clicked item is a candidate, because real retrieval finds some of these items too.
     ids = random.choice(data.items.catalog, shape).astype(np.int32)
     ids[:, 0] = requests["item_id"]
     candidates = Candidates(ids, np.sort(random.normal(size=shape).astype(np.float32))[:, ::-1])
-    lists = RankerLists.of(requests, candidates, histories_of(requests, data.log), data.log, data.items, HORIZON_DAYS)
-    model = build_ranker(data, candidates)
+    histories, near = histories_of(requests, data.log), item_neighbors(towers_log(data), len(data.items.raw_ids))
+    lists = RankerLists.of(requests, candidates, histories, data.log, data.items, near, HORIZON_DAYS)
+    model = build_ranker(data, lists.inputs)
     model.train_on(data.items.features)
     compile_with_adam(model, config.learning_rate)
     positions = config.batch_size * (config.positives + config.negatives)

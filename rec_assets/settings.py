@@ -111,7 +111,11 @@ class Settings(BaseSettings):
     retrieval_topk: PositiveInt = Field(300, description="Candidates retrieved per request.")
     ranking_topk: PositiveInt = Field(100, description="Items returned per request.")
     diversity_mode: bool = Field(False, description="Sample the list by score instead of sorting it.")
-    repeats: bool = Field(True, description="Add the items of the user's history to the candidates.")
+    repeats: bool | None = Field(
+        None,
+        description="Whether lists may repeat items of the user's history; unset: if a twentieth of the interactions "
+        "of the validation days repeat an item.",
+    )
     seen_filter: Literal["clicked", "bought", "nothing"] = Field(
         "clicked",
         description="Items not recommended again: all clicked or bought items, bought items only, or none.",
@@ -316,7 +320,7 @@ def table() -> str:
     """Returns all variables as a Markdown table; a test compares it with the one in `deploy/README.md`."""
     rows = ["| variable | default | meaning |", "| --- | --- | --- |"]
     for name, field in Settings.model_fields.items():
-        default = "a secret" if field.exclude else f"`{field.default}`" if field.default != "" else ""
+        default = "a secret" if field.exclude else "" if field.default in ("", None) else f"`{field.default}`"
         rows.append(f"| `REC_{name.upper()}` | {default} | {field.description} |")
     return "\n".join(rows)
 

@@ -16,8 +16,7 @@ SUFFIX = ".savedmodel"
 
 def write_saved_models(settings: Settings, folder: Path) -> None:
     """Exports the models of the as-of day to `folder/query_tower.savedmodel` and `folder/dlrm_ranking.savedmodel`."""
-    from rec_assets.datasets.retrieve import retrieve_for
-    from rec_assets.datasets.rows import take
+    from rec_assets.datasets.retrieve import Retrieval
     from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.training.ranking.train import export_ranker, restore_ranker
     from rec_assets.training.retrieval.encode import export_query_tower
@@ -28,11 +27,9 @@ def write_saved_models(settings: Settings, folder: Path) -> None:
     towers = restore_two_tower(data, TwoTowerConfig(settings.valid_days), store.get("two_tower_model", day).path)
     tower = folder / f"{TOWER}.onnx"
     export_query_tower(towers, data, tower, saved_model=True)
-    few, index = take(data.validation.columns, slice(0, 4)), store.get("faiss_index", day).path
-    depth, repeats = settings.retrieval_topk, settings.repeats
-    candidates = retrieve_for(tower, index, few, data.log, data.items, depth, repeats=repeats)
+    retrieval = Retrieval(tower, store.get("faiss_index", day).path, data.items, data.log, data.repeats)
     ranker = restore_ranker(data, store.get("dlrm_model", day).path)
-    export_ranker(ranker, data, candidates, folder / f"{RANKER}.onnx", saved_model=True)
+    export_ranker(ranker, data, retrieval, folder / f"{RANKER}.onnx", saved_model=True)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,20 @@
-"""Candidates that retrieval returns for a set of requests."""
+"""Candidates of a set of requests."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rec_assets.datasets.item_table import ItemTable
 from rec_assets.features.history import PADDING_ID
-
-if TYPE_CHECKING:
-    import faiss
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Encoded item_ids int32 [n, k], best first, padded with `PADDING_ID`, and their scores float32 [n, k]."""
+    """Encoded item_ids int32 [n, k], best first, padded with `PADDING_ID`, and their scores float32 [n, k].
+
+    A score is the inner product of query and item; the order follows all sources.
+    """
 
     item_ids: npt.NDArray[np.int32]
     scores: npt.NDArray[np.float32]
@@ -33,8 +32,6 @@ class Candidates:
         order = np.argsort(np.where(self.item_ids == PADDING_ID, np.inf, -scores), axis=1, kind="stable")
         return Candidates(np.take_along_axis(self.item_ids, order, axis=1), np.take_along_axis(scores, order, axis=1))
 
-
-def retrieve(index: "faiss.Index", items: ItemTable, queries: npt.NDArray[np.float32], k: int) -> Candidates:
-    """Searches the index for `k` candidates per request, or for the whole catalog if it is smaller."""
-    scores, raw_ids = index.search(queries, min(k, index.ntotal))
-    return Candidates(items.encode(raw_ids), scores)
+    def where(self, kept: npt.NDArray[np.bool_]) -> "Candidates":
+        """Returns the candidates with padding in place of those that are not kept [n, k]."""
+        return Candidates(np.where(kept, self.item_ids, np.int32(PADDING_ID)), self.scores)

@@ -1,14 +1,20 @@
 """The part of a training set that evaluations read: items, histories and validation queries. Contains no rows."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+import polars as pl
+
 from rec_assets.datasets.item_table import ItemTable
 from rec_assets.datasets.queries import Queries
-from rec_assets.features.history import InteractionLog
+from rec_assets.datasets.request_features import histories_of
+from rec_assets.features.history import PADDING_ID, InteractionLog
 
-ITEMS, LOG, VALIDATION = "items.npz", "log.npz", "validation"
+ITEMS, LOG, VALIDATION, REPEATS = "items.npz", "log.npz", "validation", "repeats.json"
+MIN_SHARE_OF_REPEATS = 0.05  # below it, own items would take more places of candidates than they bring hits
 
 
 @dataclass(frozen=True)
@@ -19,13 +25,45 @@ class EvaluationSet:
         items: the item table.
         log: all interactions up to the as-of day; the history of a row is a slice that ends before the row.
         validation: the queries of the validation days.
+        repeats: whether lists may repeat items of the user's history.
     """
 
     items: ItemTable
     log: InteractionLog
     validation: Queries
+    repeats: bool
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Reads the folder of a training set or of a fine-tune set."""
-        return cls(ItemTable.load(folder / ITEMS), InteractionLog.load(folder / LOG), Queries.load(folder / VALIDATION))
+        return cls(
+            ItemTable.load(folder / ITEMS),
+            InteractionLog.load(folder / LOG),
+            Queries.load(folder / VALIDATION),
+            read_repeats(folder),
+        )
+
+    def unseen_pairs(self, queries: Queries) -> pl.DataFrame:
+        """Returns the relevant pairs of queries whose item is outside the user's history."""
+        past = histories_of(queries.columns, self.log).item_ids
+        rows, places = np.nonzero(past != PADDING_ID)
+        known = pl.DataFrame({"user_id": queries.user_ids[rows], "item_id": self.items.raw_ids[past[rows, places]]})
+        return queries.relevant.join(known, on=["user_id", "item_id"], how="anti")
+
+    @property
+    def share_of_repeats(self) -> float:
+        """Returns the share of relevant pairs of known users in their history; 0 without known users."""
+        known = self.validation.at(np.flatnonzero(~self.validation.cold))
+        if not known.relevant.height:
+            return 0.0
+        return 1 - self.unseen_pairs(known).height / known.relevant.height
+
+
+def read_repeats(folder: Path) -> bool:
+    """Returns whether lists of a training set or of a fine-tune set may repeat items."""
+    return bool(json.loads((folder / REPEATS).read_text()))
+
+
+def write_repeats(folder: Path, *, repeats: bool) -> None:
+    """Writes whether lists may repeat items."""
+    (folder / REPEATS).write_text(json.dumps(repeats) + "\n")

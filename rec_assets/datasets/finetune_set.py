@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rec_assets.datasets.evaluation_set import ITEMS, LOG, VALIDATION
+from rec_assets.datasets.evaluation_set import ITEMS, LOG, VALIDATION, write_repeats
 from rec_assets.datasets.holdout_users import holdout_users_of, rows_for_training
 from rec_assets.datasets.item_table import build_item_table
 from rec_assets.datasets.queries import build_queries
@@ -44,6 +44,8 @@ def build_finetune_set(
     joined: Sequence[Path],
     holdout_share: float,
     seed: int,
+    *,
+    repeats: bool,
 ) -> TrainingSet:
     """Fills a folder that `TrainingSet.load` reads. Its `validation` queries are those of the day's holdout users.
 
@@ -57,7 +59,9 @@ def build_finetune_set(
         joined: files of the unmasked rows of the days that histories cover; the last is the day itself.
         holdout_share: share of the day's users that are held out.
         seed: random seed for the draw of the holdout users.
+        repeats: whether lists may repeat items, as in the last full training.
     """
+    write_repeats(folder, repeats=repeats)
     lookups = extend_lookups(Lookups.load(workflows / LOOKUPS), catalog)
     lookups.save(folder / LOOKUPS)
     write_frame(catalog, folder / CATALOG)
@@ -65,7 +69,8 @@ def build_finetune_set(
     events = pl.concat([pl.read_parquet(file, columns=columns) for file in joined])
     users, raw_items, times = (events[name].to_numpy() for name in columns)
     item_ids = lookups.encode("item_id", raw_items)
-    InteractionLog.of(users, times, item_ids).save(folder / LOG)
+    log = InteractionLog.of(users, times, item_ids)
+    log.save(folder / LOG)
     holdout_users = holdout_users_of(joined[-1], holdout_share, seed)
     with TemporaryDirectory() as scratch:
         train_rows, encoded = Path(scratch) / "train.parquet", Path(scratch) / "encoded"
@@ -81,7 +86,7 @@ def build_finetune_set(
     codes = lookups.encode("item_id", catalog["item_id"].to_numpy())
     items = items.with_columns(item_id=pl.Series(codes))
     raw_ids, first_days = catalog["item_id"].to_list(), catalog["first_day"]
-    table = build_item_table(items, raw_ids, first_days, dict(content), train_ids, item_ids, times)
+    table = build_item_table(items, raw_ids, first_days, dict(content), train_ids, log)
     table.save(folder / ITEMS)
     write_schema(workflows, folder / SCHEMA)
     return TrainingSet.load(folder)

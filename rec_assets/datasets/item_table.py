@@ -1,4 +1,4 @@
-"""The item table: features, popularity and training counts of every item by its encoded id."""
+"""The item table: features, signals and training counts of every item by its encoded id."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rec_assets.common.units import DAY_SECONDS
 from rec_assets.datasets.rows import Arrays, take
 from rec_assets.features.columns import ITEM_FEATURES
-from rec_assets.features.signals import ItemCategories, daily_popularity
+from rec_assets.features.history import InteractionLog
+from rec_assets.features.item_groups import item_groups
+from rec_assets.features.item_signals import ItemCategories, ItemFacts, ItemSignals, item_signals
 from rec_assets.inference.lookups import FIRST_KNOWN, OUT_OF_VOCABULARY
 
 
@@ -24,23 +25,17 @@ class ItemTable:
         raw_ids: int32 [v], -1 in the first three rows.
         features: encoded item features [v] and content vectors [v, d].
         counts: training interactions of each item, int64 [v].
-        popularity: `signals.POPULARITY_SIGNALS` at the start of each day and after the last day, float32 [d, v].
-        first_day: day number (unix seconds / 86,400) of the first row of `popularity`.
+        facts: groups of the items, their shares and the price, for signals and candidate sources.
+        signals: item signals at the start of some days and after the last day.
     """
 
     raw_ids: npt.NDArray[np.int32]
     features: Arrays
     counts: npt.NDArray[np.int64]
-    popularity: Arrays
-    first_day: int
+    facts: ItemFacts
+    signals: ItemSignals
 
     FIRST = FIRST_KNOWN
-
-    def popularity_at(self, item_ids: npt.NDArray[np.integer[Any]], timestamps: npt.NDArray[np.integer[Any]]) -> Arrays:
-        """Returns the popularity of encoded ids [n], each as of the start of the day of its timestamp [n]."""
-        last = len(next(iter(self.popularity.values()))) - 1
-        days = np.clip(timestamps // DAY_SECONDS - self.first_day, 0, last)
-        return {name: table[days, item_ids] for name, table in self.popularity.items()}
 
     def with_rows(self, item_ids: npt.NDArray[np.int32]) -> "ItemTable":
         """Returns a copy that also counts the items of these training rows [n]."""
@@ -59,7 +54,7 @@ class ItemTable:
 
     @property
     def categories(self) -> ItemCategories:
-        """Returns both category levels by encoded id."""
+        """Returns the shop's own categories by encoded id."""
         return ItemCategories(self.features["category_l1"], self.features["category_l2"])
 
     def at(self, item_ids: npt.NDArray[np.integer[Any]]) -> Arrays:
@@ -77,18 +72,28 @@ class ItemTable:
 
     def save(self, file: Path) -> None:
         """Writes the table to one npz file."""
-        tables = {f"{kind}/{name}": a for kind in ("features", "popularity") for name, a in getattr(self, kind).items()}
-        np.savez(file, raw_ids=self.raw_ids, counts=self.counts, first_day=self.first_day, **tables)
+        facts = {
+            "group_l1": self.facts.categories.l1,
+            "group_l2": self.facts.categories.l2,
+            "share_l1": self.facts.share_l1,
+            "share_l2": self.facts.share_l2,
+        }
+        tables = {f"features/{name}": array for name, array in self.features.items()}
+        tables |= {f"facts/{name}": array for name, array in facts.items()}
+        tables |= {f"signals/{name}": array for name, array in self.signals.values.items()}
+        np.savez(file, raw_ids=self.raw_ids, counts=self.counts, days=self.signals.days, **tables)
 
     @classmethod
     def load(cls, file: Path) -> "ItemTable":
         """Reads a file written by `save`."""
         with np.load(file) as arrays:
-            features, popularity = (
+            features, facts, signals = (
                 {name.removeprefix(kind): arrays[name] for name in arrays.files if name.startswith(kind)}
-                for kind in ("features/", "popularity/")
+                for kind in ("features/", "facts/", "signals/")
             )
-            return cls(arrays["raw_ids"], features, arrays["counts"], popularity, int(arrays["first_day"]))
+            categories = ItemCategories(facts["group_l1"], facts["group_l2"])
+            known = ItemFacts(categories, facts["share_l1"], facts["share_l2"], features["price_log_norm"])
+            return cls(arrays["raw_ids"], features, arrays["counts"], known, ItemSignals(arrays["days"], signals))
 
     @property
     def catalog(self) -> npt.NDArray[np.int64]:
@@ -102,8 +107,7 @@ def build_item_table(
     first_days: pl.Series,
     content: Arrays,
     train_item_ids: npt.NDArray[np.int32],
-    item_ids: npt.NDArray[np.int32],
-    timestamps: npt.NDArray[np.int64],
+    log: InteractionLog,
 ) -> ItemTable:
     """Joins the transformed catalog, content vectors and training counts into one table by encoded id.
 
@@ -113,8 +117,7 @@ def build_item_table(
         first_days: first date of each item, null if the item always existed, in the same order.
         content: `CONTENT_FEATURES`, float32 [items, d], in the same order.
         train_item_ids: encoded ids of all training rows.
-        item_ids: encoded ids of all interactions up to the as-of day [n].
-        timestamps: times of these interactions, unix seconds [n].
+        log: all interactions up to the as-of day.
     """
     ids = encoded_items["item_id"].to_numpy().astype(np.int64)
     size = ItemTable.FIRST + len(ids)
@@ -131,11 +134,8 @@ def build_item_table(
     }
     features |= {name: placed(vectors, 0) for name, vectors in content.items()}
     counts = np.bincount(train_item_ids, minlength=size)[:size]
-    days = timestamps // DAY_SECONDS
-    first_day = int(days.min()) if len(days) else 0
-    first_dates = placed(first_days.cast(pl.Int32).fill_null(0).to_numpy(), 0).astype(np.int64)  # days since 1970
-    categories = ItemCategories(features["category_l1"], features["category_l2"])
-    popularity = daily_popularity(item_ids, days - first_day, categories, first_dates - first_day)
-    return ItemTable(
-        placed(np.asarray(raw_ids, np.int32), -1).astype(np.int32), features, counts, popularity, first_day
-    )
+    groups = item_groups(features["category_l1"], features["category_l2"], features["text_embedding"], ItemTable.FIRST)
+    facts = ItemFacts.of(groups, np.bincount(log.item_ids, minlength=size), features["price_log_norm"])
+    days = placed(first_days.cast(pl.Int32).fill_null(0).to_numpy(), 0).astype(np.int64)  # since 1970
+    raw = placed(np.asarray(raw_ids, np.int32), -1).astype(np.int32)
+    return ItemTable(raw, features, counts, facts, item_signals(log, groups, days))

@@ -15,13 +15,19 @@ from rec_assets.features.columns import (
     USER_FEATURES,
 )
 from rec_assets.features.history import UserHistories
+from rec_assets.features.neighbors import Neighbors
+from rec_assets.features.past import Past
 from rec_assets.features.signals import history_signals, retrieval_rank
 
 REQUESTS_AT_A_TIME = 1_024
 
 
 def signals_of(
-    candidates: Candidates, histories: UserHistories, timestamps: npt.NDArray[np.int64], items: ItemTable
+    candidates: Candidates,
+    histories: UserHistories,
+    timestamps: npt.NDArray[np.int64],
+    items: ItemTable,
+    neighbors: Neighbors,
 ) -> Arrays:
     """Computes `item_id` int32 and `SIGNALS` float32 of the candidates, [q, k] each.
 
@@ -30,11 +36,13 @@ def signals_of(
         histories: histories of the requests [q].
         timestamps: times of the requests, unix seconds [q].
         items: the item table.
+        neighbors: neighbors of the items.
     """
     ids = candidates.item_ids
     owners = np.repeat(np.arange(len(ids)), ids.shape[1])
-    flat = history_signals(histories, timestamps, ids.ravel(), owners, items.categories)
-    flat |= items.popularity_at(ids.ravel(), timestamps[owners])
+    of_items = items.signals.at(ids.ravel(), timestamps[owners])
+    past, repurchase_days = Past(histories, timestamps), of_items["repurchase_days"]
+    flat = of_items | history_signals(past, ids.ravel(), owners, items.facts, neighbors, repurchase_days)
     return {
         "item_id": ids,
         RETRIEVAL_SCORE: candidates.scores,
@@ -44,23 +52,29 @@ def signals_of(
 
 
 def all_signals(
-    candidates: Candidates, histories: UserHistories, timestamps: npt.NDArray[np.int64], items: ItemTable
+    candidates: Candidates,
+    histories: UserHistories,
+    timestamps: npt.NDArray[np.int64],
+    items: ItemTable,
+    neighbors: Neighbors,
 ) -> Arrays:
     """Computes `signals_of` for `REQUESTS_AT_A_TIME` requests at a time; memory holds little more than the result."""
     windows = [slice(start, start + REQUESTS_AT_A_TIME) for start in range(0, len(timestamps), REQUESTS_AT_A_TIME)]
     result = {name: np.empty(candidates.item_ids.shape, np.float32) for name in SIGNALS}
     for window in windows:
         past = UserHistories(histories.item_ids[window], histories.timestamps[window])
-        signals = signals_of(candidates.at(window), past, timestamps[window], items)
+        signals = signals_of(candidates.at(window), past, timestamps[window], items, neighbors)
         for name in SIGNALS:
             result[name][window] = signals[name]
     return {"item_id": candidates.item_ids, **result}
 
 
-def ranking_columns(columns: Arrays, candidates: Candidates, histories: UserHistories, items: ItemTable) -> Arrays:
+def ranking_columns(
+    columns: Arrays, candidates: Candidates, histories: UserHistories, items: ItemTable, neighbors: Neighbors
+) -> Arrays:
     """Returns `RANKER_FEATURES` of all candidates of requests [q], flattened to [q * k] or [q * k, 64]."""
     shape = candidates.item_ids.shape
-    signals = signals_of(candidates, histories, columns[TIMESTAMP], items)
+    signals = signals_of(candidates, histories, columns[TIMESTAMP], items, neighbors)
     repeated = {name: np.repeat(columns[name], shape[1]) for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
     features = items.at(signals.pop("item_id").ravel())
     return repeated | features | {name: values.ravel() for name, values in signals.items()}

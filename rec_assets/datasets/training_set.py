@@ -9,7 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rec_assets.datasets.evaluation_set import ITEMS, LOG, VALIDATION, EvaluationSet
+from rec_assets.datasets.evaluation_set import (
+    ITEMS,
+    LOG,
+    MIN_SHARE_OF_REPEATS,
+    VALIDATION,
+    EvaluationSet,
+    write_repeats,
+)
 from rec_assets.datasets.item_table import build_item_table
 from rec_assets.datasets.queries import build_queries
 from rec_assets.datasets.rows import Arrays, load_arrays, load_rows, take
@@ -48,7 +55,9 @@ class TrainingSet(EvaluationSet):
         rows = _rows_with_request_keys(folder / TRAIN)
         # A fine-tune set has no validation days to train on afterwards.
         last = _rows_with_request_keys(folder / LAST) if (folder / LAST).exists() else take(rows, slice(0))
-        return cls(evaluation.items, evaluation.log, evaluation.validation, folder / SCHEMA, rows, last)
+        return cls(
+            evaluation.items, evaluation.log, evaluation.validation, evaluation.repeats, folder / SCHEMA, rows, last
+        )
 
 
 def build_training_set(
@@ -60,6 +69,8 @@ def build_training_set(
     joined_train: Sequence[Path],
     joined_valid: Sequence[Path],
     encoded_valid: Path,
+    *,
+    repeats: bool | None = None,
 ) -> TrainingSet:
     """Completes a folder that holds the schema and the transformed, masked rows in `train/` and `last/`.
 
@@ -72,6 +83,7 @@ def build_training_set(
         joined_train: files of the joined (unmasked) rows of the training days, in order.
         joined_valid: files of the joined rows of the validation days, in order.
         encoded_valid: folder of the transformed joined rows of the validation days.
+        repeats: whether lists may repeat items; None decides by the share of repeats in the validation days.
     """
     train_ids, valid = load_rows(folder / TRAIN)["item_id"], load_rows(encoded_valid)
     requests = pl.concat(
@@ -79,13 +91,19 @@ def build_training_set(
     )
     users, timestamps = requests["user_id"].to_numpy(), requests["timestamp"].to_numpy()
     item_ids = np.concatenate([train_ids, valid["item_id"]])
-    InteractionLog.of(users, timestamps, item_ids).save(folder / LOG)
+    log = InteractionLog.of(users, timestamps, item_ids)
+    log.save(folder / LOG)
     for part, masked in ((TRAIN, masked_train), (LAST, masked_valid)):
         write_request_keys(folder / part, masked)
     raw_ids, first_days = catalog["raw_item_id"].to_list(), catalog["first_day"]
-    items = build_item_table(catalog, raw_ids, first_days, dict(content), train_ids, item_ids, timestamps)
+    items = build_item_table(catalog, raw_ids, first_days, dict(content), train_ids, log)
     items.save(folder / ITEMS)
-    build_queries(joined_valid, valid).save(folder / VALIDATION)
+    queries = build_queries(joined_valid, valid)
+    queries.save(folder / VALIDATION)
+    if repeats is None:
+        share = EvaluationSet(items, log, queries, repeats=True).share_of_repeats
+        repeats = share >= MIN_SHARE_OF_REPEATS
+    write_repeats(folder, repeats=repeats)
     return TrainingSet.load(folder)
 
 

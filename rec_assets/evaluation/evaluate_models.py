@@ -10,7 +10,17 @@ from rec_assets.evaluation.baselines.tuning import BaselineTuner, rows_of_users
 from rec_assets.evaluation.calibration import Calibration, calibrate
 from rec_assets.evaluation.metrics import among, rows_of
 from rec_assets.evaluation.offline_inference import ServedModels, first_unseen
-from rec_assets.evaluation.report import ALL, DEPTH, NEW, EvaluationReport, Lists, deep_enough, evaluate, unseen_lists
+from rec_assets.evaluation.report import (
+    ALL,
+    DEPTH,
+    NEW,
+    EvaluationReport,
+    Lists,
+    deep_enough,
+    evaluate,
+    paired_differences,
+    unseen_lists,
+)
 from rec_assets.sources.base import BestRanking
 
 RETRIEVAL, RANKED, BEST = "retrieval", "ranked", "best possible"
@@ -24,7 +34,7 @@ def compare(
     best: BestRanking | None,
     holdout_days: int,
     seed: int,
-) -> tuple[EvaluationReport, Calibration]:
+) -> tuple[EvaluationReport, Calibration, pl.DataFrame]:
     """Evaluates the models beside the baselines, and beside the oracle if the source has one.
 
     Track new leaves out each user's history before ranking, so it needs longer lists than track all.
@@ -44,7 +54,8 @@ def compare(
         seed: random seed for the tuning and the sampling of the baselines.
 
     Returns:
-        The evaluation report, and the calibration of the ranker on the candidates of track all.
+        The evaluation report, the calibration of the ranker on the candidates of track all, and the effect of ranking:
+        `report.paired_differences` of the ranked list and the retrieval order.
     """
     users, items = queries.user_ids, models.items
     user_rows = rows_of(history, users)
@@ -71,4 +82,5 @@ def compare(
             tracks[track][name] = unseen_lists(users, lists, user_rows, DEPTH) if new_only else lists[:, :DEPTH]
     hits = among(users, models.lists(ranked[ALL]), queries.relevant)
     catalog = np.asarray(items.raw_ids[items.catalog])
-    return evaluate(queries, history, catalog, tracks), calibrate(ranked[ALL].scores, hits)
+    effect = paired_differences(queries, history, tracks, RANKED, RETRIEVAL)
+    return evaluate(queries, history, catalog, tracks), calibrate(ranked[ALL].scores, hits), effect

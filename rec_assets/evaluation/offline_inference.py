@@ -9,13 +9,12 @@ import polars as pl
 
 from rec_assets.datasets.candidates import Candidates
 from rec_assets.datasets.item_table import ItemTable
-from rec_assets.datasets.ranking_features import in_batches, ranking_columns
-from rec_assets.datasets.request_features import histories_of
-from rec_assets.datasets.retrieve import retrieve_for
+from rec_assets.datasets.ranking_features import in_batches
+from rec_assets.datasets.retrieve import Retrieval
 from rec_assets.datasets.rows import Arrays
 from rec_assets.evaluation.report import Lists, unseen_first
 from rec_assets.features.columns import RANKER_FEATURES
-from rec_assets.features.history import PADDING_ID, InteractionLog
+from rec_assets.features.history import PADDING_ID
 from rec_assets.inference.onnx_model import OnnxModel
 
 USERS_PER_BATCH = 64
@@ -23,28 +22,26 @@ USERS_PER_BATCH = 64
 
 @dataclass(frozen=True)
 class ServedModels:
-    """The exported query tower, the item index and the exported ranker, with their items and histories.
+    """The retrieval and the file of the exported ranker."""
 
-    `repeats`: whether the items of the user's history are always candidates.
-    """
-
-    tower: Path
-    index: Path
+    retrieval: Retrieval
     ranker: Path
-    items: ItemTable
-    log: InteractionLog
-    repeats: bool
+
+    @property
+    def items(self) -> ItemTable:
+        """Returns the item table of the retrieval."""
+        return self.retrieval.items
 
     def retrieve(self, columns: Arrays, depth: int) -> Candidates:
         """Retrieves candidates for requests [q]; `depth` is limited to the size of the catalog."""
-        return retrieve_for(self.tower, self.index, columns, self.log, self.items, depth, repeats=self.repeats)
+        return self.retrieval(columns, min(depth, len(self.items.catalog)))
 
     def rank(self, columns: Arrays, candidates: Candidates) -> Candidates:
         """Returns the candidates with the ranker's probabilities, best first; -1 for padding."""
         model = OnnxModel(self.ranker, RANKER_FEATURES, 1)
         parts = []
         for requests, batch in in_batches(columns, candidates, USERS_PER_BATCH):
-            flat = ranking_columns(requests, batch, histories_of(requests, self.log), self.items)
+            flat = self.retrieval.ranking_columns(requests, batch)
             parts.append(model(flat).reshape(batch.item_ids.shape))
         probabilities = np.where(candidates.item_ids == PADDING_ID, np.float32(-1), np.concatenate(parts))
         return candidates.order_by(probabilities)

@@ -19,10 +19,12 @@ ALL, NEW = "all", "new"
 # A segment of items, not of users: relevant items without training rows.
 NEW_ITEMS = "new items"
 TOP = 10
+ERROR = "ndcg@10_error"  # standard error of the mean NDCG@10
+COMPARED = "ndcg@10"
 COLUMNS = {
     **dict.fromkeys(("track", "method", "segment"), pl.String),
     **dict.fromkeys(("users", "pairs"), pl.Int64),
-    **dict.fromkeys((*METRICS, "coverage@10", "new_items@10"), pl.Float64),
+    **dict.fromkeys((*METRICS, "coverage@10", "new_items@10", ERROR), pl.Float64),
 }
 
 
@@ -33,7 +35,7 @@ class EvaluationReport:
     Columns: track, method, segment, users, pairs, the metrics of `metrics.METRICS`, coverage@10, new_items@10.
     `users` counts users with a relevant item, `pairs` counts pairs of user and relevant item. `coverage@10` is the
     share of the catalog in the first ten positions of any list. `new_items@10` is the share of first ten positions
-    whose items have no training rows.
+    whose items have no training rows. `ndcg@10_error` is the standard error of NDCG@10 over users.
     """
 
     table: pl.DataFrame
@@ -63,13 +65,10 @@ def evaluate(
     trained = history["item_id"].unique()
     # The rest needs only the rows of these users, a small part of millions.
     user_rows = rows_of(history, queries.user_ids)
-    known = user_rows.select("user_id", "item_id").unique()
     masks = segments(queries, user_rows)
     rows = []
     for track, methods in tracks.items():
-        relevant = queries.relevant
-        if track == NEW:
-            relevant = relevant.join(known, on=["user_id", "item_id"], how="anti")
+        relevant = relevant_of(track, queries, user_rows)
         untrained = relevant.filter(~pl.col("item_id").is_in(trained.implode()))
         for method, lists in methods.items():
             scores = user_scores(queries.user_ids, lists, relevant)
@@ -105,7 +104,49 @@ def _figures(
         *own_scores.select(pl.col(METRICS).mean()).row(0),
         coverage(lists, catalog),
         float(1 - np.isin(top_items, trained.to_numpy()).mean()) if top_items.size else None,
+        _standard_error(own_scores[COMPARED].to_numpy()),
     )
+
+
+def paired_differences(
+    queries: Queries, history: pl.DataFrame, tracks: Mapping[str, Mapping[str, Lists]], first: str, second: str
+) -> pl.DataFrame:
+    """Compares NDCG@10 of two methods user by user, on both tracks and in each segment of users.
+
+    Args:
+        queries, history, tracks: as for `evaluate`.
+        first: name of the first method.
+        second: name of the second method.
+
+    Returns:
+        One row per track and segment with users: track, segment, users, the mean of each method under its name, the
+        mean difference and its standard error.
+    """
+    user_rows = rows_of(history, queries.user_ids)
+    masks, rows = segments(queries, user_rows), []
+    for track, methods in tracks.items():
+        relevant = relevant_of(track, queries, user_rows)
+        scores = [user_scores(queries.user_ids, methods[name], relevant, (COMPARED,)) for name in (first, second)]
+        both = scores[0].join(scores[1], on="user_id", suffix="_second")
+        for segment, mask in masks.items():
+            own = rows_of(both, queries.user_ids[mask])
+            if own.height:
+                a, b = own[COMPARED].to_numpy(), own[f"{COMPARED}_second"].to_numpy()
+                rows.append([track, segment, own.height, a.mean(), b.mean(), (a - b).mean(), _standard_error(a - b)])
+    names = ("track", "segment", "users", first, second, "difference", "standard_error")
+    types = (pl.String, pl.String, pl.Int64, *[pl.Float64] * 4)
+    return pl.DataFrame(rows, dict(zip(names, types, strict=True)), orient="row")
+
+
+def relevant_of(track: str, queries: Queries, history: pl.DataFrame) -> pl.DataFrame:
+    """Returns the relevant pairs of a track; those of `NEW` are outside the users' history."""
+    if track != NEW:
+        return queries.relevant
+    return queries.relevant.join(history.select("user_id", "item_id").unique(), on=["user_id", "item_id"], how="anti")
+
+
+def _standard_error(values: npt.NDArray[np.float64]) -> float | None:
+    return float(values.std() / np.sqrt(len(values))) if len(values) else None
 
 
 def segments(queries: Queries, history: pl.DataFrame) -> dict[str, npt.NDArray[np.bool_]]:

@@ -1,6 +1,7 @@
 """Names and dimensions of model inputs, shared by training, evaluation and serving."""
 
-from rec_assets.features.signals import HISTORY_SIGNALS, POPULARITY_SIGNALS
+from rec_assets.features.item_signals import ITEM_SIGNALS
+from rec_assets.features.signals import HISTORY_SIGNALS
 
 USER_FEATURES = ("age_norm", "age_binned", "gender", "top_category")
 CONTEXT_FEATURES = ("device_type", "hour_sine", "hour_cosine", "day_of_week_sine", "day_of_week_cosine")
@@ -17,7 +18,7 @@ HISTORY_READ = 50  # newest interactions that the query tower reads; more cost t
 QUERY_FEATURES = (*USER_FEATURES, *CONTEXT_FEATURES, HISTORY_IDS, HISTORY_HOURS)
 
 RETRIEVAL_SCORE, RETRIEVAL_RANK = "retrieval_score", "retrieval_rank"
-SIGNALS = (RETRIEVAL_SCORE, RETRIEVAL_RANK, *HISTORY_SIGNALS, *POPULARITY_SIGNALS)
+SIGNALS = (RETRIEVAL_SCORE, RETRIEVAL_RANK, *HISTORY_SIGNALS, *ITEM_SIGNALS)
 # No ids: the ranker would overfit to them and could not score unseen users or items.
 RANKED_ITEM_FEATURES = tuple(name for name in ITEM_FEATURES if name != "item_id")
 RANKER_FEATURES = (*USER_FEATURES, *CONTEXT_FEATURES, *RANKED_ITEM_FEATURES, *CONTENT_FEATURES, *SIGNALS)

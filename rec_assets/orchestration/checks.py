@@ -14,14 +14,15 @@ from rec_assets.bundles.gate_results import GATES, GateReport, save_gate_report
 from rec_assets.common.seeds import holdout_seed, seed_for
 from rec_assets.datasets.evaluation_set import ITEMS
 from rec_assets.inference.item_vectors import ALL_VECTORS
-from rec_assets.orchestration.assets.evaluation import METRICS_FILE
+from rec_assets.orchestration.assets.evaluation import RANKING_EFFECT_FILE
 from rec_assets.orchestration.assets.preprocessing import ROWS
 from rec_assets.orchestration.assets.upstream import lineage_of
 from rec_assets.orchestration.declared import Declared, FromSettings, asset_check, multi_asset_check
+from rec_assets.orchestration.metadata_plots import preview
 from rec_assets.orchestration.partitions import daily, model_days, window
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
 from rec_assets.settings import Settings
-from rec_assets.storage.artifact_store import Artifact, ArtifactStore
+from rec_assets.storage.artifact_store import ArtifactStore
 
 if TYPE_CHECKING:
     from rec_assets.evaluation.bundles.gates import GateInputs
@@ -29,11 +30,6 @@ if TYPE_CHECKING:
 # Bundle asset → asset that holds the item table of the same day.
 ITEM_TABLE_ASSETS = {"model_bundle": "training_set", "finetuned_bundle": "finetune_set"}
 QUERIES = 200
-
-
-def _metric(artifact: Artifact, method: str, metric: str) -> float:
-    table = pl.read_parquet(artifact / METRICS_FILE)
-    return float(table.filter(track="all", segment="all", method=method)[metric][0])
 
 
 @asset_check(asset="nvt_workflows", partitions_def=daily, blocking=True)
@@ -55,14 +51,27 @@ def lookups_match_nvtabular(context: AssetCheckExecutionContext, artifacts: Arti
 
 @asset_check(asset="model_evaluation", partitions_def=daily, blocking=True)
 def ranking_keeps_the_retrieval_order(context: AssetCheckExecutionContext, artifacts: Artifacts) -> AssetCheckResult:
-    """NDCG@10 of the ranked list on the validation days is at least that of the retrieval order."""
-    metrics = artifacts.store().get("model_evaluation", context.partition_key)
-    retrieval, ranked = (_metric(metrics, method, "ndcg@10") for method in ("retrieval", "ranked"))
-    passed = ranked >= retrieval
-    figures = f"NDCG@10 is {ranked:.4f} after ranking and {retrieval:.4f} before"
-    step = "" if passed else ". Train on more days, or check the columns of the data with `rec check`"
+    """Ranking does not lower NDCG@10 of the validation days, on both tracks and in every segment of users.
+
+    A difference counts if it is larger than two standard errors of the paired difference, and only in segments of at
+    least `MIN_USERS` users.
+    """
+    from rec_assets.evaluation.bundles.compare import MIN_USERS, STANDARD_ERRORS
+
+    effect = pl.read_parquet(artifacts.store().get("model_evaluation", context.partition_key) / RANKING_EFFECT_FILE)
+    worse = effect.filter(
+        pl.col("users") >= MIN_USERS, pl.col("difference") < -STANDARD_ERRORS * pl.col("standard_error")
+    )
+    lines = [
+        f"NDCG@10 of track {row['track']}, {row['segment']} users, is {row['ranked']:.4f} after ranking and "
+        f"{row['retrieval']:.4f} before"
+        for row in worse.iter_rows(named=True)
+    ]
+    step = "Train on more days, or check the columns of the data with `rec check`"
     return AssetCheckResult(
-        passed=passed, description=figures + step, metadata={"retrieval": retrieval, "ranked": ranked}
+        passed=worse.is_empty(),
+        description="; ".join([*lines, step]) if lines else "Ranking lowers NDCG@10 on no track and in no segment",
+        metadata={"differences": preview(effect, effect.height)},
     )
 
 

@@ -1,6 +1,6 @@
 """Fine-tuning on one day: the query tower with fixed item vectors, then the whole ranker, both at a low rate."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,18 +8,19 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from rec_assets.datasets.candidates import Candidates
+from rec_assets.common.units import DAY_SECONDS
 from rec_assets.datasets.item_table import ItemTable
-from rec_assets.datasets.request_features import histories_of
-from rec_assets.datasets.rows import Arrays, take
+from rec_assets.datasets.ranker_users import trains_ranker
+from rec_assets.datasets.retrieve import Retrieval
+from rec_assets.datasets.rows import take
 from rec_assets.datasets.training_set import TrainingSet
-from rec_assets.features.columns import REQUEST_USER_ID
+from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
 from rec_assets.inference.item_vectors import ItemVectors
 from rec_assets.training.loop.data_parallel import compile_with_adam
 from rec_assets.training.loop.determinism import make_deterministic
-from rec_assets.training.ranking.candidate_lists import RankerLists, ranker_arrivals
+from rec_assets.training.ranking.candidate_lists import arrivals
 from rec_assets.training.ranking.dlrm import Ranker
-from rec_assets.training.ranking.train import RankerConfig, list_batches, restore_ranker
+from rec_assets.training.ranking.train import RankerConfig, list_batches, lists_of, restore_ranker
 from rec_assets.training.retrieval.encode import NOW, item_vectors
 from rec_assets.training.retrieval.tower_rows import TowerRows
 from rec_assets.training.retrieval.train import TwoTowerConfig, restore_two_tower
@@ -99,22 +100,24 @@ def finetune_ranker(
     base: TrainingSet,
     checkpoint: Path,
     data: TrainingSet,
-    retrieve: Callable[[Arrays], Candidates],
+    retrieval: Retrieval,
     config: FinetuneConfig,
     seed: int,
 ) -> tuple[Ranker, list[float]]:
     """Restores a checkpoint and trains the whole ranker on lists of the day; arguments as `finetune_query_tower`.
 
-    `retrieve` maps requests to candidates of the day's own tower and index.
+    `retrieval` has the day's own tower and index. Lists come from the day's rows of the ranker's users: the towers may
+    have seen older rows of these users.
     """
     make_deterministic(seed)
     recipe = RankerConfig(config.horizon_days, batch_size=config.ranker_batch_size)
     model = restore_ranker(base, checkpoint)
-    requests = take(data.rows, ranker_arrivals(data.rows, recipe.most_lists, seed))
+    users, days = data.rows[REQUEST_USER_ID], data.rows[TIMESTAMP] // DAY_SECONDS
+    today = trains_ranker(users) & (days == days.max(initial=0))
+    requests = take(data.rows, arrivals(data.rows, today, recipe.most_lists, seed))
     if not len(requests[REQUEST_USER_ID]):
         return model, []
-    candidates, histories = retrieve(requests), histories_of(requests, data.log)
-    lists = RankerLists.of(requests, candidates, histories, data.log, data.items, config.horizon_days)
+    lists = lists_of(data, retrieval, requests, data.log, recipe)
     if not len(lists):
         return model, []
     model.train_on(data.items.features)

@@ -8,9 +8,10 @@ import pytest
 from rec_assets.datasets.item_table import ItemTable, build_item_table
 from rec_assets.datasets.rows import as_columns
 from rec_assets.features.columns import CONTENT_FEATURES, ITEM_FEATURES
+from rec_assets.features.history import InteractionLog
 
 # Day 100: item 5 twice and item 3; day 102: item 4.
-IDS, TIMES = np.array([5, 5, 3, 4], np.int32), np.array([100, 100, 100, 102]) * 86_400
+LOG = InteractionLog.of([1, 2, 1, 1], np.array([100, 100, 100, 102]) * 86_400, [5, 5, 3, 4])
 FIRST_DAYS = pl.Series([None, None, date(1970, 4, 13)], dtype=pl.Date)  # the last item is new on day 102
 
 
@@ -28,7 +29,7 @@ def table() -> ItemTable:
         schema_overrides={name: pl.Int32 for name in ITEM_FEATURES[:4]} | {"price_log_norm": pl.Float32},
     )
     content = {name: np.arange(6, dtype=np.float32).reshape(3, 2) for name in CONTENT_FEATURES}
-    return build_item_table(encoded, [30, 10, 20], FIRST_DAYS, content, np.array([5, 5, 3], np.int32), IDS, TIMES)
+    return build_item_table(encoded, [30, 10, 20], FIRST_DAYS, content, np.array([5, 5, 3], np.int32), LOG)
 
 
 def test_row_i_is_encoded_id_i(table: ItemTable) -> None:
@@ -59,6 +60,12 @@ def test_a_saved_table_reads_back(table: ItemTable, tmp_path: Path) -> None:
     assert {name: array.tolist() for name, array in again.features.items()} == {
         name: array.tolist() for name, array in table.features.items()
     }
+    assert {name: array.tolist() for name, array in again.signals.values.items()} == {
+        name: array.tolist() for name, array in table.signals.values.items()
+    }
+    assert again.signals.days.tolist() == table.signals.days.tolist()
+    assert again.facts.share_l2.tolist() == table.facts.share_l2.tolist()
+    assert again.facts.categories.l2.tolist() == table.facts.categories.l2.tolist()
 
 
 def test_scalars_become_columns_and_vectors_stay() -> None:
@@ -68,7 +75,7 @@ def test_scalars_become_columns_and_vectors_stay() -> None:
 
 def test_popularity_counts_the_days_before_the_day(table: ItemTable) -> None:
     def week(item: int, day: int) -> float:
-        popularity = table.popularity_at(np.array([item]), np.array([day * 86_400 + 3600]))
+        popularity = table.signals.at(np.array([item]), np.array([day * 86_400 + 3600]))
         return float(np.expm1(popularity["popularity_week"][0]))
 
     # Each item is alone in its level-2 category. Day 100 has no earlier day; day 101 has one, with two interactions.

@@ -3,8 +3,8 @@ import polars as pl
 import pytest
 
 from rec_assets.datasets.item_table import ItemTable
-from rec_assets.evaluation.bundles.compare import BundleComparison, first_arrivals, popularity_before
-from rec_assets.features.signals import POPULARITY_SIGNALS
+from rec_assets.evaluation.bundles.compare import BundleComparison, first_arrivals, signals_before
+from rec_assets.features.item_signals import ITEM_SIGNALS, ItemCategories, ItemFacts, ItemSignals
 
 JOINED = pl.DataFrame(
     {
@@ -27,13 +27,15 @@ def test_a_user_makes_one_request_with_the_features_of_the_first_interaction() -
     assert (requests.gender.tolist(), requests.top_category.tolist()) == ([-1, 1], [-1, 4])
 
 
-def test_popularity_is_that_of_the_start_of_the_earliest_day() -> None:
+def test_signals_are_those_of_the_start_of_the_earliest_day() -> None:
     by_day = np.array([[0, 0, 0, 1, 2], [0, 0, 0, 3, 4], [0, 0, 0, 5, 6]], np.float32)  # before days 0, 1 and 2
-    popularity = dict.fromkeys(POPULARITY_SIGNALS, by_day)
-    items = ItemTable(np.array([-1, -1, -1, 20, 10], np.int32), {}, np.zeros(5, np.int64), popularity, first_day=0)
-    before = popularity_before(items, first_arrivals(JOINED.filter(pl.col("timestamp") > 85_000)))
+    signals = ItemSignals(np.arange(3), dict.fromkeys(ITEM_SIGNALS, by_day))
+    groups, none = ItemCategories(np.zeros(5, np.int32), np.zeros(5, np.int32)), np.zeros(5, np.float32)
+    facts = ItemFacts(groups, none, none, none)
+    items = ItemTable(np.array([-1, -1, -1, 20, 10], np.int32), {}, np.zeros(5, np.int64), facts, signals)
+    before = signals_before(items, first_arrivals(JOINED.filter(pl.col("timestamp") > 85_000)))
     assert before.item_ids.tolist() == [20, 10]
-    assert [values.tolist() for values in before.signals.values()] == [[3, 4], [3, 4]]
+    assert [values.tolist() for values in before.signals.values()] == [[3, 4]] * len(ITEM_SIGNALS)
 
 
 def test_methods_are_compared_user_by_user() -> None:

@@ -5,9 +5,13 @@ from rec_assets.datasets.candidates import Candidates
 from rec_assets.datasets.item_table import ItemTable
 from rec_assets.evaluation.offline_inference import first_unseen
 from rec_assets.features.history import PADDING_ID
+from rec_assets.features.item_signals import ItemCategories, ItemFacts, ItemSignals
 
 # Encoded 3, 4 and 5 are the raw items 10, 20 and 30.
-ITEMS = ItemTable(np.array([-1, -1, -1, 10, 20, 30], np.int32), {}, np.zeros(6, np.int64), {}, 0)
+NONE = np.zeros(6, np.float32)
+FACTS = ItemFacts(ItemCategories(NONE.astype(int), NONE.astype(int)), NONE, NONE, NONE)
+SIGNALS = ItemSignals(np.zeros(1, np.int64), {})
+ITEMS = ItemTable(np.array([-1, -1, -1, 10, 20, 30], np.int32), {}, np.zeros(6, np.int64), FACTS, SIGNALS)
 CANDIDATES = Candidates(np.array([[5, 3, 4], [4, 5, 3]], np.int32), np.array([[0.9, 0.5, 0.1]] * 2, np.float32))
 USERS = np.array([1, 2], np.int32)
 

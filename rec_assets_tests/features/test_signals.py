@@ -1,15 +1,22 @@
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rec_assets.common.units import DAY_SECONDS
 from rec_assets.features.history import UserHistories
-from rec_assets.features.signals import ItemCategories, daily_popularity, history_signals
+from rec_assets.features.item_signals import ItemCategories, ItemFacts
+from rec_assets.features.neighbors import Neighbors
+from rec_assets.features.past import Past
+from rec_assets.features.signals import HISTORY_SIGNALS, REQUEST_SIGNALS, history_signals
 
 # Items 3 and 4 share both categories, item 5 shares their level-1 category only, item 6 shares none.
 CATEGORIES = ItemCategories(np.array([2, 2, 2, 3, 3, 3, 4]), np.array([2, 2, 2, 3, 3, 4, 5]))
+FACTS = ItemFacts.of(CATEGORIES, np.ones(7), np.array([0, 0, 0, 1, 2, 3, 4], np.float32))
+NEIGHBORS = Neighbors(np.array([[0], [0], [0], [4], [3], [6], [5]], np.int32), np.full((7, 1), 0.5, np.float32))
 NOW = 100 * DAY_SECONDS
+LOGGED = ("times_chosen", "days_since", "baskets_since", "neighbor_score")
 
 
 @pytest.fixture
@@ -21,31 +28,70 @@ def histories() -> UserHistories:
     return past
 
 
-def test_signals_count_items_and_their_categories(histories: UserHistories) -> None:
-    items = np.array([3, 4, 5, 6], np.int32)
-    signals = history_signals(histories, np.array([NOW, NOW]), items, np.zeros(4, np.int64), CATEGORIES)
-    counts = {name: np.expm1(values).round(4).tolist() for name, values in signals.items()}
-    assert counts == {
+def signals(histories: UserHistories, items: list[int], owners: list[int]) -> dict[str, npt.NDArray[np.float32]]:
+    past = Past(histories, np.full(len(histories.item_ids), NOW))
+    days = np.full(len(items), np.log1p(1), np.float32)
+    return history_signals(past, np.array(items, np.int32), np.array(owners, np.int64), FACTS, NEIGHBORS, days)
+
+
+def test_signals_count_items_categories_and_baskets(histories: UserHistories) -> None:
+    made = signals(histories, [3, 4, 5, 6], [0, 0, 0, 0])
+    counts: dict[str, list[float]] = {
         "times_chosen": [2, 0, 1, 0],
         "days_since": [1, 0, 2, 0],
+        "baskets_since": [0, 0, 1, 0],
+        "neighbor_score": [0, 1, 0, 0.5],
         "times_in_category_l2": [2, 2, 1, 0],
+        "days_since_category_l2": [1, 1, 2, 0],
         "times_in_category_l1": [3, 3, 3, 0],
+        "days_since_category_l1": [1, 1, 1, 0],
         "history_length": [3, 3, 3, 3],
+        "baskets": [3, 3, 3, 3],
+        "baskets_month": [3, 3, 3, 3],
+        "days_since_any": [1, 1, 1, 1],
+        "basket_size": [1, 1, 1, 1],
     }
+    for name, expected in counts.items():
+        np.testing.assert_allclose(np.expm1(made[name]), expected, atol=1e-5, err_msg=name)
+    np.testing.assert_allclose(made["share_of_baskets"], [2 / 3, 0, 1 / 3, 0], atol=1e-6)
+    np.testing.assert_allclose(made["share_of_category_l2_rows"], [1, 0, 1, 0], atol=1e-6)
+    np.testing.assert_allclose(made["repeat_share"], 1 / 13, atol=1e-6)
+    # Item 3 is due: one day since the last time, and a mean of one day between interactions.
+    np.testing.assert_allclose(made["overdue"], [0, 0, np.log(3) - np.log(2), 0], atol=1e-6)
+
+
+def test_a_preferred_category_has_a_positive_affinity_and_another_a_negative_one(histories: UserHistories) -> None:
+    made = signals(histories, [3, 6], [0, 0])
+    for level in ("category_l2", "category_l1"):
+        assert made[f"affinity_to_{level}"][0] > 0 > made[f"affinity_to_{level}"][1]
+
+
+def test_the_price_is_compared_with_the_users_own_prices(histories: UserHistories) -> None:
+    made = signals(histories, [3, 5, 6], [0, 0, 0])["price_difference"]
+    # The user's prices are 1, 3 and 1.
+    expected = (np.array([1, 3, 4]) - 5 / 3) / np.sqrt(np.var([1, 3, 1]) + 0.1)
+    np.testing.assert_allclose(made, expected, rtol=1e-5)
 
 
 def test_an_anonymous_user_has_no_signals(histories: UserHistories) -> None:
-    items = np.array([3, 0], np.int32)
-    signals = history_signals(histories, np.array([NOW, NOW]), items, np.ones(2, np.int64), CATEGORIES)
-    assert not any(values.any() for values in signals.values())
+    assert not any(values.any() for values in signals(histories, [3, 0], [1, 1]).values())
+
+
+def test_rows_of_one_second_are_one_basket() -> None:
+    past = UserHistories.empty(1)
+    past.item_ids[0, :4], past.timestamps[0, :4] = [3, 4, 5, 6], NOW - np.array([60, 60, 90, 90])
+    made = signals(past, [3, 6], [0, 0])
+    np.testing.assert_allclose(np.expm1(made["baskets"]), [2, 2], rtol=1e-5)
+    np.testing.assert_allclose(np.expm1(made["baskets_since"]), [0, 1], atol=1e-5)
+    np.testing.assert_allclose(np.expm1(made["basket_size"]), [2, 2], rtol=1e-5)
 
 
 def test_candidates_of_many_requests_are_those_of_each_alone(histories: UserHistories) -> None:
-    items, owners, now = np.array([3, 4, 5, 6, 3], np.int32), np.array([0, 0, 1, 0, 1]), np.array([NOW, NOW])
-    together = history_signals(histories, now, items, owners, CATEGORIES)
-    for position in range(len(items)):
-        one = slice(position, position + 1)
-        alone = history_signals(histories, now, items[one], owners[one], CATEGORIES)
+    items, owners = [3, 4, 6, 5, 3], [0, 0, 0, 1, 1]
+    together = signals(histories, items, owners)
+    assert tuple(together) == HISTORY_SIGNALS
+    for position, (item, owner) in enumerate(zip(items, owners, strict=True)):
+        alone = signals(histories, [item], [owner])
         assert {n: v[position] for n, v in together.items()} == {n: v[0] for n, v in alone.items()}
 
 
@@ -55,41 +101,25 @@ def test_counts_and_days_equal_a_loop_over_the_history(pasts: list[list[int]], c
     for row, past in enumerate(pasts):
         items[row, : len(past)] = past
         times[row, : len(past)] = NOW - 86_400 * (1 + np.arange(len(past)))
-    owners = np.arange(len(candidates)) % len(pasts)
-    ids, now = np.array(candidates, np.int32), np.full(len(pasts), NOW)
-    signals = history_signals(UserHistories(items, times), now, ids, owners, CATEGORIES)
+    owners = sorted(number % len(pasts) for number in range(len(candidates)))
+    made = signals(UserHistories(items, times), candidates, owners)
     for position, (owner, item) in enumerate(zip(owners, candidates, strict=True)):
         past = pasts[owner]
         expected = {
             "times_chosen": past.count(item),
             "days_since": 1 + past.index(item) if item in past else 0,
+            "baskets_since": past.index(item) if item in past else 0,
+            "neighbor_score": 0.5 * sum(NEIGHBORS.item_ids[other, 0] == item for other in past),
             "times_in_category_l1": sum(CATEGORIES.l1[other] == CATEGORIES.l1[item] for other in past),
             "times_in_category_l2": sum(CATEGORIES.l2[other] == CATEGORIES.l2[item] for other in past),
             "history_length": len(past),
+            "baskets": len(past),
+            "days_since_any": 1 if past else 0,
         }
-        np.testing.assert_allclose(
-            [signals[name][position] for name in expected], np.log1p(list(expected.values())), 1e-6
-        )
+        found = [made[name][position] for name in expected]
+        np.testing.assert_allclose(found, np.log1p(list(expected.values())), 1e-5, 1e-6)
 
 
-ALWAYS = np.zeros(7, np.int64)
-
-
-def test_popularity_looks_back_a_week_or_a_month_and_never_at_the_day_itself() -> None:
-    popularity = daily_popularity(np.full(40, 6, np.int32), np.arange(40), CATEGORIES, ALWAYS)
-    week, month = (np.expm1(popularity[f"popularity_{name}"][:, 6]) for name in ("week", "month"))
-    assert week[0] == 0
-    np.testing.assert_allclose(week[[1, 7, 40]], 7, rtol=1e-5)
-    np.testing.assert_allclose(month[[1, 28, 40]], 7, rtol=1e-5)
-    once = daily_popularity(np.array([6], np.int32), np.array([0]), CATEGORIES, ALWAYS)
-    assert np.expm1(once["popularity_week"][:, 6]).round(3).tolist() == [0, 7]
-
-
-def test_a_new_item_starts_at_the_rate_of_its_category_and_an_old_item_without_interactions_is_lower() -> None:
-    items, days = np.full(10, 3, np.int32), np.arange(10)
-    new, old = (
-        daily_popularity(items, days, CATEGORIES, np.array([0, 0, 0, 0, first_day, 0, 0]))["popularity_week"][10]
-        for first_day in (10, 0)
-    )
-    assert new[4] == pytest.approx(new[3])
-    assert old[4] < old[3] / 3
+def test_signals_of_a_request_are_equal_for_all_its_candidates(histories: UserHistories) -> None:
+    made = signals(histories, [3, 4, 5, 6], [0, 0, 0, 0])
+    assert all(len(set(made[name].tolist())) == 1 for name in REQUEST_SIGNALS)

@@ -14,7 +14,8 @@ from rec_assets.bundles.bundle import PART_FILES, Bundle, ServingConfig, write_b
 from rec_assets.bundles.provenance import Lineage, codes_of
 from rec_assets.features.columns import CONTENT_FEATURES, EMBEDDING_DIM, ITEM_CODES
 from rec_assets.features.history import PADDING_ID
-from rec_assets.features.signals import POPULARITY_SIGNALS
+from rec_assets.features.item_signals import ITEM_SIGNALS, ItemCategories, ItemFacts
+from rec_assets.features.neighbors import Neighbors
 from rec_assets.inference.lookups import FIRST_KNOWN, OUT_OF_VOCABULARY, Lookups
 from rec_assets.serving.graph.spec import STAGES, local_name, tensor
 from rec_assets.serving.stages import Arrays
@@ -45,6 +46,7 @@ def make_bundle(path: Path, seed: int = 0, items: int = 50, users: int = 20, as_
         faiss.write_index(index, str(parts["item_index"] / "index.faiss"))
         by_code = np.concatenate([np.zeros((FIRST_KNOWN, EMBEDDING_DIM), np.float32), vectors])
         np.save(parts["item_index"] / "vectors.npy", by_code)
+        make_neighbors(lookups, rng).save(parts["item_index"])
         content = rng.normal(size=(2, lookups.size("item_id"), EMBEDDING_DIM)).astype(np.float32)
         write_tables(parts["multimodal"] / "embeddings.npy", CONTENT, {"image": content[0], "text": content[1]})
         write_tables(parts["signals"] / "signals.npy", SIGNALS, make_signals(catalog, lookups, rng))
@@ -127,11 +129,20 @@ def encoded_items(catalog: pl.DataFrame, lookups: Lookups) -> Arrays:
 def make_signals(catalog: pl.DataFrame, lookups: Lookups, rng: np.random.Generator) -> Arrays:
     """Returns the tables of the part `signals`, by encoded item id."""
     unknown = np.zeros(FIRST_KNOWN)
-    tables = {name: np.append(unknown, lookups.encode(name, catalog[name])) for name in ("category_l1", "category_l2")}
-    popularity = {name: rng.exponential(size=lookups.size("item_id")) for name in POPULARITY_SIGNALS}
-    return {name: values.astype(np.int32) for name, values in tables.items()} | {
-        name: values.astype(np.float32) for name, values in popularity.items()
-    }
+    l1, l2 = (np.append(unknown, lookups.encode(name, catalog[name])) for name in ("category_l1", "category_l2"))
+    size = lookups.size("item_id")
+    groups, price = ItemCategories(l1.astype(np.int32), l2.astype(np.int32)), rng.normal(size=size)
+    facts = ItemFacts.of(groups, np.ones(size), price.astype(np.float32))
+    tables = {"group_l1": groups.l1, "group_l2": groups.l2, "share_l1": facts.share_l1, "share_l2": facts.share_l2}
+    of_items = {name: rng.exponential(size=size).astype(np.float32) for name in ITEM_SIGNALS}
+    return tables | {"price": facts.price} | of_items
+
+
+def make_neighbors(lookups: Lookups, rng: np.random.Generator) -> Neighbors:
+    """Returns 5 random neighbors of each item."""
+    size = lookups.size("item_id")
+    ids = rng.integers(FIRST_KNOWN, size, (size, 5)).astype(np.int32)
+    return Neighbors(ids, rng.random((size, 5)).astype(np.float32))
 
 
 def _save_tower(file: Path, lookups: Lookups, rng: np.random.Generator) -> None:

@@ -7,7 +7,7 @@ from rec_assets.datasets.candidates import Candidates
 from rec_assets.datasets.ranker_users import trains_ranker
 from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
 from rec_assets.features.history import InteractionLog, UserHistories
-from rec_assets.training.ranking.candidate_lists import draw_lists, interacted_later, new_to_users, ranker_arrivals
+from rec_assets.training.ranking.candidate_lists import arrivals, draw_lists, interacted_later, new_to_users
 
 DAY = 86_400
 
@@ -43,7 +43,7 @@ def test_equal_seeds_draw_equal_lists() -> None:
     assert (first != other).any()
 
 
-def test_chosen_later_is_from_the_request_on_and_within_the_horizon() -> None:
+def test_interacted_later_is_from_the_request_on_and_within_the_horizon() -> None:
     log = InteractionLog.of([7, 7, 7, 7, 8], [50, 100, 100 + DAY, 100 + 2 * DAY, 100], [3, 4, 5, 6, 9])
     found = Candidates(np.array([[3, 4, 5, 6, 9, 0]], np.int32), np.zeros((1, 6), np.float32))
     request = {REQUEST_USER_ID: np.array([7]), TIMESTAMP: np.array([100])}
@@ -59,10 +59,11 @@ def test_items_of_a_users_own_history_are_not_new_to_the_user() -> None:
 def test_the_ranker_trains_on_first_rows_of_days_of_its_own_users() -> None:
     users = np.repeat(np.arange(100), 4)
     times = np.tile([10, 20, DAY + 5, DAY + 1], 100)
-    arrivals = ranker_arrivals({REQUEST_USER_ID: users, TIMESTAMP: times}, 1_000, seed=0)
+    rows = {REQUEST_USER_ID: users, TIMESTAMP: times}
     mine = np.flatnonzero(trains_ranker(np.arange(100)))
-    assert arrivals.tolist() == sorted([4 * u for u in mine] + [4 * u + 3 for u in mine])
-    assert len(ranker_arrivals({REQUEST_USER_ID: users, TIMESTAMP: times}, 5, seed=0)) == 5
+    expected = sorted([4 * u for u in mine] + [4 * u + 3 for u in mine])
+    assert arrivals(rows, trains_ranker(users), 1_000, seed=0).tolist() == expected
+    assert len(arrivals(rows, trains_ranker(users), 5, seed=0)) == 5
 
 
 def test_about_a_quarter_of_the_users_and_no_anonymous_user_is_the_rankers() -> None:

@@ -89,7 +89,7 @@ class Server(ABC):
     def settings_as_variables(self) -> dict[str, str]:
         """Returns the environment variables that give these settings to another process."""
         settings = self.settings.model_copy(update={"home": self.home}).model_dump(mode="json")
-        return {f"REC_{name.upper()}": str(value) for name, value in settings.items()}
+        return {f"REC_{name.upper()}": str(value) for name, value in settings.items() if value is not None}
 
     def secret(self) -> str:
         """Returns the secret on the command line, which is hidden once the process has read it; empty without one."""

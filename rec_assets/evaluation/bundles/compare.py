@@ -12,12 +12,14 @@ from rec_assets.datasets.item_table import ItemTable
 from rec_assets.evaluation.baselines.interaction_matrix import InteractionMatrix
 from rec_assets.evaluation.baselines.scorers import popularity as popularity_scores
 from rec_assets.evaluation.baselines.tuning import BaselineTuner, rows_of_users
-from rec_assets.evaluation.bundles.replay import PastPopularity, PastRequests, answers
+from rec_assets.evaluation.bundles.replay import PastItems, PastRequests, answers
 from rec_assets.evaluation.metrics import user_scores
 from rec_assets.features.history import InteractionLog
 from rec_assets.settings import Settings
 
 METRIC, DEPTH = "ndcg@10", 10
+STANDARD_ERRORS = 2.0  # of a paired difference that counts
+MIN_USERS = 30  # fewer users do not tell which method is better
 CANDIDATE, LIVE, POPULARITY = "candidate", "live", "popularity"
 _COLUMNS = ["user_id", "item_id", "timestamp"]
 
@@ -72,7 +74,7 @@ def compare_bundles(
         joined_day: file of the joined rows of the day.
         joined_before: files of the joined rows of earlier days, for histories and popularity.
         holdout_users: raw ids of holdout users of the day.
-        items: an item table that covers the day; the source of popularity before the day.
+        items: an item table that covers the day; the source of item signals before the day.
         settings: serving settings.
         seed: random seed for the sample of users that popularity is counted and tuned on.
     """
@@ -82,7 +84,7 @@ def compare_bundles(
     log = InteractionLog.of(*(events[name].to_numpy() for name in ("user_id", "timestamp", "item_id")))
     requests = first_arrivals(rows)
     lists = {
-        name: answers(bundle, requests, log, popularity_before(items, requests), DEPTH, settings)
+        name: answers(bundle, requests, log, signals_before(items, requests), DEPTH, settings)
         for name, bundle in bundles.items()
     }
     counted = rows_of_users(before, requests.user_ids, seed)
@@ -109,8 +111,8 @@ def first_arrivals(rows: pl.DataFrame) -> PastRequests:
     )
 
 
-def popularity_before(items: ItemTable, requests: PastRequests) -> PastPopularity:
-    """Returns the popularity of items before the day of the requests."""
+def signals_before(items: ItemTable, requests: PastRequests) -> PastItems:
+    """Returns the signals of items before the day of the requests."""
     moment = np.array([requests.timestamps.min()])
-    popularity = items.popularity_at(items.catalog, np.repeat(moment, len(items.catalog)))
-    return PastPopularity(items.raw_ids[items.catalog], popularity)
+    signals = items.signals.at(items.catalog, np.repeat(moment, len(items.catalog)))
+    return PastItems(items.raw_ids[items.catalog], signals)

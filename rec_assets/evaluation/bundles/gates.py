@@ -13,7 +13,16 @@ from rec_assets.bundles.gate_results import GATES, Gate
 from rec_assets.common.errors import ActionableError
 from rec_assets.datasets.holdout_users import holdout_users_of
 from rec_assets.datasets.item_table import ItemTable
-from rec_assets.evaluation.bundles.compare import CANDIDATE, LIVE, METRIC, POPULARITY, BundleComparison, compare_bundles
+from rec_assets.evaluation.bundles.compare import (
+    CANDIDATE,
+    LIVE,
+    METRIC,
+    MIN_USERS,
+    POPULARITY,
+    STANDARD_ERRORS,
+    BundleComparison,
+    compare_bundles,
+)
 from rec_assets.inference.item_index import MIN_RECALL, read_index, recall_against_exact
 from rec_assets.inference.item_vectors import VECTORS, ItemVectors
 from rec_assets.inference.lookups import FIRST_KNOWN, Lookups
@@ -30,7 +39,6 @@ Answer = tuple[bool, str, Figures]
 
 EXPORT_TOLERANCE = 1e-5  # largest difference of a feature or of an output of a model
 WORSE_BY = 0.05  # tolerated loss as a share of the live bundle's metric, but at least `STANDARD_ERRORS`
-STANDARD_ERRORS = 2.0
 _QUERIES = 200
 _RANKER = next(spec for spec in STAGES if spec.name == "dlrm_ranking")
 
@@ -169,10 +177,17 @@ def _popularity(inputs: GateInputs) -> Answer:
     if comparison is None:
         return True, "not compared: the day has no holdout users", {}
     result = comparison.compare(CANDIDATE, POPULARITY)
-    users = comparison.holdout_users
-    message = f"{METRIC} {result.first:.4f}, popularity's is {result.second:.4f} ({users} holdout users)"
-    figures: Figures = {CANDIDATE: result.first, POPULARITY: result.second, "holdout users": float(users)}
-    return result.difference > 0, message, figures
+    users, tolerance = comparison.holdout_users, STANDARD_ERRORS * result.standard_error
+    unclear = users < MIN_USERS or abs(result.difference) <= tolerance
+    figure = f"{METRIC} {result.first:.4f}, popularity's is {result.second:.4f} ({users} holdout users)"
+    figures: Figures = {
+        CANDIDATE: result.first,
+        POPULARITY: result.second,
+        "standard error of the difference": result.standard_error,
+        "holdout users": float(users),
+    }
+    message = f"{figure}: too few users to tell which is better" if unclear else figure
+    return unclear or result.difference > 0, message, figures
 
 
 def _live(inputs: GateInputs) -> Answer:

@@ -19,9 +19,10 @@ from rec_assets.serving.stages import Stage, load_stage
 from rec_assets.serving.stages.base import StoreGuard
 from rec_assets.serving.stages.items import ItemLookup
 from rec_assets.serving.stages.ranking import Unroll
+from rec_assets.serving.stages.retrieval import Retrieval
 from rec_assets.serving.stages.users import UserLookup
 from rec_assets.serving.tables.item_features import RawItemFeatures
-from rec_assets.serving.tables.memory_mapped import signal_tables
+from rec_assets.serving.tables.memory_mapped import item_neighbors, signal_tables
 from rec_assets.settings import Settings
 
 USERS_AT_ONCE = 64
@@ -30,8 +31,8 @@ Ids = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
-class PastPopularity:
-    """`POPULARITY_SIGNALS` of items at a past moment: raw item_ids int32 [m], signals float32 [m] each."""
+class PastItems:
+    """`ITEM_SIGNALS` of items at a past moment: raw item_ids int32 [m], signals float32 [m] each."""
 
     item_ids: Ids
     signals: Mapping[str, npt.NDArray[np.float32]]
@@ -69,7 +70,7 @@ def answers(
     bundle: Bundle,
     requests: PastRequests,
     log: InteractionLog,
-    popularity: PastPopularity,
+    items: PastItems,
     depth: int,
     settings: Settings,
 ) -> Ids:
@@ -79,16 +80,16 @@ def answers(
         bundle: the bundle to run.
         requests: one request per user.
         log: interactions with raw item ids; a history ends before its request.
-        popularity: popularity of items before the day of the requests.
+        items: signals of items before the day of the requests.
         depth: length of the lists.
-        settings: source of `retrieval_topk` and `repeats`. The seen filter and diversity are turned off.
+        settings: source of `retrieval_topk`. The seen filter and diversity are turned off.
 
     Returns:
         Raw item ids int32 [q, depth], best first, padded with -1.
     """
     plain = {"ranking_topk": depth, "diversity_mode": False, "seen_filter": "nothing"}
     settings = settings.model_copy(update=plain)
-    stages = _stages(bundle, popularity, settings)
+    stages = _stages(bundle, items, settings)
     lists = np.full((len(requests), depth), NO_ITEM, np.int32)
     row = 0
     for batch in requests.batches(USERS_AT_ONCE):
@@ -101,11 +102,11 @@ def answers(
     return lists
 
 
-def _stages(bundle: Bundle, popularity: PastPopularity, settings: Settings) -> dict[str, Stage]:
+def _stages(bundle: Bundle, past: PastItems, settings: Settings) -> dict[str, Stage]:
     stages: dict[str, Any] = {
         spec.name: load_stage(spec.name, bundle, settings)
         for spec in STAGES
-        if spec.name not in ("feast_user_lookup", "feast_item_lookup", "unroll_features")
+        if spec.name not in ("feast_user_lookup", "feast_item_lookup", "faiss_retrieval", "unroll_features")
     }
     # Item features of the bundle, and an empty store.
     stages["feast_item_lookup"] = ItemLookup(
@@ -115,12 +116,13 @@ def _stages(bundle: Bundle, popularity: PastPopularity, settings: Settings) -> d
         StoreGuard("item_features", "Replays read no store"),
     )
     tables = signal_tables(bundle)
-    known = bundle.lookups.is_known("item_id", popularity.item_ids)
-    codes = bundle.lookups.encode("item_id", popularity.item_ids[known])
-    for name, values in popularity.signals.items():
+    known = bundle.lookups.is_known("item_id", past.item_ids)
+    codes = bundle.lookups.encode("item_id", past.item_ids[known])
+    for name, values in past.signals.items():
         tables[name] = tables[name].copy()
         tables[name][codes] = values[known]
-    stages["unroll_features"] = Unroll(tables)
+    stages["faiss_retrieval"] = Retrieval.of(bundle, settings, tables)
+    stages["unroll_features"] = Unroll(tables, item_neighbors(bundle))
     return stages
 
 

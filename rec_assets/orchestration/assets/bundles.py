@@ -132,6 +132,7 @@ def assemble(
     """
     from rec_assets.bundles.bundle import PART_FILES, write_bundle
     from rec_assets.bundles.signature import sign_bundle
+    from rec_assets.datasets.evaluation_set import read_repeats
 
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -150,7 +151,7 @@ def assemble(
             as_of=date.fromisoformat(day),
             parent=parent,
             metrics={f"{r['method']} {r['segment']}": r["ndcg@10"] for r in metrics.iter_rows(named=True)},
-            config=serving_config(settings),
+            config=serving_config(settings, repeats=read_repeats(inputs.data.path)),
             source=settings.source,
             made_from={f"{one.asset} [{one.partition}]": one.digest for one in inputs},
         )
@@ -163,13 +164,13 @@ def model_files(model: Artifact) -> list[str]:
     return [MODEL, EXPORT, *([SAVED_MODEL] if (model.path / SAVED_MODEL).exists() else [])]
 
 
-def serving_config(settings: Settings) -> ServingConfig:
-    """Returns the serving config of the settings."""
+def serving_config(settings: Settings, *, repeats: bool) -> ServingConfig:
+    """Returns the serving config of the settings and of the training set."""
     return ServingConfig(
         retrieval_topk=settings.retrieval_topk,
         ranking_topk=settings.ranking_topk,
         diversity_mode=settings.diversity_mode,
-        repeats=settings.repeats,
+        repeats=repeats,
     )
 
 
@@ -208,14 +209,15 @@ def multimodal_part(data: Artifact, folder: Path) -> Path:
 
 
 def signals_part(data: Artifact, folder: Path) -> Path:
-    """Writes the inputs of signals by encoded item id: categories, and popularity at the end of the as-of day."""
+    """Writes the inputs of signals by encoded item id: groups, shares, prices, item signals after the as-of day."""
     from rec_assets.bundles.bundle import PART_FILES
     from rec_assets.datasets.item_table import ItemTable
     from rec_assets.serving.tables.memory_mapped import SIGNALS, write_tables
 
     items = ItemTable.load(data / ITEMS)
-    tables = {name: table[-1] for name, table in items.popularity.items()}
-    tables |= {"category_l1": items.categories.l1, "category_l2": items.categories.l2}
+    groups, facts = items.facts.categories, items.facts
+    tables = {"group_l1": groups.l1, "group_l2": groups.l2, "share_l1": facts.share_l1, "share_l2": facts.share_l2}
+    tables |= {"price": facts.price, **items.signals.last}
     pick(data, [], folder)
     write_tables(folder / PART_FILES["signals"], SIGNALS, tables)
     return folder

@@ -12,7 +12,7 @@ from rec_assets.common.seeds import seed_for
 from rec_assets.orchestration.assets.features import Days
 from rec_assets.orchestration.assets.preprocessing import ROWS
 from rec_assets.orchestration.assets.publishing import OWNERS, only, publish
-from rec_assets.orchestration.assets.training import VALIDATION_RETRIEVAL
+from rec_assets.orchestration.assets.training import VALIDATION_RANKER, VALIDATION_RETRIEVAL
 from rec_assets.orchestration.declared import asset
 from rec_assets.orchestration.freshness import WEEKLY_FRESHNESS
 from rec_assets.orchestration.metadata_plots import bar_plot, preview, reliability_plot
@@ -23,6 +23,7 @@ from rec_assets.sources import open_source
 from rec_assets.storage.frames import write_frame
 
 METRICS_FILE, CALIBRATION_FILE = "metrics.parquet", "calibration.parquet"
+RANKING_EFFECT_FILE = "ranking_effect.parquet"
 
 
 @asset(
@@ -30,7 +31,7 @@ METRICS_FILE, CALIBRATION_FILE = "metrics.parquet", "calibration.parquet"
     freshness_policy=WEEKLY_FRESHNESS,
     owners=OWNERS,
     op_tags=CPU,
-    code_version="5",
+    code_version="6",
     kinds={"polars"},
     partitions_def=daily,
     windows={"joined_interactions": model_window},
@@ -52,6 +53,7 @@ def model_evaluation(
     in serving, but without the seen filter.
     """
     from rec_assets.datasets.evaluation_set import EvaluationSet
+    from rec_assets.datasets.retrieve import Retrieval
     from rec_assets.evaluation.evaluate_models import compare
     from rec_assets.evaluation.offline_inference import ServedModels
     from rec_assets.evaluation.report import ALL, MAX_EVALUATED_USERS, NEW
@@ -61,15 +63,9 @@ def model_evaluation(
 
     def write(out: Path, _: str) -> dict[str, Any]:
         data = EvaluationSet.load(training_set[day].path)
-        retrieval = two_tower_model[day] / VALIDATION_RETRIEVAL
-        models = ServedModels(
-            retrieval / MODEL,
-            retrieval,
-            dlrm_model[day] / MODEL,
-            data.items,
-            data.log,
-            settings.repeats,
-        )
+        folder = two_tower_model[day] / VALIDATION_RETRIEVAL
+        retrieval = Retrieval(folder / MODEL, folder, data.items, data.log, data.repeats)
+        models = ServedModels(retrieval, dlrm_model[day] / VALIDATION_RANKER / MODEL)
         history = pl.read_parquet(
             [joined_interactions[d] / ROWS for d in train_days],
             columns=["user_id", "item_id", "device_type", "timestamp"],
@@ -77,9 +73,10 @@ def model_evaluation(
         seed = seed_for(settings.seed, "model_evaluation", day)
         queries = data.validation.sample(MAX_EVALUATED_USERS, seed)
         oracle = open_source(settings).best_ranking
-        report, calibration = compare(models, queries, history, oracle, len(valid_days), seed)
+        report, calibration, effect = compare(models, queries, history, oracle, len(valid_days), seed)
         write_frame(report.table, out / METRICS_FILE)
         write_frame(calibration.table, out / CALIBRATION_FILE)
+        write_frame(effect, out / RANKING_EFFECT_FILE)
         overall = report.table.filter(segment="all")
         context.log.info(f"{overall}")
         bars = {
@@ -95,6 +92,7 @@ def model_evaluation(
             "popularity ndcg@10": report.value("popularity", "ndcg@10"),
             "plot": bar_plot(bars, "NDCG@10", f"All users, validation from {date.fromisoformat(valid_days[0]):%d %b}"),
             **{f"track {t}": preview(report.table.filter(track=t), report.table.height) for t in (ALL, NEW)},
+            "effect of ranking on NDCG@10": preview(effect, effect.height),
             "reliability": reliability_plot(
                 calibration.table["score"].to_list(), calibration.table["rate"].to_list(), "Scores of the ranked list"
             ),

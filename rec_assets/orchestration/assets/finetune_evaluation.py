@@ -61,8 +61,8 @@ def finetune_evaluation(
         base = lineage_of(finetune_set[day]).base
         queries = Queries.load(finetune_set[day] / VALIDATION)
         models = {
-            FINETUNED: finetuned_models(store, day, repeats=settings.repeats),
-            FROZEN: full_models(store, base, day, repeats=settings.repeats),
+            FINETUNED: finetuned_models(store, day),
+            FROZEN: full_models(store, base, day),
         }
         seed = seed_for(settings.seed, "finetune_evaluation", day)
         history = rows_before(joined_interactions, day, model_days(settings) + 1)
@@ -110,8 +110,8 @@ def next_day_evaluation(
         queries = all_queries.sample(MAX_EVALUATED_USERS, seed)
         history = rows_before(joined_interactions, day, model_days(settings) + 1)
         models = {
-            FINETUNED: finetuned_models(store, model_day, repeats=settings.repeats),
-            FROZEN: full_models(store, base, model_day, repeats=settings.repeats),
+            FINETUNED: finetuned_models(store, model_day),
+            FROZEN: full_models(store, base, model_day),
         }
         report = evaluate_day(models, queries, history, open_source(settings).best_ranking, seed)
         write_frame(report.table, out / METRICS_FILE)
@@ -145,33 +145,32 @@ def figures_of(table: pl.DataFrame) -> dict[str, Any]:
     return figures | {"metrics": preview(table, table.height)}
 
 
-def finetuned_models(store: UpstreamStore, day: str, *, repeats: bool) -> "ServedModels":
+def finetuned_models(store: UpstreamStore, day: str) -> "ServedModels":
     """Returns the fine-tuned models of a day, with items and histories up to its end."""
-    return _served(store, "finetuned_query_tower", "daily_item_index", "finetuned_dlrm", day, day, repeats=repeats)
+    return _served(store, "finetuned_query_tower", "daily_item_index", "finetuned_dlrm", day, day)
 
 
-def full_models(store: UpstreamStore, base: str, day: str, *, repeats: bool) -> "ServedModels":
+def full_models(store: UpstreamStore, base: str, day: str) -> "ServedModels":
     """Returns the models of a full training, with items and histories up to the end of a later day."""
-    return _served(store, "query_tower", "faiss_index", "dlrm_model", base, day, repeats=repeats)
+    return _served(store, "query_tower", "faiss_index", "dlrm_model", base, day)
 
 
-def _served(
-    store: UpstreamStore, tower: str, index: str, ranker: str, trained: str, day: str, *, repeats: bool
-) -> "ServedModels":
-    from rec_assets.datasets.evaluation_set import ITEMS, LOG
+def _served(store: UpstreamStore, tower: str, index: str, ranker: str, trained: str, day: str) -> "ServedModels":
+    from rec_assets.datasets.evaluation_set import ITEMS, LOG, read_repeats
     from rec_assets.datasets.item_table import ItemTable
+    from rec_assets.datasets.retrieve import Retrieval
     from rec_assets.evaluation.offline_inference import ServedModels
     from rec_assets.features.history import InteractionLog
 
     data = store.get("finetune_set", day)
-    return ServedModels(
+    retrieval = Retrieval(
         store.get(tower, trained) / MODEL,
         store.get(index, trained).path,
-        store.get(ranker, trained) / MODEL,
         ItemTable.load(data / ITEMS),
         InteractionLog.load(data / LOG),
-        repeats,
+        read_repeats(data.path),
     )
+    return ServedModels(retrieval, store.get(ranker, trained) / MODEL)
 
 
 def next_day_plot(store: UpstreamStore, table: pl.DataFrame, day: str) -> "MarkdownMetadataValue":

@@ -4,7 +4,6 @@ The base of a day is the last full training before the day. The workflows of the
 its candidate tower stays frozen. A later full training is the base of the days after it, so it starts a new chain.
 """
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,6 @@ from dagster import AssetExecutionContext, BackfillPolicy, MaterializeResult
 from rec_assets.bundles.export_report import MODEL
 from rec_assets.bundles.provenance import codes_of
 from rec_assets.common.seeds import holdout_seed, seed_for
-from rec_assets.datasets.evaluation_set import ITEMS
 from rec_assets.inference.item_vectors import ALL_VECTORS
 from rec_assets.inference.lookups import CATALOG, LOOKUPS, Lookups
 from rec_assets.orchestration.assets.embeddings import VECTORS
@@ -38,7 +36,7 @@ COMMON: dict[str, Any] = {
     "group_name": "finetuning",
     "owners": OWNERS,
     "partitions_def": daily,
-    "code_version": "2",
+    "code_version": "3",
     # One run for a range of days: each asset builds its days in order, because each day needs the day before.
     "backfill_policy": BackfillPolicy.single_run(),
 }
@@ -73,7 +71,7 @@ def replay_set(
     op_tags=CPU,
     kinds={"nvtabular", "parquet"},
     windows={"joined_interactions": model_window},
-    deps=earlier("nvt_workflows", "dlrm_model"),
+    deps=earlier("nvt_workflows", "training_set", "dlrm_model"),
 )
 def finetune_set(
     context: AssetExecutionContext,
@@ -87,6 +85,7 @@ def finetune_set(
     text_embeddings: Artifact,
 ) -> MaterializeResult[None]:
     """Rows of the day and of the replay set in the codes of the last full training. Newer items get new codes."""
+    from rec_assets.datasets.evaluation_set import read_repeats
     from rec_assets.datasets.finetune_set import build_finetune_set
     from rec_assets.features.embeddings import ContentVectors
     from rec_assets.preprocessing.dask_cluster import dask_workers
@@ -115,6 +114,7 @@ def finetune_set(
                 [joined_interactions[d] / ROWS for d in window(joined_interactions, day, model_days(settings))],
                 settings.holdout_share,
                 holdout_seed(settings.seed, day),
+                repeats=read_repeats(store.get("training_set", base).path),
             )
         lineage_of(workflows).replace(codes=codes_of(Lookups.load(out / LOOKUPS))).write(out)
         interactions = pl.read_parquet(joined_interactions[day] / ROWS, columns=["user_id", "item_id"])
@@ -146,7 +146,7 @@ def daily_item_index(
     The frozen candidate tower encodes the newer items. An item without a vector is not retrieved, not repeated from a
     history, and does not fill a list.
     """
-    from rec_assets.datasets.item_table import ItemTable
+    from rec_assets.datasets.item_neighbors import log_without_holdout
     from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.inference.item_vectors import ItemVectors
     from rec_assets.training.finetune import later_item_vectors
@@ -156,14 +156,14 @@ def daily_item_index(
 
     def write(out: Path, day: str) -> dict[str, Any]:
         lineage = lineage_of(finetune_set[day])
-        items = ItemTable.load(finetune_set[day] / ITEMS)
+        data = TrainingSet.load(finetune_set[day].path)
         towers = store.get("two_tower_model", lineage.base)
         trained = ItemVectors.load(store.get("item_embeddings", lineage.base) / ALL_VECTORS)
         full = TrainingSet.load(store.get("training_set", lineage.base).path)
-        placed, later = later_item_vectors(full, towers.path, trained, items)
+        placed, later = later_item_vectors(full, towers.path, trained, data.items)
         today = known_by(pl.scan_parquet(raw_items / RAW_ITEMS), day).select("item_id").collect()["item_id"]
         vectors = placed.only(today.to_numpy())
-        write_item_index(vectors, items, out)
+        write_item_index(vectors, data.items, log_without_holdout(data), out)
         lineage_of(towers).replace(codes=lineage.codes).write(out)
         return {
             "full_training": lineage.base,
@@ -225,7 +225,7 @@ def finetuned_query_tower(
 
 
 @asset(
-    **{**TRAINER, "code_version": "3"},
+    **{**TRAINER, "code_version": "4"},
     kinds={"tensorflow", "onnx"},
     deps=[*earlier("dlrm_model", "training_set"), On("finetuned_dlrm", only_day_before)],
 )
@@ -239,9 +239,7 @@ def finetuned_dlrm(
 ) -> MaterializeResult[None]:
     """The ranker, fine-tuned on the day from the newest earlier checkpoint. All weights train, at a reduced rate."""
     from rec_assets.bundles.export_report import write_difference
-    from rec_assets.datasets.candidates import Candidates
-    from rec_assets.datasets.retrieve import retrieve_for
-    from rec_assets.datasets.rows import Arrays, take
+    from rec_assets.datasets.retrieve import Retrieval
     from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.training.finetune import finetune_ranker
     from rec_assets.training.loop.checkpoints import save_checkpoint
@@ -255,19 +253,13 @@ def finetuned_dlrm(
         parent = parent_of(store, "finetuned_dlrm", "dlrm_model", day, base)
         full = TrainingSet.load(store.get("training_set", base).path)
         data = TrainingSet.load(finetune_set[day].path)
-
-        def retrieve(columns: Arrays) -> Candidates:
-            tower, index = finetuned_query_tower[day] / MODEL, daily_item_index[day].path
-            depth, repeats = settings.retrieval_topk, settings.repeats
-            return retrieve_for(tower, index, columns, data.log, data.items, depth, repeats=repeats)
-
+        tower, index = finetuned_query_tower[day] / MODEL, daily_item_index[day].path
+        retrieval = Retrieval(tower, index, data.items, data.log, data.repeats)
         seed = seed_for(settings.seed, "finetuned_dlrm", day)
-        model, loss = finetune_ranker(full, parent.path, data, retrieve, finetune_config(settings), seed)
+        model, loss = finetune_ranker(full, parent.path, data, retrieval, finetune_config(settings), seed)
         save_checkpoint(model, TrainingHistory(loss), out)
         lineage_of(parent).replace(parent=parent.partition).write(out)
-        export_data = replace(full, items=data.items, log=data.log)
-        example = retrieve(take(full.validation.columns, slice(0, 4)))
-        difference = export_ranker(model, export_data, example, out / MODEL, saved_model=settings.saved_models)
+        difference = export_ranker(model, full, retrieval, out / MODEL, saved_model=settings.saved_models)
         return {
             "full_training": base,
             "starts_from": parent.partition,

@@ -129,7 +129,7 @@ def nvt_workflows(
 
 
 @asset(
-    **{**COMMON, "code_version": "4"},
+    **{**COMMON, "code_version": "5"},
     freshness_policy=WEEKLY_FRESHNESS,
     kinds={"nvtabular", "parquet"},
     op_tags=CPU,
@@ -182,7 +182,9 @@ def training_set(
             transform_rows(workflows.path, masked_last, out / LAST)
             transform_rows(workflows.path, valid, encoded_valid)
             write_schema(workflows.path, out / SCHEMA)
-            built = build_training_set(out, items, content, masked, masked_last, train, valid, encoded_valid)
+            built = build_training_set(
+                out, items, content, masked, masked_last, train, valid, encoded_valid, repeats=settings.repeats
+            )
         lineage_of(workflows).write(out)
         return {
             "train_days": f"{train_days[0]} … {train_days[-1]}",
@@ -193,6 +195,8 @@ def training_set(
             "holdout_users": len(holdout_users),
             "validation_users": len(built.validation),
             "cold_validation_users": int(built.validation.cold.sum()),
+            "share_of_repeats": built.share_of_repeats,
+            "lists_may_repeat_items": built.repeats,
         }
 
     return publish(context, artifacts, write)

@@ -9,7 +9,6 @@ from dagster import AssetExecutionContext, MaterializeResult
 from rec_assets.bundles.export_report import MODEL
 from rec_assets.common.files import digest_of_file
 from rec_assets.common.seeds import seed_for
-from rec_assets.datasets.evaluation_set import ITEMS
 from rec_assets.inference.item_vectors import ALL_VECTORS
 from rec_assets.orchestration.assets.features import Days
 from rec_assets.orchestration.assets.publishing import OWNERS, only, publish
@@ -26,10 +25,10 @@ COMMON: dict[str, Any] = {
     "group_name": "training",
     "owners": OWNERS,
     "partitions_def": daily,
-    "code_version": "4",
+    "code_version": "5",
     "freshness_policy": WEEKLY_FRESHNESS,
 }
-VALIDATION_RETRIEVAL = "validation_retrieval"
+VALIDATION_RETRIEVAL, VALIDATION_RANKER = "validation_retrieval", "validation_ranker"
 TRAINER: dict[str, Any] = {**COMMON, "op_tags": GPU, "pool": TRAINING_POOL}
 
 
@@ -61,7 +60,7 @@ def two_tower_model(
 
     def write(out: Path, _: str) -> dict[str, Any]:
         seed = seed_for(settings.seed, "two_tower_model", day)
-        config = TwoTowerConfig(settings.valid_days, max_epochs=settings.max_epochs, repeats=settings.repeats)
+        config = TwoTowerConfig(settings.valid_days, max_epochs=settings.max_epochs, repeats=data.repeats)
         model, history = train_two_tower(data, config, seed, state.report, state.file)
         write_retrieval(model, data, data.last_training_moment, out / VALIDATION_RETRIEVAL)
         train_on_validation(model, data, config, history.best_epoch, seed)
@@ -149,18 +148,19 @@ def faiss_index(
     item_embeddings: Days,
     training_set: Days,
 ) -> MaterializeResult[None]:
-    """The inner-product index of the item vectors: exact up to 100,000 items, IVF above."""
-    from rec_assets.datasets.item_table import ItemTable
+    """The inner-product index of the item vectors (exact up to 100,000 items, IVF above), and the items' neighbors."""
+    from rec_assets.datasets.item_neighbors import full_log
+    from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.inference.item_index import recall_against_exact
     from rec_assets.inference.item_vectors import ItemVectors
     from rec_assets.training.retrieval.encode import write_item_index
 
     day = only(context)
-    table = ItemTable.load(training_set[day] / ITEMS)
+    data = TrainingSet.load(training_set[day].path)
 
     def write(out: Path, _: str) -> dict[str, Any]:
         items = ItemVectors.load(item_embeddings[day] / ALL_VECTORS)
-        index = write_item_index(items, table, out)
+        index = write_item_index(items, data.items, full_log(data), out)
         lineage_of(item_embeddings[day]).write(out)
         depth = settings.retrieval_topk
         return {
@@ -172,7 +172,7 @@ def faiss_index(
     return publish(context, artifacts, write)
 
 
-@asset(**{**TRAINER, "code_version": "5"}, kinds={"tensorflow", "onnx"})
+@asset(**{**TRAINER, "code_version": "6"}, kinds={"tensorflow", "onnx"})
 def dlrm_model(
     context: AssetExecutionContext,
     artifacts: Artifacts,
@@ -180,36 +180,45 @@ def dlrm_model(
     two_tower_model: Days,
     training_set: Days,
 ) -> MaterializeResult[None]:
-    """The DLRM ranker, trained on retrieved candidates. Its list is kept only if it beats the retrieval order."""
+    """The DLRM ranker, trained on retrieved candidates until validation stops rising, then on the validation days.
+
+    Training is kept only if it beats the retrieval order. `validation_ranker/` holds the ranker from before the last
+    step, which the evaluation uses.
+    """
     from rec_assets.bundles.export_report import write_difference
-    from rec_assets.datasets.candidates import Candidates
-    from rec_assets.datasets.retrieve import retrieve_for
-    from rec_assets.datasets.rows import Arrays, take
+    from rec_assets.datasets.retrieve import Retrieval
     from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.training.loop.checkpoints import save_checkpoint
-    from rec_assets.training.ranking.train import METRIC, RankerConfig, export_ranker, train_ranker
+    from rec_assets.training.ranking.train import (
+        METRIC,
+        RankerConfig,
+        export_ranker,
+        train_on_validation,
+        train_ranker,
+    )
 
     day = only(context)
     data = TrainingSet.load(training_set[day].path)
-    retrieval = two_tower_model[day] / VALIDATION_RETRIEVAL
+    folder = two_tower_model[day] / VALIDATION_RETRIEVAL
+    retrieval = Retrieval(folder / MODEL, folder, data.items, data.log, data.repeats)
     state = TrainingState.of(context, artifacts.store(), settings, two_tower_model[day], training_set[day])
-
-    def retrieve(columns: Arrays) -> Candidates:
-        depth, repeats = settings.retrieval_topk, settings.repeats
-        return retrieve_for(retrieval / MODEL, retrieval, columns, data.log, data.items, depth, repeats=repeats)
 
     def write(out: Path, _: str) -> dict[str, Any]:
         seed = seed_for(settings.seed, "dlrm_model", day)
-        config = RankerConfig(settings.valid_days, max_epochs=min(RankerConfig.max_epochs, settings.max_epochs))
-        model, history = train_ranker(data, retrieve, config, seed, state.report, state.file)
+        epochs = min(RankerConfig.max_epochs, settings.max_epochs)
+        config = RankerConfig(settings.valid_days, settings.retrieval_topk, max_epochs=epochs)
+        model, history = train_ranker(data, retrieval, config, seed, state.report, state.file)
+        (out / VALIDATION_RANKER).mkdir()
+        export_ranker(model, data, retrieval, out / VALIDATION_RANKER / MODEL)
+        lists = train_on_validation(model, data, retrieval, config, history.best_epoch, seed)
         save_checkpoint(model, history, out)
         lineage_of(two_tower_model[day]).write(out)
-        example = retrieve(take(data.validation.columns, slice(0, 4)))
-        difference = export_ranker(model, data, example, out / MODEL, saved_model=settings.saved_models)
+        difference = export_ranker(model, data, retrieval, out / MODEL, saved_model=settings.saved_models)
         return {
-            f"retrieval order {METRIC}": history.validation[0],
-            f"ranked {METRIC}": history.best,
+            f"retrieval order {METRIC}, mean of both tracks": history.validation[0],
+            f"ranked {METRIC}, mean of both tracks": history.best,
             "best_epoch": history.best_epoch,
+            "lists_of_validation_days": lists,
             **write_difference(out, difference),
             "curves": line_plot(
                 {"training loss": history.loss, f"validation {METRIC}": history.validation[1:]},

@@ -88,7 +88,7 @@ STAGES: tuple[StageSpec, ...] = (
     ),
     StageSpec(
         "faiss_retrieval",
-        ("query/query_embedding", "user/history_item_id"),
+        ("query/query_embedding", *_at("user", (HISTORY_IDS, "history_timestamp")), "request/timestamp"),
         _at("retrieved", _RETRIEVED),
     ),
     StageSpec(

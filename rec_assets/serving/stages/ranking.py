@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.columns import CONTENT_FEATURES
 from rec_assets.features.history import UserHistories
-from rec_assets.features.signals import POPULARITY_SIGNALS, ItemCategories, history_signals, retrieval_rank
+from rec_assets.features.item_signals import ITEM_SIGNALS
+from rec_assets.features.neighbors import Neighbors
+from rec_assets.features.past import Past
+from rec_assets.features.signals import history_signals, retrieval_rank
 from rec_assets.inference.factored_ranker import ITEM_MODEL, FactoredRanker
 from rec_assets.inference.onnx_model import OnnxModel
 from rec_assets.serving.graph import row_splits
 from rec_assets.serving.stages.base import Array, Arrays, inputs_of
-from rec_assets.serving.tables.memory_mapped import content_tables, signal_tables
+from rec_assets.serving.tables.memory_mapped import content_tables, item_facts, item_neighbors, signal_tables
 from rec_assets.settings import Settings
 
 # Inputs from which signals are computed; all other inputs are repeated unchanged.
@@ -20,31 +23,33 @@ _SOURCES = frozenset({"item_id", "history_item_id", "history_timestamp", "timest
 class Unroll:
     """Repeats the features of a request for each of its candidates, and adds the candidates' signals."""
 
-    def __init__(self, tables: Mapping[str, Array]) -> None:
-        """Stores the tables category_l1, category_l2 and `POPULARITY_SIGNALS` by encoded item id, [V] each."""
-        self._categories = ItemCategories(tables["category_l1"], tables["category_l2"])
-        self._popularity = {name: tables[name] for name in POPULARITY_SIGNALS}
+    def __init__(self, tables: Mapping[str, Array], neighbors: Neighbors) -> None:
+        """Stores the tables of `signal_tables` and the neighbors of items."""
+        self._facts = item_facts(tables)
+        self._items = {name: tables[name] for name in ITEM_SIGNALS}
+        self._neighbors = neighbors
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "Unroll":
         """Reads the tables; raises ActionableError if one is missing or lacks one row per encoded item id."""
-        return cls(signal_tables(bundle))
+        return cls(signal_tables(bundle), item_neighbors(bundle))
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
         """Maps encoded item_id [N], features [B], histories [B, LENGTH], timestamp [B] → features and signals [N] each.
 
         Signals are float32: retrieval_rank, which is log(1 + position in the request), `HISTORY_SIGNALS` and
-        `POPULARITY_SIGNALS`.
+        `ITEM_SIGNALS`.
         """
         items = inputs["item_id"]
         splits = row_splits.splits_of(inputs, len(items))
         owners = row_splits.request_of(splits)
-        histories = UserHistories(inputs["history_item_id"], inputs["history_timestamp"])
+        past = Past(UserHistories(inputs["history_item_id"], inputs["history_timestamp"]), inputs["timestamp"])
+        of_items = {name: table[items] for name, table in self._items.items()}
         return {
             **{name: values[owners] for name, values in inputs.items() if name not in _SOURCES},
             "retrieval_rank": retrieval_rank(row_splits.place_of(splits)),
-            **history_signals(histories, inputs["timestamp"], items, owners, self._categories),
-            **{name: table[items] for name, table in self._popularity.items()},
+            **history_signals(past, items, owners, self._facts, self._neighbors, of_items["repurchase_days"]),
+            **of_items,
         }
 
 

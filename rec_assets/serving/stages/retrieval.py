@@ -1,20 +1,21 @@
 """Stages that retrieve candidates: query vectors, the nearest items in the index, and the items of the history."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.columns import EMBEDDING_DIM
-from rec_assets.features.history import PADDING_ID
+from rec_assets.features.history import PADDING_ID, UserHistories
+from rec_assets.features.past import Past
+from rec_assets.inference.candidate_sources import CandidateSources, PopularItems
 from rec_assets.inference.item_vectors import VECTORS, Vectors, read_vectors
 from rec_assets.inference.lookups import FIRST_KNOWN, Lookups
-from rec_assets.inference.merge_candidates import HistoryMerger
 from rec_assets.inference.onnx_model import OnnxModel
 from rec_assets.serving.graph import row_splits
 from rec_assets.serving.stages.base import Array, Arrays, inputs_of
+from rec_assets.serving.tables.memory_mapped import item_facts, item_neighbors, signal_tables
 from rec_assets.settings import Settings
 
 
@@ -35,26 +36,23 @@ class QueryEncoding:
 
 
 class Retrieval:
-    """Retrieves the items with the largest inner product with each query and, optionally, the items of the history."""
+    """Retrieves candidates from all sources (`inference.candidate_sources`)."""
 
-    def __init__(self, index: Any, topk: int, lookups: Lookups, vectors: Vectors | None = None) -> None:
-        """Stores the index and the vectors.
-
-        Args:
-            index: FAISS index with raw item ids.
-            topk: number of candidates per request.
-            lookups: the fitted workflow.
-            vectors: item vectors by encoded id, float32 [V, 64]; without them, items of the history become candidates
-                only if the index finds them.
-        """
-        self._index = index
-        self._topk = min(topk, index.ntotal)
+    def __init__(self, sources: CandidateSources, popular: PopularItems, topk: int, lookups: Lookups) -> None:
+        """Stores the sources, the popular items, the number of candidates per request and the fitted workflow."""
+        self._sources = sources
+        self._popular = popular
+        self._topk = topk
         self._lookups = lookups
-        self._add_history = None if vectors is None else HistoryMerger(vectors)
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "Retrieval":
-        """Reads index and vectors; raises ActionableError if their width or number of items does not fit the bundle."""
+        """Reads index, vectors and tables; raises ActionableError if one does not fit the bundle."""
+        return cls.of(bundle, settings, signal_tables(bundle))
+
+    @classmethod
+    def of(cls, bundle: Bundle, settings: Settings, tables: Mapping[str, Array]) -> "Retrieval":
+        """Reads index and vectors, and takes popularity and groups from tables as of `signal_tables`."""
         import faiss
 
         from rec_assets.inference.item_index import on_best_device
@@ -71,22 +69,31 @@ class Retrieval:
         if index.d != EMBEDDING_DIM or not 0 < index.ntotal <= known:
             shape = f"{index.ntotal} vectors of {index.d}"
             raise ActionableError(f"{file} holds {shape}; expected 1 to {known} of {EMBEDDING_DIM}.", again)
-        vectors = read_vectors(file.with_name(VECTORS), bundle.lookups.size("item_id"), again)
-        return cls(index, settings.retrieval_topk, bundle.lookups, vectors if settings.repeats else None)
+        lookups = bundle.lookups
+        vectors = read_vectors(file.with_name(VECTORS), lookups.size("item_id"), again)
+        indexed = vectors.any(axis=1)
+        indexed[:FIRST_KNOWN] = False  # the codes for padding, null and unknown are not items
+
+        def search(queries: Vectors, depth: int) -> Array:
+            # FAISS pads with -1 if an inverted list has too few items; -1 is in no vocabulary.
+            items = lookups.encode("item_id", index.search(queries, min(depth, index.ntotal))[1])
+            return np.where(items < FIRST_KNOWN, np.int32(PADDING_ID), items)
+
+        sources = CandidateSources(
+            search, vectors, indexed, item_neighbors(bundle), item_facts(tables), bundle.manifest.config.repeats
+        )
+        popular = PopularItems.of(tables["popularity_month"], indexed)
+        return cls(sources, popular, min(settings.retrieval_topk, index.ntotal), lookups)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
         """Retrieves candidates, best first.
 
-        Maps query_embedding float32 [B, 64], history_item_id (encoded) int32 [B, LENGTH] → raw item_id int32 [N],
-        retrieval_score float32 [N], row_splits int64 [B + 1].
+        Maps query_embedding float32 [B, 64], history_item_id (encoded) int32 and history_timestamp int64 [B, LENGTH],
+        timestamp int32 [B] → raw item_id int32 [N], retrieval_score float32 [N], row_splits int64 [B + 1].
         """
         queries = np.ascontiguousarray(inputs["query_embedding"])
-        scores, raw = self._index.search(queries, self._topk)
-        # FAISS pads with -1 if an inverted list has too few items; -1 is in no vocabulary.
-        items = self._lookups.encode("item_id", raw)
-        items = np.where(items < FIRST_KNOWN, np.int32(PADDING_ID), items)
-        if self._add_history is not None:
-            items, scores = self._add_history(items, scores, inputs["history_item_id"], queries)
+        past = Past(UserHistories(inputs["history_item_id"], inputs["history_timestamp"]), inputs["timestamp"])
+        items, scores = self._sources(queries, past, self._popular, self._topk)
         mask = items != PADDING_ID
         return {
             "item_id": self._lookups.decode("item_id", items[mask]),

@@ -31,7 +31,7 @@ class Fallback:
         indexed = np.zeros(len(by_popularity) + FIRST_KNOWN, np.bool_)
         indexed[: len(vectors)] = vectors.any(axis=1)
         known = by_popularity[indexed[by_popularity]][:POOL]
-        return cls(bundle.lookups.decode("item_id", known), tables["category_l1"][known], tables["category_l1"])
+        return cls(bundle.lookups.decode("item_id", known), tables["group_l1"][known], tables["group_l1"])
 
     def order(self, history: Ids) -> Ids:
         """Returns raw ids int32 [P]; items in the categories of a history (encoded ids [LENGTH]) come first."""

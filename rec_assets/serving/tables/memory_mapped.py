@@ -11,13 +11,20 @@ import numpy.typing as npt
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.columns import CONTENT_DIM
-from rec_assets.features.signals import POPULARITY_SIGNALS
+from rec_assets.features.item_signals import ITEM_SIGNALS, ItemCategories, ItemFacts
+from rec_assets.features.neighbors import Neighbors
 
 Tables = dict[str, npt.NDArray[Any]]
 
 # A row of each file: one encoded item.
-SIGNALS = np.dtype([("category_l1", "<i4"), ("category_l2", "<i4"), *((name, "<f4") for name in POPULARITY_SIGNALS)])
+SIGNALS = np.dtype(
+    [
+        *((name, "<i4") for name in ("group_l1", "group_l2")),
+        *((name, "<f4") for name in ("share_l1", "share_l2", "price", *ITEM_SIGNALS)),
+    ]
+)
 CONTENT = np.dtype([(name, "<f4", (CONTENT_DIM,)) for name in ("image", "text")])
+_REBUILD = "Materialize faiss_index and model_bundle again."
 _AGAIN = "The parts come from different workflows. Materialize them and model_bundle again."
 
 
@@ -30,12 +37,32 @@ def write_tables(file: Path, row: np.dtype[np.void], tables: Mapping[str, npt.ND
 
 
 def signal_tables(bundle: Bundle) -> Tables:
-    """Returns category_l1, category_l2 int32 and `POPULARITY_SIGNALS` float32, [V] each.
+    """Returns group_l1, group_l2 int32, and share_l1, share_l2, price and `ITEM_SIGNALS` float32, [V] each.
 
     Raises:
         ActionableError: a table is missing or does not have one row per encoded item id.
     """
     return _tables(bundle, "signals", SIGNALS)
+
+
+def item_neighbors(bundle: Bundle) -> Neighbors:
+    """Returns the neighbors of items; raises ActionableError if they are missing or do not fit the bundle."""
+    folder = bundle.file("item_index").parent
+    try:
+        neighbors = Neighbors.load(folder)
+    except (OSError, ValueError, EOFError) as error:
+        raise ActionableError(f"{folder} has no readable neighbors of items ({error}).", _REBUILD) from error
+    size = bundle.lookups.size("item_id")
+    if neighbors.item_ids.shape != neighbors.weights.shape or not len(neighbors.item_ids) <= size:
+        shapes = f"{neighbors.item_ids.shape} and {neighbors.weights.shape}"
+        raise ActionableError(f"The neighbors in {folder} have the wrong shapes ({shapes}).", _REBUILD)
+    return neighbors
+
+
+def item_facts(tables: Mapping[str, npt.NDArray[Any]]) -> ItemFacts:
+    """Returns the properties of items in the tables of `signal_tables`."""
+    groups = ItemCategories(tables["group_l1"], tables["group_l2"])
+    return ItemFacts(groups, tables["share_l1"], tables["share_l2"], tables["price"])
 
 
 def content_tables(bundle: Bundle) -> Tables:

@@ -33,10 +33,10 @@ BUNDLE_PARAMETER = "bundle_id"
 
 # Settings that a deployment can change without a new bundle, by stage; they override the settings of `StageModel`.
 KNOBS = {
-    "faiss_retrieval": ("retrieval_topk", "repeats"),
+    "faiss_retrieval": ("retrieval_topk",),
     "filter_seen_items": ("ranking_topk",),
     "softmax_sampling": ("ranking_topk", "diversity_mode"),
-    WHOLE.name: ("retrieval_topk", "repeats", "ranking_topk", "diversity_mode"),
+    WHOLE.name: ("retrieval_topk", "ranking_topk", "diversity_mode"),
 }
 
 _ONE_ROW = frozenset({"request", "context", "raw_user", "user", "query"})

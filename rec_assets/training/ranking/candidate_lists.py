@@ -11,11 +11,11 @@ import tensorflow as tf
 from rec_assets.common.units import DAY_SECONDS
 from rec_assets.datasets.candidates import Candidates
 from rec_assets.datasets.item_table import ItemTable
-from rec_assets.datasets.ranker_users import trains_ranker
 from rec_assets.datasets.ranking_features import all_signals
 from rec_assets.datasets.rows import Arrays, take
 from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
 from rec_assets.features.history import PADDING_ID, InteractionLog, UserHistories
+from rec_assets.features.neighbors import Neighbors
 from rec_assets.training.loop.batches import ranking_batches
 from rec_assets.training.ranking.dlrm import CHOSEN
 
@@ -47,6 +47,7 @@ class RankerLists:
         histories: UserHistories,
         log: InteractionLog,
         items: ItemTable,
+        neighbors: Neighbors,
         horizon_days: int,
     ) -> "RankerLists":
         """Looks up later interactions in a log, which must end before any evaluation data.
@@ -56,7 +57,7 @@ class RankerLists:
         interacted = interacted_later(requests, candidates, log, horizon_days)
         rows = np.flatnonzero(interacted.any(axis=1))
         requests, candidates, histories = take(requests, rows), candidates.at(rows), histories.at(rows)
-        inputs = all_signals(candidates, histories, requests[TIMESTAMP], items)
+        inputs = all_signals(candidates, histories, requests[TIMESTAMP], items, neighbors)
         return cls(requests, inputs, interacted[rows], new_to_users(candidates, histories))
 
     def __len__(self) -> int:
@@ -84,22 +85,23 @@ class RankerLists:
         return ranking_batches(take(self.requests, rows), lists | {CHOSEN: positive}, batch_size, seed)
 
 
-def ranker_arrivals(rows: Arrays, most: int, seed: int) -> npt.NDArray[np.int64]:
-    """Selects the rows that get a candidate list: the first row of each day of each user of the ranker.
+def arrivals(rows: Arrays, users: Flags, most: int, seed: int) -> npt.NDArray[np.int64]:
+    """Selects the rows that get a candidate list: the first row of each day of each user.
 
     Args:
         rows: the training rows with raw user ids and timestamps [n].
+        users: True for rows of the users to select, bool [n].
         most: maximum number of rows to select.
         seed: random seed for the draw.
 
     Returns:
         Row numbers, ascending.
     """
-    numbers = np.flatnonzero(trains_ranker(rows[REQUEST_USER_ID]))
+    numbers = np.flatnonzero(users)
     numbers = numbers[np.argsort(rows[TIMESTAMP][numbers], kind="stable")]
     visits = rows[REQUEST_USER_ID][numbers].astype(np.int64) << 32 | rows[TIMESTAMP][numbers] // DAY_SECONDS
-    arrivals = numbers[np.unique(visits, return_index=True)[1]]
-    return np.sort(np.random.default_rng(seed).permutation(arrivals)[:most])
+    first = numbers[np.unique(visits, return_index=True)[1]]
+    return np.sort(np.random.default_rng(seed).permutation(first)[:most])
 
 
 def interacted_later(

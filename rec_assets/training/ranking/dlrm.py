@@ -3,6 +3,8 @@
 from typing import Any
 
 import merlin.models.tf as mm
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from merlin.models.tf.blocks.dlrm import DLRMBlock
 from merlin.schema import ColumnSchema, Schema, Tags
@@ -12,6 +14,7 @@ from rec_assets.features.columns import (
     CONTENT_FEATURES,
     CONTEXT_FEATURES,
     RANKED_ITEM_FEATURES,
+    RETRIEVAL_RANK,
     RETRIEVAL_SCORE,
     SIGNALS,
     USER_FEATURES,
@@ -23,19 +26,31 @@ EMBEDDING_DIM = 32
 BOTTOM_LAYERS = [128, EMBEDDING_DIM]
 TOP_LAYERS = [128, 64, 32]
 L2_EMBEDDINGS = 1e-4
+# Share of candidates without item features in a training step: the ranker must not learn items by heart.
+ITEM_DROPOUT = 0.8
 CHOSEN = "chosen"
 _constant = tf.keras.initializers.Constant
 
+Floats = npt.NDArray[np.float32]
+
 
 class Ranker(tf.keras.Model):
-    """logit = a · retrieval score + b + DLRM(user, item, context, content, signals).
+    """logit = a · retrieval rank + b · retrieval score + c + DLRM(user, item, context, content, signals).
 
     The last layer of the DLRM starts at zero, so an untrained ranker returns the retrieval order. Early stopping keeps
     training only if it improves this order. With few data, a randomly initialized DLRM ranks worse than retrieval.
     Inputs are columns [n, 1] and content vectors [n, 64]; the output is a logit [n, 1].
     """
 
-    def __init__(self, schema: Schema, score_mean: float, score_scale: float, **kwargs: Any) -> None:
+    def __init__(self, schema: Schema, means: Floats, scales: Floats, **kwargs: Any) -> None:
+        """Creates the ranker.
+
+        Args:
+            schema: the Merlin schema of the transformed features.
+            means: mean of each of `SIGNALS` [s].
+            scales: standard deviation of each of them, positive [s].
+            kwargs: arguments of the Keras model.
+        """
         super().__init__(**kwargs)
         inputs = schema.select_by_name([*USER_FEATURES, *CONTEXT_FEATURES, *RANKED_ITEM_FEATURES])
         signals = [ColumnSchema(name, dtype="float32", tags=[Tags.CONTINUOUS]) for name in SIGNALS]
@@ -56,9 +71,11 @@ class Ranker(tf.keras.Model):
             top_block=mm.MLPBlock(TOP_LAYERS),
         )
         self.correction = tf.keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros", name="correction")
-        self.retrieval = tf.keras.layers.Dense(1, kernel_initializer="ones", name="retrieval")
-        self.score_mean = self.add_weight("score_mean", (), initializer=_constant(score_mean), trainable=False)
-        self.score_scale = self.add_weight("score_scale", (), initializer=_constant(score_scale), trainable=False)
+        # Of rank and score: the untrained ranker keeps the order of the candidates.
+        self.retrieval = tf.keras.layers.Dense(1, kernel_initializer=_constant([[-1.0], [0.0]]), name="retrieval")
+        count = (len(SIGNALS),)
+        self.means = self.add_weight("means", count, initializer=_constant(means), trainable=False)
+        self.scales = self.add_weight("scales", count, initializer=_constant(scales), trainable=False)
         # Platt scaling, fitted after training; it does not change the order.
         self.slope = self.add_weight("slope", (), initializer="ones", trainable=False)
         self.intercept = self.add_weight("intercept", (), initializer="zeros", trainable=False)
@@ -70,9 +87,12 @@ class Ranker(tf.keras.Model):
 
     def call(self, columns: dict[str, Any], training: bool = False) -> Any:
         """Returns logits of an interaction, float32 [n, 1]."""
-        score = (columns[RETRIEVAL_SCORE] - self.score_mean) / self.score_scale
-        hidden = self.block({**columns, RETRIEVAL_SCORE: score}, training=training)
-        return self.slope * (self.retrieval(score) + self.correction(hidden)) + self.intercept
+        signals = {
+            name: (columns[name] - self.means[number]) / self.scales[number] for number, name in enumerate(SIGNALS)
+        }
+        hidden = self.block({**columns, **signals}, training=training)
+        retrieval = self.retrieval(tf.concat([signals[RETRIEVAL_RANK], signals[RETRIEVAL_SCORE]], axis=1))
+        return self.slope * (retrieval + self.correction(hidden)) + self.intercept
 
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Trains one step on lists; columns of requests are [lists], columns of list positions [lists, length].
@@ -84,7 +104,9 @@ class Ranker(tf.keras.Model):
         length, positives = batch[RETRIEVAL_SCORE].shape[1], is_positive.shape[1]
         ids = tf.reshape(batch["item_id"], [-1])
         flat = {name: tf.repeat(batch[name], length)[:, None] for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
-        flat |= {name: tf.gather(table, ids) for name, table in self.items.items()}
+        # Item 0, the padding, has no known feature.
+        shown = tf.where(tf.random.uniform(tf.shape(ids)) < ITEM_DROPOUT, 0, ids)
+        flat |= {name: tf.gather(table, shown) for name, table in self.items.items()}
         flat |= {name: tf.reshape(batch[name], [-1, 1]) for name in SIGNALS}
         with tf.GradientTape() as tape:
             logits = tf.reshape(self(flat, training=True), [-1, length])

@@ -1,6 +1,5 @@
 """Full training of the ranker on retrieved candidates, and validation by the ranked lists."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,23 @@ import tensorflow as tf
 from sklearn.linear_model import LogisticRegression
 
 from rec_assets.datasets.candidates import Candidates
-from rec_assets.datasets.ranking_features import in_batches, ranking_columns
+from rec_assets.datasets.ranker_users import trains_ranker
+from rec_assets.datasets.ranking_features import in_batches
 from rec_assets.datasets.request_features import histories_of
+from rec_assets.datasets.retrieve import Retrieval
 from rec_assets.datasets.rows import Arrays, as_columns, take
 from rec_assets.datasets.training_set import TrainingSet
 from rec_assets.evaluation.metrics import among, score_lists
-from rec_assets.features.columns import RANKER_FEATURES
-from rec_assets.features.history import PADDING_ID
+from rec_assets.evaluation.report import ALL, NEW
+from rec_assets.features.columns import (
+    CONTEXT_FEATURES,
+    RANKER_FEATURES,
+    REQUEST_USER_ID,
+    SIGNALS,
+    TIMESTAMP,
+    USER_FEATURES,
+)
+from rec_assets.features.history import PADDING_ID, InteractionLog
 from rec_assets.inference.onnx_model import OnnxModel
 from rec_assets.preprocessing.merlin_schema import load_schema
 from rec_assets.training.export.onnx import export_model
@@ -25,13 +34,16 @@ from rec_assets.training.loop.checkpoints import restore_checkpoint
 from rec_assets.training.loop.data_parallel import compile_with_adam
 from rec_assets.training.loop.determinism import make_deterministic
 from rec_assets.training.loop.early_stopping import Report, TrainingHistory, fit_until_best
-from rec_assets.training.ranking.candidate_lists import RankerLists, ranker_arrivals
+from rec_assets.training.ranking.candidate_lists import RankerLists, arrivals, new_to_users
 from rec_assets.training.ranking.dlrm import Ranker
 
 METRIC = "ndcg@10"
 VALIDATION_USERS = 3_000
 USERS_PER_BATCH = 64
-Retrieve = Callable[[Arrays], Candidates]
+EXAMPLE_USERS, EXAMPLE_CANDIDATES = 4, 50
+TINY = 1e-6  # so that a list without hits has a logarithm
+MIN_DEVIATION, NO_INPUT = 1e-6, 1e12
+MAX_LAST_EPOCHS = 5  # on the validation days; nothing validates them, and more made lists of Online Retail worse
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,7 @@ class RankerConfig:
     """Settings of the training. Positives are interactions up to `horizon_days` later; every epoch draws new lists."""
 
     horizon_days: int
+    depth: int = 300
     batch_size: int = 512
     most_lists: int = 20_000
     positives: int = 10
@@ -50,7 +63,7 @@ class RankerConfig:
 
 def train_ranker(
     data: TrainingSet,
-    retrieve: Retrieve,
+    retrieval: Retrieval,
     config: RankerConfig,
     seed: int,
     report: Report,
@@ -58,32 +71,41 @@ def train_ranker(
 ) -> tuple[Ranker, TrainingHistory]:
     """Trains from the retrieval order; the kept weights are never worse than this order on validation.
 
+    Validation is the geometric mean of NDCG@10 on track all and on track new, because the best epochs of both differ.
+
     Args:
         data: the training set, with the validation queries.
-        retrieve: returns the candidates of requests [n].
+        retrieval: retrieval by towers that were trained without the ranker's users.
         config: settings of the training.
         seed: random seed for initial weights, list draws and the order of lists.
         report: called with one line per epoch.
         unfinished: file for the state of the training, to resume after a crash.
     """
     make_deterministic(seed)
-    requests = take(data.rows, ranker_arrivals(data.rows, config.most_lists, seed))
+    numbers = arrivals(data.rows, trains_ranker(data.rows[REQUEST_USER_ID]), config.most_lists, seed)
+    requests = take(data.rows, numbers)
     # Later interactions are for validation.
     train_log = data.log.until(data.last_training_moment + 1)
-    candidates, histories = retrieve(requests), histories_of(requests, data.log)
-    lists = RankerLists.of(requests, candidates, histories, train_log, data.items, config.horizon_days)
-    model = build_ranker(data, candidates)
-    del candidates, histories  # `lists` holds the training data; free this memory
+    lists = lists_of(data, retrieval, requests, train_log, config)
+    sample = data.validation.sample(VALIDATION_USERS, seed)
+    validation = retrieval(sample.columns, config.depth)
+    model = build_ranker(data, lists.inputs)
     model.train_on(data.items.features)
     compile_with_adam(model, config.learning_rate)
-    sample = data.validation.sample(VALIDATION_USERS, seed)
-    validation = retrieve(sample.columns)
     report(f"{len(lists)} lists, {lists.interacted.sum() / max(1, len(lists)):.1f} positives each")
+    new = new_to_users(validation, histories_of(sample.columns, data.log))
+    tracks = {ALL: (validation, sample.relevant), NEW: (validation.where(new), data.unseen_pairs(sample))}
 
     def validate() -> float:
-        ranked = validation.order_by(score_candidates(model, sample.columns, validation, data))
-        lists = data.items.raw_ids[ranked.item_ids]
-        return score_lists(sample.user_ids, lists, sample.relevant, (METRIC,))[METRIC]
+        logits = score_candidates(model, sample.columns, validation, retrieval)
+        values = [
+            score_lists(sample.user_ids, data.items.raw_ids[part.order_by(logits).item_ids], relevant, (METRIC,))[
+                METRIC
+            ]
+            for part, relevant in tracks.values()
+        ]
+        # A track without any relevant item has no value.
+        return float(np.exp(np.mean([np.log(value + TINY) for value in values if value is not None])))
 
     history = fit_until_best(
         model,
@@ -95,11 +117,52 @@ def train_ranker(
         evaluate_untrained=True,
         unfinished=unfinished,
     )
-    logits = score_candidates(model, sample.columns, validation, data)
+    logits = score_candidates(model, sample.columns, validation, retrieval)
     hits = among(sample.user_ids, data.items.raw_ids[validation.item_ids], sample.relevant)
     mask = validation.item_ids != PADDING_ID
     scale_to_probabilities(model, logits[mask], hits[mask])
     return model, history
+
+
+def train_on_validation(
+    model: Ranker, data: TrainingSet, retrieval: Retrieval, config: RankerConfig, epochs: int, seed: int
+) -> int:
+    """Continues the training on the validation days, the latest rows, after validation has finished.
+
+    The towers of `retrieval` have no row of these days, so the lists of all users are used.
+
+    Args:
+        model: the model that `train_ranker` returned.
+        data: the training set of the model.
+        retrieval: the retrieval that it was trained with.
+        config: settings of the training.
+        epochs: number of epochs on the training days; 0 changes nothing.
+        seed: random seed for list draws and the order of lists.
+
+    Returns:
+        The number of lists.
+    """
+    rows = data.last_rows
+    known = rows[REQUEST_USER_ID] >= 0
+    if not epochs or not known.any():
+        return 0
+    log = InteractionLog.of(*(rows[name][known] for name in (REQUEST_USER_ID, TIMESTAMP, "item_id")))
+    requests = take(rows, arrivals(rows, known, config.most_lists, seed))
+    lists = lists_of(data, retrieval, requests, log, config)
+    if not len(lists):
+        return 0
+    compile_with_adam(model, config.learning_rate)
+    for epoch in range(min(epochs, MAX_LAST_EPOCHS)):
+        model.fit(list_batches(lists, config, seed + config.max_epochs + epoch), verbose=0)
+    return len(lists)
+
+
+def lists_of(
+    data: TrainingSet, retrieval: Retrieval, requests: Arrays, later: InteractionLog, config: RankerConfig
+) -> RankerLists:
+    """Retrieves the candidates of requests and labels them by a log of later interactions."""
+    candidates, histories = retrieval(requests, config.depth), histories_of(requests, data.log)
+    return RankerLists.of(requests, candidates, histories, later, data.items, retrieval.neighbors, config.horizon_days)
 
 
 def list_batches(lists: RankerLists, config: RankerConfig, seed: int) -> tf.data.Dataset:
@@ -107,32 +170,46 @@ def list_batches(lists: RankerLists, config: RankerConfig, seed: int) -> tf.data
     return lists.epoch(config.positives, config.negatives, config.batch_size, seed)
 
 
-def build_ranker(data: TrainingSet, candidates: Candidates) -> Ranker:
-    """Builds the ranker with all variables created; the candidates' scores give mean and scale of the input."""
-    scores = candidates.scores[candidates.item_ids != PADDING_ID]
-    model = Ranker(load_schema(data.schema_file), float(scores.mean()), float(scores.std() or 1.0))
-    model({name: tf.constant(column) for name, column in as_columns(_example(data, candidates)).items()})
+def build_ranker(data: TrainingSet, inputs: Arrays | None = None) -> Ranker:
+    """Builds the ranker with all variables created.
+
+    Args:
+        data: the training set.
+        inputs: `SIGNALS` of the lists of the training, whose means and deviations normalize the input; None for a
+            model whose weights are restored.
+    """
+    means, scales = np.zeros(len(SIGNALS), np.float32), np.ones(len(SIGNALS), np.float32)
+    if inputs is not None and inputs["item_id"].size:
+        mask = inputs["item_id"] != PADDING_ID
+        values = [inputs[name][mask] for name in SIGNALS]
+        means = np.array([value.mean(dtype=np.float64) for value in values], np.float32)
+        deviations = np.array([value.std(dtype=np.float64) for value in values], np.float32)
+        # A signal without variation in training is no input, whatever its later values are.
+        scales = np.where(deviations > MIN_DEVIATION, deviations, np.float32(NO_INPUT))
+    model = Ranker(load_schema(data.schema_file), means, scales)
+    example = take(data.validation.columns, slice(0, 1))
+    columns = {name: example[name] for name in (*USER_FEATURES, *CONTEXT_FEATURES)} | data.items.at(np.array([0]))
+    columns |= dict.fromkeys(SIGNALS, np.zeros(1, np.float32))
+    batch = as_columns({name: columns[name] for name in RANKER_FEATURES})
+    model({name: tf.constant(column) for name, column in batch.items()})
     return model
 
 
 def restore_ranker(data: TrainingSet, checkpoint: Path) -> Ranker:
     """Builds the ranker and restores the weights of a checkpoint."""
-    empty = Candidates(
-        np.full((len(data.validation), 1), PADDING_ID + 1, np.int32), np.zeros((len(data.validation), 1), np.float32)
-    )
-    model = build_ranker(data, empty)
+    model = build_ranker(data)
     restore_checkpoint(model, checkpoint)
     return model
 
 
 def score_candidates(
-    model: Ranker, columns: Arrays, candidates: Candidates, data: TrainingSet
+    model: Ranker, columns: Arrays, candidates: Candidates, retrieval: Retrieval
 ) -> npt.NDArray[np.float32]:
     """Returns logits float32 [q, k] of every candidate of every request."""
     score = tf.function(lambda batch: model(batch), reduce_retracing=True)
     logits = []
     for requests, part in in_batches(columns, candidates, USERS_PER_BATCH):
-        flat = ranking_columns(requests, part, histories_of(requests, data.log), data.items)
+        flat = retrieval.ranking_columns(requests, part)
         batch = {name: tf.constant(flat[name]) for name in RANKER_FEATURES}
         logits.append(score(as_columns(batch)).numpy().reshape(part.item_ids.shape))
     return np.concatenate(logits)
@@ -149,17 +226,16 @@ def scale_to_probabilities(model: Ranker, logits: npt.NDArray[Any], hits: npt.ND
 
 
 def export_ranker(
-    model: Ranker, data: TrainingSet, candidates: Candidates, file: Path, *, saved_model: bool = False
+    model: Ranker, data: TrainingSet, retrieval: Retrieval, file: Path, *, saved_model: bool = False
 ) -> float:
     """Writes the ranker with the output `score`, a probability; files and result as of `export_query_tower`."""
-    example = _example(data, candidates)
+    example = _example(data, retrieval)
     expected = export_model(lambda batch: tf.sigmoid(model(batch)), example, "score", file, saved_model=saved_model)
     return float(np.abs(OnnxModel(file, tuple(example), 1)(example) - expected).max())
 
 
-def _example(data: TrainingSet, candidates: Candidates) -> Arrays:
-    """Returns the ranker's inputs for the first validation users."""
-    count = min(4, len(data.validation), len(candidates.item_ids))
-    requests = take(data.validation.columns, slice(0, count))
-    flat = ranking_columns(requests, candidates.at(slice(0, count)), histories_of(requests, data.log), data.items)
+def _example(data: TrainingSet, retrieval: Retrieval) -> Arrays:
+    """Returns the ranker's inputs for some candidates of the first validation users."""
+    requests = take(data.validation.columns, slice(0, EXAMPLE_USERS))
+    flat = retrieval.ranking_columns(requests, retrieval(requests, EXAMPLE_CANDIDATES))
     return {name: flat[name] for name in RANKER_FEATURES}

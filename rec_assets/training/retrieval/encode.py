@@ -11,11 +11,13 @@ import tensorflow as tf
 
 from rec_assets.bundles.export_report import MODEL
 from rec_assets.common.units import DAY_SECONDS
+from rec_assets.datasets.item_neighbors import item_neighbors, towers_log
 from rec_assets.datasets.item_table import ItemTable
 from rec_assets.datasets.request_features import batches, with_histories
 from rec_assets.datasets.rows import Arrays, as_columns, column_batches, take
 from rec_assets.datasets.training_set import TrainingSet
 from rec_assets.features.columns import EMBEDDING_DIM, QUERY_FEATURES
+from rec_assets.features.history import InteractionLog
 from rec_assets.inference.item_index import INDEX, build_index, write_index
 from rec_assets.inference.item_vectors import VECTORS, ItemVectors
 from rec_assets.inference.onnx_model import OnnxModel
@@ -48,7 +50,7 @@ def item_vectors(model: TwoTower, items: ItemTable, moment: int) -> ItemVectors:
     # During training, the id vector of an item without rows still has its random initial value.
     catalog["item_id"] = items.trained_ids(catalog["item_id"])
     tomorrow = np.array([moment + DAY_SECONDS])
-    rates = np.expm1(items.popularity_at(items.catalog, tomorrow)["popularity_month"])
+    rates = np.expm1(items.signals.at(items.catalog, tomorrow)["popularity_month"])
     catalog[LOG_POPULARITY] = np.log(rates + MIN_RATE).astype(np.float32)
     parts = []
     for batch in column_batches(catalog, 4 * ENCODE_BATCH):
@@ -74,16 +76,20 @@ def export_query_tower(model: TwoTower, data: TrainingSet, file: Path, *, saved_
     return float(np.abs(exported - expected).max())
 
 
-def write_item_index(vectors: ItemVectors, items: ItemTable, folder: Path) -> faiss.Index:
-    """Writes the index and the vectors by encoded id into `folder`; returns the index."""
+def write_item_index(vectors: ItemVectors, items: ItemTable, log: InteractionLog, folder: Path) -> faiss.Index:
+    """Writes the index, the vectors by encoded id and the neighbors in a log into `folder`; returns the index."""
     index = build_index(vectors)
     write_index(index, folder / INDEX)
+    item_neighbors(log, len(items.raw_ids)).save(folder)
     np.save(folder / VECTORS, vectors.by_encoded_id(items.encode(vectors.raw_ids), len(items.raw_ids)))
     return index
 
 
 def write_retrieval(model: TwoTower, data: TrainingSet, moment: int, folder: Path) -> None:
-    """Writes the tower, and the index as of a moment, into a new folder in the format of serving."""
+    """Writes the tower, and the index as of a moment, into a new folder in the format of serving.
+
+    The neighbors come from the rows that the towers are trained on, without the ranker's users.
+    """
     folder.mkdir()
     export_query_tower(model, data, folder / MODEL)
-    write_item_index(item_vectors(model, data.items, moment), data.items, folder)
+    write_item_index(item_vectors(model, data.items, moment), data.items, towers_log(data), folder)

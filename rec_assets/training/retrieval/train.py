@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rec_assets.datasets.candidates import retrieve
 from rec_assets.datasets.item_table import ItemTable
+from rec_assets.datasets.retrieve import search
 from rec_assets.datasets.rows import take
 from rec_assets.datasets.training_set import TrainingSet
 from rec_assets.evaluation.metrics import score_lists
@@ -29,7 +29,7 @@ from rec_assets.training.retrieval.two_tower import TwoTower
 VALIDATION_USERS = 3_000  # gives a standard error near 0.01, and takes a second per epoch
 SMALL_CATALOG = 1_000
 DEPTH = 300
-POPULARITY_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+POPULARITY_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def train_two_tower(
     def recall(weight: float, queries: npt.NDArray[np.float32]) -> float:
         model.popularity_weight.assign(weight)
         vectors = item_vectors(model, items, data.last_training_moment)
-        lists = items.raw_ids[retrieve(build_index(vectors), items, queries, depth).item_ids]
+        lists = items.raw_ids[search(build_index(vectors), items, queries, depth)]
         if past is not None:
             lists = unseen_lists(sample.user_ids, lists, past, DEPTH)
         # No score where every relevant item is a repeat: then no recall is better than another.
@@ -146,8 +146,8 @@ def train_on_validation(
 ) -> TrainingSet:
     """Continues the training on the validation days, the latest rows, after validation has finished.
 
-    Trains for as many epochs as on the training days. On completejourney, this gave the same quality as a new training
-    on all days.
+    Adds the training rows of the ranker's users, which are new to the towers. The ranker must be trained on the
+    retrieval from before this step. Trains for as many epochs as on the training days.
 
     Args:
         model: the model that `train_two_tower` returned.
@@ -159,7 +159,7 @@ def train_on_validation(
     Returns:
         The training set with these rows added to the training counts of its items.
     """
-    rows = TowerRows.of(data.last_rows, data.log)
+    rows = TowerRows.added(data)
     items = data.items.with_rows(data.last_rows["item_id"])
     if len(rows):
         share = min(1, config.most_rows / len(data.rows[REQUEST_USER_ID]))

@@ -7,22 +7,34 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.columns import CONTEXT_FEATURES, RANKER_FEATURES, USER_FEATURES
 from rec_assets.features.history import LENGTH, UserHistories
-from rec_assets.features.signals import HISTORY_SIGNALS, POPULARITY_SIGNALS, ItemCategories, history_signals
+from rec_assets.features.item_signals import ITEM_SIGNALS
+from rec_assets.features.neighbors import Neighbors
+from rec_assets.features.past import Past
+from rec_assets.features.signals import HISTORY_SIGNALS, history_signals
 from rec_assets.inference.onnx_model import OnnxModel
 from rec_assets.serving.graph.spec import tensor
 from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.ranking import Ranking, Unroll
-from rec_assets.serving.tables.memory_mapped import SIGNALS, content_tables, signal_tables
+from rec_assets.serving.tables.memory_mapped import (
+    SIGNALS,
+    content_tables,
+    item_facts,
+    item_neighbors,
+    signal_tables,
+)
 from rec_assets.settings import Settings
 
 NOON, HOUR, DAY = 1_741_608_000, 3600, 86_400
 # By encoded id: 3 and 4 have the same style, 5 has another style of the same category, 6 another category.
 TABLES: Arrays = {
-    "category_l1": np.array([0, 0, 0, 3, 3, 3, 4], np.int32),
-    "category_l2": np.array([0, 0, 0, 3, 3, 4, 5], np.int32),
-    "popularity_week": np.linspace(0, 3, 7, dtype=np.float32),
-    "popularity_month": np.linspace(6, 3, 7, dtype=np.float32),
+    "group_l1": np.array([0, 0, 0, 3, 3, 3, 4], np.int32),
+    "group_l2": np.array([0, 0, 0, 3, 3, 4, 5], np.int32),
+    "share_l1": np.full(7, 0.3, np.float32),
+    "share_l2": np.full(7, 0.2, np.float32),
+    "price": np.linspace(-1, 1, 7, dtype=np.float32),
+    **{name: np.linspace(number, 3, 7, dtype=np.float32) for number, name in enumerate(ITEM_SIGNALS)},
 }
+NEIGHBORS = Neighbors(np.zeros((7, 1), np.int32), np.zeros((7, 1), np.float32))
 
 
 def request(histories: list[list[tuple[int, int]]], splits: list[int], items: list[int]) -> Arrays:
@@ -44,22 +56,22 @@ def request(histories: list[list[tuple[int, int]]], splits: list[int], items: li
 
 @pytest.mark.parametrize(("splits", "expected"), [([0, 2, 2, 3], [7, 7, 9]), ([0, 0, 1, 3], [8, 9, 9])])
 def test_users_are_repeated_for_each_of_their_candidates(splits: list[int], expected: list[int]) -> None:
-    made = Unroll(TABLES)(request([[], [], []], splits, [3, 4, 5]))
+    made = Unroll(TABLES, NEIGHBORS)(request([[], [], []], splits, [3, 4, 5]))
     assert made["gender"].tolist() == expected
     np.testing.assert_allclose(made["age_norm"], np.array(expected) / 10)
-    signals = {"retrieval_rank", *HISTORY_SIGNALS, *POPULARITY_SIGNALS}
+    signals = {"retrieval_rank", *HISTORY_SIGNALS, *ITEM_SIGNALS}
     assert set(made) == {"gender", "age_norm"} | signals
     assert all(made[name].dtype == np.float32 for name in signals)
 
 
 def test_the_rank_starts_again_at_each_request() -> None:
-    made = Unroll(TABLES)(request([[], []], [0, 3, 5], [6, 5, 4, 5, 6]))
+    made = Unroll(TABLES, NEIGHBORS)(request([[], []], [0, 3, 5], [6, 5, 4, 5, 6]))
     np.testing.assert_allclose(made["retrieval_rank"], np.log1p([0, 1, 2, 0, 1]), rtol=1e-6)
 
 
 def test_signals_tie_a_candidate_to_the_history_of_its_own_user() -> None:
     histories = [[(3, NOON - HOUR), (5, NOON - DAY), (3, NOON - 2 * DAY)], [(6, NOON - 3 * DAY)]]
-    made = Unroll(TABLES)(request(histories, [0, 4, 5], [3, 4, 6, 5, 6]))
+    made = Unroll(TABLES, NEIGHBORS)(request(histories, [0, 4, 5], [3, 4, 6, 5, 6]))
     wanted: dict[str, list[float]] = {
         "times_chosen": [2, 0, 0, 1, 1],
         "days_since": [1 / 24, 0, 0, 1, 3],
@@ -69,7 +81,7 @@ def test_signals_tie_a_candidate_to_the_history_of_its_own_user() -> None:
     }
     for name, values in wanted.items():
         np.testing.assert_allclose(made[name], np.log1p(values), rtol=1e-6, err_msg=name)
-    for name in POPULARITY_SIGNALS:
+    for name in ITEM_SIGNALS:
         np.testing.assert_array_equal(made[name], TABLES[name][[3, 4, 6, 5, 6]])
 
 
@@ -82,10 +94,11 @@ def test_the_signals_of_a_bundle_equal_those_of_training(tiny_bundle: Bundle) ->
     inputs = request(histories, [0, 30, 50], rng.integers(2, 53, 50).tolist())
     made = Unroll.load(tiny_bundle, Settings())(inputs)
     tables = signal_tables(tiny_bundle)
-    categories = ItemCategories(tables["category_l1"], tables["category_l2"])
-    past = UserHistories(inputs["history_item_id"], inputs["history_timestamp"])
-    owners = np.repeat([0, 1], [30, 20])
-    for name, values in history_signals(past, inputs["timestamp"], inputs["item_id"], owners, categories).items():
+    past = Past(UserHistories(inputs["history_item_id"], inputs["history_timestamp"]), inputs["timestamp"])
+    items, owners, facts = inputs["item_id"], np.repeat([0, 1], [30, 20]), item_facts(tables)
+    days = tables["repurchase_days"][items]
+    expected = history_signals(past, items, owners, facts, item_neighbors(tiny_bundle), days)
+    for name, values in expected.items():
         np.testing.assert_array_equal(made[name], values)
 
 
@@ -119,13 +132,13 @@ def test_the_ranker_scores_as_the_exported_model(tiny_bundle: Bundle, copy: Path
 
 
 def test_without_candidates_there_are_no_rows() -> None:
-    made = Unroll(TABLES)(request([[(3, 5)]], [0, 0], []))
+    made = Unroll(TABLES, NEIGHBORS)(request([[(3, 5)]], [0, 0], []))
     assert {name: values.shape for name, values in made.items()} == dict.fromkeys(made, (0,))
 
 
-@pytest.mark.parametrize(("rows", "fields"), [(9, SIGNALS.names), (53, ["category_l1", *POPULARITY_SIGNALS])])
+@pytest.mark.parametrize(("rows", "fields"), [(9, SIGNALS.names), (53, ["group_l1", *ITEM_SIGNALS])])
 def test_signals_of_another_workflow_are_refused(copy: Path, rows: int, fields: list[str]) -> None:
     file = copy / "signals" / "signals.npy"
     np.save(file, np.load(file)[list(fields)][:rows])
-    with pytest.raises(ActionableError, match=r"wrong shapes \(\{'category_l1'.*need \(53,\).*\n.*different workflows"):
+    with pytest.raises(ActionableError, match=r"wrong shapes \(\{'group_l1'.*need \(53,\).*\n.*different workflows"):
         Unroll.load(Bundle.open(copy), Settings())

@@ -1,0 +1,76 @@
+"""Computes the neighbors of items from an interaction log: the cosine of the users of two items."""
+
+import numpy as np
+import numpy.typing as npt
+from implicit.nearest_neighbours import ItemItemRecommender
+from scipy import sparse
+
+from rec_assets.common.units import DAY_SECONDS
+from rec_assets.datasets.ranker_users import trains_ranker
+from rec_assets.datasets.rows import Arrays
+from rec_assets.datasets.training_set import TrainingSet
+from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
+from rec_assets.features.history import LENGTH, InteractionLog
+from rec_assets.features.neighbors import Neighbors
+
+NEIGHBORS = 50
+_COLUMNS = (REQUEST_USER_ID, TIMESTAMP, "item_id")
+SHRINKAGE = 20  # added to the number of users of an item, because rare items share users by chance
+
+
+def item_neighbors(log: InteractionLog, size: int) -> Neighbors:
+    """Returns the `NEIGHBORS` nearest items of each item; an item is no neighbor of itself.
+
+    Only the newest interactions of a user count, as many as serving reads.
+
+    Args:
+        log: the interactions to count.
+        size: number of encoded items.
+    """
+    users = log.user_ids
+    position = np.arange(len(users)) - np.searchsorted(users, users, side="right")
+    newest = position >= -LENGTH
+    rows = np.unique(users[newest], return_inverse=True)[1]
+    shape = (int(rows.max(initial=-1)) + 1, size)
+    chosen = sparse.csr_matrix((np.ones(len(rows)), (rows, log.item_ids[newest])), shape).sign()
+    counts = np.asarray(chosen.sum(axis=0)).ravel()
+    model = ItemItemRecommender(K=NEIGHBORS + 1, num_threads=1)
+    model.fit((chosen @ sparse.diags(1 / np.sqrt(counts + SHRINKAGE))).tocsr(), show_progress=False)
+    similar = model.similarity.tocoo()
+    other = (similar.row != similar.col) & (similar.data > 0)
+    rows, columns, values = similar.row[other], similar.col[other], similar.data[other]
+    order = np.lexsort((columns, -values, rows))
+    rows, columns, values = rows[order], columns[order], values[order]
+    rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
+    kept = rank < NEIGHBORS
+    neighbors = Neighbors(np.zeros((size, NEIGHBORS), np.int32), np.zeros((size, NEIGHBORS), np.float32))
+    neighbors.item_ids[rows[kept], rank[kept]] = columns[kept]
+    neighbors.weights[rows[kept], rank[kept]] = values[kept]
+    return neighbors
+
+
+def towers_log(data: TrainingSet) -> InteractionLog:
+    """Returns the training rows of users that do not belong to the ranker.
+
+    A neighbor score that counts a user's own later choices would be too high for this user.
+    """
+    users = data.rows[REQUEST_USER_ID]
+    return _log_of(data.rows, (users >= 0) & ~trains_ranker(users))
+
+
+def full_log(data: TrainingSet) -> InteractionLog:
+    """Returns all rows of a training set with a user, with the validation days; without rows of holdout users."""
+    rows = {name: np.concatenate([data.rows[name], data.last_rows[name]]) for name in _COLUMNS}
+    return _log_of(rows, rows[REQUEST_USER_ID] >= 0)
+
+
+def log_without_holdout(data: TrainingSet) -> InteractionLog:
+    """Returns the interactions of a fine-tune set without the last day's rows of its holdout users."""
+    log = data.log
+    last_day = log.timestamps // DAY_SECONDS == log.timestamps.max(initial=0) // DAY_SECONDS
+    kept = ~(last_day & np.isin(log.user_ids, data.validation.user_ids))
+    return InteractionLog(log.keys[kept], log.item_ids[kept])
+
+
+def _log_of(rows: Arrays, kept: npt.NDArray[np.bool_]) -> InteractionLog:
+    return InteractionLog.of(*(rows[name][kept] for name in _COLUMNS))
