@@ -55,7 +55,7 @@ class Daemon(Server):
 
     def command(self) -> list[str]:
         """Returns the command line."""
-        return [sys.executable, "-m", "dagster._daemon", "run", *CODE]
+        return [f"{sys.prefix}/bin/dagster-daemon", "run", *CODE]
 
     def environment(self) -> dict[str, str]:
         """Returns the environment with these settings; DAGSTER_HOME is in the environment of the starter."""
