@@ -11,7 +11,7 @@ from rec_assets.datasets.rows import Arrays
 from rec_assets.datasets.training_set import TrainingSet
 from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
 from rec_assets.features.history import LENGTH, InteractionLog
-from rec_assets.features.neighbors import Neighbors
+from rec_assets.features.signals.neighbors import Neighbors
 
 NEIGHBORS = 50
 _COLUMNS = (REQUEST_USER_ID, TIMESTAMP, "item_id")

@@ -12,8 +12,8 @@ import polars as pl
 from rec_assets.datasets.rows import Arrays, take
 from rec_assets.features.columns import ITEM_FEATURES
 from rec_assets.features.history import InteractionLog
-from rec_assets.features.item_groups import item_groups
-from rec_assets.features.item_signals import ItemCategories, ItemFacts, ItemSignals, item_signals
+from rec_assets.features.signals.item_groups import item_groups
+from rec_assets.features.signals.item_signals import ItemCategories, ItemFacts, ItemSignals, item_signals
 from rec_assets.inference.lookups import FIRST_KNOWN, OUT_OF_VOCABULARY
 
 

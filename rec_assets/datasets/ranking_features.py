@@ -15,9 +15,9 @@ from rec_assets.features.columns import (
     USER_FEATURES,
 )
 from rec_assets.features.history import UserHistories
-from rec_assets.features.neighbors import Neighbors
-from rec_assets.features.past import Past
-from rec_assets.features.signals import history_signals, retrieval_rank
+from rec_assets.features.signals.history_signals import history_signals, retrieval_rank
+from rec_assets.features.signals.neighbors import Neighbors
+from rec_assets.features.signals.past import Past
 
 REQUESTS_AT_A_TIME = 1_024
 

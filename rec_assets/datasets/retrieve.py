@@ -22,8 +22,8 @@ from rec_assets.features.columns import (
     TIMESTAMP,
 )
 from rec_assets.features.history import InteractionLog
-from rec_assets.features.neighbors import Neighbors
-from rec_assets.features.past import Past
+from rec_assets.features.signals.neighbors import Neighbors
+from rec_assets.features.signals.past import Past
 from rec_assets.inference.candidate_sources import CandidateSources, PopularItems
 from rec_assets.inference.item_index import INDEX, read_index
 from rec_assets.inference.item_vectors import VECTORS

@@ -1,7 +1,7 @@
 """Names and dimensions of model inputs, shared by training, evaluation and serving."""
 
-from rec_assets.features.item_signals import ITEM_SIGNALS
-from rec_assets.features.signals import HISTORY_SIGNALS
+from rec_assets.features.signals.history_signals import HISTORY_SIGNALS
+from rec_assets.features.signals.item_signals import ITEM_SIGNALS
 
 USER_FEATURES = ("age_norm", "age_binned", "gender", "top_category")
 CONTEXT_FEATURES = ("device_type", "hour_sine", "hour_cosine", "day_of_week_sine", "day_of_week_cosine")

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.features.history import PADDING_ID
-from rec_assets.features.item_signals import ItemFacts
-from rec_assets.features.neighbors import Neighbors
-from rec_assets.features.past import Past
+from rec_assets.features.signals.item_signals import ItemFacts
+from rec_assets.features.signals.neighbors import Neighbors
+from rec_assets.features.signals.past import Past
 
 RANK_OFFSET = 60  # of reciprocal ranks (Cormack et al. 2009): the first ranks of a source do not dominate
 OWN_POINTS = 1.0  # more than all reciprocal ranks of an item, so the user's own items come first

@@ -7,8 +7,8 @@ from rec_assets.datasets.item_table import ItemTable
 from rec_assets.datasets.ranking_features import all_signals, signals_of
 from rec_assets.features.columns import SIGNALS
 from rec_assets.features.history import LENGTH, UserHistories
-from rec_assets.features.item_signals import ITEM_SIGNALS, ItemCategories, ItemFacts, ItemSignals
-from rec_assets.features.neighbors import Neighbors
+from rec_assets.features.signals.item_signals import ITEM_SIGNALS, ItemCategories, ItemFacts, ItemSignals
+from rec_assets.features.signals.neighbors import Neighbors
 
 DAY = 86_400
 REQUESTS, DEPTH, ITEMS = 5, 4, 8

@@ -5,7 +5,7 @@ from rec_assets.datasets.candidates import Candidates
 from rec_assets.datasets.item_table import ItemTable
 from rec_assets.evaluation.offline_inference import first_unseen
 from rec_assets.features.history import PADDING_ID
-from rec_assets.features.item_signals import ItemCategories, ItemFacts, ItemSignals
+from rec_assets.features.signals.item_signals import ItemCategories, ItemFacts, ItemSignals
 
 # Encoded 3, 4 and 5 are the raw items 10, 20 and 30.
 NONE = np.zeros(6, np.float32)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from rec_assets.features.item_groups import item_groups
+from rec_assets.features.signals.item_groups import item_groups
 
 FIRST = 3
 

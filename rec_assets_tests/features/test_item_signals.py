@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from rec_assets.common.units import DAY_SECONDS
 from rec_assets.features.history import InteractionLog
-from rec_assets.features.item_signals import (
+from rec_assets.features.signals.item_signals import (
     ITEM_SIGNALS,
     MAX_SNAPSHOTS,
     ItemCategories,

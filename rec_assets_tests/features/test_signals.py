@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from rec_assets.common.units import DAY_SECONDS
 from rec_assets.features.history import UserHistories
-from rec_assets.features.item_signals import ItemCategories, ItemFacts
-from rec_assets.features.neighbors import Neighbors
-from rec_assets.features.past import Past
-from rec_assets.features.signals import HISTORY_SIGNALS, REQUEST_SIGNALS, history_signals
+from rec_assets.features.signals.history_signals import HISTORY_SIGNALS, REQUEST_SIGNALS, history_signals
+from rec_assets.features.signals.item_signals import ItemCategories, ItemFacts
+from rec_assets.features.signals.neighbors import Neighbors
+from rec_assets.features.signals.past import Past
 
 # Items 3 and 4 share both categories, item 5 shares their level-1 category only, item 6 shares none.
 CATEGORIES = ItemCategories(np.array([2, 2, 2, 3, 3, 3, 4]), np.array([2, 2, 2, 3, 3, 4, 5]))

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rec_assets.features.history import PADDING_ID, UserHistories
-from rec_assets.features.item_signals import ItemCategories, ItemFacts
-from rec_assets.features.neighbors import Neighbors
-from rec_assets.features.past import Past
+from rec_assets.features.signals.item_signals import ItemCategories, ItemFacts
+from rec_assets.features.signals.neighbors import Neighbors
+from rec_assets.features.signals.past import Past
 from rec_assets.inference.candidate_sources import RANK_OFFSET, CandidateSources, PopularItems, best, merge
 
 NOW, DAY = 1_000_000, 86_400

@@ -14,8 +14,8 @@ from rec_assets.bundles.bundle import PART_FILES, Bundle, ServingConfig, write_b
 from rec_assets.bundles.provenance import Lineage, codes_of
 from rec_assets.features.columns import CONTENT_FEATURES, EMBEDDING_DIM, ITEM_CODES
 from rec_assets.features.history import PADDING_ID
-from rec_assets.features.item_signals import ITEM_SIGNALS, ItemCategories, ItemFacts
-from rec_assets.features.neighbors import Neighbors
+from rec_assets.features.signals.item_signals import ITEM_SIGNALS, ItemCategories, ItemFacts
+from rec_assets.features.signals.neighbors import Neighbors
 from rec_assets.inference.lookups import FIRST_KNOWN, OUT_OF_VOCABULARY, Lookups
 from rec_assets.serving.graph.spec import STAGES, local_name, tensor
 from rec_assets.serving.stages import Arrays

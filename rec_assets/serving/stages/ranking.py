@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.columns import CONTENT_FEATURES
 from rec_assets.features.history import UserHistories
-from rec_assets.features.item_signals import ITEM_SIGNALS
-from rec_assets.features.neighbors import Neighbors
-from rec_assets.features.past import Past
-from rec_assets.features.signals import history_signals, retrieval_rank
+from rec_assets.features.signals.history_signals import history_signals, retrieval_rank
+from rec_assets.features.signals.item_signals import ITEM_SIGNALS
+from rec_assets.features.signals.neighbors import Neighbors
+from rec_assets.features.signals.past import Past
 from rec_assets.inference.factored_ranker import ITEM_MODEL, FactoredRanker
 from rec_assets.inference.onnx_model import OnnxModel
 from rec_assets.serving.graph import row_splits

@@ -8,7 +8,7 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.columns import EMBEDDING_DIM
 from rec_assets.features.history import PADDING_ID, UserHistories
-from rec_assets.features.past import Past
+from rec_assets.features.signals.past import Past
 from rec_assets.inference.candidate_sources import CandidateSources, PopularItems
 from rec_assets.inference.item_vectors import VECTORS, Vectors, read_vectors
 from rec_assets.inference.lookups import FIRST_KNOWN, Lookups

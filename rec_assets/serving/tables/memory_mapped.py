@@ -11,8 +11,8 @@ import numpy.typing as npt
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.columns import CONTENT_DIM
-from rec_assets.features.item_signals import ITEM_SIGNALS, ItemCategories, ItemFacts
-from rec_assets.features.neighbors import Neighbors
+from rec_assets.features.signals.item_signals import ITEM_SIGNALS, ItemCategories, ItemFacts
+from rec_assets.features.signals.neighbors import Neighbors
 
 Tables = dict[str, npt.NDArray[Any]]
 

@@ -15,7 +15,7 @@ from rec_assets.datasets.ranking_features import all_signals
 from rec_assets.datasets.rows import Arrays, take
 from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
 from rec_assets.features.history import PADDING_ID, InteractionLog, UserHistories
-from rec_assets.features.neighbors import Neighbors
+from rec_assets.features.signals.neighbors import Neighbors
 from rec_assets.training.loop.batches import ranking_batches
 from rec_assets.training.ranking.dlrm import CHOSEN
 

@@ -18,7 +18,7 @@ from rec_assets.features.columns import (
     USER_FEATURES,
 )
 from rec_assets.features.history import PADDING_ID
-from rec_assets.features.item_signals import ItemCategories
+from rec_assets.features.signals.item_signals import ItemCategories
 from rec_assets.inference.lookups import OUT_OF_VOCABULARY
 from rec_assets.training.retrieval.history_pooling import POOLINGS
 

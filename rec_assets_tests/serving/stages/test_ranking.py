@@ -7,10 +7,10 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.columns import CONTEXT_FEATURES, RANKER_FEATURES, USER_FEATURES
 from rec_assets.features.history import LENGTH, UserHistories
-from rec_assets.features.item_signals import ITEM_SIGNALS
-from rec_assets.features.neighbors import Neighbors
-from rec_assets.features.past import Past
-from rec_assets.features.signals import HISTORY_SIGNALS, history_signals
+from rec_assets.features.signals.history_signals import HISTORY_SIGNALS, history_signals
+from rec_assets.features.signals.item_signals import ITEM_SIGNALS
+from rec_assets.features.signals.neighbors import Neighbors
+from rec_assets.features.signals.past import Past
 from rec_assets.inference.onnx_model import OnnxModel
 from rec_assets.serving.graph.spec import tensor
 from rec_assets.serving.stages.base import Arrays

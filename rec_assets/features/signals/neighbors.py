@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rec_assets.features.past import Past
+from rec_assets.features.signals.past import Past
 
 IDS, WEIGHTS = "neighbors.npy", "neighbor_weights.npy"
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rec_assets.features.item_signals import ItemCategories
+from rec_assets.features.signals.item_signals import ItemCategories
 
 CLUSTERS = {"l1": 30, "l2": 200}
 ITEMS_PER_CLUSTER = 10  # a small catalog gets fewer clusters

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rec_assets.features.item_signals import MONTH, ItemFacts
-from rec_assets.features.neighbors import Neighbors
-from rec_assets.features.past import PRIOR_ROWS, Groups, Past
+from rec_assets.features.signals.item_signals import MONTH, ItemFacts
+from rec_assets.features.signals.neighbors import Neighbors
+from rec_assets.features.signals.past import PRIOR_ROWS, Groups, Past
 
 PRICE_VARIANCE = 0.1  # of normalized log prices, added to a user's own variance
 REQUEST_SIGNALS = ("history_length", "baskets", "baskets_month", "days_since_any", "basket_size", "repeat_share")
