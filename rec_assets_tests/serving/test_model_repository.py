@@ -91,10 +91,10 @@ def test_deployment_knobs_and_the_number_of_processes_reach_the_configuration(
     publish(
         tiny_bundle,
         tmp_path,
-        settings=defaults.model_copy(update={"retrieval_topk": 77, "repeats": False, "triton_instances": 3}),
+        settings=defaults.model_copy(update={"retrieval_topk": 77, "triton_instances": 3}),
     )
     text = (tmp_path / "faiss_retrieval" / "config.pbtxt").read_text()
-    assert parameters_of(text) == {"RETRIEVAL_TOPK": "77", "REPEATS": "false"}
+    assert parameters_of(text) == {"RETRIEVAL_TOPK": "77"}
     assert "count: 1" in text
     assert "count: 3" in (tmp_path / "graph_runner" / "config.pbtxt").read_text()
 

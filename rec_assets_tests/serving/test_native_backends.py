@@ -12,7 +12,7 @@ from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import DataType, ModelConfig
 
 from benchmarks.reference.saved_models import SUFFIX, write_saved_models
-from rec_assets.bundles.bundle import Bundle
+from rec_assets.bundles.bundle import PART_FILES, Bundle, write_bundle
 from rec_assets.bundles.export_report import SAVED_MODEL
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.columns import CONTEXT_FEATURES, USER_FEATURES
@@ -46,11 +46,14 @@ def trained_bundle(pipeline: Pipeline, folder: Path) -> Bundle:
     exported = folder.with_name("exported")
     exported.mkdir()
     write_saved_models(pipeline.settings, exported)
-    shutil.copytree(pipeline.artifact("model_bundle").path, folder)
-    bundle = Bundle.open(folder)
+    good = Bundle.open(pipeline.artifact("model_bundle").path)
+    copied = folder.with_name("parts")
+    parts = {part: Path(shutil.copytree(good.path / part, copied / part)) for part in PART_FILES}
     for stage, part in NATIVE.items():
-        (exported / f"{stage}{SUFFIX}").rename(bundle.file(part).with_name(SAVED_MODEL))
-    return bundle
+        (exported / f"{stage}{SUFFIX}").rename(parts[part] / SAVED_MODEL)
+    facts = good.manifest.model_dump(include={"as_of", "parent", "metrics", "source", "made_from"})
+    write_bundle(folder, parts, config=good.manifest.config, **facts)
+    return Bundle.open(folder)
 
 
 @pytest.fixture(scope="session")

@@ -231,7 +231,13 @@ def test_a_worse_a_corrupt_and_a_mixed_bundle_are_refused_with_the_reason(finetu
     worst_first.add_with_ids(-vectors[3:], popular.to_numpy().astype(np.int64))
     faiss.write_index(worst_first, str(parts["item_index"] / "index.faiss"))
     np.save(parts["item_index"] / "vectors.npy", -vectors)
-    write_bundle(tmp_path / "worse", parts, **facts)
+    # The other sources would still find good items: without repeats and with the least popular items first, none does.
+    signals = np.load(parts["signals"] / "signals.npy")
+    signals["popularity_month"] = signals["popularity_month"].max() - signals["popularity_month"]
+    np.save(parts["signals"] / "signals.npy", signals)
+    np.save(parts["item_index"] / "neighbor_weights.npy", 0 * np.load(parts["item_index"] / "neighbor_weights.npy"))
+    bad = facts | {"config": good.manifest.config.model_copy(update={"repeats": False})}
+    write_bundle(tmp_path / "worse", parts, **bad)
     worse = failed(tmp_path / "worse")
     assert set(worse) >= {"not_worse_than_live"}
     assert "the live bundle's is" in worse["not_worse_than_live"]

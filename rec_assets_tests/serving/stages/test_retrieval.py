@@ -58,7 +58,9 @@ def test_own_items_come_first_or_are_left_out(tiny_bundle: Bundle) -> None:
     own = [tiny_bundle.lookups.decode("item_id", codes).tolist() for codes in ([11, 10], [20])]
     assert made["row_splits"].tolist() == [0, 7, 14]
     assert (made["item_id"][:2].tolist(), made["item_id"][7:8].tolist()) == (own[0], own[1])
-    without = Retrieval.load(tiny_bundle, Settings(retrieval_topk=7, repeats=False))(inputs)
+    config = tiny_bundle.manifest.config.model_copy(update={"repeats": False})
+    no_repeats = Bundle(tiny_bundle.path, tiny_bundle.manifest.model_copy(update={"config": config}))
+    without = Retrieval.load(no_repeats, Settings(retrieval_topk=7))(inputs)
     first, second = np.split(without["item_id"], without["row_splits"][1:-1])
     assert not set(own[0]) & set(first.tolist())
     assert not set(own[1]) & set(second.tolist())
