@@ -65,6 +65,16 @@ def _stored_bundles(store: ArtifactStore) -> Iterator[Path]:
                 yield path
 
 
+def _damage(store: ArtifactStore) -> Iterator[ActionableError]:
+    """Yields the problems of all damaged bundles."""
+    for asset in ASSETS:
+        for day in store.partitions(asset):
+            try:
+                store.get(asset, day)
+            except ActionableError as error:
+                yield error
+
+
 def resolve_bundle(store: ArtifactStore, settings: Settings, wanted: str) -> BundleCandidate:
     """Returns the bundle that an id, a prefix or a keyword refers to.
 
@@ -93,6 +103,10 @@ def resolve_bundle(store: ArtifactStore, settings: Settings, wanted: str) -> Bun
             raise ActionableError("No bundle was live before this one.", "Choose an id from `rec bundles`.")
         wanted = live.before[0]
     matches = [one for one in known if one.bundle_id.startswith(wanted)]
+    if not matches and (damage := next(_damage(store), None)):
+        raise ActionableError(
+            f"No readable bundle id begins with '{wanted}'. A bundle is damaged: {damage.problem}", damage.next_step
+        )
     if len(matches) != 1 or not wanted:
         problem = "More than one bundle id begins" if matches else "No bundle id begins"
         raise ActionableError(f"{problem} with '{wanted}'.", "Choose an id from `rec bundles`.")
