@@ -57,7 +57,10 @@ def promote(store: ArtifactStore, settings: Settings, wanted: str, report: Repor
         else:
             require_own_triton(settings)
             live = record_live(store, bundle, _on_this_server(settings, bundle, report), before)
-            if model_repository.prune(folder, [] if before is None else [before.bundle_id]):
+            # The bundle that answered until now, or the one before it if the same bundle is promoted again.
+            replaced = live if before is None else before
+            previous = live.before[:1] if replaced.bundle_id == live.bundle_id else [replaced.bundle_id]
+            if model_repository.prune(folder, previous):
                 server_control.load(settings)  # makes the server unload the removed versions
         report(f"Bundle {live.bundle_id} is live")
         return live
