@@ -12,7 +12,7 @@ from rec_assets_tests.sources.shop.test_online_retail import EXPORT
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("shape", "outcome"), [("nothing but ids", "bundle "), ("one user", "refused: better_than")])
+@pytest.mark.parametrize(("shape", "outcome"), [("nothing but ids", "bundle "), ("one user", "bundle ")])
 def test_a_shop_of_an_unusual_shape_gets_a_bundle_or_the_reason(
     shape: str, outcome: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 from rec_assets.bundles.bundle import Bundle, write_bundle
 from rec_assets.bundles.export_report import write_difference
 from rec_assets.bundles.gate_results import GATES
-from rec_assets.evaluation.bundles.compare import CANDIDATE, LIVE, POPULARITY, BundleComparison
+from rec_assets.evaluation.bundles.compare import CANDIDATE, LIVE, MIN_USERS, POPULARITY, BundleComparison
 from rec_assets.evaluation.bundles.gates import GateInputs, run_gates
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
@@ -98,10 +98,26 @@ def test_lookups_that_differ_from_nvtabular_are_refused(tiny_bundle: Bundle, tmp
     assert failed(inputs) == {"lookups_match_nvtabular": "the largest difference is 0.5 (price)"}
 
 
+def compared(users: int, values: dict[str, float]) -> BundleComparison:
+    """Returns a comparison in which all users have the same scores."""
+    scores = pl.DataFrame({"user_id": range(users)})
+    return BundleComparison(scores.with_columns(**{name: pl.lit(value) for name, value in values.items()}))
+
+
+def test_a_few_users_do_not_tell_that_a_bundle_is_worse_than_popularity(
+    tiny_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {CANDIDATE: 0.05, LIVE: 0.05, POPULARITY: 0.1}
+    monkeypatch.setattr(GivenComparison, "comparison", compared(MIN_USERS - 1, values))
+    gates = {gate.name: gate for gate in run_gates(inputs_for(written(tiny_bundle, tmp_path)))}
+    assert gates["better_than_popularity"].passed
+    assert "too few users" in gates["better_than_popularity"].message
+
+
 @pytest.mark.parametrize(
     ("gate", "values", "message"),
     [
-        ("better_than_popularity", {CANDIDATE: 0.1, LIVE: 0.1, POPULARITY: 0.1}, "popularity's is 0.1000"),
+        ("better_than_popularity", {CANDIDATE: 0.05, LIVE: 0.05, POPULARITY: 0.1}, "popularity's is 0.1000"),
         ("not_worse_than_live", {CANDIDATE: 0.2, LIVE: 0.3, POPULARITY: 0.1}, "the live bundle's is 0.3000"),
     ],
 )
@@ -113,7 +129,6 @@ def test_a_bundle_with_worse_lists_is_refused(
     values: dict[str, float],
     message: str,
 ) -> None:
-    scores = pl.DataFrame({"user_id": [1, 2]}).with_columns(**{name: pl.lit(value) for name, value in values.items()})
-    monkeypatch.setattr(GivenComparison, "comparison", BundleComparison(scores))
+    monkeypatch.setattr(GivenComparison, "comparison", compared(MIN_USERS, values))
     reasons = failed(inputs_for(written(tiny_bundle, tmp_path)))
     assert set(reasons) == {gate} and message in reasons[gate]
