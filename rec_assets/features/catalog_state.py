@@ -41,6 +41,9 @@ def next_state(items: pl.DataFrame, before: pl.DataFrame | None, daily: int) -> 
 
 
 def changed_since(state: pl.DataFrame, before: pl.DataFrame | None) -> pl.DataFrame:
-    """Returns the rows of a state whose features changed after an earlier state, withdrawn items left out."""
+    """Returns the rows of a state whose features changed after an earlier state.
+
+    Items out of stock count too: their features must be current when they come back.
+    """
     latest = 0 if before is None or before.is_empty() else int(np.max(before[CHANGED_AT].to_numpy()))
-    return state.filter(pl.col("available") & (pl.col(CHANGED_AT) > latest))
+    return state.filter(pl.col(CHANGED_AT) > latest)

@@ -264,7 +264,7 @@ def test_the_sensor_promotes_every_day_once_and_in_order(finetuned: Pipeline) ->
     with DagsterInstance.get() as instance:
         cursor = None
         for _ in range(8):
-            resources = {"artifacts": (defs.resources or {})["artifacts"]}
+            resources = {name: (defs.resources or {})[name] for name in ("artifacts", "settings")}
             with build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
                 tick = sensor.evaluate_tick(context)
             cursor = tick.cursor
