@@ -168,7 +168,9 @@ def _save_sum(
         integer = name.dtype == "INT32"
         rows = lookups.size("item_id" if short == "history_item_id" else short) if integer else columns
         # Small weights for hours, because their values are in the thousands.
-        values = (1e-4 if short == "history_hours" else 0.1) * rng.normal(size=(rows, width))
+        # Small weights of a score, because a saturated sigmoid has equal scores.
+        scale = 1e-4 if short == "history_hours" else 0.01 if squash else 0.1
+        values = scale * rng.normal(size=(rows, width))
         if short == "history_item_id":
             values[PADDING_ID] = 0
         weights.append(numpy_helper.from_array(values.astype(np.float32), f"w_{short}"))

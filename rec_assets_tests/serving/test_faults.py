@@ -104,6 +104,11 @@ def growth(shop: Settings, work: Callable[[], object]) -> set[str]:
     return {store for store in STORES if after[store] > before[store]}
 
 
+def items_of(answer: List) -> list[int]:
+    """Returns the items of a list in order."""
+    return [item for item, _ in answer]
+
+
 def test_during_an_outage_users_get_the_list_of_an_anonymous_user_and_afterwards_their_own(
     client: Client, filled: Settings
 ) -> None:
@@ -117,7 +122,8 @@ def test_during_an_outage_users_get_the_list_of_an_anonymous_user_and_afterwards
     wait_until(lambda: recommend(client) and all(degraded(filled)[store] > before[store] for store in FOLLOWED))
     Valkey(filled).start()
     until_recovered(client, filled)
-    assert recommend(client) == whole
+    # Scores may differ, because prices of the store arrive some seconds after the start.
+    assert items_of(recommend(client)) == items_of(whole)
 
 
 def test_a_store_that_hangs_is_not_called_for_each_answer(client: Client, filled: Settings) -> None:
