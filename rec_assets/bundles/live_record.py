@@ -6,7 +6,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from rec_assets.bundles.bundle import Bundle, Manifest
-from rec_assets.storage.artifact_store import ArtifactStore, link_tree
+from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.versions import link_tree
 
 LIVE_BUNDLE = "live_bundle"
 _RECORD = "live.json"

@@ -7,7 +7,7 @@ import typer
 from rec_assets.cli.console import load_settings, say
 
 if TYPE_CHECKING:
-    from rec_assets.storage.artifact_store import Damage
+    from rec_assets.storage.damage import Damage
 
 
 def verify(

@@ -8,7 +8,6 @@ its digest before it is read (`rec_assets.storage.integrity`). Publishing replac
 A store in a bucket is a subclass (`rec_assets.storage.bucket_store`). All other code uses local paths.
 """
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -20,14 +19,14 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.common.files import replace_durably, write_atomically
+from rec_assets.common.files import write_atomically
+from rec_assets.storage.damage import Damage
 from rec_assets.storage.drafts import delete_abandoned, new_draft
 from rec_assets.storage.full_disk import full_disk
 from rec_assets.storage.home_identity import keep_identity
-from rec_assets.storage.integrity import DamageError, digest_of, forget_version, remember_intact, require_intact
+from rec_assets.storage.integrity import DamageError, digest_of, require_intact
+from rec_assets.storage.versions import POINTER, UNPARTITIONED, delete_version, place, versions_in
 
-UNPARTITIONED = "all"
-POINTER = "current.json"
 # The version before the current one stays for runs that still read it.
 KEPT_VERSIONS = 2
 _NAME = re.compile(r"[\w=+-][\w.=+-]*")  # of an asset or a partition; no separator, so a path stays below the root
@@ -71,43 +70,6 @@ class _Pointer(BaseModel):
 
     digest: Digest
     run: str = ""
-
-
-@dataclass(frozen=True)
-class Damage:
-    """A damaged version or pointer.
-
-    Attributes:
-        asset: the asset's name.
-        partition: the partition key, or "all".
-        problem: a sentence that names the files.
-        digest: digest of the version; empty for a pointer.
-        is_current: True if readers get an error; False for the version before the current one.
-    """
-
-    asset: str
-    partition: str
-    problem: str
-    digest: str = ""
-    is_current: bool = True
-
-    def error(self) -> ActionableError:
-        """Returns the error for a reader."""
-        where = "" if self.partition == UNPARTITIONED else f" for {self.partition}"
-        return ActionableError(self.problem, f"Run `rec verify --repair`, or materialize {self.asset}{where} again.")
-
-
-def link_tree(source: Path, target: Path) -> None:
-    """Copies a directory of immutable files into a new or an empty one, as hard links where possible."""
-    shutil.copytree(source, target, copy_function=link, dirs_exist_ok=True)
-
-
-def link(source: str | Path, target: str | Path) -> None:
-    """Links an immutable file, or copies it where hard links are not possible."""
-    try:
-        os.link(source, target)
-    except OSError:  # another disk, or one without hard links
-        shutil.copy2(source, target)
 
 
 class ArtifactStore:
@@ -217,12 +179,12 @@ class ArtifactStore:
         folder, current = self.folder(asset, partition), None
         try:
             current = self._find(asset, partition)
-            if current is None and _versions(folder):
+            if current is None and versions_in(folder):
                 problem = f"{asset} [{partition}] has versions in {folder}, but no {POINTER}."
                 yield Damage(asset, partition, problem)
         except ActionableError as error:
             yield Damage(asset, partition, error.problem)
-        digests = {version.name for version in _versions(folder)} | ({current.digest} if current else set())
+        digests = {version.name for version in versions_in(folder)} | ({current.digest} if current else set())
         for digest in sorted(digests):
             artifact = Artifact(asset, partition, digest, folder / digest)
             try:
@@ -253,7 +215,7 @@ class ArtifactStore:
         except FileNotFoundError:
             return None
         except (OSError, ValidationError) as error:
-            raise damaged_pointer(asset, partition, str(file), error).error() from error
+            raise Damage.of_pointer(asset, partition, str(file), error).error() from error
         return Artifact(asset, partition, pointer.digest, file.parent / pointer.digest, pointer.run)
 
     def _require_writable(self) -> None:
@@ -284,52 +246,16 @@ class ArtifactStore:
     @staticmethod
     def _prune(folder: Path, current: str) -> None:
         """Deletes versions before the last `KEPT_VERSIONS`, and drafts of killed runs."""
-        versions = [version for version in _versions(folder) if version.name != current]
+        versions = [version for version in versions_in(folder) if version.name != current]
         versions.sort(key=lambda p: p.lstat().st_mtime, reverse=True)
         for old in versions[KEPT_VERSIONS - 1 :]:
             delete_version(old)
         delete_abandoned(folder)
 
 
-def damaged_pointer(asset: str, partition: str, file: str, error: Exception) -> Damage:
-    """Returns the damage of a pointer; `file` is its path or its URL."""
-    reason = "; ".join(one["msg"] for one in error.errors()) if isinstance(error, ValidationError) else error
-    return Damage(asset, partition, f"The pointer {file} of {asset} [{partition}] is damaged ({reason}).")
-
-
 def _damage_of(artifact: Artifact, error: DamageError, *, is_current: bool = True) -> Damage:
-    problem = f"{artifact.asset} [{artifact.partition}] in {artifact.path} is damaged: {error}."
-    return Damage(artifact.asset, artifact.partition, problem, artifact.digest, is_current)
-
-
-def _versions(folder: Path) -> list[Path]:
-    """Returns what stands at the places of versions, also if it is damaged."""
-    return [path for path in folder.glob("[!.]*") if path.name != POINTER]
-
-
-def place(draft: Path, version: Path) -> None:
-    """Moves a draft to the place of its version, which is named by the draft's digest; replaces a damaged version."""
-    if os.path.lexists(version):
-        try:
-            require_intact(version, thorough=True)
-        except DamageError:
-            delete_version(version)
-        else:
-            return
-    try:
-        replace_durably(draft, version)
-    except OSError:
-        # Another process may have published an equal version in the meantime.
-        if not version.is_dir() or digest_of(version) != version.name:
-            raise
-    remember_intact(version)
-
-
-def delete_version(version: Path) -> None:
-    """Deletes a version, or what stands at its place. Readers see all of its files or none."""
-    with new_draft(version.parent) as folder:
-        version.rename(folder / version.name)
-    forget_version(version)
+    where = str(artifact.path)
+    return Damage.of_version(artifact.asset, artifact.partition, artifact.digest, where, error, is_current=is_current)
 
 
 @dataclass

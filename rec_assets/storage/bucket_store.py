@@ -15,19 +15,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rec_assets.common.errors import ActionableError
 from rec_assets.storage.artifact_store import (
     KEPT_VERSIONS,
-    UNPARTITIONED,
     Artifact,
     ArtifactStore,
-    Damage,
     Digest,
     Draft,
-    damaged_pointer,
-    place,
 )
+from rec_assets.storage.damage import Damage
 from rec_assets.storage.drafts import new_draft
 from rec_assets.storage.home_identity import FILE, SHOWN, keep_identity, new_identity, read_identity
 from rec_assets.storage.integrity import DamageError, digest_of, require_intact
 from rec_assets.storage.s3 import Bucket, Stored
+from rec_assets.storage.versions import UNPARTITIONED, place
 
 # Lifetime of versions without a pointer: another run may still upload or read them.
 GRACE = timedelta(days=1)
@@ -205,7 +203,7 @@ class BucketStore(ArtifactStore):
         try:
             return _NOTHING if text is None else _Current.model_validate_json(text)
         except ValidationError as error:
-            raise damaged_pointer(
+            raise Damage.of_pointer(
                 asset, partition, f"{self.bucket.url}/{_pointer(asset, partition)}", error
             ).error() from error
 
@@ -223,8 +221,9 @@ class BucketStore(ArtifactStore):
 
     def _damage_of(self, artifact: Artifact, error: DamageError, *, is_current: bool = True) -> Damage:
         where = f"{self.bucket.url}/{_key(artifact).rstrip('/')}"
-        problem = f"{artifact.asset} [{artifact.partition}] in {where} is damaged: {error}."
-        return Damage(artifact.asset, artifact.partition, problem, artifact.digest, is_current)
+        return Damage.of_version(
+            artifact.asset, artifact.partition, artifact.digest, where, error, is_current=is_current
+        )
 
     def _download(self, artifact: Artifact) -> None:
         """Downloads a version into the cache; raises ActionableError if it is damaged in the bucket."""

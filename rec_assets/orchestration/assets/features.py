@@ -31,8 +31,9 @@ from rec_assets.orchestration.partitions import (
 )
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
 from rec_assets.sources.base import RAW_INTERACTIONS, RAW_ITEMS, RAW_USERS
-from rec_assets.storage.artifact_store import UNPARTITIONED, Artifact
+from rec_assets.storage.artifact_store import Artifact
 from rec_assets.storage.frames import write_frame
+from rec_assets.storage.versions import UNPARTITIONED
 
 COMMON: dict[str, Any] = {"group_name": "features", "owners": OWNERS, "op_tags": CPU, "code_version": "1"}
 APPLIED, CATALOG_STATE = "applied.txt", "catalog.parquet"

@@ -12,7 +12,8 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.orchestration.dagster_internals import FROM_FAILURE, data_version_of
 from rec_assets.orchestration.peak_memory import forget_peak, peak_mb, release_memory
 from rec_assets.orchestration.resources import Artifacts
-from rec_assets.storage.artifact_store import UNPARTITIONED, Artifact, ArtifactStore
+from rec_assets.storage.artifact_store import Artifact, ArtifactStore
+from rec_assets.storage.versions import UNPARTITIONED
 
 OWNERS = ["team:recommendations"]
 

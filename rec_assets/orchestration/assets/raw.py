@@ -27,8 +27,9 @@ from rec_assets.sources import (
     shop_source,
 )
 from rec_assets.sources.base import RAW_INTERACTIONS, RAW_ITEMS, RAW_USERS
-from rec_assets.storage.artifact_store import UNPARTITIONED, Artifact
+from rec_assets.storage.artifact_store import Artifact
 from rec_assets.storage.frames import write_frame
+from rec_assets.storage.versions import UNPARTITIONED
 
 
 def code_version(version: int) -> FromSettings[str]:

@@ -8,7 +8,8 @@ from dagster import AssetExecutionContext, DagsterLogManager
 
 from rec_assets.orchestration.assets.publishing import only
 from rec_assets.settings import Settings
-from rec_assets.storage.artifact_store import Artifact, ArtifactStore, link
+from rec_assets.storage.artifact_store import Artifact, ArtifactStore
+from rec_assets.storage.versions import link
 
 UNFINISHED = "unfinished_trainings"
 
