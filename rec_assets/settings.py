@@ -1,19 +1,17 @@
 """All settings of the project, read once from `REC_*` environment variables. No other module reads these variables."""
 
 import hashlib
-import re
-import tomllib
-import warnings
 from datetime import date, timedelta
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from rec_assets.common.environment import OldEnvironment
 from rec_assets.common.file_limits import FileLimits
+from rec_assets.common.mapping_defaults import defaults_of
 
 _SOURCE_FIELDS = ("source", "start_date", "days", "files_", "retail_", "seed")
 
@@ -26,7 +24,6 @@ DEFAULT_SOURCE: Final = "retail"
 DEFAULT_HOME = Path(".rec")
 MAPPINGS = Path(__file__).parent / "sources" / "shop" / "mappings"
 SHOP_FILE = Path("shop.toml")
-_SHOP_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")  # as in `rec_assets.sources.shop.mapping`
 
 
 class Settings(BaseSettings):
@@ -210,7 +207,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Reads the environment by new names, and then by the old names of `RENAMED`."""
-        return init_settings, env_settings, _OldEnvironment(settings_cls)
+        return init_settings, env_settings, OldEnvironment(settings_cls, RENAMED, _OTHER_VARIABLES)
 
     @model_validator(mode="before")
     @classmethod
@@ -220,7 +217,7 @@ class Settings(BaseSettings):
         source = given.get("source") or ("shop" if mapping.exists() else DEFAULT_SOURCE)
         if (packaged := MAPPINGS / f"{source}.toml").is_file():
             mapping = packaged
-        defaults = _of_shop(mapping) if source == "shop" or mapping == packaged else {}
+        defaults = defaults_of(mapping) if source == "shop" or mapping == packaged else {}
         home, name = Path(given.get("home", DEFAULT_HOME)), defaults.get("name", source)
         # Processes of Triton get a home that already ends with the source.
         if name not in (DEFAULT_SOURCE, home.name):
@@ -271,49 +268,6 @@ class Settings(BaseSettings):
     def artifacts_dir(self) -> Path:
         """Root of the artifact store, or of its cache (see `rec_assets.storage.artifact_store`)."""
         return self.home / "artifacts"
-
-
-def _of_shop(file: Path) -> dict[str, Any]:
-    """Returns the defaults that a mapping file sets, and its name; nothing for a missing or an invalid file.
-
-    `rec_assets.sources.shop.mapping` checks the file when data are read.
-    """
-    try:
-        shop = tomllib.loads(file.read_text())
-        if not _SHOP_NAME.fullmatch(shop["name"]):  # the name becomes a folder
-            return {}
-        days = shop["days"]
-        found = {"start_date": days["first"], "days": days["count"]}
-        found |= {"train_days": days["train"], "valid_days": days["valid"], "name": str(shop["name"])}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return {}
-    return found | ({"seen_filter": shop["seen_filter"]} if "seen_filter" in shop else {})
-
-
-class SettingWarning(UserWarning):
-    """A `REC_` variable without an effect."""
-
-
-class _OldEnvironment(EnvSettingsSource):
-    """Source of settings that reads old names of variables, with a warning each. Warns of unknown names too."""
-
-    def __call__(self) -> dict[str, Any]:
-        """Returns the values of old variables under their new names."""
-        values = {}
-        known = {f"rec_{name}" for name in (*Settings.model_fields, *RENAMED, *_OTHER_VARIABLES)}
-        for name in sorted(self.env_vars.keys() - known):
-            if name.startswith("rec_"):
-                near = get_close_matches(name, known, 1)
-                hint = f" Did you mean {near[0].upper()}?" if near else ""
-                message = f"{name.upper()} is no setting and has no effect.{hint}"
-                warnings.warn(message, SettingWarning, stacklevel=2)
-        for old, new in RENAMED.items():
-            value = self.env_vars.get(f"rec_{old}")
-            if value is not None:
-                values[new] = value
-                message = f"REC_{old.upper()} is now REC_{new.upper()}. Rename it: the next release drops the old name."
-                warnings.warn(message, FutureWarning, stacklevel=2)
-        return values
 
 
 def table() -> str:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.common.mapping_defaults import SHOP_NAME
 
 FILE = "shop.toml"
 
@@ -120,7 +121,7 @@ class Shop(_Part):
         seen_filter: default of REC_SEEN_FILTER for this shop.
     """
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    name: str = Field(pattern=f"^{SHOP_NAME}$")
     timezone: str = "UTC"
     seen_filter: Literal["clicked", "bought", "nothing"] = "clicked"
     days: Days
