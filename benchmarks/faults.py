@@ -6,7 +6,6 @@ Copies the live bundle and the online store of `REC_HOME`, and runs servers of i
 if an answer was wrong, an acknowledged event was lost, a hostile request was served, or a server did not come back.
 """
 
-import json
 import shutil
 import signal
 import threading
@@ -14,8 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
-from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -25,13 +22,12 @@ import psutil
 import typer
 from rich.console import Console
 from rich.table import Table
-from tritonclient import grpc
-from tritonclient.utils import InferenceServerException
 
+from benchmarks.hostile import hostile_requests, process_of
 from benchmarks.machine import machine
 from benchmarks.traffic import free_ports, live_bundle_here
 from rec_assets.bundles.bundle import Bundle
-from rec_assets.cli.local.server import LOOPBACK, Server
+from rec_assets.cli.local.server import Server
 from rec_assets.cli.local.storefront import Storefront
 from rec_assets.cli.local.supervision import running, servers, services
 from rec_assets.cli.local.supervisor import supervising
@@ -40,7 +36,7 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.realtime.behavior_log import BehaviorLog
 from rec_assets.serving.client import Client
 from rec_assets.serving.triton import model_repository, server_control
-from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER, shape_of_one
+from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER
 from rec_assets.settings import Settings, get_settings
 
 CLIENTS = 4
@@ -132,14 +128,6 @@ def paused(process: psutil.Process, seconds: float = PAUSE_S) -> None:
         process.send_signal(signal.SIGCONT)
 
 
-def process_of(server: Server) -> psutil.Process:
-    """Returns the process of a running server; raises ActionableError if it does not run."""
-    process = server.process.find()
-    if process is None:
-        raise ActionableError(f"{server.name} does not run.", "Read its log.")
-    return process
-
-
 def kill(watched: list[Server]) -> None:
     """Kills all servers."""
     for server in watched:
@@ -186,59 +174,6 @@ def recover(
     return traffic.failures, max(0.0, traffic.last_failure - start), time.monotonic() - start - 1.0
 
 
-def hostile(settings: Settings) -> dict[str, bool]:
-    """Sends requests that must be refused; returns whether each was."""
-    event = json.dumps({"user_id": 1, "item_id": 1, "at": 1_742_040_000})
-    port, kind = settings.storefront_port, {"Content-Type": "application/json"}
-    cases = {
-        "storefront: foreign host": ("POST", "/events", event, kind | {"Host": "evil.example"}, 400),
-        "storefront: another site": ("POST", "/events", event, kind | {"Origin": "https://evil.example"}, 403),
-        "storefront: text/plain": ("POST", "/events", event, {"Content-Type": "text/plain"}, 422),
-        "storefront: true as a user": ("POST", "/events", event.replace("1,", "true,", 1), kind, 422),
-        "storefront: NaN as a user": ("POST", "/events", event.replace("1,", "NaN,", 1), kind, 422),
-        "storefront: 1e400 as a user": ("POST", "/events", event.replace("1,", "1e400,", 1), kind, 422),
-        "storefront: a megabyte": ("POST", "/events", "[" * 1_000_000, kind, 413),
-    }
-    refused = {}
-    for name, (method, path, body, headers, status) in cases.items():
-        connection = HTTPConnection(LOOPBACK, port, timeout=20)
-        try:
-            connection.request(method, path, body, headers)
-            refused[name] = connection.getresponse().status == status
-        except (BrokenPipeError, ConnectionResetError):  # refused before the whole body was sent
-            refused[name] = True
-        connection.close()
-    server = process_of(Triton(settings))
-    open_ports = {one.laddr.port for one in server.net_connections("tcp") if one.status == psutil.CONN_LISTEN}
-    refused["Triton: HTTP"] = open_ports == {settings.triton_grpc_port, settings.triton_metrics_port}
-    with grpc.InferenceServerClient(f"{LOOPBACK}:{settings.triton_grpc_port}") as stranger:
-        calls: dict[str, Callable[[], object]] = {
-            "Triton: load a model without the key": partial(stranger.load_model, RECOMMENDER),
-            "Triton: shared memory without the key": stranger.get_system_shared_memory_status,
-        }
-        for name, call in calls.items():
-            try:
-                call()
-                refused[name] = False
-            except InferenceServerException as error:
-                refused[name] = "restricted" in str(error.message())
-        for topology in (RECOMMENDER, ENSEMBLE):
-            refused[f"{topology}: user 4294967301"] = _refuses_wide_user(stranger, topology)
-    key = server_control.control_key(settings)
-    refused["the control key on the command line"] = not any(key in word for word in server.cmdline())
-    return refused
-
-
-def _refuses_wide_user(client: grpc.InferenceServerClient, topology: str) -> bool:
-    user = grpc.InferInput("user_id", shape_of_one(topology), "INT64")
-    user.set_data_from_numpy(np.full(shape_of_one(topology), 2**32 + 5))
-    try:
-        client.infer(topology, [user])
-    except InferenceServerException as error:
-        return "32 bits" in str(error.message())
-    return False
-
-
 @contextmanager
 def copied(settings: Settings, home: Path) -> Iterator[tuple[Settings, Bundle]]:
     """Runs separate servers and a storefront under a supervisor, with the live bundle and the online store."""
@@ -266,7 +201,7 @@ def report(console: Console, settings: Settings, bundle: Bundle, patience_s: flo
             failures, served, well = recover(traffic, watched, cause, patience_s)
             table.add_row(name, str(failures), f"{served:.1f}", f"{well:.1f}")
             console.print(f"{name}: {failures} failed, well after {well:.1f} s")
-        refused = hostile(settings)
+        refused = hostile_requests(settings)
     console.print(table)
     events = applied_events(settings)
     segments = list(SHARED_MEMORY.glob(f"{Triton(settings)._segments}*"))
