@@ -14,13 +14,14 @@ from upath import UPath
 from rec_assets.common.errors import ActionableError
 from rec_assets.sources.contract import check_interactions, check_items, check_users
 from rec_assets.sources.shop.check import find_problems, summarize
-from rec_assets.sources.shop.codes import ITEM, USER, Codes
-from rec_assets.sources.shop.guess import days_of, guess_shop
-from rec_assets.sources.shop.mapping import Rows, Shop, load_shop
+from rec_assets.sources.shop.codes import ITEM, USER
+from rec_assets.sources.shop.guess import guess_shop
+from rec_assets.sources.shop.mapping import Rows, load_shop
 from rec_assets.sources.shop.source import ShopSource
 from rec_assets.sources.shop.tables import connect, open_table
 from rec_assets.sources.shop.writing import as_toml
 from rec_assets_tests.s3 import BUCKET, S3
+from rec_assets_tests.sources.shop.opened import opened
 
 START = datetime(2024, 2, 1, 12, tzinfo=UTC)
 DAYS, USERS, ITEMS = 10, 6, 8
@@ -89,12 +90,6 @@ def write(folder: Path, form: str) -> Path:
     catalog().write_csv(folder / "products.csv")
     customers().write_parquet(folder / "customers.parquet")
     return folder
-
-
-def opened(shop: Shop, folder: Path) -> ShopSource:
-    source = ShopSource(shop, folder, folder / "cache")
-    source.codes = Codes.empty().extended(source.identifiers())
-    return source
 
 
 @pytest.mark.parametrize("form", ["csv.gz", "jsonl", "days", "spark", "parquet"])
@@ -225,82 +220,6 @@ def test_a_query_reads_files_beside_the_mapping_and_a_wrong_one_is_named(tmp_pat
 def test_an_address_without_its_package_names_the_package(tmp_path: Path) -> None:
     with pytest.raises(ActionableError, match=r"gs://bucket/orders needs a missing package .*gcsfs"):
         open_table(connect(), Rows(files="gs://bucket/orders"), tmp_path)
-
-
-def test_a_folder_without_users_items_and_times_says_what_it_holds(tmp_path: Path) -> None:
-    pl.DataFrame({"weather": ["sun"]}).write_csv(tmp_path / "weather.csv")
-    with pytest.raises(ActionableError, match=r"weather\.csv, which has no user and no item and no time"):
-        guess_shop(tmp_path, tmp_path)
-
-
-ODD: dict[str, tuple[str, bytes, dict[str, str]]] = {
-    "decimal commas, a BOM, blanks and German headers": (
-        "Bestellungen.csv",
-        "\ufeffKunden Nr;Artikel Nr;Bestell Datum;Menge;Einzel Preis\n"
-        "0007;00042;13.02.2024 06:42;1;1.014,70\n0008;00043;14.02.2024 06:42;2;3,50\n".encode(),
-        {"user": "Kunden Nr", "item": "Artikel Nr", "time": "Bestell Datum", "price": "Einzel Preis"},
-    ),
-    "nested JSON lines": (
-        "events.jsonl",
-        b'{"user": {"id": "0007"}, "product": {"sku": "00042", "price": {"amount": 1014.7}, "categories": ["a", "b"]}, '
-        b'"ts": "2024-02-13T06:42:00Z"}\n'
-        b'{"user": {"id": "0008"}, "product": {"sku": "00043", "price": {"amount": 3.5}, "categories": ["a", "c"]}, '
-        b'"ts": "2024-02-14T06:42:00Z"}\n',
-        {"user": "user.id", "item": "product.sku", "time": "ts", "price": "product.price.amount"},
-    ),
-    "Latin-1, bars and milliseconds": (
-        "purchases.txt",
-        "user_id|item_id|purchased_at|item_name|price\n0007|00042|1707806520000|Caf\xe9|1014.70\n"
-        "0008|00043|1707892920000|Th\xe9|3.5\n".encode("latin-1"),
-        {"user": "user_id", "item": "item_id", "time": "purchased_at", "price": "price"},
-    ),
-    "a total and blank lines at the end": (
-        "Sales Report.csv",
-        b"Order ID, Customer ,Item No.,Date,Unit Price\n1,0007,00042,02/13/2024 06:42,$1014.70\n"
-        b'2,0008,00043,02/14/2024 06:42,$3.50\nTOTAL,,,,"$1,018.20"\n\n\n',
-        {"user": "Customer", "item": "Item No.", "time": "Date", "price": "Unit Price"},
-    ),
-}
-
-
-@pytest.mark.parametrize("name", ODD)
-def test_an_unusual_export_needs_no_correction(tmp_path: Path, name: str) -> None:
-    file, content, columns = ODD[name]
-    (tmp_path / file).write_bytes(content)
-    shop = guess_shop(tmp_path / file, tmp_path).shop
-    rows = shop.interactions
-    assert columns == {"user": rows.user, "item": rows.item, "time": rows.time, "price": shop.items.price}
-    found = opened(shop, tmp_path).rows().sort("timestamp").select("user", "item", "timestamp").collect()
-    assert found.rows() == [("0007", "00042", 1_707_806_520), ("0008", "00043", 1_707_892_920)]
-    prices = opened(shop, tmp_path).items()["price"]
-    assert prices.to_list() == pytest.approx([1014.7, 3.5])
-
-
-def test_tables_are_linked_by_their_values_and_ratings_are_filtered(tmp_path: Path) -> None:
-    ratings = [(user, film, 1.0 + film % 5, 1_707_806_520 + 86_400 * user) for user in range(9) for film in range(20)]
-    columns = ["userId", "movieId", "rating", "timestamp"]
-    pl.DataFrame(ratings, columns, orient="row").write_csv(tmp_path / "ratings.csv")
-    films = {"key": range(20), "in_stock": [film != 3 for film in range(20)], "label": [f"Film {n}" for n in range(20)]}
-    pl.DataFrame(films | {"genres": ["Drama|Comedy", "Action"] * 10}).write_parquet(tmp_path / "films.parquet")
-    shop = guess_shop(tmp_path, tmp_path).shop
-    assert (shop.interactions.item, shop.interactions.rating_at_least) == ("movieId", 4.0)
-    items = shop.items
-    assert (items.item, items.title, items.available, items.category_separator) == ("key", "label", "in_stock", "|")
-    source = opened(shop, tmp_path)
-    assert check_items(source.items(), "items").frame.filter(~pl.col("available"))["item_id"].to_list() == [3]
-    liked = [film for _, film, rating, _ in ratings if rating >= 4]
-    assert source.rows().collect().height == len(liked)
-    (dropped,) = [one for one in find_problems(source) if "rating" in one.outcome]
-    assert dropped.rows == len(ratings) - len(liked)
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 7, 14, 30, 90, 400, 2000])
-def test_the_windows_of_a_history_fit_into_it_and_end_near_its_end(count: int) -> None:
-    last = date(2024, 12, 31)
-    days = days_of(last - timedelta(days=count - 1), last)
-    assert days.train >= 1 and days.valid >= 1
-    assert days.first + timedelta(days=days.count - 1) == last
-    assert days.train + days.valid <= max(days.count, 2)
 
 
 def test_rows_are_read_from_a_bucket(tmp_path: Path, s3: S3) -> None:
