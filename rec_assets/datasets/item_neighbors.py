@@ -15,7 +15,7 @@ from rec_assets.features.signals.neighbors import Neighbors
 
 NEIGHBORS = 50
 _COLUMNS = (REQUEST_USER_ID, TIMESTAMP, "item_id")
-SHRINKAGE = 20  # added to the number of users of an item, because rare items share users by chance
+SHRINKAGE = 20
 
 
 def item_neighbors(log: InteractionLog, size: int) -> Neighbors:
@@ -33,10 +33,7 @@ def item_neighbors(log: InteractionLog, size: int) -> Neighbors:
     rows = np.unique(users[newest], return_inverse=True)[1]
     shape = (int(rows.max(initial=-1)) + 1, size)
     chosen = sparse.csr_matrix((np.ones(len(rows)), (rows, log.item_ids[newest])), shape).sign()
-    counts = np.asarray(chosen.sum(axis=0)).ravel()
-    model = ItemItemRecommender(K=NEIGHBORS + 1, num_threads=1)
-    model.fit((chosen @ sparse.diags(1 / np.sqrt(counts + SHRINKAGE))).tocsr(), show_progress=False)
-    similar = model.similarity.tocoo()
+    similar = shrunk_cosines(chosen, SHRINKAGE, NEIGHBORS + 1).tocoo()
     other = (similar.row != similar.col) & (similar.data > 0)
     rows, columns, values = similar.row[other], similar.col[other], similar.data[other]
     order = np.lexsort((columns, -values, rows))
@@ -47,6 +44,20 @@ def item_neighbors(log: InteractionLog, size: int) -> Neighbors:
     neighbors.item_ids[rows[kept], rank[kept]] = columns[kept]
     neighbors.weights[rows[kept], rank[kept]] = values[kept]
     return neighbors
+
+
+def shrunk_cosines(chosen: sparse.csr_matrix, shrinkage: float, count: int) -> sparse.csr_matrix:
+    """Returns the `count` largest cosines of each item with the other items and itself, [items, items].
+
+    Args:
+        chosen: 1 for each user and item with an interaction, [users, items].
+        shrinkage: added to the number of users of both items, because rare items share users by chance.
+        count: number of cosines of each item.
+    """
+    users = np.asarray(chosen.sum(axis=0)).ravel()
+    model = ItemItemRecommender(K=count, num_threads=1)
+    model.fit((chosen @ sparse.diags(1 / np.sqrt(users + shrinkage))).tocsr(), show_progress=False)
+    return model.similarity
 
 
 def towers_log(data: TrainingSet) -> InteractionLog:

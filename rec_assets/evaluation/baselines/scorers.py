@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from implicit.cpu.als import AlternatingLeastSquares
-from implicit.nearest_neighbours import ItemItemRecommender
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
+from rec_assets.datasets.item_neighbors import shrunk_cosines
 from rec_assets.evaluation.baselines.interaction_matrix import InteractionMatrix, Rows, Scores
 
 NEIGHBORS = 50
@@ -33,16 +33,9 @@ def repeat(matrix: InteractionMatrix, half_life_days: float) -> Scores:
 
 
 def item_knn(matrix: InteractionMatrix, shrinkage: float) -> Scores:
-    """Sums the cosines of an item with the items of all the user's interactions; an item is also its own neighbor.
-
-    Shrinkage is added to the numbers of users of both items, because rare items share users by chance.
-    """
+    """Sums the cosines of an item with the items of all the user's interactions; an item is also its own neighbor."""
     counts = matrix.sparse()
-    interacted = counts.sign()
-    users = np.asarray(interacted.sum(axis=0)).ravel()
-    model = ItemItemRecommender(K=NEIGHBORS, num_threads=1)
-    model.fit((interacted @ sparse.diags(1 / np.sqrt(users + shrinkage))).tocsr(), show_progress=False)
-    similarity = model.similarity
+    similarity = shrunk_cosines(counts.sign(), shrinkage, NEIGHBORS)
     return lambda rows: (counts[rows] @ similarity).toarray().astype(np.float32)
 
 
