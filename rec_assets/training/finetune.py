@@ -29,9 +29,18 @@ from rec_assets.training.retrieval.two_tower import TwoTower
 
 @dataclass(frozen=True)
 class FinetuneConfig:
-    """Settings of a fine-tune: epochs over rows of the day and the replay set, learning rate, ranker lists per step."""
+    """Settings of a fine-tune.
+
+    Attributes:
+        horizon_days: maximum days between request time and interaction of a training row.
+        depth: candidates of a list of the ranker, as in serving.
+        epochs: epochs over the rows of the day and of the replay set.
+        learning_rate: learning rate of both models.
+        ranker_batch_size: lists of the ranker per step.
+    """
 
     horizon_days: int
+    depth: int = 300
     epochs: int = 1
     learning_rate: float = 1e-4
     ranker_batch_size: int = 128  # as in the figures of docs/daily-operation.md
@@ -110,7 +119,7 @@ def finetune_ranker(
     have seen older rows of these users.
     """
     make_deterministic(seed)
-    recipe = RankerConfig(config.horizon_days, batch_size=config.ranker_batch_size)
+    recipe = RankerConfig(config.horizon_days, config.depth, batch_size=config.ranker_batch_size)
     model = restore_ranker(base, checkpoint)
     users, days = data.rows[REQUEST_USER_ID], data.rows[TIMESTAMP] // DAY_SECONDS
     today = trains_ranker(users) & (days == days.max(initial=0))

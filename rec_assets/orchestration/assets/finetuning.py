@@ -274,4 +274,6 @@ def finetune_config(settings: Settings) -> "FinetuneConfig":
     """Returns the fine-tune config of the settings."""
     from rec_assets.training.finetune import FinetuneConfig
 
-    return FinetuneConfig(settings.valid_days, settings.finetune_epochs, settings.finetune_learning_rate)
+    return FinetuneConfig(
+        settings.valid_days, settings.retrieval_topk, settings.finetune_epochs, settings.finetune_learning_rate
+    )
