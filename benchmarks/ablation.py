@@ -61,7 +61,7 @@ def main(
     table = Table("variant", title=f"Two-tower, {settings.source}, as of {day or settings.as_of}")
     for name in (validation_metric(data.items), "best epoch", "popularity weight"):
         table.add_column(name, justify="right")
-    for variant in variants(TwoTowerConfig(settings.valid_days, repeats=data.repeats)):
+    for variant in variants(TwoTowerConfig(settings.valid_days)):
         if only and not any(part in variant.name for part in only):
             continue
         trained = [train_two_tower(data, variant.config, seed, _silent) for seed in range(seeds)]

@@ -60,7 +60,7 @@ def two_tower_model(
 
     def write(out: Path, _: str) -> dict[str, Any]:
         seed = seed_for(settings.seed, "two_tower_model", day)
-        config = TwoTowerConfig(settings.valid_days, max_epochs=settings.max_epochs, repeats=data.repeats)
+        config = TwoTowerConfig(settings.valid_days, max_epochs=settings.max_epochs)
         model, history = train_two_tower(data, config, seed, state.report, state.file)
         write_retrieval(model, data, data.last_training_moment, out / VALIDATION_RETRIEVAL)
         train_on_validation(model, data, config, history.best_epoch, seed)

@@ -42,7 +42,6 @@ class TwoTowerConfig:
         temperature: divisor of the logits.
         pooling: pooling of the history, selected with `benchmarks/ablation.py`.
         context: whether the query tower reads context features, selected with `benchmarks/ablation.py`.
-        repeats: whether history items are always candidates; validation then evaluates the search for other items.
     """
 
     horizon_days: int
@@ -54,7 +53,6 @@ class TwoTowerConfig:
     id_dropout: float = 0.05
     pooling: str = "age"
     context: bool = True
-    repeats: bool = True
     max_epochs: int = 30
     patience: int = 2
 
@@ -105,17 +103,16 @@ def train_two_tower(
     compile_with_adam(model, config.learning_rate)
     rows, metric = TowerRows.of(data.rows, data.log), validation_metric(items)
 
-    # Items of the history are always candidates, so only other items count for recall.
-    past = _history_pairs(data, sample.user_ids) if config.repeats else None
-    relevant = sample.relevant if past is None else sample.relevant.join(past, on=["user_id", "item_id"], how="anti")
-    depth = DEPTH if past is None else deep_enough(sample.user_ids, past)
+    # Items of the history are a source of their own or left out, so only other items count for recall.
+    past = _history_pairs(data, sample.user_ids)
+    relevant = sample.relevant.join(past, on=["user_id", "item_id"], how="anti")
+    depth = deep_enough(sample.user_ids, past)
 
     def recall(weight: float, queries: npt.NDArray[np.float32]) -> float:
         model.popularity_weight.assign(weight)
         vectors = item_vectors(model, items, data.last_training_moment)
         lists = items.raw_ids[search(build_index(vectors), items, queries, depth)]
-        if past is not None:
-            lists = unseen_lists(sample.user_ids, lists, past, DEPTH)
+        lists = unseen_lists(sample.user_ids, lists, past, DEPTH)
         # No score where every relevant item is a repeat: then no recall is better than another.
         return score_lists(sample.user_ids, lists, relevant, (metric,))[metric] or 0.0
 
