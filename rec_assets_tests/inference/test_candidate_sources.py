@@ -10,7 +10,7 @@ from rec_assets.features.history import PADDING_ID, UserHistories
 from rec_assets.features.signals.item_signals import ItemCategories, ItemFacts
 from rec_assets.features.signals.neighbors import Neighbors
 from rec_assets.features.signals.past import Past
-from rec_assets.inference.candidate_sources import RANK_OFFSET, CandidateSources, PopularItems, best, merge
+from rec_assets.inference.candidate_sources import OWN_POINTS, RANK_OFFSET, CandidateSources, PopularItems, best, merge
 
 NOW, DAY = 1_000_000, 86_400
 ITEMS = 12  # encoded ids 3 to 11; 11 has no vector
@@ -138,4 +138,4 @@ def test_requests_do_not_depend_on_each_other(requests: int) -> None:
 
 
 def test_reciprocal_ranks_never_outweigh_an_own_item() -> None:
-    assert 3 / (RANK_OFFSET + 1) < 1
+    assert 3 / (RANK_OFFSET + 1) < OWN_POINTS

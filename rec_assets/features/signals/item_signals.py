@@ -91,7 +91,8 @@ class ItemSignals:
 
     def at(self, item_ids: Ids, timestamps: Ids) -> dict[str, Floats]:
         """Returns the signals of encoded ids [n], as of the latest table before each timestamp [n]."""
-        return {name: table[self.row(timestamps), item_ids] for name, table in self.values.items()}
+        rows = self.row(timestamps)
+        return {name: table[rows, item_ids] for name, table in self.values.items()}
 
     def row(self, timestamps: Ids) -> npt.NDArray[np.int64]:
         """Returns the row of the latest table before each timestamp [n]; the first row for earlier timestamps."""
