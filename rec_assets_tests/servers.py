@@ -2,13 +2,14 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 
 from rec_assets.cli.local.triton import Triton
 from rec_assets.cli.local.valkey import Valkey
+from rec_assets.serving.triton.model_repository import live_version, repository_path
 from rec_assets.settings import Settings
 
 
@@ -19,10 +20,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def stub(settings: Settings, model: str) -> psutil.Process:
-    """Returns a process of one model of the running local Triton."""
-    alive = [one for one in Triton(settings).process.family() if one.status() != psutil.STATUS_ZOMBIE]
-    return next(one for one in alive if any(f"/{model}/" in word for word in one.cmdline()))
+def stubs(settings: Settings, model: str) -> list[psutil.Process]:
+    """Returns the processes of one model of the running local Triton, in its live version."""
+    folder = f"/{model}/{live_version(repository_path(settings))}/"
+    found = []
+    for one in Triton(settings).process.family():
+        with suppress(psutil.NoSuchProcess):
+            if one.status() != psutil.STATUS_ZOMBIE and any(folder in word for word in one.cmdline()):
+                found.append(one)
+    return found
 
 
 @contextmanager

@@ -171,7 +171,7 @@ def test_an_invalid_bundle_is_refused_with_the_reason(
     if harm == "broken":
         bad = break_tower(store, number)
     reasons = {
-        "corrupt": "A bundle is damaged: model_bundle",
+        "corrupt": "A bundle is damaged: finetuned_bundle",
         "worse": "did not pass its gates:\n  not_worse_than_live: 0.1 is below 0.2",
         "no_gate_report": "has no gate report",
         "broken": r"graph_runner version \d+: .*cannot be loaded as an ONNX model",

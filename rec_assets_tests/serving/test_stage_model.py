@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 from tritonclient import grpc
-from tritonclient.utils import InferenceServerException
+from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.realtime.user_activity import UserActivityStore
@@ -57,11 +57,12 @@ def toy(shop: Settings) -> Settings:
 
 
 def infer(settings: Settings, model: str, inputs: Mapping[str, Sequence[int]]) -> grpc.InferResult:
-    tensors = []
-    for name, values in inputs.items():
-        tensors.append(grpc.InferInput(name, [len(values)], "INT32"))
-        tensors[-1].set_data_from_numpy(np.array(values, np.int32))
     with grpc.InferenceServerClient(f"{settings.host}:{settings.triton_grpc_port}") as client:
+        types = {one.name: one.datatype for one in client.get_model_metadata(model).inputs}
+        tensors = []
+        for name, values in inputs.items():
+            tensors.append(grpc.InferInput(name, [len(values)], types.get(name, "INT32")))
+            tensors[-1].set_data_from_numpy(np.array(values, triton_to_np_dtype(tensors[-1].datatype())))
         return client.infer(model, tensors, client_timeout=10)
 
 

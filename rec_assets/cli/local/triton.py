@@ -4,6 +4,8 @@ import hashlib
 import os
 import shutil
 import sys
+import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from rec_assets.serving.triton.repair import reload_dead_models
 
 # APIs that need the control key, as in deploy/helm/triton.
 RESTRICTED = "model-repository,model-config,shared-memory,statistics,trace,logging"
+LAST_REQUESTS_S = 5.0  # longer than any request takes
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder of POSIX shared memory; segments of this server have its prefix
 
 
@@ -114,12 +117,30 @@ class Triton(Server):
                     stub.kill()
         if not server_control.is_ready(self.settings):
             return super().mend()
-        return f"loaded again: {', '.join(reload_dead_models(self.settings)) or 'nothing'}"
+        began = time.time()
+        loaded = reload_dead_models(self.settings)
+        self._end_replaced(loaded, began)
+        return f"loaded again: {', '.join(loaded) or 'nothing'}"
 
     def clean_up(self) -> None:
         """Removes the shared memory of model processes, which an aborted server leaves behind."""
         for segment in SHARED_MEMORY.glob(f"{self._segments}*"):
             segment.unlink(missing_ok=True)
+
+    def _end_replaced(self, models: Sequence[str], began: float) -> None:
+        """Ends processes of `models` that started before `began` (unix time), after their last requests.
+
+        After one process of a model was killed, Triton waits for it for ever, and keeps the model's other processes.
+        """
+        folders = [f"/{model}/{live_version(repository_path(self.settings))}/" for model in models]
+        replaced = []
+        for stub in self.process.family():
+            with suppress(psutil.Error):
+                if stub.create_time() < began and any(folder in word for folder in folders for word in stub.cmdline()):
+                    replaced.append(stub)
+        for stub in psutil.wait_procs(replaced, timeout=LAST_REQUESTS_S)[1]:
+            with suppress(psutil.NoSuchProcess):
+                stub.kill()
 
     @property
     def _segments(self) -> str:
