@@ -26,11 +26,19 @@ from rec_assets.bundles.bundle import PART_FILES, Bundle, write_bundle
 from rec_assets.bundles.provenance import Lineage, codes_of
 from rec_assets.cli.local.triton import Triton
 from rec_assets.common.errors import ActionableError
+from rec_assets.features.signals.neighbors import Neighbors
 from rec_assets.inference.item_index import DEPTH, build_index, recall_against_exact, write_index
 from rec_assets.inference.item_vectors import VECTORS, ItemVectors
 from rec_assets.inference.lookups import FIRST_KNOWN
 from rec_assets.serving.graph.spec import WHOLE
-from rec_assets.serving.tables.memory_mapped import CONTENT, SIGNALS, content_tables, signal_tables, write_tables
+from rec_assets.serving.tables.memory_mapped import (
+    CONTENT,
+    SIGNALS,
+    content_tables,
+    item_neighbors,
+    signal_tables,
+    write_tables,
+)
 from rec_assets.serving.triton import model_repository
 from rec_assets.serving.triton.model_config import RECOMMENDER
 from rec_assets.settings import Settings, get_settings
@@ -85,6 +93,7 @@ def enlarge(bundle: Bundle, target: Path, items: int, seed: int) -> tuple[Bundle
         seconds = time.perf_counter() - start
         write_index(index, parts["item_index"] / PART_FILES["item_index"])
         np.save(parts["item_index"] / VECTORS, vectors)
+        _copies(item_neighbors(bundle), old_codes, rng).save(parts["item_index"])
         manifest = bundle.manifest
         for folder in parts.values():
             Lineage.read(folder).replace(codes=codes_of(lookups)).write(folder)
@@ -99,6 +108,15 @@ def enlarge(bundle: Bundle, target: Path, items: int, seed: int) -> tuple[Bundle
             made_from=manifest.made_from,
         )
     return Bundle.open(target), item_vectors, seconds
+
+
+def _copies(neighbors: Neighbors, old_codes: npt.NDArray[np.int64], rng: np.random.Generator) -> Neighbors:
+    """Returns the neighbors of all items: each neighbor is a random copy of the original item's neighbor."""
+    order = np.argsort(old_codes, kind="stable")
+    counts = np.bincount(old_codes)
+    first, wanted = np.cumsum(counts) - counts, neighbors.item_ids[old_codes]
+    drawn = order[first[wanted] + (rng.random(wanted.shape) * counts[wanted]).astype(np.int64)]
+    return Neighbors(drawn.astype(np.int32), neighbors.weights[old_codes])
 
 
 def served(

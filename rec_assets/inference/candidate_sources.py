@@ -6,6 +6,7 @@ of the user's categories. Does not compute query vectors.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,8 @@ from rec_assets.features.history import PADDING_ID
 from rec_assets.features.signals.item_signals import ItemFacts
 from rec_assets.features.signals.neighbors import Neighbors
 from rec_assets.features.signals.past import Past
+from rec_assets.inference.merge import OWN_POINTS, Merger
 
-RANK_OFFSET = 60  # of reciprocal ranks (Cormack et al. 2009): the first ranks of a source do not dominate
-OWN_POINTS = 1.0  # more than all reciprocal ranks of an item, so the user's own items come first
 MAX_POPULAR = 5_000
 
 Ids = npt.NDArray[np.int32]
@@ -78,50 +78,42 @@ class CandidateSources:
         Returns:
             Encoded ids int32, best first, padded with `PADDING_ID`, and scores float32; [q, depth] each.
         """
-        lists = [
-            self.search(queries, depth),
-            self._near_history(past, depth),
-            self._of_categories(past, popular, depth),
-        ]
-        owners, item_ids, points = [], [], []
-        for listed in lists:
-            owner, position = np.nonzero(listed != PADDING_ID)
-            ids = listed[owner, position]
-            other = past.items.look_up([past.items.count], owner, ids)[0] == 0
-            owner, ids = owner[other], ids[other]
-            # The rank counts only items that the user does not have.
-            rank = np.arange(len(owner)) - np.searchsorted(owner, owner)
-            owners.append(owner)
-            item_ids.append(ids)
-            points.append(1 / (RANK_OFFSET + 1 + rank))
-        if self.repeats:
-            owner, ids = past.items.keys >> 32, (past.items.keys & 0xFFFF_FFFF).astype(np.int32)
-            known = self._is_indexed(ids)
-            owners.append(owner[known])
-            item_ids.append(ids[known])
-            points.append(OWN_POINTS + np.bincount(past.items.of_row, past.weight, len(known))[known])
-        ids = merge(np.concatenate(owners), np.concatenate(item_ids), np.concatenate(points), len(past), depth)
+        nearest, popular_items = self.search(queries, depth), self._of_categories(past, popular, depth)
+        weights = np.bincount(past.items.of_row, past.weight, len(past.items.keys))
+        ids = np.full((len(past), depth), PADDING_ID, np.int32)
+        for request, rows in enumerate(past.items.rows_by_owner(len(past))):
+            own, count, weight = past.items.values[rows], past.items.count[rows], weights[rows]
+            lists = [nearest[request], self._near_history(own, count, depth), popular_items[request]]
+            points = np.where(self._is_indexed(own), OWN_POINTS + weight, 0) if self.repeats else np.zeros(len(own))
+            merged = self._merge(lists, own, points, depth)
+            ids[request, : len(merged)] = merged
         scores = np.einsum("qkd,qd->qk", self.vectors[ids], queries)
         return ids, np.where(ids == PADDING_ID, np.float32(0), scores)
 
-    def _is_indexed(self, item_ids: npt.NDArray[np.integer[Any]]) -> Flags:
-        # Items added after the vectors were computed have no row.
-        return np.append(self.indexed, False)[np.minimum(item_ids, len(self.indexed))]
+    @cached_property
+    def _has_vector(self) -> Flags:
+        """True for each encoded id with a vector; the last value is for all items that were added afterwards."""
+        return np.append(self.indexed, False)
 
-    def _near_history(self, past: Past, depth: int) -> Ids:
-        """Returns the items with the highest neighbor scores, padded [q, ≤ depth]."""
-        size = len(self.indexed)
-        result = np.full((len(past), min(depth, size - 1)), PADDING_ID, np.int32)
-        edges = np.searchsorted(past.items.keys, np.arange(len(past) + 1) << 32)
-        for request in np.flatnonzero(past.length):
-            rows = slice(*edges[request : request + 2])
-            own = past.items.keys[rows] & 0xFFFF_FFFF
-            scores = self.neighbors.scores(own, past.items.count[rows], size)[:size]
-            scores[own[own < size]] = 0
-            found = best(np.where(self.indexed, scores, 0)[None], result.shape[1])[0]
-            found = found[scores[found] > 0]
-            result[request, : len(found)] = found
-        return result
+    def _is_indexed(self, item_ids: npt.NDArray[np.integer[Any]]) -> Flags:
+        return self._has_vector[np.minimum(item_ids, len(self.indexed))]
+
+    @cached_property
+    def _merge(self) -> Merger:
+        return Merger(max(len(self.indexed), len(self.facts.price)))
+
+    def _near_history(
+        self, own: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], depth: int
+    ) -> npt.NDArray[np.int64]:
+        """Returns the items with the highest neighbor scores [≤ depth]; `own` has the user's items, ascending."""
+        found, scores = self.neighbors.scores(own, counts)
+        if not len(found):
+            return found
+        position = np.minimum(np.searchsorted(found, own), len(found) - 1)
+        scores[position[found[position] == own]] = 0
+        scores[~self._is_indexed(found)] = 0
+        listed = best(scores[None], depth)[0]
+        return found[listed[scores[listed] > 0]]
 
     def _of_categories(self, past: Past, popular: PopularItems, depth: int) -> Ids:
         """Returns the popular items with the highest rate in the user's categories [q, ≤ depth].
@@ -130,7 +122,7 @@ class CandidateSources:
         """
         rates = np.broadcast_to(popular.rates, (len(past), len(popular.rates)))
         for _, category, share in self.facts.levels:
-            rates = rates * np.sqrt(past.affinity(category, share)[:, category[popular.item_ids]])
+            rates = rates * np.sqrt(past.affinity(category, share))[:, category[popular.item_ids]]
         return popular.item_ids[best(rates, depth)]
 
 
@@ -142,38 +134,5 @@ def best(values: npt.NDArray[np.floating[Any]], depth: int) -> npt.NDArray[np.in
         found.sort(axis=1)  # so that ties are in the order of positions
     else:
         found = np.broadcast_to(np.arange(depth), values.shape)
-    order = np.argsort(-np.take_along_axis(values, found, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(found, order, axis=1)
-
-
-def merge(
-    owners: npt.NDArray[np.integer[Any]],
-    item_ids: Ids,
-    points: npt.NDArray[np.floating[Any]],
-    requests: int,
-    depth: int,
-) -> Ids:
-    """Sums the points of each item of each request, and returns the items with most points.
-
-    Example with one request and depth 2: the items 5, 6, 5 with the points 1, 3, 1.5 give the list 6, 5.
-
-    Args:
-        owners: request of each entry [n].
-        item_ids: encoded item of each entry [n].
-        points: points of each entry, positive [n].
-        requests: number of requests.
-        depth: length of the lists.
-
-    Returns:
-        Encoded ids [requests, depth], best first, ties by id, padded with `PADDING_ID`.
-    """
-    keys, entry = np.unique(owners.astype(np.int64) << 32 | item_ids, return_inverse=True)
-    total = np.bincount(entry, points, len(keys))
-    owner = keys >> 32
-    order = np.lexsort((-total, owner))
-    owner, ids = owner[order], keys[order] & 0xFFFF_FFFF
-    rank = np.arange(len(owner)) - np.searchsorted(owner, owner)
-    kept = rank < depth
-    result = np.full((requests, depth), PADDING_ID, np.int32)
-    result[owner[kept], rank[kept]] = ids[kept]
-    return result
+    row = np.arange(len(values))[:, None]
+    return found[row, np.argsort(-values[row, found], axis=1, kind="stable")]

@@ -10,7 +10,7 @@ from rec_assets.features.history import PADDING_ID, UserHistories
 from rec_assets.features.signals.item_signals import ItemCategories, ItemFacts
 from rec_assets.features.signals.neighbors import Neighbors
 from rec_assets.features.signals.past import Past
-from rec_assets.inference.candidate_sources import OWN_POINTS, RANK_OFFSET, CandidateSources, PopularItems, best, merge
+from rec_assets.inference.candidate_sources import CandidateSources, PopularItems, best
 
 NOW, DAY = 1_000_000, 86_400
 ITEMS = 12  # encoded ids 3 to 11; 11 has no vector
@@ -101,19 +101,6 @@ def test_popular_items_are_indexed_items_with_interactions() -> None:
     np.testing.assert_allclose(found.rates, [7, 5], rtol=1e-5)
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9), st.integers(1, 5)), max_size=40), st.integers(1, 8))
-def test_merged_lists_equal_a_loop(entries: list[tuple[int, int, int]], depth: int) -> None:
-    owners, ids, points = (np.array([entry[n] for entry in entries], np.int64) for n in range(3))
-    merged = merge(owners, ids.astype(np.int32), points.astype(np.float64), 4, depth)
-    for request in range(4):
-        total: dict[int, int] = {}
-        for owner, item, value in entries:
-            if owner == request:
-                total[item] = total.get(item, 0) + value
-        expected = sorted(total, key=lambda item: (-total[item], item))[:depth]
-        assert merged[request].tolist() == expected + [PADDING_ID] * (depth - len(expected))
-
-
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=12), st.integers(1, 14))
 def test_the_best_positions_are_in_order_and_ties_by_position(values: list[int], depth: int) -> None:
     found = best(np.array([values], np.float64), depth)[0].tolist()
@@ -135,7 +122,3 @@ def test_requests_do_not_depend_on_each_other(requests: int) -> None:
     for row in range(requests):
         alone = made(queries[row : row + 1], Past(histories.at(np.array([row])), now[:1]), popular(3, 8, 9), 6)[0]
         assert together[row].tolist() == alone[0].tolist()
-
-
-def test_reciprocal_ranks_never_outweigh_an_own_item() -> None:
-    assert 3 / (RANK_OFFSET + 1) < OWN_POINTS

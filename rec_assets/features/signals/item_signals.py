@@ -5,6 +5,7 @@ Does not contain signals that depend on a user.
 
 from collections import deque
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -68,13 +69,23 @@ class ItemFacts:
 
         return cls(categories, share(categories.l1), share(categories.l2), price)
 
-    @property
-    def levels(self) -> tuple[tuple[str, Ids, Floats], ...]:
-        """Returns name, category by item and share by item of both levels, the finer first."""
-        return (
+    @cached_property  # a request must not read all items
+    def levels(self) -> tuple[tuple[str, Ids, npt.NDArray[np.float64]], ...]:
+        """Returns name, category by item [v] and share by category [c] of both levels, the finer first.
+
+        A category without items has the share 1.
+        """
+        levels = (
             ("category_l2", self.categories.l2, self.share_l2),
             ("category_l1", self.categories.l1, self.share_l1),
         )
+        return tuple((name, category, _by_category(category, share)) for name, category, share in levels)
+
+
+def _by_category(category: Ids, share: Floats) -> npt.NDArray[np.float64]:
+    result = np.ones(int(category.max(initial=0)) + 1)
+    result[category] = share
+    return result
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Neighbors of items: items that the same users choose. A candidate source, and a signal of the ranker."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy.typing as npt
 
 from rec_assets.features.signals.past import Past
 
+DENSE = 8  # catalogs of fewer items than this, per neighbor to add, are summed in a table of all items
 IDS, WEIGHTS = "neighbors.npy", "neighbor_weights.npy"
 
 Ids = npt.NDArray[np.integer[Any]]
@@ -26,29 +28,43 @@ class Neighbors:
     item_ids: npt.NDArray[np.int32]
     weights: npt.NDArray[np.float32]
 
-    def scores(self, item_ids: Ids, counts: Ids, size: int) -> npt.NDArray[np.float64]:
-        """Sums the cosines of all items with the items of one history, float64 [size].
+    def scores(self, item_ids: Ids, counts: Ids) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Sums the cosines of items with the items of one history.
 
         Args:
             item_ids: distinct encoded items of the history [h]; items without neighbors add nothing.
             counts: interactions with each of them [h].
-            size: number of encoded items, at least `v`.
+
+        Returns:
+            Encoded ids, ascending, with all that have a positive sum, and their sums; [n] each.
         """
         known = item_ids < len(self.item_ids)
         item_ids, counts = item_ids[known], counts[known]
-        weights = self.weights[item_ids] * counts[:, None]
-        return np.bincount(self.item_ids[item_ids].ravel(), weights.ravel(), size).astype(np.float64)
+        ids = self.item_ids[item_ids].ravel()
+        weights = (self.weights[item_ids] * counts[:, None]).ravel()
+        if len(self.item_ids) < DENSE * len(ids):
+            return self._all, np.bincount(ids, weights, len(self.item_ids)).astype(np.float64)
+        distinct, entry = np.unique(ids, return_inverse=True)
+        return distinct.astype(np.int64), np.bincount(entry, weights, len(distinct)).astype(np.float64)
+
+    @cached_property
+    def _all(self) -> npt.NDArray[np.int64]:
+        return np.arange(len(self.item_ids))
 
     def scores_of(self, past: Past, owners: Ids, item_ids: Ids) -> npt.NDArray[np.float64]:
         """Returns the score of candidates [n] whose owners are in ascending order, float64 [n]."""
-        size = max(len(self.item_ids), int(item_ids.max(initial=0)) + 1)
         result = np.zeros(len(item_ids))
         edges = np.searchsorted(owners, np.arange(len(past) + 1))
-        groups = np.searchsorted(past.items.keys, np.arange(len(past) + 1) << 32)
-        for request in np.flatnonzero(past.length):
-            own, rows = slice(*groups[request : request + 2]), slice(*edges[request : request + 2])
-            history = past.items.keys[own] & 0xFFFF_FFFF
-            result[rows] = self.scores(history, past.items.count[own], size)[item_ids[rows]]
+        for request, own in enumerate(past.items.rows_by_owner(len(past))):
+            rows = slice(*edges[request : request + 2])
+            found, sums = self.scores(past.items.values[own], past.items.count[own])
+            if len(found):
+                # Sums of all items are at the positions of their ids.
+                position = (
+                    item_ids[rows] if len(found) == len(self.item_ids) else np.searchsorted(found, item_ids[rows])
+                )
+                position = np.minimum(position, len(found) - 1)
+                result[rows] = np.where(found[position] == item_ids[rows], sums[position], 0)
         return result
 
     def save(self, folder: Path) -> None:

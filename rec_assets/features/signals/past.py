@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ class Past:
         newest[self.owners[::-1]] = self.age[::-1]
         return newest
 
-    def affinity(self, category: Ids, share: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    def affinity(self, category: Ids, share: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Returns how much more often the user of each request chooses each category than all users do, [q, c].
 
         The share of the category in the user's weighted rows, shrunk by `PRIOR_ROWS` rows toward the share in all
@@ -74,14 +75,12 @@ class Past:
 
         Args:
             category: category by encoded item id [v].
-            share: share of this category in all interactions, by encoded item id [v].
+            share: share of each category in all interactions [c].
         """
-        count = int(category.max(initial=0)) + 1
-        by_category = np.ones(count)
-        by_category[category] = share
+        count = len(share)
         keys = self.owners * count + category[self.item_ids]
         own = np.bincount(keys, self.weight, len(self) * count).reshape(-1, count)
-        return (own / by_category + PRIOR_ROWS) / (self.sums(self.weight)[:, None] + PRIOR_ROWS)
+        return (own / share + PRIOR_ROWS) / (self.sums(self.weight)[:, None] + PRIOR_ROWS)
 
 
 @dataclass(frozen=True)
@@ -106,6 +105,16 @@ class Groups:
         rows = owners.astype(np.int64) << 32 | values.astype(np.int64)
         keys, first, of_row, count = np.unique(rows, return_index=True, return_inverse=True, return_counts=True)
         return cls(keys, of_row, first, count)
+
+    @cached_property
+    def values(self) -> npt.NDArray[np.int64]:
+        """Returns the value of each group, ascending per owner, int64 [g]."""
+        return self.keys & 0xFFFF_FFFF
+
+    def rows_by_owner(self, owners: int) -> list[slice]:
+        """Returns the groups of each owner, from 0."""
+        edges = np.searchsorted(self.keys, np.arange(owners + 1) << 32).tolist()
+        return [slice(*pair) for pair in pairwise(edges)]
 
     def per_owner(self, owners: int) -> npt.NDArray[np.int64]:
         """Returns the number of groups of each owner [owners]."""
