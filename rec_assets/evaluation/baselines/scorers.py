@@ -1,4 +1,8 @@
-"""Scores of each baseline: popularity, repeat purchases, item neighbors, matrix factors."""
+"""Scores of each baseline: popularity, repeat purchases, item neighbors, matrix factors.
+
+ALS is implicit's own class. RecTools wraps it, but its models return lists without the scores of all items, which
+`first_then` combines.
+"""
 
 from typing import NamedTuple
 
