@@ -15,6 +15,7 @@ from rec_assets.storage.artifact_store import ArtifactStore
 from rec_assets_tests.pipeline import Pipeline
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.storefront.conftest import Open, Serve, settled
+from rec_assets_tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -164,20 +165,17 @@ def test_without_a_worker_it_says_so_and_clicks_wait(address: str, pipeline: Pip
     page, worker = open_page(address), Worker(pipeline.settings)
     visit(page, 13)
     item = shown(page)[0]
+    stream = Client(pipeline.settings).events
     worker.stop()
     try:
-        page.wait_for_timeout(3200)  # a worker counts as live until 3 s after its last read
+        wait_until(lambda: stream.state().workers == 0)
         visit(page, 13)
         expect(page.locator(".problem")).to_contain_text("No worker runs")
         act(page, f".look[data-item='{item}']")
         expect(page.locator("#notice")).to_contain_text("waiting for a worker")
     finally:
         worker.start()
-    stream = Client(pipeline.settings).events
-    for _ in range(100):
-        if not stream.state().waiting + stream.state().taken:
-            break
-        page.wait_for_timeout(100)
+    wait_until(lambda: not stream.state().waiting + stream.state().taken)
     visit(page, 13)
     assert item not in shown(page)
     expect(page.locator(".problem")).to_have_count(0)
