@@ -1,16 +1,19 @@
 """Starts real servers for tests, in their own folders and on free ports."""
 
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+import uvicorn
 
 from rec_assets.cli.local.triton import Triton
 from rec_assets.cli.local.valkey import Valkey
 from rec_assets.serving.triton.model_repository import live_version, repository_path
 from rec_assets.settings import Settings
+from rec_assets_tests.waiting import wait_until
 
 
 def free_port() -> int:
@@ -29,6 +32,19 @@ def stubs(settings: Settings, model: str) -> list[psutil.Process]:
             if one.status() != psutil.STATUS_ZOMBIE and any(folder in word for word in one.cmdline()):
                 found.append(one)
     return found
+
+
+@contextmanager
+def in_thread(server: uvicorn.Server) -> Iterator[str]:
+    """Runs an HTTP server in a thread; yields its address."""
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_until(lambda: server.started)
+    try:
+        yield f"127.0.0.1:{server.config.port}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @contextmanager

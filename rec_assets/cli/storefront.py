@@ -8,11 +8,11 @@ def storefront() -> None:
     from rec_assets.common.silence import silence_deprecations
     from rec_assets.serving.triton.own_server import require_own_triton
     from rec_assets.storage.own_valkey import require_own_valkey
-    from rec_assets.storefront.serve import serve
+    from rec_assets.storefront.app import storefront_server
 
     settings = load_settings()
     require_own_triton(settings)
     require_own_valkey(settings)
     silence_deprecations()
     say(f"The storefront is at http://{settings.storefront_address}:{settings.storefront_port} — Ctrl-C ends it.")
-    serve(settings)
+    storefront_server(settings).run()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import uvicorn
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
@@ -16,6 +17,7 @@ from starlette.middleware.base import RequestResponseEndpoint
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.http_guard import HttpGuard
+from rec_assets.common.http_server import http_server
 from rec_assets.features.history import MAX_ID
 from rec_assets.realtime.events import Event, EventError
 from rec_assets.serving.graph.request import DEVICE_TYPES, UNKNOWN, RequestError
@@ -25,6 +27,7 @@ from rec_assets.storefront.views import ANONYMOUS, RECENT, FormInput, Shop
 
 HERE = Path(__file__).parent
 APPLIED_WITHIN_S = 2.0
+MAX_CONNECTIONS = 200
 DEFAULT_USER = 1  # initial user of the form if no users are suggested
 # Allows only resources of this server, so that hostile text in the page can run and load nothing.
 SECURITY = {
@@ -41,6 +44,11 @@ ItemId = Annotated[int, PathParameter(ge=0, le=MAX_ID)]
 Fields = dict[str, int | str | None]
 _FIELDS = TypeAdapter(Fields)
 Moment = Annotated[int, Query(gt=0, le=MAX_ID)]
+
+
+def storefront_server(settings: Settings) -> uvicorn.Server:
+    """Returns a server of the storefront on the settings' address and port."""
+    return http_server(create_app(settings), settings.storefront_address, settings.storefront_port, MAX_CONNECTIONS)
 
 
 def create_app(settings: Settings) -> FastAPI:

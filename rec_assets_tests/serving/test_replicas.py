@@ -1,12 +1,9 @@
 """Tests promotion to three real Tritons with agents. Only clients with the control key can change models."""
 
-import json
 import shutil
-import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -19,7 +16,7 @@ from rec_assets.cli.local.triton import Triton
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.client import Client
 from rec_assets.serving.promotion.agent import Agent, pull_live
-from rec_assets.serving.promotion.agent_server import listen
+from rec_assets.serving.promotion.agent_server import agent_server
 from rec_assets.serving.promotion.protocol import Candidate
 from rec_assets.serving.promotion.replicas import promote, replicas_of
 from rec_assets.serving.triton import model_config, model_repository, server_control
@@ -27,7 +24,7 @@ from rec_assets.settings import Settings
 from rec_assets.storage.artifact_store import ArtifactStore
 from rec_assets.storage.stores import open_store
 from rec_assets_tests.s3 import BUCKET, S3
-from rec_assets_tests.servers import free_port
+from rec_assets_tests.servers import free_port, in_thread
 from rec_assets_tests.serving.synthetic import make_bundle
 
 pytestmark = pytest.mark.slow
@@ -38,7 +35,6 @@ class DyingAgent(Agent):
     """An agent that stops its server during the switch, and fails with it."""
 
     server: Triton
-    http: ThreadingHTTPServer
 
     def commit(self, bundle_id: str) -> None:
         self.server.stop()
@@ -47,15 +43,11 @@ class DyingAgent(Agent):
 
 @dataclass
 class Replica:
-    """One pod: a server, its agent, and the agent's HTTP interface."""
+    """One pod: a server, its agent, and the address of the agent's HTTP interface."""
 
     server: Triton
     agent: Agent
-    http: ThreadingHTTPServer
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.http.server_port}"
+    address: str
 
     def live(self) -> str:
         return self.agent.live()
@@ -80,17 +72,15 @@ def store(s3: S3, tmp_path: Path) -> ArtifactStore:
 def replicas(store: ArtifactStore, valkey: Settings, tmp_path: Path) -> Iterator[list[Replica]]:
     put(store, LIVE_BUNDLE, "all", seed=0)
     with ExitStack() as ends:
-        started = []
-        for number in range(3):
-            replica = start(tmp_path / f"replica{number}", valkey, DyingAgent if number == 2 else Agent)
-            ends.callback(replica.server.stop)
-            ends.callback(replica.http.shutdown)
-            started.append(replica)
-        yield started
+        yield [
+            ends.enter_context(running(tmp_path / f"replica{number}", valkey, DyingAgent if number == 2 else Agent))
+            for number in range(3)
+        ]
 
 
-def start(home: Path, valkey: Settings, kind: type[Agent] = Agent) -> Replica:
-    """Starts a pod like the chart: first pull, then server and agent."""
+@contextmanager
+def running(home: Path, valkey: Settings, kind: type[Agent] = Agent) -> Iterator[Replica]:
+    """Runs a pod like the chart: first pull, then server and agent."""
     ports = {f"{name}_port": free_port() for name in ("triton_grpc", "triton_metrics", "agent")}
     settings = Settings.model_validate(
         {"home": home, "artifacts": f"s3://{BUCKET}/{home.parent.name}", "valkey_port": valkey.valkey_port}
@@ -98,12 +88,14 @@ def start(home: Path, valkey: Settings, kind: type[Agent] = Agent) -> Replica:
     )
     pull_live(settings)
     server, agent = Triton(settings), kind(settings)
-    server.start()
-    http = listen(agent, settings, "127.0.0.1")
-    threading.Thread(target=http.serve_forever, daemon=True).start()
     if isinstance(agent, DyingAgent):
-        agent.server, agent.http = server, http
-    return Replica(server, agent, http)
+        agent.server = server
+    server.start()
+    try:
+        with in_thread(agent_server(agent, settings, "127.0.0.1")) as address:
+            yield Replica(server, agent, address)
+    finally:
+        server.stop()
 
 
 def put(store: ArtifactStore, asset: str, partition: str, seed: int) -> str:
@@ -141,8 +133,7 @@ def test_a_bundle_goes_live_on_all_replicas_and_a_failed_replica_rolls_back_all(
     # not ready. It switches once the record is written.
     promote(addresses[:2], candidate, KEY)
     assert [one.answered_by() for one in replicas[:2]] == [candidate.bundle_id] * 2
-    late = start(tmp_path / "late", valkey)
-    try:
+    with running(tmp_path / "late", valkey) as late:
         assert late.live() == first
         assert probe(late, "/answers") == 200
         assert probe(late, "/ready") == 503
@@ -156,9 +147,6 @@ def test_a_bundle_goes_live_on_all_replicas_and_a_failed_replica_rolls_back_all(
         late.server.stop()
         assert probe(late, "/answers") == 503 == probe(late, "/ready")
         assert probe(late, "/alive") == 200
-    finally:
-        late.server.stop()
-        late.http.shutdown()
 
 
 def test_the_error_for_a_service_without_addresses_has_its_name() -> None:
@@ -170,11 +158,11 @@ def test_the_error_for_a_service_without_addresses_has_its_name() -> None:
 @pytest.mark.parametrize("key", ["", "guessed"])
 def test_an_agent_without_a_configured_key_refuses_all_clients(tmp_path: Path, key: str) -> None:
     settings = Settings(home=tmp_path, agent_port=free_port(), triton_grpc_port=free_port())
-    http = listen(Agent(settings), settings, "127.0.0.1")
-    threading.Thread(target=http.serve_forever, daemon=True).start()
-    with pytest.raises(ActionableError, match="control key is missing or wrong"):
-        promote([f"127.0.0.1:{http.server_port}"], Candidate("model_bundle", "2025-03-14", "abc"), key)
-    http.shutdown()
+    with (
+        in_thread(agent_server(Agent(settings), settings, "127.0.0.1")) as address,
+        pytest.raises(ActionableError, match="control key is missing or wrong"),
+    ):
+        promote([address], Candidate("model_bundle", "2025-03-14", "abc"), key)
 
 
 def test_the_error_for_a_missing_live_bundle_has_its_name(store: ArtifactStore, s3: S3, tmp_path: Path) -> None:
@@ -185,7 +173,6 @@ def test_the_error_for_a_missing_live_bundle_has_its_name(store: ArtifactStore, 
 def probe(replica: Replica, path: str) -> int:
     try:
         with urlopen(f"http://{replica.address}{path}", timeout=30) as answer:
-            assert json.load(answer) == {}
             return int(answer.status)
     except HTTPError as error:
         return error.code

@@ -1,35 +1,18 @@
 """Serves the storefront and opens it in a browser; uses no network beyond this machine."""
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from rec_assets.settings import Settings
-from rec_assets.storefront.serve import config
-from rec_assets_tests.servers import free_port
+from rec_assets.storefront.app import storefront_server
+from rec_assets_tests.servers import free_port, in_thread
 from rec_assets_tests.tools import require_tool
-from rec_assets_tests.waiting import wait_until
 
 Serve = Callable[[Settings], str]
 Open = Callable[..., Page]
-
-
-@contextmanager
-def serving(settings: Settings) -> Iterator[str]:
-    port = free_port()
-    server = uvicorn.Server(config(settings.model_copy(update={"storefront_port": port})))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    wait_until(lambda: server.started)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.fixture(scope="session")
@@ -71,4 +54,9 @@ def settled(page: Page) -> None:
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     with ExitStack() as servers:
-        yield lambda settings: servers.enter_context(serving(settings))
+
+        def served(settings: Settings) -> str:
+            server = storefront_server(settings.model_copy(update={"storefront_port": free_port()}))
+            return f"http://{servers.enter_context(in_thread(server))}"
+
+        yield served

@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 import pytest
 
+from rec_assets.common import http_server
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings
-from rec_assets.storefront import serve
 from rec_assets_tests.codes import publish_codes
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.storefront.conftest import Serve
@@ -92,7 +92,7 @@ def test_a_large_body_is_refused(address: str) -> None:
 
 
 def test_a_connection_that_sends_no_request_is_closed(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serve, "HEADERS_S", 0.2)
+    monkeypatch.setattr(http_server, "HEADERS_S", 0.2)
     host, _, port = address.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")

@@ -176,11 +176,11 @@ def main() -> None:
     if sys.argv[1:] == ["pull"]:
         logger.info("starting with bundle %s", pull_live(get_settings()))
     elif sys.argv[1:] == ["serve"]:
-        from rec_assets.serving.promotion.agent_server import serve
+        from rec_assets.serving.promotion.agent_server import agent_server
 
         agent = Agent(get_settings())
         agent.start_loops()
-        serve(agent, get_settings())
+        agent_server(agent, get_settings()).run()
     else:
         raise SystemExit("usage: python -m rec_assets.serving.promotion.agent pull | serve")
 

@@ -79,7 +79,7 @@ def _post(replica: str, path: str, body: dict[str, str], key: str, timeout: floa
             return ""
     except HTTPError as error:
         with suppress(ValueError):
-            return str(json.load(error).get("problem") or error)
+            return str(json.load(error).get("detail") or error)
         return str(error)
     except (URLError, OSError) as error:
         return f"does not answer ({getattr(error, 'reason', error)})"

@@ -1,34 +1,39 @@
-"""Serves the storefront with limits on connections and on the time of their requests."""
+"""The project's HTTP servers: uvicorn with limits on connections and on the time of their requests."""
 
 import asyncio
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from rec_assets.settings import Settings
-from rec_assets.storefront.app import create_app
-
 HEADERS_S = 10.0  # for the first line and the headers of a request
-MAX_CONNECTIONS = 200
+LAST_REQUESTS_S = 5  # for running requests after a signal to end
 
 
-def serve(settings: Settings) -> None:
-    """Serves the storefront until the process ends."""
-    uvicorn.Server(config(settings)).run()
+def http_server(app: FastAPI, address: str, port: int, max_connections: int) -> uvicorn.Server:
+    """Returns a server; its method `run` serves until a signal ends the process.
 
+    Requests on more than `max_connections` connections get status 503.
 
-def config(settings: Settings) -> uvicorn.Config:
-    """Returns uvicorn's configuration."""
-    return uvicorn.Config(
-        create_app(settings),
-        host=settings.storefront_address,
-        port=settings.storefront_port,
-        http=ImpatientProtocol,
-        ws="none",
-        log_level="warning",
-        limit_concurrency=MAX_CONNECTIONS,
-        server_header=False,
+    Args:
+        app: the application.
+        address: address of an interface of this machine, such as 127.0.0.1.
+        port: the port.
+        max_connections: most connections at a time.
+    """
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=address,
+            port=port,
+            http=ImpatientProtocol,
+            ws="none",
+            log_level="warning",
+            limit_concurrency=max_connections,
+            timeout_graceful_shutdown=LAST_REQUESTS_S,
+            server_header=False,
+        )
     )
 
 
