@@ -166,8 +166,7 @@ def test_an_invalid_bundle_is_refused_with_the_reason(
         store, number, failed="not_worse_than_live" if harm == "worse" else "", evaluated=harm != "no_gate_report"
     )
     if harm == "corrupt":
-        with (bad.path / "dlrm" / "model.onnx").open("ab") as file:
-            file.write(b"\0")
+        damage(bad)
     if harm == "broken":
         bad = break_tower(store, number)
     reasons = {
@@ -235,6 +234,22 @@ def test_bundles_are_listed_newest_first_and_resolved_by_the_beginning_of_their_
     for wanted, complaint in (("zzz", "No bundle id begins with 'zzz'"), ("previous", "No bundle was live before")):
         with pytest.raises(ActionableError, match=complaint):
             resolve_bundle(store, settings, wanted)
+
+
+def test_no_older_bundle_is_promoted_in_place_of_a_damaged_one(store: ArtifactStore, tmp_path: Path) -> None:
+    settings, (old, middle, new) = Settings(home=tmp_path), (add(store, number) for number in (1, 2, 3))
+    damage(old)
+    assert resolve_bundle(store, settings, "newest").bundle_id == new.bundle_id
+    damage(new)
+    with pytest.raises(ActionableError, match=r"(?s)newest bundle is damaged.*finetuned_bundle.*rec verify --repair"):
+        resolve_bundle(store, settings, "newest")
+    assert resolve_bundle(store, settings, middle.bundle_id).bundle_id == middle.bundle_id
+
+
+def damage(bundle: Bundle) -> None:
+    """Appends a byte to a model."""
+    with (bundle.path / "dlrm" / "model.onnx").open("ab") as file:
+        file.write(b"\0")
 
 
 def test_without_a_server_nothing_is_promoted_and_the_error_has_the_next_step(

@@ -1,6 +1,6 @@
 """Finds and checks bundles that can be promoted. Does not load or promote them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,21 +58,23 @@ def known_bundles(store: ArtifactStore, settings: Settings) -> list[BundleCandid
 
 def _stored_bundles(store: ArtifactStore) -> Iterator[Path]:
     """Yields the folders of all bundles that are not damaged."""
-    for asset in ASSETS:
-        for day in store.partitions(asset):
-            with suppress(ActionableError):
-                path = store.get(asset, day).path
-                yield path
+    for asset, day in _partitions(store):
+        with suppress(ActionableError):
+            path = store.get(asset, day).path
+            yield path
 
 
-def _damage(store: ArtifactStore) -> Iterator[ActionableError]:
-    """Yields the problems of all damaged bundles."""
-    for asset in ASSETS:
-        for day in store.partitions(asset):
-            try:
-                store.get(asset, day)
-            except ActionableError as error:
-                yield error
+def _damage(store: ArtifactStore) -> Iterator[tuple[str, ActionableError]]:
+    """Yields the day and the problem of each damaged bundle."""
+    for asset, day in _partitions(store):
+        try:
+            store.get(asset, day)
+        except ActionableError as error:
+            yield day, error
+
+
+def _partitions(store: ArtifactStore) -> list[tuple[str, str]]:
+    return [(asset, day) for asset in ASSETS for day in store.partitions(asset)]
 
 
 def resolve_bundle(store: ArtifactStore, settings: Settings, wanted: str) -> BundleCandidate:
@@ -85,32 +87,42 @@ def resolve_bundle(store: ArtifactStore, settings: Settings, wanted: str) -> Bun
             back; or `PREVIOUS`, the bundle that was live before the current one.
 
     Raises:
-        ActionableError: no bundle or more than one bundle matches.
+        ActionableError: no bundle or more than one bundle matches; or for `NEWEST`, a bundle of the same or a later
+            day is damaged.
     """
     known, live = known_bundles(store, settings), find_live(store)
     if wanted == NEWEST:
-        passed = [one for one in known if one.gate_report is not None and one.gate_report.passed]
-        if not passed:
-            raise ActionableError("No bundle has passed its gates.", "Read the reasons in `rec bundles`.")
-        wanted_again = [one for one in passed if live is None or not live.has_withdrawn(one.manifest)]
-        if not wanted_again:
-            raise ActionableError(
-                "Every bundle that passed its gates was rolled back.", "Choose an id from `rec bundles`."
-            )
-        return wanted_again[0]
+        return _newest(store, known, live)
     if wanted == PREVIOUS:
         if live is None or not live.before:
             raise ActionableError("No bundle was live before this one.", "Choose an id from `rec bundles`.")
         wanted = live.before[0]
     matches = [one for one in known if one.bundle_id.startswith(wanted)]
     if not matches and (damage := next(_damage(store), None)):
+        problem, next_step = damage[1].problem, damage[1].next_step
         raise ActionableError(
-            f"No readable bundle id begins with '{wanted}'. A bundle is damaged: {damage.problem}", damage.next_step
+            f"No readable bundle id begins with '{wanted}'. A bundle is damaged: {problem}", next_step
         )
     if len(matches) != 1 or not wanted:
         problem = "More than one bundle id begins" if matches else "No bundle id begins"
         raise ActionableError(f"{problem} with '{wanted}'.", "Choose an id from `rec bundles`.")
     return matches[0]
+
+
+def _newest(store: ArtifactStore, known: Sequence[BundleCandidate], live: Live | None) -> BundleCandidate:
+    passed = [one for one in known if one.gate_report is not None and one.gate_report.passed]
+    wanted = [one for one in passed if live is None or not live.has_withdrawn(one.manifest)]
+    newest = wanted[0].manifest.as_of.isoformat() if wanted else ""
+    for day, damage in _damage(store):
+        if day >= newest:
+            raise ActionableError(
+                f"The newest bundle is damaged, or one of its day: {damage.problem}", damage.next_step
+            )
+    if not passed:
+        raise ActionableError("No bundle has passed its gates.", "Read the reasons in `rec bundles`.")
+    if not wanted:
+        raise ActionableError("Every bundle that passed its gates was rolled back.", "Choose an id from `rec bundles`.")
+    return wanted[0]
 
 
 def require_promotable(candidate: BundleCandidate, live: Live | None) -> None:
