@@ -58,6 +58,7 @@ def in_version(damage: Callable[[Path], None]) -> Callable[[Path], None]:
     return lambda version: damage(version / "a.txt")
 
 
+POINTER_DAMAGES = {name: damage for name, damage in FILE_DAMAGES.items() if name != "deleted"}
 VERSION_DAMAGES = {**{name: in_version(damage) for name, damage in FILE_DAMAGES.items()}, **FOLDER_DAMAGES}
 
 
@@ -74,7 +75,7 @@ def test_a_damaged_version_is_not_read_and_publishing_again_repairs_it(
     assert not list(store.check("rows", DAY)) and not list(artifact.path.parent.glob(".draft-*"))
 
 
-@pytest.mark.parametrize("damage", [d for name, d in FILE_DAMAGES.items() if name != "deleted"], ids=str)
+@pytest.mark.parametrize("damage", POINTER_DAMAGES.values(), ids=POINTER_DAMAGES)
 def test_a_damaged_pointer_names_its_file_and_publishing_again_repairs_it(
     store: ArtifactStore, damage: Callable[[Path], None]
 ) -> None:
