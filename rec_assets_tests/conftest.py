@@ -28,14 +28,6 @@ hypothesis_settings.register_profile("suite", deadline=None)  # tests assert res
 hypothesis_settings.load_profile("suite")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps tests in one process that share servers or a module, so that each of these is made once."""
-    for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        shared = next((name for name in ("built_pipeline", "shop_bundle") if name in fixtures), item.path.name)
-        item.add_marker(pytest.mark.xdist_group(shared))
-
-
 @pytest.fixture(scope="session")
 def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     with running_valkey(tmp_path_factory.mktemp("valkey")) as settings:

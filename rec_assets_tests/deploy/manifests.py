@@ -5,6 +5,7 @@ import re
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import kubernetes_validate
@@ -77,11 +78,12 @@ def _problems_of_custom(manifests: list[Manifest]) -> list[str]:
             f'import {{ {kind} as K{number} }} from "{module}";',
             f"try {{ new K{number}({text}).validate() }} catch (e) {{ console.log('{kind}', String(e)) }}",
         ]
-    (FOLDER / "manifests.ts").write_text("\n".join(types))
-    (FOLDER / "manifests.mjs").write_text("\n".join(checks))
     options = ["--noEmit", "--strict", "--skipLibCheck", "--module", "esnext", "--moduleResolution", "bundler"]
     found = []
-    for command in ([tsc, *options, "manifests.ts"], [node, "manifests.mjs"]):
-        done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
-        found += (done.stdout + done.stderr).splitlines()
+    with TemporaryDirectory(dir=FOLDER) as scratch:  # below the tools, where both find the CRDs' packages
+        (Path(scratch) / "manifests.ts").write_text("\n".join(types))
+        (Path(scratch) / "manifests.mjs").write_text("\n".join(checks))
+        for command in ([tsc, *options, "manifests.ts"], [node, "manifests.mjs"]):
+            done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
+            found += (done.stdout + done.stderr).splitlines()
     return found
