@@ -27,6 +27,7 @@ from rec_assets.bundles.provenance import Lineage, codes_of
 from rec_assets.cli.local.triton import Triton
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.signals.neighbors import Neighbors
+from rec_assets.inference.factored_ranker import ITEM_CODES
 from rec_assets.inference.item_index import DEPTH, build_index, recall_against_exact, write_index
 from rec_assets.inference.item_vectors import VECTORS, ItemVectors
 from rec_assets.inference.lookups import FIRST_KNOWN
@@ -88,6 +89,8 @@ def enlarge(bundle: Bundle, target: Path, items: int, seed: int) -> tuple[Bundle
         )
         for name, row, tables in (("multimodal", CONTENT, content), ("signals", SIGNALS, signals)):
             write_tables(parts[name] / PART_FILES[name], row, {key: table[old_codes] for key, table in tables.items()})
+        for file in parts["dlrm"].glob("*.npy"):  # the tables of the factored ranker
+            np.save(file, np.load(file).take(old_codes, axis=1 if file.stem == ITEM_CODES else 0))
         start = time.perf_counter()
         index = build_index(item_vectors)
         seconds = time.perf_counter() - start

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
@@ -23,9 +24,20 @@ from rec_assets_tests.s3 import S3, running_s3
 from rec_assets_tests.servers import free_port, running_valkey
 from rec_assets_tests.serving.synthetic import make_bundle, write_features
 
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadFileScheduling
+
 silence_tensorflow()  # before a test imports it
 hypothesis_settings.register_profile("suite", deadline=None)  # tests assert results, not times
 hypothesis_settings.load_profile("suite")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config) -> "LoadFileScheduling":
+    """Returns the scheduler of the suite; called only where tests run in several processes."""
+    from rec_assets_tests.scheduling import SharedPipelineScheduling
+
+    return SharedPipelineScheduling(config)
 
 
 @pytest.fixture(scope="session")

@@ -107,7 +107,7 @@ def test_under_load_every_answer_is_from_exactly_one_bundle_and_none_fails(
             done.wait(0.02)  # leaves CPU time to the server, which loads models
         return sent
 
-    wanted: list[Bundle | str] = [two, "previous", two, full, "previous", full, four, "previous", four, "previous"]
+    wanted: list[Bundle | str] = [two, "previous", full, "previous", four, "previous"]
     promote(store, promoted, one.bundle_id, silent)
     with ThreadPoolExecutor(4) as threads:
         users = [threads.submit(user, number) for number in range(4)]
@@ -120,7 +120,7 @@ def test_under_load_every_answer_is_from_exactly_one_bundle_and_none_fails(
             done.set()
         answers = sum(task.result() for task in users)
     assert not errors, errors[:3]
-    assert live == [b.bundle_id for b in (two, one, two, full, two, full, four, full, four, full)]
+    assert live == [b.bundle_id for b in (two, one, full, one, four, one)]
     assert seen >= set(live)
     assert answers > 200
 
