@@ -38,11 +38,13 @@ from rec_assets.serving.client import Client
 from rec_assets.serving.triton import model_repository, server_control
 from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER
 from rec_assets.settings import Settings, get_settings
+from rec_assets.storage.home_identity import keep_identity, read_identity
 
 CLIENTS = 4
 PAUSE_S = 3.0  # of a paused process
 PATIENCE_S = 180.0  # for one fault
 EVENT_EVERY_S = 0.05
+RETRY_S = 0.25  # pause of a client after a failure; without it, clients take the cores that a restart needs
 
 
 @dataclass
@@ -53,7 +55,7 @@ class Traffic:
     failures: int = 0
     wrong: list[str] = field(default_factory=list)
     reasons: set[str] = field(default_factory=set)
-    last_failure: float = 0.0
+    last_failures: dict[str, float] = field(default_factory=dict)  # by topology
     acknowledged: int = 0
     refused_events: int = 0
 
@@ -70,7 +72,8 @@ class Clients:
 
     def ask(self, number: int) -> None:
         """Requests lists; half of the clients use each topology."""
-        client = Client(self._settings, (RECOMMENDER, ENSEMBLE)[number % 2])
+        topology = (RECOMMENDER, ENSEMBLE)[number % 2]
+        client = Client(self._settings, topology)
         rng = np.random.default_rng(number)
         while not self.stop.wait(0.01):
             try:
@@ -79,7 +82,8 @@ class Clients:
                 with self._lock:
                     self.traffic.failures += 1
                     self.traffic.reasons.add(error.problem)
-                    self.traffic.last_failure = time.monotonic()
+                    self.traffic.last_failures[topology] = time.monotonic()
+                self.stop.wait(RETRY_S)
                 continue
             ids = answer.item_ids.tolist()
             is_right = answer.bundle_id == self._bundle.bundle_id and 0 < len(ids) == len(set(ids)) <= 10
@@ -155,23 +159,27 @@ def faults(settings: Settings, watched: list[Server]) -> dict[str, Callable[[], 
 
 def recover(
     traffic: Traffic, watched: list[Server], cause: Callable[[], object], patience_s: float
-) -> tuple[int, float, float]:
+) -> tuple[int, dict[str, float], float]:
     """Causes a fault; returns failed requests, and the seconds until the last failure and until all is well.
+
+    The last failure is by topology, without those that did not fail.
 
     Raises:
         ActionableError: a server is not well after `patience_s` seconds.
     """
-    traffic.failures, traffic.last_failure = 0, 0.0
+    traffic.failures, traffic.last_failures = 0, {}
     start = time.monotonic()
     cause()
     while True:
         time.sleep(1.0)  # a fault takes a moment to show
-        if all(server.is_well() for server in watched) and time.monotonic() - traffic.last_failure > 1.0:
+        last = max(traffic.last_failures.values(), default=0.0)
+        if all(server.is_well() for server in watched) and time.monotonic() - last > 1.0:
             break
         if time.monotonic() - start > patience_s:
             ill = ", ".join(server.name for server in watched if not server.is_well())
             raise ActionableError(f"{ill or 'requests'} did not come back in {patience_s:.0f} s.", "Read the logs.")
-    return traffic.failures, max(0.0, traffic.last_failure - start), time.monotonic() - start - 1.0
+    served = {topology: last - start for topology, last in traffic.last_failures.items()}
+    return traffic.failures, served, time.monotonic() - start - 1.0
 
 
 @contextmanager
@@ -182,6 +190,7 @@ def copied(settings: Settings, home: Path) -> Iterator[tuple[Settings, Bundle]]:
     for state in ("feast", "valkey"):
         if (settings.home / state).exists():
             shutil.copytree(settings.home / state, home / state)
+    keep_identity(home, read_identity(settings.home))  # the copied Valkey carries it
     models = model_repository.repository_path(mine)
     model_repository.switch(models, model_repository.publish(bundle, models, settings=mine))
     storefront = Storefront(mine)
@@ -194,12 +203,15 @@ def report(console: Console, settings: Settings, bundle: Bundle, patience_s: flo
     console.print(machine())
     watched = [*servers(settings), Storefront(settings)]
     clients = Clients(settings, bundle)
-    table = Table("fault", "failed requests", "last failure after s", "all well after s")
+    table = Table(
+        "fault", "failed requests", "last failure of recommender after s", "of any after s", "all well after s"
+    )
     with clients.sending() as traffic:
         time.sleep(3.0)
         for name, cause in faults(settings, watched).items():
             failures, served, well = recover(traffic, watched, cause, patience_s)
-            table.add_row(name, str(failures), f"{served:.1f}", f"{well:.1f}")
+            last = [served.get(RECOMMENDER, 0.0), max(served.values(), default=0.0)]
+            table.add_row(name, str(failures), *(f"{seconds:.1f}" for seconds in (*last, well)))
             console.print(f"{name}: {failures} failed, well after {well:.1f} s")
         refused = hostile_requests(settings)
     console.print(table)
