@@ -37,7 +37,7 @@ dev: $(VENV)/.ready ## Runs Dagster, the storefront and all servers on the same 
 	$(RUN)/rec dev
 
 test: $(VENV)/.ready-to-test ## Runs all tests; PYTHON=python3.12 selects another interpreter.
-	$(RUN)/pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
+	$(RUN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(VENV)/.ready-to-test ## Checks format, lint, types, imports between folders, and English.
 	$(RUN)/ruff format --check .

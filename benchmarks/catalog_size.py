@@ -6,6 +6,7 @@ Also measures build time, memory and recall of the index.
 
 import shutil
 import time
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -79,7 +80,7 @@ def enlarge(bundle: Bundle, target: Path, items: int, seed: int) -> tuple[Bundle
         parts = {name: Path(scratch) / name for name in PART_FILES}
         for name, folder in parts.items():
             shutil.copytree(bundle.path / name, folder)
-        lookups = bundle.lookups
+        lookups = deepcopy(bundle.lookups)
         lookups.vocabularies["item_id"] = ids.astype(np.int64)
         lookups.save(parts["workflow"] / PART_FILES["workflow"])
         catalog = bundle.catalog()
@@ -177,7 +178,6 @@ def main(
     try:
         live = len(live_bundle_here(settings).lookups.vocabularies["item_id"])
         with TemporaryDirectory(dir=settings.home) as scratch:
-            # Opens the bundle for each size, because `enlarge` changes its lookups.
             rows = [
                 measure(settings, live_bundle_here(settings), size, requests, seed, Path(scratch))
                 for size in (live, items)

@@ -35,9 +35,9 @@ hypothesis_settings.load_profile("suite")
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config) -> "LoadFileScheduling":
     """Returns the scheduler of the suite; called only where tests run in several processes."""
-    from rec_assets_tests.scheduling import SharedPipelineScheduling
+    from rec_assets_tests.scheduling import SharedServersScheduling
 
-    return SharedPipelineScheduling(config)
+    return SharedServersScheduling(config)
 
 
 @pytest.fixture(scope="session")
