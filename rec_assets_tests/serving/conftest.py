@@ -10,6 +10,7 @@ from rec_assets.serving.stages import Stage
 from rec_assets.serving.triton import server_control
 from rec_assets.serving.triton.model_repository import publish, repository_path, version_of
 from rec_assets.settings import Settings
+from rec_assets.storage.artifact_store import ArtifactStore
 from rec_assets_tests.servers import free_port
 
 
@@ -33,3 +34,9 @@ def first(shop: Settings, shop_bundle: Bundle) -> int:
 def home(tmp_path: Path) -> Settings:
     """Settings of an empty home."""
     return Settings(home=tmp_path)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArtifactStore:
+    """An empty artifact store."""
+    return ArtifactStore(tmp_path / "artifacts")

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,10 @@ import redis
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.bundles.gate_results import GATES, Gate, save_gate_report
-from rec_assets.bundles.live_record import Live, find_live, live_path, record_live
+from rec_assets.bundles.live_record import find_live, live_path
 from rec_assets.cli.local.triton import Triton
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.client import Client
-from rec_assets.serving.promotion.catalog import known_bundles, resolve_bundle
 from rec_assets.serving.promotion.promote import promote
 from rec_assets.serving.runner import load_stages, run
 from rec_assets.serving.triton import server_control
@@ -27,7 +26,8 @@ from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER
 from rec_assets.serving.triton.model_repository import bundle_path, live_version, publish, repository_path, versions
 from rec_assets.settings import Settings
 from rec_assets.storage.artifact_store import ArtifactStore
-from rec_assets_tests.serving.synthetic import AS_OF, make_bundle
+from rec_assets_tests.serving.stored_bundles import add, damage
+from rec_assets_tests.serving.synthetic import AS_OF
 from rec_assets_tests.waiting import wait_until
 
 AT = 1_741_977_000
@@ -38,26 +38,6 @@ ANONYMOUS_USER = -1
 
 def silent(_: str) -> None:
     """Ignores a line of the report."""
-
-
-def add(store: ArtifactStore, number: int, items: int = 50, failed: str = "", evaluated: bool = True) -> Bundle:
-    """Publishes a bundle of day `number`; with `items` other than 50, a full training with another vocabulary."""
-    day = AS_OF + timedelta(days=number)
-    with store.publish("model_bundle" if items != 50 else "finetuned_bundle", day.isoformat()) as draft:
-        shutil.rmtree(draft.path)
-        made = make_bundle(draft.path, seed=number, items=items, as_of=day)
-    if evaluated:
-        gates = [
-            Gate(name=name, passed=name != failed, message="0.1 is below 0.2" if name == failed else "fine")
-            for name in GATES
-        ]
-        save_gate_report(store, made.bundle_id, gates)
-    return Bundle.open(store.get("model_bundle" if items != 50 else "finetuned_bundle", day.isoformat()).path)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> ArtifactStore:
-    return ArtifactStore(tmp_path / "artifacts")
 
 
 @pytest.fixture(scope="module")
@@ -223,35 +203,6 @@ def test_a_second_promotion_waits_for_the_first(promoted: Settings, days: tuple[
     assert switches in ([one.bundle_id] * 2 + [two.bundle_id] * 2, [two.bundle_id] * 2 + [one.bundle_id] * 2)
 
 
-def test_bundles_are_listed_newest_first_and_resolved_by_the_beginning_of_their_id(
-    store: ArtifactStore, tmp_path: Path
-) -> None:
-    settings = Settings(home=tmp_path)
-    first, second = add(store, 1), add(store, 2, failed="better_than_popularity")
-    assert [one.bundle_id for one in known_bundles(store, settings)] == [second.bundle_id, first.bundle_id]
-    assert resolve_bundle(store, settings, first.bundle_id[:5]).bundle_id == first.bundle_id
-    assert resolve_bundle(store, settings, "newest").bundle_id == first.bundle_id, "the newest that passed"
-    for wanted, complaint in (("zzz", "No bundle id begins with 'zzz'"), ("previous", "No bundle was live before")):
-        with pytest.raises(ActionableError, match=complaint):
-            resolve_bundle(store, settings, wanted)
-
-
-def test_no_older_bundle_is_promoted_in_place_of_a_damaged_one(store: ArtifactStore, tmp_path: Path) -> None:
-    settings, (old, middle, new) = Settings(home=tmp_path), (add(store, number) for number in (1, 2, 3))
-    damage(old)
-    assert resolve_bundle(store, settings, "newest").bundle_id == new.bundle_id
-    damage(new)
-    with pytest.raises(ActionableError, match=r"(?s)newest bundle is damaged.*finetuned_bundle.*rec verify --repair"):
-        resolve_bundle(store, settings, "newest")
-    assert resolve_bundle(store, settings, middle.bundle_id).bundle_id == middle.bundle_id
-
-
-def damage(bundle: Bundle) -> None:
-    """Appends a byte to a model."""
-    with (bundle.path / "dlrm" / "model.onnx").open("ab") as file:
-        file.write(b"\0")
-
-
 def test_without_a_server_nothing_is_promoted_and_the_error_has_the_next_step(
     store: ArtifactStore, tmp_path: Path
 ) -> None:
@@ -261,49 +212,3 @@ def test_without_a_server_nothing_is_promoted_and_the_error_has_the_next_step(
     with pytest.raises(ActionableError, match=r"(?s)could not load.*rec up"):
         promote(store, Settings(home=tmp_path, triton_grpc_port=free_port()), bundle.bundle_id, silent)
     assert find_live(store) is None
-
-
-def test_the_record_is_read_as_it_was_written() -> None:
-    live = Live(bundle_id="ab", as_of=date(2025, 3, 14), version=3, promoted_at="2025-03-15T02:20:00Z", before=["cd"])
-    assert Live.model_validate_json(live.model_dump_json()) == live
-
-
-def again(store: ArtifactStore, bundle: Bundle, number: int) -> Bundle:
-    """Publishes the models of a bundle again with another serving setting, so with another id."""
-    day = AS_OF + timedelta(days=number)
-    config = bundle.manifest.config.model_copy(update={"ranking_topk": 7})
-    with store.publish("finetuned_bundle", day.isoformat()) as draft:
-        shutil.rmtree(draft.path)
-        shutil.copytree(bundle.path, draft.path)
-        changed = bundle.manifest.model_copy(update={"bundle_id": "changed-setting", "config": config})
-        (draft.path / "manifest.json").write_text(changed.model_dump_json())
-    save_gate_report(store, changed.bundle_id, [Gate(name=name, passed=True, message="fine") for name in GATES])
-    return Bundle.open(store.get("finetuned_bundle", day.isoformat()).path)
-
-
-def test_what_was_rolled_back_is_not_the_newest_again_even_with_another_setting(
-    store: ArtifactStore, tmp_path: Path
-) -> None:
-    settings, old, new = Settings(home=tmp_path), add(store, 1), add(store, 2)
-    live = None
-    for bundle in (old, new, old):
-        live = record_live(store, bundle, None, live)
-    assert live is not None and live.has_withdrawn(new.manifest) and not live.has_withdrawn(old.manifest)
-    assert resolve_bundle(store, settings, "newest").bundle_id == old.bundle_id
-    changed = again(store, new, 2)
-    assert changed.bundle_id != new.bundle_id
-    assert resolve_bundle(store, settings, "newest").bundle_id == old.bundle_id
-
-    # A bundle with other models is new. A person may promote a rolled-back bundle, which ends its exclusion.
-    newer = add(store, 3)
-    assert resolve_bundle(store, settings, "newest").bundle_id == newer.bundle_id
-    live = record_live(store, changed, None, live)
-    assert not live.has_withdrawn(changed.manifest)
-
-
-def test_where_everything_was_rolled_back_the_error_says_so(store: ArtifactStore, tmp_path: Path) -> None:
-    gone, new = add(store, 1, evaluated=False), add(store, 2)
-    live = record_live(store, gone, None, record_live(store, new, None, record_live(store, gone, None, None)))
-    assert live.before == []
-    with pytest.raises(ActionableError, match="was rolled back"):
-        resolve_bundle(store, Settings(home=tmp_path), "newest")
