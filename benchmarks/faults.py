@@ -118,12 +118,6 @@ class Clients:
                 thread.join()
 
 
-def stub(settings: Settings, model: str) -> psutil.Process:
-    """Returns a process of a model."""
-    family = Triton(settings).process.family()
-    return next(one for one in family if any(f"/{model}/" in word for word in one.cmdline()))
-
-
 def paused(process: psutil.Process, seconds: float = PAUSE_S) -> None:
     """Pauses a process for some seconds."""
     process.send_signal(signal.SIGSTOP)
@@ -140,11 +134,16 @@ def kill(watched: list[Server]) -> None:
 
 def faults(settings: Settings, watched: list[Server]) -> dict[str, Callable[[], object]]:
     """Returns functions that cause one fault each, by description."""
-    valkey, triton, worker, storefront = watched
+    valkey, _, worker, storefront = watched
+    triton = Triton(settings)
+
+    def process(model: str) -> psutil.Process:
+        return triton.model_processes(model)[0]
+
     return {
-        "a process of recommender is killed": lambda: stub(settings, "graph_runner").kill(),
-        "a process of ensemble_model is killed": lambda: stub(settings, "faiss_retrieval").kill(),
-        f"a process of recommender pauses for {PAUSE_S:.0f} s": lambda: paused(stub(settings, "graph_runner")),
+        "a process of recommender is killed": lambda: process("graph_runner").kill(),
+        "a process of ensemble_model is killed": lambda: process("faiss_retrieval").kill(),
+        f"a process of recommender pauses for {PAUSE_S:.0f} s": lambda: paused(process("graph_runner")),
         "recommender is unloaded": lambda: server_control.unload(settings, RECOMMENDER),
         "Triton is killed": lambda: process_of(triton).kill(),
         "Triton stops answering": lambda: process_of(triton).send_signal(signal.SIGSTOP),

@@ -3,15 +3,12 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import uvicorn
 
-from rec_assets.cli.local.triton import Triton
 from rec_assets.cli.local.valkey import Valkey
-from rec_assets.serving.triton.model_repository import live_version, repository_path
 from rec_assets.settings import Settings
 from rec_assets_tests.waiting import wait_until
 
@@ -21,17 +18,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def stubs(settings: Settings, model: str) -> list[psutil.Process]:
-    """Returns the processes of one model of the running local Triton, in its live version."""
-    folder = f"/{model}/{live_version(repository_path(settings))}/"
-    found = []
-    for one in Triton(settings).process.family():
-        with suppress(psutil.NoSuchProcess):
-            if one.status() != psutil.STATUS_ZOMBIE and any(folder in word for word in one.cmdline()):
-                found.append(one)
-    return found
 
 
 @contextmanager

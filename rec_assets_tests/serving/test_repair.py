@@ -13,7 +13,7 @@ from rec_assets.serving.triton import server_control
 from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER
 from rec_assets.serving.triton.repair import reload_dead_models
 from rec_assets.settings import Settings
-from rec_assets_tests.servers import free_port, stubs
+from rec_assets_tests.servers import free_port
 from rec_assets_tests.waiting import wait_until
 
 NOON = 1_741_608_000
@@ -23,13 +23,13 @@ NOON = 1_741_608_000
 @pytest.mark.parametrize(("topology", "model"), [(RECOMMENDER, "graph_runner"), (ENSEMBLE, "faiss_retrieval")])
 def test_a_killed_process_comes_back_without_a_restart_of_the_server(shop: Settings, topology: str, model: str) -> None:
     client, server = Client(shop, topology), status(shop)[1].pid
-    before, running = client.recommend(7, "mobile", NOON), stubs(shop, model)
+    before, running = client.recommend(7, "mobile", NOON), Triton(shop).model_processes(model)
     os.kill(running[0].pid, signal.SIGKILL)
     assert Triton(shop).mend() == f"loaded again: {model}"
     assert list(client.recommend(7, "mobile", NOON)) == list(before)
     assert status(shop)[1].pid == server
     # Triton ends the processes of its earlier loads with a delay.
-    after = wait_until(lambda: found if len(found := stubs(shop, model)) == len(running) else [])
+    after = wait_until(lambda: found if len(found := Triton(shop).model_processes(model)) == len(running) else [])
     assert not {one.pid for one in running} & {one.pid for one in after}, "Triton kept processes of the first load"
 
 

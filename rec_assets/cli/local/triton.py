@@ -127,20 +127,26 @@ class Triton(Server):
         for segment in SHARED_MEMORY.glob(f"{self._segments}*"):
             segment.unlink(missing_ok=True)
 
+    def model_processes(self, model: str) -> list[psutil.Process]:
+        """Returns the running processes of the live version of a model, also those of its earlier loads."""
+        folder, found = f"/{model}/{live_version(repository_path(self.settings))}/", []
+        for process in self.process.family():
+            with suppress(psutil.Error):
+                is_running = process.status() != psutil.STATUS_ZOMBIE
+                if is_running and any(folder in word for word in process.cmdline()):
+                    found.append(process)
+        return found
+
     def _end_replaced(self, models: Sequence[str], began: float) -> None:
         """Ends processes of `models` that started before `began` (unix time), after their last requests.
 
         After one process of a model was killed, Triton waits for it for ever, and keeps the model's other processes.
         """
-        folders = [f"/{model}/{live_version(repository_path(self.settings))}/" for model in models]
-        replaced = []
-        for stub in self.process.family():
-            with suppress(psutil.Error):
-                if stub.create_time() < began and any(folder in word for folder in folders for word in stub.cmdline()):
-                    replaced.append(stub)
-        for stub in psutil.wait_procs(replaced, timeout=LAST_REQUESTS_S)[1]:
+        processes = [one for model in models for one in self.model_processes(model)]
+        replaced = [one for one in processes if one.create_time() < began]
+        for process in psutil.wait_procs(replaced, timeout=LAST_REQUESTS_S)[1]:
             with suppress(psutil.NoSuchProcess):
-                stub.kill()
+                process.kill()
 
     @property
     def _segments(self) -> str:

@@ -21,7 +21,7 @@ from rec_assets.serving.client import Client
 from rec_assets.serving.triton import model_config, model_repository, server_control
 from rec_assets.settings import Settings
 from rec_assets_tests.cli.local.test_server import Failing
-from rec_assets_tests.servers import free_port, running_valkey, stubs
+from rec_assets_tests.servers import free_port, running_valkey
 from rec_assets_tests.waiting import wait_until
 
 NOON = 1_741_608_000
@@ -94,7 +94,7 @@ def test_a_paused_stub_a_killed_server_and_a_killed_valkey_leave_nothing_behind(
     def answers() -> bool:
         return list(client.recommend(7, "mobile", NOON)) == before
 
-    paused = stubs(supervised, "graph_runner")[0]
+    paused = Triton(supervised).model_processes("graph_runner")[0]
     paused.send_signal(signal.SIGSTOP)
     time.sleep(3)
     with_signal(paused, signal.SIGCONT)
