@@ -17,13 +17,12 @@ Points = npt.NDArray[np.float64]
 
 
 class _Tables(threading.local):
-    """Tables of all items, one pair for each thread. They are all zero between calls, so a call reads few items."""
+    """Tables of all items for each thread. A call restores what it changes, so it touches few items."""
 
     def __init__(self, size: int) -> None:
         self.points = np.zeros(size)
         self.left_out = np.zeros(size, np.bool_)
         self.left_out[PADDING_ID] = True
-        self.by_rank = 1 / (RANK_OFFSET + 1 + np.arange(size))
 
 
 class Merger:
@@ -32,6 +31,7 @@ class Merger:
     def __init__(self, size: int) -> None:
         """Stores the number of encoded items."""
         self._tables = _Tables(size)
+        self._by_rank = 1 / (RANK_OFFSET + 1 + np.arange(size))
 
     def __call__(self, lists: Sequence[Ids], own: Ids, own_points: Points, depth: int) -> Ids:
         """Returns the items with most points [≤ depth], best first, ties by id.
@@ -50,7 +50,7 @@ class Merger:
         others = [listed[~left_out[listed]] for listed in lists]
         left_out[own] = False
         for ids in others:
-            points[ids] += self._tables.by_rank[: len(ids)]
+            points[ids] += self._by_rank[: len(ids)]
         sums = []
         for ids in others:
             sums.append(points[ids])
