@@ -1,8 +1,8 @@
 """The agent's HTTP interface: three probes, metrics, and the steps of a promotion for clients with the control key.
 
 `GET /alive`, `/answers`, `/ready` return 200 or 503. `POST /prepare` takes `{"asset", "partition", "bundle_id"}`,
-`/commit` and `/abort` take `{"bundle_id"}`. They return 200, 403 without the key, or 409 with the reason of a failure.
-`GET /metrics` returns the states of the agent's loops.
+`/commit` and `/abort` take `{"bundle_id"}`. They return 200, 403 without the key, 422 for another body, or 409 with the
+reason of a failure. `GET /metrics` returns the states of the agent's loops.
 """
 
 import hmac
