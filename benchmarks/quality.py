@@ -15,6 +15,7 @@ from rec_assets.storage.artifact_store import Artifact
 from rec_assets.storage.stores import open_store
 
 ASSET, METRICS_FILE = "model_evaluation", "metrics.parquet"
+TREES = "boosted trees on the candidates"
 TRACKS = {"all": "with repeats", "new": "only items new to the user"}
 SHOWN = (
     "recall@10",
@@ -49,17 +50,19 @@ def evaluation_of(day: str, settings: Settings) -> Artifact:
     return store.get(ASSET, day)
 
 
-def following(day: str, days: int, settings: Settings) -> pl.DataFrame:
+def following(day: str, days: int, settings: Settings, *, slow: bool = False) -> pl.DataFrame:
     """Evaluates the models of an as-of day on the next days, which no training used. Returns the table of the report.
 
     Args:
         day: the as-of day.
         days: number of days after it.
         settings: the settings of the home.
+        slow: also evaluate the slow baselines, and boosted trees in place of the ranker.
 
     Raises:
         ActionableError: the models of the day are missing, or the source has no rows of the next days.
     """
+    from benchmarks.boosted_trees import boosted_trees
     from rec_assets.datasets.evaluation_set import EvaluationSet
     from rec_assets.datasets.next_day_queries import next_day_queries
     from rec_assets.datasets.retrieve import Retrieval
@@ -81,7 +84,17 @@ def following(day: str, days: int, settings: Settings) -> pl.DataFrame:
     queries = next_day_queries(store.get("nvt_workflows", day).path, joined)
     history = pl.read_parquet(window, columns=["user_id", "item_id", "device_type", "timestamp"])
     oracle = open_source(settings).best_ranking
-    report, *_ = compare(models, queries, history, oracle, settings.valid_days, settings.seed)
+    others = {TREES: boosted_trees(store, day, models.retrieval, settings)} if slow else {}
+    report, *_ = compare(
+        models,
+        queries,
+        history,
+        oracle,
+        settings.valid_days,
+        settings.seed,
+        slow_baselines=slow,
+        other_rankers=others,
+    )
     return report.table
 
 
@@ -121,6 +134,9 @@ def show(console: Console, title: str, rows: list[list[str]]) -> None:
 def main(
     day: Annotated[str, typer.Argument(help="The as-of day. Default: the day of the first full training.")] = "",
     following_days: Annotated[int, typer.Option("--following", help="Evaluate on so many later days instead.")] = 0,
+    slow: Annotated[
+        bool, typer.Option(help="With --following: also EASE, TIFU-kNN, BM25 and boosted trees, which take minutes.")
+    ] = False,
     segment: Annotated[str, typer.Option(help="User segment: all, known, cold, light, heavy or 'new items'.")] = "all",
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown for docs/quality.md.")] = False,
 ) -> None:
@@ -129,7 +145,7 @@ def main(
     day = day or settings.as_of.isoformat()
     try:
         if following_days:
-            metrics = following(day, following_days, settings)
+            metrics = following(day, following_days, settings, slow=slow)
         else:
             metrics = pl.read_parquet(evaluation_of(day, settings) / METRICS_FILE)
     except ActionableError as error:

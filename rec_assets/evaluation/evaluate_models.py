@@ -1,10 +1,13 @@
 """Evaluates the models of an as-of day: lists of every method for the same users, on both tracks."""
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 import polars as pl
 
 from rec_assets.datasets.candidates import Candidates
 from rec_assets.datasets.queries import Queries
+from rec_assets.datasets.rows import Arrays
 from rec_assets.evaluation.baselines.context_popularity import context_popularity
 from rec_assets.evaluation.baselines.tuning import BaselineTuner, rows_of_users
 from rec_assets.evaluation.calibration import Calibration, calibrate
@@ -26,6 +29,9 @@ from rec_assets.sources.base import BestRanking
 RETRIEVAL, RANKED, BEST = "retrieval", "ranked", "best possible"
 CONTEXT = "popularity by context"
 
+# Maps requests [q] and their candidates [q, k] to the candidates in another order.
+Rank = Callable[[Arrays, Candidates], Candidates]
+
 
 def compare(
     models: ServedModels,
@@ -34,6 +40,9 @@ def compare(
     best: BestRanking | None,
     holdout_days: int,
     seed: int,
+    *,
+    slow_baselines: bool = False,
+    other_rankers: Mapping[str, Rank] | None = None,
 ) -> tuple[EvaluationReport, Calibration, pl.DataFrame]:
     """Evaluates the models beside the baselines, and beside the oracle if the source has one.
 
@@ -52,6 +61,8 @@ def compare(
         best: the oracle ranking of the source, None if it has none.
         holdout_days: number of last training days that tune the baselines.
         seed: random seed for the tuning and the sampling of the baselines.
+        slow_baselines: evaluate also the baselines that take minutes.
+        other_rankers: rankers by name that order the same candidates.
 
     Returns:
         The evaluation report, the calibration of the ranker on the candidates of track all, and the effect of ranking:
@@ -73,9 +84,10 @@ def compare(
         candidates = first_unseen(retrieved_deep, items, users, user_rows, DEPTH) if new_only else retrieved
         ranked[track] = models.rank(queries.columns, candidates)
         tracks[track] = {
-            **baselines.lists(users, DEPTH, new_only=new_only),
+            **baselines.lists(users, DEPTH, new_only=new_only, slow=slow_baselines),
             RETRIEVAL: models.lists(candidates),
             RANKED: models.lists(ranked[track]),
+            **{name: models.lists(rank(queries.columns, candidates)) for name, rank in (other_rankers or {}).items()},
         }
         deep_lists = {CONTEXT: in_context} | ({} if oracle is None else {BEST: oracle})
         for name, lists in deep_lists.items():

@@ -7,7 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rec_assets.evaluation.baselines.interaction_matrix import InteractionMatrix, Scores, best_columns
-from rec_assets.evaluation.baselines.scorers import AlsSetting, als, first_then, item_knn, popularity, repeat
+from rec_assets.evaluation.baselines.scorers import (
+    AlsSetting,
+    als,
+    ease,
+    first_then,
+    item_knn,
+    item_knn_bm25,
+    popularity,
+    repeat,
+)
+from rec_assets.evaluation.baselines.tifu_knn import BASKET_DECAY, GROUP_DECAY, tifu_knn, user_vectors
 from rec_assets.evaluation.baselines.tuning import POPULARITY_DAYS, BaselineTuner
 
 Train = Callable[[InteractionMatrix], Scores]
@@ -59,10 +69,20 @@ def test_what_was_bought_often_and_lately_is_repeated_first_then_the_popular() -
     assert matrix.lists(repeat(matrix, 0.5), users(1), 9).tolist() == [[4, 6, 5, 3, 2]]
 
 
-@pytest.mark.parametrize("train", [lambda one: item_knn(one, 0.0), lambda one: als(one, AlsSetting(3, 0.1), 0)])
+@pytest.mark.parametrize(
+    "train",
+    [
+        lambda one: item_knn(one, 0.0),
+        lambda one: item_knn_bm25(one, 1.2),
+        lambda one: als(one, AlsSetting(3, 0.1), 0),
+        lambda one: ease(one, 1.0),
+        lambda one: tifu_knn(one, 0.5),
+    ],
+)
 def test_collaborative_baselines_find_the_one_that_is_missing_from_a_taste(
-    train: Callable[[InteractionMatrix], Scores],
+    train: Callable[[InteractionMatrix], Scores], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("rec_assets.evaluation.baselines.tifu_knn.NEIGHBORS", 4)
     matrix = InteractionMatrix.of(TASTES, 30)
     found = matrix.lists(train(matrix), users(1, 2, 7, 8), 1, new_only=True)
     assert found.ravel().tolist() == [10, 11, 22, 23]
@@ -97,17 +117,37 @@ def test_repeats_come_before_the_factors_order() -> None:
     assert found == [13, 12, 11, 10]
 
 
+def test_the_newest_baskets_and_groups_of_baskets_count_most() -> None:
+    # Eight baskets in seven groups: the two newest form a group, and the oldest two the last of four.
+    matrix = InteractionMatrix.of(rows(*((1, item, item) for item in range(8)), (2, 5, 1)), 30)
+    weights = dict(zip(matrix.item_ids.tolist(), user_vectors(matrix).toarray()[0], strict=True))
+    expected = {7 - age: BASKET_DECAY ** (age % 2) / 2 * GROUP_DECAY ** (age // 2) / 4 for age in range(8)}
+    assert weights == pytest.approx(expected)
+    assert user_vectors(matrix).toarray()[1].max() == 1
+
+
+def test_ease_learns_no_item_from_itself_and_keeps_rare_items_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rec_assets.evaluation.baselines.scorers.EASE_ITEMS", 2)
+    often = rows(*((user, item, 1) for user in range(1, 8) for item in (1, 2)), (8, 1, 1), (9, 3, 1), (9, 4, 1))
+    matrix = InteractionMatrix.of(often, 30)
+    first, second, *rare = ease(matrix, 1.0)(matrix.rows_of(users(8)))[0]
+    assert first == 0 < second
+    assert max(rare) < first
+
+
 def test_als_gives_the_same_lists_again() -> None:
     matrix = InteractionMatrix.of(TASTES, 30)
     first, again = (als(matrix, AlsSetting(3, 30), seed=1)(np.arange(8)) for _ in range(2))
     np.testing.assert_array_equal(first, again)
 
 
+@pytest.mark.parametrize("slow", [False, True])
 @pytest.mark.parametrize("new_only", [False, True])
-def test_every_baseline_answers_for_everyone(new_only: bool) -> None:
-    lists = BaselineTuner(TASTES, 1, seed=0).lists(users(1, 5, 999), 5, new_only=new_only)
-    repeats = set() if new_only else {"repeat", "repeat, then ALS"}
-    assert set(lists) == {"popularity", "item-kNN", "ALS"} | repeats
+def test_every_baseline_answers_for_everyone(new_only: bool, slow: bool) -> None:
+    lists = BaselineTuner(TASTES, 1, seed=0).lists(users(1, 5, 999), 5, new_only=new_only, slow=slow)
+    others = set() if new_only else {"repeat", "repeat, then ALS"}
+    others |= {"item-kNN, BM25", "EASE", "TIFU-kNN"} if slow else set()
+    assert set(lists) == {"popularity", "item-kNN", "ALS"} | others
     assert {found.shape for found in lists.values()} == {(3, 5)}
 
 

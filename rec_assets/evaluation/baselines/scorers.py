@@ -1,4 +1,4 @@
-"""Scores of each baseline: popularity, repeat purchases, item neighbors, matrix factors.
+"""Scores of each baseline: popularity, repeat purchases, item neighbors, matrix factors, a linear model of items.
 
 ALS is implicit's own class. RecTools wraps it, but its models return lists without the scores of all items, which
 `first_then` combines.
@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from implicit.cpu.als import AlternatingLeastSquares
+from implicit.nearest_neighbours import BM25Recommender
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
@@ -17,6 +18,7 @@ from rec_assets.evaluation.baselines.interaction_matrix import InteractionMatrix
 
 NEIGHBORS = 50
 FACTORS = 128
+EASE_ITEMS = 4_000  # the inverse of a matrix of all items would not fit into memory for large catalogs
 
 
 class AlsSetting(NamedTuple):
@@ -56,6 +58,41 @@ def als(matrix: InteractionMatrix, setting: AlsSetting, seed: int) -> Scores:
         model.fit(matrix.sparse(), show_progress=False)
     users, items = model.user_factors, model.item_factors
     return lambda rows: users[rows] @ items.T
+
+
+def item_knn_bm25(matrix: InteractionMatrix, saturation: float) -> Scores:
+    """Sums the BM25 similarities of an item with the items of all the user's interactions, as implicit does.
+
+    Args:
+        matrix: the interactions.
+        saturation: K1 of BM25; with a higher value, repeated interactions count more.
+    """
+    counts = matrix.sparse()
+    model = BM25Recommender(K=NEIGHBORS, K1=saturation, num_threads=1)
+    model.fit(counts, show_progress=False)
+    return lambda rows: (counts[rows] @ model.similarity).toarray().astype(np.float32)
+
+
+def ease(matrix: InteractionMatrix, ridge: float) -> Scores:
+    """Solves EASE (Steck, 2019), a linear model of each item by the others, for the most popular `EASE_ITEMS`.
+
+    The other items follow in the order of popularity. RecTools has this model, but not for a part of the catalog.
+
+    Args:
+        matrix: the interactions.
+        ridge: penalty of the weights, in users.
+    """
+    chosen = matrix.sparse().sign()[:, :EASE_ITEMS]
+    inverse = np.linalg.inv((chosen.T @ chosen).toarray() + ridge * np.eye(chosen.shape[1]))
+    weights = (-inverse / np.diag(inverse)).astype(np.float32)
+    np.fill_diagonal(weights, 0)
+
+    def scores(rows: Rows) -> npt.NDArray[np.float32]:
+        scored = np.asarray(chosen[rows].astype(np.float32) @ weights)
+        others = len(matrix.item_ids) - scored.shape[1]
+        return np.pad(scored, ((0, 0), (0, others)), constant_values=float(scored.min(initial=0)) - 1)
+
+    return scores
 
 
 def first_then(first: Scores, then: Scores) -> Scores:

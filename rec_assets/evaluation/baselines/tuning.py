@@ -10,7 +10,17 @@ import polars as pl
 
 from rec_assets.common.units import DAY_SECONDS
 from rec_assets.evaluation.baselines.interaction_matrix import InteractionMatrix, Scores, end_of
-from rec_assets.evaluation.baselines.scorers import AlsSetting, als, first_then, item_knn, popularity, repeat
+from rec_assets.evaluation.baselines.scorers import (
+    AlsSetting,
+    als,
+    ease,
+    first_then,
+    item_knn,
+    item_knn_bm25,
+    popularity,
+    repeat,
+)
+from rec_assets.evaluation.baselines.tifu_knn import tifu_knn
 from rec_assets.evaluation.metrics import rows_of, score_lists
 
 METRIC, DEPTH = "ndcg@10", 10
@@ -22,6 +32,9 @@ POPULARITY_DAYS = (7, 1, 3, 14, 28)
 HALF_LIVES = (28.0, 7.0, 112.0, 448.0)
 SHRINKAGES = (20.0, 5.0, 80.0)
 ALS_SETTINGS = (AlsSetting(3, 30), AlsSetting(10, 100))
+SATURATIONS = (1.2, 100.0)
+RIDGES = (500.0, 100.0, 2_500.0)
+OWN_SHARES = (0.7, 0.9, 0.3)
 
 Setting = TypeVar("Setting")
 
@@ -62,13 +75,16 @@ class BaselineTuner:
 
         return self._best(POPULARITY_DAYS, new_only, train)
 
-    def lists(self, user_ids: npt.NDArray[np.int32], depth: int, *, new_only: bool) -> dict[str, npt.NDArray[np.int32]]:
+    def lists(
+        self, user_ids: npt.NDArray[np.int32], depth: int, *, new_only: bool, slow: bool = False
+    ) -> dict[str, npt.NDArray[np.int32]]:
         """Returns the lists of every baseline for some users.
 
         Args:
             user_ids: raw ids [q]; users without rows get popular items.
             depth: length of the lists.
             new_only: leave out items of the user's history, and the baselines that only repeat these items.
+            slow: also return the baselines that take minutes, for a benchmark.
 
         Returns:
             Raw item ids by baseline, int32 [q, ≤ depth], padded with -1.
@@ -86,6 +102,12 @@ class BaselineTuner:
         if not new_only:
             repeats = best(repeat, HALF_LIVES)
             methods |= {"repeat": repeats, "repeat, then ALS": first_then(repeats, factors)}
+        if slow:
+            methods |= {
+                "item-kNN, BM25": best(item_knn_bm25, SATURATIONS),
+                "EASE": best(ease, RIDGES),
+                "TIFU-kNN": best(tifu_knn, OWN_SHARES),
+            }
         return {name: matrix.lists(scores, user_ids, depth, new_only=new_only) for name, scores in methods.items()}
 
     def _als(self, matrix: InteractionMatrix, setting: AlsSetting) -> Scores:
