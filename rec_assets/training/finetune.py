@@ -131,7 +131,7 @@ def finetune_ranker(
         return model, []
     model.train_on(data.items.features)
     compile_with_adam(model, config.learning_rate)
-    return model, _fit(model, (list_batches(lists, recipe, seed + e) for e in range(config.epochs)))
+    return model, _fit(model, (list_batches([lists], recipe, seed + e) for e in range(config.epochs)))
 
 
 def _fit(model: tf.keras.Model, epochs: Iterable[tf.data.Dataset]) -> list[float]:

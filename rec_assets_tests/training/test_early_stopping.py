@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from rec_assets.training.loop.averaging import WeightAverage
 from rec_assets.training.loop.early_stopping import TrainingHistory, drawn_ahead, fit_until_best
 
 pytestmark = pytest.mark.slow
@@ -27,8 +28,13 @@ def batches(epoch: int) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensor_slices((x, x.sum(axis=1))).batch(8)
 
 
-def fit(built: tf.keras.Model, metric: Iterator[float], unfinished: Path | None = None) -> TrainingHistory:
-    return fit_until_best(built, batches, lambda: next(metric), 10, 2, lambda _: None, unfinished=unfinished)
+def fit(
+    built: tf.keras.Model, metric: Iterator[float], unfinished: Path | None = None, *, average_steps: float = 0
+) -> TrainingHistory:
+    average = WeightAverage(average_steps) if average_steps else None
+    return fit_until_best(
+        built, batches, lambda: next(metric), 10, 2, lambda _: None, average=average, unfinished=unfinished
+    )
 
 
 def test_training_stops_when_validation_does_not_improve_and_keeps_the_best() -> None:
@@ -40,15 +46,24 @@ def test_training_stops_when_validation_does_not_improve_and_keeps_the_best() ->
     np.testing.assert_array_equal(whole.get_weights()[0], best.get_weights()[0])
 
 
-@pytest.mark.parametrize("survived", [1, 3, 5])
-def test_a_killed_training_goes_on_and_ends_with_the_same_weights(survived: int, tmp_path: Path) -> None:
+def test_the_average_is_evaluated_and_kept_and_training_goes_on_from_the_last_weights() -> None:
+    averaged, last = model(), model()
+    fit(last, iter([0.1, 0.2, 0.3, 0.4, 0.3, 0.3]))
+    fit(averaged, iter([0.1, 0.2, 0.3, 0.4, 0.3, 0.3]), average_steps=1)  # of one step: the last weights
+    np.testing.assert_allclose(averaged.get_weights()[0], last.get_weights()[0], rtol=1e-6)
+    fit(averaged := model(), iter([0.1, 0.2, 0.3, 0.4, 0.3, 0.3]), average_steps=100)
+    assert np.abs(averaged.get_weights()[0] - last.get_weights()[0]).max() > 0.01
+
+
+@pytest.mark.parametrize(("survived", "steps"), [(1, 0), (3, 0), (5, 0), (1, 6), (3, 6)])
+def test_a_killed_training_goes_on_and_ends_with_the_same_weights(survived: int, steps: float, tmp_path: Path) -> None:
     whole, killed, resumed = model(), model(), model()
-    expected = fit(whole, iter(METRIC))
+    expected = fit(whole, iter(METRIC), average_steps=steps)
     state = tmp_path / "state.npz"
     with pytest.raises(StopIteration):
-        fit(killed, iter(METRIC[:survived]), state)
+        fit(killed, iter(METRIC[:survived]), state, average_steps=steps)
     assert state.exists()
-    assert fit(resumed, iter(METRIC[survived:]), state) == expected
+    assert fit(resumed, iter(METRIC[survived:]), state, average_steps=steps) == expected
     for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 

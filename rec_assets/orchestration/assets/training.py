@@ -172,7 +172,7 @@ def faiss_index(
     return publish(context, artifacts, write)
 
 
-@asset(**{**TRAINER, "code_version": "6"}, kinds={"tensorflow", "onnx"})
+@asset(**{**TRAINER, "code_version": "7"}, kinds={"tensorflow", "onnx"})
 def dlrm_model(
     context: AssetExecutionContext,
     artifacts: Artifacts,
@@ -180,10 +180,10 @@ def dlrm_model(
     two_tower_model: Days,
     training_set: Days,
 ) -> MaterializeResult[None]:
-    """The DLRM ranker, trained on retrieved candidates until validation stops rising, then on the validation days.
+    """The DLRM ranker, trained on retrieved candidates of all days for as long as validation rose in a first training.
 
-    Training is kept only if it beats the retrieval order. `validation_ranker/` holds the ranker from before the last
-    step, which the evaluation uses.
+    Training is kept only if it beats the retrieval order. `validation_ranker/` holds the ranker of the first training,
+    without the validation days, which the evaluation uses.
     """
     from rec_assets.bundles.export_report import write_difference
     from rec_assets.datasets.retrieve import Retrieval
@@ -193,8 +193,10 @@ def dlrm_model(
         METRIC,
         RankerConfig,
         export_ranker,
-        train_on_validation,
+        train_on_all_days,
         train_ranker,
+        training_lists,
+        validation_lists,
     )
 
     day = only(context)
@@ -207,10 +209,13 @@ def dlrm_model(
         seed = seed_for(settings.seed, "dlrm_model", day)
         epochs = min(RankerConfig.max_epochs, settings.max_epochs)
         config = RankerConfig(settings.valid_days, settings.retrieval_topk, max_epochs=epochs)
-        model, history = train_ranker(data, retrieval, config, seed, state.report, state.file)
+        lists = [training_lists(data, retrieval, config, seed)]
+        selected, history = train_ranker(data, retrieval, lists[0], config, seed, state.report, state.file)
         (out / VALIDATION_RANKER).mkdir()
-        export_ranker(model, data, retrieval, out / VALIDATION_RANKER / MODEL)
-        lists = train_on_validation(model, data, retrieval, config, history.best_epoch, seed)
+        export_ranker(selected, data, retrieval, out / VALIDATION_RANKER / MODEL)
+        lists.append(validation_lists(data, retrieval, config, seed))
+        state.report(f"{history.best_epoch} epochs of {sum(map(len, lists))} lists of all days")
+        model = train_on_all_days(selected, data, lists, config, history.best_epoch, seed)
         save_checkpoint(model, history, out)
         lineage_of(two_tower_model[day]).write(out)
         difference = export_ranker(model, data, retrieval, out / MODEL, saved_model=settings.saved_models)
@@ -218,7 +223,7 @@ def dlrm_model(
             f"retrieval order {METRIC}, mean of both tracks": history.validation[0],
             f"ranked {METRIC}, mean of both tracks": history.best,
             "best_epoch": history.best_epoch,
-            "lists_of_validation_days": lists,
+            "lists_of_validation_days": len(lists[1]),
             **write_difference(out, difference),
             "curves": line_plot(
                 {"training loss": history.loss, f"validation {METRIC}": history.validation[1:]},

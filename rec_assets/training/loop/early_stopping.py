@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import tensorflow as tf
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.files import write_atomically
+from rec_assets.training.loop.averaging import WeightAverage
 
 
 @dataclass
@@ -42,6 +44,7 @@ def fit_until_best(
     report: Report,
     *,
     evaluate_untrained: bool = False,
+    average: WeightAverage | None = None,
     unfinished: Path | None = None,
 ) -> TrainingHistory:
     """Trains until validation has not improved for `patience` epochs, and restores the best weights.
@@ -54,12 +57,13 @@ def fit_until_best(
         patience: number of epochs without improvement that ends training.
         report: called with one line per epoch, after its state is stored.
         evaluate_untrained: whether to evaluate the initial weights too, as epoch 0 of the validation.
+        average: if given, the average of the weights is evaluated and kept in place of the last weights.
         unfinished: file that stores the state after every epoch. A training resumes from an existing file. The caller
             deletes the file after storing the model.
     """
     history, best_weights = TrainingHistory(), model.get_weights()
     if unfinished and unfinished.exists():
-        history, best_weights = _restore(model, unfinished)
+        history, best_weights = _restore(model, average, unfinished)
         report(f"Resuming an unfinished training after epoch {len(history.loss)}.")
     elif evaluate_untrained:
         history.validation.append(validate())
@@ -68,14 +72,15 @@ def fit_until_best(
             break
         losses: list[float] = []
         collect = tf.keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: losses.append(logs["loss"]))  # noqa: B023
-        model.fit(batches, epochs=1, verbose=0, callbacks=[collect])
-        value, best = validate(), history.best
+        model.fit(batches, epochs=1, verbose=0, callbacks=[collect, *([average] if average else [])])
+        with average.applied(model) if average else nullcontext():
+            value, best = validate(), history.best
+            if value > best:
+                best_weights, history.best_epoch = model.get_weights(), epoch + 1
         history.loss.append(float(np.mean(losses)))
         history.validation.append(value)
-        if value > best:
-            best_weights, history.best_epoch = model.get_weights(), epoch + 1
         if unfinished:
-            _store(model, history, best_weights, unfinished)
+            _store(model, average, history, best_weights, unfinished)
         report(f"epoch {epoch + 1}: loss {history.loss[-1]:.4f}, validation {value:.4f}")
     model.set_weights(best_weights)
     return history
@@ -94,23 +99,31 @@ def drawn_ahead(
             yield epoch, batches
 
 
-def _store(model: tf.keras.Model, history: TrainingHistory, best: Weights, file: Path) -> None:
+def _store(
+    model: tf.keras.Model, average: WeightAverage | None, history: TrainingHistory, best: Weights, file: Path
+) -> None:
     arrays = {"weight": model.get_weights(), "optimizer": model.optimizer.get_weights(), "best": best}
+    if average:
+        arrays["average"] = average.values
     named = {f"{kind}/{number:04d}": a for kind, group in arrays.items() for number, a in enumerate(group)}
+    state = asdict(history) | {"averaged_steps": average.count if average else 0}
     with write_atomically(file) as draft:  # after a crash while writing, the file of the previous epoch remains
-        np.savez(draft, history=np.array(json.dumps(asdict(history))), **named)
+        np.savez(draft, history=np.array(json.dumps(state)), **named)
 
 
-def _restore(model: tf.keras.Model, file: Path) -> tuple[TrainingHistory, Weights]:
+def _restore(model: tf.keras.Model, average: WeightAverage | None, file: Path) -> tuple[TrainingHistory, Weights]:
     with np.load(file) as arrays:
         groups = {
             kind: [arrays[name] for name in sorted(arrays.files) if name.startswith(f"{kind}/")]
-            for kind in ("weight", "optimizer", "best")
+            for kind in ("weight", "optimizer", "best", "average")
         }
-        history = TrainingHistory(**json.loads(str(arrays["history"])))
+        state = json.loads(str(arrays["history"]))
+    averaged_steps = state.pop("averaged_steps", 0)
     shapes = [[tuple(a.shape) for a in group] for group in (groups["weight"], model.get_weights())]
     if shapes[0] != shapes[1]:
         raise ActionableError(f"{file} is the state of another model.", "Delete the file and train again.")
     model.set_weights(groups["weight"])
     model.optimizer.set_weights(groups["optimizer"])
-    return history, groups["best"]
+    if average:
+        average.restore(averaged_steps, groups["average"])
+    return TrainingHistory(**state), groups["best"]

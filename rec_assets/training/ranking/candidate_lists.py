@@ -1,5 +1,6 @@
 """Candidate lists that the ranker trains on. Positives are retrieved items that the user interacts with later."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -63,7 +64,7 @@ class RankerLists:
     def __len__(self) -> int:
         return len(self.interacted)
 
-    def epoch(self, positives: int, negatives: int, batch_size: int, seed: int) -> tf.data.Dataset:
+    def draw(self, positives: int, negatives: int, seed: int) -> tuple[Arrays, Arrays]:
         """Draws two lists per request: one from all candidates, one from new candidates only.
 
         Without the second list, nearly all positives would be repeat purchases.
@@ -71,8 +72,10 @@ class RankerLists:
         Args:
             positives: maximum number of positives per list.
             negatives: number of negatives per list.
-            batch_size: lists per batch.
-            seed: random seed for the draws and the order of lists.
+            seed: random seed for the draws.
+
+        Returns:
+            The requests [m], and the columns of list positions with `CHOSEN` [m, length].
         """
         mask = self.inputs["item_id"] != PADDING_ID
         drawn = (
@@ -82,7 +85,26 @@ class RankerLists:
         rows, positions, positive = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
         flat = rows[:, None] * self.interacted.shape[1] + positions
         lists = {name: np.take(values, flat) for name, values in self.inputs.items()}
-        return ranking_batches(take(self.requests, rows), lists | {CHOSEN: positive}, batch_size, seed)
+        return take(self.requests, rows), lists | {CHOSEN: positive}
+
+
+def epoch_of(
+    sets: Sequence[RankerLists], positives: int, negatives: int, batch_size: int, seed: int
+) -> tf.data.Dataset:
+    """Returns one epoch of the lists of all sets, as `RankerLists.draw` draws them, in random order.
+
+    Args:
+        sets: the sets of lists.
+        positives, negatives: as for `RankerLists.draw`.
+        batch_size: lists per batch.
+        seed: random seed for the draws and the order of lists.
+    """
+    drawn = [lists.draw(positives, negatives, seed) for lists in sets]
+    requests, lists = (
+        {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        for parts in zip(*drawn, strict=True)
+    )
+    return ranking_batches(requests, lists, batch_size, seed)
 
 
 def arrivals(rows: Arrays, users: Flags, most: int, seed: int) -> npt.NDArray[np.int64]:

@@ -1,5 +1,6 @@
-"""Full training of the ranker on retrieved candidates, and validation by the ranked lists."""
+"""Full training of the ranker on retrieved candidates: selected on the validation days, then trained on all days."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,12 @@ from rec_assets.features.history import PADDING_ID, InteractionLog
 from rec_assets.inference.onnx_model import OnnxModel
 from rec_assets.preprocessing.merlin_schema import load_schema
 from rec_assets.training.export.onnx import export_model
+from rec_assets.training.loop.averaging import WeightAverage
 from rec_assets.training.loop.checkpoints import restore_checkpoint
 from rec_assets.training.loop.data_parallel import compile_with_adam
 from rec_assets.training.loop.determinism import make_deterministic
-from rec_assets.training.loop.early_stopping import Report, TrainingHistory, fit_until_best
-from rec_assets.training.ranking.candidate_lists import RankerLists, arrivals, new_to_users
+from rec_assets.training.loop.early_stopping import Report, TrainingHistory, drawn_ahead, fit_until_best
+from rec_assets.training.ranking.candidate_lists import RankerLists, arrivals, epoch_of, new_to_users
 from rec_assets.training.ranking.dlrm import Ranker
 
 METRIC = "ndcg@10"
@@ -43,12 +45,14 @@ USERS_PER_BATCH = 64
 EXAMPLE_USERS, EXAMPLE_CANDIDATES = 4, 50
 TINY = 1e-6  # so that a list without hits has a logarithm
 MIN_DEVIATION, NO_INPUT = 1e-6, 1e12
-MAX_LAST_EPOCHS = 5  # on the validation days; nothing validates them, and more made lists of Online Retail worse
 
 
 @dataclass(frozen=True)
 class RankerConfig:
-    """Settings of the training. Positives are interactions up to `horizon_days` later; every epoch draws new lists."""
+    """Settings of the training. Positives are interactions up to `horizon_days` later; every epoch draws new lists.
+
+    The result is the average of the weights over about `averaged_epochs`.
+    """
 
     horizon_days: int
     depth: int = 300
@@ -57,13 +61,15 @@ class RankerConfig:
     positives: int = 10
     negatives: int = 40
     learning_rate: float = 2e-3
-    max_epochs: int = 20
+    averaged_epochs: int = 3
+    max_epochs: int = 30
     patience: int = 3
 
 
 def train_ranker(
     data: TrainingSet,
     retrieval: Retrieval,
+    lists: RankerLists,
     config: RankerConfig,
     seed: int,
     report: Report,
@@ -76,22 +82,16 @@ def train_ranker(
     Args:
         data: the training set, with the validation queries.
         retrieval: retrieval by towers that were trained without the ranker's users.
+        lists: the lists of `training_lists`.
         config: settings of the training.
         seed: random seed for initial weights, list draws and the order of lists.
         report: called with one line per epoch.
         unfinished: file for the state of the training, to resume after a crash.
     """
     make_deterministic(seed)
-    numbers = arrivals(data.rows, trains_ranker(data.rows[REQUEST_USER_ID]), config.most_lists, seed)
-    requests = take(data.rows, numbers)
-    # Later interactions are for validation.
-    train_log = data.log.until(data.last_training_moment + 1)
-    lists = lists_of(data, retrieval, requests, train_log, config)
     sample = data.validation.sample(VALIDATION_USERS, seed)
     validation = retrieval(sample.columns, config.depth)
-    model = build_ranker(data, lists.inputs)
-    model.train_on(data.items.features)
-    compile_with_adam(model, config.learning_rate)
+    model = compiled_ranker(data, [lists], config)
     report(f"{len(lists)} lists, {lists.interacted.sum() / max(1, len(lists)):.1f} positives each")
     new = new_to_users(validation, histories_of(sample.columns, data.log))
     tracks = {ALL: (validation, sample.relevant), NEW: (validation.where(new), data.unseen_pairs(sample))}
@@ -109,12 +109,13 @@ def train_ranker(
 
     history = fit_until_best(
         model,
-        lambda epoch: list_batches(lists, config, seed + epoch),
+        lambda epoch: list_batches([lists], config, seed + epoch),
         validate,
         config.max_epochs,
         config.patience,
         report,
         evaluate_untrained=True,
+        average=weight_average([lists], config),
         unfinished=unfinished,
     )
     logits = score_candidates(model, sample.columns, validation, retrieval)
@@ -124,37 +125,64 @@ def train_ranker(
     return model, history
 
 
-def train_on_validation(
-    model: Ranker, data: TrainingSet, retrieval: Retrieval, config: RankerConfig, epochs: int, seed: int
-) -> int:
-    """Continues the training on the validation days, the latest rows, after validation has finished.
+def train_on_all_days(
+    selected: Ranker, data: TrainingSet, lists: Sequence[RankerLists], config: RankerConfig, epochs: int, seed: int
+) -> Ranker:
+    """Trains a second ranker on the training days and the validation days, which are the latest, after validation.
 
-    The towers of `retrieval` have no row of these days, so the lists of all users are used.
+    It starts anew and is trained for as many epochs as `selected`, of more lists. Continuing the training of `selected`
+    on the validation days alone made worse lists (docs/experiments.md).
 
     Args:
-        model: the model that `train_ranker` returned.
-        data: the training set of the model.
-        retrieval: the retrieval that it was trained with.
+        selected: the ranker of `train_ranker`; the new one takes over its scale of probabilities.
+        data: the training set.
+        lists: the lists of `training_lists` and of `validation_lists`.
         config: settings of the training.
-        epochs: number of epochs on the training days; 0 changes nothing.
-        seed: random seed for list draws and the order of lists.
-
-    Returns:
-        The number of lists.
+        epochs: number of epochs; with 0, or without lists, the result is `selected`.
+        seed: random seed for initial weights, list draws and the order of lists.
     """
+    if not epochs or not len(lists[-1]):
+        return selected
+    make_deterministic(seed)
+    model, average = compiled_ranker(data, lists, config), weight_average(lists, config)
+    for _, batches in drawn_ahead(
+        lambda epoch: list_batches(lists, config, seed + config.max_epochs + epoch), 0, epochs
+    ):
+        model.fit(batches, verbose=0, callbacks=[average])
+    average.assign(model)
+    model.slope.assign(selected.slope)
+    model.intercept.assign(selected.intercept)
+    return model
+
+
+def compiled_ranker(data: TrainingSet, lists: Sequence[RankerLists], config: RankerConfig) -> Ranker:
+    """Builds an untrained ranker for lists, ready for `fit`."""
+    model = build_ranker(data, [one.inputs for one in lists])
+    model.train_on(data.items.features)
+    compile_with_adam(model, config.learning_rate)
+    return model
+
+
+def weight_average(lists: Sequence[RankerLists], config: RankerConfig) -> WeightAverage:
+    """Returns the average over the steps of `averaged_epochs`; each request has up to two lists."""
+    return WeightAverage(config.averaged_epochs * 2 * sum(map(len, lists)) / config.batch_size)
+
+
+def training_lists(data: TrainingSet, retrieval: Retrieval, config: RankerConfig, seed: int) -> RankerLists:
+    """Returns lists of the ranker's users on the training days."""
+    numbers = arrivals(data.rows, trains_ranker(data.rows[REQUEST_USER_ID]), config.most_lists, seed)
+    # Later interactions are for validation.
+    log = data.log.until(data.last_training_moment + 1)
+    return lists_of(data, retrieval, take(data.rows, numbers), log, config)
+
+
+def validation_lists(data: TrainingSet, retrieval: Retrieval, config: RankerConfig, seed: int) -> RankerLists:
+    """Returns lists of all known users on the validation days, from towers without rows of these days."""
     rows = data.last_rows
     known = rows[REQUEST_USER_ID] >= 0
-    if not epochs or not known.any():
-        return 0
     log = InteractionLog.of(*(rows[name][known] for name in (REQUEST_USER_ID, TIMESTAMP, "item_id")))
     requests = take(rows, arrivals(rows, known, config.most_lists, seed))
-    lists = lists_of(data, retrieval, requests, log, config)
-    if not len(lists):
-        return 0
-    compile_with_adam(model, config.learning_rate)
-    for epoch in range(min(epochs, MAX_LAST_EPOCHS)):
-        model.fit(list_batches(lists, config, seed + config.max_epochs + epoch), verbose=0)
-    return len(lists)
+    return lists_of(data, retrieval, requests, log, config)
 
 
 def lists_of(
@@ -165,27 +193,27 @@ def lists_of(
     return RankerLists.of(requests, candidates, histories, later, data.items, retrieval.neighbors, config.horizon_days)
 
 
-def list_batches(lists: RankerLists, config: RankerConfig, seed: int) -> tf.data.Dataset:
+def list_batches(lists: Sequence[RankerLists], config: RankerConfig, seed: int) -> tf.data.Dataset:
     """Returns one epoch of lists with the sizes of `config`."""
-    return lists.epoch(config.positives, config.negatives, config.batch_size, seed)
+    return epoch_of(lists, config.positives, config.negatives, config.batch_size, seed)
 
 
-def build_ranker(data: TrainingSet, inputs: Arrays | None = None) -> Ranker:
+def build_ranker(data: TrainingSet, inputs: Sequence[Arrays] = ()) -> Ranker:
     """Builds the ranker with all variables created.
 
     Args:
         data: the training set.
-        inputs: `SIGNALS` of the lists of the training, whose means and deviations normalize the input; None for a
-            model whose weights are restored.
+        inputs: `SIGNALS` of the lists of the training, whose means and deviations normalize the input; without any for
+            a model whose weights are restored.
     """
     means, scales = np.zeros(len(SIGNALS), np.float32), np.ones(len(SIGNALS), np.float32)
-    if inputs is not None and inputs["item_id"].size:
-        mask = inputs["item_id"] != PADDING_ID
-        values = [inputs[name][mask] for name in SIGNALS]
-        means = np.array([value.mean(dtype=np.float64) for value in values], np.float32)
-        deviations = np.array([value.std(dtype=np.float64) for value in values], np.float32)
-        # A signal without variation in training is no input, whatever its later values are.
-        scales = np.where(deviations > MIN_DEVIATION, deviations, np.float32(NO_INPUT))
+    if any(part["item_id"].size for part in inputs):
+        masks = [part["item_id"] != PADDING_ID for part in inputs]
+        for number, name in enumerate(SIGNALS):
+            values = np.concatenate([part[name][mask] for part, mask in zip(inputs, masks, strict=True)])
+            means[number], deviation = values.mean(dtype=np.float64), values.std(dtype=np.float64)
+            # A signal without variation in training is no input, whatever its later values are.
+            scales[number] = deviation if deviation > MIN_DEVIATION else NO_INPUT
     model = Ranker(load_schema(data.schema_file), means, scales)
     example = take(data.validation.columns, slice(0, 1))
     columns = {name: example[name] for name in (*USER_FEATURES, *CONTEXT_FEATURES)} | data.items.at(np.array([0]))
