@@ -35,8 +35,13 @@ LOCAL_HOSTS = ("127.0.0.1", "localhost")
 REHEARSAL = "_rehearsal"  # suffix to the names of the live models during a smoke test
 _ANONYMOUS_USER = -1
 _TRACEBACK = "\n\nAt:"
+_TIMEOUT = "StatusCode.DEADLINE_EXCEEDED"
 
 T = TypeVar("T")
+
+
+class ServerTimeoutError(ActionableError):
+    """The server did not answer in time: it is busy, or it hangs."""
 
 
 def is_ready(settings: Settings) -> bool:
@@ -219,7 +224,8 @@ def _call(settings: Settings, action: str, call: Callable[[grpc.InferenceServerC
         try:
             return call(client)
         except InferenceServerException as error:
-            raise ActionableError(
+            kind = ServerTimeoutError if error.status() == _TIMEOUT else ActionableError
+            raise kind(
                 f"Triton at {settings.host}:{settings.triton_grpc_port} could not {action}: "
                 f"{error.message().split(_TRACEBACK)[0].strip()}",
                 "Check `rec status` and Triton's log. Start a local server with `rec up`.",
