@@ -1,7 +1,7 @@
 """Materializes missing and stale assets in this process, phase by phase. Fresh assets are not rebuilt."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from dagster import AssetSelection, DagsterInstance, Definitions
 
@@ -36,14 +36,42 @@ class Phase:
 
 def phases(settings: Settings) -> list[Phase]:
     """Returns the phases from raw data to a bundle, in order."""
-    history = (settings.as_of - settings.start_date).days + 1
-    days = [(settings.start_date + timedelta(days=n)).isoformat() for n in range(history)]
+    days = _days(settings.start_date, settings.as_of)
     return [
         Phase("catalog", jobs.CATALOG, []),
         Phase("daily_data", jobs.DAILY, days),
         Phase("online_store", jobs.ONLINE, days[-1:]),
         Phase("full_training", jobs.FULL_TRAINING, days[-1:]),
     ]
+
+
+def backfill_phases(settings: Settings, last: date) -> list[Phase]:
+    """Returns the phases that build all days after the last full training up to `last`, in order.
+
+    Days are never left out, because each fine-tune starts from the day before.
+
+    Raises:
+        ActionableError: `last` is not a day of the source, or no full training exists before it.
+    """
+    if not settings.start_date <= last < settings.end_date:
+        first, end = settings.start_date, settings.end_date - timedelta(days=1)
+        raise ActionableError(
+            f"{last} is not a day of the source (it has {first} to {end}).",
+            "Give another day, or set REC_START_DATE and REC_DAYS.",
+        )
+    trained = [day for day in open_store(settings).partitions("dlrm_model") if day < last.isoformat()]
+    if not trained:
+        raise ActionableError(f"No full training exists before {last}.", "Run `make demo` first, or give a later day.")
+    days = _days(date.fromisoformat(trained[-1]) + timedelta(days=1), last)
+    return [
+        Phase("catalog", jobs.CATALOG, []),
+        Phase("daily_data", jobs.DAILY, days),
+        Phase("fine_tuning", jobs.FINETUNING, days),
+    ]
+
+
+def _days(first: date, last: date) -> list[str]:
+    return [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
 
 
 def materialize_stale(settings: Settings) -> int:
