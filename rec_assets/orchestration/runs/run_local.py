@@ -147,25 +147,35 @@ def promote(settings: Settings, bundle: str) -> None:
             )
 
 
+def not_going_live(settings: Settings) -> list[str]:
+    """Returns a sentence with the reason for each newer or newly trained bundle that `promote_newest` leaves out."""
+    from rec_assets.bundles.bundle import ASSETS
+    from rec_assets.bundles.live_record import find_live
+    from rec_assets.serving.promotion.catalog import NEWEST, known_bundles, resolve_bundle
+
+    store, lines = open_store(settings), []
+    newest, live = resolve_bundle(store, settings, NEWEST), find_live(store)
+    for one in known_bundles(store, settings):
+        again = f"`rec promote {one.bundle_id}` makes it live."
+        if live is not None and live.has_withdrawn(one.manifest):
+            lines.append(f"Bundle {one.bundle_id} ({one.manifest.as_of}) was rolled back. {again}")
+        elif one.manifest.as_of == settings.as_of < newest.manifest.as_of and one.asset == ASSETS[0]:
+            reason = f"bundle {newest.bundle_id} is of a later day ({newest.manifest.as_of})"
+            lines.append(f"Bundle {one.bundle_id} ({settings.as_of}) does not go live, because {reason}. {again}")
+    return lines
+
+
 def promote_newest(settings: Settings) -> bool:
     """Promotes the newest bundle that passed its gates and was not rolled back; returns False if it is already live.
 
     Prints which newer or newly trained bundle does not go live, and why.
     """
-    from rec_assets.bundles.bundle import ASSETS
-    from rec_assets.bundles.live_record import find_live
-    from rec_assets.serving.promotion.catalog import NEWEST, known_bundles, resolve_bundle
+    from rec_assets.serving.promotion.catalog import NEWEST, resolve_bundle
     from rec_assets.serving.triton import server_control
 
-    store = open_store(settings)
-    newest, live = resolve_bundle(store, settings, NEWEST), find_live(store)
-    for one in known_bundles(store, settings):
-        again = f"`rec promote {one.bundle_id}` makes it live."
-        if live is not None and live.has_withdrawn(one.manifest):
-            console.print(f"Bundle {one.bundle_id} ({one.manifest.as_of}) was rolled back. {again}")
-        elif one.manifest.as_of == settings.as_of < newest.manifest.as_of and one.asset == ASSETS[0]:
-            reason = f"bundle {newest.bundle_id} is of a later day ({newest.manifest.as_of})"
-            console.print(f"Bundle {one.bundle_id} ({settings.as_of}) does not go live, because {reason}. {again}")
+    newest = resolve_bundle(open_store(settings), settings, NEWEST)
+    for line in not_going_live(settings):
+        console.print(line)
     if newest.bundle_id == server_control.answering_bundle(settings):
         return False
     promote(settings, newest.bundle_id)
