@@ -19,6 +19,7 @@ from rec_assets.storage.file_lock import LockHeldError
 
 INTERVAL_S = 1.0  # between two rounds; a round sends real requests to Triton
 MAX_PAUSE_S = 60.0  # between two restarts of a server that ends again and again
+MENDS = 2  # in a row before a restart, because another fault may happen during the first one
 STABLE_S = 60.0  # after this time without a failure, the next restart is immediate again
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ class _Care:
     """Slow answers and restarts of one server; all moments are of `time.monotonic`."""
 
     slow_since: float | None = None
+    mends: int = 0
     does_not_start: bool = False
     restarts: int = 0
     pause_s: float = 0.0
@@ -84,6 +86,7 @@ class Supervisor:
         care, health, now = self._care[server.name], server.health(), time.monotonic()
         if health != "slow":
             care.slow_since = None
+            care.mends = 0 if health == "well" else care.mends
             return health == "broken"
         care.slow_since = now if care.slow_since is None else care.slow_since
         return now - care.slow_since > SLOW_S
@@ -103,20 +106,24 @@ class Supervisor:
             care.does_not_start = True
             return error
         finally:
-            care.slow_since, care.next_restart = None, time.monotonic() + care.pause_s
+            care.slow_since, care.mends, care.next_restart = None, 0, time.monotonic() + care.pause_s
         care.does_not_start = False
         logger.warning("%s answers again", server.name)
         return None
 
     def _mended(self, server: Server) -> bool:
-        """Returns whether a server works again without a restart."""
+        """Returns whether a server needs no restart now."""
+        care = self._care[server.name]
+        if care.mends >= MENDS:
+            return False
+        care.mends += 1
         try:
             logger.warning("%s did not answer; %s", server.name, server.mend())
         except ActionableError as error:
             logger.warning("%s", error.problem)
-        else:
-            server.process.started()
-        return not self._is_broken(server)
+            return not self._is_broken(server)
+        server.process.started()
+        return True
 
 
 def supervise(settings: Settings, stop: Event, watched: Sequence[Server] | None = None) -> None:

@@ -24,7 +24,7 @@ from rec_assets.serving.triton.server_control import ServerTimeoutError
 
 # APIs that need the control key, as in deploy/helm/triton.
 RESTRICTED = "model-repository,model-config,shared-memory,statistics,trace,logging"
-LAST_REQUESTS_S = 5.0  # longer than any request takes
+LAST_REQUESTS_S = 2.0  # longer than any request takes; meanwhile the supervisor sees no other fault
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder of POSIX shared memory; segments of this server have its prefix
 
 
