@@ -201,7 +201,10 @@ def _recommend(client: grpc.InferenceServerClient, name: str, shape: list[int], 
     user_id = grpc.InferInput("user_id", shape, "INT64")
     user_id.set_data_from_numpy(np.full(shape, user, np.int64))
     answer = client.infer(name, [user_id], client_timeout=PROBE_TIMEOUT_S)
-    return answer.as_numpy("ordered_ids").size, answer.as_numpy(BUNDLE_ID.name).item().decode()
+    items, bundle = answer.as_numpy("ordered_ids"), answer.as_numpy(BUNDLE_ID.name)
+    if items is None or bundle is None:  # a server that aborts may end a request so
+        raise InferenceServerException("an answer without a list")
+    return items.size, bundle.item().decode()
 
 
 def _load_failures(settings: Settings) -> list[str]:
