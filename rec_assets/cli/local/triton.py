@@ -149,7 +149,7 @@ class Triton(Server):
         """Returns the running processes of the live version by model."""
         version = str(live_version(repository_path(self.settings)))
         found: dict[str, list[psutil.Process]] = {}
-        for process in self.process.family():
+        for process in self.process.children():
             with suppress(psutil.Error):
                 for word in process.cmdline():
                     match Path(word).parts[-3:]:
@@ -164,7 +164,7 @@ class Triton(Server):
 
     def _end_named(self, problem: str) -> None:
         """Ends the processes that an error message names as not healthy: a late answer makes the server abort."""
-        for stub in self.process.family():
+        for stub in self.process.children():
             with suppress(psutil.Error):
                 if any(f"'{word}'" in problem for word in stub.cmdline()):
                     _kill(stub)
