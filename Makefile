@@ -25,7 +25,7 @@ $(RUN)/uv $(VENV)/.ready: renewed
 endif
 endif
 
-.PHONY: demo dev test lint lock bench scale help
+.PHONY: demo dev test lint audit lock bench scale help
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -45,6 +45,10 @@ lint: $(VENV)/.ready-to-test ## Checks format, lint, types, imports between fold
 	$(RUN)/mypy
 	$(RUN)/lint-imports
 	$(RUN)/python tools/check-english
+
+# Strict, because without advisories from the network every package would be skipped, and the audit would pass.
+audit: $(RUN)/uv ## Looks up known vulnerabilities of the pinned packages; needs the internet.
+	$(RUN)/uv tool run pip-audit@2.10.1 --strict --disable-pip -r requirements/lock.txt -r requirements/serving.txt
 
 bench: $(VENV)/.ready ## Measures requests on the running server, compared with the reference design.
 	$(RUN)/python -m benchmarks.request_latency

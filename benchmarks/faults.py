@@ -138,7 +138,7 @@ def faults(settings: Settings, watched: list[Server]) -> dict[str, Callable[[], 
     triton = Triton(settings)
 
     def process(model: str) -> psutil.Process:
-        return triton.model_processes(model)[0]
+        return max(triton.model_processes(model), key=psutil.Process.create_time)  # the others end soon
 
     return {
         "a process of recommender is killed": lambda: process("graph_runner").kill(),

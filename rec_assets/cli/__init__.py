@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from rec_assets.cli import activity, bundles, demo, prune, recommend, servers, shop, storefront, verify, watch
+from rec_assets.cli import activity, backfill, bundles, demo, prune, recommend, servers, shop, storefront, verify, watch
 from rec_assets.cli.console import ExplainingGroup
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ app.command(epilog="Example: REC_STOREFRONT_PORT=9000 rec storefront")(storefron
 app.command(epilog="Example: rec bundles -k 5")(bundles.bundles)
 app.command(epilog="Example: rec promote 4f2a")(bundles.promote)
 app.command(epilog="Example: rec rollback")(bundles.rollback)
+app.command(epilog="Example: rec backfill 2025-03-16")(backfill.backfill)
 app.command(epilog="Example: REC_KEEP_DAYS=60 rec prune --dry-run")(prune.prune)
 app.command(epilog="Example: rec verify --repair")(verify.verify)
 app.command(epilog="Example: rec init exports/")(shop.init)

@@ -129,7 +129,10 @@ class Client:
         except InferenceServerException as error:
             raise self._translated(error) from error
         elapsed = 1000 * (time.perf_counter() - start)
-        ids, scores, bundle = (answer.as_numpy(tensor.name).ravel() for tensor in RESPONSE)
+        made = [answer.as_numpy(tensor.name) for tensor in RESPONSE]
+        if any(one is None for one in made):  # a server that aborts may end a request so
+            raise failed(self._settings, "an answer without a list")
+        ids, scores, bundle = (one.ravel() for one in made)
         return Recommendations(ids, scores, bundle.item().decode(), elapsed, self.ids)
 
     @cached_property

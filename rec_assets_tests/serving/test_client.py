@@ -1,9 +1,17 @@
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import grpc  # type: ignore[import-untyped]
 import numpy as np
 import pytest
+from tritonclient.grpc.service_pb2 import ModelInferResponse
+from tritonclient.grpc.service_pb2_grpc import (
+    GRPCInferenceServiceServicer,
+    add_GRPCInferenceServiceServicer_to_server,
+)
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.cli.local.triton import Triton
@@ -12,9 +20,30 @@ from rec_assets.serving.client import Client, Device
 from rec_assets.serving.graph.request import RequestError
 from rec_assets.serving.runner import load_stages, run
 from rec_assets.serving.triton import server_control
+from rec_assets.serving.triton.availability import UnavailableError
 from rec_assets.serving.triton.model_repository import publish, repository_path
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
+
+
+class Aborting(GRPCInferenceServiceServicer):
+    """Answers like a Triton that aborts during a request: successfully, and without outputs."""
+
+    def ModelInfer(self, request: Any, context: Any) -> ModelInferResponse:
+        return ModelInferResponse(model_name=request.model_name)
+
+
+def test_an_answer_without_a_list_is_a_failure_of_the_server(tmp_path: Path) -> None:
+    server = grpc.server(ThreadPoolExecutor(1))
+    add_GRPCInferenceServiceServicer_to_server(Aborting(), server)
+    settings = Settings(home=tmp_path, triton_grpc_port=server.add_insecure_port("127.0.0.1:0"))
+    server.start()
+    with pytest.raises(UnavailableError, match="failed: an answer without a list"):
+        Client(settings).recommend(7)
+    with pytest.raises(ActionableError, match="could not answer: an answer without a list"):
+        server_control.probe(settings)
+    server.stop(None)
+
 
 NOON = datetime(2025, 3, 10, 12, tzinfo=UTC)
 

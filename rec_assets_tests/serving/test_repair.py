@@ -25,6 +25,7 @@ def test_a_killed_process_comes_back_without_a_restart_of_the_server(shop: Setti
     client, server = Client(shop, topology), status(shop)[1].pid
     before, running = client.recommend(7, "mobile", NOON), Triton(shop).model_processes(model)
     os.kill(running[0].pid, signal.SIGKILL)
+    wait_until(lambda: Triton(shop).health() == "broken")
     assert Triton(shop).mend() == f"loaded again: {model}"
     assert list(client.recommend(7, "mobile", NOON)) == list(before)
     assert status(shop)[1].pid == server
@@ -41,6 +42,18 @@ def test_an_unloaded_topology_comes_back(shop: Settings, topology: str) -> None:
         Client(shop, topology).recommend(7)
     assert topology in reload_dead_models(shop)
     assert len(Client(shop, topology).recommend(7)) == 10
+
+
+@pytest.mark.slow
+def test_a_server_that_does_not_answer_in_time_is_slow_and_nothing_is_loaded(
+    shop: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = Triton(shop).model_processes("graph_runner")
+    monkeypatch.setattr(server_control, "PROBE_TIMEOUT_S", 1e-6)
+    assert Triton(shop).health() == "slow"
+    with pytest.raises(server_control.ServerTimeoutError):
+        reload_dead_models(shop)
+    assert Triton(shop).model_processes("graph_runner") == running
 
 
 @pytest.mark.slow

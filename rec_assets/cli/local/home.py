@@ -30,10 +30,9 @@ def require_usable(home: Path) -> None:
         with tempfile.TemporaryFile(dir=home):
             pass
     except OSError as error:
-        refused = unwritable(home, error)
-        if refused is None:
+        if error.errno == errno.ENOSPC:
             raise
-        raise refused from error
+        raise _refusal(home, error) from error
 
 
 def unwritable(home: Path, error: OSError) -> ActionableError | None:
@@ -44,6 +43,10 @@ def unwritable(home: Path, error: OSError) -> ActionableError | None:
     )
     if error.errno not in _REFUSED or not near:
         return None
+    return _refusal(home, error)
+
+
+def _refusal(home: Path, error: OSError) -> ActionableError:
     return ActionableError(
         f"The home folder {home.absolute()} cannot be written ({error.strerror}).",
         "Set REC_HOME to a folder that you may write, or change the owner of this one.",

@@ -103,9 +103,18 @@ class BackgroundProcess:
         marked = []
         for process in psutil.process_iter():
             with suppress(psutil.Error):  # ended meanwhile, or of another user
-                if process.environ().get(MARK) == self._mark and process.status() != psutil.STATUS_ZOMBIE:
+                if process.environ().get(MARK) == self._mark and _runs(process):
                     marked.append(process)
         return marked
+
+    def children(self) -> list[psutil.Process]:
+        """Returns the running descendants of the process; faster than `family`, which also finds orphans."""
+        process = self.find()
+        if process is None:
+            return []
+        with suppress(psutil.NoSuchProcess):
+            return [one for one in process.children(recursive=True) if _runs(one)]
+        return []
 
     def end(self, patience_s: float = 10.0) -> bool:
         """Sends SIGTERM to the process, waits `patience_s` seconds, then kills what is left of its family.
@@ -145,3 +154,10 @@ class BackgroundProcess:
             return json.loads(self.pid_file.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             return None
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,5 +1,6 @@
 """Common parts of the local servers: start once, wait until ready, explain failures."""
 
+import errno
 import os
 import socket
 import time
@@ -17,8 +18,10 @@ from rec_assets.settings import Settings
 
 LOOPBACK = "127.0.0.1"
 POLL_S = 0.05
+SLOW_S = 20.0  # a server that answers nothing in time for so long hangs; before that, it may only be busy
 
 State = Literal["running", "starting", "unhealthy", "stopped"]
+Health = Literal["well", "slow", "broken"]
 
 
 @dataclass(frozen=True)
@@ -68,19 +71,25 @@ class Server(ABC):
     def detail(self) -> str:
         """Returns a line about the running server: its content, or the reason why it is unhealthy."""
 
-    def is_healthy(self) -> bool:
-        """Returns whether the server works; the default is `is_ready`."""
-        return self.is_ready()
+    def answers(self) -> Health:
+        """Returns how the running server answers: "slow" is no answer in time, "broken" is a refusal or a failure."""
+        if self.is_ready():
+            return "well"
+        return "broken" if any(map(_refuses, self.ports().values())) else "slow"
 
     @property
     def is_wanted(self) -> bool:
         """True if the server was started and not stopped since, whether its process still runs or not."""
         return self.process.pid_file.exists()
 
-    def is_well(self) -> bool:
-        """Returns whether the process runs, is not paused, and works."""
+    def health(self) -> Health:
+        """Returns how the server answers; without a process, or with a paused one, it is "broken"."""
         process = self.process.find()
-        return process is not None and process.status() != psutil.STATUS_STOPPED and self.is_healthy()
+        return "broken" if process is None or process.status() == psutil.STATUS_STOPPED else self.answers()
+
+    def is_well(self) -> bool:
+        """Returns whether the process runs, is not paused, and answers."""
+        return self.health() == "well"
 
     def environment(self) -> dict[str, str]:
         """Returns the environment of the process."""
@@ -108,7 +117,7 @@ class Server(ABC):
     def start(self) -> bool:
         """Starts the server and waits until it answers; returns False if it already answered.
 
-        Restarts a running server that is unhealthy.
+        Restarts a running server that is broken, or that stays slow for `SLOW_S` seconds.
 
         Raises:
             ActionableError: a port is taken, the binary is missing, or the server ended or did not answer.
@@ -120,7 +129,7 @@ class Server(ABC):
                     f"but the settings contain {_listing(self.ports())}.",
                     "Stop it first: rec down.",
                 )
-            if self.is_well():
+            if self._becomes_well():
                 self.process.started()  # a killed command may not have got to this
                 return False
         self.stop()
@@ -145,6 +154,13 @@ class Server(ABC):
             return ServerStatus(self.name, "stopped", None, self.ports(), "start it with: rec up")
         state: State = "running" if self.is_well() else "starting" if self.process.is_starting() else "unhealthy"
         return ServerStatus(self.name, state, process.pid, self.process.ports(), self.detail())
+
+    def _becomes_well(self) -> bool:
+        """Returns whether the server is well, or becomes well while it is only slow."""
+        deadline = time.monotonic() + SLOW_S
+        while (health := self.health()) == "slow" and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+        return health == "well"
 
     def _wait(self) -> None:
         deadline, secret = time.monotonic() + self.patience_s, self.secret()
@@ -171,6 +187,13 @@ def is_open(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1.0)
         return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def _refuses(port: int) -> bool:
+    """Returns whether nothing listens on a loopback port. A busy server whose queue is full does not refuse."""
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex((LOOPBACK, port)) == errno.ECONNREFUSED
 
 
 def _require_free(name: str, variable: str, port: int) -> None:

@@ -1,4 +1,4 @@
-"""Restarts servers that died or do not answer, with growing pauses. Never starts others."""
+"""Mends or restarts servers that died, fail or hang, with growing pauses. A slow server is left alone."""
 
 import logging
 import time
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
 
-from rec_assets.cli.local.server import Server
+from rec_assets.cli.local.server import SLOW_S, Server
 from rec_assets.cli.local.supervision import only_command, servers, stopped_on_purpose
 from rec_assets.common.background_thread import background_thread
 from rec_assets.common.errors import ActionableError
@@ -18,8 +18,8 @@ from rec_assets.settings import Settings
 from rec_assets.storage.file_lock import LockHeldError
 
 INTERVAL_S = 1.0  # between two rounds; a round sends real requests to Triton
-FAILED_PROBES = 2  # in a row before a running server counts as broken, because one may be a slow moment
 MAX_PAUSE_S = 60.0  # between two restarts of a server that ends again and again
+MENDS = 2  # in a row before a restart, because another fault may happen during the first one
 STABLE_S = 60.0  # after this time without a failure, the next restart is immediate again
 
 logger = logging.getLogger(__name__)
@@ -27,9 +27,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class _Care:
-    """Failed probes and restarts of one server."""
+    """Slow answers and restarts of one server; all moments are of `time.monotonic`."""
 
-    failed_probes: int = 0
+    slow_since: float | None = None
+    mends: int = 0
     does_not_start: bool = False
     restarts: int = 0
     pause_s: float = 0.0
@@ -74,14 +75,21 @@ class Supervisor:
         care = self._care[server.name]
         if not (server.is_wanted or care.does_not_start):
             return False
-        if server.is_well():
-            care.failed_probes = 0
-            if time.monotonic() > care.next_restart + STABLE_S:
-                care.pause_s = 0.0
-            return False
-        care.failed_probes += 1
-        ended = server.process.find() is None
-        return (ended or care.failed_probes >= FAILED_PROBES) and time.monotonic() >= care.next_restart
+        if self._is_broken(server):
+            return time.monotonic() >= care.next_restart
+        if care.slow_since is None and time.monotonic() > care.next_restart + STABLE_S:
+            care.pause_s = 0.0
+        return False
+
+    def _is_broken(self, server: Server) -> bool:
+        """Probes a server. Under load a healthy server may be slow, so only a server that stays slow is broken."""
+        care, health, now = self._care[server.name], server.health(), time.monotonic()
+        if health != "slow":
+            care.slow_since = None
+            care.mends = 0 if health == "well" else care.mends
+            return health == "broken"
+        care.slow_since = now if care.slow_since is None else care.slow_since
+        return now - care.slow_since > SLOW_S
 
     def _restore(self, server: Server) -> ActionableError | None:
         """Mends or restarts a server; returns the problem if it does not start."""
@@ -98,20 +106,24 @@ class Supervisor:
             care.does_not_start = True
             return error
         finally:
-            care.failed_probes, care.next_restart = 0, time.monotonic() + care.pause_s
+            care.slow_since, care.mends, care.next_restart = None, 0, time.monotonic() + care.pause_s
         care.does_not_start = False
         logger.warning("%s answers again", server.name)
         return None
 
-    @staticmethod
-    def _mended(server: Server) -> bool:
+    def _mended(self, server: Server) -> bool:
+        """Returns whether a server needs no restart now."""
+        care = self._care[server.name]
+        if care.mends >= MENDS:
+            return False
+        care.mends += 1
         try:
             logger.warning("%s did not answer; %s", server.name, server.mend())
         except ActionableError as error:
             logger.warning("%s", error.problem)
-            return False
+            return not self._is_broken(server)
         server.process.started()
-        return server.is_well()
+        return True
 
 
 def supervise(settings: Settings, stop: Event, watched: Sequence[Server] | None = None) -> None:

@@ -5,24 +5,26 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import psutil
 
 from rec_assets.cli.local import binaries
-from rec_assets.cli.local.server import LOOPBACK, Server, is_open
+from rec_assets.cli.local.server import LOOPBACK, Health, Server, is_open
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.triton import server_control
 from rec_assets.serving.triton.model_config import RECOMMENDER
-from rec_assets.serving.triton.model_repository import live_version, renew_models, repository_path
+from rec_assets.serving.triton.model_repository import configured_processes, live_version, renew_models, repository_path
 from rec_assets.serving.triton.own_server import server_id
 from rec_assets.serving.triton.repair import reload_dead_models
+from rec_assets.serving.triton.server_control import ServerTimeoutError
 
 # APIs that need the control key, as in deploy/helm/triton.
 RESTRICTED = "model-repository,model-config,shared-memory,statistics,trace,logging"
-LAST_REQUESTS_S = 5.0  # longer than any request takes
+LAST_REQUESTS_S = 2.0  # longer than any request takes; meanwhile the supervisor sees no other fault
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder of POSIX shared memory; segments of this server have its prefix
 
 
@@ -96,9 +98,25 @@ class Triton(Server):
         # The port is tested first, because a gRPC channel waits after a failed connection.
         return is_open(self.settings.triton_grpc_port) and server_control.is_ready(self.settings)
 
-    def is_healthy(self) -> bool:
-        """Returns whether a real request succeeds, because a model with a killed stub still counts as ready."""
-        return self.is_ready() and self._problem() is None
+    def answers(self) -> Health:
+        """Returns how the server answers real requests, because a model with a dead process still counts as ready.
+
+        Looks at the processes too: with other clients, a probe may reach only the healthy processes of a model.
+        """
+        if not self.is_ready():
+            return super().answers()
+        if live_version(repository_path(self.settings)) is None:
+            return "well"
+        processes = self._processes()
+        if _paused(processes) or self._dead(processes):
+            return "broken"
+        try:
+            server_control.probe(self.settings)
+        except ServerTimeoutError:
+            return "slow"
+        except ActionableError:
+            return "broken"
+        return "well"
 
     def detail(self) -> str:
         """Returns the live version, with the reason if it does not answer."""
@@ -109,16 +127,12 @@ class Triton(Server):
 
     def mend(self) -> str:
         """Ends model processes that hang, and loads dead and unloaded models again."""
-        problem = self._problem() or ""
-        for stub in self.process.family():
-            with suppress(psutil.Error):
-                # A paused process that continues later would make the server abort.
-                if any(f"'{word}'" in problem for word in stub.cmdline()):
-                    stub.kill()
+        for stub in _paused(self._processes()):
+            _kill(stub)
         if not server_control.is_ready(self.settings):
             return super().mend()
         began = time.time()
-        loaded = reload_dead_models(self.settings)
+        loaded = reload_dead_models(self.settings, self._dead(self._processes()), self._end_named)
         self._end_replaced(loaded, began)
         return f"loaded again: {', '.join(loaded) or 'nothing'}"
 
@@ -129,13 +143,31 @@ class Triton(Server):
 
     def model_processes(self, model: str) -> list[psutil.Process]:
         """Returns the running processes of the live version of a model, also those of its earlier loads."""
-        folder, found = f"/{model}/{live_version(repository_path(self.settings))}/", []
-        for process in self.process.family():
+        return self._processes().get(model, [])
+
+    def _processes(self) -> dict[str, list[psutil.Process]]:
+        """Returns the running processes of the live version by model."""
+        version = str(live_version(repository_path(self.settings)))
+        found: dict[str, list[psutil.Process]] = {}
+        for process in self.process.children():
             with suppress(psutil.Error):
-                is_running = process.status() != psutil.STATUS_ZOMBIE
-                if is_running and any(folder in word for word in process.cmdline()):
-                    found.append(process)
+                for word in process.cmdline():
+                    match Path(word).parts[-3:]:
+                        case (model, number, "model.py") if number == version:
+                            found.setdefault(model, []).append(process)
         return found
+
+    def _dead(self, processes: Mapping[str, Sequence[psutil.Process]]) -> list[str]:
+        """Returns the models of the live version that have fewer processes than they are configured to have."""
+        configured = configured_processes(repository_path(self.settings))
+        return [model for model, number in configured.items() if len(processes.get(model, [])) < number]
+
+    def _end_named(self, problem: str) -> None:
+        """Ends the processes that an error message names as not healthy: a late answer makes the server abort."""
+        for stub in self.process.children():
+            with suppress(psutil.Error):
+                if any(f"'{word}'" in problem for word in stub.cmdline()):
+                    _kill(stub)
 
     def _end_replaced(self, models: Sequence[str], began: float) -> None:
         """Ends processes of `models` that started before `began` (unix time), after their last requests.
@@ -145,8 +177,7 @@ class Triton(Server):
         processes = [one for model in models for one in self.model_processes(model)]
         replaced = [one for one in processes if one.create_time() < began]
         for process in psutil.wait_procs(replaced, timeout=LAST_REQUESTS_S)[1]:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
+            _kill(process)
 
     @property
     def _segments(self) -> str:
@@ -171,3 +202,18 @@ class Triton(Server):
         for file in [*(binaries.triton_folder() / "backends" / "python").iterdir(), binaries.python_stub()]:
             (python / file.name).symlink_to(file)
         return folder
+
+
+def _paused(processes: Mapping[str, Sequence[psutil.Process]]) -> list[psutil.Process]:
+    """Returns the paused processes. One that continues after a failed request makes the server abort."""
+    paused = []
+    for process in chain.from_iterable(processes.values()):
+        with suppress(psutil.NoSuchProcess):
+            if process.status() == psutil.STATUS_STOPPED:
+                paused.append(process)
+    return paused
+
+
+def _kill(process: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.kill()

@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from rec_assets.cli.local.server import Server
+from rec_assets.cli.local.server import Health, Server
 from rec_assets.common.errors import ActionableError
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.worker import alive_file
@@ -37,12 +37,13 @@ class Worker(Server):
         except ActionableError:
             return False
 
-    def is_healthy(self) -> bool:
-        """Returns whether the worker gives signs of life, which it also does without Valkey."""
+    def answers(self) -> Health:
+        """Returns "broken" without a recent sign of life, which the worker also gives without Valkey."""
         try:
-            return time.time() - alive_file(self.settings).stat().st_mtime < HANGS_AFTER_S
+            is_recent = time.time() - alive_file(self.settings).stat().st_mtime < HANGS_AFTER_S
         except FileNotFoundError:
-            return False
+            is_recent = False
+        return "well" if is_recent else "broken"
 
     def detail(self) -> str:
         """Returns the numbers of waiting events and of dead letters."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import polars as pl
     from feast import FeatureStore
 
+PROJECT = "rec_assets"
 ONLINE_DB = 0
 CONNECT_TIMEOUT = 0.05
 REQUEST_TIMEOUT = 0.1  # seconds; after that a request continues without features
@@ -71,7 +72,7 @@ def repo_config(settings: Settings, timeout: float = REQUEST_TIMEOUT) -> dict[st
     connection = ",".join([address, *(f"{name}={_as_feast(value)}" for name, value in options.items())])
     registry = settings.feast_registry or str(settings.home / "feast" / "registry.db")
     return {
-        "project": "rec_assets",
+        "project": PROJECT,
         "provider": "local",
         "registry": {"path": registry, "cache_ttl_seconds": _REGISTRY_AGE},
         "online_store": {"type": "redis", "connection_string": connection},

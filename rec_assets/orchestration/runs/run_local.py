@@ -1,7 +1,7 @@
 """Materializes missing and stale assets in this process, phase by phase. Fresh assets are not rebuilt."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from dagster import AssetSelection, DagsterInstance, Definitions
 
@@ -36,14 +36,42 @@ class Phase:
 
 def phases(settings: Settings) -> list[Phase]:
     """Returns the phases from raw data to a bundle, in order."""
-    history = (settings.as_of - settings.start_date).days + 1
-    days = [(settings.start_date + timedelta(days=n)).isoformat() for n in range(history)]
+    days = _days(settings.start_date, settings.as_of)
     return [
         Phase("catalog", jobs.CATALOG, []),
         Phase("daily_data", jobs.DAILY, days),
         Phase("online_store", jobs.ONLINE, days[-1:]),
         Phase("full_training", jobs.FULL_TRAINING, days[-1:]),
     ]
+
+
+def backfill_phases(settings: Settings, last: date) -> list[Phase]:
+    """Returns the phases that build all days after the last full training up to `last`, in order.
+
+    Days are never left out, because each fine-tune starts from the day before.
+
+    Raises:
+        ActionableError: `last` is not a day of the source, or no full training exists before it.
+    """
+    if not settings.start_date <= last < settings.end_date:
+        first, end = settings.start_date, settings.end_date - timedelta(days=1)
+        raise ActionableError(
+            f"{last} is not a day of the source (it has {first} to {end}).",
+            "Give another day, or set REC_START_DATE and REC_DAYS.",
+        )
+    trained = [day for day in open_store(settings).partitions("dlrm_model") if day < last.isoformat()]
+    if not trained:
+        raise ActionableError(f"No full training exists before {last}.", "Run `make demo` first, or give a later day.")
+    days = _days(date.fromisoformat(trained[-1]) + timedelta(days=1), last)
+    return [
+        Phase("catalog", jobs.CATALOG, []),
+        Phase("daily_data", jobs.DAILY, days),
+        Phase("fine_tuning", jobs.FINETUNING, days),
+    ]
+
+
+def _days(first: date, last: date) -> list[str]:
+    return [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
 
 
 def materialize_stale(settings: Settings) -> int:
@@ -119,25 +147,35 @@ def promote(settings: Settings, bundle: str) -> None:
             )
 
 
+def not_going_live(settings: Settings) -> list[str]:
+    """Returns a sentence with the reason for each newer or newly trained bundle that `promote_newest` leaves out."""
+    from rec_assets.bundles.bundle import ASSETS
+    from rec_assets.bundles.live_record import find_live
+    from rec_assets.serving.promotion.catalog import NEWEST, known_bundles, resolve_bundle
+
+    store, lines = open_store(settings), []
+    newest, live = resolve_bundle(store, settings, NEWEST), find_live(store)
+    for one in known_bundles(store, settings):
+        again = f"`rec promote {one.bundle_id}` makes it live."
+        if live is not None and live.has_withdrawn(one.manifest):
+            lines.append(f"Bundle {one.bundle_id} ({one.manifest.as_of}) was rolled back. {again}")
+        elif one.manifest.as_of == settings.as_of < newest.manifest.as_of and one.asset == ASSETS[0]:
+            reason = f"bundle {newest.bundle_id} is of a later day ({newest.manifest.as_of})"
+            lines.append(f"Bundle {one.bundle_id} ({settings.as_of}) does not go live, because {reason}. {again}")
+    return lines
+
+
 def promote_newest(settings: Settings) -> bool:
     """Promotes the newest bundle that passed its gates and was not rolled back; returns False if it is already live.
 
     Prints which newer or newly trained bundle does not go live, and why.
     """
-    from rec_assets.bundles.bundle import ASSETS
-    from rec_assets.bundles.live_record import find_live
-    from rec_assets.serving.promotion.catalog import NEWEST, known_bundles, resolve_bundle
+    from rec_assets.serving.promotion.catalog import NEWEST, resolve_bundle
     from rec_assets.serving.triton import server_control
 
-    store = open_store(settings)
-    newest, live = resolve_bundle(store, settings, NEWEST), find_live(store)
-    for one in known_bundles(store, settings):
-        again = f"`rec promote {one.bundle_id}` makes it live."
-        if live is not None and live.has_withdrawn(one.manifest):
-            console.print(f"Bundle {one.bundle_id} ({one.manifest.as_of}) was rolled back. {again}")
-        elif one.manifest.as_of == settings.as_of < newest.manifest.as_of and one.asset == ASSETS[0]:
-            reason = f"bundle {newest.bundle_id} is of a later day ({newest.manifest.as_of})"
-            console.print(f"Bundle {one.bundle_id} ({settings.as_of}) does not go live, because {reason}. {again}")
+    newest = resolve_bundle(open_store(settings), settings, NEWEST)
+    for line in not_going_live(settings):
+        console.print(line)
     if newest.bundle_id == server_control.answering_bundle(settings):
         return False
     promote(settings, newest.bundle_id)

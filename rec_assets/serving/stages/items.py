@@ -17,7 +17,7 @@ from rec_assets.serving.stages.follow import follow
 from rec_assets.serving.tables.item_features import PAUSE_S, RawItemFeatures, ReadItems
 from rec_assets.serving.tables.memory_mapped import content_tables
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect_for_requests
+from rec_assets.storage.valkey import connect, connect_for_requests
 
 ReadVersion = Callable[[], bytes | None]
 
@@ -51,7 +51,7 @@ class ItemLookup:
         stage = cls(
             RawItemFeatures.of(bundle),
             lambda: client.get(online.ITEM_VERSION),
-            OnlineReader(settings, ITEM_VIEW, online.BULK_TIMEOUT),
+            OnlineReader(settings, ITEM_VIEW, connect(settings, online.ONLINE_DB)),
             StoreGuard("item_features", consequence, valkey_breaker(settings)),
         )
         stage.refresh(pause_s=0)

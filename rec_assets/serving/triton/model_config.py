@@ -1,6 +1,7 @@
 """Renders the Triton model repository from the serving graph: the text of every config.pbtxt and model.py."""
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 from google.protobuf import text_format
@@ -138,6 +139,13 @@ def parameters_of(text: str) -> dict[str, str]:
     """Returns the parameters of a `config.pbtxt`."""
     config: Any = text_format.Parse(text, ModelConfig())
     return {key: parameter.string_value for key, parameter in config.parameters.items()}
+
+
+@cache  # called for every model each second
+def processes_of(text: str) -> int:
+    """Returns the number of processes of a Python model, from its `config.pbtxt`."""
+    config: Any = text_format.Parse(text, ModelConfig())
+    return sum(group.count for group in config.instance_group)
 
 
 def inputs_of_config(text: str) -> set[str]:

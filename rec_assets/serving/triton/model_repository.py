@@ -140,6 +140,16 @@ def live_version(repository: Path) -> int | None:
     return int(model_config.parameters_of(configs[-1].read_text())[VERSION_PARAMETER])
 
 
+def configured_processes(repository: Path) -> dict[str, int]:
+    """Returns the number of processes that each Python model of the live version has in a healthy server."""
+    version, names = str(live_version(repository)), {spec.name for steps in TOPOLOGIES.values() for spec in steps}
+    return {
+        name: model_config.processes_of((repository / name / "config.pbtxt").read_text())
+        for name in sorted(names)
+        if (repository / name / version / "model.py").exists()
+    }
+
+
 def bundle_path(repository: Path, version: int) -> Path:
     """Returns the directory of a version's bundle in the repository."""
     return repository / _BUNDLES / bundle_id(repository, version)

@@ -35,8 +35,13 @@ LOCAL_HOSTS = ("127.0.0.1", "localhost")
 REHEARSAL = "_rehearsal"  # suffix to the names of the live models during a smoke test
 _ANONYMOUS_USER = -1
 _TRACEBACK = "\n\nAt:"
+_TIMEOUT = "StatusCode.DEADLINE_EXCEEDED"
 
 T = TypeVar("T")
+
+
+class ServerTimeoutError(ActionableError):
+    """The server did not answer in time: it is busy, or it hangs."""
 
 
 def is_ready(settings: Settings) -> bool:
@@ -196,7 +201,10 @@ def _recommend(client: grpc.InferenceServerClient, name: str, shape: list[int], 
     user_id = grpc.InferInput("user_id", shape, "INT64")
     user_id.set_data_from_numpy(np.full(shape, user, np.int64))
     answer = client.infer(name, [user_id], client_timeout=PROBE_TIMEOUT_S)
-    return answer.as_numpy("ordered_ids").size, answer.as_numpy(BUNDLE_ID.name).item().decode()
+    items, bundle = answer.as_numpy("ordered_ids"), answer.as_numpy(BUNDLE_ID.name)
+    if items is None or bundle is None:  # a server that aborts may end a request so
+        raise InferenceServerException("an answer without a list")
+    return items.size, bundle.item().decode()
 
 
 def _load_failures(settings: Settings) -> list[str]:
@@ -219,7 +227,8 @@ def _call(settings: Settings, action: str, call: Callable[[grpc.InferenceServerC
         try:
             return call(client)
         except InferenceServerException as error:
-            raise ActionableError(
+            kind = ServerTimeoutError if error.status() == _TIMEOUT else ActionableError
+            raise kind(
                 f"Triton at {settings.host}:{settings.triton_grpc_port} could not {action}: "
                 f"{error.message().split(_TRACEBACK)[0].strip()}",
                 "Check `rec status` and Triton's log. Start a local server with `rec up`.",

@@ -30,7 +30,7 @@ def test_other_paths_are_created(tmp_path: Path, name: str) -> None:
 
 def test_a_home_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for home in (tmp_path / "file", tmp_path / "file" / "below"):
+    for home in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/home")):
         with pytest.raises(ActionableError, match="cannot be written"):
             require_usable(home)
 
