@@ -103,10 +103,20 @@ def with_gaps() -> Frames:
     return made
 
 
-def heavy_user() -> Frames:
+def large_catalog(items: int) -> Frames:
+    """Returns a shop with interactions with a few of very many items."""
+    made = shop(users=200)
+    numbers = np.arange(items)
+    made.items = pl.DataFrame(
+        {"item_id": numbers, "title": [f"Thing {n % 500}" for n in range(items)], "category_l1": numbers % 20}
+    )
+    return made
+
+
+def heavy_user(rows: int) -> Frames:
     """Returns a shop where one user has most of the rows."""
     made = shop()
-    many = made.rows.sample(20_000, with_replacement=True, seed=1).with_columns(user_id=pl.lit(3, pl.Int64))
+    many = made.rows.sample(rows, with_replacement=True, seed=1).with_columns(user_id=pl.lit(3, pl.Int64))
     made.rows = pl.concat([made.rows, many.with_columns(second=pl.int_range(pl.len()) % DAY_S)])
     return made
 
@@ -117,6 +127,8 @@ SHAPES: dict[str, Callable[[], Frames]] = {
     "no ages and genders": lambda: without("age", "gender"),
     "no devices": lambda: without("device_type"),
     "no prices": lambda: without("price"),
+    "no genders": lambda: without("gender"),
+    "no descriptions": lambda: without("product_description"),
     "no descriptions and titles": lambda: without("title", "product_description"),
     "no categories": lambda: without("category_l1", "category_l2"),
     "nothing but ids": lambda: without(
@@ -137,8 +149,11 @@ SHAPES: dict[str, Callable[[], Frames]] = {
     "one row a day": lambda: shop(per_day=1),
     "single events": single_events,
     "empty days between full ones": with_gaps,
-    "a user with 20,000 rows": heavy_user,
+    "a user with 20,000 rows": lambda: heavy_user(20_000),
+    "a user with 100,000 rows": lambda: heavy_user(100_000),
     "two days": lambda: shop(days=2),
+    "400 days": lambda: shop(per_day=20, days=400),
+    "200,000 items": lambda: large_catalog(200_000),
 }
 
 

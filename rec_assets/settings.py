@@ -113,9 +113,13 @@ class Settings(BaseSettings):
         description="Whether lists may repeat items of the user's history; unset: if a twentieth of the interactions "
         "of the validation days repeat an item.",
     )
-    seen_filter: Literal["clicked", "bought", "nothing"] = Field(
+    seen_filter: Literal["clicked", "bought", "marked", "nothing"] = Field(
         "clicked",
-        description="Items not recommended again: all clicked or bought items, bought items only, or none.",
+        description="Items not recommended again: clicked and bought items, bought items, items of events that only "
+        "filter, or none. The first two include those of events that only filter.",
+    )
+    clicks_teach: bool = Field(
+        True, description="Whether online clicks train models and count as popular; if not, they are history only."
     )
     seen_days: PositiveInt = Field(7, description="Days a seen item stays filtered after the user's last interaction.")
     host: str = Field("127.0.0.1", description="Host of Valkey and Triton.")

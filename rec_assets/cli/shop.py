@@ -32,7 +32,7 @@ def init(
 def check() -> None:
     """Read all data through shop.toml, train nothing, and list every problem and the figures of the shop."""
     from rec_assets.sources import shop_source
-    from rec_assets.sources.shop.check import find_problems, summarize
+    from rec_assets.sources.shop.check import count_events, find_problems, summarize
 
     source = shop_source(load_settings())
     problems, summary = find_problems(source), summarize(source)
@@ -41,6 +41,9 @@ def check() -> None:
         print_table("Problems", {"where": False, "rows": True, "examples": False, "what happens": False}, rows)
     else:
         say("Every row is readable.")
+    if events := count_events(source):
+        shown = [(kind, f"{rows:,}", outcome) for kind, rows, outcome in events]
+        print_table("Events", {"event": False, "rows": True, "what happens": False}, shown)
     print_table("The shop", {"": False, "figure": False}, list(summary.figures.items()))
     for name, cost in summary.absent.items():
         say(f"  No {name}: {cost}.")

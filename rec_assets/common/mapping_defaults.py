@@ -22,4 +22,4 @@ def defaults_of(file: Path) -> dict[str, Any]:
         found |= {"train_days": days["train"], "valid_days": days["valid"], "name": str(shop["name"])}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
-    return found | ({"seen_filter": shop["seen_filter"]} if "seen_filter" in shop else {})
+    return found | {name: shop[name] for name in ("seen_filter", "clicks_teach") if name in shop}

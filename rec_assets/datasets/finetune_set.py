@@ -16,10 +16,9 @@ import polars as pl
 from rec_assets.datasets.evaluation_set import ITEMS, LOG, VALIDATION, write_repeats
 from rec_assets.datasets.holdout_users import holdout_users_of, rows_for_training
 from rec_assets.datasets.item_table import build_item_table
-from rec_assets.datasets.queries import build_queries
-from rec_assets.datasets.rows import load_rows
+from rec_assets.datasets.joined_days import log_of
+from rec_assets.datasets.next_day_queries import next_day_queries
 from rec_assets.datasets.training_set import SCHEMA, TRAIN, TrainingSet, write_request_keys
-from rec_assets.features.history import InteractionLog
 from rec_assets.inference.lookups import CATALOG, LOOKUPS, Lookups
 from rec_assets.preprocessing.fit import transform_items, transform_rows
 from rec_assets.preprocessing.merlin_schema import write_schema
@@ -65,21 +64,16 @@ def build_finetune_set(
     lookups = extend_lookups(Lookups.load(workflows / LOOKUPS), catalog)
     lookups.save(folder / LOOKUPS)
     write_frame(catalog, folder / CATALOG)
-    columns = ["user_id", "item_id", "timestamp"]
-    events = pl.concat([pl.read_parquet(file, columns=columns) for file in joined])
-    users, raw_items, times = (events[name].to_numpy() for name in columns)
-    item_ids = lookups.encode("item_id", raw_items)
-    log = InteractionLog.of(users, times, item_ids)
+    log = log_of(joined, lookups)
     log.save(folder / LOG)
     holdout_users = holdout_users_of(joined[-1], holdout_share, seed)
     with TemporaryDirectory() as scratch:
-        train_rows, encoded = Path(scratch) / "train.parquet", Path(scratch) / "encoded"
+        train_rows = Path(scratch) / "train.parquet"
         day_rows = rows_for_training(masked_day, joined[-1], holdout_users)
         write_frame(pl.concat([pl.read_parquet(replay), day_rows]), train_rows)
         transform_rows(workflows, [train_rows], folder / TRAIN)
         write_request_keys(folder / TRAIN, [train_rows], lookups)
-        transform_rows(workflows, [joined[-1]], encoded)
-        queries = build_queries([joined[-1]], load_rows(encoded))
+        queries = next_day_queries(workflows, [joined[-1]])
         items = transform_items(workflows, folder / CATALOG)
         train_ids = lookups.encode("item_id", pl.read_parquet(train_rows, columns=["item_id"])["item_id"].to_numpy())
     queries.at(np.flatnonzero(np.isin(queries.user_ids, holdout_users))).save(folder / VALIDATION)

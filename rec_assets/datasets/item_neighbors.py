@@ -76,11 +76,10 @@ def full_log(data: TrainingSet) -> InteractionLog:
 
 
 def log_without_holdout(data: TrainingSet) -> InteractionLog:
-    """Returns the interactions of a fine-tune set without the last day's rows of its holdout users."""
-    log = data.log
+    """Returns the interactions of a fine-tune set that teach, without the last day's rows of its holdout users."""
+    log = data.log.targets
     last_day = log.timestamps // DAY_SECONDS == log.timestamps.max(initial=0) // DAY_SECONDS
-    kept = ~(last_day & np.isin(log.user_ids, data.validation.user_ids))
-    return InteractionLog(log.keys[kept], log.item_ids[kept])
+    return log.at(~(last_day & np.isin(log.user_ids, data.validation.user_ids)))
 
 
 def _log_of(rows: Arrays, kept: npt.NDArray[np.bool_]) -> InteractionLog:

@@ -117,8 +117,9 @@ def build_item_table(
         first_days: first date of each item, null if the item always existed, in the same order.
         content: `CONTENT_FEATURES`, float32 [items, d], in the same order.
         train_item_ids: encoded ids of all training rows.
-        log: all interactions up to the as-of day.
+        log: all interactions up to the as-of day; the table counts those that teach.
     """
+    log = log.targets
     ids = encoded_items["item_id"].to_numpy().astype(np.int64)
     size = ItemTable.FIRST + len(ids)
 

@@ -1,9 +1,10 @@
-"""Queries of the days after an as-of day. The models of the as-of day have no data of these days."""
+"""Queries of the days after a full training, encoded by its workflow."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from rec_assets.datasets.joined_days import history_files
 from rec_assets.datasets.queries import Queries, build_queries
 from rec_assets.datasets.rows import load_rows
 from rec_assets.preprocessing.fit import transform_rows
@@ -18,5 +19,5 @@ def next_day_queries(workflows: Path, joined: Sequence[Path]) -> Queries:
     """
     with TemporaryDirectory() as scratch:
         encoded = Path(scratch) / "encoded"
-        transform_rows(workflows, joined, encoded)
+        transform_rows(workflows, [*joined, *history_files(joined)], encoded)
         return build_queries(joined, load_rows(encoded))

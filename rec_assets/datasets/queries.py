@@ -1,4 +1,7 @@
-"""Evaluation queries: one per user of a period, made at arrival, and the items that the user interacts with."""
+"""Evaluation queries: one per user of a period, made at arrival, and the items that the user interacts with.
+
+The arrival is the first row of any role. Items of rows that are only history are no hits.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rec_assets.datasets.joined_days import read_events
 from rec_assets.datasets.rows import Arrays, load_arrays, take
 from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
+from rec_assets.sources.roles import ROLE, TARGET
 from rec_assets.storage.frames import write_frame
 
 _COLUMNS, _RELEVANT = "queries.npz", "relevant.parquet"
@@ -24,7 +29,7 @@ class Queries:
         timestamps: unix seconds of the first interaction, int64 [q].
         device_types: raw, int32 [q].
         columns: encoded user and context features, raw user id and timestamp of that first interaction, each [q].
-        relevant: columns user_id and item_id (both raw): every distinct item of the user in the period.
+        relevant: columns user_id and item_id (both raw): every distinct item of the user's rows that teach.
         cold: bool [q], True if the user has no training row.
     """
 
@@ -78,16 +83,17 @@ def build_queries(joined: Sequence[Path], encoded: Arrays) -> Queries:
 
     Args:
         joined: files of the joined rows of the period.
-        encoded: the same rows in the same order, encoded.
+        encoded: the same rows, and then those of `history_files`, in the same order, encoded.
 
     Raises:
         ValueError: the numbers of joined and encoded rows differ.
     """
-    columns = ["user_id", "item_id", "device_type", "timestamp"]
-    rows = pl.concat([pl.read_parquet(file, columns=columns) for file in joined]).with_row_index("row")
+    rows = read_events(joined, ("user_id", "item_id", "device_type", "timestamp")).with_row_index("row")
     if rows.height != len(encoded["user_id"]):
         raise ValueError(f"Joined and encoded rows differ in number ({rows.height} and {len(encoded['user_id'])}).")
-    first = rows.sort("user_id", "timestamp", "row").unique("user_id", keep="first", maintain_order=True)
+    targets = rows.filter(pl.col(ROLE) == TARGET)
+    asking = rows.join(targets, on="user_id", how="semi")
+    first = asking.sort("user_id", "timestamp", "row").unique("user_id", keep="first", maintain_order=True)
     index = first["row"].to_numpy().astype(np.int64)
     picked = take({name: array for name, array in encoded.items() if name != "item_id"}, index)
     users, timestamps = first["user_id"].to_numpy(), first["timestamp"].to_numpy()
@@ -97,6 +103,6 @@ def build_queries(joined: Sequence[Path], encoded: Arrays) -> Queries:
         timestamps,
         first["device_type"].to_numpy(),
         picked,
-        rows.select("user_id", "item_id").unique(maintain_order=True),
+        targets.select("user_id", "item_id").unique(maintain_order=True),
         picked["user_id"] == 2,  # the unknown index: no training row has this user
     )

@@ -18,10 +18,10 @@ from rec_assets.datasets.evaluation_set import (
     write_repeats,
 )
 from rec_assets.datasets.item_table import build_item_table
+from rec_assets.datasets.joined_days import log_of
 from rec_assets.datasets.queries import build_queries
 from rec_assets.datasets.rows import Arrays, load_arrays, load_rows, take
 from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
-from rec_assets.features.history import InteractionLog
 from rec_assets.inference.lookups import Lookups
 
 SCHEMA = "schema.json"
@@ -69,6 +69,7 @@ def build_training_set(
     joined_train: Sequence[Path],
     joined_valid: Sequence[Path],
     encoded_valid: Path,
+    lookups: Lookups,
     *,
     repeats: bool | None = None,
 ) -> TrainingSet:
@@ -82,23 +83,19 @@ def build_training_set(
         masked_valid: files of the masked rows of the validation days, in the order of `last/`.
         joined_train: files of the joined (unmasked) rows of the training days, in order.
         joined_valid: files of the joined rows of the validation days, in order.
-        encoded_valid: folder of the transformed joined rows of the validation days.
+        encoded_valid: folder of the transformed joined rows of the validation days, then of their `history_files`.
+        lookups: codes of the fitted workflow.
         repeats: whether lists may repeat items; None decides by the share of repeats in the validation days.
     """
-    train_ids, valid = load_rows(folder / TRAIN)["item_id"], load_rows(encoded_valid)
-    requests = pl.concat(
-        [pl.read_parquet(file, columns=["user_id", "timestamp"]) for file in (*joined_train, *joined_valid)]
-    )
-    users, timestamps = requests["user_id"].to_numpy(), requests["timestamp"].to_numpy()
-    item_ids = np.concatenate([train_ids, valid["item_id"]])
-    log = InteractionLog.of(users, timestamps, item_ids)
+    train_ids = load_rows(folder / TRAIN)["item_id"]
+    log = log_of([*joined_train, *joined_valid], lookups)
     log.save(folder / LOG)
     for part, masked in ((TRAIN, masked_train), (LAST, masked_valid)):
         write_request_keys(folder / part, masked)
     raw_ids, first_days = catalog["raw_item_id"].to_list(), catalog["first_day"]
     items = build_item_table(catalog, raw_ids, first_days, dict(content), train_ids, log)
     items.save(folder / ITEMS)
-    queries = build_queries(joined_valid, valid)
+    queries = build_queries(joined_valid, load_rows(encoded_valid))
     queries.save(folder / VALIDATION)
     if repeats is None:
         share = EvaluationSet(items, log, queries, repeats=True).share_of_repeats

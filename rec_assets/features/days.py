@@ -4,6 +4,8 @@ from pathlib import Path
 
 import polars as pl
 
+from rec_assets.sources.roles import with_role
+
 INTERACTION = ("user_id", "item_id", "timestamp")  # key of an interaction
 
 
@@ -15,9 +17,10 @@ def whole_day(raw: Path, updates: Path) -> pl.LazyFrame:
         updates: the same day of `behavioral_updates`, with the same columns; may be empty.
 
     Returns:
-        user_id, item_id, device_type int32, timestamp int64, sorted by timestamp, user_id, item_id like raw days.
+        user_id, item_id, device_type int32, timestamp int64, role int32, sorted by timestamp, user_id, item_id
+        like raw days.
     """
-    rows, recorded = pl.scan_parquet(raw), pl.scan_parquet(updates)
+    rows, recorded = with_role(pl.scan_parquet(raw)), with_role(pl.scan_parquet(updates))
     if not recorded.select(pl.len()).collect().item():
         return rows
     columns = rows.collect_schema().names()

@@ -66,17 +66,34 @@ class InteractionLog:
     Attributes:
         keys: user id << 32 | timestamp, ascending, int64 [n].
         item_ids: encoded item ids, int32 [n].
+        only_history: True for interactions that are read and do not teach, bool [n] (see `rec_assets.sources.roles`).
     """
 
     keys: npt.NDArray[np.int64]
     item_ids: Ids
+    only_history: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, user_ids: npt.ArrayLike, timestamps: npt.ArrayLike, item_ids: npt.ArrayLike) -> "InteractionLog":
-        """Sorts interactions [n] by user, second and item."""
+    def of(
+        cls,
+        user_ids: npt.ArrayLike,
+        timestamps: npt.ArrayLike,
+        item_ids: npt.ArrayLike,
+        only_history: npt.NDArray[np.bool_] | None = None,
+    ) -> "InteractionLog":
+        """Sorts interactions [n] by user, second and item; without `only_history`, all teach."""
         keys, items = _keys(user_ids, timestamps), np.asarray(item_ids, np.int32)
-        order = np.lexsort((items, keys))
-        return cls(keys[order], items[order])
+        flags = np.zeros(len(keys), np.bool_) if only_history is None else only_history
+        return cls(keys, items, flags).at(np.lexsort((items, keys)))
+
+    def at(self, index: npt.NDArray[Any]) -> "InteractionLog":
+        """Returns the interactions at some positions, or of a mask; positions must keep the order of the log."""
+        return InteractionLog(self.keys[index], self.item_ids[index], self.only_history[index])
+
+    @property
+    def targets(self) -> "InteractionLog":
+        """Returns the interactions that teach."""
+        return self.at(~self.only_history) if self.only_history.any() else self
 
     def slices(self, user_ids: npt.ArrayLike, timestamps: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Returns begin and end of the history of each user (raw id) at a time, int64 [q, 2]; empty for user -1.
@@ -110,25 +127,28 @@ class InteractionLog:
 
     def until(self, end: int) -> "InteractionLog":
         """Returns the interactions before a moment (unix seconds)."""
-        kept = self.timestamps < end
-        return InteractionLog(self.keys[kept], self.item_ids[kept])
+        return self.at(self.timestamps < end)
 
     def of_users(self, user_ids: npt.ArrayLike) -> "InteractionLog":
         """Returns the interactions of some users (raw ids)."""
         users = np.unique(np.asarray(user_ids, np.int64))
         begin, end = (np.searchsorted(self.keys, edge << 32) for edge in (users, users + 1))
         positions = np.concatenate([np.arange(0), *map(np.arange, begin, end)])
-        return InteractionLog(self.keys[positions], self.item_ids[positions])
+        return self.at(positions)
 
     def save(self, file: Path) -> None:
         """Writes one npz file."""
-        np.savez(file, keys=self.keys, item_ids=self.item_ids)
+        # A shop without such interactions keeps the digests of earlier releases.
+        flags = {"only_history": self.only_history} if self.only_history.any() else {}
+        np.savez(file, keys=self.keys, item_ids=self.item_ids, **flags)
 
     @classmethod
     def load(cls, file: Path) -> "InteractionLog":
         """Reads a file of `save`."""
         with np.load(file) as arrays:
-            return cls(arrays["keys"], arrays["item_ids"])
+            keys = arrays["keys"]
+            flags = arrays["only_history"] if "only_history" in arrays.files else np.zeros(len(keys), np.bool_)
+            return cls(keys, arrays["item_ids"], flags)
 
 
 def latest_events(interactions: "pl.LazyFrame", length: int = LENGTH) -> "pl.LazyFrame":

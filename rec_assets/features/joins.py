@@ -24,7 +24,7 @@ def join_interactions(
         gender and top_category (int32, -1 unknown), and the item columns. Rows of unknown users are kept.
     """
     categories = items.select("item_id", "category_l1")
-    events = pl.concat([day_before, day]).select("user_id", "timestamp", "item_id").join(categories, on="item_id")
+    events = _events(day_before, day).join(categories, on="item_id")
     return (
         day.join(users.select("user_id", *USER_COLUMNS), on="user_id", how="left")
         .join(top_category_as_of(day, events), on=["user_id", "timestamp"], how="left")
@@ -43,10 +43,14 @@ def user_features_at(
         One row per user of `users`, by user: user_id, age int32 (null unknown), gender, top_category int32.
     """
     categories = items.select("item_id", "category_l1")
-    events = pl.concat([day_before, day]).select("user_id", "timestamp", "item_id").join(categories, on="item_id")
+    events = _events(day_before, day).join(categories, on="item_id")
     queries = users.select("user_id", timestamp=pl.lit(at, pl.Int64))
     return (
         users.select("user_id", *USER_COLUMNS)
         .join(top_category_as_of(queries, events).select("user_id", "top_category"), on="user_id", how="left")
         .sort("user_id")
     )
+
+
+def _events(day_before: pl.LazyFrame, day: pl.LazyFrame) -> pl.LazyFrame:
+    return pl.concat([rows.select("user_id", "timestamp", "item_id") for rows in (day_before, day)])

@@ -13,9 +13,9 @@ from dagster import AssetCheckExecutionContext, AssetCheckResult, AssetCheckSpec
 from rec_assets.bundles.gate_results import GATES, GateReport, save_gate_report
 from rec_assets.common.seeds import holdout_seed, seed_for
 from rec_assets.datasets.evaluation_set import ITEMS
+from rec_assets.datasets.joined_days import ROWS
 from rec_assets.inference.item_vectors import ALL_VECTORS
 from rec_assets.orchestration.assets.evaluation import RANKING_EFFECT_FILE
-from rec_assets.orchestration.assets.preprocessing import ROWS
 from rec_assets.orchestration.assets.upstream import lineage_of
 from rec_assets.orchestration.declared import Declared, FromSettings, asset_check, multi_asset_check
 from rec_assets.orchestration.metadata_plots import preview

@@ -50,6 +50,7 @@ class Updates:
         self._top_category = TopCategoryWriter(settings, self._history)
         self._trending = Trending.connect(settings)
         self._log = BehaviorLog.of(settings, worker)
+        self._clicks_teach = settings.clicks_teach
 
     def apply(self, received: Sequence[Received], progress: Callable[[], None] = lambda: None) -> None:
         """Applies events in the order of the stream; raises errors of Redis, Feast and the disk.
@@ -104,7 +105,8 @@ class Updates:
         self._history.record_all(self._later_events.of(user, entry_id))
 
     def _count(self, events: Sequence[Event]) -> None:
-        """Counts events of items in the catalog, as the batch does."""
+        """Counts events that teach, of items in the catalog, as the batch does."""
+        events = [event for event in events if self._clicks_teach or event.kind != "clicked"]
         categories = self._top_category.categories({event.item_id or 0 for event in events})
         rows = [(event, *categories[event.item_id or 0]) for event in events]
         self._trending.count(Counted(event, l1, l2) for event, l1, l2 in rows if l1 != NO_CATEGORY)

@@ -35,10 +35,14 @@ class SeenItems:
 
     def add(self, user_id: int, item_ids: Sequence[int], days: int) -> None:
         """Marks one or more items as seen; the user's filter is deleted `days` days from now."""
-        reserve = ("CAPACITY", self.CAPACITY, "ERROR", self.ERROR_RATE, "EXPANSION", self.EXPANSION)
-        # Also creates a missing filter.
-        command(self._client, "BF.INSERT", self.key(user_id), *reserve, "ITEMS", *item_ids)
+        self._insert(user_id, item_ids)
         self._client.expire(self.key(user_id), timedelta(days=days))
+
+    def add_for(self, user_id: int, item_ids: Sequence[int], seconds: int) -> None:
+        """Marks items as seen for at least some seconds; a filter that lives longer keeps its lifetime."""
+        self._insert(user_id, item_ids)
+        for condition in ("NX", "GT"):  # a new filter has no lifetime, which counts as the longest
+            command(self._client, "EXPIRE", self.key(user_id), seconds, condition)
 
     def contain(self, user_ids: Ids, item_ids: Ids, row_splits: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Looks items up in the filters of several users, in one round trip.
@@ -61,3 +65,8 @@ class SeenItems:
             asked = [len(items) for items in rows if len(items)]
             answers = [[0] * n if answer is None else answer for n, answer in zip(asked, answers, strict=True)]
         return np.fromiter(chain.from_iterable(answers), np.bool_)
+
+    def _insert(self, user_id: int, item_ids: Sequence[int]) -> None:
+        """Adds items; also creates a missing filter."""
+        reserve = ("CAPACITY", self.CAPACITY, "ERROR", self.ERROR_RATE, "EXPANSION", self.EXPANSION)
+        command(self._client, "BF.INSERT", self.key(user_id), *reserve, "ITEMS", *item_ids)

@@ -6,6 +6,9 @@ from datetime import timedelta
 from itertools import groupby
 from operator import attrgetter
 
+import polars as pl
+
+from rec_assets.common.units import DAY_SECONDS
 from rec_assets.realtime.events import Event, Kind
 from rec_assets.realtime.recent_items import RecentItems
 from rec_assets.realtime.seen_items import SeenItems
@@ -40,6 +43,7 @@ class Activity:
         return cls(int(version or 0), (forget_request or b"").decode(), int(forgotten_until or 0))
 
 
+USERS_AT_ONCE = 1_000
 FIELDS = ("version", "flushed", "flushed_at")  # stored names, in the order of the attributes of Activity
 
 
@@ -88,6 +92,32 @@ class UserActivityStore:
                 pipeline.hmget(Activity.key(user), FIELDS)
             answers = pipeline.execute()[-len(users) :]
         return {user: Activity.of(answer) for user, answer in zip(users, answers, strict=True)}
+
+    def mark_seen(self, rows: pl.DataFrame, now: int) -> None:
+        """Adds the items of rows that only filter to the seen filters, unless the policy filters nothing.
+
+        A filter lives `seen_days` from the user's last row. Rows before a user's forget request are left out.
+
+        Args:
+            rows: user_id, item_id, timestamp.
+            now: unix seconds that lifetimes start from, the end of the rows' last day.
+
+        Raises:
+            ActionableError: Valkey does not answer, or has no Bloom filters.
+        """
+        if self._settings.seen_filter == "nothing":
+            return
+        with translate_redis_errors(self._client):
+            for users in rows.select(pl.col("user_id").unique().sort()).iter_slices(USERS_AT_ONCE):
+                known = self.activities(users["user_id"].to_list())
+                until = pl.Series("until", [activity.forgotten_until for activity in known.values()], pl.Int64)
+                kept = rows.join(users.with_columns(until), on="user_id").filter(pl.col("timestamp") > pl.col("until"))
+                last = pl.col("timestamp").max() - now + self._settings.seen_days * DAY_SECONDS
+                groups = kept.group_by("user_id").agg("item_id", last.alias("left")).filter(pl.col("left") > 0)
+                with self._client.pipeline(transaction=False) as pipeline:
+                    for user, items, left in groups.iter_rows():
+                        SeenItems(pipeline).add_for(user, items, left)
+                    pipeline.execute()
 
     def forget(self, user_id: int, entry_id: str, last: int) -> None:
         """Deletes a user's seen filter, and excludes interactions up to a unix time from `top_category`.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.sources.roles import HISTORY, ROLE, SEEN
 
 if TYPE_CHECKING:
     from rec_assets.sources.schemas import Table
@@ -22,13 +23,15 @@ TITLE_WORDS = 6
 
 @dataclass(frozen=True)
 class Report:
-    """Row counts of one file; `unknown_users` counts rows that are kept."""
+    """Row counts of one file; `unknown_users`, `only_history` and `only_filter` count rows that are kept."""
 
     rows_in: int
     rows: int
     duplicates_dropped: int = 0
     unknown_items_dropped: int = 0
     unknown_users: int = 0
+    only_history: int = 0
+    only_filter: int = 0
 
     def as_dict(self) -> dict[str, int]:
         """Returns the counts by name, for metadata."""
@@ -48,18 +51,20 @@ def check_interactions(
 ) -> Checked:
     """Checks one day of interactions.
 
-    Rows of items outside the catalog and exact duplicates are dropped and counted. Rows of unknown users are kept and
+    Rows of items outside the catalog and duplicates are dropped and counted. Rows that differ in the role alone are
+    duplicates if both are history: the row that teaches is kept. Rows of unknown users are kept and
     counted: these are cold users. A frame without rows is a valid, empty day.
 
     Args:
-        frame: user_id, item_id, device_type, timestamp; other columns are dropped.
+        frame: user_id, item_id, device_type, timestamp, role; other columns are dropped.
         day: the UTC day of all timestamps.
         file: name of the file for error messages.
         known_items: item ids of the catalog.
         known_users: user ids of the users file.
 
     Returns:
-        user_id int32, item_id int32, device_type int32, timestamp int64, sorted by timestamp, user_id, item_id.
+        user_id int32, item_id int32, device_type int32, timestamp int64, role int32, sorted by timestamp, user_id,
+        item_id.
 
     Raises:
         ActionableError: a column is missing, has another type, or has values out of range.
@@ -69,7 +74,10 @@ def check_interactions(
     table = schemas.interactions(day)
     shaped = _shaped(frame, table, file)
     _validate(shaped, table, file, f"ids >= 0, known codes, and `timestamp` in unix seconds of {day} UTC")
-    distinct = shaped.unique()
+    distinct = shaped.sort(ROLE).with_columns(filters=pl.col(ROLE) == SEEN)
+    distinct = distinct.unique(["user_id", "item_id", "device_type", "timestamp", "filters"], keep="first").drop(
+        "filters"
+    )
     kept = distinct.filter(pl.col("item_id").is_in(known_items.cast(pl.Int32).implode()))
     report = Report(
         rows_in=frame.height,
@@ -77,8 +85,10 @@ def check_interactions(
         duplicates_dropped=frame.height - distinct.height,
         unknown_items_dropped=distinct.height - kept.height,
         unknown_users=kept.filter(~pl.col("user_id").is_in(known_users.cast(pl.Int32).implode())).height,
+        only_history=kept.filter(pl.col(ROLE) == HISTORY).height,
+        only_filter=kept.filter(pl.col(ROLE) == SEEN).height,
     )
-    return Checked(kept.sort("timestamp", "user_id", "item_id", "device_type"), report)
+    return Checked(kept.sort("timestamp", "user_id", "item_id", "device_type", ROLE), report)
 
 
 def require_known_items(report: Report, file: str, most: float) -> None:

@@ -11,6 +11,7 @@ import polars as pl
 
 from rec_assets.common.units import DAY_SECONDS
 from rec_assets.sources.base import midnight
+from rec_assets.sources.roles import ROLE, SEEN, TARGET
 
 with warnings.catch_warnings():
     # pandera warns about the old pandas that Merlin needs, but this module uses only pandera's polars API.
@@ -50,15 +51,21 @@ def _code(largest: int) -> pa.Column:
 
 
 def interactions(day: date) -> Table:
-    """Returns the table of one UTC day of positives; device_type: 0 mobile, 1 desktop, 2 tablet, -1 or null unknown."""
+    """Returns the table of one UTC day.
+
+    Devices: 0 mobile, 1 desktop, 2 tablet, -1 or null unknown.
+    Roles: 0 or null teaches, 1 is only history, 2 only filters.
+    """
     start = midnight(day)
     columns = {
         "user_id": _id(),
         "item_id": _id(),
         "device_type": _code(2),
         "timestamp": pa.Column(pl.Int64, pa.Check.in_range(start, start + DAY_SECONDS - 1)),
+        ROLE: pa.Column(pl.Int32, pa.Check.in_range(TARGET, SEEN)),
     }
-    return Table(pa.DataFrameSchema(columns), fill={"device_type": UNKNOWN}, optional=("device_type",))
+    fill: dict[str, int | str | bool] = {"device_type": UNKNOWN, ROLE: TARGET}
+    return Table(pa.DataFrameSchema(columns), fill, optional=tuple(fill))
 
 
 def users() -> Table:

@@ -41,3 +41,19 @@ def test_vectors_of_some_items_keep_their_order() -> None:
     some = vectors.only(np.array([9, 7, 1], np.int32))
     assert some.raw_ids.tolist() == [7, 9]
     assert some.vectors.tolist() == [[0, 1], [4, 5]]
+
+
+def test_items_with_equal_vectors_stand_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(item_index, "EXACT_UP_TO", 1000)
+    few = vectors(8).vectors
+    items = ItemVectors(np.arange(4000, dtype=np.int32), few[np.arange(4000) % 8])
+    index = build_index(items)
+    assert isinstance(index, faiss.IndexIVF)
+    assert recall_against_exact(index, items, few, 300) >= item_index.MIN_RECALL
+    assert index.nprobe < index.nlist
+
+
+def test_an_index_without_the_best_items_is_noticed() -> None:
+    items = vectors(2000)
+    worse = build_index(items.only(items.raw_ids[::2]))
+    assert 0.3 < recall_against_exact(worse, items, items.vectors[:50], 100) < 0.7

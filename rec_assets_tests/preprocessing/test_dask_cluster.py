@@ -39,13 +39,17 @@ def made(scheduler: str, pipeline: Pipeline, folder: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_two_workers_fit_and_transform_as_one_process_does(scheduler: str, pipeline: Pipeline, tmp_path: Path) -> None:
-    alone, shared = made("", pipeline, tmp_path / "alone"), made(scheduler, pipeline, tmp_path / "shared")
+def test_two_workers_and_days_at_once_give_the_rows_of_one_process_day_by_day(
+    scheduler: str, pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = made(scheduler, pipeline, tmp_path / "shared")
+    monkeypatch.setattr("rec_assets.preprocessing.fit.ROWS_AT_ONCE", 1)
+    alone = made("", pipeline, tmp_path / "alone")
     assert all(work_done(scheduler).values())
     assert (shared / "lookups.npz").read_bytes() == (alone / "lookups.npz").read_bytes()
-    for day in ("00000", "00001", "00002"):
-        ours, theirs = (pl.read_parquet(folder / "rows" / f"{day}.parquet") for folder in (shared, alone))
-        assert ours.equals(theirs)
+    assert [len(list((folder / "rows").iterdir())) for folder in (shared, alone)] == [1, 3]
+    ours, theirs = (pl.read_parquet(sorted((folder / "rows").iterdir())) for folder in (shared, alone))
+    assert ours.equals(theirs)
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

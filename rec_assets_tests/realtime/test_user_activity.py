@@ -1,10 +1,12 @@
 import numpy as np
+import polars as pl
 import pytest
 import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.common.units import DAY_SECONDS
 from rec_assets.realtime.seen_items import SeenItems
 from rec_assets.realtime.user_activity import UserActivityStore
 from rec_assets.settings import Settings
@@ -120,3 +122,37 @@ def test_request_clients_raise_at_once_when_the_server_is_away() -> None:
     client = connect_for_requests(Settings(valkey_port=free_port()), SeenItems.DB)
     with pytest.raises(redis.ConnectionError):
         SeenItems(client).contain(np.array([7]), np.array([10]), np.array([0, 1]))
+
+
+@pytest.mark.parametrize(
+    ("policy", "filters"), [("clicked", True), ("bought", True), ("marked", True), ("nothing", False)]
+)
+def test_rows_that_only_filter_join_the_filter_and_not_the_history(
+    valkey: Settings, policy: str, filters: bool
+) -> None:
+    history = UserActivityStore.connect(valkey.model_copy(update={"seen_filter": policy, "seen_days": 2}))
+    rows = [(7, 10, NOON), (7, 11, NOON - DAY_SECONDS), (8, 12, NOON - 3 * DAY_SECONDS)]
+    history.mark_seen(pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row"), NOON + 60)
+    assert seen(history, 7, [10, 11, 12]) == [filters, filters, False]
+    assert seen(history, 8, [12]) == [False]  # its two days are over
+    assert history.recent_items.latest(7) == []
+    history.record(8, [13], NOON, "clicked")
+    assert seen(history, 8, [13]) == [policy == "clicked"]
+
+
+def test_the_filter_of_rows_lives_from_their_last_one_and_never_shortens_a_longer_life(valkey: Settings) -> None:
+    history, client = UserActivityStore.connect(valkey), connect_for_requests(valkey, SeenItems.DB)
+    rows = pl.DataFrame({"user_id": [7], "item_id": [10], "timestamp": [NOON]})
+    history.mark_seen(rows, NOON + DAY_SECONDS)
+    assert 5 * DAY_SECONDS < client.ttl(SeenItems.key(7)) <= 6 * DAY_SECONDS
+    history.record(7, [11], NOON)
+    history.mark_seen(rows, NOON + 3 * DAY_SECONDS)
+    assert client.ttl(SeenItems.key(7)) > 6 * DAY_SECONDS
+
+
+def test_rows_before_a_forget_request_do_not_come_back(valkey: Settings) -> None:
+    history = UserActivityStore.connect(valkey)
+    history.forget(7, "1-0", NOON)
+    rows = pl.DataFrame({"user_id": [7, 7], "item_id": [10, 11], "timestamp": [NOON, NOON + 1]})
+    history.mark_seen(rows, NOON + 60)
+    assert seen(history, 7, [10, 11]) == [False, True]

@@ -61,6 +61,7 @@ def test_good_rows_are_returned_sorted_in_the_types_of_the_contract() -> None:
         "item_id": pl.Int32,
         "device_type": pl.Int32,
         "timestamp": pl.Int64,
+        "role": pl.Int32,
     }
     assert checked.report.as_dict() == {
         "rows_in": 3,
@@ -68,7 +69,17 @@ def test_good_rows_are_returned_sorted_in_the_types_of_the_contract() -> None:
         "duplicates_dropped": 0,
         "unknown_items_dropped": 0,
         "unknown_users": 0,
+        "only_history": 0,
+        "only_filter": 0,
     }
+
+
+def test_roles_are_counted_and_a_row_that_teaches_replaces_the_same_row_of_history() -> None:
+    four = pl.concat([rows().head(1)] * 4).with_columns(role=pl.Series([1, 0, 2, 1], dtype=pl.Int32))
+    checked = check(pl.concat([four, rows().tail(1).with_columns(role=pl.lit(1, pl.Int32))]))
+    assert sorted(checked.frame["role"].to_list()) == [0, 1, 2]
+    report = checked.report
+    assert (report.duplicates_dropped, report.only_history, report.only_filter) == (2, 1, 1)
 
 
 def test_a_day_without_rows_is_a_valid_empty_day() -> None:

@@ -9,13 +9,15 @@ import polars as pl
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.datasets.item_table import ItemTable
+from rec_assets.datasets.joined_days import log_of, read_events
 from rec_assets.evaluation.baselines.interaction_matrix import InteractionMatrix
 from rec_assets.evaluation.baselines.scorers import popularity as popularity_scores
 from rec_assets.evaluation.baselines.tuning import BaselineTuner, rows_of_users
 from rec_assets.evaluation.bundles.replay import PastItems, PastRequests, answers
 from rec_assets.evaluation.metrics import user_scores
-from rec_assets.features.history import InteractionLog
+from rec_assets.features.joins import USER_COLUMNS
 from rec_assets.settings import Settings
+from rec_assets.sources.roles import ROLE, TARGET
 
 METRIC, DEPTH = "ndcg@10", 10
 STANDARD_ERRORS = 2.0  # of a paired difference that counts
@@ -67,7 +69,7 @@ def compare_bundles(
 ) -> BundleComparison:
     """Replays each holdout user's first request of the day on every bundle.
 
-    Relevant items are all items of the user's interactions on that day.
+    Relevant items are all items of the user's interactions on that day that teach.
 
     Args:
         bundles: bundles by method name.
@@ -78,11 +80,12 @@ def compare_bundles(
         settings: serving settings.
         seed: random seed for the sample of users that popularity is counted and tuned on.
     """
-    rows = pl.read_parquet(joined_day).filter(pl.col("user_id").is_in(holdout_users.tolist()))
+    events = read_events([joined_day], (*_COLUMNS, "device_type", *USER_COLUMNS, "top_category"))
+    events = events.filter(pl.col("user_id").is_in(holdout_users.tolist()))
+    rows = events.filter(pl.col(ROLE) == TARGET)
     before = pl.concat([pl.read_parquet(file, columns=_COLUMNS) for file in joined_before])
-    events = pl.concat([before, pl.read_parquet(joined_day, columns=_COLUMNS)])
-    log = InteractionLog.of(*(events[name].to_numpy() for name in ("user_id", "timestamp", "item_id")))
-    requests = first_arrivals(rows)
+    log = log_of([*joined_before, joined_day])
+    requests = first_arrivals(events)
     lists = {
         name: answers(bundle, requests, log, signals_before(items, requests), DEPTH, settings)
         for name, bundle in bundles.items()

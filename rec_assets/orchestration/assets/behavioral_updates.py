@@ -14,6 +14,7 @@ from rec_assets.orchestration.op_tags import CPU
 from rec_assets.orchestration.partitions import daily, parallel_backfill
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
 from rec_assets.sources.base import RAW_ITEMS, RAW_USERS
+from rec_assets.sources.roles import online_role
 from rec_assets.storage.artifact_store import Artifact
 from rec_assets.storage.frames import write_frame
 
@@ -49,7 +50,8 @@ def behavioral_updates(
     users = pl.read_parquet(raw_users / RAW_USERS, columns=["user_id"])["user_id"]
 
     def write(out: Path, day: str) -> dict[str, Any]:
-        checked = check_interactions(log.read(day), date.fromisoformat(day), f"the offline log of {day}", items, users)
+        events = log.read(day).with_columns(online_role(clicks_teach=settings.clicks_teach))
+        checked = check_interactions(events, date.fromisoformat(day), f"the offline log of {day}", items, users)
         write_frame(checked.frame, out / UPDATES)
         return {**checked.report.as_dict(), "preview": preview(checked.frame)}
 

@@ -9,8 +9,8 @@ from dagster import AssetExecutionContext, MaterializeResult
 
 from rec_assets.bundles.export_report import MODEL
 from rec_assets.common.seeds import seed_for
+from rec_assets.datasets.joined_days import ROWS
 from rec_assets.orchestration.assets.features import Days
-from rec_assets.orchestration.assets.preprocessing import ROWS
 from rec_assets.orchestration.assets.publishing import OWNERS, only, publish
 from rec_assets.orchestration.assets.training import VALIDATION_RANKER, VALIDATION_RETRIEVAL
 from rec_assets.orchestration.declared import asset

@@ -31,6 +31,7 @@ from rec_assets.orchestration.partitions import (
 )
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
 from rec_assets.sources.base import RAW_INTERACTIONS, RAW_ITEMS, RAW_USERS
+from rec_assets.sources.roles import READ, SEEN, TARGET, only_roles
 from rec_assets.storage.artifact_store import Artifact
 from rec_assets.storage.frames import write_frame
 from rec_assets.storage.versions import UNPARTITIONED
@@ -51,16 +52,21 @@ def midnight_after(day: str) -> datetime:
     return datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), UTC)
 
 
-def interactions_of(raw_interactions: Days, behavioral_updates: Days, day: str) -> pl.LazyFrame:
-    """Returns all rows of a day: raw rows, and interactions recorded online that are missing in the raw rows."""
-    return whole_day(raw_interactions[day] / RAW_INTERACTIONS, behavioral_updates[day] / UPDATES)
+def interactions_of(
+    raw_interactions: Days, behavioral_updates: Days, day: str, roles: tuple[int, ...] = READ
+) -> pl.LazyFrame:
+    """Returns rows of a day: raw rows, and interactions recorded online that are missing in the raw rows.
+
+    The default roles are those that models read. See `rec_assets.sources.roles`.
+    """
+    return only_roles(whole_day(raw_interactions[day] / RAW_INTERACTIONS, behavioral_updates[day] / UPDATES), *roles)
 
 
 def interactions_before(raw_interactions: Days, behavioral_updates: Days, day: str) -> pl.LazyFrame:
-    """Returns the rows of the day before, an empty frame on the first day of history."""
+    """Returns the rows of the day before that models read, an empty frame on the first day of history."""
     before = day_before(day)
     if before not in raw_interactions:
-        return pl.scan_parquet(raw_interactions[day] / RAW_INTERACTIONS).head(0)
+        return interactions_of(raw_interactions, behavioral_updates, day).head(0)
     return interactions_of(raw_interactions, behavioral_updates, before)
 
 
@@ -123,12 +129,12 @@ def item_popularity(
     behavioral_updates: Days,
     raw_items: Artifact,
 ) -> MaterializeResult[None]:
-    """Interaction counts of each item over the last 7 days, for trending items overall and by category."""
+    """Interactions that teach of each item over the last 7 days, for trending items overall and by category."""
     titles = pl.read_parquet(raw_items / RAW_ITEMS, columns=["item_id", "title"])
 
     def write(out: Path, day: str) -> dict[str, Any]:
         days = window(raw_interactions, day, POPULARITY_DAYS)
-        week = [interactions_of(raw_interactions, behavioral_updates, key) for key in days]
+        week = [interactions_of(raw_interactions, behavioral_updates, key, (TARGET,)) for key in days]
         items = known_by(pl.scan_parquet(raw_items / RAW_ITEMS), day)
         counts = count_popularity(pl.concat(week), items).collect(engine="streaming")
         write_frame(counts, out / POPULARITY)
@@ -263,22 +269,33 @@ def online_history(
 ) -> MaterializeResult[None]:
     """The latest interactions of each user up to the end of the day, in Valkey. Requests read them as history.
 
+    Items of rows that only filter join the users' seen filters.
+
     Only adds interactions. Interactions recorded online stay, and rebuilding an older day keeps newer interactions.
     """
     from rec_assets.features.history import latest_events
-    from rec_assets.realtime.recent_items import RecentItems
+    from rec_assets.realtime.user_activity import UserActivityStore
     from rec_assets.storage.own_valkey import require_own_valkey
-    from rec_assets.storage.valkey import connect
 
     only(context)
 
     def write(out: Path, _: str) -> dict[str, Any]:
         require_own_valkey(settings)
-        days = [interactions_of(raw_interactions, behavioral_updates, day) for day in sorted(raw_interactions)]
-        events = latest_events(pl.concat(days)).collect(engine="streaming")
-        recent_items = RecentItems(connect(settings, RecentItems.DB))
-        recent_items.add_all(*(events[name].to_numpy() for name in ("user_id", "item_id", "timestamp")))
-        counts = {"days": len(days), "interactions": events.height, "users": events["user_id"].n_unique()}
+        days = sorted(raw_interactions)
+        read = [interactions_of(raw_interactions, behavioral_updates, day) for day in days]
+        events = latest_events(pl.concat(read)).collect(engine="streaming")
+        columns = ("user_id", "item_id", "timestamp")
+        activity = UserActivityStore.connect(settings)
+        activity.recent_items.add_all(*(events[name].to_numpy() for name in columns))
+        marked = [interactions_of(raw_interactions, behavioral_updates, day, (SEEN,)) for day in days]
+        filtered = pl.concat(marked[-settings.seen_days :]).select(columns).collect()
+        activity.mark_seen(filtered, int(midnight_after(days[-1]).timestamp()))
+        counts = {
+            "days": len(days),
+            "interactions": events.height,
+            "users": events["user_id"].n_unique(),
+            "rows_that_only_filter": filtered.height,
+        }
         (out / "materialized.json").write_text(json.dumps(counts))
         return counts
 

@@ -8,10 +8,10 @@ from dagster import AssetExecutionContext, MaterializeResult
 
 from rec_assets.bundles.export_report import MODEL
 from rec_assets.common.seeds import seed_for
+from rec_assets.datasets.joined_days import ROWS
 from rec_assets.orchestration.assets.evaluation import METRICS_FILE
 from rec_assets.orchestration.assets.features import Days
 from rec_assets.orchestration.assets.finetuning import COMMON
-from rec_assets.orchestration.assets.preprocessing import ROWS
 from rec_assets.orchestration.assets.publishing import publish
 from rec_assets.orchestration.assets.upstream import UpstreamStore, earlier, lineage_of
 from rec_assets.orchestration.declared import On, asset

@@ -13,11 +13,11 @@ from dagster import AssetExecutionContext, BackfillPolicy, MaterializeResult
 from rec_assets.bundles.export_report import MODEL
 from rec_assets.bundles.provenance import codes_of
 from rec_assets.common.seeds import holdout_seed, seed_for
+from rec_assets.datasets.joined_days import ROWS
 from rec_assets.inference.item_vectors import ALL_VECTORS
 from rec_assets.inference.lookups import CATALOG, LOOKUPS, Lookups
 from rec_assets.orchestration.assets.embeddings import VECTORS
 from rec_assets.orchestration.assets.features import Days, known_by
-from rec_assets.orchestration.assets.preprocessing import ROWS
 from rec_assets.orchestration.assets.publishing import OWNERS, publish
 from rec_assets.orchestration.assets.upstream import UpstreamStore, base_of, earlier, lineage_of, parent_of
 from rec_assets.orchestration.declared import On, asset

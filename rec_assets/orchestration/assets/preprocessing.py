@@ -10,6 +10,7 @@ from dagster import AssetExecutionContext, MaterializeResult
 from rec_assets.bundles.provenance import Lineage, codes_of
 from rec_assets.common.files import digest_of_file
 from rec_assets.common.seeds import holdout_seed, seed_for
+from rec_assets.datasets.joined_days import ROWS, history_files, write_joined
 from rec_assets.features.joins import join_interactions
 from rec_assets.features.masking import mask_rows
 from rec_assets.inference.lookups import CATALOG, LOOKUPS, Lookups
@@ -24,6 +25,7 @@ from rec_assets.orchestration.op_tags import CPU
 from rec_assets.orchestration.partitions import daily, model_window, parallel_backfill, training_split, with_day_before
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
 from rec_assets.sources.base import RAW_ITEMS, RAW_USERS
+from rec_assets.sources.roles import HISTORY, ROLE
 from rec_assets.storage.artifact_store import Artifact
 from rec_assets.storage.frames import write_frame
 
@@ -33,7 +35,6 @@ COMMON: dict[str, Any] = {
     "partitions_def": daily,
     "code_version": "1",
 }
-ROWS = "rows.parquet"
 
 
 @asset(
@@ -64,9 +65,15 @@ def joined_interactions(
             known_by(pl.scan_parquet(raw_users / RAW_USERS), day),
             pl.scan_parquet(raw_items / RAW_ITEMS),
         ).collect(engine="streaming")
-        write_frame(rows, out / ROWS)
+        write_joined(rows, out)
         with_category = rows.filter(pl.col("top_category") >= 0).height
-        return {"rows": rows.height, "rows_with_top_category": with_category, "preview": preview(rows)}
+        only_history = rows.filter(pl.col(ROLE) == HISTORY).height
+        return {
+            "rows": rows.height - only_history,
+            "rows_that_are_only_history": only_history,
+            "rows_with_top_category": with_category,
+            "preview": preview(rows),
+        }
 
     return publish(context, artifacts, write)
 
@@ -180,10 +187,11 @@ def training_set(
             encoded_valid, masked_last[-1] = Path(scratch) / "valid", Path(scratch) / "last_day.parquet"
             write_frame(rows_for_training(masked_train_set[day] / ROWS, valid[-1], holdout_users), masked_last[-1])
             transform_rows(workflows.path, masked_last, out / LAST)
-            transform_rows(workflows.path, valid, encoded_valid)
+            transform_rows(workflows.path, [*valid, *history_files(valid)], encoded_valid)
             write_schema(workflows.path, out / SCHEMA)
+            lookups = Lookups.load(workflows / LOOKUPS)
             built = build_training_set(
-                out, items, content, masked, masked_last, train, valid, encoded_valid, repeats=settings.repeats
+                out, items, content, masked, masked_last, train, valid, encoded_valid, lookups, repeats=settings.repeats
             )
         lineage_of(workflows).write(out)
         return {

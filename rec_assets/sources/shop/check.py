@@ -6,11 +6,18 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from rec_assets.sources.roles import HISTORY, ROLE, SEEN, TARGET
 from rec_assets.sources.shop import values
 from rec_assets.sources.shop.source import ShopSource
 from rec_assets.sources.shop.tables import connect, open_table
 
 EXAMPLES = 3
+OUTCOMES = {
+    TARGET: "teaches: trainings, hits of evaluations, popularity, and history",
+    HISTORY: "history: models read the rows, and do not learn to predict them",
+    SEEN: "filters: the item leaves the user's lists for some days",
+    None: "dropped",
+}
 # What a shop loses without a column.
 ABSENT = {
     "titles": "lists show ids instead of names, and descriptions have no text",
@@ -52,11 +59,41 @@ def find_problems(source: ShopSource) -> list[Problem]:
     return sorted((*_in_interactions(source), *_in_items(source)), key=lambda one: -one.rows)
 
 
+def count_events(source: ShopSource) -> list[tuple[str, int, str]]:
+    """Returns event type or rating, number of rows, and what happens to them, most frequent first.
+
+    Empty for a shop without a column of either. Rows that do not meet `where` are left out.
+    """
+    rows = source.shop.interactions
+    if not (rows.event or rows.rating):
+        return []
+    connection = connect(source.shop.timezone, source.base, source.shop.days)
+    connection.register("shop_rows", open_table(connection, rows, source.base, source.limits))
+    counted = connection.sql(
+        f"SELECT {values.event(rows)}, {values.rating(rows)}, {values.role(rows)}, count(*) FROM shop_rows "
+        f"WHERE {values.meets(rows)} GROUP BY ALL ORDER BY 4 DESC, 1, 2"
+    ).fetchall()
+    ratings = {
+        "high": f"{rows.rating} {rows.rating_at_least:g} or higher",
+        "low": f"{rows.rating} below {rows.rating_at_least:g}",
+        "none": f"{rows.rating} is no number",
+    }
+    found = []
+    for kind, rated, role, count in counted:
+        shown = [kind or f"no {rows.event}"] if rows.event else []
+        outcome = OUTCOMES[role]
+        if role == SEEN and source.shop.seen_filter == "nothing":
+            outcome = 'no effect: seen_filter is "nothing"; set it to "marked"'
+        found.append((", ".join([*shown, *([ratings[rated]] if rows.rating else [])]), int(count), outcome))
+    return found
+
+
 def summarize(source: ShopSource) -> Summary:
     """Returns the figures that a shop owner compares with their own."""
     shop, days = source.shop, source.shop.days
     rows = source.rows().collect().with_columns(day=pl.from_epoch("timestamp").dt.date())
-    used = rows.filter(pl.col("day").is_between(days.first, days.last))
+    kept = rows.filter(pl.col("day").is_between(days.first, days.last))
+    used = kept.filter(pl.col(ROLE) == TARGET)
     split = days.first + timedelta(days=days.train)
     trained, later = used.filter(pl.col("day") < split), used.filter(pl.col("day") >= split)
     visits = used.unique(["user", "item", "day"])
@@ -69,6 +106,7 @@ def summarize(source: ShopSource) -> Summary:
     figures = {
         "days": f"{days.first} to {days.last} ({days.count}, of which {empty} have no rows)",
         "interactions": f"{used.height:,} (of {rows.height:,} in the files)",
+        **({"rows that do not teach": f"{kept.height - used.height:,}"} if kept.height > used.height else {}),
         "users": f"{used['user'].n_unique():,}",
         "items": f"{items.height:,} in the catalog, {used['item'].n_unique():,} with interactions",
         "interactions per user, median": f"{median:g}",
@@ -90,10 +128,10 @@ def _in_interactions(source: ShopSource) -> Iterator[Problem]:
     rows = source.shop.interactions
     connection = connect(source.shop.timezone, source.base, source.shop.days)
     connection.register("shop_rows", open_table(connection, rows, source.base, source.limits))
-    for reason, condition in values.conditions(rows).items():
-        count = connection.sql(f"SELECT count(*) FROM shop_rows WHERE NOT {condition}").fetchall()[0][0]
+    if rows.where:
+        count = connection.sql(f"SELECT count(*) FROM shop_rows WHERE NOT {values.meets(rows)}").fetchall()[0][0]
         if count:
-            yield Problem("interactions", count, (), f"dropped: {reason}")
+            yield Problem("interactions", count, (), f"dropped: they do not meet {rows.where}")
     readers = {
         rows.user: values.identifier(rows.user),
         rows.item: values.identifier(rows.item),

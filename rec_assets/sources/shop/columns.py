@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import duckdb
@@ -27,6 +28,14 @@ NAMES = {
     "event": "eventtype event action behavior",
     "rating": "rating stars score",
     "quantity": "quantity qty units menge anzahl",
+}
+# Words of event types by the list of the mapping that they join; the first group with a word of a type wins. Types of
+# no group, such as impressions, are dropped.
+EVENT_WORDS = {
+    "": "remove refund return cancel delete impression",
+    "seen_events": "hide hidden dismiss dislike unlike block skip ignore notinterested seen",
+    "history_events": "preview hover compare share",
+    "events": "purchase buy bought order transaction checkout sale cart basket view click detail fav wish like",
 }
 LINKED = 0.5  # share of a column's values that are ids of the interactions, from which the column holds these ids
 MOMENT = re.compile(r"(at|on|ts|ms|epoch)$")
@@ -170,3 +179,15 @@ def _rank(column: str, words: list[str]) -> int | None:
     plain = _plain(column)
     fits = (n for n, word in enumerate(words) if word in plain and (word not in SHORT or len(plain) < 12))
     return next(fits, None)
+
+
+def event_roles(types: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Returns the event types of each list of the mapping by their words; empty if no type has a word that teaches."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(types):
+        plain = _plain(name)
+        group = next((key for key, words in EVENT_WORDS.items() if any(word in plain for word in words.split())), "")
+        found.setdefault(group, []).append(name)
+    return (
+        {group: tuple(found[group]) for group in EVENT_WORDS if group and group in found} if "events" in found else {}
+    )

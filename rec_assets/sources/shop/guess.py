@@ -7,15 +7,15 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.sources.roles import TARGET
 from rec_assets.sources.shop import values
-from rec_assets.sources.shop.columns import Sample, common_glob
+from rec_assets.sources.shop.columns import Sample, common_glob, event_roles
 from rec_assets.sources.shop.mapping import Days, Interactions, Items, Rows, Shop, Users
 from rec_assets.sources.shop.tables import connect, data_files, kind_of, open_table
 
 SAMPLE_ROWS = 50_000
 REPEATS = 0.1  # share of interactions from which seen items stay in the lists
 LIKED = 4.0  # of five stars
-INTERACTING = ("purchase", "buy", "order", "transaction", "cart", "addtocart", "add_to_cart", "view", "click")
 IMAGE_FOLDERS = ("item_images", "images", "pictures", "photos")
 ANY_DAYS = Days(first=date(2000, 1, 1), count=1, train=1, valid=1)  # until the history is read
 
@@ -70,9 +70,9 @@ def guess_shop(location: Path, base: Path) -> Draft:
     again = repeats > REPEATS
     notes.append(f"{repeats:.0%} of interactions repeat an item of an earlier day")
     notes.append("seen items stay in the lists" if again else "seen items leave the lists for a week")
-    return Draft(
-        draft.model_copy(update={"days": days, "seen_filter": "nothing" if again else "clicked"}), tuple(notes)
-    )
+    marks = bool(interactions.seen_events or interactions.rating)
+    seen_filter = "clicked" if not again else "marked" if marks else "nothing"
+    return Draft(draft.model_copy(update={"days": days, "seen_filter": seen_filter}), tuple(notes))
 
 
 def days_of(first: date, last: date) -> Days:
@@ -149,19 +149,22 @@ def _interactions(table: Table, root: Path, base: Path) -> tuple[Interactions, l
     roles, sample = table.roles, table.sample
     notes = [f"interactions: {table.files}, {table.rows:,} rows"]
     notes += [f"  {role}: {roles[role]}" for role in ("user", "item", "time", "device") if role in roles]
-    where, events = "", tuple[str, ...]()
+    where, roles_of_events = "", dict[str, tuple[str, ...]]()
     if quantity := roles.get("quantity"):
         where = f"coalesce(try_cast({values.quoted(quantity)} AS DOUBLE), 1) > 0"
         notes.append(f"  rows without a positive {quantity} are dropped as returns")
     if event := roles.get("event"):
         counts = sample.counts(event)
-        known = tuple(sorted(kind for kind in counts if kind.lower() in INTERACTING))
-        events = known if len(known) < len(counts) else ()
+        roles_of_events = event_roles(kind.strip() for kind in counts)
+        if roles_of_events.get("events", ()) == tuple(sorted({kind.strip() for kind in counts})):
+            roles_of_events = {}  # all teach, also types of later files
         shown = ", ".join(f"{kind} {count:,}" for kind, count in list(counts.items())[:6])
-        notes.append(f"  events: {shown}; used: {', '.join(events) or 'all'}")
+        notes += [f"  events: {shown}", f"    teach: {', '.join(roles_of_events.get('events', ())) or 'all'}"]
+        for name, meaning in (("history_events", "only history"), ("seen_events", "only filter")):
+            notes += [f"    {meaning}: {', '.join(roles_of_events[name])}"] if name in roles_of_events else []
     rating = roles.get("rating", "")
     if rating:
-        notes.append(f"  rows with a {rating} below {LIKED:g} are dropped as not liked")
+        notes.append(f"  rows with a {rating} below {LIKED:g} only filter, as not liked")
     mapping = Interactions(
         files=_relative(root / table.files, base),
         where=where,
@@ -170,10 +173,11 @@ def _interactions(table: Table, root: Path, base: Path) -> tuple[Interactions, l
         time=roles["time"],
         time_format=sample.time_format(roles["time"]) or "",
         device=roles.get("device", ""),
-        event=roles.get("event", "") if events else "",
-        events=events,
+        event=roles.get("event", "") if roles_of_events else "",
+        **roles_of_events,
         rating=rating,
         rating_at_least=LIKED if rating else 0,
+        low_ratings="seen" if rating else "dropped",
     )
     return mapping, notes
 
@@ -214,9 +218,10 @@ def _history(shop: Shop, base: Path) -> tuple[date, date, float]:
     connection, rows = connect(shop.timezone, base), shop.interactions
     connection.register("shop_rows", open_table(connection, rows, base))
     user, item = values.identifier(rows.user), values.identifier(rows.item)
+    teaches = f"{values.meets(rows)} AND {values.role(rows)} = {TARGET}"
     day = f"{values.seconds(rows.time, rows.time_format)} // 86400"
     first, last, repeats = connection.sql(
-        f"WITH kept AS (SELECT {user} AS u, {item} AS i, {day} AS d FROM shop_rows WHERE {values.condition(rows)}), "
+        f"WITH kept AS (SELECT {user} AS u, {item} AS i, {day} AS d FROM shop_rows WHERE {teaches}), "
         "days AS (SELECT DISTINCT u, i, d FROM kept WHERE u IS NOT NULL AND i IS NOT NULL AND d IS NOT NULL), "
         "numbered AS (SELECT d, row_number() OVER (PARTITION BY u, i ORDER BY d) AS n FROM days) "
         "SELECT min(d) * 86400, max(d) * 86400, avg(CAST(n > 1 AS INT)) FROM numbered"

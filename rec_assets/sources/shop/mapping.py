@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.mapping_defaults import SHOP_NAME
+from rec_assets.sources.roles import HISTORY, SEEN, TARGET
 
 FILE = "shop.toml"
 
@@ -46,9 +47,12 @@ class Interactions(Rows):
         time_format: strptime format; empty: ISO text, a timestamp, or seconds to nanoseconds since 1970.
         device: column of device names or codes.
         event: column of event types, such as view, cart and purchase.
-        events: event types that count as interactions; empty: all.
+        events: event types that teach: rows of trainings and hits in evaluations; empty: all without another role.
+        history_events: event types that models read as history only.
+        seen_events: event types that only filter: the item leaves the user's lists for REC_SEEN_DAYS days.
         rating: column of ratings.
-        rating_at_least: smallest rating that counts as an interaction.
+        rating_at_least: smallest rating that counts as liked.
+        low_ratings: role of rows with a smaller rating; rows without a number as rating are dropped.
     """
 
     user: str
@@ -58,8 +62,25 @@ class Interactions(Rows):
     device: str = ""
     event: str = ""
     events: tuple[str, ...] = ()
+    history_events: tuple[str, ...] = ()
+    seen_events: tuple[str, ...] = ()
     rating: str = ""
     rating_at_least: float = 0
+    low_ratings: Literal["dropped", "history", "seen"] = "dropped"
+
+    @model_validator(mode="after")
+    def _one_role_each(self) -> "Interactions":
+        named = (*self.events, *self.history_events, *self.seen_events)
+        if named and not self.event:
+            raise ValueError("event types are given, but no column `event`")
+        if twice := sorted({one for one in named if named.count(one) > 1}):
+            raise ValueError(f"event types with two roles: {', '.join(twice)}")
+        return self
+
+    @property
+    def role_events(self) -> dict[int, tuple[str, ...]]:
+        """Returns the named event types by role."""
+        return {TARGET: self.events, HISTORY: self.history_events, SEEN: self.seen_events}
 
 
 class Items(Rows):
@@ -119,11 +140,13 @@ class Shop(_Part):
         name: name of the shop; its state lies in a folder of this name.
         timezone: zone of times without one. A day is a UTC day.
         seen_filter: default of REC_SEEN_FILTER for this shop.
+        clicks_teach: default of REC_CLICKS_TEACH; false where views are history only.
     """
 
     name: str = Field(pattern=f"^{SHOP_NAME}$")
     timezone: str = "UTC"
-    seen_filter: Literal["clicked", "bought", "nothing"] = "clicked"
+    seen_filter: Literal["clicked", "bought", "marked", "nothing"] = "clicked"
+    clicks_teach: bool = True
     days: Days
     interactions: Interactions
     items: Items = Items()

@@ -18,13 +18,14 @@ from rec_assets.common.file_limits import FileLimits
 from rec_assets.common.files import write_atomically
 from rec_assets.sources.base import BestRanking
 from rec_assets.sources.image_files import copy_images
+from rec_assets.sources.roles import ROLE, TARGET
 from rec_assets.sources.shop import values
 from rec_assets.sources.shop.codes import CATEGORY_1, CATEGORY_2, ITEM, UNKNOWN, USER, Codes
 from rec_assets.sources.shop.mapping import Rows, Shop
 from rec_assets.sources.shop.tables import connect, data_files, kind_of, open_table
 
 EXAMPLES = 5  # values that an error shows
-ROWS = {"user": pl.String, "item": pl.String, "device_type": pl.Int32, "timestamp": pl.Int64}
+ROWS = {"user": pl.String, "item": pl.String, "device_type": pl.Int32, "timestamp": pl.Int64, ROLE: pl.Int32}
 
 
 class ShopSource:
@@ -65,7 +66,7 @@ class ShopSource:
         }
 
     def rows(self) -> pl.LazyFrame:
-        """Returns the rows of all days: user and item as text, device_type, timestamp."""
+        """Returns the rows of all days: user and item as text, device_type, timestamp, role."""
         return pl.scan_parquet(self._days / "**/*.parquet", schema=ROWS, hive_partitioning=False)
 
     def catalog(self) -> pl.DataFrame:
@@ -81,6 +82,7 @@ class ShopSource:
             item_id=self._encoded(ITEM, rows["item"]),
             device_type="device_type",
             timestamp="timestamp",
+            role=ROLE,
         )
 
     def items(self) -> pl.DataFrame:
@@ -129,7 +131,8 @@ class ShopSource:
         device = values.device(rows.device) if rows.device else "CAST(-1 AS INTEGER)"
         selected = (
             f"SELECT {values.identifier(rows.user)} AS user, {values.identifier(rows.item)} AS item, "
-            f"{device} AS device_type, {values.seconds(rows.time, rows.time_format)} AS timestamp "
+            f"{device} AS device_type, {values.seconds(rows.time, rows.time_format)} AS timestamp, "
+            f"{values.role(rows)} AS {ROLE} "
             f"FROM rows_of_the_shop WHERE {values.condition(rows)}"
         )
         connection.register("rows_of_the_shop", table)
@@ -138,9 +141,10 @@ class ShopSource:
             connection.execute(
                 f"COPY (SELECT *, strftime(to_timestamp(timestamp) AT TIME ZONE 'UTC', '%Y-%m-%d') AS day "
                 f"FROM ({selected}) WHERE user IS NOT NULL AND item IS NOT NULL AND timestamp IS NOT NULL "
-                f"ORDER BY timestamp, user, item) TO '{target}' (FORMAT parquet, PARTITION_BY (day))"
+                f"ORDER BY timestamp, user, item, {ROLE}) TO '{target}' (FORMAT parquet, PARTITION_BY (day))"
             )
             self._require_days([one.name.removeprefix("day=") for one in draft.glob("day=*")])
+            self._require_targets(draft)
         for old in self.cache.iterdir():
             if old != folder:
                 shutil.rmtree(old, ignore_errors=True)
@@ -275,6 +279,18 @@ class ShopSource:
             raise ActionableError(
                 f"{self.location('interactions')} has no rows from {days.first} to {days.last} ({there}).",
                 "Correct the mapping, or set REC_START_DATE and REC_DAYS to days with rows.",
+            )
+
+    def _require_targets(self, folder: Path) -> None:
+        rows = pl.scan_parquet(folder / "**/*.parquet", schema=ROWS, hive_partitioning=False)
+        day = pl.from_epoch("timestamp").dt.date()
+        used = rows.filter(day.is_between(self.shop.days.first, self.shop.days.last))
+        if not used.select((pl.col(ROLE) == TARGET).any()).collect().item():
+            mapping = self.shop.interactions
+            raise ActionableError(
+                f"{self.location('interactions')} has no row that teaches (events: {', '.join(mapping.events) or 'all'}"
+                f"{f', {mapping.rating} at least {mapping.rating_at_least:g}' if mapping.rating else ''}).",
+                "Correct `events` or `rating_at_least` in the mapping; `rec check` counts the rows of each event type.",
             )
 
     def _files(self, rows: Rows) -> list[str]:

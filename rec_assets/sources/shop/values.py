@@ -1,5 +1,6 @@
 """SQL expressions that turn columns of any type into the contract's values. Each returns NULL for unreadable values."""
 
+from rec_assets.sources.roles import HISTORY, SEEN, TARGET
 from rec_assets.sources.shop.mapping import Interactions
 
 MOBILE = ("mobile", "phone", "smartphone", "android", "ios", "iphone", "app", "0")
@@ -30,24 +31,48 @@ def words(column: str) -> str:
     return f"nullif(regexp_replace(trim(CAST({quoted(column)} AS VARCHAR)), '\\s+', ' ', 'g'), '')"
 
 
-def conditions(rows: Interactions) -> dict[str, str]:
-    """Returns the conditions that a row of interactions must meet, SQL by a description of the rows that do not."""
-    found = {}
-    if rows.where:
-        found[f"they do not meet {rows.where}"] = f"coalesce(({rows.where}), false)"
-    if rows.event and rows.events:
-        events = ", ".join("'" + one.replace("'", "''") + "'" for one in rows.events)
-        kind = f"coalesce(CAST({quoted(rows.event)} AS VARCHAR), '')"
-        found[f"their {rows.event} is not {' or '.join(rows.events)}"] = f"{kind} IN ({events})"
-    if rows.rating:
-        liked = f"{amount(rows.rating)} >= {rows.rating_at_least}"
-        found[f"their {rows.rating} is below {rows.rating_at_least:g} or no number"] = f"coalesce({liked}, false)"
-    return found
+def meets(rows: Interactions) -> str:
+    """Returns the condition `where` of interactions."""
+    return f"coalesce(({rows.where}), false)" if rows.where else "TRUE"
+
+
+def event(rows: Interactions) -> str:
+    """Returns the event type of a row as text, "" without one."""
+    return f"coalesce(trim(CAST({quoted(rows.event)} AS VARCHAR)), '')" if rows.event else "''"
+
+
+def rating(rows: Interactions) -> str:
+    """Returns "high", "low", or "none" for a row whose rating is no number; "high" without a column of ratings."""
+    if not rows.rating:
+        return "'high'"
+    number = amount(rows.rating)
+    return f"CASE WHEN {number} >= {rows.rating_at_least} THEN 'high' WHEN {number} IS NULL THEN 'none' ELSE 'low' END"
+
+
+def role(rows: Interactions) -> str:
+    """Returns the role of a row (`rec_assets.sources.roles`), INTEGER; NULL for a row that is dropped."""
+    cases = [
+        f"WHEN {event(rows)} IN ({', '.join(map(literal, types))}) THEN {code}"
+        for code, types in rows.role_events.items()
+        if types
+    ]
+    others = "NULL" if rows.events else str(TARGET)
+    by_event = f"CASE {' '.join(cases)} ELSE {others} END" if cases else str(TARGET)
+    low = {"dropped": "NULL", "history": f"greatest({by_event}, {HISTORY})", "seen": str(SEEN)}[rows.low_ratings]
+    if low != "NULL":  # a low rating does not bring back a type that is dropped
+        low = f"CASE WHEN ({by_event}) IS NOT NULL THEN {low} END"
+    by_rating = f"CASE {rating(rows)} WHEN 'high' THEN {by_event} WHEN 'low' THEN {low} END"
+    return f"CAST({by_rating if rows.rating else by_event} AS INTEGER)"
 
 
 def condition(rows: Interactions) -> str:
-    """Returns all `conditions` as one."""
-    return " AND ".join(conditions(rows).values()) or "TRUE"
+    """Returns the condition of rows that are not dropped."""
+    return f"{meets(rows)} AND {role(rows)} IS NOT NULL"
+
+
+def literal(text: str) -> str:
+    """Quotes a text."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def text(column: str) -> str:
@@ -63,8 +88,7 @@ def seconds(column: str, time_format: str = "") -> str:
     """
     name, text = quoted(column), f"trim(CAST({quoted(column)} AS VARCHAR))"
     if time_format:
-        wanted = time_format.replace("'", "''")
-        return f"try_cast(floor(epoch(CAST(try_strptime({text}, '{wanted}') AS TIMESTAMPTZ))) AS BIGINT)"
+        return f"try_cast(floor(epoch(CAST(try_strptime({text}, {literal(time_format)}) AS TIMESTAMPTZ))) AS BIGINT)"
     number = f"try_cast({text} AS DOUBLE)"
     scaled = (
         f"CASE WHEN abs({number}) < 1e11 THEN {number} WHEN abs({number}) < 1e14 THEN {number} / 1e3 "

@@ -129,7 +129,11 @@ def arrivals(rows: Arrays, users: Flags, most: int, seed: int) -> npt.NDArray[np
 def interacted_later(
     requests: Arrays, candidates: Candidates, log: InteractionLog, horizon_days: int
 ) -> npt.NDArray[np.bool_]:
-    """Returns True for candidates [n, k] with an interaction of the user from the request on, within the horizon."""
+    """Returns True for candidates [n, k] with an interaction of the user from the request on, within the horizon.
+
+    Only interactions that teach count.
+    """
+    log = log.targets
     users, start = requests[REQUEST_USER_ID].astype(np.int64) << 32, requests[TIMESTAMP]
     begin = np.searchsorted(log.keys, users | start)
     end = np.searchsorted(log.keys, users | (start + horizon_days * DAY_SECONDS))

@@ -184,7 +184,7 @@ def restore_two_tower(data: TrainingSet, config: TwoTowerConfig, checkpoint: Pat
 
 def _history_pairs(data: TrainingSet, user_ids: npt.NDArray[np.int32]) -> pl.DataFrame:
     """Returns the pairs of user and item (both raw) in the training rows of some users."""
-    log = data.log.of_users(user_ids).until(data.last_training_moment + 1)
+    log = data.log.targets.of_users(user_ids).until(data.last_training_moment + 1)
     users = pl.Series("user_id", log.user_ids.astype(np.int32))
     return pl.DataFrame([users, pl.Series("item_id", data.items.raw_ids[log.item_ids])]).unique()
 
