@@ -148,6 +148,12 @@ class Settings(BaseSettings):
     )
     agent_port: PositiveInt = Field(8081, description="Port of the agent beside each Triton.")
 
+    log_interval_s: NonNegativeFloat = Field(
+        5.0,
+        description="With a bucket: seconds between two objects that a worker adds to the offline log. Events of this "
+        "time are acknowledged together.",
+    )
+
     # Feature store, except Valkey
     feast_registry: str = Field("", description="Feast's registry: s3://bucket/registry.db; empty: a file below home.")
 

@@ -36,10 +36,11 @@ _FILES_AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Stored:
-    """An object: its key below the prefix, and its time of writing (UTC)."""
+    """An object: its key below the prefix, its time of writing (UTC), and its size in bytes."""
 
     key: str
     written: datetime
+    size: int
 
 
 class Bucket:
@@ -93,7 +94,16 @@ class Bucket:
             pages = self._client.get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self._name, Prefix=self._prefix + key):
                 for entry in page.get("Contents", ()):
-                    yield Stored(entry["Key"].removeprefix(self._prefix), entry["LastModified"])
+                    yield Stored(entry["Key"].removeprefix(self._prefix), entry["LastModified"], entry["Size"])
+
+    def folders(self, key: str) -> list[str]:
+        """Returns the names directly below `key` that other names are below, sorted."""
+        with self._actionable_errors(f"list {key}"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._name, Prefix=self._prefix + key, Delimiter="/"
+            )
+            found = [one["Prefix"] for page in pages for one in page.get("CommonPrefixes", ())]
+        return sorted(name.removeprefix(self._prefix + key).rstrip("/") for name in found)
 
     def upload(self, folder: Path, key: str) -> None:
         """Uploads all files of a folder below `key`, large ones in parts; an error may leave some of them."""
