@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from rec_assets.bundles.bundle import Bundle, Manifest
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifact_store import Artifact, ArtifactStore
 from rec_assets.storage.versions import link_tree
 
 LIVE_BUNDLE = "live_bundle"
@@ -41,7 +41,12 @@ class Live(BaseModel):
 def find_live(store: ArtifactStore) -> Live | None:
     """Returns the record of the live bundle, None before the first promotion."""
     artifact = store.find(LIVE_BUNDLE)
-    return None if artifact is None else Live.model_validate_json((artifact / _RECORD).read_text())
+    return None if artifact is None else read_record(artifact)
+
+
+def read_record(artifact: Artifact) -> Live:
+    """Reads the record of a version of `LIVE_BUNDLE`."""
+    return Live.model_validate_json((artifact / _RECORD).read_text())
 
 
 def live_path(store: ArtifactStore) -> Path | None:

@@ -174,6 +174,13 @@ class ArtifactStore:
         (folder / POINTER).unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
 
+    def cached(self, asset: str) -> list[str]:
+        """Returns the partitions of an asset that have local copies of a bucket's files; none for a store on disk."""
+        return []
+
+    def evict(self, asset: str, partition: str) -> None:
+        """Deletes the local copies of a partition; a store on disk has none."""
+
     def check(self, asset: str, partition: str) -> Iterator[Damage]:
         """Reads the pointer and all versions of a partition, and yields their damages."""
         folder, current = self.folder(asset, partition), None

@@ -25,7 +25,7 @@ from rec_assets.storage.drafts import new_draft
 from rec_assets.storage.home_identity import FILE, SHOWN, keep_identity, new_identity, read_identity
 from rec_assets.storage.integrity import DamageError, digest_of, require_intact
 from rec_assets.storage.s3 import Bucket, Stored
-from rec_assets.storage.versions import UNPARTITIONED, place
+from rec_assets.storage.versions import UNPARTITIONED, delete_version, place, versions_in
 
 # Lifetime of versions without a pointer: another run may still upload or read them.
 GRACE = timedelta(days=1)
@@ -141,6 +141,15 @@ class BucketStore(ArtifactStore):
         if versions:
             self.bucket.delete(versions)
         super().remove(asset, partition)
+
+    def cached(self, asset: str) -> list[str]:
+        """Returns the partitions of an asset with files in the cache, sorted."""
+        return sorted(folder.name for folder in (self.root / asset).glob("*"))
+
+    def evict(self, asset: str, partition: str) -> None:
+        """Deletes a partition from the cache; the next `find` downloads it again."""
+        for version in versions_in(self.folder(asset, partition)):
+            delete_version(version)
 
     def check(self, asset: str, partition: str) -> Iterator[Damage]:
         """Reads the pointer and its versions in the bucket, and yields their damages."""

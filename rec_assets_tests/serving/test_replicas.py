@@ -1,31 +1,33 @@
 """Tests promotion to three real Tritons with agents. Only clients with the control key can change models."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
 
-from rec_assets.bundles.bundle import Bundle
-from rec_assets.bundles.live_record import LIVE_BUNDLE
+from rec_assets.bundles.live_record import find_live
 from rec_assets.cli.local.triton import Triton
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.client import Client
-from rec_assets.serving.promotion.agent import Agent, pull_live
+from rec_assets.serving.promotion import replicas
+from rec_assets.serving.promotion.agent import Agent
 from rec_assets.serving.promotion.agent_server import agent_server
+from rec_assets.serving.promotion.promote import promote
 from rec_assets.serving.promotion.protocol import Candidate
-from rec_assets.serving.promotion.replicas import promote, replicas_of
 from rec_assets.serving.triton import model_config, model_repository, server_control
 from rec_assets.settings import Settings
 from rec_assets.storage.artifact_store import ArtifactStore
 from rec_assets.storage.stores import open_store
 from rec_assets_tests.s3 import BUCKET, S3
 from rec_assets_tests.servers import free_port, in_thread
-from rec_assets_tests.serving.synthetic import make_bundle
+from rec_assets_tests.serving.stored_bundles import add
+from rec_assets_tests.serving.synthetic import AS_OF
+from rec_assets_tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 KEY = "only-who-promotes"
@@ -69,90 +71,121 @@ def store(s3: S3, tmp_path: Path) -> ArtifactStore:
 
 
 @pytest.fixture
-def replicas(store: ArtifactStore, valkey: Settings, tmp_path: Path) -> Iterator[list[Replica]]:
-    put(store, LIVE_BUNDLE, "all", seed=0)
-    with ExitStack() as ends:
-        yield [
-            ends.enter_context(running(tmp_path / f"replica{number}", valkey, DyingAgent if number == 2 else Agent))
-            for number in range(3)
-        ]
+def operator(store: ArtifactStore, tmp_path: Path) -> Settings:
+    """Settings of the step that promotes."""
+    home = {"home": tmp_path / "here", "artifacts": f"s3://{BUCKET}/{tmp_path.name}"}
+    return Settings.model_validate(home | {"triton_replicas": "pods.invalid", "triton_control_key": KEY})
 
 
 @contextmanager
 def running(home: Path, valkey: Settings, kind: type[Agent] = Agent) -> Iterator[Replica]:
-    """Runs a pod like the chart: first pull, then server and agent."""
+    """Runs a pod like the chart: first the agent, then the server."""
     ports = {f"{name}_port": free_port() for name in ("triton_grpc", "triton_metrics", "agent")}
     settings = Settings.model_validate(
         {"home": home, "artifacts": f"s3://{BUCKET}/{home.parent.name}", "valkey_port": valkey.valkey_port}
-        | {"retrieval_topk": 30, "ranking_topk": 10, "triton_control_key": KEY, **ports}
+        | {"retrieval_topk": 30, "ranking_topk": 10, "triton_instances": 1, "triton_control_key": KEY, **ports}
     )
-    pull_live(settings)
-    server, agent = Triton(settings), kind(settings)
-    if isinstance(agent, DyingAgent):
-        agent.server = server
-    server.start()
-    try:
-        with in_thread(agent_server(agent, settings, "127.0.0.1")) as address:
+    agent = kind(settings)
+    with in_thread(agent_server(agent, settings, "127.0.0.1")) as address:
+        server = Triton(settings)
+        if isinstance(agent, DyingAgent):
+            agent.server = server
+        server.start()
+        try:
             yield Replica(server, agent, address)
-    finally:
-        server.stop()
+        finally:
+            server.stop()
 
 
-def put(store: ArtifactStore, asset: str, partition: str, seed: int) -> str:
-    """Publishes a bundle; returns its id."""
-    with store.publish(asset, partition) as draft:
-        shutil.rmtree(draft.path)
-        bundle = make_bundle(draft.path, seed=seed, items=50, users=20)
-    return bundle.bundle_id
-
-
-def test_a_bundle_goes_live_on_all_replicas_and_a_failed_replica_rolls_back_all(
-    replicas: list[Replica], store: ArtifactStore, valkey: Settings, tmp_path: Path
+def test_the_first_bundle_and_later_ones_go_live_on_all_replicas_or_on_none(
+    store: ArtifactStore, operator: Settings, valkey: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = Bundle.open(store.get(LIVE_BUNDLE).path).bundle_id
-    assert [one.answered_by() for one in replicas] == [first] * 3
-    addresses, dying = [one.address for one in replicas], replicas[2]
+    pods: list[Replica] = []
+    monkeypatch.setattr(replicas, "replicas_of", lambda settings: [one.address for one in pods])
+    first, second, third, fourth = (add(store, number).bundle_id for number in range(1, 5))
 
-    # Without the key, neither the agent nor the server changes models.
-    candidate = Candidate("model_bundle", "2025-03-14", put(store, "model_bundle", "2025-03-14", seed=1))
-    with pytest.raises(ActionableError, match="control key is missing or wrong"):
-        promote(addresses, candidate, "guessed")
-    without_key = replicas[0].agent.settings.model_copy(update={"triton_control_key": ""})
-    with pytest.raises(ActionableError, match="control-key"):
-        server_control.load(without_key)
+    def promote_it(bundle_id: str) -> None:
+        promote(store, operator, bundle_id, lambda line: None)
 
-    # One replica fails during the switch. The other two, even if one has switched already, return to the old bundle.
-    with pytest.raises(
-        ActionableError, match=rf"{candidate.bundle_id} is not live on any replica: .*{dying.address}/commit"
-    ):
-        promote(addresses, candidate, KEY)
-    assert [one.answered_by() for one in replicas[:2]] == [first, first]
-    assert [model_repository.versions(one.agent.models) for one in replicas[:2]] == [[1], [1]]
+    with ExitStack() as ends:
+        # Pods without a live bundle run and wait. The first bundle is recorded, and the pods follow the record.
+        kinds = (Agent, Agent, DyingAgent)
+        pods = [ends.enter_context(running(tmp_path / f"replica{n}", valkey, kind)) for n, kind in enumerate(kinds)]
+        for one in pods:
+            assert one.agent.follow() == "no bundle was promoted yet"
+            assert [probe(one, path) for path in ("/alive", "/serves", "/ready")] == [200, 200, 503]
+        promote_it(first)
+        follow(pods)
+        assert [one.answered_by() for one in pods] == [first] * 3
+        assert [probe(one, "/ready") for one in pods] == [200] * 3
 
-    # The other two are promoted without it. A pod that starts before the record is written runs the old bundle and is
-    # not ready. It switches once the record is written.
-    promote(addresses[:2], candidate, KEY)
-    assert [one.answered_by() for one in replicas[:2]] == [candidate.bundle_id] * 2
-    with running(tmp_path / "late", valkey) as late:
-        assert late.live() == first
-        assert probe(late, "/answers") == 200
-        assert probe(late, "/ready") == 503
-        replicas[0].agent.follow()  # no effect during a promotion, because the record is older than the promotion
-        assert replicas[0].live() == candidate.bundle_id
-        put(store, LIVE_BUNDLE, "all", seed=1)
-        for one in (*replicas[:2], late):
-            one.agent.follow()
-        assert {one.answered_by() for one in (*replicas[:2], late)} == {candidate.bundle_id}
-        assert probe(late, "/ready") == 200
-        late.server.stop()
-        assert probe(late, "/answers") == 503 == probe(late, "/ready")
-        assert probe(late, "/alive") == 200
+        # Without the key, neither the agent nor the server changes models.
+        keyless = operator.model_copy(update={"triton_control_key": ""})
+        with pytest.raises(ActionableError, match="control key is missing or wrong"):
+            promote(store, keyless, second, lambda line: None)
+        with pytest.raises(ActionableError, match="control-key"):
+            server_control.load(pods[0].agent.settings.model_copy(update={"triton_control_key": ""}))
+
+        # One replica dies during the switch. The others, even if one has switched already, return to the old bundle.
+        dying = pods[2]
+        with pytest.raises(ActionableError, match=rf"{second} is not live on any replica: .*{dying.address}/commit"):
+            promote_it(second)
+        assert [one.answered_by() for one in pods[:2]] == [first] * 2
+        assert [model_repository.versions(one.agent.models) for one in pods[:2]] == [[1], [1]]
+        assert [probe(dying, path) for path in ("/alive", "/serves", "/answers", "/ready")] == [200, 503, 503, 503]
+
+        # A pod that starts takes no part and does not refuse the bundle. It follows the record.
+        pods[2:] = [ends.enter_context(running(tmp_path / "late", valkey)), dying]
+        promote_it(second)
+        assert [one.answered_by() for one in pods[:2]] == [second] * 2
+        follow(pods[:3])
+        assert [one.answered_by() for one in pods[:3]] == [second] * 3
+
+        # Between the steps of a promotion, the agent neither returns to the record nor deletes what was prepared.
+        agent, day = pods[0].agent, (AS_OF + timedelta(days=3)).isoformat()
+        agent.prepare(Candidate("finetuned_bundle", day, third))
+        assert agent.follow() == f"bundle {third} is being promoted"
+        agent.commit(third)
+        assert agent.follow() == f"bundle {third} is being promoted"
+        assert agent.live() == third
+        agent.abort(third)
+        assert pods[0].answered_by() == second
+
+        # After every promotion the live bundle and the previous one are loaded and kept, and no other.
+        pods[2].server.stop()
+        pods = pods[:2]
+        for bundle_id in (third, fourth, third, fourth):
+            promote_it(bundle_id)
+            follow(pods)
+        for one in pods:
+            models = one.agent.models
+            kept = model_repository.versions(models)
+            assert {model_repository.bundle_id(models, version) for version in kept} == {third, fourth}
+            assert wait_until(lambda: server_control.loaded_versions(one.agent.settings) == set(kept))  # noqa: B023
+            assert len(list((models / ".bundles").iterdir())) == 2
+            assert not list((one.agent.settings.artifacts_dir / "finetuned_bundle").glob("*/[!.]*"))
+        promote_it("previous")
+        assert [one.answered_by() for one in pods] == [third] * 2
+
+        # Where no pod can test a bundle, only one that was live before is promoted.
+        pods = [dying]
+        with pytest.raises(ActionableError, match="None of 1 replicas is ready to test bundle"):
+            promote_it(fourth)
+        promote_it("previous")
+        live = find_live(store)
+        assert live is not None and live.bundle_id == second
+
+
+def follow(pods: list[Replica]) -> None:
+    """Runs a round of the loop that follows the record."""
+    for one in pods:
+        assert one.agent.follow() == ""
 
 
 def test_the_error_for_a_service_without_addresses_has_its_name() -> None:
     with pytest.raises(ActionableError, match=r"(?s)nowhere.invalid has no addresses.*REC_TRITON_REPLICAS"):
-        replicas_of(Settings(triton_replicas="nowhere.invalid"))
-    assert replicas_of(Settings(triton_replicas="localhost", agent_port=8080)) == ["127.0.0.1:8080"]
+        replicas.replicas_of(Settings(triton_replicas="nowhere.invalid"))
+    assert replicas.replicas_of(Settings(triton_replicas="localhost", agent_port=8080)) == ["127.0.0.1:8080"]
 
 
 @pytest.mark.parametrize("key", ["", "guessed"])
@@ -162,12 +195,7 @@ def test_an_agent_without_a_configured_key_refuses_all_clients(tmp_path: Path, k
         in_thread(agent_server(Agent(settings), settings, "127.0.0.1")) as address,
         pytest.raises(ActionableError, match="control key is missing or wrong"),
     ):
-        promote([address], Candidate("model_bundle", "2025-03-14", "abc"), key)
-
-
-def test_the_error_for_a_missing_live_bundle_has_its_name(store: ArtifactStore, s3: S3, tmp_path: Path) -> None:
-    with pytest.raises(ActionableError, match="live_bundle has not been materialized"):
-        pull_live(Settings(home=tmp_path / "pod", artifacts=f"s3://{BUCKET}/{tmp_path.name}"))
+        replicas.promote([address], Candidate("model_bundle", "2025-03-14", "abc"), key)
 
 
 def probe(replica: Replica, path: str) -> int:

@@ -1,8 +1,8 @@
-"""The agent's HTTP interface: three probes, metrics, and the steps of a promotion for clients with the control key.
+"""The agent's HTTP interface: four probes, metrics, and the steps of a promotion for clients with the control key.
 
-`GET /alive`, `/answers`, `/ready` return 200 or 503. `POST /prepare` takes `{"asset", "partition", "bundle_id"}`,
-`/commit` and `/abort` take `{"bundle_id"}`. They return 200, 403 without the key, 422 for another body, or 409 with the
-reason of a failure. `GET /metrics` returns the states of the agent's loops.
+`GET /alive`, `/serves`, `/answers`, `/ready` return 200 or 503. `GET /metrics` returns the states of the agent's loops.
+`POST /prepare` takes `{"asset", "partition", "bundle_id"}`, `/commit` and `/abort` take `{"bundle_id"}`. They return
+200, 403 without the key, 422 for another body, or 409 with the reason of a failure.
 """
 
 import hmac
@@ -50,6 +50,10 @@ def create_app(agent: "Agent", settings: Settings) -> FastAPI:
     @app.get("/alive")
     def alive() -> None:
         _require(agent.is_alive)
+
+    @app.get("/serves")
+    def serves() -> None:
+        _require(agent.serves())
 
     @app.get("/answers")
     def answers() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.bundles.live_record import Live, find_live, record_live
 from rec_assets.bundles.signature import require_signed
+from rec_assets.common.errors import ActionableError
 from rec_assets.serving.promotion.catalog import BundleCandidate, require_promotable, resolve_bundle
 from rec_assets.serving.triton import model_repository, server_control
 from rec_assets.serving.triton.own_server import require_own_triton
@@ -52,7 +53,7 @@ def promote(store: ArtifactStore, settings: Settings, wanted: str, report: Repor
             f"Bundle {bundle.bundle_id} ({candidate.kind}, {bundle.manifest.as_of}) is complete and passed its gates"
         )
         if settings.triton_replicas:
-            _on_replicas(settings, candidate, report)
+            _on_replicas(settings, candidate, before, report)
             live = record_live(store, bundle, None, before)
         else:
             require_own_triton(settings)
@@ -79,11 +80,23 @@ def _on_this_server(settings: Settings, bundle: Bundle, report: Report) -> int:
     return version
 
 
-def _on_replicas(settings: Settings, candidate: BundleCandidate, report: Report) -> None:
+def _on_replicas(settings: Settings, candidate: BundleCandidate, before: Live | None, report: Report) -> None:
+    """Switches all ready replicas, or none. Does nothing for a first bundle: the replicas follow the record."""
     from rec_assets.serving.promotion import replicas
     from rec_assets.serving.promotion.protocol import Candidate
 
+    if before is None:
+        return report("No bundle is live yet: the replicas load this one as soon as it is recorded")
     addresses = replicas.replicas_of(settings)
-    report(f"Preparing the bundle on {len(addresses)} replicas, then switching them")
+    ready = replicas.ready_replicas(addresses)
+    if not ready and candidate.bundle_id in (before.bundle_id, *before.before):
+        return report("No replica is ready: the replicas load the bundle, which was live before, from the record")
+    if not ready:
+        raise ActionableError(
+            f"None of {len(addresses)} replicas is ready to test bundle {candidate.bundle_id}.",
+            "Wait until a pod is ready, then promote the bundle again; promotion_sensor tries again by itself.",
+        )
+    followers = f"; {len(addresses) - len(ready)} that are not ready will follow" if len(ready) < len(addresses) else ""
+    report(f"Preparing the bundle on {len(ready)} replicas, then switching them{followers}")
     wanted = Candidate(candidate.asset, candidate.manifest.as_of.isoformat(), candidate.bundle_id)
-    replicas.promote(addresses, wanted, settings.triton_control_key)
+    replicas.promote(ready, wanted, settings.triton_control_key)

@@ -1,7 +1,7 @@
 """Promotion to all replicas or none: every agent prepares the bundle, then every agent makes it live.
 
-No replica switches before all have smoke-tested the bundle. If any replica fails, all roll back. A replica that was
-offline converges to the live bundle in the artifact store.
+No replica switches before all have smoke-tested the bundle. If any replica fails, all roll back. Only ready replicas
+take part. Any other replica converges to the live bundle in the artifact store.
 """
 
 import json
@@ -19,6 +19,7 @@ from rec_assets.settings import Settings
 
 PREPARE_S = 300.0  # to download, publish and smoke-test a bundle
 SWITCH_S = 60.0
+READY_S = 15.0  # longer than a probe of both topologies
 
 
 def replicas_of(settings: Settings) -> list[str]:
@@ -37,6 +38,20 @@ def replicas_of(settings: Settings) -> list[str]:
             "Check REC_TRITON_REPLICAS and that the pods run.",
         ) from error
     return sorted({"{}:{}".format(*address[:2]) for *_, address in addresses})
+
+
+def ready_replicas(addresses: Sequence[str]) -> list[str]:
+    """Returns the agents whose server answers from the recorded bundle. Others start, or repair their server."""
+    with ThreadPoolExecutor(max(len(addresses), 1)) as pool:
+        return [one for one, ready in zip(addresses, pool.map(_is_ready, addresses), strict=True) if ready]
+
+
+def _is_ready(address: str) -> bool:
+    try:
+        with urlopen(f"http://{address}/ready", timeout=READY_S):
+            return True
+    except OSError:  # also an answer of 503
+        return False
 
 
 def promote(replicas: Sequence[str], candidate: Candidate, key: str) -> None:

@@ -10,10 +10,14 @@ from rec_assets.settings import Settings
 _INSTANCE = re.compile(r"'(\w+?)_\d+_\d+'")
 
 
-def reload_dead_models(settings: Settings) -> list[str]:
+def reload_dead_models(settings: Settings, *, busy_counts: bool = False) -> list[str]:
     """Loads models again until the probe that failed succeeds; returns the names of the models.
 
     Does nothing if the server does not run or has no live bundle.
+
+    Args:
+        settings: address of the server.
+        busy_counts: as in `server_control.probe`.
 
     Raises:
         ActionableError: a model does not load, or the probe fails again for the same reason.
@@ -23,7 +27,7 @@ def reload_dead_models(settings: Settings) -> list[str]:
     problem, tries = "", 0
     while (live := model_repository.live_version(models)) is not None and server_control.is_ready(settings):
         try:
-            server_control.probe(settings)
+            server_control.probe(settings, busy_counts=busy_counts)
             break
         except ActionableError as error:
             tries = tries + 1 if error.problem == problem else 1
