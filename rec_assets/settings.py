@@ -144,7 +144,9 @@ class Settings(BaseSettings):
         description="Key that clients of Triton and its agent need to change models; a secret.",
     )
     triton_replicas: str = Field(
-        "", description="Headless service of several Tritons, which a promotion updates one by one."
+        "",
+        description="Headless service of several Tritons, or their hosts with commas, which a promotion switches "
+        "together.",
     )
     agent_port: PositiveInt = Field(8081, description="Port of the agent beside each Triton.")
 

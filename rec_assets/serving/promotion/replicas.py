@@ -23,21 +23,21 @@ READY_S = 15.0  # longer than a probe of both topologies
 
 
 def replicas_of(settings: Settings) -> list[str]:
-    """Returns host:port of every agent behind the headless service `triton_replicas`, sorted.
+    """Returns host:port of every agent behind the names in `triton_replicas`, sorted.
 
     Raises:
-        ActionableError: the service name has no addresses, because it is wrong or no replica runs.
+        ActionableError: a name has no addresses, because it is wrong or no replica runs.
     """
-    try:
-        addresses = socket.getaddrinfo(
-            settings.triton_replicas, settings.agent_port, socket.AF_INET, socket.SOCK_STREAM
-        )
-    except socket.gaierror as error:
-        raise ActionableError(
-            f"{settings.triton_replicas} has no addresses ({error}).",
-            "Check REC_TRITON_REPLICAS and that the pods run.",
-        ) from error
-    return sorted({"{}:{}".format(*address[:2]) for *_, address in addresses})
+    found = set()
+    for name in settings.triton_replicas.split(","):
+        try:
+            addresses = socket.getaddrinfo(name.strip(), settings.agent_port, socket.AF_INET, socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            raise ActionableError(
+                f"{name.strip()} has no addresses ({error}).", "Check REC_TRITON_REPLICAS and that the pods run."
+            ) from error
+        found |= {"{}:{}".format(*address[:2]) for *_, address in addresses}
+    return sorted(found)
 
 
 def ready_replicas(addresses: Sequence[str]) -> list[str]:
