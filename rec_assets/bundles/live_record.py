@@ -55,8 +55,21 @@ def live_path(store: ArtifactStore) -> Path | None:
     return None if artifact is None else artifact.path
 
 
-def record_live(store: ArtifactStore, bundle: Bundle, version: int | None, before: Live | None) -> Live:
-    """Writes the record and a copy of the bundle; a bundle that is already live keeps its record."""
+def record_live(
+    store: ArtifactStore, bundle: Bundle, version: int | None, before: Live | None, replaces: str | None = None
+) -> Live:
+    """Writes the record and a copy of the bundle; a bundle that is already live keeps its record.
+
+    Args:
+        store: artifact store with the record.
+        bundle: the bundle that is live now.
+        version: as in `Live`.
+        before: the record until now.
+        replaces: digest of that record's artifact, "" for none; by default the record is not compared.
+
+    Raises:
+        ActionableError: another promotion has recorded a bundle meanwhile.
+    """
     if before is not None and (before.bundle_id, before.version) == (bundle.bundle_id, version):
         return before
     earlier = [] if before is None else [before.bundle_id, *before.before]
@@ -74,7 +87,7 @@ def record_live(store: ArtifactStore, bundle: Bundle, version: int | None, befor
         before=earlier[:_REMEMBERED],
         withdrawn=[one for one in dict.fromkeys(withdrawn) if one not in mine],
     )
-    with store.publish(LIVE_BUNDLE) as draft:
+    with store.publish(LIVE_BUNDLE, replaces=replaces) as draft:
         link_tree(bundle.path, draft.path)
         (draft.path / _RECORD).unlink(missing_ok=True)  # a hard link to the record of an earlier promotion
         (draft.path / _RECORD).write_text(live.model_dump_json(indent=1))

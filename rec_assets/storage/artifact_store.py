@@ -100,17 +100,20 @@ class ArtifactStore:
         return self.root / asset / partition
 
     @contextmanager
-    def publish(self, asset: str, partition: str = UNPARTITIONED, run: str = "") -> Iterator["Draft"]:
+    def publish(
+        self, asset: str, partition: str = UNPARTITIONED, run: str = "", replaces: str | None = None
+    ) -> Iterator["Draft"]:
         """Yields a draft whose `path` is an empty directory; after a block without error its content becomes current.
 
         Args:
             asset: the asset's name.
             partition: the partition key, or "all".
             run: id of the publishing run.
+            replaces: digest of the version that must be current, or "" for none; any version by default.
 
         Raises:
-            ActionableError: the disk is full, the folder is a link, or the store is read-only; the current version
-                stays current.
+            ActionableError: the disk is full, the folder is a link, the store is read-only, or another version than
+                `replaces` is current; the current version stays current.
         """
         self._require_writable()
         folder = self._writable_folder(asset, partition)
@@ -121,7 +124,7 @@ class ArtifactStore:
                 digest = digest_of(path)
                 place(path, folder / digest)
                 artifact = Artifact(asset, partition, digest, folder / digest, run)
-                self._make_current(artifact)
+                self._make_current(artifact, replaces)
                 self._prune(folder, digest)
                 draft.artifact = artifact
             except Exception as error:
@@ -173,6 +176,22 @@ class ArtifactStore:
         folder = self.folder(asset, partition)
         (folder / POINTER).unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def lease(self, name: str, seconds: float, other: str) -> Iterator[int]:
+        """Excludes other machines from the work of the block; yields a number that grows with every holder.
+
+        A store on disk serves one machine, where a lock excludes other processes, and yields 0.
+
+        Args:
+            name: name of the work.
+            seconds: maximum time to wait for another machine.
+            other: name of another holder, at the beginning of a sentence.
+
+        Raises:
+            LockHeldError: another machine did not end the work in time.
+        """
+        yield 0
 
     def cached(self, asset: str) -> list[str]:
         """Returns the partitions of an asset that have local copies of a bucket's files; none for a store on disk."""
@@ -242,7 +261,10 @@ class ArtifactStore:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _make_current(self, artifact: Artifact) -> None:
+    def _make_current(self, artifact: Artifact, replaces: str | None) -> None:
+        if replaces is not None:
+            current = self._find(artifact.asset, artifact.partition)
+            require_replaced(artifact, replaces, "" if current is None else current.digest)
         file = artifact.path.parent / POINTER
         if file.is_dir() and not file.is_symlink():  # damage; a rename cannot replace a folder by a file
             shutil.rmtree(file)
@@ -263,6 +285,15 @@ class ArtifactStore:
 def _damage_of(artifact: Artifact, error: DamageError, *, is_current: bool = True) -> Damage:
     where = str(artifact.path)
     return Damage.of_version(artifact.asset, artifact.partition, artifact.digest, where, error, is_current=is_current)
+
+
+def require_replaced(artifact: Artifact, replaces: str, current: str) -> None:
+    """Raises ActionableError if another version than `replaces` is current; both are digests, or "" for none."""
+    if current != replaces:
+        raise ActionableError(
+            f"{artifact.asset} [{artifact.partition}] was published by another process meanwhile.",
+            "Run this process again, so that it starts from that version.",
+        )
 
 
 @dataclass

@@ -43,6 +43,14 @@ class Stored:
     size: int
 
 
+@dataclass(frozen=True)
+class Tagged:
+    """The text of an object, and the tag (ETag) of the version that it was read from or replaces; None: no object."""
+
+    text: str
+    tag: str | None
+
+
 class Bucket:
     """Objects below `s3://bucket/prefix`; every method raises ActionableError if a request to S3 fails."""
 
@@ -60,13 +68,15 @@ class Bucket:
 
     def read(self, key: str) -> str | None:
         """Returns the text of an object, or None if the object does not exist."""
+        found = self.read_tagged(key)
+        return None if found is None else found.text
+
+    def read_tagged(self, key: str) -> Tagged | None:
+        """Returns the text of an object with the tag of its version, or None if the object does not exist."""
         with self._actionable_errors(f"read {key}"):
             try:
-                return str(
-                    self._client.get_object(Bucket=self._name, Key=self._prefix + key)["Body"]
-                    .read()
-                    .decode(errors="replace")
-                )
+                answer = self._client.get_object(Bucket=self._name, Key=self._prefix + key)
+                return Tagged(answer["Body"].read().decode(errors="replace"), answer["ETag"])
             except ClientError as error:
                 if error.response["Error"]["Code"] in _MISSING:
                     return None
@@ -79,14 +89,23 @@ class Bucket:
 
     def create(self, key: str, text: str) -> str:
         """Writes a new object, unless it exists; returns the text that the object has."""
+        return text if self.replace(key, Tagged(text, None)) else self.read(key) or text
+
+    def replace(self, key: str, new: Tagged) -> str | None:
+        """Writes a text in place of the version with the tag, or of no object; returns the tag of the new version.
+
+        Returns None and writes nothing if the object has another version. Two versions with one text have one tag.
+        """
+        condition = {"IfNoneMatch": "*"} if new.tag is None else {"IfMatch": new.tag}
         with self._actionable_errors(f"write {key}"):
             try:
-                self._client.put_object(Bucket=self._name, Key=self._prefix + key, Body=text.encode(), IfNoneMatch="*")
+                body = new.text.encode()
+                answer = self._client.put_object(Bucket=self._name, Key=self._prefix + key, Body=body, **condition)
             except ClientError as error:
-                if error.response["Error"]["Code"] not in _EXISTS:
+                if error.response["Error"]["Code"] not in (*_EXISTS, *_MISSING):
                     raise
-                return self.read(key) or text
-        return text
+                return None
+        return str(answer["ETag"])
 
     def objects(self, key: str) -> Iterator[Stored]:
         """Yields the objects whose keys begin with `key`, in order of keys."""

@@ -30,9 +30,9 @@ class ScriptedAgent(Agent):
         super().prepare(candidate)
         self.after_prepare()
 
-    def commit(self, bundle_id: str) -> None:
+    def commit(self, bundle_id: str, token: int = 0) -> None:
         self.before_commit()
-        super().commit(bundle_id)
+        super().commit(bundle_id, token)
 
 
 @dataclass

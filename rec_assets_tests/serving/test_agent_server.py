@@ -27,7 +27,7 @@ class Recording(Agent):
 
     aborted: list[str]
 
-    def abort(self, bundle_id: str) -> None:
+    def abort(self, bundle_id: str, token: int = 0) -> None:
         self.aborted.append(bundle_id)
 
 

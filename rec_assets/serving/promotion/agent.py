@@ -43,6 +43,7 @@ class Agent:
         self._threads: list[threading.Thread] = []
         self._before: int | None = None
         self._promoting, self._promoting_until = "", 0.0  # bundle of a promotion that is neither recorded nor aborted
+        self._token = 0  # highest number of a promotion so far
         self._converged = False
         self._probing = threading.Lock()
         self._probed_at, self._answered = -PROBE_AGE_S, False
@@ -107,6 +108,7 @@ class Agent:
     def prepare(self, candidate: Candidate) -> None:
         """Downloads a bundle and smoke-tests it beside the live bundle, which keeps answering."""
         with self._lock:
+            self._accept(candidate.token)
             self._promoting, self._promoting_until = candidate.bundle_id, time.monotonic() + PATIENCE_S
             self._before = model_repository.live_version(self.models)
             bundle = Bundle.open(self._store.get(candidate.asset, candidate.partition).path, verify=True)
@@ -119,17 +121,19 @@ class Agent:
             version = self._published(bundle)
             server_control.smoke_test_version(self.settings, version)
 
-    def commit(self, bundle_id: str) -> None:
-        """Switches the server to a prepared bundle."""
+    def commit(self, bundle_id: str, token: int = 0) -> None:
+        """Switches the server to a prepared bundle; `token` is as in `Candidate`."""
         with self._lock:
+            self._accept(token)
             version = model_repository.version_of(self.models, bundle_id)
             if version is None or bundle_id != self._promoting:
                 raise ActionableError(f"Bundle {bundle_id} was not prepared here.", "Send /prepare first.")
             server_control.go_live(self.settings, version)
 
-    def abort(self, bundle_id: str) -> None:
+    def abort(self, bundle_id: str, token: int = 0) -> None:
         """Switches back to the bundle that was live before `prepare`, and removes the prepared bundle."""
         with self._lock:
+            self._accept(token)
             if bundle_id != self._promoting:
                 return
             version = model_repository.version_of(self.models, bundle_id)
@@ -172,6 +176,14 @@ class Agent:
         if models:
             logger.warning("Triton did not answer; loaded again: %s", ", ".join(models))
         return ""
+
+    def _accept(self, token: int) -> None:
+        if token < self._token:
+            raise ActionableError(
+                f"Promotion {token} has lost its lease: promotion {self._token} reached this replica.",
+                "Promote the bundle again.",
+            )
+        self._token = token
 
     @property
     def _is_promoting(self) -> bool:

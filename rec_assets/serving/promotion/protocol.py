@@ -7,8 +7,13 @@ KEY_HEADER = "Control-Key"
 
 @dataclass(frozen=True)
 class Candidate:
-    """An asset partition in the artifact store, and the id that its bundle must have."""
+    """An asset partition in the artifact store, and the id that its bundle must have.
+
+    Attributes:
+        token: number of the promotion. An agent refuses a promotion with a lower number than it has seen.
+    """
 
     asset: str
     partition: str
     bundle_id: str
+    token: int = 0

@@ -6,7 +6,7 @@ take part. Any other replica converges to the live bundle in the artifact store.
 
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
@@ -16,6 +16,8 @@ from urllib.request import Request, urlopen
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.promotion.protocol import KEY_HEADER, Candidate
 from rec_assets.settings import Settings
+
+Body = Mapping[str, str | int]
 
 PREPARE_S = 300.0  # to download, publish and smoke-test a bundle
 SWITCH_S = 60.0
@@ -67,7 +69,7 @@ def promote(replicas: Sequence[str], candidate: Candidate, key: str) -> None:
     Raises:
         ActionableError: a replica failed; the message has the reason of every failed replica.
     """
-    name = {"bundle_id": candidate.bundle_id}
+    name = {"bundle_id": candidate.bundle_id, "token": candidate.token}
     problems = _post_all(replicas, "/prepare", asdict(candidate), key, PREPARE_S)
     problems = problems or _post_all(replicas, "/commit", name, key, SWITCH_S)
     if problems:
@@ -78,14 +80,14 @@ def promote(replicas: Sequence[str], candidate: Candidate, key: str) -> None:
         )
 
 
-def _post_all(replicas: Sequence[str], path: str, body: dict[str, str], key: str, timeout: float) -> list[str]:
+def _post_all(replicas: Sequence[str], path: str, body: Body, key: str, timeout: float) -> list[str]:
     """Sends a request to all replicas in parallel; returns the problems."""
     with ThreadPoolExecutor(max(len(replicas), 1)) as pool:
         answers = pool.map(lambda replica: _post(replica, path, body, key, timeout), replicas)
     return [f"{replica}{path}: {answer}" for replica, answer in zip(replicas, answers, strict=True) if answer]
 
 
-def _post(replica: str, path: str, body: dict[str, str], key: str, timeout: float) -> str:
+def _post(replica: str, path: str, body: Body, key: str, timeout: float) -> str:
     """Sends a request to one replica; returns the problem, or an empty string."""
     headers = {KEY_HEADER: key, "Content-Type": "application/json"}
     request = Request(f"http://{replica}{path}", json.dumps(body).encode(), headers)
