@@ -40,13 +40,13 @@ class Live(BaseModel):
 
 def find_live(store: ArtifactStore) -> Live | None:
     """Returns the record of the live bundle, None before the first promotion."""
-    artifact = store.find(LIVE_BUNDLE)
-    return None if artifact is None else read_record(artifact)
+    artifact = store.current(LIVE_BUNDLE)
+    return None if artifact is None else read_record(store, artifact)
 
 
-def read_record(artifact: Artifact) -> Live:
-    """Reads the record of a version of `LIVE_BUNDLE`."""
-    return Live.model_validate_json((artifact / _RECORD).read_text())
+def read_record(store: ArtifactStore, artifact: Artifact) -> Live:
+    """Reads the record of a version of `LIVE_BUNDLE`, without downloading the bundle."""
+    return Live.model_validate_json(store.read_text(artifact, _RECORD))
 
 
 def live_path(store: ArtifactStore) -> Path | None:

@@ -169,18 +169,18 @@ def new_bundles(instance: DagsterInstance, after: int) -> Iterator[EventLogRecor
 
 def facts_of(instance: DagsterInstance, artifacts: Artifacts, event: EventLogRecord) -> BundleFacts:
     """Reads the facts about a materialized bundle from the artifact store and the run."""
-    from rec_assets.bundles.bundle import Bundle
     from rec_assets.bundles.gate_results import find_gate_report
     from rec_assets.bundles.live_record import find_live
+    from rec_assets.serving.promotion.catalog import read_manifest
 
     store, materialization = artifacts.store(), event.asset_materialization
     assert materialization is not None
     asset, day = materialization.asset_key.path[-1], str(materialization.partition)
-    artifact, live = store.find(asset, day), find_live(store)
+    artifact, live = store.current(asset, day), find_live(store)
     bundle_id, withdrawn, problem = None, False, "was replaced by a later materialization"
     if artifact is not None and artifact.digest == materialization.metadata["digest"].value:
         try:
-            manifest = Bundle.open(artifact.path).manifest
+            manifest = read_manifest(store, artifact)
             bundle_id, withdrawn = manifest.bundle_id, live is not None and live.has_withdrawn(manifest)
         except ActionableError as error:
             problem = error.problem

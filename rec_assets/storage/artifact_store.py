@@ -142,13 +142,36 @@ class ArtifactStore:
         Raises:
             ActionableError: the pointer or the version is damaged; the message names the file or the folder.
         """
-        artifact = self._find(asset, partition)
-        if artifact is not None:
-            try:
-                require_intact(artifact.path)
-            except DamageError as error:
-                raise _damage_of(artifact, error).error() from error
+        artifact = self.current(asset, partition)
+        return None if artifact is None else self.fetch(artifact)
+
+    def current(self, asset: str, partition: str = UNPARTITIONED) -> Artifact | None:
+        """Returns the current version without reading it, or None if nothing was published.
+
+        Raises:
+            ActionableError: the pointer is damaged.
+        """
+        return next(iter(self.kept(asset, partition)), None)
+
+    def kept(self, asset: str, partition: str = UNPARTITIONED) -> list[Artifact]:
+        """Returns the current version and the earlier ones that are kept, without reading them; raises as `current`."""
+        current = self._find(asset, partition)
+        if current is None:
+            return []
+        earlier = [version for version in versions_in(self.folder(asset, partition)) if version != current.path]
+        return [current, *(Artifact(asset, partition, version.name, version) for version in earlier)]
+
+    def fetch(self, artifact: Artifact) -> Artifact:
+        """Makes a version readable on this machine, and returns it; raises ActionableError if it is damaged."""
+        try:
+            require_intact(artifact.path)
+        except DamageError as error:
+            raise _damage_of(artifact, error).error() from error
         return artifact
+
+    def read_text(self, artifact: Artifact, name: str) -> str:
+        """Returns the text of one file of a version; raises ActionableError if the file is missing or damaged."""
+        return (self.fetch(artifact) / name).read_text()
 
     def get(self, asset: str, partition: str = UNPARTITIONED) -> Artifact:
         """Returns the current version; raises ActionableError if nothing was published."""

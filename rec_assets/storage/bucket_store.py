@@ -112,22 +112,29 @@ class BucketStore(ArtifactStore):
         with super().publish(asset, partition, run, replaces) as draft:
             yield draft
 
-    def find(self, asset: str, partition: str = UNPARTITIONED) -> Artifact | None:
-        """Downloads and returns the current version; returns None if nothing was published.
-
-        Raises:
-            ActionableError: the bucket cannot be read, or pointer or version are damaged.
-        """
+    def kept(self, asset: str, partition: str = UNPARTITIONED) -> list[Artifact]:
+        """Returns the versions that the pointer names, without downloading them; raises as `current`."""
         current = self._current(asset, partition)
-        if not current.versions:
-            return None
-        self._compared_identity()
-        artifact = self._artifact(asset, partition, current.versions[0], current.run)
+        if current.versions:
+            self._compared_identity()
+        return [self._artifact(asset, partition, digest, current.run) for digest in current.versions]
+
+    def fetch(self, artifact: Artifact) -> Artifact:
+        """Downloads a version into the cache, unless it is there; raises ActionableError if it is damaged."""
         try:
             require_intact(artifact.path)
         except DamageError:  # not in the cache, or damaged there
             self._download(artifact)
         return artifact
+
+    def read_text(self, artifact: Artifact, name: str) -> str:
+        """Returns the text of one file of a version, without downloading the others or comparing digests."""
+        if (artifact.path / name).is_file():
+            return super().read_text(artifact, name)
+        text = self.bucket.read(_key(artifact) + name)
+        if text is None:
+            raise self._damage_of(artifact, DamageError(f"it has no file '{name}'")).error()
+        return text
 
     def partitions(self, asset: str) -> list[str]:
         """Returns the partitions of an asset with a current version, sorted."""

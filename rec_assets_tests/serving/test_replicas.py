@@ -62,7 +62,7 @@ def test_the_first_bundle_and_later_ones_go_live_on_all_replicas(
 
         # Between the steps of a promotion, the agent neither returns to the record nor deletes what was prepared.
         agent, day = pods[0].agent, (AS_OF + timedelta(days=2)).isoformat()
-        agent.prepare(Candidate("finetuned_bundle", day, second))
+        agent.prepare(Candidate("finetuned_bundle", day, store.get("finetuned_bundle", day).digest, second))
         assert agent.follow() == f"bundle {second} is being promoted"
         agent.commit(second)
         assert agent.follow() == f"bundle {second} is being promoted"
@@ -108,4 +108,4 @@ def test_an_agent_without_a_configured_key_refuses_all_clients(tmp_path: Path, k
         in_thread(agent_server(Agent(settings), settings, "127.0.0.1")) as address,
         pytest.raises(ActionableError, match="control key is missing or wrong"),
     ):
-        replicas.promote([address], Candidate("model_bundle", "2025-03-14", "abc"), key)
+        replicas.promote([address], Candidate("model_bundle", "2025-03-14", "", "abc"), key)

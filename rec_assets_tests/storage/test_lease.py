@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -77,12 +78,13 @@ def test_a_promotion_that_lost_its_lease_records_nothing(s3: S3, tiny_bundle: Bu
 
 def test_an_agent_refuses_the_steps_of_a_promotion_that_lost_its_lease(tmp_path: Path) -> None:
     agent = Agent(Settings(home=tmp_path))
-    with pytest.raises(ActionableError, match="has not been materialized"):
-        agent.prepare(Candidate("model_bundle", "2025-03-14", "new", token=7))
-    for step in (
-        lambda: agent.prepare(Candidate("model_bundle", "2025-03-14", "old", token=6)),
+    with pytest.raises(ActionableError, match="has no version with bundle new"):
+        agent.prepare(Candidate("model_bundle", "2025-03-14", "", "new", token=7))
+    steps: list[Callable[[], None]] = [
+        lambda: agent.prepare(Candidate("model_bundle", "2025-03-14", "", "old", token=6)),
         lambda: agent.commit("old", 6),
         lambda: agent.abort("new", 6),
-    ):
+    ]
+    for step in steps:
         with pytest.raises(ActionableError, match="Promotion 6 has lost its lease: promotion 7"):
             step()

@@ -111,13 +111,14 @@ class Agent:
             self._accept(candidate.token)
             self._promoting, self._promoting_until = candidate.bundle_id, time.monotonic() + PATIENCE_S
             self._before = model_repository.live_version(self.models)
-            bundle = Bundle.open(self._store.get(candidate.asset, candidate.partition).path, verify=True)
-            if bundle.bundle_id != candidate.bundle_id:
+            kept = self._store.kept(candidate.asset, candidate.partition)
+            artifact = next((one for one in kept if one.digest == candidate.digest), None)
+            if artifact is None:
                 raise ActionableError(
-                    f"{candidate.asset} [{candidate.partition}] is bundle {bundle.bundle_id}, not "
-                    f"{candidate.bundle_id}.",
+                    f"{candidate.asset} [{candidate.partition}] has no version with bundle {candidate.bundle_id}.",
                     "The asset was rebuilt in the meantime. Promote its new bundle.",
                 )
+            bundle = Bundle.open(self._store.fetch(artifact).path, verify=True)
             version = self._published(bundle)
             server_control.smoke_test_version(self.settings, version)
 
@@ -153,16 +154,16 @@ class Agent:
             The reason for doing nothing; empty if the server runs the live bundle.
         """
         with self._lock:
-            artifact = self._store.find(LIVE_BUNDLE)
+            artifact = self._store.current(LIVE_BUNDLE)
             if artifact is None:
                 return "no bundle was promoted yet"
-            live = read_record(artifact)
+            live = read_record(self._store, artifact)
             if self._is_promoting and self._promoting != live.bundle_id:
                 return f"bundle {self._promoting} is being promoted"
             self._promoting = ""
             if server_control.answering_bundle(self.settings) != live.bundle_id:
                 logger.info("switching to bundle %s, the live bundle of the artifact store", live.bundle_id)
-                server_control.go_live(self.settings, self._published(Bundle.open(artifact.path)))
+                server_control.go_live(self.settings, self._published(Bundle.open(self._store.fetch(artifact).path)))
             self._keep_only_with(live.before[:1])
             self._converged = True
         return ""
@@ -199,7 +200,7 @@ class Agent:
         # Asks the server, because an earlier unload may have failed.
         if server_control.loaded_versions(self.settings) - set(model_repository.versions(self.models)):
             server_control.load(self.settings)
-        for asset in ASSETS:  # the repository has its own links to their files
+        for asset in (*ASSETS, LIVE_BUNDLE):  # the repository has its own links to their files
             for partition in self._store.cached(asset):
                 self._store.evict(asset, partition)
 

@@ -48,11 +48,11 @@ def promote(store: ArtifactStore, settings: Settings, wanted: str, report: Repor
         exclusive_lock(folder / ".promotion.lock", LOCK_PATIENCE_S, other),
         store.lease("promotion", LOCK_PATIENCE_S, other) as token,
     ):
-        recorded = store.find(LIVE_BUNDLE)
-        before, replaces = (None, "") if recorded is None else (read_record(recorded), recorded.digest)
+        recorded = store.current(LIVE_BUNDLE)
+        before, replaces = (None, "") if recorded is None else (read_record(store, recorded), recorded.digest)
         candidate = resolve_bundle(store, settings, wanted)
         require_promotable(candidate, before)
-        bundle = Bundle.open(candidate.path, verify=True)
+        bundle = Bundle.open(candidate.fetch(store), verify=True)
         require_signed(bundle, settings.bundle_key)
         report(
             f"Bundle {bundle.bundle_id} ({candidate.kind}, {bundle.manifest.as_of}) is complete and passed its gates"
@@ -105,5 +105,9 @@ def _on_replicas(
         )
     followers = f"; {len(addresses) - len(ready)} that are not ready will follow" if len(ready) < len(addresses) else ""
     report(f"Preparing the bundle on {len(ready)} replicas, then switching them{followers}")
-    wanted = Candidate(candidate.asset, candidate.manifest.as_of.isoformat(), candidate.bundle_id, token)
+    if (stored := candidate.artifact) is None:
+        raise ActionableError(
+            f"Bundle {candidate.bundle_id} is not in the artifact store.", "Choose another id from `rec bundles`."
+        )
+    wanted = Candidate(stored.asset, stored.partition, stored.digest, candidate.bundle_id, token)
     replicas.promote(ready, wanted, settings.triton_control_key)

@@ -17,7 +17,7 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.serving.promotion.protocol import KEY_HEADER, Candidate
 from rec_assets.settings import Settings
 
-Body = Mapping[str, str | int]
+Body = Mapping[str, object]
 
 PREPARE_S = 300.0  # to download, publish and smoke-test a bundle
 SWITCH_S = 60.0
