@@ -114,10 +114,16 @@ def test_the_repository_is_read_only_to_the_server_and_nobody_is_root(server: di
         assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
 
 
-def test_requests_under_way_are_answered_before_the_end(server: dict[str, Any]) -> None:
+def test_a_pod_ends_after_its_deregistration_and_its_running_requests_and_before_a_spot_node_goes(
+    triton: list[Manifest], server: dict[str, Any]
+) -> None:
+    annotations = of_kind(triton, "Service")["metadata"]["annotations"]
+    attributes = annotations["service.beta.kubernetes.io/aws-load-balancer-target-group-attributes"].split(",")
+    deregistration = int(dict(one.split("=") for one in attributes)["deregistration_delay.timeout_seconds"])
     pause = server["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert "--exit-timeout-secs=30" in server["containers"][0]["args"][0]
-    assert server["terminationGracePeriodSeconds"] >= pause + 30
+    assert deregistration < pause
+    assert pause + 30 <= server["terminationGracePeriodSeconds"] < 120
 
 
 def test_servers_are_spread_and_few_go_at_once(triton: list[Manifest], server: dict[str, Any]) -> None:
