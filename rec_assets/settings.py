@@ -118,6 +118,9 @@ class Settings(BaseSettings):
         description="Items not recommended again: all clicked or bought items, bought items only, or none.",
     )
     seen_days: PositiveInt = Field(7, description="Days a seen item stays filtered after the user's last interaction.")
+    history_days: NonNegativeInt = Field(
+        0, description="Days a user's history stays in Valkey after its last interaction was written; 0: for ever."
+    )
     host: str = Field("127.0.0.1", description="Host of Valkey and Triton.")
     valkey_host: str = Field("", description="Host of Valkey; empty: `host`.")
     valkey_port: PositiveInt = Field(6390, description="Port of Valkey.")

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import redis
@@ -5,10 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.realtime.recent_items import RecentItems
 from rec_assets.realtime.seen_items import SeenItems
 from rec_assets.realtime.user_activity import UserActivityStore
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect_for_requests
+from rec_assets.storage.valkey import connect, connect_for_requests
 from rec_assets_tests.servers import free_port
 
 NOON = 1_741_608_000
@@ -120,3 +123,13 @@ def test_request_clients_raise_at_once_when_the_server_is_away() -> None:
     client = connect_for_requests(Settings(valkey_port=free_port()), SeenItems.DB)
     with pytest.raises(redis.ConnectionError):
         SeenItems(client).contain(np.array([7]), np.array([10]), np.array([0, 1]))
+
+
+@pytest.mark.parametrize("days", [0, 30])
+def test_a_history_ends_some_days_after_its_last_interaction_or_never(valkey: Settings, days: int) -> None:
+    settings = valkey.model_copy(update={"history_days": days})
+    UserActivityStore.connect(settings).record(7, [10], NOON)
+    history = RecentItems(connect(settings, RecentItems.DB), days)
+    history.add_all(np.array([8]), np.array([10]), np.array([NOON]))
+    ends = [connect(settings, RecentItems.DB).ttl(RecentItems.key(user)) for user in (7, 8)]
+    assert [math.ceil(seconds / 86_400) for seconds in ends] == ([days] * 2 if days else [0, 0])

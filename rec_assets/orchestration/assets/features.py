@@ -276,7 +276,7 @@ def online_history(
         require_own_valkey(settings)
         days = [interactions_of(raw_interactions, behavioral_updates, day) for day in sorted(raw_interactions)]
         events = latest_events(pl.concat(days)).collect(engine="streaming")
-        recent_items = RecentItems(connect(settings, RecentItems.DB))
+        recent_items = RecentItems(connect(settings, RecentItems.DB), settings.history_days)
         recent_items.add_all(*(events[name].to_numpy() for name in ("user_id", "item_id", "timestamp")))
         counts = {"days": len(days), "interactions": events.height, "users": events["user_id"].n_unique()}
         (out / "materialized.json").write_text(json.dumps(counts))
