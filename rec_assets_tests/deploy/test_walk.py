@@ -32,7 +32,8 @@ from rec_assets_tests.realtime.test_crashes import worker_process
 from rec_assets_tests.s3 import BUCKET, S3
 from rec_assets_tests.serving.pods import KEY, Pod, Pods, follow
 
-pytestmark = pytest.mark.slow
+# The fixture of the pipeline has its own minutes, and this test may be the one that sets it up.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600, func_only=True)]
 CLICKS = 30
 
 
