@@ -122,6 +122,9 @@ class Settings(BaseSettings):
         True, description="Whether online clicks train models and count as popular; if not, they are history only."
     )
     seen_days: PositiveInt = Field(7, description="Days a seen item stays filtered after the user's last interaction.")
+    history_days: NonNegativeInt = Field(
+        0, description="Days a user's history stays in Valkey after its last interaction was written; 0: for ever."
+    )
     host: str = Field("127.0.0.1", description="Host of Valkey and Triton.")
     valkey_host: str = Field("", description="Host of Valkey; empty: `host`.")
     valkey_port: PositiveInt = Field(6390, description="Port of Valkey.")
@@ -148,9 +151,17 @@ class Settings(BaseSettings):
         description="Key that clients of Triton and its agent need to change models; a secret.",
     )
     triton_replicas: str = Field(
-        "", description="Headless service of several Tritons, which a promotion updates one by one."
+        "",
+        description="Headless service of several Tritons, or their hosts with commas, which a promotion switches "
+        "together.",
     )
     agent_port: PositiveInt = Field(8081, description="Port of the agent beside each Triton.")
+
+    log_interval_s: NonNegativeFloat = Field(
+        5.0,
+        description="With a bucket: seconds between two objects that a worker adds to the offline log. Events of this "
+        "time are acknowledged together.",
+    )
 
     # Feature store, except Valkey
     feast_registry: str = Field("", description="Feast's registry: s3://bucket/registry.db; empty: a file below home.")

@@ -27,6 +27,7 @@ SMALL = {
     "REC_MAX_EPOCHS": "4",
     "REC_RETRIEVAL_TOPK": "100",
     "REC_RANKING_TOPK": "20",
+    "REC_LOG_INTERVAL_S": "0",
 }
 
 

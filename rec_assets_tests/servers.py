@@ -27,7 +27,7 @@ def in_thread(server: uvicorn.Server) -> Iterator[str]:
     thread.start()
     wait_until(lambda: server.started)
     try:
-        yield f"127.0.0.1:{server.config.port}"
+        yield f"{server.config.host}:{server.config.port}"
     finally:
         server.should_exit = True
         thread.join()

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from rec_assets.bundles.bundle import Bundle, Manifest
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifact_store import Artifact, ArtifactStore
 from rec_assets.storage.versions import link_tree
 
 LIVE_BUNDLE = "live_bundle"
@@ -40,8 +40,13 @@ class Live(BaseModel):
 
 def find_live(store: ArtifactStore) -> Live | None:
     """Returns the record of the live bundle, None before the first promotion."""
-    artifact = store.find(LIVE_BUNDLE)
-    return None if artifact is None else Live.model_validate_json((artifact / _RECORD).read_text())
+    artifact = store.current(LIVE_BUNDLE)
+    return None if artifact is None else read_record(store, artifact)
+
+
+def read_record(store: ArtifactStore, artifact: Artifact) -> Live:
+    """Reads the record of a version of `LIVE_BUNDLE`, without downloading the bundle."""
+    return Live.model_validate_json(store.read_text(artifact, _RECORD))
 
 
 def live_path(store: ArtifactStore) -> Path | None:
@@ -50,8 +55,21 @@ def live_path(store: ArtifactStore) -> Path | None:
     return None if artifact is None else artifact.path
 
 
-def record_live(store: ArtifactStore, bundle: Bundle, version: int | None, before: Live | None) -> Live:
-    """Writes the record and a copy of the bundle; a bundle that is already live keeps its record."""
+def record_live(
+    store: ArtifactStore, bundle: Bundle, version: int | None, before: Live | None, replaces: str | None = None
+) -> Live:
+    """Writes the record and a copy of the bundle; a bundle that is already live keeps its record.
+
+    Args:
+        store: artifact store with the record.
+        bundle: the bundle that is live now.
+        version: as in `Live`.
+        before: the record until now.
+        replaces: digest of that record's artifact, "" for none; by default the record is not compared.
+
+    Raises:
+        ActionableError: another promotion has recorded a bundle meanwhile.
+    """
     if before is not None and (before.bundle_id, before.version) == (bundle.bundle_id, version):
         return before
     earlier = [] if before is None else [before.bundle_id, *before.before]
@@ -69,7 +87,7 @@ def record_live(store: ArtifactStore, bundle: Bundle, version: int | None, befor
         before=earlier[:_REMEMBERED],
         withdrawn=[one for one in dict.fromkeys(withdrawn) if one not in mine],
     )
-    with store.publish(LIVE_BUNDLE) as draft:
+    with store.publish(LIVE_BUNDLE, replaces=replaces) as draft:
         link_tree(bundle.path, draft.path)
         (draft.path / _RECORD).unlink(missing_ok=True)  # a hard link to the record of an earlier promotion
         (draft.path / _RECORD).write_text(live.model_dump_json(indent=1))

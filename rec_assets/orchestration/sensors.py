@@ -1,13 +1,14 @@
-"""The promotion sensor: decides on every new bundle once, in order, from its gate report."""
+"""The promotion sensor: decides on every new bundle, in order, from its gate report; tries a failed promotion again."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 from dagster import (
     AssetKey,
     AssetRecordsFilter,
     DagsterInstance,
+    DagsterRunStatus,
     DefaultSensorStatus,
     EventLogRecord,
     RunRequest,
@@ -27,6 +28,9 @@ from rec_assets.orchestration.resources import Artifacts, SettingsResource
 
 SECONDS_BETWEEN_TICKS = 30
 _AT_ONCE = 100
+# Pauses after failed promotions of one bundle, in minutes. A pod that starts, or a node that goes, takes minutes.
+RETRY_AFTER_MIN = (1, 5, 15, 60, 240)
+BUNDLE_TAG = "rec_assets/bundle"  # of a run that the sensor requests: id of the bundle and its materialization
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,9 @@ class BundleFacts:
         live_id: id of the live bundle; None without one.
         live_as_of: as-of day of the live bundle; None without one.
         withdrawn: True if a rollback replaced this bundle, or one with the same models.
+        failed: number of failed promotions of this materialization.
+        failed_for: time since the last of them.
+        canceled: True if a person stopped its promotion.
     """
 
     name: str
@@ -54,15 +61,22 @@ class BundleFacts:
     live_id: str | None
     live_as_of: date | None
     withdrawn: bool = False
+    failed: int = 0
+    failed_for: timedelta = timedelta()
+    canceled: bool = False
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The decision: `promote` the bundle, `wait` for the next tick, or skip the bundle for good (both False)."""
+    """The decision: `promote` the bundle, `wait` for the next tick, or skip the bundle for good (both False).
+
+    With `retry`, the bundle waits to be tried again, and later bundles do not wait for it.
+    """
 
     promote: bool
     wait: bool
     reason: str
+    retry: bool = False
 
 
 def decide(facts: BundleFacts) -> Decision:
@@ -85,6 +99,14 @@ def decide(facts: BundleFacts) -> Decision:
         return skip("has no gate report; run its checks, then `rec promote`")
     if not facts.gate_report.passed:
         return skip(f"did not pass its gates: {'; '.join(facts.gate_report.reasons)}")
+    if facts.canceled:
+        return skip("its promotion was canceled; `rec promote` promotes it anyway")
+    if facts.failed > len(RETRY_AFTER_MIN):
+        return skip(f"its promotion failed {facts.failed} times; read the last run, then `rec promote`")
+    if facts.failed and facts.failed_for < timedelta(minutes=RETRY_AFTER_MIN[facts.failed - 1]):
+        minutes = RETRY_AFTER_MIN[facts.failed - 1]
+        reason = f"{facts.name}: its promotion failed; tries again {minutes} minutes after the failure"
+        return Decision(False, False, reason, retry=True)
     return Decision(True, False, f"{facts.name}: passed its gates")
 
 
@@ -97,7 +119,11 @@ def decide(facts: BundleFacts) -> Decision:
 def promotion_sensor(
     context: SensorEvaluationContext, artifacts: Artifacts, settings: SettingsResource
 ) -> SensorResult | SkipReason:
-    """Processes new bundles up to the first to promote or to wait for. The cursor is the last processed event."""
+    """Processes new bundles up to the first to promote or to wait for.
+
+    The cursor is the last event that is settled together with all before it: live, or skipped for good. A bundle whose
+    promotion runs or failed is not settled, so no bundle is lost with its run.
+    """
     from rec_assets.serving.triton.own_server import require_own_triton
 
     require_own_triton(settings)
@@ -105,20 +131,28 @@ def promotion_sensor(
     running = instance.get_run_records(RunsFilter(job_name=jobs.promote.name, statuses=NOT_FINISHED_STATUSES), limit=1)
     if running:
         return SkipReason(f"The promotion in run {running[0].dagster_run.run_id} is not finished.")
-    cursor, reasons = int(context.cursor or 0), []
+    cursor, reasons, settled = int(context.cursor or 0), [], True
     for event in new_bundles(instance, cursor):
         facts = facts_of(instance, artifacts, event)
         decision = decide(facts)
         reasons.append(decision.reason)
         if decision.wait:
             break
-        cursor = event.storage_id
         if decision.promote:
             context.log.info("; ".join(reasons))
             config = {"ops": {"promotion": {"config": {"bundle": facts.bundle_id}}}}
-            request = RunRequest(run_key=f"{facts.bundle_id}-{event.storage_id}", run_config=config)
+            tag = bundle_tag(facts.bundle_id, event)
+            request = RunRequest(run_key=f"{tag}-{facts.failed}", run_config=config, tags={BUNDLE_TAG: tag})
             return SensorResult(run_requests=[request], cursor=str(cursor))
+        settled = settled and not decision.retry
+        if settled:
+            cursor = event.storage_id
     return SensorResult(skip_reason="; ".join(reasons) or "No new bundle.", cursor=str(cursor))
+
+
+def bundle_tag(bundle_id: str | None, event: EventLogRecord) -> str:
+    """Returns the tag of the promotions of one materialization of a bundle."""
+    return f"{bundle_id}-{event.storage_id}"
 
 
 def new_bundles(instance: DagsterInstance, after: int) -> Iterator[EventLogRecord]:
@@ -135,22 +169,26 @@ def new_bundles(instance: DagsterInstance, after: int) -> Iterator[EventLogRecor
 
 def facts_of(instance: DagsterInstance, artifacts: Artifacts, event: EventLogRecord) -> BundleFacts:
     """Reads the facts about a materialized bundle from the artifact store and the run."""
-    from rec_assets.bundles.bundle import Bundle
     from rec_assets.bundles.gate_results import find_gate_report
     from rec_assets.bundles.live_record import find_live
+    from rec_assets.serving.promotion.catalog import read_manifest
 
     store, materialization = artifacts.store(), event.asset_materialization
     assert materialization is not None
     asset, day = materialization.asset_key.path[-1], str(materialization.partition)
-    artifact, live = store.find(asset, day), find_live(store)
+    artifact, live = store.current(asset, day), find_live(store)
     bundle_id, withdrawn, problem = None, False, "was replaced by a later materialization"
     if artifact is not None and artifact.digest == materialization.metadata["digest"].value:
         try:
-            manifest = Bundle.open(artifact.path).manifest
+            manifest = read_manifest(store, artifact)
             bundle_id, withdrawn = manifest.bundle_id, live is not None and live.has_withdrawn(manifest)
         except ActionableError as error:
             problem = error.problem
     run = instance.get_run_by_id(event.run_id)
+    ended = instance.get_run_records(
+        RunsFilter(tags={BUNDLE_TAG: bundle_tag(bundle_id, event)}), limit=2 * len(RETRY_AFTER_MIN)
+    )
+    failures = [one for one in ended if one.dagster_run.status == DagsterRunStatus.FAILURE]
     return BundleFacts(
         name=f"{asset} [{day}]",
         bundle_id=bundle_id,
@@ -161,4 +199,7 @@ def facts_of(instance: DagsterInstance, artifacts: Artifacts, event: EventLogRec
         live_id=None if live is None else live.bundle_id,
         live_as_of=None if live is None else live.as_of,
         withdrawn=withdrawn,
+        failed=len(failures),
+        failed_for=datetime.now(UTC) - max((one.update_timestamp for one in failures), default=datetime.now(UTC)),
+        canceled=any(one.dagster_run.status == DagsterRunStatus.CANCELED for one in ended),
     )

@@ -11,9 +11,10 @@ from itertools import groupby
 import polars as pl
 
 from rec_assets.features.top_category import NO_CATEGORY
-from rec_assets.realtime.behavior_log import SCHEMA, BehaviorLog
+from rec_assets.realtime.behavior_log import SCHEMA
 from rec_assets.realtime.events import FORGET_REQUEST, Event
 from rec_assets.realtime.later_events import LaterEvents
+from rec_assets.realtime.open_log import open_log
 from rec_assets.realtime.preferences import TopCategoryWriter
 from rec_assets.realtime.stream import Entry, EventStream, order_of
 from rec_assets.realtime.trending import Counted, Trending
@@ -44,12 +45,14 @@ class Updates:
             settings: addresses of the servers, and the home of the log.
             stream: the stream that delivers the events.
             worker: name of the worker's files in the log.
+
+        The attribute `log` is the offline log, which the caller makes durable by `write`.
         """
         self._later_events = LaterEvents(stream)
         self._history = UserActivityStore.connect(settings)
         self._top_category = TopCategoryWriter(settings, self._history)
         self._trending = Trending.connect(settings)
-        self._log = BehaviorLog.of(settings, worker)
+        self.log = open_log(settings, worker)
         self._clicks_teach = settings.clicks_teach
 
     def apply(self, received: Sequence[Received], progress: Callable[[], None] = lambda: None) -> None:
@@ -116,7 +119,7 @@ class Updates:
             (event.user_id, event.item_id, event.device_type, event.at, event.kind, top_category)
             for event, top_category in zip(events, top_categories, strict=True)
         ]
-        self._log.append(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
+        self.log.append(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
 
 
 def _is_forgotten(one: Received, forget_request: str) -> bool:

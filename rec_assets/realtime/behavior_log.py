@@ -1,7 +1,10 @@
-"""The offline log of events: workers append to it, and the asset `behavioral_updates` reads one day of it."""
+"""The offline log of events: workers append to it, and the asset `behavioral_updates` reads one day of it.
+
+Contains the log in files. The log in a bucket is a subclass (`rec_assets.realtime.bucket_log`).
+"""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -47,7 +50,7 @@ class BehaviorLog:
 
     @classmethod
     def of(cls, settings: Settings, worker: str = "") -> "BehaviorLog":
-        """Returns the log below the settings' home."""
+        """Returns the log below the settings' home; see also `rec_assets.realtime.open_log`."""
         home = settings.home.absolute()
         folder, old = home / "behavior", home / "behaviour"  # the spelling of release 0.1
         if old.is_dir() and not folder.exists():
@@ -56,9 +59,8 @@ class BehaviorLog:
 
     def append(self, events: pl.DataFrame) -> None:
         """Appends events to the files of their days; the columns are `SCHEMA`."""
-        days = events.select(*SCHEMA).with_columns(day=pl.from_epoch("timestamp").dt.date().cast(pl.String))
-        for (day,), rows in days.partition_by("day", as_dict=True, include_key=False).items():
-            file = self._folder / str(day) / f"{self._worker}{SUFFIX}"
+        for day, rows in by_day(events):
+            file = self._folder / day / f"{self._worker}{SUFFIX}"
             file.parent.mkdir(parents=True, exist_ok=True)
             # Not through a link: the file could lie outside the log.
             descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
@@ -67,6 +69,22 @@ class BehaviorLog:
                 stream.write(rows.write_ndjson().encode())
                 stream.flush()
                 os.fsync(stream.fileno())
+
+    @property
+    def delay_s(self) -> float:
+        """Returns the longest time in seconds between `append` and `write` returning True; 0 for files."""
+        return 0.0
+
+    def write(self, *, now: bool = False) -> bool:
+        """Returns True if all appended events are stored durably, as files always are.
+
+        Args:
+            now: write events that wait to be written with later ones.
+        """
+        return True
+
+    def discard(self) -> None:
+        """Forgets appended events that are not written; they must be delivered again."""
 
     def days(self) -> list[str]:
         """Returns the days with events, sorted."""
@@ -78,18 +96,29 @@ class BehaviorLog:
         Raises:
             ActionableError: a file is too large to read.
         """
-        files = sorted((self._folder / str(day)).glob(f"*{SUFFIX}"))
-        for file in files:
-            self._limits.require_size(str(file), file.stat().st_size)
-        frames = [_read(file) for file in files if file.stat().st_size]
+        frames = [parsed(lines) for lines in self._contents(str(day)) if lines]
         events = pl.concat(frames or [pl.DataFrame(schema=SCHEMA)]).drop_nulls()
         return events.unique(["timestamp", "user_id", "item_id"], keep="first", maintain_order=True).sort(
             "timestamp", "user_id", "item_id"
         )
 
+    def _contents(self, day: str) -> Iterable[bytes]:
+        files = sorted((self._folder / day).glob(f"*{SUFFIX}"))
+        for file in files:
+            self._limits.require_size(str(file), file.stat().st_size)
+        return [file.read_bytes() for file in files]
 
-def _read(file: Path) -> pl.DataFrame:
-    lines: Iterable[bytes] = file.read_bytes().split(b"\n")
+
+def by_day(events: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Yields each UTC day with its events, which have the columns of `SCHEMA`."""
+    days = events.select(*SCHEMA).with_columns(day=pl.from_epoch("timestamp").dt.date().cast(pl.String))
+    for (day,), rows in days.partition_by("day", as_dict=True, include_key=False).items():
+        yield str(day), rows
+
+
+def parsed(content: bytes) -> pl.DataFrame:
+    """Reads the complete lines of a file of the log."""
+    lines = content.split(b"\n")
     whole = b"\n".join(line for line in lines if line.startswith(b"{") and line.endswith(b"}"))
     return pl.read_ndjson(whole, schema=SCHEMA) if whole else pl.DataFrame(schema=SCHEMA)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,10 @@ class RecentItems:
     DB = 1
     USERS_AT_ONCE = 1000  # users per pipeline of `add_all`
 
-    def __init__(self, client: Valkey) -> None:
+    def __init__(self, client: Valkey, keep_days: int = 0) -> None:
+        """Uses a client of db 1; a history ends `keep_days` days after its last addition, with 0 never."""
         self._client = client
+        self._keep = timedelta(days=keep_days)
 
     @staticmethod
     def key(user_id: int) -> str:
@@ -36,7 +39,7 @@ class RecentItems:
 
     def add(self, user_id: int, item_ids: Sequence[int], at: int) -> None:
         """Records interactions of a user with one or more items at a unix time; duplicates change nothing."""
-        _put(self._client, user_id, item_ids, [at] * len(item_ids))
+        self._put(self._client, user_id, item_ids, [at] * len(item_ids))
 
     def add_each(self, user_id: int, interactions: Sequence[tuple[int, int]]) -> None:
         """Records interactions of a user; duplicates change nothing.
@@ -45,7 +48,7 @@ class RecentItems:
             user_id: raw user id.
             interactions: at least one pair of item id and unix time.
         """
-        _put(self._client, user_id, [item for item, _ in interactions], [at for _, at in interactions])
+        self._put(self._client, user_id, [item for item, _ in interactions], [at for _, at in interactions])
 
     def add_all(
         self,
@@ -66,8 +69,18 @@ class RecentItems:
             with translate_redis_errors(self._client), self._client.pipeline(transaction=False) as pipeline:
                 for user, start, end in zip(users[chunk].tolist(), starts[chunk], ends, strict=True):
                     mine = order[start:end]
-                    _put(pipeline, user, item_ids[mine].tolist(), timestamps[mine].tolist())
+                    self._put(pipeline, user, item_ids[mine].tolist(), timestamps[mine].tolist())
                 pipeline.execute()
+
+    def _put(self, client: Valkey, user_id: int, item_ids: Sequence[int], timestamps: Sequence[int]) -> None:
+        key = self.key(user_id)
+        members: dict[str | bytes, bytes | float | int | str] = {
+            f"{at}:{item:010d}": at for item, at in zip(item_ids, timestamps, strict=True)
+        }
+        client.zadd(key, members)
+        client.zremrangebyrank(key, 0, -LENGTH - 1)
+        if self._keep:
+            client.expire(key, self._keep)
 
     def latest(self, user_id: int, k: int = LENGTH) -> list[tuple[int, int]]:
         """Returns at most `k` pairs of item id and unix time, newest first; within a second, larger ids first."""
@@ -111,15 +124,6 @@ class RecentItems:
         mask = np.arange(LENGTH) < np.array(counts)[:, None]
         times[mask], items[mask] = parsed.T
         return items, times
-
-
-def _put(client: Valkey, user_id: int, item_ids: Sequence[int], timestamps: Sequence[int]) -> None:
-    key = RecentItems.key(user_id)
-    members: dict[str | bytes, bytes | float | int | str] = {
-        f"{at}:{item:010d}": at for item, at in zip(item_ids, timestamps, strict=True)
-    }
-    client.zadd(key, members)
-    client.zremrangebyrank(key, 0, -LENGTH - 1)
 
 
 def _parsed(members: Sequence[bytes]) -> npt.NDArray[np.int64] | None:

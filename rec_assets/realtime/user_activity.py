@@ -53,7 +53,7 @@ class UserActivityStore:
     def __init__(self, client: Valkey, settings: Settings) -> None:
         """Uses a client of db 1; `seen_filter` and `seen_days` of the settings control the filter."""
         self.seen_items = SeenItems(client)
-        self.recent_items = RecentItems(client)
+        self.recent_items = RecentItems(client, settings.history_days)
         self._client = client
         self._settings = settings
 
@@ -85,7 +85,9 @@ class UserActivityStore:
         with self._client.pipeline(transaction=True) as pipeline:
             for user, group in groupby(sorted(events, key=attrgetter("user_id")), attrgetter("user_id")):
                 interactions = list(group)
-                RecentItems(pipeline).add_each(user, [(event.item_id or 0, event.at) for event in interactions])
+                RecentItems(pipeline, self._settings.history_days).add_each(
+                    user, [(event.item_id or 0, event.at) for event in interactions]
+                )
                 self._filter(pipeline, user, interactions)
                 self._changed(pipeline, user)
             for user in users:

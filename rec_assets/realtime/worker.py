@@ -1,4 +1,7 @@
-"""Takes events from the stream and applies each at least once, whatever fails meanwhile."""
+"""Takes events from the stream and applies each at least once, whatever fails meanwhile.
+
+An event is acknowledged after it is applied and the offline log has stored it. Until then it is delivered again.
+"""
 
 import logging
 import os
@@ -55,9 +58,10 @@ class Worker:
         """
         self.name = name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._settings = settings
-        self._idle_ms = idle_ms
         self._stream = EventStream.connect(settings)
         self._updates = Updates(settings, self._stream, self.name)
+        self._idle_ms = idle_ms + int(2000 * self._updates.log.delay_s)
+        self._applied: list[Entry] = []  # and not yet acknowledged, because the log has not stored them
         self._alive = alive_file(settings)
         self._alive.parent.mkdir(parents=True, exist_ok=True)
         self._resumes = True
@@ -68,6 +72,8 @@ class Worker:
         # Rounds wait for events themselves.
         loop = Loop("worker", self._round_or_resume, 0.0, self._alive.parent, PAUSE_S, LONGEST_S)
         loop.run(stop)
+        with suppress(redis.RedisError, OSError):  # then another worker applies them again
+            self._acknowledge(now=True)
 
     def _round_or_resume(self) -> None:
         with suppress(OSError):  # a full disk
@@ -76,6 +82,8 @@ class Worker:
             self.round()
         except Exception:
             self._resumes = True
+            self._applied.clear()
+            self._updates.log.discard()
             raise
 
     def round(self, wait_ms: int = WAIT_MS) -> int:
@@ -91,6 +99,7 @@ class Worker:
         entries = self._take(wait_ms)
         if entries:
             self._apply(entries)
+        self._acknowledge()
         return len(entries)
 
     def _take(self, wait_ms: int) -> list[Entry]:
@@ -138,11 +147,18 @@ class Worker:
         """Applies and acknowledges entries; raises UnprocessableEvents if one of them may be the cause."""
         try:
             self._updates.apply(self._parse(entries), self._progress)
-            self._stream.done(entries)
+            self._applied.extend(entries)
+            self._acknowledge()
         except Exception as error:  # an event that fails in any way must not block the others
             if _is_outage(error):
                 raise
             raise UnprocessableEvents(f"{type(error).__name__}: {error}") from error
+
+    def _acknowledge(self, *, now: bool = False) -> None:
+        """Acknowledges applied entries once the log has stored them; while it resumes, at once."""
+        if self._applied and self._updates.log.write(now=now or self._resumes):
+            self._stream.done(self._applied)
+            self._applied.clear()
 
     def _progress(self) -> None:
         """Shows the supervisor and `rec status` about once a second that a long round goes on."""

@@ -100,17 +100,20 @@ class ArtifactStore:
         return self.root / asset / partition
 
     @contextmanager
-    def publish(self, asset: str, partition: str = UNPARTITIONED, run: str = "") -> Iterator["Draft"]:
+    def publish(
+        self, asset: str, partition: str = UNPARTITIONED, run: str = "", replaces: str | None = None
+    ) -> Iterator["Draft"]:
         """Yields a draft whose `path` is an empty directory; after a block without error its content becomes current.
 
         Args:
             asset: the asset's name.
             partition: the partition key, or "all".
             run: id of the publishing run.
+            replaces: digest of the version that must be current, or "" for none; any version by default.
 
         Raises:
-            ActionableError: the disk is full, the folder is a link, or the store is read-only; the current version
-                stays current.
+            ActionableError: the disk is full, the folder is a link, the store is read-only, or another version than
+                `replaces` is current; the current version stays current.
         """
         self._require_writable()
         folder = self._writable_folder(asset, partition)
@@ -121,7 +124,7 @@ class ArtifactStore:
                 digest = digest_of(path)
                 place(path, folder / digest)
                 artifact = Artifact(asset, partition, digest, folder / digest, run)
-                self._make_current(artifact)
+                self._make_current(artifact, replaces)
                 self._prune(folder, digest)
                 draft.artifact = artifact
             except Exception as error:
@@ -139,13 +142,36 @@ class ArtifactStore:
         Raises:
             ActionableError: the pointer or the version is damaged; the message names the file or the folder.
         """
-        artifact = self._find(asset, partition)
-        if artifact is not None:
-            try:
-                require_intact(artifact.path)
-            except DamageError as error:
-                raise _damage_of(artifact, error).error() from error
+        artifact = self.current(asset, partition)
+        return None if artifact is None else self.fetch(artifact)
+
+    def current(self, asset: str, partition: str = UNPARTITIONED) -> Artifact | None:
+        """Returns the current version without reading it, or None if nothing was published.
+
+        Raises:
+            ActionableError: the pointer is damaged.
+        """
+        return next(iter(self.kept(asset, partition)), None)
+
+    def kept(self, asset: str, partition: str = UNPARTITIONED) -> list[Artifact]:
+        """Returns the current version and the earlier ones that are kept, without reading them; raises as `current`."""
+        current = self._find(asset, partition)
+        if current is None:
+            return []
+        earlier = [version for version in versions_in(self.folder(asset, partition)) if version != current.path]
+        return [current, *(Artifact(asset, partition, version.name, version) for version in earlier)]
+
+    def fetch(self, artifact: Artifact) -> Artifact:
+        """Makes a version readable on this machine, and returns it; raises ActionableError if it is damaged."""
+        try:
+            require_intact(artifact.path)
+        except DamageError as error:
+            raise _damage_of(artifact, error).error() from error
         return artifact
+
+    def read_text(self, artifact: Artifact, name: str) -> str:
+        """Returns the text of one file of a version; raises ActionableError if the file is missing or damaged."""
+        return (self.fetch(artifact) / name).read_text()
 
     def get(self, asset: str, partition: str = UNPARTITIONED) -> Artifact:
         """Returns the current version; raises ActionableError if nothing was published."""
@@ -173,6 +199,29 @@ class ArtifactStore:
         folder = self.folder(asset, partition)
         (folder / POINTER).unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def lease(self, name: str, seconds: float, other: str) -> Iterator[int]:
+        """Excludes other machines from the work of the block; yields a number that grows with every holder.
+
+        A store on disk serves one machine, where a lock excludes other processes, and yields 0.
+
+        Args:
+            name: name of the work.
+            seconds: maximum time to wait for another machine.
+            other: name of another holder, at the beginning of a sentence.
+
+        Raises:
+            LockHeldError: another machine did not end the work in time.
+        """
+        yield 0
+
+    def cached(self, asset: str) -> list[str]:
+        """Returns the partitions of an asset that have local copies of a bucket's files; none for a store on disk."""
+        return []
+
+    def evict(self, asset: str, partition: str) -> None:
+        """Deletes the local copies of a partition; a store on disk has none."""
 
     def check(self, asset: str, partition: str) -> Iterator[Damage]:
         """Reads the pointer and all versions of a partition, and yields their damages."""
@@ -235,7 +284,10 @@ class ArtifactStore:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _make_current(self, artifact: Artifact) -> None:
+    def _make_current(self, artifact: Artifact, replaces: str | None) -> None:
+        if replaces is not None:
+            current = self._find(artifact.asset, artifact.partition)
+            require_replaced(artifact, replaces, "" if current is None else current.digest)
         file = artifact.path.parent / POINTER
         if file.is_dir() and not file.is_symlink():  # damage; a rename cannot replace a folder by a file
             shutil.rmtree(file)
@@ -256,6 +308,15 @@ class ArtifactStore:
 def _damage_of(artifact: Artifact, error: DamageError, *, is_current: bool = True) -> Damage:
     where = str(artifact.path)
     return Damage.of_version(artifact.asset, artifact.partition, artifact.digest, where, error, is_current=is_current)
+
+
+def require_replaced(artifact: Artifact, replaces: str, current: str) -> None:
+    """Raises ActionableError if another version than `replaces` is current; both are digests, or "" for none."""
+    if current != replaces:
+        raise ActionableError(
+            f"{artifact.asset} [{artifact.partition}] was published by another process meanwhile.",
+            "Run this process again, so that it starts from that version.",
+        )
 
 
 @dataclass

@@ -19,13 +19,15 @@ from rec_assets.storage.artifact_store import (
     ArtifactStore,
     Digest,
     Draft,
+    require_replaced,
 )
 from rec_assets.storage.damage import Damage
 from rec_assets.storage.drafts import new_draft
 from rec_assets.storage.home_identity import FILE, SHOWN, keep_identity, new_identity, read_identity
 from rec_assets.storage.integrity import DamageError, digest_of, require_intact
-from rec_assets.storage.s3 import Bucket, Stored
-from rec_assets.storage.versions import UNPARTITIONED, place
+from rec_assets.storage.lease import held_lease
+from rec_assets.storage.s3 import Bucket, Stored, Tagged
+from rec_assets.storage.versions import UNPARTITIONED, delete_version, place, versions_in
 
 # Lifetime of versions without a pointer: another run may still upload or read them.
 GRACE = timedelta(days=1)
@@ -101,29 +103,38 @@ class BucketStore(ArtifactStore):
         return own
 
     @contextmanager
-    def publish(self, asset: str, partition: str = UNPARTITIONED, run: str = "") -> Iterator[Draft]:
+    def publish(
+        self, asset: str, partition: str = UNPARTITIONED, run: str = "", replaces: str | None = None
+    ) -> Iterator[Draft]:
         """Publishes like a store on disk; also raises ActionableError if the bucket belongs to another home."""
         self._require_writable()
         self.identity()
-        with super().publish(asset, partition, run) as draft:
+        with super().publish(asset, partition, run, replaces) as draft:
             yield draft
 
-    def find(self, asset: str, partition: str = UNPARTITIONED) -> Artifact | None:
-        """Downloads and returns the current version; returns None if nothing was published.
-
-        Raises:
-            ActionableError: the bucket cannot be read, or pointer or version are damaged.
-        """
+    def kept(self, asset: str, partition: str = UNPARTITIONED) -> list[Artifact]:
+        """Returns the versions that the pointer names, without downloading them; raises as `current`."""
         current = self._current(asset, partition)
-        if not current.versions:
-            return None
-        self._compared_identity()
-        artifact = self._artifact(asset, partition, current.versions[0], current.run)
+        if current.versions:
+            self._compared_identity()
+        return [self._artifact(asset, partition, digest, current.run) for digest in current.versions]
+
+    def fetch(self, artifact: Artifact) -> Artifact:
+        """Downloads a version into the cache, unless it is there; raises ActionableError if it is damaged."""
         try:
             require_intact(artifact.path)
         except DamageError:  # not in the cache, or damaged there
             self._download(artifact)
         return artifact
+
+    def read_text(self, artifact: Artifact, name: str) -> str:
+        """Returns the text of one file of a version, without downloading the others or comparing digests."""
+        if (artifact.path / name).is_file():
+            return super().read_text(artifact, name)
+        text = self.bucket.read(_key(artifact) + name)
+        if text is None:
+            raise self._damage_of(artifact, DamageError(f"it has no file '{name}'")).error()
+        return text
 
     def partitions(self, asset: str) -> list[str]:
         """Returns the partitions of an asset with a current version, sorted."""
@@ -141,6 +152,21 @@ class BucketStore(ArtifactStore):
         if versions:
             self.bucket.delete(versions)
         super().remove(asset, partition)
+
+    @contextmanager
+    def lease(self, name: str, seconds: float, other: str) -> Iterator[int]:
+        """Holds a lease in the bucket; see `ArtifactStore.lease`."""
+        with held_lease(self.bucket, f"leases/{name}.json", seconds, other) as token:
+            yield token
+
+    def cached(self, asset: str) -> list[str]:
+        """Returns the partitions of an asset with files in the cache, sorted."""
+        return sorted(folder.name for folder in (self.root / asset).glob("*"))
+
+    def evict(self, asset: str, partition: str) -> None:
+        """Deletes a partition from the cache; the next `find` downloads it again."""
+        for version in versions_in(self.folder(asset, partition)):
+            delete_version(version)
 
     def check(self, asset: str, partition: str) -> Iterator[Damage]:
         """Reads the pointer and its versions in the bucket, and yields their damages."""
@@ -171,7 +197,9 @@ class BucketStore(ArtifactStore):
     def _artifact(self, asset: str, partition: str, digest: str, run: str = "") -> Artifact:
         return Artifact(asset, partition, digest, self.folder(asset, partition) / digest, run)
 
-    def _make_current(self, artifact: Artifact) -> None:
+    def _make_current(self, artifact: Artifact, replaces: str | None) -> None:
+        pointer = _pointer(artifact.asset, artifact.partition)
+        before = self.bucket.read_tagged(pointer)
         try:
             kept = self._current(artifact.asset, artifact.partition).versions
         except ActionableError:  # a damaged pointer, which is replaced below
@@ -182,8 +210,14 @@ class BucketStore(ArtifactStore):
             self._delete_others(artifact)
         artifact.path.touch()
         newest = [artifact.digest, *(digest for digest in kept if digest != artifact.digest)][:KEPT_VERSIONS]
-        pointer = _Current(versions=newest, run=artifact.run)
-        self.bucket.write(_pointer(artifact.asset, artifact.partition), pointer.model_dump_json())
+        text = _Current(versions=newest, run=artifact.run).model_dump_json()
+        if replaces is None:
+            self.bucket.write(pointer, text)
+        else:
+            require_replaced(artifact, replaces, next(iter(kept), ""))
+            # The pointer must not have changed since it was read above.
+            if not self.bucket.replace(pointer, Tagged(text, None if before is None else before.tag)):
+                require_replaced(artifact, replaces, "another one")
         self._clear(artifact, newest)
 
     def _delete_others(self, artifact: Artifact) -> None:

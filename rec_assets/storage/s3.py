@@ -36,10 +36,19 @@ _FILES_AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Stored:
-    """An object: its key below the prefix, and its time of writing (UTC)."""
+    """An object: its key below the prefix, its time of writing (UTC), and its size in bytes."""
 
     key: str
     written: datetime
+    size: int
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """The text of an object, and the tag (ETag) of the version that it was read from or replaces; None: no object."""
+
+    text: str
+    tag: str | None
 
 
 class Bucket:
@@ -59,13 +68,15 @@ class Bucket:
 
     def read(self, key: str) -> str | None:
         """Returns the text of an object, or None if the object does not exist."""
+        found = self.read_tagged(key)
+        return None if found is None else found.text
+
+    def read_tagged(self, key: str) -> Tagged | None:
+        """Returns the text of an object with the tag of its version, or None if the object does not exist."""
         with self._actionable_errors(f"read {key}"):
             try:
-                return str(
-                    self._client.get_object(Bucket=self._name, Key=self._prefix + key)["Body"]
-                    .read()
-                    .decode(errors="replace")
-                )
+                answer = self._client.get_object(Bucket=self._name, Key=self._prefix + key)
+                return Tagged(answer["Body"].read().decode(errors="replace"), answer["ETag"])
             except ClientError as error:
                 if error.response["Error"]["Code"] in _MISSING:
                     return None
@@ -78,14 +89,23 @@ class Bucket:
 
     def create(self, key: str, text: str) -> str:
         """Writes a new object, unless it exists; returns the text that the object has."""
+        return text if self.replace(key, Tagged(text, None)) else self.read(key) or text
+
+    def replace(self, key: str, new: Tagged) -> str | None:
+        """Writes a text in place of the version with the tag, or of no object; returns the tag of the new version.
+
+        Returns None and writes nothing if the object has another version. Two versions with one text have one tag.
+        """
+        condition = {"IfNoneMatch": "*"} if new.tag is None else {"IfMatch": new.tag}
         with self._actionable_errors(f"write {key}"):
             try:
-                self._client.put_object(Bucket=self._name, Key=self._prefix + key, Body=text.encode(), IfNoneMatch="*")
+                body = new.text.encode()
+                answer = self._client.put_object(Bucket=self._name, Key=self._prefix + key, Body=body, **condition)
             except ClientError as error:
-                if error.response["Error"]["Code"] not in _EXISTS:
+                if error.response["Error"]["Code"] not in (*_EXISTS, *_MISSING):
                     raise
-                return self.read(key) or text
-        return text
+                return None
+        return str(answer["ETag"])
 
     def objects(self, key: str) -> Iterator[Stored]:
         """Yields the objects whose keys begin with `key`, in order of keys."""
@@ -93,7 +113,16 @@ class Bucket:
             pages = self._client.get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self._name, Prefix=self._prefix + key):
                 for entry in page.get("Contents", ()):
-                    yield Stored(entry["Key"].removeprefix(self._prefix), entry["LastModified"])
+                    yield Stored(entry["Key"].removeprefix(self._prefix), entry["LastModified"], entry["Size"])
+
+    def folders(self, key: str) -> list[str]:
+        """Returns the names directly below `key` that other names are below, sorted."""
+        with self._actionable_errors(f"list {key}"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._name, Prefix=self._prefix + key, Delimiter="/"
+            )
+            found = [one["Prefix"] for page in pages for one in page.get("CommonPrefixes", ())]
+        return sorted(name.removeprefix(self._prefix + key).rstrip("/") for name in found)
 
     def upload(self, folder: Path, key: str) -> None:
         """Uploads all files of a folder below `key`, large ones in parts; an error may leave some of them."""

@@ -89,21 +89,20 @@ def test_values_that_cannot_be_meant_are_refused(values: Manifest, reason: str) 
         rendered("triton", values)
 
 
-def test_the_server_starts_empty_and_loads_what_storage_calls_live(server: dict[str, Any]) -> None:
-    pull, agent = server["initContainers"]
-    assert pull["command"] == ["python3", "-m", "rec_assets.serving.promotion.agent", "pull"]
-    assert agent["command"][-1] == "serve" and agent["restartPolicy"] == "Always"
+def test_the_agent_starts_first_and_loads_what_storage_calls_live_into_an_empty_server(server: dict[str, Any]) -> None:
+    (agent,) = server["initContainers"]
+    assert agent["command"] == ["python3", "-m", "rec_assets.serving.promotion.agent"]
+    assert agent["restartPolicy"] == "Always" and agent["startupProbe"]["httpGet"]["path"] == "/alive"
     arguments = server["containers"][0]["args"][0]
-    for option in ("--model-control-mode=explicit", "--load-model=recommender", "--load-model=ensemble_model"):
-        assert option in arguments
+    assert "--model-control-mode=explicit" in arguments and "--load-model" not in arguments
     assert "--grpc-restricted-protocol=model-repository" in arguments
     assert "--http-restricted-api=model-repository" in arguments
 
 
-def test_probes_ask_for_recommendations(server: dict[str, Any]) -> None:
+def test_only_readiness_asks_for_recommendations_so_an_overload_restarts_no_server(server: dict[str, Any]) -> None:
     triton = server["containers"][0]
     paths = [triton[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")]
-    assert paths == ["/answers", "/ready", "/answers"]
+    assert paths == ["/serves", "/ready", "/serves"]
 
 
 def test_the_repository_is_read_only_to_the_server_and_nobody_is_root(server: dict[str, Any]) -> None:
@@ -115,10 +114,16 @@ def test_the_repository_is_read_only_to_the_server_and_nobody_is_root(server: di
         assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
 
 
-def test_requests_under_way_are_answered_before_the_end(server: dict[str, Any]) -> None:
+def test_a_pod_ends_after_its_deregistration_and_its_running_requests_and_before_a_spot_node_goes(
+    triton: list[Manifest], server: dict[str, Any]
+) -> None:
+    annotations = of_kind(triton, "Service")["metadata"]["annotations"]
+    attributes = annotations["service.beta.kubernetes.io/aws-load-balancer-target-group-attributes"].split(",")
+    deregistration = int(dict(one.split("=") for one in attributes)["deregistration_delay.timeout_seconds"])
     pause = server["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert "--exit-timeout-secs=30" in server["containers"][0]["args"][0]
-    assert server["terminationGracePeriodSeconds"] >= pause + 30
+    assert deregistration < pause
+    assert pause + 30 <= server["terminationGracePeriodSeconds"] < 120
 
 
 def test_servers_are_spread_and_few_go_at_once(triton: list[Manifest], server: dict[str, Any]) -> None:
@@ -175,7 +180,7 @@ def test_the_storefront_listens_where_its_probes_and_its_service_reach_it() -> N
 
 def test_the_agent_listens_where_probes_and_promotions_reach_it(triton: list[Manifest], server: dict[str, Any]) -> None:
     port = Settings().agent_port
-    assert server["initContainers"][1]["ports"] == [{"name": "agent", "containerPort": port}]
+    assert server["initContainers"][0]["ports"] == [{"name": "agent", "containerPort": port}]
     probes = [server["containers"][0][probe]["httpGet"]["port"] for probe in ("startupProbe", "livenessProbe")]
     headless = next(one for one in triton if one["metadata"]["name"].endswith("-replicas"))
     assert probes == [port, port] and headless["spec"]["ports"][0]["port"] == port

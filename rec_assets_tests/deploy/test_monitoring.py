@@ -13,7 +13,8 @@ import redis
 import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 
-from rec_assets.bundles.live_record import LIVE_BUNDLE
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.bundles.live_record import record_live
 from rec_assets.common.loop import FAILURES, LAST_SUCCESS, Loop
 from rec_assets.orchestration.runs.prometheus_exporter import (
     DEAD,
@@ -32,7 +33,6 @@ from rec_assets.settings import Settings
 from rec_assets.storage.stores import open_store
 from rec_assets_tests.deploy.manifests import DEPLOY, rendered
 from rec_assets_tests.servers import free_port
-from rec_assets_tests.serving.synthetic import make_bundle
 from rec_assets_tests.tools import require_tool
 
 MONITORING = DEPLOY / "monitoring"
@@ -117,7 +117,7 @@ def sometimes(context: dg.AssetExecutionContext) -> None:
         raise ValueError
 
 
-def test_the_exporter_tells_ages_and_failed_partitions(tmp_path: Path) -> None:
+def test_the_exporter_tells_ages_and_failed_partitions(tiny_bundle: Bundle, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     store = open_store(settings)
     with dg.DagsterInstance.ephemeral() as instance:
@@ -127,17 +127,13 @@ def test_the_exporter_tells_ages_and_failed_partitions(tmp_path: Path) -> None:
         assert samples(registry) == {'rec_failed_partitions{asset="sometimes"}': 0}
         for day in ("2025-03-03", "2025-03-04"):
             dg.materialize([sometimes], partition_key=day, instance=instance, raise_on_error=False)
-        with store.publish(LIVE_BUNDLE) as draft:
-            bundle = make_bundle(draft.path / "made", seed=0, items=20, users=5)
-            for part in (draft.path / "made").iterdir():
-                part.rename(draft.path / part.name)
-            (draft.path / "made").rmdir()
+        record_live(store, tiny_bundle, None, None)
         with store.publish("online_features", "2025-03-05") as draft:
             (draft.path / "materialized.txt").touch()
         values = samples(registry)
     assert values['rec_failed_partitions{asset="sometimes"}'] == 1
     assert values[FEATURES] == 1741219200  # 2025-03-06, midnight
-    assert values[LIVE_AS_OF] % 86400 == 0 and bundle.manifest.as_of.year == 2025
+    assert values[LIVE_AS_OF] == 1741996800  # 2025-03-15, midnight
 
 
 def test_the_exporter_tells_what_waits_and_what_was_given_up(valkey: Settings, tmp_path: Path) -> None:

@@ -1,23 +1,18 @@
 """A run on Kubernetes with Dagster's launcher: each step is its own pod, and the artifacts are in a bucket."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from rec_assets.storage.bucket_store import BucketStore
-from rec_assets_tests.deploy.manifests import DEPLOY, snake
+from rec_assets_tests.deploy.launching import CPU_IMAGE, launch
 from rec_assets_tests.kubernetes_api import Cluster, running_cluster
 from rec_assets_tests.s3 import BUCKET, S3
 
-CPU_IMAGE, GPU_IMAGE = "registry.example/rec-assets-cpu:1", "registry.example/rec-assets-gpu:1"
+GPU_IMAGE = "registry.example/rec-assets-gpu:1"
 RUN = "7f1ac3be-4b0a-4c53-9e0c-2b3f7d0c8a11"
 CPU_STEPS, GPU_STEPS = ["id_codes", "raw_items", "raw_users"], ["image_embeddings", "text_embeddings"]
 
@@ -44,12 +39,6 @@ def _step(spec: dict[str, Any]) -> str:
     return named["DAGSTER_RUN_STEP_KEY"]
 
 
-def run_pod_of_the_values() -> dict[str, Any]:
-    """Returns the configuration of run pods in deploy/dagster, in the form that the chart writes to dagster.yaml."""
-    values = yaml.safe_load((DEPLOY / "dagster/values.yaml").read_text())
-    return snake(values["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"])
-
-
 @pytest.fixture(scope="module")
 def launched(s3_server: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
     home = tmp_path_factory.mktemp("kubernetes")
@@ -65,30 +54,7 @@ def launched(s3_server: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         **s3_server.environment(),
     }
     with running_cluster(home) as (cluster, kubeconfig):
-        launcher = {
-            "service_account_name": "rec-assets",
-            "instance_config_map": "dagster-instance",
-            "dagster_home": str(home),
-            "job_image": CPU_IMAGE,
-            "job_namespace": "rec-assets",
-            "load_incluster_config": False,
-            "kubeconfig_file": str(kubeconfig),
-            "env_vars": [f"{name}={value}" for name, value in settings.items()],
-            "run_k8s_config": run_pod_of_the_values(),
-        }
-        instance = {
-            "run_launcher": {"module": "dagster_k8s", "class": "K8sRunLauncher", "config": launcher},
-            # Launches runs at once, because no daemon reads a queue.
-            "run_coordinator": {"module": "dagster._core.run_coordinator", "class": "DefaultRunCoordinator"},
-            "telemetry": {"enabled": False},
-        }
-        (home / "dagster.yaml").write_text(yaml.safe_dump(instance))
-        command = ["dagster", "job", "launch", "-w", "workspace.yaml", "-j", "catalog", "--run-id", RUN]
-        environment = {**os.environ, **settings, "DAGSTER_HOME": str(home)}
-        command[0] = str(Path(sys.executable).parent / command[0])
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        cluster.join()
+        launch("catalog", RUN, home, settings, cluster, kubeconfig)
         yield Launched(cluster, BucketStore(home / "reader", settings["REC_ARTIFACTS"]))
 
 

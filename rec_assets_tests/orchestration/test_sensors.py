@@ -1,13 +1,24 @@
 """Decisions of the promotion sensor on a new bundle."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from dagster import AssetMaterialization, DagsterInstance, DagsterRun, DagsterRunStatus, build_sensor_context
 
+from rec_assets.bundles.bundle import Bundle
 from rec_assets.bundles.gate_results import GATES, Gate, GateReport
+from rec_assets.bundles.live_record import record_live
+from rec_assets.orchestration import sensors
+from rec_assets.orchestration.build import build_defs
 from rec_assets.orchestration.sensors import BundleFacts, decide
+from rec_assets.settings import Settings
+from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets_tests.servers import free_port
+from rec_assets_tests.serving.stored_bundles import add
+from rec_assets_tests.serving.synthetic import AS_OF
 
 
 def gate_report(failed: str = "") -> GateReport:
@@ -29,6 +40,11 @@ def gate_report(failed: str = "") -> GateReport:
         ({"live_id": None, "live_as_of": None}, True, False, "passed"),
         ({"bundle_id": None, "problem": "was replaced"}, False, False, "was replaced"),
         ({"gate_report": GateReport(bundle_id="4f2a", gates=[])}, False, False, "answers_requests: was not run"),
+        ({"failed": 2, "failed_for": timedelta(minutes=6)}, True, False, "passed"),
+        ({"failed": 2, "failed_for": timedelta(minutes=4)}, False, False, "tries again 5 minutes after"),
+        ({"failed": 6, "failed_for": timedelta(days=1)}, False, False, "failed 6 times"),
+        ({"failed": 1, "live_id": "4f2a"}, False, False, "is already live"),
+        ({"canceled": True}, False, False, "was canceled"),
     ],
 )
 def test_a_new_bundle_is_promoted_waited_for_or_skipped_with_a_reason(
@@ -41,3 +57,46 @@ def test_a_new_bundle_is_promoted_waited_for_or_skipped_with_a_reason(
     assert (decision.promote, decision.wait) == (promote, wait)
     assert decision.reason.startswith("finetuned_bundle [2025-03-15]: ")
     assert reason in decision.reason
+
+
+def test_a_bundle_whose_promotion_failed_is_requested_again_and_a_later_one_does_not_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(home=tmp_path, triton_grpc_port=free_port())
+    defs, store = build_defs(settings), ArtifactStore(settings.artifacts_dir)
+    sensor, cursor = defs.get_sensor_def("promotion_sensor"), None
+    resources = {name: (defs.resources or {})[name] for name in ("artifacts", "settings")}
+
+    with DagsterInstance.local_temp(str(tmp_path)) as instance:
+
+        def materialize(number: int) -> Bundle:
+            bundle, day = add(store, number), (AS_OF + timedelta(days=number)).isoformat()
+            metadata = {"digest": store.get("finetuned_bundle", day).digest}
+            instance.report_runless_asset_event(
+                AssetMaterialization("finetuned_bundle", partition=day, metadata=metadata)
+            )
+            return bundle
+
+        def tick() -> str:
+            """Returns the bundle that the sensor requests, or an empty string."""
+            nonlocal cursor
+            with build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
+                result = sensor.evaluate_tick(context)
+            cursor = result.cursor
+            requests = result.run_requests or []
+            for request in requests:
+                run = DagsterRun(job_name="promote", status=DagsterRunStatus.FAILURE, tags=dict(request.tags))
+                instance.add_run(run)
+            return "".join(one.run_config["ops"]["promotion"]["config"]["bundle"] for one in requests)
+
+        first = materialize(1)
+        assert tick() == first.bundle_id
+        assert tick() == "", "waits a minute after the failure"
+        monkeypatch.setattr(sensors, "RETRY_AFTER_MIN", (0, 0))
+        assert [tick(), tick(), tick()] == [first.bundle_id, first.bundle_id, ""], "gives up after the last pause"
+        monkeypatch.setattr(sensors, "RETRY_AFTER_MIN", (600,))
+        second, third = materialize(2), materialize(3)
+        assert tick() == second.bundle_id
+        assert tick() == third.bundle_id
+        record_live(store, third, None, None)
+        assert tick() == ""

@@ -6,7 +6,7 @@ import numpy as np
 import redis
 
 from rec_assets.features.store import online
-from rec_assets.realtime.behavior_log import BehaviorLog
+from rec_assets.realtime.open_log import open_log
 from rec_assets.realtime.recent_items import RecentItems
 from rec_assets.realtime.seen_items import SeenItems
 from rec_assets.realtime.stream import EventStream
@@ -33,7 +33,7 @@ def state_of(settings: Settings, users: list[int], items: int = 60) -> State:
     client = redis.Redis(settings.host, settings.valkey_port, db=DB)
     item_ids, splits = np.arange(items), np.array([0, items], np.int64)
     rows = online.read_users(online.open_store(settings, online.BULK_TIMEOUT), np.array(users)).columns
-    log = BehaviorLog.of(settings)
+    log = open_log(settings)
     return State(
         [SeenItems(client).contain(np.array([user]), item_ids, splits).tolist() for user in users],
         [RecentItems(client).latest(user) for user in users],

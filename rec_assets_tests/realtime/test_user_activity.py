@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,10 +9,11 @@ from hypothesis import strategies as st
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.units import DAY_SECONDS
+from rec_assets.realtime.recent_items import RecentItems
 from rec_assets.realtime.seen_items import SeenItems
 from rec_assets.realtime.user_activity import UserActivityStore
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect_for_requests
+from rec_assets.storage.valkey import connect, connect_for_requests
 from rec_assets_tests.servers import free_port
 
 NOON = 1_741_608_000
@@ -156,3 +159,13 @@ def test_rows_before_a_forget_request_do_not_come_back(valkey: Settings) -> None
     rows = pl.DataFrame({"user_id": [7, 7], "item_id": [10, 11], "timestamp": [NOON, NOON + 1]})
     history.mark_seen(rows, NOON + 60)
     assert seen(history, 7, [10, 11]) == [False, True]
+
+
+@pytest.mark.parametrize("days", [0, 30])
+def test_a_history_ends_some_days_after_its_last_interaction_or_never(valkey: Settings, days: int) -> None:
+    settings = valkey.model_copy(update={"history_days": days})
+    UserActivityStore.connect(settings).record(7, [10], NOON)
+    history = RecentItems(connect(settings, RecentItems.DB), days)
+    history.add_all(np.array([8]), np.array([10]), np.array([NOON]))
+    ends = [connect(settings, RecentItems.DB).ttl(RecentItems.key(user)) for user in (7, 8)]
+    assert [math.ceil(seconds / 86_400) for seconds in ends] == ([days] * 2 if days else [0, 0])

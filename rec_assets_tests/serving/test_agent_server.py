@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from rec_assets.bundles.live_record import LIVE_BUNDLE
 from rec_assets.common import http_server
 from rec_assets.common.loop import FAILURES
 from rec_assets.serving.promotion import agent_server
@@ -26,7 +27,7 @@ class Recording(Agent):
 
     aborted: list[str]
 
-    def abort(self, bundle_id: str) -> None:
+    def abort(self, bundle_id: str, token: int = 0) -> None:
         self.aborted.append(bundle_id)
 
 
@@ -104,10 +105,13 @@ def test_further_requests_are_refused_while_others_hang_and_served_afterwards(se
 
 
 def test_loops_that_fail_are_metrics_and_do_not_end(server: str, agent: Recording) -> None:
+    pointer = agent.settings.artifacts_dir / LIVE_BUNDLE / "all" / "current.json"
+    pointer.parent.mkdir(parents=True)
+    pointer.write_text("damaged")
     for loop in agent._loops:
-        loop.round()  # there is neither a live bundle nor a Triton
+        loop.round()  # there is no Triton either
     text = ask(server, "GET", "/metrics")[1]
     samples = [one for family in text_string_to_metric_families(text) for one in family.samples]
     failures = {one.labels["loop"]: one.value for one in samples if one.name == FAILURES}
     assert failures == {"follow": 1, "repair": 0}
-    assert ask(server, "GET", "/answers")[0] == ask(server, "GET", "/ready")[0] == 503
+    assert {ask(server, "GET", path)[0] for path in ("/serves", "/answers", "/ready")} == {503}

@@ -13,8 +13,11 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.serving.promotion.catalog import known_bundles, resolve_bundle
 from rec_assets.settings import Settings
 from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.bucket_store import BucketStore
+from rec_assets.storage.stores import open_store
+from rec_assets_tests.s3 import BUCKET, S3
 from rec_assets_tests.serving.stored_bundles import add, damage
-from rec_assets_tests.serving.synthetic import AS_OF
+from rec_assets_tests.serving.synthetic import AS_OF, make_bundle
 
 
 def test_bundles_are_listed_newest_first_and_resolved_by_the_beginning_of_their_id(
@@ -76,6 +79,32 @@ def test_what_was_rolled_back_is_not_the_newest_again_even_with_another_setting(
     assert resolve_bundle(store, settings, "newest").bundle_id == newer.bundle_id
     live = record_live(store, changed, None, live)
     assert not live.has_withdrawn(changed.manifest)
+
+
+def remake(store: ArtifactStore, number: int, seed: int) -> None:
+    """Publishes another bundle for the day."""
+    day = AS_OF + timedelta(days=number)
+    with store.publish("finetuned_bundle", day.isoformat()) as draft:
+        shutil.rmtree(draft.path)
+        make_bundle(draft.path, seed=seed, as_of=day)
+
+
+def test_a_rollback_finds_the_bundle_of_a_day_that_was_made_again_and_no_list_downloads_bundles(
+    s3: S3, tmp_path: Path
+) -> None:
+    settings = Settings(home=tmp_path / "step", artifacts=f"s3://{BUCKET}/{tmp_path.name}")
+    training = BucketStore(tmp_path / "training" / "artifacts", settings.artifacts)
+    old, new = add(training, 1), add(training, 2)
+    record_live(training, new, None, record_live(training, old, None, None))
+    for seed in (101, 102):  # after the second, the day has no version of the old bundle
+        remake(training, 1, seed)
+        store = open_store(settings)
+        assert [one.manifest.as_of for one in known_bundles(store, settings)].count(old.manifest.as_of) == 2
+        previous = resolve_bundle(store, settings, "previous")
+        assert previous.bundle_id == old.bundle_id
+        assert not list(settings.artifacts_dir.glob("*bundle/*/[0-9a-f]*"))
+        assert Bundle.open(previous.fetch(store), verify=True).manifest == old.manifest
+        shutil.rmtree(settings.artifacts_dir)
 
 
 def test_where_everything_was_rolled_back_the_error_says_so(store: ArtifactStore, tmp_path: Path) -> None:

@@ -1,158 +1,104 @@
-"""Tests promotion to three real Tritons with agents. Only clients with the control key can change models."""
+"""Tests promotion to real Tritons with agents. Only clients with the control key can change models.
 
-import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+`rec_assets_tests.deploy.test_walk` tests a replica that joins during a promotion, and one that dies.
+"""
+
+from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 import pytest
 
-from rec_assets.bundles.bundle import Bundle
-from rec_assets.bundles.live_record import LIVE_BUNDLE
-from rec_assets.cli.local.triton import Triton
+from rec_assets.bundles.live_record import find_live
 from rec_assets.common.errors import ActionableError
-from rec_assets.serving.client import Client
-from rec_assets.serving.promotion.agent import Agent, pull_live
+from rec_assets.serving.promotion import replicas
+from rec_assets.serving.promotion.agent import Agent
 from rec_assets.serving.promotion.agent_server import agent_server
+from rec_assets.serving.promotion.promote import promote
 from rec_assets.serving.promotion.protocol import Candidate
-from rec_assets.serving.promotion.replicas import promote, replicas_of
 from rec_assets.serving.triton import model_config, model_repository, server_control
 from rec_assets.settings import Settings
-from rec_assets.storage.artifact_store import ArtifactStore
 from rec_assets.storage.stores import open_store
 from rec_assets_tests.s3 import BUCKET, S3
 from rec_assets_tests.servers import free_port, in_thread
-from rec_assets_tests.serving.synthetic import make_bundle
-
-pytestmark = pytest.mark.slow
-KEY = "only-who-promotes"
-
-
-class DyingAgent(Agent):
-    """An agent that stops its server during the switch, and fails with it."""
-
-    server: Triton
-
-    def commit(self, bundle_id: str) -> None:
-        self.server.stop()
-        super().commit(bundle_id)
+from rec_assets_tests.serving.pods import Pods, follow
+from rec_assets_tests.serving.stored_bundles import add
+from rec_assets_tests.serving.synthetic import AS_OF
+from rec_assets_tests.waiting import wait_until
 
 
-@dataclass
-class Replica:
-    """One pod: a server, its agent, and the address of the agent's HTTP interface."""
-
-    server: Triton
-    agent: Agent
-    address: str
-
-    def live(self) -> str:
-        return self.agent.live()
-
-    def answered_by(self) -> str:
-        return Client(self.agent.settings).recommend(1).bundle_id
-
-
-@pytest.fixture(autouse=True)
-def one_topology(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaves only the topology with one process: the other one has 14 more processes per version and replica."""
+@pytest.mark.slow
+def test_the_first_bundle_and_later_ones_go_live_on_all_replicas(
+    s3: S3, valkey: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Leaves only the topology with one process: the other one has 14 more processes per version and replica.
     monkeypatch.delitem(model_config.TOPOLOGIES, model_config.ENSEMBLE)
     monkeypatch.setattr(server_control, "LIVE", (model_config.RECOMMENDER,))
+    cluster = Pods(tmp_path, f"s3://{BUCKET}/{tmp_path.name}", valkey)
+    store = open_store(cluster.settings("operator"))
+    first, second, third = (add(store, number).bundle_id for number in range(1, 4))
 
-
-@pytest.fixture
-def store(s3: S3, tmp_path: Path) -> ArtifactStore:
-    return open_store(Settings(home=tmp_path / "here", artifacts=f"s3://{BUCKET}/{tmp_path.name}"))
-
-
-@pytest.fixture
-def replicas(store: ArtifactStore, valkey: Settings, tmp_path: Path) -> Iterator[list[Replica]]:
-    put(store, LIVE_BUNDLE, "all", seed=0)
     with ExitStack() as ends:
-        yield [
-            ends.enter_context(running(tmp_path / f"replica{number}", valkey, DyingAgent if number == 2 else Agent))
-            for number in range(3)
-        ]
+        pods = [ends.enter_context(cluster.running(name)) for name in ("one", "two")]
+        operator = cluster.operator(pods)
 
+        def promote_it(bundle_id: str, settings: Settings = operator) -> None:
+            promote(store, settings, bundle_id, lambda line: None)
 
-@contextmanager
-def running(home: Path, valkey: Settings, kind: type[Agent] = Agent) -> Iterator[Replica]:
-    """Runs a pod like the chart: first pull, then server and agent."""
-    ports = {f"{name}_port": free_port() for name in ("triton_grpc", "triton_metrics", "agent")}
-    settings = Settings.model_validate(
-        {"home": home, "artifacts": f"s3://{BUCKET}/{home.parent.name}", "valkey_port": valkey.valkey_port}
-        | {"retrieval_topk": 30, "ranking_topk": 10, "triton_control_key": KEY, **ports}
-    )
-    pull_live(settings)
-    server, agent = Triton(settings), kind(settings)
-    if isinstance(agent, DyingAgent):
-        agent.server = server
-    server.start()
-    try:
-        with in_thread(agent_server(agent, settings, "127.0.0.1")) as address:
-            yield Replica(server, agent, address)
-    finally:
-        server.stop()
+        # Without a live bundle, servers run and wait. The first bundle is recorded, and the agents follow the record.
+        for pod in pods:
+            assert pod.agent.follow() == "no bundle was promoted yet"
+            assert [pod.probe(path) for path in ("/alive", "/serves", "/ready")] == [200, 200, 503]
+        promote_it(first)
+        follow(pods)
+        assert [pod.answered_by() for pod in pods] == [first] * 2
+        assert [pod.probe("/ready") for pod in pods] == [200] * 2
 
+        # Without the key, neither the agent nor the server changes models.
+        with pytest.raises(ActionableError, match="control key is missing or wrong"):
+            promote_it(second, operator.model_copy(update={"triton_control_key": ""}))
+        with pytest.raises(ActionableError, match="control-key"):
+            server_control.load(pods[0].agent.settings.model_copy(update={"triton_control_key": ""}))
 
-def put(store: ArtifactStore, asset: str, partition: str, seed: int) -> str:
-    """Publishes a bundle; returns its id."""
-    with store.publish(asset, partition) as draft:
-        shutil.rmtree(draft.path)
-        bundle = make_bundle(draft.path, seed=seed, items=50, users=20)
-    return bundle.bundle_id
+        # Between the steps of a promotion, the agent neither returns to the record nor deletes what was prepared.
+        agent, day = pods[0].agent, (AS_OF + timedelta(days=2)).isoformat()
+        agent.prepare(Candidate("finetuned_bundle", day, store.get("finetuned_bundle", day).digest, second))
+        assert agent.follow() == f"bundle {second} is being promoted"
+        agent.commit(second)
+        assert agent.follow() == f"bundle {second} is being promoted"
+        assert agent.live() == second
+        agent.abort(second)
+        assert pods[0].answered_by() == first
 
+        # After every promotion the live bundle and the previous one are loaded and kept, and no other.
+        for bundle_id in (second, third, second, third):
+            promote_it(bundle_id)
+            follow(pods)
+            assert [pod.answered_by() for pod in pods] == [bundle_id] * 2
+        for pod in pods:
+            models = pod.agent.models
+            kept = model_repository.versions(models)
+            assert {model_repository.bundle_id(models, version) for version in kept} == {second, third}
+            assert wait_until(lambda: server_control.loaded_versions(pod.agent.settings) == set(kept))  # noqa: B023
+            assert len(list((models / ".bundles").iterdir())) == 2
+            assert not list((pod.agent.settings.artifacts_dir / "finetuned_bundle").glob("*/[!.]*"))
 
-def test_a_bundle_goes_live_on_all_replicas_and_a_failed_replica_rolls_back_all(
-    replicas: list[Replica], store: ArtifactStore, valkey: Settings, tmp_path: Path
-) -> None:
-    first = Bundle.open(store.get(LIVE_BUNDLE).path).bundle_id
-    assert [one.answered_by() for one in replicas] == [first] * 3
-    addresses, dying = [one.address for one in replicas], replicas[2]
-
-    # Without the key, neither the agent nor the server changes models.
-    candidate = Candidate("model_bundle", "2025-03-14", put(store, "model_bundle", "2025-03-14", seed=1))
-    with pytest.raises(ActionableError, match="control key is missing or wrong"):
-        promote(addresses, candidate, "guessed")
-    without_key = replicas[0].agent.settings.model_copy(update={"triton_control_key": ""})
-    with pytest.raises(ActionableError, match="control-key"):
-        server_control.load(without_key)
-
-    # One replica fails during the switch. The other two, even if one has switched already, return to the old bundle.
-    with pytest.raises(
-        ActionableError, match=rf"{candidate.bundle_id} is not live on any replica: .*{dying.address}/commit"
-    ):
-        promote(addresses, candidate, KEY)
-    assert [one.answered_by() for one in replicas[:2]] == [first, first]
-    assert [model_repository.versions(one.agent.models) for one in replicas[:2]] == [[1], [1]]
-
-    # The other two are promoted without it. A pod that starts before the record is written runs the old bundle and is
-    # not ready. It switches once the record is written.
-    promote(addresses[:2], candidate, KEY)
-    assert [one.answered_by() for one in replicas[:2]] == [candidate.bundle_id] * 2
-    with running(tmp_path / "late", valkey) as late:
-        assert late.live() == first
-        assert probe(late, "/answers") == 200
-        assert probe(late, "/ready") == 503
-        replicas[0].agent.follow()  # no effect during a promotion, because the record is older than the promotion
-        assert replicas[0].live() == candidate.bundle_id
-        put(store, LIVE_BUNDLE, "all", seed=1)
-        for one in (*replicas[:2], late):
-            one.agent.follow()
-        assert {one.answered_by() for one in (*replicas[:2], late)} == {candidate.bundle_id}
-        assert probe(late, "/ready") == 200
-        late.server.stop()
-        assert probe(late, "/answers") == 503 == probe(late, "/ready")
-        assert probe(late, "/alive") == 200
+        # Where no pod can test a bundle, only one that was live before is promoted.
+        for pod in pods:
+            pod.server.stop()
+        assert [pods[0].probe(path) for path in ("/alive", "/serves", "/answers", "/ready")] == [200, 503, 503, 503]
+        with pytest.raises(ActionableError, match="None of 2 replicas is ready to test bundle"):
+            promote_it(add(store, 4).bundle_id)
+        promote_it("previous")
+        live = find_live(store)
+        assert live is not None and live.bundle_id == second
 
 
 def test_the_error_for_a_service_without_addresses_has_its_name() -> None:
     with pytest.raises(ActionableError, match=r"(?s)nowhere.invalid has no addresses.*REC_TRITON_REPLICAS"):
-        replicas_of(Settings(triton_replicas="nowhere.invalid"))
-    assert replicas_of(Settings(triton_replicas="localhost", agent_port=8080)) == ["127.0.0.1:8080"]
+        replicas.replicas_of(Settings(triton_replicas="localhost,nowhere.invalid"))
+    settings = Settings(triton_replicas="localhost, 127.0.0.2", agent_port=8080)
+    assert replicas.replicas_of(settings) == ["127.0.0.1:8080", "127.0.0.2:8080"]
 
 
 @pytest.mark.parametrize("key", ["", "guessed"])
@@ -162,17 +108,4 @@ def test_an_agent_without_a_configured_key_refuses_all_clients(tmp_path: Path, k
         in_thread(agent_server(Agent(settings), settings, "127.0.0.1")) as address,
         pytest.raises(ActionableError, match="control key is missing or wrong"),
     ):
-        promote([address], Candidate("model_bundle", "2025-03-14", "abc"), key)
-
-
-def test_the_error_for_a_missing_live_bundle_has_its_name(store: ArtifactStore, s3: S3, tmp_path: Path) -> None:
-    with pytest.raises(ActionableError, match="live_bundle has not been materialized"):
-        pull_live(Settings(home=tmp_path / "pod", artifacts=f"s3://{BUCKET}/{tmp_path.name}"))
-
-
-def probe(replica: Replica, path: str) -> int:
-    try:
-        with urlopen(f"http://{replica.address}{path}", timeout=30) as answer:
-            return int(answer.status)
-    except HTTPError as error:
-        return error.code
+        replicas.promote([address], Candidate("model_bundle", "2025-03-14", "", "abc"), key)

@@ -9,9 +9,11 @@ import pytest
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.cli.local.triton import Triton
+from rec_assets.common.background_thread import background_thread
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.client import Client
 from rec_assets.serving.triton import server_control
+from rec_assets.serving.triton.model_config import RECOMMENDER
 from rec_assets.serving.triton.model_repository import (
     bundle_path,
     live_version,
@@ -20,9 +22,11 @@ from rec_assets.serving.triton.model_repository import (
     repository_path,
     versions,
 )
+from rec_assets.serving.triton.server_control import ServerTimeoutError
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.serving.synthetic import make_bundle
+from rec_assets_tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 AT = 1741977000
@@ -112,3 +116,27 @@ def test_the_error_for_an_unreachable_server_has_its_address_and_the_command(tmp
     assert not server_control.is_ready(unreachable)
     with pytest.raises(ActionableError, match=rf"(?s)127.0.0.1:{unreachable.triton_grpc_port}.*rec up"):
         server_control.probe(unreachable)
+
+
+def test_a_server_that_answers_others_counts_as_answering_and_one_that_answers_nobody_does_not(
+    shop: Settings, first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def users(stop: threading.Event) -> None:
+        client = Client(shop)
+        while not stop.is_set():
+            client.recommend(5, "mobile", AT)
+
+    def is_busy() -> bool:
+        server_control.probe(shop, busy_counts=True)
+        return True
+
+    monkeypatch.setattr(server_control, "LIVE", (RECOMMENDER,))
+    monkeypatch.setattr(server_control, "PROBE_TIMEOUT_S", 0.0005)
+    with background_thread(users):
+        with pytest.raises(ServerTimeoutError):
+            server_control.probe(shop)
+        # The other request may end just before the probe begins.
+        wait_until(is_busy, ignore=ServerTimeoutError)
+        monkeypatch.setattr(server_control, "_answered", lambda settings, name: 7)
+        with pytest.raises(ServerTimeoutError):
+            server_control.probe(shop, busy_counts=True)

@@ -141,7 +141,7 @@ def test_an_object_whose_name_leads_out_of_its_folder_is_not_downloaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     bucket = Bucket("s3://shop")  # S3 takes such names, unlike the server of these tests
-    monkeypatch.setattr(bucket, "objects", lambda key: iter([Stored(key + name, datetime.now(UTC))]))
+    monkeypatch.setattr(bucket, "objects", lambda key: iter([Stored(key + name, datetime.now(UTC), 1)]))
     with pytest.raises(DamageError, match="has an object with the name"):
         bucket.download("versions/rows/", tmp_path)
 

@@ -42,10 +42,10 @@ def behavioral_updates(
     Assets that read the raw day also read these events, so the next fine-tune trains on them. Materialize the day again
     to include late events.
     """
-    from rec_assets.realtime.behavior_log import BehaviorLog
+    from rec_assets.realtime.open_log import open_log
     from rec_assets.sources.contract import check_interactions
 
-    log = BehaviorLog.of(settings)
+    log = open_log(settings)
     items = pl.read_parquet(raw_items / RAW_ITEMS, columns=["item_id"])["item_id"]
     users = pl.read_parquet(raw_users / RAW_USERS, columns=["user_id"])["user_id"]
 

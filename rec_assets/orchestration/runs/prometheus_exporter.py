@@ -14,8 +14,7 @@ from prometheus_client import start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import REGISTRY, Collector
 
-from rec_assets.bundles.bundle import Bundle
-from rec_assets.bundles.live_record import LIVE_BUNDLE
+from rec_assets.bundles.live_record import find_live
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.loop import FAILURES, HELP, LAST_SUCCESS, loop_states
 from rec_assets.realtime.stream import EventStream
@@ -42,10 +41,9 @@ class GraphCollector(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yields the gauges. Without a live bundle or online features, the gauge of their age is missing."""
-        live = self._store.find(LIVE_BUNDLE)
+        live = find_live(self._store)
         if live is not None:
-            as_of = Bundle.open(live.path).manifest.as_of
-            yield GaugeMetricFamily(LIVE_AS_OF, "End of the as-of day of the live bundle", _end(as_of))
+            yield GaugeMetricFamily(LIVE_AS_OF, "End of the as-of day of the live bundle", _end(live.as_of))
         days = self._store.partitions("online_features")
         if days:
             value = _end(date.fromisoformat(days[-1]))

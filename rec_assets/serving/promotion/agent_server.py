@@ -1,8 +1,8 @@
-"""The agent's HTTP interface: three probes, metrics, and the steps of a promotion for clients with the control key.
+"""The agent's HTTP interface: four probes, metrics, and the steps of a promotion for clients with the control key.
 
-`GET /alive`, `/answers`, `/ready` return 200 or 503. `POST /prepare` takes `{"asset", "partition", "bundle_id"}`,
-`/commit` and `/abort` take `{"bundle_id"}`. They return 200, 403 without the key, 422 for another body, or 409 with the
-reason of a failure. `GET /metrics` returns the states of the agent's loops.
+`GET /alive`, `/serves`, `/answers`, `/ready` return 200 or 503. `GET /metrics` returns the states of the agent's loops.
+`POST /prepare` takes a `protocol.Candidate`, `/commit` and `/abort` take `{"bundle_id", "token"}`. They return 200,
+403 without the key, 422 for another body, or 409 with the reason of a failure.
 """
 
 import hmac
@@ -51,6 +51,10 @@ def create_app(agent: "Agent", settings: Settings) -> FastAPI:
     def alive() -> None:
         _require(agent.is_alive)
 
+    @app.get("/serves")
+    def serves() -> None:
+        _require(agent.serves())
+
     @app.get("/answers")
     def answers() -> None:
         _require(agent.answers())
@@ -69,13 +73,13 @@ def create_app(agent: "Agent", settings: Settings) -> FastAPI:
         logger.info("prepared %s", candidate.bundle_id)
 
     @app.post("/commit")
-    def commit(bundle_id: Annotated[str, Body(embed=True)]) -> None:
-        agent.commit(bundle_id)
+    def commit(bundle_id: Annotated[str, Body(embed=True)], token: Annotated[int, Body()] = 0) -> None:
+        agent.commit(bundle_id, token)
         logger.info("switched to %s", bundle_id)
 
     @app.post("/abort")
-    def abort(bundle_id: Annotated[str, Body(embed=True)]) -> None:
-        agent.abort(bundle_id)
+    def abort(bundle_id: Annotated[str, Body(embed=True)], token: Annotated[int, Body()] = 0) -> None:
+        agent.abort(bundle_id, token)
         logger.info("aborted %s", bundle_id)
 
     return app

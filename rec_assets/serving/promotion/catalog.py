@@ -5,24 +5,39 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from rec_assets.bundles.bundle import ASSETS, Bundle, Manifest
+from pydantic import ValidationError
+
+from rec_assets.bundles.bundle import ASSETS, MANIFEST, Bundle, Manifest
 from rec_assets.bundles.gate_results import GateReport, find_gate_report
-from rec_assets.bundles.live_record import Live, find_live
+from rec_assets.bundles.live_record import LIVE_BUNDLE, Live, find_live
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.triton import model_repository
 from rec_assets.settings import Settings
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifact_store import Artifact, ArtifactStore
+from rec_assets.storage.versions import UNPARTITIONED
 
 NEWEST, PREVIOUS = "newest", "previous"
 
 
 @dataclass(frozen=True)
 class BundleCandidate:
-    """A stored bundle with its gate report; the report is None before the gates ran."""
+    """A stored bundle with its gate report.
+
+    Attributes:
+        path: folder of the bundle; of a bundle in a bucket, it exists after `fetch`.
+        manifest: its manifest.
+        gate_report: None before the gates ran.
+        artifact: its version in the artifact store; None for a bundle that only the Triton repository has.
+    """
 
     path: Path
     manifest: Manifest
     gate_report: GateReport | None
+    artifact: Artifact | None = None
+
+    def fetch(self, store: ArtifactStore) -> Path:
+        """Makes the bundle readable on this machine, and returns its folder; raises ActionableError if damaged."""
+        return self.path if self.artifact is None else store.fetch(self.artifact).path
 
     @property
     def bundle_id(self) -> str:
@@ -43,11 +58,14 @@ class BundleCandidate:
 def known_bundles(store: ArtifactStore, settings: Settings) -> list[BundleCandidate]:
     """Returns all bundles, newest day first; a full training comes before a fine-tune of the same day.
 
-    Reads the current versions in the artifact store and the earlier bundles in the Triton repository.
+    Reads the manifests of the current versions in the artifact store, of earlier versions that were live, and of the
+    bundles in the Triton repository. Does not download bundles.
     """
-    kept = (model_repository.repository_path(settings) / ".bundles").glob("[!.]*")
     candidates: dict[str, BundleCandidate] = {}
-    for path in (*_stored_bundles(store), *kept):
+    for artifact, manifest in _stored_bundles(store):
+        report = find_gate_report(store, manifest.bundle_id)
+        candidates.setdefault(manifest.bundle_id, BundleCandidate(artifact.path, manifest, report, artifact))
+    for path in (model_repository.repository_path(settings) / ".bundles").glob("[!.]*"):
         # A damaged bundle must not prevent the list; `rec verify` and `promote` report the damage.
         with suppress(ActionableError):
             manifest = Bundle.open(path).manifest
@@ -56,19 +74,38 @@ def known_bundles(store: ArtifactStore, settings: Settings) -> list[BundleCandid
     return sorted(candidates.values(), key=lambda one: (one.manifest.as_of, one.manifest.base), reverse=True)
 
 
-def _stored_bundles(store: ArtifactStore) -> Iterator[Path]:
-    """Yields the folders of all bundles that are not damaged."""
-    for asset, day in _partitions(store):
+def _stored_bundles(store: ArtifactStore) -> Iterator[tuple[Artifact, Manifest]]:
+    """Yields the bundles that are not damaged: current ones, and earlier ones that were live."""
+    live = find_live(store)
+    were_live = () if live is None else (live.bundle_id, *live.before)
+    for asset, day in (*_partitions(store), (LIVE_BUNDLE, UNPARTITIONED)):
         with suppress(ActionableError):
-            path = store.get(asset, day).path
-            yield path
+            for number, artifact in enumerate(store.kept(asset, day)):
+                with suppress(ActionableError):
+                    manifest = read_manifest(store, artifact)
+                    is_current = number == 0 and asset in ASSETS
+                    if is_current or manifest.bundle_id in were_live:
+                        yield artifact, manifest
+
+
+def read_manifest(store: ArtifactStore, artifact: Artifact) -> Manifest:
+    """Returns the manifest of a stored bundle, without downloading it; raises ActionableError if it is damaged."""
+    try:
+        return Manifest.model_validate_json(store.read_text(artifact, MANIFEST))
+    except ValidationError as error:
+        where = f"{artifact.asset} [{artifact.partition}]"
+        raise ActionableError(
+            f"{MANIFEST} of {where} cannot be read ({error}).", f"Materialize {where} again."
+        ) from error
 
 
 def _damage(store: ArtifactStore) -> Iterator[tuple[str, ActionableError]]:
     """Yields the day and the problem of each damaged bundle."""
     for asset, day in _partitions(store):
         try:
-            store.get(asset, day)
+            artifact = store.current(asset, day)
+            if artifact is not None:
+                read_manifest(store, artifact)
         except ActionableError as error:
             yield day, error
 

@@ -7,8 +7,9 @@ continues.
 from collections.abc import Callable
 
 from rec_assets.bundles.bundle import Bundle
-from rec_assets.bundles.live_record import Live, find_live, record_live
+from rec_assets.bundles.live_record import LIVE_BUNDLE, Live, read_record, record_live
 from rec_assets.bundles.signature import require_signed
+from rec_assets.common.errors import ActionableError
 from rec_assets.serving.promotion.catalog import BundleCandidate, require_promotable, resolve_bundle
 from rec_assets.serving.triton import model_repository, server_control
 from rec_assets.serving.triton.own_server import require_own_triton
@@ -42,21 +43,26 @@ def promote(store: ArtifactStore, settings: Settings, wanted: str, report: Repor
             Triton is unreachable, refuses the bundle or answers unexpectedly. The previous bundle stays live.
     """
     folder = model_repository.repository_path(settings)
-    with exclusive_lock(folder / ".promotion.lock", LOCK_PATIENCE_S, "Another promotion"):
-        before = find_live(store)
+    other = "Another promotion"
+    with (
+        exclusive_lock(folder / ".promotion.lock", LOCK_PATIENCE_S, other),
+        store.lease("promotion", LOCK_PATIENCE_S, other) as token,
+    ):
+        recorded = store.current(LIVE_BUNDLE)
+        before, replaces = (None, "") if recorded is None else (read_record(store, recorded), recorded.digest)
         candidate = resolve_bundle(store, settings, wanted)
         require_promotable(candidate, before)
-        bundle = Bundle.open(candidate.path, verify=True)
+        bundle = Bundle.open(candidate.fetch(store), verify=True)
         require_signed(bundle, settings.bundle_key)
         report(
             f"Bundle {bundle.bundle_id} ({candidate.kind}, {bundle.manifest.as_of}) is complete and passed its gates"
         )
         if settings.triton_replicas:
-            _on_replicas(settings, candidate, report)
-            live = record_live(store, bundle, None, before)
+            _on_replicas(settings, candidate, before, token, report)
+            live = record_live(store, bundle, None, before, replaces)
         else:
             require_own_triton(settings)
-            live = record_live(store, bundle, _on_this_server(settings, bundle, report), before)
+            live = record_live(store, bundle, _on_this_server(settings, bundle, report), before, replaces)
             # The bundle that answered until now, or the one before it if the same bundle is promoted again.
             replaced = live if before is None else before
             previous = live.before[:1] if replaced.bundle_id == live.bundle_id else [replaced.bundle_id]
@@ -79,11 +85,29 @@ def _on_this_server(settings: Settings, bundle: Bundle, report: Report) -> int:
     return version
 
 
-def _on_replicas(settings: Settings, candidate: BundleCandidate, report: Report) -> None:
+def _on_replicas(
+    settings: Settings, candidate: BundleCandidate, before: Live | None, token: int, report: Report
+) -> None:
+    """Switches all ready replicas, or none. Does nothing for a first bundle: the replicas follow the record."""
     from rec_assets.serving.promotion import replicas
     from rec_assets.serving.promotion.protocol import Candidate
 
+    if before is None:
+        return report("No bundle is live yet: the replicas load this one as soon as it is recorded")
     addresses = replicas.replicas_of(settings)
-    report(f"Preparing the bundle on {len(addresses)} replicas, then switching them")
-    wanted = Candidate(candidate.asset, candidate.manifest.as_of.isoformat(), candidate.bundle_id)
-    replicas.promote(addresses, wanted, settings.triton_control_key)
+    ready = replicas.ready_replicas(addresses)
+    if not ready and candidate.bundle_id in (before.bundle_id, *before.before):
+        return report("No replica is ready: the replicas load the bundle, which was live before, from the record")
+    if not ready:
+        raise ActionableError(
+            f"None of {len(addresses)} replicas is ready to test bundle {candidate.bundle_id}.",
+            "Wait until a pod is ready, then promote the bundle again; promotion_sensor tries again by itself.",
+        )
+    followers = f"; {len(addresses) - len(ready)} that are not ready will follow" if len(ready) < len(addresses) else ""
+    report(f"Preparing the bundle on {len(ready)} replicas, then switching them{followers}")
+    if (stored := candidate.artifact) is None:
+        raise ActionableError(
+            f"Bundle {candidate.bundle_id} is not in the artifact store.", "Choose another id from `rec bundles`."
+        )
+    wanted = Candidate(stored.asset, stored.partition, stored.digest, candidate.bundle_id, token)
+    replicas.promote(ready, wanted, settings.triton_control_key)

@@ -1,12 +1,12 @@
 """Promotion to all replicas or none: every agent prepares the bundle, then every agent makes it live.
 
-No replica switches before all have smoke-tested the bundle. If any replica fails, all roll back. A replica that was
-offline converges to the live bundle in the artifact store.
+No replica switches before all have smoke-tested the bundle. If any replica fails, all roll back. Only ready replicas
+take part. Any other replica converges to the live bundle in the artifact store.
 """
 
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
@@ -17,26 +17,43 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.serving.promotion.protocol import KEY_HEADER, Candidate
 from rec_assets.settings import Settings
 
+Body = Mapping[str, object]
+
 PREPARE_S = 300.0  # to download, publish and smoke-test a bundle
 SWITCH_S = 60.0
+READY_S = 15.0  # longer than a probe of both topologies
 
 
 def replicas_of(settings: Settings) -> list[str]:
-    """Returns host:port of every agent behind the headless service `triton_replicas`, sorted.
+    """Returns host:port of every agent behind the names in `triton_replicas`, sorted.
 
     Raises:
-        ActionableError: the service name has no addresses, because it is wrong or no replica runs.
+        ActionableError: a name has no addresses, because it is wrong or no replica runs.
     """
+    found = set()
+    for name in settings.triton_replicas.split(","):
+        try:
+            addresses = socket.getaddrinfo(name.strip(), settings.agent_port, socket.AF_INET, socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            raise ActionableError(
+                f"{name.strip()} has no addresses ({error}).", "Check REC_TRITON_REPLICAS and that the pods run."
+            ) from error
+        found |= {"{}:{}".format(*address[:2]) for *_, address in addresses}
+    return sorted(found)
+
+
+def ready_replicas(addresses: Sequence[str]) -> list[str]:
+    """Returns the agents whose server answers from the recorded bundle. Others start, or repair their server."""
+    with ThreadPoolExecutor(max(len(addresses), 1)) as pool:
+        return [one for one, ready in zip(addresses, pool.map(_is_ready, addresses), strict=True) if ready]
+
+
+def _is_ready(address: str) -> bool:
     try:
-        addresses = socket.getaddrinfo(
-            settings.triton_replicas, settings.agent_port, socket.AF_INET, socket.SOCK_STREAM
-        )
-    except socket.gaierror as error:
-        raise ActionableError(
-            f"{settings.triton_replicas} has no addresses ({error}).",
-            "Check REC_TRITON_REPLICAS and that the pods run.",
-        ) from error
-    return sorted({"{}:{}".format(*address[:2]) for *_, address in addresses})
+        with urlopen(f"http://{address}/ready", timeout=READY_S):
+            return True
+    except OSError:  # also an answer of 503
+        return False
 
 
 def promote(replicas: Sequence[str], candidate: Candidate, key: str) -> None:
@@ -52,7 +69,7 @@ def promote(replicas: Sequence[str], candidate: Candidate, key: str) -> None:
     Raises:
         ActionableError: a replica failed; the message has the reason of every failed replica.
     """
-    name = {"bundle_id": candidate.bundle_id}
+    name = {"bundle_id": candidate.bundle_id, "token": candidate.token}
     problems = _post_all(replicas, "/prepare", asdict(candidate), key, PREPARE_S)
     problems = problems or _post_all(replicas, "/commit", name, key, SWITCH_S)
     if problems:
@@ -63,14 +80,14 @@ def promote(replicas: Sequence[str], candidate: Candidate, key: str) -> None:
         )
 
 
-def _post_all(replicas: Sequence[str], path: str, body: dict[str, str], key: str, timeout: float) -> list[str]:
+def _post_all(replicas: Sequence[str], path: str, body: Body, key: str, timeout: float) -> list[str]:
     """Sends a request to all replicas in parallel; returns the problems."""
     with ThreadPoolExecutor(max(len(replicas), 1)) as pool:
         answers = pool.map(lambda replica: _post(replica, path, body, key, timeout), replicas)
     return [f"{replica}{path}: {answer}" for replica, answer in zip(replicas, answers, strict=True) if answer]
 
 
-def _post(replica: str, path: str, body: dict[str, str], key: str, timeout: float) -> str:
+def _post(replica: str, path: str, body: Body, key: str, timeout: float) -> str:
     """Sends a request to one replica; returns the problem, or an empty string."""
     headers = {KEY_HEADER: key, "Content-Type": "application/json"}
     request = Request(f"http://{replica}{path}", json.dumps(body).encode(), headers)

@@ -36,7 +36,7 @@ def reload_dead_models(
     problem, tries = "", 0
     while (live := model_repository.live_version(models)) is not None and server_control.is_ready(settings):
         try:
-            server_control.probe(settings)
+            server_control.probe(settings, busy_counts=True)
             break
         except server_control.ServerTimeoutError:
             raise

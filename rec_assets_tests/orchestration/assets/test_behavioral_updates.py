@@ -13,11 +13,12 @@ from rec_assets.features.joins import join_interactions
 from rec_assets.features.store import online
 from rec_assets.features.store.views import ITEM_VIEW, USER_VIEW
 from rec_assets.features.top_category import top_category_as_of
-from rec_assets.realtime.behavior_log import BehaviorLog
 from rec_assets.realtime.events import Event
+from rec_assets.realtime.open_log import open_log
 from rec_assets.realtime.recent_items import RecentItems
 from rec_assets.realtime.stream import EventStream
 from rec_assets.settings import Settings
+from rec_assets.storage.s3 import Bucket
 from rec_assets.storage.valkey import connect
 from rec_assets_tests.pipeline import Pipeline, materialize
 from rec_assets_tests.realtime.state import drain
@@ -59,7 +60,7 @@ def raw_day(pipeline: Pipeline, day: str) -> Path:
 
 def test_a_replayed_day_has_what_the_batch_computes_event_by_event(pipeline: Pipeline, replayed: Settings) -> None:
     batch = pl.read_parquet(pipeline.artifact("joined_interactions") / "rows.parquet")
-    streamed = BehaviorLog.of(replayed).read(pipeline.day)
+    streamed = open_log(replayed).read(pipeline.day)
     assert streamed.height > 2000
     columns = [*INTERACTION, "device_type", "top_category"]
     both = [frame.select(columns).sort(columns) for frame in (batch.unique(INTERACTION, keep="first"), streamed)]
@@ -88,7 +89,7 @@ def test_a_day_with_only_the_offline_log_joins_to_the_same_rows(
     day, columns = pipeline.settings.as_of, ["user_id", "item_id", "device_type", "timestamp"]
     raw = pl.read_parquet(raw_day(pipeline, pipeline.day))
     raw.head(0).write_parquet(tmp_path / "raw.parquet")
-    BehaviorLog.of(replayed).read(day).select(columns).write_parquet(tmp_path / "updates.parquet")
+    open_log(replayed).read(day).select(columns).write_parquet(tmp_path / "updates.parquet")
     rows = join_interactions(
         whole_day(tmp_path / "raw.parquet", tmp_path / "updates.parquet"),
         pl.scan_parquet(raw_day(pipeline, (day - timedelta(days=1)).isoformat())),
@@ -105,7 +106,7 @@ def test_a_day_with_only_the_offline_log_joins_to_the_same_rows(
 def test_interactions_recorded_online_change_the_training_rows_until_they_are_deleted(pipeline: Pipeline) -> None:
     from rec_assets.orchestration.runs.run_local import PARTITION_RANGE
 
-    day, log = pipeline.settings.start_date, BehaviorLog.of(pipeline.settings, "test")
+    day, log = pipeline.settings.start_date, open_log(pipeline.settings, "test")
     assets = ["behavioral_updates", "joined_interactions", "masked_train_set", "user_features", "item_popularity"]
 
     def build() -> dict[str, str]:
@@ -124,12 +125,13 @@ def test_interactions_recorded_online_change_the_training_rows_until_they_are_de
         (7, 2**30, 0, noon, "clicked", -1),
     ]
     log.append(pl.DataFrame(clicks, schema=list(log.read(day).schema.items()), orient="row"))
+    assert log.write(now=True)
     try:
         changed = build()
         joined = pl.read_parquet(pipeline.artifact("joined_interactions", day.isoformat()) / "rows.parquet")
     finally:
-        for file in (pipeline.settings.home / "behavior" / day.isoformat()).iterdir():
-            file.unlink()
+        bucket = Bucket(pipeline.settings.artifacts)
+        bucket.delete([one.key for one in bucket.objects(f"behavior/{day}/test-")])
         after = build()
     assert joined.filter(user_id=7, timestamp=noon)["item_id"].to_list() == [int(raw["item_id"][0])]
     assert joined.height == raw.height + 1
