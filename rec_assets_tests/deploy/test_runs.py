@@ -45,8 +45,8 @@ def _step(spec: dict[str, Any]) -> str:
 
 
 def run_pod_of_the_values() -> dict[str, Any]:
-    """Returns the configuration of run pods in deploy/dagster, in the form that the chart writes to dagster.yaml."""
-    values = yaml.safe_load((DEPLOY / "dagster/values.yaml").read_text())
+    """Returns the configuration of run pods in deploy/values, in the form that the chart writes to dagster.yaml."""
+    values = yaml.safe_load((DEPLOY / "values/dagster.yaml").read_text())
     return snake(values["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"])
 
 

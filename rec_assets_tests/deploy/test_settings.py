@@ -10,7 +10,7 @@ from rec_assets.settings import RENAMED, Settings, table
 from rec_assets_tests.deploy.manifests import DEPLOY, snake
 
 CHARTS = [yaml.safe_load((DEPLOY / "helm" / chart / "values.yaml").read_text()) for chart in ("triton", "services")]
-DAGSTER = [yaml.safe_load((DEPLOY / "dagster" / f"{name}.yaml").read_text()) for name in ("values", "staging")]
+DAGSTER = yaml.safe_load((DEPLOY / "values/dagster.yaml").read_text())
 
 
 def test_the_runbook_lists_every_variable_with_its_default_and_meaning() -> None:
@@ -31,7 +31,6 @@ def test_the_old_name_of_a_setting_works_and_warns(old: str, new: str, monkeypat
 
 def given() -> list[tuple[str, str]]:
     variables = [values["settings"] for values in CHARTS]
-    variables += [values["dagster-user-deployments"]["deployments"][0]["env"] for values in DAGSTER]
     return [(name, value) for part in variables for name, value in part.items() if name.startswith("REC_")]
 
 
@@ -43,7 +42,7 @@ def test_every_variable_that_a_chart_sets_is_one_and_takes_its_value(name: str, 
 
 
 def test_dagster_accepts_what_the_chart_writes_into_dagster_yaml(tmp_path: Path) -> None:
-    values = DAGSTER[0]
+    values = DAGSTER
     launcher = values["runLauncher"]["config"]["k8sRunLauncher"]
     (tmp_path / "kubeconfig").write_text(
         yaml.safe_dump(
