@@ -1,5 +1,6 @@
 """Tests the runbook's table of variables, and loads the values of Dagster's chart with Dagster."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,16 @@ DAGSTER = yaml.safe_load((DEPLOY / "values/dagster.yaml").read_text())
 def test_the_runbook_lists_every_variable_with_its_default_and_meaning() -> None:
     assert table() in (DEPLOY / "README.md").read_text(), "replace the table by `python -m rec_assets.settings`"
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_the_runbook_names_files_that_exist() -> None:
+    runbook = (DEPLOY / "README.md").read_text()
+    named = set(re.findall(r"(?<![\w/.])(?:deploy|requirements|\.github|benchmarks|rec_assets)/[\w./-]*\w", runbook))
+    below = re.findall(r"`((?:cdk|helm|values|docker|monitoring|kind)/[\w./-]*\w)`", runbook)
+    named |= {f"deploy/{one}" for one in below if one == one.lower()}
+    named = {one for one in named if not one.startswith("deploy/rec-")}  # a deployment, in the words of kubectl
+    assert len(named) > 15
+    assert [one for one in sorted(named) if not (DEPLOY.parent / one).exists()] == []
 
 
 @pytest.mark.parametrize(("old", "new"), sorted(RENAMED.items()))

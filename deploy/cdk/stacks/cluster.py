@@ -39,6 +39,7 @@ class Cluster(cdk.Stack):
             assumed_by=iam.ServicePrincipal("eks.amazonaws.com"),
             managed_policies=[iam.ManagedPolicy.from_aws_managed_policy_name("AmazonEKSClusterPolicy")],
         )
+        key.grant_encrypt_decrypt(role)
         subnets = vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS).subnet_ids
         self.control_plane = eks.CfnCluster(
             self,
