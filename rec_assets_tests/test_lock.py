@@ -5,7 +5,7 @@ import pytest
 from packaging.version import Version
 
 FOLDER = Path(__file__).parents[1] / "requirements"
-HASHED = ("lock", "cpu", "gpu", "dev", "serving")
+HASHED = ("lock", "cpu", "gpu", "dev", "serving", "deploy")
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+)", re.M)
 # Package: first and upper bound of the versions that work, and the reason.
 BROKEN = {

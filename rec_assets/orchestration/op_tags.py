@@ -11,7 +11,7 @@ from rec_assets.settings import Settings
 
 PROFILE = "rec_assets/profile"
 POD = "dagster-k8s/config"
-# Label and taint of the nodes of a node pool (deploy/karpenter).
+# Label and taint of the nodes of a node pool (deploy/helm/platform).
 NODE_LABEL = "rec-assets.io/profile"
 # Limits concurrent trainings to one: a laptop's memory or a node's GPU fits one.
 TRAINING_POOL = "training"

@@ -1,4 +1,4 @@
-"""Launches jobs in pods: Dagster's Kubernetes launcher, configured as in deploy/dagster, on the small API server."""
+"""Launches jobs in pods: Dagster's Kubernetes launcher, configured as in deploy/values, on the small API server."""
 
 import os
 import subprocess
@@ -54,6 +54,6 @@ def launch(job: str, run: str, home: Path, settings: Mapping[str, str], cluster:
 
 
 def _run_pod_of_the_values() -> dict[str, Any]:
-    """Returns the configuration of run pods in deploy/dagster, in the form that the chart writes to dagster.yaml."""
-    values = yaml.safe_load((DEPLOY / "dagster/values.yaml").read_text())
+    """Returns the configuration of run pods in deploy/values, in the form that the chart writes to dagster.yaml."""
+    values = yaml.safe_load((DEPLOY / "values/dagster.yaml").read_text())
     return snake(values["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"])

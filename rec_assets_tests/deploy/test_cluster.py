@@ -3,14 +3,11 @@
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from rec_assets.orchestration.op_tags import NODE_LABEL, cpu_tags, gpu_tags
-from rec_assets.settings import Settings
-from rec_assets_tests.deploy.manifests import DEPLOY, problems_of, rendered
+from rec_assets_tests.deploy.manifests import DEPLOY, Manifest, problems_of, rendered
 from rec_assets_tests.tools import require_tool
 
 # Findings of checkov that are intended, with the reason.
@@ -22,60 +19,31 @@ INTENDED = {
     "CKV_K8S_43": "the values here are examples; deployments set a digest",
     "CKV_DOCKER_2": "the gpu image runs one step and ends",
     "CKV_SECRET_6": "the finding is the name of a Secret, not a secret",
-    "CKV_AWS_18": "the platform configures the access logs of buckets",
 }
-KARPENTER = [one for one in yaml.safe_load_all((DEPLOY / "karpenter/nodes.yaml").read_text()) if one]
+PLATFORM: Manifest = {"cluster": "rec-test", "instanceProfile": "rec-test-node", "vpc": "10.40.0.0/16"}
+CHARTS: dict[str, Manifest] = {"triton": {}, "services": {"storefront": {"enabled": True}}, "platform": PLATFORM}
 
 
 def test_karpenter_knows_every_field_of_the_node_pools() -> None:
-    assert [one["kind"] for one in KARPENTER].count("NodePool") == 3
-    assert problems_of(KARPENTER) == []
+    nodes = [one for one in rendered("platform", PLATFORM) if one["kind"] in ("NodePool", "EC2NodeClass")]
+    assert [one["kind"] for one in nodes].count("NodePool") == 3
+    assert problems_of(nodes) == []
 
 
-@pytest.mark.parametrize(
-    ("profile", "pool", "tags"),
-    [("cpu", "rec-cpu", cpu_tags(Settings())), ("gpu", "rec-gpu", gpu_tags(Settings()))],
-)
-def test_steps_find_the_nodes_that_are_made_for_them(profile: str, pool: str, tags: dict[str, Any]) -> None:
-    template = next(one for one in KARPENTER if one["metadata"]["name"] == pool)["spec"]["template"]
-    pod = tags["dagster-k8s/config"]["pod_spec_config"]
-    assert template["metadata"]["labels"] == pod["node_selector"] == {NODE_LABEL: profile}
-    tolerated = {(one["key"], one["effect"]) for one in pod["tolerations"]}
-    assert {(one["key"], one["effect"]) for one in template["spec"]["taints"]} == tolerated
-
-
-def test_nodes_have_the_role_and_tags_of_the_cluster_that_eksctl_makes() -> None:
-    cluster = yaml.safe_load((DEPLOY / "eks/cluster.yaml").read_text())["metadata"]
-    for one in KARPENTER:
+def test_nodes_find_the_subnets_the_group_and_the_profile_of_their_cluster() -> None:
+    for one in rendered("platform", PLATFORM):
         if one["kind"] == "EC2NodeClass":
-            assert one["spec"]["role"] == f"eksctl-KarpenterNodeRole-{cluster['name']}"
-            tags = {"karpenter.sh/discovery": cluster["tags"]["karpenter.sh/discovery"]}
-            assert one["spec"]["subnetSelectorTerms"] == [{"tags": tags}]
-
-
-def test_the_accounts_of_pods_are_those_that_the_cluster_gives_roles() -> None:
-    cluster = yaml.safe_load((DEPLOY / "eks/cluster.yaml").read_text())
-    given = {one["serviceAccountName"] for one in cluster["iam"]["podIdentityAssociations"]}
-    triton = next(one for one in rendered("triton", {}) if one["kind"] == "Deployment")
-    used = {triton["spec"]["template"]["spec"]["serviceAccountName"], Settings().pod_service_account}
-    assert given == used
+            assert one["spec"]["instanceProfile"] == PLATFORM["instanceProfile"]
+            assert one["spec"]["subnetSelectorTerms"] == [{"tags": {"karpenter.sh/discovery": "rec-test"}}]
+            assert one["spec"]["securityGroupSelectorTerms"] == [{"tags": {"aws:eks:cluster-name": "rec-test"}}]
 
 
 def test_as_many_gpus_as_trainings_may_run_at_once() -> None:
-    values = yaml.safe_load((DEPLOY / "dagster/values.yaml").read_text())
-    pool = next(one for one in KARPENTER if one["metadata"]["name"] == "rec-gpu")
+    values = yaml.safe_load((DEPLOY / "values/dagster.yaml").read_text())
+    nodes = rendered("platform", PLATFORM)
+    pools = {one["metadata"]["name"]: one for one in nodes if one["kind"] == "NodePool"}
     limit = values["additionalInstanceConfig"]["concurrency"]["pools"]["default_limit"]
-    assert pool["spec"]["limits"]["nvidia.com/gpu"] == str(limit)
-
-
-def test_pods_are_one_size_in_staging_and_another_in_production_without_new_code() -> None:
-    staging = yaml.safe_load((DEPLOY / "dagster/staging.yaml").read_text())
-    variables = staging["dagster-user-deployments"]["deployments"][0]["env"]
-    given = {name.removeprefix("REC_").lower(): value for name, value in variables.items() if name.startswith("REC_")}
-    pod = gpu_tags(Settings.model_validate(given))["dagster-k8s/config"]
-    assert "nvidia.com/gpu" not in pod["container_config"]["resources"]["limits"]
-    assert pod["container_config"]["resources"]["limits"]["memory"] == "8Gi"
-    assert pod["pod_spec_config"]["node_selector"] == {NODE_LABEL: "cpu"}
+    assert pools["rec-gpu"]["spec"]["limits"]["nvidia.com/gpu"] == str(limit)
 
 
 @pytest.mark.parametrize("file", sorted(DEPLOY.glob("docker/*.Dockerfile")), ids=lambda file: file.stem)
@@ -85,11 +53,11 @@ def test_dockerfiles_are_as_hadolint_wants_them(file: Path) -> None:
 
 
 def test_a_security_scanner_finds_nothing_that_is_not_meant(tmp_path: Path) -> None:
-    for chart in ("triton", "services"):
-        manifests = rendered(chart, {"storefront": {"enabled": True}} if chart == "services" else {})
+    for chart, values in CHARTS.items():
+        manifests = rendered(chart, values)
         (tmp_path / f"{chart}.yaml").write_text(yaml.safe_dump_all(manifests))
     found: dict[str, set[str]] = {}
-    for folder, frameworks in ((tmp_path, ["kubernetes"]), (DEPLOY, ["dockerfile", "secrets", "cloudformation"])):
+    for folder, frameworks in ((tmp_path, ["kubernetes"]), (DEPLOY, ["dockerfile", "secrets"])):
         command = [require_tool("checkov"), "--directory", str(folder), "--framework", *frameworks]
         done = subprocess.run(
             [*command, "--output", "json", "--skip-download", "--quiet"], capture_output=True, text=True, check=False

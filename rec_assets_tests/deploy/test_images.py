@@ -142,6 +142,15 @@ def test_the_image_of_gpu_steps_can_be_resolved(tmp_path: Path) -> None:
     build("gpu.Dockerfile", "packages", tmp_path, install=False)  # does not download 5 GB
 
 
+def test_the_public_workflow_builds_every_image_that_has_a_registry() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/images.yml").read_text())
+    matrix = workflow["jobs"]["build"]["strategy"]["matrix"]["include"]
+    (line,) = re.findall(r"^IMAGES = \((.*)\)$", (DEPLOY / "cdk/stacks/images.py").read_text(), re.M)
+    assert [one["image"] for one in matrix] == re.findall(r'"(\w+)"', line)
+    for one in matrix:
+        assert (one["target"] or "last") in stages(one["file"])
+
+
 @pytest.mark.parametrize("file", sorted(DEPLOY.glob("docker/*.Dockerfile")), ids=lambda file: file.stem)
 def test_images_are_pinned_and_nobody_is_root(file: Path) -> None:
     text = file.read_text()

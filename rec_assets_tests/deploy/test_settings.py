@@ -1,5 +1,6 @@
 """Tests the runbook's table of variables, and loads the values of Dagster's chart with Dagster."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,22 @@ from rec_assets.settings import RENAMED, Settings, table
 from rec_assets_tests.deploy.manifests import DEPLOY, snake
 
 CHARTS = [yaml.safe_load((DEPLOY / "helm" / chart / "values.yaml").read_text()) for chart in ("triton", "services")]
-DAGSTER = [yaml.safe_load((DEPLOY / "dagster" / f"{name}.yaml").read_text()) for name in ("values", "staging")]
+DAGSTER = yaml.safe_load((DEPLOY / "values/dagster.yaml").read_text())
 
 
 def test_the_runbook_lists_every_variable_with_its_default_and_meaning() -> None:
     assert table() in (DEPLOY / "README.md").read_text(), "replace the table by `python -m rec_assets.settings`"
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_the_runbook_names_files_that_exist() -> None:
+    runbook = (DEPLOY / "README.md").read_text()
+    named = set(re.findall(r"(?<![\w/.])(?:deploy|requirements|\.github|benchmarks|rec_assets)/[\w./-]*\w", runbook))
+    below = re.findall(r"`((?:cdk|helm|values|docker|monitoring|kind)/[\w./-]*\w)`", runbook)
+    named |= {f"deploy/{one}" for one in below if one == one.lower()}
+    named = {one for one in named if not one.startswith("deploy/rec-")}  # a deployment, in the words of kubectl
+    assert len(named) > 15
+    assert [one for one in sorted(named) if not (DEPLOY.parent / one).exists()] == []
 
 
 @pytest.mark.parametrize(("old", "new"), sorted(RENAMED.items()))
@@ -31,7 +42,6 @@ def test_the_old_name_of_a_setting_works_and_warns(old: str, new: str, monkeypat
 
 def given() -> list[tuple[str, str]]:
     variables = [values["settings"] for values in CHARTS]
-    variables += [values["dagster-user-deployments"]["deployments"][0]["env"] for values in DAGSTER]
     return [(name, value) for part in variables for name, value in part.items() if name.startswith("REC_")]
 
 
@@ -43,7 +53,7 @@ def test_every_variable_that_a_chart_sets_is_one_and_takes_its_value(name: str, 
 
 
 def test_dagster_accepts_what_the_chart_writes_into_dagster_yaml(tmp_path: Path) -> None:
-    values = DAGSTER[0]
+    values = DAGSTER
     launcher = values["runLauncher"]["config"]["k8sRunLauncher"]
     (tmp_path / "kubeconfig").write_text(
         yaml.safe_dump(

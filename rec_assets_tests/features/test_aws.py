@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 from pathlib import Path
+from runpy import run_path
 
 import duckdb
 import numpy as np
 import polars as pl
 import pytest
-import yaml
 from feast.infra.offline_stores.contrib.athena_offline_store.athena import AthenaOfflineStore
 from feast.repo_config import load_repo_config
 from polars.testing import assert_frame_equal
@@ -86,21 +86,19 @@ def athena(s3: S3, tmp_path: Path) -> Settings:
 
 
 def tables_of(settings: Settings, folder: Path) -> duckdb.DuckDBPyConnection:
-    """Opens the files of the bucket as tables with the names from Glue; checks the columns that the stack declares."""
-    stack = yaml.safe_load((DEPLOY / "eks" / "aws.yaml").read_text())["Resources"]
+    """Opens the files of the bucket as tables with the names from Glue; checks the columns that deploy/cdk declares."""
+    stack = run_path(str(DEPLOY / "cdk/stacks/tables.py"))
     Bucket(settings.feast_tables).download("", folder)
     database = duckdb.connect()
     database.execute(f"ATTACH ':memory:' AS \"{offline.CATALOG}\"; SET TimeZone = 'UTC'")
     database.execute(f'CREATE SCHEMA "{offline.CATALOG}".{settings.athena_database}')
-    for resource in stack.values():
-        if resource["Type"] == "AWS::Glue::Table":
-            table = resource["Properties"]["TableInput"]
-            view = f'"{offline.CATALOG}".{settings.athena_database}.{table["Name"]}'
-            files = f"'{folder}/{table['Name']}/*/*.parquet', hive_partitioning = true, hive_types = {{'day': VARCHAR}}"
-            database.execute(f"CREATE VIEW {view} AS SELECT * FROM read_parquet({files})")
-            columns = {name: kind for name, kind, *_ in database.execute(f"DESCRIBE {view}").fetchall()}
-            declared = [*table["StorageDescriptor"]["Columns"], *table["PartitionKeys"]]
-            assert {one["Name"]: COLUMNS[one["Type"]] for one in declared} == columns
+    for table in stack["TABLES"]:
+        view = f'"{offline.CATALOG}".{settings.athena_database}.{table}'
+        files = f"'{folder}/{table}/*/*.parquet', hive_partitioning = true, hive_types = {{'day': VARCHAR}}"
+        database.execute(f"CREATE VIEW {view} AS SELECT * FROM read_parquet({files})")
+        columns = {name: kind for name, kind, *_ in database.execute(f"DESCRIBE {view}").fetchall()}
+        declared = {**stack["columns_of"](table), stack["PARTITION"]: "string"}
+        assert {name: COLUMNS[kind] for name, kind in declared.items()} == columns
     return database
 
 

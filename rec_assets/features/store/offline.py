@@ -1,7 +1,7 @@
 """Offline source of Feast: the parquet file of an asset, or Athena tables with one partition per day.
 
-Glue defines the tables and their daily partitions (deploy/eks/aws.yaml). Each day is a file below its own prefix, so a
-repeated day replaces its file.
+Glue defines the tables and their daily partitions (deploy/cdk). Each day is a file below its own prefix, so a repeated
+day replaces its file.
 """
 
 from pathlib import Path

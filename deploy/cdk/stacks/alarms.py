@@ -1,0 +1,94 @@
+"""Alarms of the services that Prometheus does not see, and the budget of the month."""
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_budgets as budgets
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_elasticache as elasticache
+from aws_cdk import aws_rds as rds
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from stacks.environment import Environment
+
+GIB = 2**30
+FIVE_MINUTES = cdk.Duration.minutes(5)
+
+
+class Alarms(cdk.Stack):
+    """Messages by mail: a full Valkey, a full or busy database, unread interruptions, and money."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        given: Environment,
+        database: rds.DatabaseInstance,
+        valkey: elasticache.CfnReplicationGroup,
+        interruptions: sqs.Queue,
+        **options: Any,
+    ) -> None:
+        super().__init__(scope, name, **options)
+        self._topic = sns.Topic(self, "Topic", topic_name=given.prefix, enforce_ssl=True)
+        self._topic.add_subscription(subscriptions.EmailSubscription(given.alarm_email))
+        for number in range(2 if given.replicated else 1):
+            node = {"CacheClusterId": f"{valkey.ref}-{number + 1:03}"}
+            # Valkey evicts nothing: at 100 % it refuses events and features.
+            self._alarm(f"ValkeyMemory{number}", _valkey("DatabaseMemoryUsagePercentage", node), 75)
+            self._alarm(f"ValkeyProcessor{number}", _valkey("EngineCPUUtilization", node), 80)
+        self._alarm("DatabaseDisk", database.metric_free_storage_space(period=FIVE_MINUTES), 4 * GIB, below=True)
+        self._alarm("DatabaseProcessor", database.metric_cpu_utilization(period=FIVE_MINUTES), 85)
+        age = interruptions.metric_approximate_age_of_oldest_message(period=FIVE_MINUTES)
+        self._alarm("UnreadInterruptions", age, 120)
+        self._budget(given)
+
+    def _alarm(self, name: str, metric: cloudwatch.IMetric, threshold: float, *, below: bool = False) -> None:
+        operator = cloudwatch.ComparisonOperator
+        alarm = cloudwatch.Alarm(
+            self,
+            name,
+            metric=metric,
+            threshold=threshold,
+            evaluation_periods=3,
+            comparison_operator=operator.LESS_THAN_THRESHOLD if below else operator.GREATER_THAN_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        alarm.add_alarm_action(actions.SnsAction(self._topic))
+
+    def _budget(self, given: Environment) -> None:
+        """Adds a budget for what carries the environment's tag, with a message at 80 % and at a forecast of 100 %."""
+        receiver = budgets.CfnBudget.SubscriberProperty(subscription_type="EMAIL", address=given.alarm_email)
+        budgets.CfnBudget(
+            self,
+            "Budget",
+            budget=budgets.CfnBudget.BudgetDataProperty(
+                budget_name=given.prefix,
+                budget_type="COST",
+                time_unit="MONTHLY",
+                budget_limit=budgets.CfnBudget.SpendProperty(amount=given.monthly_budget, unit="USD"),
+                cost_filters={"TagKeyValue": [f"user:environment${given.name}"]},
+            ),
+            notifications_with_subscribers=[
+                budgets.CfnBudget.NotificationWithSubscribersProperty(
+                    notification=budgets.CfnBudget.NotificationProperty(
+                        comparison_operator="GREATER_THAN", notification_type=kind, threshold=share
+                    ),
+                    subscribers=[receiver],
+                )
+                for kind, share in (("ACTUAL", 80), ("FORECASTED", 100))
+            ],
+        )
+
+
+def _valkey(name: str, node: dict[str, str]) -> cloudwatch.Metric:
+    return cloudwatch.Metric(
+        namespace="AWS/ElastiCache",
+        metric_name=name,
+        dimensions_map=node,
+        statistic="Maximum",
+        period=FIVE_MINUTES,
+    )

@@ -1,0 +1,251 @@
+"""Makes the templates of all environments: CloudFormation accepts them, and they have what the runbook relies on."""
+
+import inspect
+import json
+import re
+import subprocess
+from ipaddress import ip_network
+from pathlib import Path
+from runpy import run_path
+from typing import Any
+
+import pytest
+from feast.infra.offline_stores.contrib.athena_offline_store import athena_source
+from feast.infra.utils import aws_utils
+
+from rec_assets_tests.deploy.aws import ENVIRONMENTS, Template, may, of_type, statements_of, synthesize, text_of
+from rec_assets_tests.deploy.manifests import DEPLOY
+from rec_assets_tests.tools import require_tool
+
+STACKS = DEPLOY / "cdk/stacks"
+# Findings of checkov that are intended, with the reason.
+INTENDED = {
+    "CKV_AWS_18": "access logs of buckets cost more than the buckets; CloudTrail records changes",
+    "CKV_AWS_26": "alarms are names and numbers; they go out by mail",
+    "CKV_AWS_27": "the queue is encrypted with the key of SQS; its messages name instances",
+    "CKV_AWS_82": "Feast creates tables at places of its own, which an enforced configuration forbids",
+    "CKV_AWS_111": "the load balancer controller creates groups before they have a tag",
+    "CKV_AWS_118": "the alarms need no metric of the operating system",
+    "CKV_AWS_136": "images contain no secret; ECR encrypts them with its own key",
+    "CKV_AWS_149": "a key of our own would cost more than it protects: the same administrators hold both",
+    "CKV_AWS_157": "only production has a second database",
+    "CKV_AWS_161": "Dagster logs in with a password, which Secrets Manager makes",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cdk")
+
+
+@pytest.fixture(scope="module")
+def templates(folder: Path) -> dict[str, Template]:
+    return synthesize(folder)
+
+
+def all_of(templates: dict[str, Template], stack: str) -> list[Template]:
+    return [templates[f"rec-{name}-{stack}"] for name in ENVIRONMENTS]
+
+
+def values_of(name: str) -> dict[str, Any]:
+    given = run_path(str(STACKS / "environment.py"))["read"](DEPLOY / f"cdk/environments/{name}.toml")
+    return vars(given)
+
+
+def test_cloudformation_knows_every_property_and_version(templates: dict[str, Template], folder: Path) -> None:
+    # Zones are in the values, because a subnet never moves.
+    options = ["--regions", "eu-central-1", "--ignore-checks", "W3010"]
+    files = sorted(map(str, folder.glob("*.template.json")))
+    assert len(files) == len(templates) == 9 * len(ENVIRONMENTS)
+    done = subprocess.run(
+        [require_tool("cfn-lint"), *options, "--", *files], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_security_scanner_finds_nothing_that_is_not_meant(templates: dict[str, Template], folder: Path) -> None:
+    command = [require_tool("checkov"), "--directory", str(folder), "--framework", "cloudformation"]
+    done = subprocess.run(
+        [*command, "--output", "json", "--skip-download", "--quiet"], capture_output=True, text=True, check=False
+    )
+    report = json.loads(done.stdout)
+    assert report["summary"]["parsing_errors"] == 0 and report["summary"]["resource_count"] > 200
+    found = {one["check_id"]: f"{one['resource']}: {one['check_name']}" for one in report["results"]["failed_checks"]}
+    assert {check: what for check, what in found.items() if check not in INTENDED} == {}
+    assert set(INTENDED) - set(found) == set(), "exceptions that are no longer needed"
+
+
+def test_the_cluster_can_be_created_from_outside_and_not_by_everybody(templates: dict[str, Template]) -> None:
+    for template in all_of(templates, "cluster"):
+        (cluster,) = of_type(template, "EKS::Cluster").values()
+        access = cluster["ResourcesVpcConfig"]
+        assert access["EndpointPublicAccess"] and access["EndpointPrivateAccess"]
+        assert access["PublicAccessCidrs"] and "0.0.0.0/0" not in access["PublicAccessCidrs"]
+
+
+def test_an_administrator_may_call_the_cluster_that_cloudformation_created(templates: dict[str, Template]) -> None:
+    for template in all_of(templates, "cluster"):
+        (cluster,) = of_type(template, "EKS::Cluster").values()
+        assert cluster["AccessConfig"] == {
+            "AuthenticationMode": "API",
+            "BootstrapClusterCreatorAdminPermissions": False,
+        }
+        (entry,) = of_type(template, "EKS::AccessEntry").values()
+        assert "AmazonEKSClusterAdminPolicy" in text_of(entry) and ":role/Admin" in text_of(entry["PrincipalArn"])
+
+
+def test_network_policies_are_enforced(templates: dict[str, Template]) -> None:
+    for template in all_of(templates, "cluster"):
+        addons = {one["AddonName"]: one for one in of_type(template, "EKS::Addon").values()}
+        assert json.loads(addons["vpc-cni"]["ConfigurationValues"]) == {"enableNetworkPolicy": "true"}
+        assert "eks-pod-identity-agent" in addons
+
+
+def test_addresses_of_vpcs_services_and_other_environments_do_not_overlap(templates: dict[str, Template]) -> None:
+    networks = [ip_network(values_of(name)["cidr"]) for name in ENVIRONMENTS]
+    for template in all_of(templates, "cluster"):
+        (cluster,) = of_type(template, "EKS::Cluster").values()
+        services = ip_network(cluster["KubernetesNetworkConfig"]["ServiceIpv4Cidr"])
+        assert not any(services.overlaps(vpc) for vpc in networks)
+    assert not any(one.overlaps(other) for one in networks for other in networks if one is not other)
+
+
+def test_only_gateways_are_in_public_subnets(templates: dict[str, Template]) -> None:
+    for name in ENVIRONMENTS:
+        subnets = of_type(templates[f"rec-{name}-network"], "EC2::Subnet")
+        assert not any(one.get("MapPublicIpOnLaunch") for one in subnets.values())
+        nodes = of_type(templates[f"rec-{name}-cluster"], "EKS::Nodegroup")
+        placed = text_of([one["Subnets"] for one in nodes.values()])
+        assert "nodesSubnet" in placed and "gatewaysSubnet" not in placed
+
+
+@pytest.mark.parametrize(("stack", "port"), [("database", 5432), ("cache", 6379)])
+def test_databases_are_isolated_and_only_nodes_reach_them(
+    templates: dict[str, Template], stack: str, port: int
+) -> None:
+    for template in all_of(templates, stack):
+        kind = "RDS::DBSubnetGroup" if stack == "database" else "ElastiCache::SubnetGroup"
+        (subnets,) = of_type(template, kind).values()
+        assert "dataSubnet" in text_of(subnets) and "nodesSubnet" not in text_of(subnets)
+        (rule,) = of_type(template, "EC2::SecurityGroupIngress").values()
+        assert (rule["FromPort"], rule["ToPort"]) == (port, port)
+        assert "ClusterSecurityGroupId" in text_of(rule["SourceSecurityGroupId"])
+
+
+def test_valkey_has_bloom_filters_and_room_and_forgets_nobody(templates: dict[str, Template]) -> None:
+    sizes = run_path(str(STACKS / "sizes.py"))
+    for name in ENVIRONMENTS:
+        template = templates[f"rec-{name}-cache"]
+        (group,) = of_type(template, "ElastiCache::ReplicationGroup").values()
+        assert (group["Engine"], group["ClusterMode"]) == ("valkey", "disabled")
+        assert tuple(map(int, group["EngineVersion"].split("."))) >= (8, 1)
+        assert group["TransitEncryptionMode"] == "required" and "resolve:secretsmanager" in text_of(group["AuthToken"])
+        (parameters,) = of_type(template, "ElastiCache::ParameterGroup").values()
+        assert parameters["Properties"]["maxmemory-policy"] == "noeviction"
+        room = sizes["SIZES"][group["CacheNodeType"]] * 2**30 * 0.75  # ElastiCache reserves the rest
+        assert values_of(name)["users"] * 20_000 < room
+
+
+def test_a_production_survives_a_zone_and_a_mistaken_deletion(templates: dict[str, Template]) -> None:
+    (database,) = of_type(templates["rec-prod-database"], "RDS::DBInstance").values()
+    assert database["MultiAZ"] and database["DeletionProtection"]
+    (group,) = of_type(templates["rec-prod-cache"], "ElastiCache::ReplicationGroup").values()
+    assert group["MultiAZEnabled"] and group["AutomaticFailoverEnabled"]
+    for template in all_of(templates, "storage"):
+        kept = [one for one in template["Resources"].values() if one["Type"] in ("AWS::S3::Bucket", "AWS::KMS::Key")]
+        assert len(kept) == 3 and {one["DeletionPolicy"] for one in kept} == {"Retain"}
+
+
+def test_karpenter_hears_of_interruptions_and_may_read_them(templates: dict[str, Template]) -> None:
+    for template in all_of(templates, "nodes"):
+        (queue,) = of_type(template, "SQS::Queue")
+        rules = of_type(template, "Events::Rule").values()
+        assert {one["EventPattern"]["detail-type"][0] for one in rules} == {
+            "EC2 Spot Instance Interruption Warning",
+            "EC2 Instance Rebalance Recommendation",
+            "EC2 Instance State-change Notification",
+            "AWS Health Event",
+        }
+        arn = {"Fn::GetAtt": [queue, "Arn"]}
+        assert all(target["Arn"] == arn for one in rules for target in one["Targets"])
+        (reads,) = (one for one in statements_of(template, "karpenter") if "sqs:ReceiveMessage" in one["Action"])
+        assert "sqs:DeleteMessage" in reads["Action"] and reads["Resource"] == arn
+
+
+def test_feast_may_do_in_athena_what_its_code_calls(templates: dict[str, Template]) -> None:
+    source = inspect.getsource(aws_utils) + inspect.getsource(athena_source)
+    calls = {
+        "athena:" + "".join(word.capitalize() for word in name.split("_"))
+        for name in re.findall(r"(?:athena_data_client|athena_client|\bclient)\.(\w+)\(", source)
+        if re.search(r"query|table_metadata", name)
+    }
+    assert len(calls) > 3
+    for template in all_of(templates, "roles"):
+        actions = {action for one in statements_of(template, "rec-steps") for action in one["Action"]}
+        assert calls <= actions
+        # Each query creates a table from its result, and drops it.
+        assert {"glue:CreateTable", "glue:DeleteTable", "glue:GetTable", "glue:GetDatabase"} <= actions
+    for template in all_of(templates, "storage"):
+        (group,) = of_type(template, "Athena::WorkGroup").values()
+        assert not group["WorkGroupConfiguration"]["EnforceWorkGroupConfiguration"]
+
+
+# Service account → keys that it reads, keys that it writes, keys that it must not read, keys that it must not write.
+RIGHTS: dict[str, tuple[list[str], list[str], list[str], list[str]]] = {
+    "rec-triton": (
+        ["artifacts/identity", "artifacts/current/live_bundle/all.json", "artifacts/versions/model_bundle/a/b/f"],
+        [],
+        ["artifacts/versions/raw_users/all/x/users.parquet", "artifacts/behavior/day"],
+        ["artifacts/current/live_bundle/all.json"],
+    ),
+    "rec-storefront": (
+        ["artifacts/current/raw_items/all.json", "artifacts/versions/raw_interactions/2025-03-14/x/part.parquet"],
+        [],
+        ["artifacts/versions/raw_users/all/x/users.parquet"],
+        ["artifacts/current/raw_items/all.json"],
+    ),
+    "rec-worker": (["feast/registry.db"], ["artifacts/behavior/2025-03-14/part.parquet"], [], ["artifacts/current/x/y.json"]),
+    "rec-exporter": (["artifacts/current/online_features/2025-03-14.json"], [], [], ["artifacts/identity"]),
+    "rec-dagster": (["artifacts/versions/model_bundle/a/b/f"], ["logs/run/step"], [], ["artifacts/identity"]),
+    "rec-steps": (
+        ["artifacts/behavior/2025-03-14/part.parquet"],
+        ["artifacts/identity", "feast/registry.db", "offline/user_features/day=2025-03-14/f", "athena/x", "logs/x"],
+        [],
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("account", sorted(RIGHTS))
+def test_each_pod_may_do_its_work_and_nothing_else(templates: dict[str, Template], account: str) -> None:
+    reads, writes, no_reads, no_writes = RIGHTS[account]
+    for template in all_of(templates, "roles"):
+        assert all(may(template, account, "s3:GetObject", key) for key in reads)
+        assert all(may(template, account, "s3:PutObject", key) for key in writes)
+        assert not any(may(template, account, "s3:GetObject", key) for key in no_reads)
+        assert not any(may(template, account, "s3:PutObject", key) for key in no_writes)
+
+
+WRONG = {
+    'cidr = "10.40.0.0/20"': "cidr is wrong",
+    'cidr = "172.20.0.0/16"': "cidr is wrong",
+    'api_cidrs = ["0.0.0.0/0"]': "api_cidrs is wrong",
+    "administrators = []": "administrators is empty",
+    'zones = ["eu-central-1a"]': "zones has too few",
+}
+
+
+@pytest.mark.parametrize("line", sorted(WRONG))
+def test_values_that_cannot_be_meant_are_refused(line: str, tmp_path: Path) -> None:
+    name = line.partition(" ")[0]
+    right = (DEPLOY / "cdk/environments/dev.toml").read_text()
+    (tmp_path / "dev.toml").write_text(re.sub(rf"^{name} = .*$", line, right, flags=re.M))
+    with pytest.raises(ValueError, match=WRONG[line]):
+        run_path(str(STACKS / "environment.py"))["read"](tmp_path / "dev.toml")
+
+
+def test_more_users_than_one_valkey_holds_are_refused() -> None:
+    node_for = run_path(str(STACKS / "sizes.py"))["node_for"]
+    assert node_for(20_000) == "cache.t4g.small"
+    with pytest.raises(ValueError, match="too large for one Valkey"):
+        node_for(100_000_000)

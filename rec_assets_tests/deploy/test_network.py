@@ -1,0 +1,94 @@
+"""Connections between the pods of an environment: those that the project needs are open, others are closed."""
+
+import pytest
+
+from rec_assets_tests.deploy.installation import Installation
+from rec_assets_tests.deploy.manifests import Manifest
+from rec_assets_tests.deploy.network import Outside, Pod, allows
+
+DNS = Pod("kube-system", {"k8s-app": "kube-dns"}, {})
+AWS, AGENT = Outside("52.219.1.1"), Outside("169.254.170.23")
+STORE = Outside("10.40.200.9")  # in the isolated subnets
+ELSEWHERE = Outside("10.99.0.1")
+
+
+@pytest.fixture
+def policies(installed: Installation) -> list[Manifest]:
+    everything = [one for manifests in installed.manifests.values() for one in manifests]
+    return [one for one in everything if one["kind"] == "NetworkPolicy"]
+
+
+@pytest.fixture
+def pods(installed: Installation) -> dict[str, Pod]:
+    dagster = installed.merged("dagster")
+    run = dagster["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]["podTemplateSpecMetadata"]["labels"]
+    code = dagster["dagster-user-deployments"]["deployments"][0]
+    found = {
+        "webserver": Pod("rec-assets", {"component": "dagster-webserver"}, {}),
+        "daemon": Pod("rec-assets", {"component": "dagster-daemon"}, {}),
+        "code": Pod("rec-assets", code["labels"], {"grpc": code["port"]}),
+        "step": Pod("rec-assets", run, {}),  # steps have the labels of their run
+        "prometheus": Pod("monitoring", {"app.kubernetes.io/name": "prometheus"}, {}),
+        "stranger": Pod("default", {}, {}),
+    }
+    for manifests in installed.manifests.values():
+        for one in manifests:
+            if one["kind"] == "Deployment":
+                template = one["spec"]["template"]
+                containers = [*template["spec"].get("initContainers", []), *template["spec"]["containers"]]
+                ports = {p["name"]: p["containerPort"] for c in containers for p in c.get("ports", [])}
+                name = one["metadata"]["name"].removeprefix("rec-")
+                found[name] = Pod(one["metadata"]["namespace"], template["metadata"]["labels"], ports)
+    return found
+
+
+NEEDED = [
+    ("webserver", "code", 3030),
+    ("daemon", "code", 3030),
+    ("step", "triton", 8001),
+    ("step", "triton", 8081),
+    ("code", "triton", 8081),
+    ("storefront", "triton", 8001),
+    ("prometheus", "triton", 8002),
+    ("prometheus", "triton", 8081),
+    ("prometheus", "exporter", 9100),
+]
+CLOSED = [
+    ("stranger", "triton", 8001),
+    ("stranger", "triton", 8081),
+    ("stranger", "code", 3030),
+    ("stranger", "exporter", 9100),
+    ("worker", "triton", 8081),
+    ("storefront", "triton", 8081),
+    ("step", "exporter", 9100),
+    ("triton", "code", 3030),
+    ("webserver", "step", 80),
+]
+
+
+@pytest.mark.parametrize(("source", "target", "port"), NEEDED)
+def test_a_connection_that_is_needed_is_open(
+    policies: list[Manifest], pods: dict[str, Pod], source: str, target: str, port: int
+) -> None:
+    assert allows(policies, pods[source], pods[target], port)
+
+
+@pytest.mark.parametrize(("source", "target", "port"), CLOSED)
+def test_another_connection_is_closed(
+    policies: list[Manifest], pods: dict[str, Pod], source: str, target: str, port: int
+) -> None:
+    assert not allows(policies, pods[source], pods[target], port)
+
+
+def test_every_pod_finds_names_aws_its_role_and_its_stores(policies: list[Manifest], pods: dict[str, Pod]) -> None:
+    for name in ("webserver", "daemon", "code", "step", "worker", "exporter", "storefront", "triton"):
+        pod = pods[name]
+        assert allows(policies, pod, DNS, 53, "UDP") and allows(policies, pod, AWS, 443), name
+        assert allows(policies, pod, AGENT, 80) and allows(policies, pod, STORE, 6379), name
+        assert allows(policies, pod, STORE, 5432) == (name != "triton"), name
+
+
+def test_no_pod_calls_another_network_or_port(policies: list[Manifest], pods: dict[str, Pod]) -> None:
+    for name in ("webserver", "daemon", "code", "step", "worker", "exporter", "storefront", "triton"):
+        assert not allows(policies, pods[name], ELSEWHERE, 6379), name
+        assert not allows(policies, pods[name], AWS, 22) and not allows(policies, pods[name], AWS, 80), name
