@@ -204,7 +204,12 @@ RIGHTS: dict[str, tuple[list[str], list[str], list[str], list[str]]] = {
         ["artifacts/versions/raw_users/all/x/users.parquet"],
         ["artifacts/current/raw_items/all.json"],
     ),
-    "rec-worker": (["feast/registry.db"], ["artifacts/behavior/2025-03-14/part.parquet"], [], ["artifacts/current/x/y.json"]),
+    "rec-worker": (
+        ["feast/registry.db"],
+        ["artifacts/behavior/2025-03-14/part.parquet"],
+        [],
+        ["artifacts/current/x/y.json"],
+    ),
     "rec-exporter": (["artifacts/current/online_features/2025-03-14.json"], [], [], ["artifacts/identity"]),
     "rec-dagster": (["artifacts/versions/model_bundle/a/b/f"], ["logs/run/step"], [], ["artifacts/identity"]),
     "rec-steps": (
