@@ -3,7 +3,7 @@
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,13 @@ from tritonclient.utils import InferenceServerException
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.graph.spec import BUNDLE_ID
-from rec_assets.serving.triton.model_config import BUNDLE_PARAMETER, RECOMMENDER, TOPOLOGIES, shape_of_one
+from rec_assets.serving.triton.model_config import (
+    BUNDLE_PARAMETER,
+    RECOMMENDER,
+    RELATED_ITEMS,
+    ensembles,
+    shape_of_one,
+)
 from rec_assets.serving.triton.model_repository import (
     bundle_id,
     live_version,
@@ -30,10 +36,11 @@ from rec_assets.settings import Settings
 READY_TIMEOUT_S = 2.0
 PROBE_TIMEOUT_S = 5.0
 LOAD_TIMEOUT_S = 120.0
-LIVE = tuple(TOPOLOGIES)
+LIVE = tuple(ensembles())
 LOCAL_HOSTS = ("127.0.0.1", "localhost")
 REHEARSAL = "_rehearsal"  # suffix to the names of the live models during a smoke test
-_ANONYMOUS_USER = -1
+_ANONYMOUS_USER = _UNKNOWN_ITEM = -1
+_READ_LOG = "Read Triton's log. The previous bundle stays live."
 _TRACEBACK = "\n\nAt:"
 
 T = TypeVar("T")
@@ -166,6 +173,8 @@ def answering_bundle(settings: Settings) -> str | None:
 def probe(settings: Settings, suffix: str = "", users: Sequence[int] = (), expected: str | None = None) -> None:
     """Sends each topology requests for an anonymous user, which run every stage, and for some users.
 
+    The model of the lists around a basket gets a basket without a known item, and returns an empty list.
+
     Args:
         settings: address of the server.
         suffix: appended to the names of the live topologies, for a version under test.
@@ -177,25 +186,41 @@ def probe(settings: Settings, suffix: str = "", users: Sequence[int] = (), expec
     """
     for topology in LIVE:
         name = topology + suffix
+        if topology == RELATED_ITEMS:
+            _require_answer(name, expected, _call(settings, "answer", partial(_relate, name=name))[1])
+            continue
         # Triton uses a model's processes in turn, so this many requests reach every process.
         for user in (*[_ANONYMOUS_USER] * settings.triton_instances, *users):
             items, by = _call(
                 settings, "answer", partial(_recommend, name=name, shape=shape_of_one(topology), user=user)
             )
-            problem = None
-            if expected not in (None, by):
-                problem = f"{name} answered from bundle {by}, not {expected}."
-            elif user == _ANONYMOUS_USER and not items:
-                problem = f"{name} returned an empty list for an anonymous user."
-            if problem:
-                raise ActionableError(problem, "Read Triton's log. The previous bundle stays live.")
+            _require_answer(name, expected, by)
+            if user == _ANONYMOUS_USER and not items:
+                raise ActionableError(f"{name} returned an empty list for an anonymous user.", _READ_LOG)
+
+
+def _require_answer(name: str, expected: str | None, by: str) -> None:
+    if expected not in (None, by):
+        raise ActionableError(f"{name} answered from bundle {by}, not {expected}.", _READ_LOG)
+
+
+def _relate(client: grpc.InferenceServerClient, name: str) -> tuple[int, str]:
+    """Returns the length of the list for a basket of an unknown item, and the id of the bundle that made the list."""
+    return _infer(client, name, [1], {"kind": 0, "item_ids": _UNKNOWN_ITEM})
 
 
 def _recommend(client: grpc.InferenceServerClient, name: str, shape: list[int], user: int) -> tuple[int, str]:
     """Returns the length of a user's list, and the id of the bundle that made the list."""
-    user_id = grpc.InferInput("user_id", shape, "INT64")
-    user_id.set_data_from_numpy(np.full(shape, user, np.int64))
-    answer = client.infer(name, [user_id], client_timeout=PROBE_TIMEOUT_S)
+    return _infer(client, name, shape, {"user_id": user})
+
+
+def _infer(
+    client: grpc.InferenceServerClient, name: str, shape: list[int], values: Mapping[str, int]
+) -> tuple[int, str]:
+    inputs = [grpc.InferInput(key, shape, "INT64") for key in values]
+    for one in inputs:
+        one.set_data_from_numpy(np.full(shape, values[one.name()], np.int64))
+    answer = client.infer(name, inputs, client_timeout=PROBE_TIMEOUT_S)
     return answer.as_numpy("ordered_ids").size, answer.as_numpy(BUNDLE_ID.name).item().decode()
 
 
