@@ -13,7 +13,7 @@ from tritonclient.utils import InferenceServerException
 from rec_assets.cli.local.server import LOOPBACK, Server
 from rec_assets.cli.local.triton import Triton
 from rec_assets.common.errors import ActionableError
-from rec_assets.serving.triton import server_control
+from rec_assets.serving.triton import control_key
 from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER, shape_of_one
 from rec_assets.settings import Settings
 
@@ -64,7 +64,7 @@ def hostile_requests(settings: Settings) -> dict[str, bool]:
                 refused[name] = "restricted" in str(error.message())
         for topology in (RECOMMENDER, ENSEMBLE):
             refused[f"{topology}: user 4294967301"] = _refuses_wide_user(stranger, topology)
-    key = server_control.control_key(settings)
+    key = control_key.read(settings)
     refused["the control key on the command line"] = not any(key in word for word in server.cmdline())
     return refused
 

@@ -34,8 +34,11 @@ PART_FILES = {
     "catalogue": CATALOG,
     "signals": "signals.npy",
 }
+# Parts that bundles of earlier releases lack, with one of their files.
+LATER_PARTS = {"related": "similar/neighbors.npy"}
 # Parts that release 0.1 wrote as `.npz`; supported until the next release.
 _ARCHIVES = ("multimodal", "signals")
+_FILES = PART_FILES | LATER_PARTS
 _NAME = r"^[\w-]+$"  # of a bundle or a part, which are also names of folders
 _ID_LENGTH = 16  # of 64 hex digits: short, and still unique in a project
 
@@ -107,9 +110,9 @@ class Bundle:
         except (OSError, ValidationError) as error:
             raise ActionableError(f"{path / MANIFEST} cannot be read ({error}).", again) from error
         bundle = cls(path.absolute(), manifest)
-        for part in PART_FILES:
+        for part in (*PART_FILES, *(part for part in LATER_PARTS if part in manifest.parts)):
             if part not in manifest.parts or not bundle.file(part).is_file():
-                raise ActionableError(f"Bundle {manifest.bundle_id} lacks {part}/{PART_FILES[part]} in {path}.", again)
+                raise ActionableError(f"Bundle {manifest.bundle_id} lacks {part}/{_FILES[part]} in {path}.", again)
         if verify:
             changed = [part for part, digest in manifest.parts.items() if not _has_digest(path / part, digest)]
             if changed:
@@ -127,7 +130,7 @@ class Bundle:
 
     def file(self, part: str) -> Path:
         """Returns the path of the file of a part."""
-        file = self.path / part / PART_FILES[part]
+        file = self.path / part / _FILES[part]
         return file if part not in _ARCHIVES or file.exists() else file.with_suffix(".npz")
 
     @property

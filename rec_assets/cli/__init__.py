@@ -9,7 +9,20 @@ from typing import Any
 
 import typer
 
-from rec_assets.cli import activity, backfill, bundles, demo, prune, recommend, servers, shop, storefront, verify, watch
+from rec_assets.cli import (
+    activity,
+    backfill,
+    bundles,
+    demo,
+    prune,
+    recommend,
+    related,
+    servers,
+    shop,
+    storefront,
+    verify,
+    watch,
+)
 from rec_assets.cli.console import ExplainingGroup
 
 app = typer.Typer(
@@ -26,6 +39,8 @@ app.command()(servers.down)
 app.command(epilog="Example: rec status && echo all is well")(servers.status)
 app.command()(watch.watch)
 app.command(epilog="Example: rec recommend 42 --device mobile --at 2025-03-14T18:30 -k 10")(recommend.recommend)
+app.command(epilog="Example: rec similar 1201 -k 5")(related.similar)
+app.command(epilog="Example: rec together 1201 733")(related.together)
 app.command(epilog="Example: rec seen 42 1201 733 --bought")(activity.seen)
 app.command(epilog="Example: rec forget 42")(activity.forget)
 app.command(epilog="Example: REC_VALKEY_PORT=7390 rec worker")(activity.worker)

@@ -1,5 +1,7 @@
 """Computes the neighbors of items from an interaction log: the cosine of the users of two items."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from implicit.nearest_neighbours import ItemItemRecommender
@@ -33,14 +35,45 @@ def item_neighbors(log: InteractionLog, size: int) -> Neighbors:
     rows = np.unique(users[newest], return_inverse=True)[1]
     shape = (int(rows.max(initial=-1)) + 1, size)
     chosen = sparse.csr_matrix((np.ones(len(rows)), (rows, log.item_ids[newest])), shape).sign()
-    similar = shrunk_cosines(chosen, SHRINKAGE, NEIGHBORS + 1).tocoo()
+    return nearest_items(chosen, SHRINKAGE, NEIGHBORS)
+
+
+def nearest_items(chosen: sparse.csr_matrix, shrinkage: float, count: int) -> Neighbors:
+    """Returns the `count` items with the largest cosine of each item; an item is no neighbor of itself.
+
+    Args:
+        chosen: 1 for each user or basket and each of its items, [rows, items].
+        shrinkage: as for `shrunk_cosines`.
+        count: number of neighbors of each item.
+    """
+    size = chosen.shape[1]
+    similar = shrunk_cosines(chosen, shrinkage, count + 1).tocoo()
     other = (similar.row != similar.col) & (similar.data > 0)
     rows, columns, values = similar.row[other], similar.col[other], similar.data[other]
+    return strongest(rows, columns, values, size, count)
+
+
+def strongest(
+    rows: npt.NDArray[np.integer[Any]],
+    columns: npt.NDArray[np.integer[Any]],
+    values: npt.NDArray[np.floating[Any]],
+    size: int,
+    count: int,
+) -> Neighbors:
+    """Returns the `count` pairs of each row with the largest values, ties by column.
+
+    Args:
+        rows: encoded item of each pair [n].
+        columns: encoded neighbor of each pair [n].
+        values: positive weight of each pair [n].
+        size: number of encoded items.
+        count: number of neighbors of each item.
+    """
     order = np.lexsort((columns, -values, rows))
     rows, columns, values = rows[order], columns[order], values[order]
     rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
-    kept = rank < NEIGHBORS
-    neighbors = Neighbors(np.zeros((size, NEIGHBORS), np.int32), np.zeros((size, NEIGHBORS), np.float32))
+    kept = rank < count
+    neighbors = Neighbors(np.zeros((size, count), np.int32), np.zeros((size, count), np.float32))
     neighbors.item_ids[rows[kept], rank[kept]] = columns[kept]
     neighbors.weights[rows[kept], rank[kept]] = values[kept]
     return neighbors

@@ -13,14 +13,16 @@ import numpy.typing as npt
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
+from rec_assets.datasets.related.tables import KINDS, SIMILAR, TOGETHER
 from rec_assets.realtime.events import FORGET_REQUEST, UNKNOWN_DEVICE, Event, EventError, Kind
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.trending import Trending
-from rec_assets.serving.graph.request import DEVICE_TYPES, RequestError, validate
-from rec_assets.serving.graph.spec import REQUEST, RESPONSE
+from rec_assets.serving.graph.related_request import DEFAULT_LENGTH
+from rec_assets.serving.graph.request import DEVICE_TYPES, RequestError, column, validate
+from rec_assets.serving.graph.spec import RELATED_REQUEST, REQUEST, RESPONSE
 from rec_assets.serving.ids import CATEGORY_1, ITEM, UNKNOWN, USER, Id, Ids
 from rec_assets.serving.triton.availability import failed, not_served, unreachable
-from rec_assets.serving.triton.model_config import RECOMMENDER, shape_of_one
+from rec_assets.serving.triton.model_config import RECOMMENDER, RELATED_ITEMS, shape_of_one
 from rec_assets.settings import Settings
 
 TIMEOUT = 10.0  # seconds
@@ -122,12 +124,48 @@ class Client:
         inputs = [grpc.InferInput(tensor.name, self._shape, tensor.dtype) for tensor in REQUEST]
         for infer_input in inputs:
             infer_input.set_data_from_numpy(request[infer_input.name()].reshape(self._shape).astype(np.int64))
+        return self._infer(self._model, inputs)
+
+    def similar(self, item_id: Id, k: int = DEFAULT_LENGTH) -> Recommendations:
+        """Returns the items most similar to an item: of near content and category, or chosen by the same users.
+
+        Args:
+            item_id: id as the shop writes it, a str, or the number of the models, an int. An item that the live bundle
+                does not know has an empty list.
+            k: maximum length of the list, 1 to 50.
+
+        Raises:
+            RequestError: an argument is invalid, or the live bundle is of a release without these lists.
+            UnavailableError: Triton is unreachable, fails, or serves no such lists.
+        """
+        return self._related(SIMILAR, [item_id], k)
+
+    def bought_together(self, item_ids: Sequence[Id], k: int = DEFAULT_LENGTH) -> Recommendations:
+        """Returns the items most often in baskets with the items of a basket; the scores are sums of probabilities.
+
+        Takes 1 to 100 ids; otherwise takes arguments and raises as `similar`.
+        """
+        if isinstance(item_ids, str) or not isinstance(item_ids, Iterable):
+            raise RequestError("item_ids must be a sequence of ids")
+        return self._related(TOGETHER, item_ids, k)
+
+    def _related(self, kind: str, item_ids: Sequence[Id], k: int) -> Recommendations:
+        basket = [self.ids.number(ITEM, item) for item in item_ids]
+        given = {"kind": [KINDS.index(kind)], "item_ids": basket, "length": [k]}
+        inputs = []
+        for tensor in RELATED_REQUEST:
+            values = column("k" if tensor.name == "length" else tensor.name, given[tensor.name]).astype(np.int64)
+            inputs.append(grpc.InferInput(tensor.name, list(values.shape), tensor.dtype))
+            inputs[-1].set_data_from_numpy(values)
+        return self._infer(RELATED_ITEMS, inputs)
+
+    def _infer(self, model: str, inputs: Sequence[grpc.InferInput]) -> Recommendations:
         outputs = [grpc.InferRequestedOutput(tensor.name) for tensor in RESPONSE]
         start = time.perf_counter()
         try:
-            answer = self._triton.infer(self._model, inputs, outputs=outputs, client_timeout=TIMEOUT)
+            answer = self._triton.infer(model, inputs, outputs=outputs, client_timeout=TIMEOUT)
         except InferenceServerException as error:
-            raise self._translated(error) from error
+            raise self._translated(error, model) from error
         elapsed = 1000 * (time.perf_counter() - start)
         made = [answer.as_numpy(tensor.name) for tensor in RESPONSE]
         if any(one is None for one in made):  # a server that aborts may end a request so
@@ -220,15 +258,15 @@ class Client:
         (seconds,) = _seconds(at) or [int(time.time())]
         return seconds
 
-    def _translated(self, error: InferenceServerException) -> Exception:
+    def _translated(self, error: InferenceServerException, model: str) -> Exception:
         """Returns the RequestError or ActionableError for an error of Triton."""
         status, message = str(error.status()), str(error.message())
         if "INVALID_ARGUMENT" in status:
-            return RequestError(message.removeprefix(f"in ensemble '{self._model}', "))
+            return RequestError(message.removeprefix(f"in ensemble '{model}', "))
         if "UNAVAILABLE" in status and "model" not in message.lower():
             return unreachable(self._settings)
         if "NOT_FOUND" in status or "UNAVAILABLE" in status:
-            return not_served(self._settings, self._model)
+            return not_served(self._settings, model)
         return failed(self._settings, message)
 
 

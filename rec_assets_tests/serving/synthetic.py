@@ -10,8 +10,9 @@ import onnx
 import polars as pl
 from onnx import TensorProto, helper, numpy_helper
 
-from rec_assets.bundles.bundle import PART_FILES, Bundle, ServingConfig, write_bundle
+from rec_assets.bundles.bundle import LATER_PARTS, PART_FILES, Bundle, ServingConfig, write_bundle
 from rec_assets.bundles.provenance import Lineage, codes_of
+from rec_assets.datasets.related.tables import KINDS, RelatedItems
 from rec_assets.features.columns import CONTENT_FEATURES, EMBEDDING_DIM, ITEM_CODES
 from rec_assets.features.history import PADDING_ID
 from rec_assets.features.signals.item_signals import ITEM_SIGNALS, ItemCategories, ItemFacts
@@ -33,7 +34,7 @@ def make_bundle(path: Path, seed: int = 0, items: int = 50, users: int = 20, as_
     catalog = make_catalog(items)
     lookups = make_lookups(catalog, users)
     with tempfile.TemporaryDirectory() as folder:
-        parts = {name: Path(folder) / name for name in PART_FILES}
+        parts = {name: Path(folder) / name for name in (*PART_FILES, *LATER_PARTS)}
         for part in parts.values():
             part.mkdir()
         catalog.write_parquet(parts["catalogue"] / "items.parquet")
@@ -52,6 +53,9 @@ def make_bundle(path: Path, seed: int = 0, items: int = 50, users: int = 20, as_
         write_tables(parts["signals"] / "signals.npy", SIGNALS, make_signals(catalog, lookups, rng))
         features = encoded_items(catalog, lookups) | dict(zip(CONTENT_FEATURES, content, strict=True))
         write_factored_ranker(parts["dlrm"] / "model.onnx", features, parts["dlrm"])
+        # Another generator, so that the other parts stay as they were.
+        drawn = np.random.default_rng(seed + 1)
+        RelatedItems({kind: make_neighbors(lookups, drawn) for kind in KINDS}).save(parts["related"])
         for part in parts.values():
             lineage(lookups, seed).write(part)
         write_bundle(

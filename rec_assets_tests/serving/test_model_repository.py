@@ -42,7 +42,8 @@ def test_the_committed_repository_is_what_the_graph_renders(defaults: Settings) 
 
 def test_the_repository_has_a_model_for_every_stage_one_for_the_graph_and_both_topologies(defaults: Settings) -> None:
     stages = {spec.name for spec in STAGES}
-    assert {name.split("/")[0] for name in render(defaults)} == stages | {ENSEMBLE, "graph_runner", RECOMMENDER}
+    others = {ENSEMBLE, "graph_runner", RECOMMENDER, "related_items", "related_lists"}
+    assert {name.split("/")[0] for name in render(defaults)} == stages | others
     assert len(stages) == 14
 
 
@@ -59,7 +60,7 @@ def test_publishing_adds_a_version_to_every_model_and_leaves_the_live_one(tiny_b
 
 def test_switching_pins_every_step_of_the_ensemble_and_names_the_bundle(tiny_bundle: Bundle, tmp_path: Path) -> None:
     switch(tmp_path, publish(tiny_bundle, tmp_path, 7))
-    for name, steps in ((ENSEMBLE, 14), (RECOMMENDER, 1)):
+    for name, steps in ((ENSEMBLE, 14), (RECOMMENDER, 1), ("related_items", 1)):
         config = (tmp_path / name / "config.pbtxt").read_text()
         assert config.count("model_version: 7") == steps
         assert parameters_of(config) == {"bundle_version": "7", "bundle_id": tiny_bundle.bundle_id}

@@ -15,7 +15,7 @@ import psutil
 from rec_assets.cli.local import binaries
 from rec_assets.cli.local.server import LOOPBACK, Health, Server, is_open
 from rec_assets.common.errors import ActionableError
-from rec_assets.serving.triton import server_control
+from rec_assets.serving.triton import control_key, server_control
 from rec_assets.serving.triton.model_config import RECOMMENDER
 from rec_assets.serving.triton.model_repository import configured_processes, live_version, renew_models, repository_path
 from rec_assets.serving.triton.own_server import server_id
@@ -74,7 +74,7 @@ class Triton(Server):
 
     def secret(self) -> str:
         """Returns the control key."""
-        return server_control.make_control_key(self.settings)
+        return control_key.make(self.settings)
 
     def environment(self) -> dict[str, str]:
         """Returns an environment that leads the stubs to this interpreter, its packages and these settings."""

@@ -38,7 +38,7 @@ COMMON: dict[str, Any] = {
 }
 
 
-@asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, code_version="5")
+@asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, code_version="6")
 def model_bundle(
     context: AssetExecutionContext,
     artifacts: Artifacts,
@@ -65,7 +65,7 @@ def model_bundle(
 
 @asset(
     **COMMON,
-    code_version="4",
+    code_version="5",
     backfill_policy=BackfillPolicy.single_run(),
     deps=[*earlier("model_bundle"), On("finetuned_bundle", only_day_before)],
 )
@@ -143,6 +143,7 @@ def assemble(
             "dlrm": ranker_part(inputs.ranker, inputs.data, folder / "dlrm"),
             "multimodal": multimodal_part(inputs.data, folder / "multimodal"),
             "signals": signals_part(inputs.data, folder / "signals"),
+            "related": related_part(inputs, folder / "related", full=parent is None),
             "catalogue": pick(workflow, [PART_FILES["catalogue"]], folder / "catalogue"),
         }
         manifest = write_bundle(
@@ -220,4 +221,18 @@ def signals_part(data: Artifact, folder: Path) -> Path:
     tables |= {"price": facts.price, **items.signals.last}
     pick(data, [], folder)
     write_tables(folder / PART_FILES["signals"], SIGNALS, tables)
+    return folder
+
+
+def related_part(inputs: BundleInputs, folder: Path, *, full: bool) -> Path:
+    """Writes the related items from the item index of the bundle and the log that its neighbors were counted in."""
+    from rec_assets.datasets.item_neighbors import full_log, log_without_holdout
+    from rec_assets.datasets.related.build import related_items
+    from rec_assets.datasets.training_set import TrainingSet
+
+    data = TrainingSet.load(inputs.data.path)
+    log = full_log(data) if full else log_without_holdout(data)
+    folder.mkdir()
+    lineage_of(inputs.item_index).write(folder)
+    related_items(inputs.item_index.path, log, len(data.items.raw_ids)).save(folder)
     return folder

@@ -26,11 +26,12 @@ _CLASSES = {
     "dlrm_ranking": ("ranking", "Ranking"),
     "softmax_sampling": ("ordering", "Ordering"),
     "item_id_decoder": ("decoding", "Decoder"),
+    "related_lists": ("related", "RelatedLists"),
 }
 
 
 def load_stage(name: str, bundle: Bundle, settings: Settings) -> Stage:
-    """Loads the stage with this name in `rec_assets.serving.graph.spec.STAGES`.
+    """Loads the stage with this name in `rec_assets.serving.graph.spec`, `STAGES` or `RELATED`.
 
     Raises:
         ActionableError: a part of the bundle that the stage needs is missing or does not fit.

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.common.errors import ActionableError
+from rec_assets.datasets.related.tables import RelatedItems
 from rec_assets.features.columns import CONTENT_DIM
 from rec_assets.features.signals.item_signals import ITEM_SIGNALS, ItemCategories, ItemFacts
 from rec_assets.features.signals.neighbors import Neighbors
@@ -57,6 +58,26 @@ def item_neighbors(bundle: Bundle) -> Neighbors:
         shapes = f"{neighbors.item_ids.shape} and {neighbors.weights.shape}"
         raise ActionableError(f"The neighbors in {folder} have the wrong shapes ({shapes}).", _REBUILD)
     return neighbors
+
+
+def related_tables(bundle: Bundle) -> RelatedItems | None:
+    """Returns the related items, None for a bundle of an earlier release.
+
+    Raises:
+        ActionableError: a table is missing or has more rows than the bundle has items.
+    """
+    if "related" not in bundle.manifest.parts:
+        return None
+    folder = bundle.path / "related"
+    try:
+        related = RelatedItems.load(folder)
+    except (OSError, ValueError, EOFError) as error:
+        raise ActionableError(f"{folder} has no readable tables ({error}).", _REBUILD) from error
+    for kind, table in related.tables.items():
+        if table.item_ids.shape != table.weights.shape or len(table.item_ids) > bundle.lookups.size("item_id"):
+            shapes = f"{table.item_ids.shape} and {table.weights.shape}"
+            raise ActionableError(f"The table {kind} in {folder} has the wrong shapes ({shapes}).", _REBUILD)
+    return related
 
 
 def item_facts(tables: Mapping[str, npt.NDArray[Any]]) -> ItemFacts:

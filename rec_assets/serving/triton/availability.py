@@ -7,8 +7,8 @@ from typing import Literal
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.loop import loop_state
+from rec_assets.serving.triton.control_key import LOCAL_HOSTS
 from rec_assets.serving.triton.model_repository import live_version, repository_path
-from rec_assets.serving.triton.server_control import LOCAL_HOSTS
 from rec_assets.settings import Settings
 
 State = Literal["starting", "never promoted", "broken", "stopped"]

@@ -10,6 +10,8 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.serving.graph.spec import (
     BUNDLE_ID,
+    RELATED,
+    RELATED_REQUEST,
     REQUEST,
     RESPONSE,
     STAGES,
@@ -26,7 +28,8 @@ ENSEMBLE = "ensemble_model"
 RECOMMENDER = "recommender"
 # The models that clients call. They are ensembles: to switch one, only the version of its steps changes.
 TOPOLOGIES: dict[str, tuple[StageSpec, ...]] = {RECOMMENDER: (WHOLE,), ENSEMBLE: STAGES}
-MEMBERS = (*STAGES, WHOLE)
+RELATED_ITEMS = "related_items"
+MEMBERS = (*STAGES, WHOLE, RELATED)
 MAX_BATCH = {WHOLE.name: 64}  # users per batch; the other members take one request at a time
 
 VERSION_PARAMETER = "bundle_version"
@@ -63,6 +66,11 @@ class TritonPythonModel(GraphModel):
 '''
 
 
+def ensembles() -> dict[str, tuple[StageSpec, ...]]:
+    """Returns the members of every model that clients call. A promotion switches all of them."""
+    return {**TOPOLOGIES, RELATED_ITEMS: (RELATED,)}
+
+
 def render(settings: Settings) -> dict[str, str]:
     """Returns the model repository without a bundle: texts by path, such as `query_tower/1/model.py`.
 
@@ -73,7 +81,7 @@ def render(settings: Settings) -> dict[str, str]:
     for spec in MEMBERS:
         files[f"{spec.name}/config.pbtxt"] = member_config(spec, settings)
         files[f"{spec.name}/1/model.py"] = model_source(spec)
-    for name, steps in TOPOLOGIES.items():
+    for name, steps in ensembles().items():
         files[f"{name}/config.pbtxt"] = ensemble_config(name, 1, steps)
         files[f"{name}/1/.gitkeep"] = ""  # an ensemble needs a version folder too
     return files
@@ -113,12 +121,12 @@ def ensemble_config(name: str, version: int, steps: Sequence[StageSpec], bundle_
     Args:
         name: name of the ensemble.
         version: version of all members.
-        steps: the members, one of `TOPOLOGIES`.
+        steps: the members, one of `ensembles()`.
         bundle_id: id of the version's bundle; the server returns it as a parameter of the live model.
     """
     users = min(MAX_BATCH.get(spec.name, 0) for spec in steps)
     config: Any = ModelConfig(name=name, platform="ensemble", max_batch_size=users)
-    _add_tensors(config.input, REQUEST)
+    _add_tensors(config.input, RELATED_REQUEST if steps[0].name == RELATED.name else REQUEST)
     _add_tensors(config.output, RESPONSE)
     for spec in steps:
         step = config.ensemble_scheduling.step.add()
@@ -160,12 +168,14 @@ def _add_tensors(field: Any, tensors: Iterable[Tensor]) -> None:
         entry.name, entry.data_type = local_name(one.name), _TYPES[one.dtype]
         entry.dims.extend((_rows(one), *one.dims))
         # Optional, because Triton answers a missing required input with "unexpected deadlock". The stages check inputs.
-        if one in REQUEST:
+        if one in (*REQUEST, *RELATED_REQUEST):
             entry.optional = True
 
 
 def _rows(one: Tensor) -> int:
     """Returns the row dimension: 1 for user-level tensors, -1 (any number) for candidate-level tensors."""
+    if one in RELATED_REQUEST:
+        return -1 if one.name == "item_ids" else 1
     return 1 if one in (*REQUEST, BUNDLE_ID) or one.name.partition("/")[0] in _ONE_ROW else -1
 
 

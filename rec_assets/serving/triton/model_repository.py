@@ -15,7 +15,7 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.common.files import write_atomically
 from rec_assets.serving.graph.spec import StageSpec
 from rec_assets.serving.triton import model_config
-from rec_assets.serving.triton.model_config import TOPOLOGIES, VERSION_PARAMETER
+from rec_assets.serving.triton.model_config import VERSION_PARAMETER, ensembles
 from rec_assets.serving.triton.native_backends import narrowed, native_models
 from rec_assets.serving.triton.stage_model import BUNDLE_FILE
 from rec_assets.settings import Settings, get_settings
@@ -84,7 +84,7 @@ def publish(
 
 
 def switch(repository: Path, version: int, suffix: str = "") -> None:
-    """Pins both topologies to one version of their members. Each is one file, so it switches as a whole.
+    """Pins every model that clients call to one version of its members. Each is one file, so it switches as a whole.
 
     Writes the file that `live_version` reads last. If the process is killed before that, call `switch` again.
 
@@ -99,7 +99,7 @@ def switch(repository: Path, version: int, suffix: str = "") -> None:
     if version not in versions(repository):
         known = ", ".join(map(str, versions(repository))) or "none"
         raise ActionableError(f"{repository} has no version {version} (it has {known}).", "Publish a bundle first.")
-    for topology, steps in TOPOLOGIES.items():
+    for topology, steps in ensembles().items():
         name = topology + suffix
         (repository / name / "1").mkdir(parents=True, exist_ok=True)
         published = [_as_published(repository, spec) for spec in steps]
@@ -134,7 +134,7 @@ def versions(repository: Path, *, complete: bool = True) -> list[int]:
 
 def live_version(repository: Path) -> int | None:
     """Returns the version that is live on disk, or None if this release has not published one."""
-    configs = [repository / name / "config.pbtxt" for name in TOPOLOGIES]
+    configs = [repository / name / "config.pbtxt" for name in ensembles()]
     if not all(config.exists() for config in configs):
         return None
     return int(model_config.parameters_of(configs[-1].read_text())[VERSION_PARAMETER])
@@ -142,7 +142,7 @@ def live_version(repository: Path) -> int | None:
 
 def configured_processes(repository: Path) -> dict[str, int]:
     """Returns the number of processes that each Python model of the live version has in a healthy server."""
-    version, names = str(live_version(repository)), {spec.name for steps in TOPOLOGIES.values() for spec in steps}
+    version, names = str(live_version(repository)), {spec.name for steps in ensembles().values() for spec in steps}
     return {
         name: model_config.processes_of((repository / name / "config.pbtxt").read_text())
         for name in sorted(names)

@@ -1,9 +1,7 @@
 """Controls a running Triton: loads models, switches versions, and checks that all stages answer."""
 
-import os
-import secrets
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -16,7 +14,14 @@ from tritonclient.utils import InferenceServerException
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.graph.spec import BUNDLE_ID
-from rec_assets.serving.triton.model_config import BUNDLE_PARAMETER, RECOMMENDER, TOPOLOGIES, shape_of_one
+from rec_assets.serving.triton import control_key
+from rec_assets.serving.triton.model_config import (
+    BUNDLE_PARAMETER,
+    RECOMMENDER,
+    RELATED_ITEMS,
+    ensembles,
+    shape_of_one,
+)
 from rec_assets.serving.triton.model_repository import (
     MEMBERS,
     bundle_id,
@@ -31,10 +36,10 @@ from rec_assets.settings import Settings
 READY_TIMEOUT_S = 2.0
 PROBE_TIMEOUT_S = 5.0
 LOAD_TIMEOUT_S = 120.0
-LIVE = tuple(TOPOLOGIES)
-LOCAL_HOSTS = ("127.0.0.1", "localhost")
+LIVE = tuple(ensembles())
 REHEARSAL = "_rehearsal"  # suffix to the names of the live models during a smoke test
-_ANONYMOUS_USER = -1
+_ANONYMOUS_USER = _UNKNOWN_ITEM = -1
+_READ_LOG = "Read Triton's log. The previous bundle stays live."
 _TRACEBACK = "\n\nAt:"
 _TIMEOUT = "StatusCode.DEADLINE_EXCEEDED"
 
@@ -185,6 +190,8 @@ def probe(
 ) -> None:
     """Sends each topology requests for an anonymous user, which run every stage, and for some users.
 
+    The model of the lists around a basket gets a basket without a known item, and returns an empty list.
+
     Args:
         settings: address of the server.
         suffix: appended to the names of the live topologies, for a version under test.
@@ -197,6 +204,9 @@ def probe(
     """
     for topology in LIVE:
         name = topology + suffix
+        if topology == RELATED_ITEMS:
+            _require_answer(name, expected, _call(settings, "answer", partial(_relate, name=name))[1])
+            continue
         # Triton uses a model's processes in turn, so this many requests reach every process.
         for user in (*[_ANONYMOUS_USER] * settings.triton_instances, *users):
             before = _answered(settings, name) if busy_counts else 0
@@ -208,13 +218,19 @@ def probe(
                 if busy_counts and _answered(settings, name) > before:
                     break
                 raise
-            problem = None
-            if expected not in (None, by):
-                problem = f"{name} answered from bundle {by}, not {expected}."
-            elif user == _ANONYMOUS_USER and not items:
-                problem = f"{name} returned an empty list for an anonymous user."
-            if problem:
-                raise ActionableError(problem, "Read Triton's log. The previous bundle stays live.")
+            _require_answer(name, expected, by)
+            if user == _ANONYMOUS_USER and not items:
+                raise ActionableError(f"{name} returned an empty list for an anonymous user.", _READ_LOG)
+
+
+def _require_answer(name: str, expected: str | None, by: str) -> None:
+    if expected not in (None, by):
+        raise ActionableError(f"{name} answered from bundle {by}, not {expected}.", _READ_LOG)
+
+
+def _relate(client: grpc.InferenceServerClient, name: str) -> tuple[int, str]:
+    """Returns the length of the list for a basket of an unknown item, and the id of the bundle that made the list."""
+    return _infer(client, name, [1], {"kind": 0, "item_ids": _UNKNOWN_ITEM})
 
 
 def _answered(settings: Settings, name: str) -> int:
@@ -225,9 +241,16 @@ def _answered(settings: Settings, name: str) -> int:
 
 def _recommend(client: grpc.InferenceServerClient, name: str, shape: list[int], user: int) -> tuple[int, str]:
     """Returns the length of a user's list, and the id of the bundle that made the list."""
-    user_id = grpc.InferInput("user_id", shape, "INT64")
-    user_id.set_data_from_numpy(np.full(shape, user, np.int64))
-    answer = client.infer(name, [user_id], client_timeout=PROBE_TIMEOUT_S)
+    return _infer(client, name, shape, {"user_id": user})
+
+
+def _infer(
+    client: grpc.InferenceServerClient, name: str, shape: list[int], values: Mapping[str, int]
+) -> tuple[int, str]:
+    inputs = [grpc.InferInput(key, shape, "INT64") for key in values]
+    for one in inputs:
+        one.set_data_from_numpy(np.full(shape, values[one.name()], np.int64))
+    answer = client.infer(name, inputs, client_timeout=PROBE_TIMEOUT_S)
     items, bundle = answer.as_numpy("ordered_ids"), answer.as_numpy(BUNDLE_ID.name)
     if items is None or bundle is None:  # a server that aborts may end a request so
         raise InferenceServerException("an answer without a list")
@@ -262,33 +285,10 @@ def _call(settings: Settings, action: str, call: Callable[[grpc.InferenceServerC
             ) from error
 
 
-def control_key(settings: Settings) -> str:
-    """Returns the key that model changes need: of the settings, or of this home's local server; empty without one."""
-    if settings.triton_control_key or settings.host not in LOCAL_HOSTS:
-        return settings.triton_control_key
-    with suppress(FileNotFoundError):
-        return _key_file(settings).read_text()
-    return ""
-
-
-def make_control_key(settings: Settings) -> str:
-    """Returns the key of the local server; creates a random one, readable by its owner only, if there is none."""
-    if not control_key(settings):
-        file = _key_file(settings)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError), open(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as new:
-            new.write(secrets.token_urlsafe(32))
-    return control_key(settings)
-
-
-def _key_file(settings: Settings) -> Path:
-    return settings.home.absolute() / "triton" / "control.key"
-
-
 @contextmanager
 def _client(settings: Settings) -> Iterator[grpc.InferenceServerClient]:
     client = grpc.InferenceServerClient(f"{settings.host}:{settings.triton_grpc_port}")
-    if key := control_key(settings):
+    if key := control_key.read(settings):
         client.register_plugin(_ControlKey(key))
     try:
         yield client

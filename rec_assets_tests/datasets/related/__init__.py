@@ -1,0 +1,1 @@
+"""Tests of the lists around items and baskets."""
