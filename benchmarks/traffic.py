@@ -18,7 +18,8 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.cli.local.server import LOOPBACK
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.graph.request import DEVICE_TYPES, validate
-from rec_assets.serving.graph.spec import REQUEST, RESPONSE
+from rec_assets.serving.graph.spec import RESPONSE
+from rec_assets.serving.triton.infer_inputs import infer_inputs
 from rec_assets.serving.triton.local_bundle import live_bundle
 from rec_assets.settings import Settings
 from rec_assets.storage.stores import open_store
@@ -82,9 +83,7 @@ def ask(address: str, model: str, shape: Sequence[int], requests: Requests) -> t
     latencies, lists = [], []
     with grpc.InferenceServerClient(address) as client:
         for row in range(len(requests["user_id"])):
-            inputs = [grpc.InferInput(tensor.name, shape, tensor.dtype) for tensor in REQUEST]
-            for tensor in inputs:
-                tensor.set_data_from_numpy(requests[tensor.name()][row : row + 1].reshape(shape).astype(np.int64))
+            inputs = infer_inputs({name: values[row : row + 1] for name, values in requests.items()}, shape)
             start = time.perf_counter()
             answer = client.infer(model, inputs, outputs=outputs, client_timeout=TIMEOUT)
             latencies.append(1000 * (time.perf_counter() - start))

@@ -1,9 +1,9 @@
 """`rec recommend`: prints a user's list from the live model."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,11 +28,25 @@ def utc_time(text: str) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
+def recent_item(text: str) -> tuple[str, datetime | None]:
+    """Returns item id and time of `ITEM` or `ITEM@ISO-TIME`; raises BadParameter."""
+    item, at, time = text.rpartition("@")
+    return (item, utc_time(time)) if at else (time, None)
+
+
 def recommend(
     user: Annotated[str, typer.Argument(help="User id; an unknown id gets the list of an anonymous user.")],
     device: Annotated[Device | None, typer.Option(help="Device of the user.")] = None,
     at: Annotated[
         datetime | None, typer.Option(parser=utc_time, metavar="ISO-TIME", help="Time in UTC; default: now.")
+    ] = None,
+    recent: Annotated[
+        list[Any] | None,
+        typer.Option(
+            parser=recent_item,
+            metavar="ITEM[@ISO-TIME]",
+            help="An item of the user's session, as often as needed; default time: the second before the list.",
+        ),
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Number of items.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")] = False,
@@ -49,7 +63,9 @@ def recommend(
     client = Client(settings)
     try:
         number = client.ids.number(USER, user)
-        answer = client.recommend(number, device.value if device else None, at, k)
+        before = (at or datetime.now(UTC)) - timedelta(seconds=1)
+        session = [(item, time or before) for item, time in recent or ()]
+        answer = client.recommend(number, device.value if device else None, at, k, recent=session)
     except RequestError as error:
         raise ActionableError(str(error), "See rec recommend --help.") from error
     items = describe(settings, answer.item_ids.tolist(), client.ids)

@@ -19,9 +19,10 @@ from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.trending import Trending
 from rec_assets.serving.graph.related_request import DEFAULT_LENGTH
 from rec_assets.serving.graph.request import DEVICE_TYPES, RequestError, column, validate
-from rec_assets.serving.graph.spec import RELATED_REQUEST, REQUEST, RESPONSE
+from rec_assets.serving.graph.spec import RECENT, RELATED_REQUEST, RESPONSE
 from rec_assets.serving.ids import CATEGORY_1, ITEM, UNKNOWN, USER, Id, Ids
 from rec_assets.serving.triton.availability import failed, not_served, unreachable
+from rec_assets.serving.triton.infer_inputs import infer_inputs
 from rec_assets.serving.triton.model_config import RECOMMENDER, RELATED_ITEMS, shape_of_one
 from rec_assets.settings import Settings
 
@@ -92,6 +93,7 @@ class Client:
         timestamp: int | datetime | None = None,
         k: int | None = None,
         diversity: bool | None = None,
+        recent: Iterable[tuple[Id, int | datetime]] = (),
     ) -> Recommendations:
         """Returns a recommendation list for one user.
 
@@ -103,6 +105,8 @@ class Client:
             k: maximum length of the list, 1 to the server's `ranking_topk`; `ranking_topk` by default.
             diversity: True samples the list with a preference for high scores, False sorts it; by default the server's
                 setting.
+            recent: the user's session: pairs of an item id and a time, at most `RECENT_LENGTH`, in any order. They join
+                the stored history for this request only; an item that the shop does not know is left out.
 
         Raises:
             RequestError: an argument is invalid.
@@ -112,19 +116,16 @@ class Client:
             raise RequestError("k must be positive")
         if diversity not in (None, True, False):
             raise RequestError("diversity must be True or False")
-        given: dict[str, list[int] | None] = {
+        given: dict[str, npt.ArrayLike | None] = {
             "user_id": [self.ids.number(USER, user_id)],
             "device_type": _device(device_type),
             "timestamp": _seconds(timestamp),
             "top_k": None if k is None else [k],
             "diversity": None if diversity is None else [int(diversity)],
+            RECENT: [self._session(recent)],
         }
         request = validate(given, one_user=True)
-        # Sends all inputs, optional ones too: Triton batches only requests that have the same inputs.
-        inputs = [grpc.InferInput(tensor.name, self._shape, tensor.dtype) for tensor in REQUEST]
-        for infer_input in inputs:
-            infer_input.set_data_from_numpy(request[infer_input.name()].reshape(self._shape).astype(np.int64))
-        return self._infer(self._model, inputs)
+        return self._infer(self._model, infer_inputs(request, self._shape))
 
     def similar(self, item_id: Id, k: int = DEFAULT_LENGTH) -> Recommendations:
         """Returns the items most similar to an item: of near content and category, or chosen by the same users.
@@ -172,6 +173,14 @@ class Client:
             raise failed(self._settings, "an answer without a list")
         ids, scores, bundle = (one.ravel() for one in made)
         return Recommendations(ids, scores, bundle.item().decode(), elapsed, self.ids)
+
+    def _session(self, recent: Iterable[tuple[Id, int | datetime]]) -> list[list[int]]:
+        try:
+            return [[self.ids.number(ITEM, item), *(_seconds(at) or [])] for item, at in recent]
+        except (TypeError, ValueError) as error:
+            if isinstance(error, RequestError):
+                raise
+            raise RequestError("recent must be pairs of item and time") from error
 
     @cached_property
     def events(self) -> EventStream:

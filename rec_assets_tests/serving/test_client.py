@@ -1,6 +1,6 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,11 @@ def test_the_error_for_an_unreachable_triton_has_its_address_and_the_command() -
         ({"user_id": "five"}, "user id 'five' is not a number"),
         ({"user_id": 1.5}, "integers"),
         ({"k": 0}, "k must be positive"),
+        ({"recent": [10]}, "recent must be pairs of item and time"),
+        ({"recent": [(10,)]}, "recent must be integers|pairs of item and time"),
+        ({"recent": [("ten", 5)]}, "item id 'ten' is not a number"),
+        ({"recent": [(10, datetime(2025, 3, 10))]}, "time zone"),
+        ({"recent": [(10, 5)] * 51}, "at most 50 items, not 51"),
     ],
 )
 def test_an_invalid_argument_is_refused_before_a_request_is_sent(arguments: dict[str, Any], complaint: str) -> None:
@@ -99,3 +104,15 @@ def test_a_client_gets_the_lists_of_the_graph_in_one_process(triton: Settings, t
         assert answer.bundle_id == tiny_bundle.bundle_id
     assert list(client.recommend(5, "mobile", NOON, k=3)) == list(client.recommend(5, 0, NOON))[:3]
     assert len(client.recommend(5)) == 50
+
+    session: list[tuple[int | str, int | datetime]] = [
+        (13, NOON - timedelta(hours=1)),
+        ("40", int(NOON.timestamp()) - 60),
+        (9999, NOON),
+    ]
+    answer = client.recommend(-1, None, NOON, recent=session)
+    pairs = [[(item, int(NOON.timestamp()) - seconds) for item, seconds in ((13, 3600), (40, 60), (9999, 0))]]
+    expected = run(stages, {"user_id": [-1], "timestamp": [int(NOON.timestamp())], "recent": pairs})
+    np.testing.assert_array_equal(answer.item_ids, expected["ordered_ids"])
+    assert not {13, 40} & set(answer.item_ids.tolist())
+    assert list(answer) != list(client.recommend(-1, None, NOON))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from urllib.request import urlopen
 
 import numpy as np
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 NOON = 1_741_608_000
 REQUESTS = 600
-Request = dict[str, int]
+Request = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +48,15 @@ def busy_shop(shop: Settings, shop_bundle: Bundle) -> Iterator[Settings]:
 
 def draw(rng: np.random.Generator) -> Request:
     """Returns a random request: any kind of user, device, time and list length, also unusual ones."""
-    request = {"user_id": int(rng.choice([*range(1, 21), *range(31, 61), -1, 0, 9999, 2**31 - 1, -(2**31)]))}
+    request: Request = {"user_id": int(rng.choice([*range(1, 21), *range(31, 61), -1, 0, 9999, 2**31 - 1, -(2**31)]))}
     if rng.random() < 0.8:
         request["device_type"] = int(rng.choice([-1, 0, 1, 2, 7, 2**31 - 1, -(2**31)]))
     request["timestamp"] = int(rng.choice([1, NOON, NOON + 40_000, NOON - 900_000, 2**31 - 1]))
     if rng.random() < 0.3:
         request["top_k"] = int(rng.integers(1, 11))
+    if rng.random() < 0.3:
+        times = rng.integers(NOON - 900_000, NOON, 5).tolist()
+        request["recent"] = list(zip((10 + 3 * rng.integers(0, 52, 5)).tolist(), times, strict=True))
     return request
 
 
@@ -70,7 +74,11 @@ def infer(settings: Settings, model: str, inputs: Arrays) -> grpc.InferResult:
 
 def recommend(client: Client, request: Request) -> Recommendations:
     return client.recommend(
-        request["user_id"], request.get("device_type"), request["timestamp"], k=request.get("top_k")
+        request["user_id"],
+        request.get("device_type"),
+        request["timestamp"],
+        k=request.get("top_k"),
+        recent=request.get("recent", ()),
     )
 
 

@@ -3,10 +3,13 @@ import numpy.typing as npt
 import pytest
 
 from rec_assets.serving.graph.request import RequestError, validate
+from rec_assets.serving.graph.spec import RECENT_LENGTH
 
 
 def test_missing_optional_inputs_are_filled_in() -> None:
     request = validate({"user_id": [7, 8]})
+    recent = request.pop("recent")
+    assert (recent.shape, set(recent.ravel().tolist())) == ((2, RECENT_LENGTH, 2), {-1})
     assert {name: values.tolist() for name, values in request.items()} == {
         "user_id": [7, 8],
         "device_type": [-1, -1],
@@ -14,7 +17,18 @@ def test_missing_optional_inputs_are_filled_in() -> None:
         "top_k": [-1, -1],
         "diversity": [-1, -1],
     }
-    assert all(values.dtype == np.int32 for values in request.values())
+    assert all(values.dtype == np.int32 for values in (recent, *request.values()))
+
+
+@pytest.mark.parametrize("more_axes", [False, True])
+def test_a_session_is_padded_to_its_maximum(more_axes: bool) -> None:
+    pairs = np.array([[[10, 1], [13, 2]], [[16, 3], [-1, -1]]])
+    recent = validate({"user_id": [7, 8], "recent": pairs[:, None] if more_axes else pairs})["recent"]
+    assert recent.shape == (2, RECENT_LENGTH, 2)
+    assert recent[:, :2].tolist() == pairs.tolist()
+    assert (recent[:, 2:, 0] == -1).all()
+    empty = validate({"user_id": [7], "recent": [[]]})["recent"]
+    assert (empty == -1).all()
 
 
 def test_columns_may_have_a_second_axis_of_one() -> None:
@@ -41,6 +55,14 @@ def test_columns_may_have_a_second_axis_of_one() -> None:
         ({"user_id": [7], "diversity": [2]}, "diversity must be 0 or 1"),
         ({"user_id": [7], "device_type": [0, 1]}, "device_type has 2 values, expected 1"),
         ({"user_id": [7, 8], "timestamp": [1]}, "timestamp has 1 values, expected 2"),
+        ({"user_id": [7, 8], "recent": [[(1, 2)]]}, "recent has 1 sessions, expected 2"),
+        ({"user_id": [7], "recent": [[(1, 2, 3)]]}, r"pairs of item and time per user, not shape \[1, 1, 3\]"),
+        ({"user_id": [7], "recent": [[(1, 2)] * 51]}, "at most 50 items, not 51"),
+        ({"user_id": [7], "recent": [[(1, 2), (3,)]]}, "recent must be integers"),
+        ({"user_id": [7], "recent": [[(1.5, 2)]]}, "recent must be integers"),
+        ({"user_id": [7], "recent": [[(2**31, 2)]]}, "recent must fit 32 bits"),
+        ({"user_id": [7], "recent": [[(-2, 2)]]}, "recent must not have negative"),
+        ({"user_id": [7], "recent": [[(1, -2)]]}, "recent must not have negative"),
     ],
 )
 def test_an_invalid_request_gets_a_short_message(request_: dict[str, npt.ArrayLike | None], complaint: str) -> None:

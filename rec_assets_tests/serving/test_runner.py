@@ -95,6 +95,40 @@ def test_seen_items_are_not_in_the_users_list(tiny_bundle: Bundle, valkey: Setti
     assert after["row_splits"].tolist() == [0, 30, 80, 130, 160]
 
 
+def test_an_anonymous_user_with_a_session_gets_the_list_of_a_user_with_this_history(
+    tiny_bundle: Bundle, valkey: Settings
+) -> None:
+    rng, activity, sessions = np.random.default_rng(1), UserActivityStore.connect(valkey), []
+    for user in range(30, 34):
+        pairs = [
+            (int(item), NOON - int(age))
+            for item, age in zip(10 + 3 * rng.integers(0, 50, 9), rng.integers(1, 9**6, 9), strict=True)
+        ]
+        for item, at in pairs:
+            activity.record(user, [item], at)
+        sessions.append(pairs)
+    # The known users have no stored features, and the sessions are older than a day: no `top_category` for either.
+    stages, times = load_stages(tiny_bundle, valkey), [NOON + 86_400] * 4
+    known = run(stages, {"user_id": list(range(30, 34)), "timestamp": times})
+    anonymous = run(stages, {"user_id": [-1] * 4, "timestamp": times, "recent": sessions})
+    both = run(stages, {"user_id": list(range(30, 34)), "timestamp": times, "recent": sessions})
+    for name, values in known.items():
+        np.testing.assert_array_equal(anonymous[name], values)
+        np.testing.assert_array_equal(both[name], values)
+    without = run(stages, {"user_id": [-1] * 4, "timestamp": times})
+    assert without["ordered_scores"].tolist() != anonymous["ordered_scores"].tolist()
+
+
+def test_sessions_change_no_other_request_of_their_batch(stages_alone: dict[str, Stage]) -> None:
+    recent = [[(-1, -1)], [(13, NOON - 5)], [(-1, -1)], [(16, NOON - 5)]]
+    alone, together = run(stages_alone, BATCH), run(stages_alone, BATCH | {"recent": recent})
+    splits = alone["row_splits"]
+    for row in (0, 2):
+        a, b = slice(splits[row], splits[row + 1]), slice(*together["row_splits"][row : row + 2])
+        np.testing.assert_array_equal(together["ordered_ids"][b], alone["ordered_ids"][a])
+    assert 13 not in together["ordered_ids"][slice(*together["row_splits"][1:3])]
+
+
 def test_a_user_who_has_seen_everything_gets_an_empty_list(tiny_bundle: Bundle, valkey: Settings) -> None:
     stages = load_stages(tiny_bundle, valkey)
     UserActivityStore.connect(valkey).record(5, tiny_bundle.catalog()["item_id"].to_list(), NOON)

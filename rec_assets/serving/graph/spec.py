@@ -16,6 +16,7 @@ from rec_assets.features.columns import (
     EMBEDDING_DIM,
     HISTORY_HOURS,
     HISTORY_IDS,
+    HISTORY_READ,
     ITEM_FEATURES,
     RETRIEVAL_SCORE,
     SIGNALS,
@@ -32,6 +33,10 @@ class Tensor:
     name: str
     dtype: DType
     dims: tuple[int, ...] = ()
+
+
+RECENT = "recent"  # the items of the user's session: pairs of raw item id and unix seconds
+RECENT_LENGTH = HISTORY_READ  # items of a session; the query tower reads no more
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ STAGES: tuple[StageSpec, ...] = (
     StageSpec("feast_user_lookup", ("user_id",), _at("raw_user", _RAW_USER)),
     StageSpec(
         "nvt_user_transform",
-        (*_at("raw_user", _RAW_USER), "request/timestamp"),
+        (*_at("raw_user", _RAW_USER), "request/timestamp", RECENT),
         _at("user", (*USER_FEATURES, "history_item_id", "history_timestamp", "history_hours")),
     ),
     StageSpec(
@@ -93,7 +98,7 @@ STAGES: tuple[StageSpec, ...] = (
     ),
     StageSpec(
         "filter_seen_items",
-        ("user_id", *_at("retrieved", _RETRIEVED), "user/history_item_id"),
+        ("user_id", *_at("retrieved", _RETRIEVED), "user/history_item_id", RECENT),
         _at("unseen", _RETRIEVED),
     ),
     StageSpec(
@@ -134,9 +139,12 @@ STAGES: tuple[StageSpec, ...] = (
     StageSpec("item_id_decoder", _at("sampled", ("item_id", "score")), ("ordered_ids", "ordered_scores", "bundle_id")),
 )
 
-# One value per user; all but `user_id` are optional. `serving.graph.request.validate` describes them. Values have 32
+# One row per user; all but `user_id` are optional. `serving.graph.request.validate` describes them. Values have 32
 # bits, but Triton's HTTP API would cut a larger one without an error, so 64 bits reach the check.
-REQUEST = tuple(Tensor(name, "INT64") for name in ("user_id", "device_type", "timestamp", "top_k", "diversity"))
+REQUEST = (
+    *(Tensor(name, "INT64") for name in ("user_id", "device_type", "timestamp", "top_k", "diversity")),
+    Tensor(RECENT, "INT64", (RECENT_LENGTH, 2)),
+)
 BUNDLE_ID = Tensor("bundle_id", "BYTES")  # of the bundle that answered
 RESPONSE = (Tensor("ordered_ids", "INT32"), Tensor("ordered_scores", "FP32"), BUNDLE_ID)
 

@@ -8,9 +8,11 @@ import numpy.typing as npt
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.realtime.seen_items import SeenItems
 from rec_assets.serving.graph import row_splits
-from rec_assets.serving.graph.request import Ids, user_ids
+from rec_assets.serving.graph.request import Ids, sessions, user_ids
+from rec_assets.serving.graph.spec import RECENT
 from rec_assets.serving.stages.base import Array, Arrays, StoreGuard
 from rec_assets.serving.stages.circuit_breaker import valkey_breaker
+from rec_assets.serving.stages.session import has_session
 from rec_assets.serving.stages.unavailable import Unavailable
 from rec_assets.serving.tables.fallback_items import Fallback
 from rec_assets.settings import Settings
@@ -23,7 +25,7 @@ class SeenFilter:
     """Removes unavailable items and those in each user's Bloom filter, and refills short lists.
 
     The Bloom filters are read in one round trip. No item counts as seen if Valkey is unavailable or the policy filters
-    nothing. A short list is refilled with the most
+    nothing. The items of a session are seen if the policy covers clicks. A short list is refilled with the most
     popular unseen items; each gets the lowest retrieval score of the list's candidates.
     """
 
@@ -34,6 +36,8 @@ class SeenFilter:
         least: int,
         unavailable: Unavailable,
         guard: StoreGuard,
+        *,
+        covers_sessions: bool = False,
     ) -> None:
         """Creates the stage.
 
@@ -43,7 +47,9 @@ class SeenFilter:
             least: minimum number of candidates per user; shorter lists are refilled.
             unavailable: items that no list may show.
             guard: guard of the Bloom filters.
+            covers_sessions: True removes the items of a request's session.
         """
+        self._covers_sessions = covers_sessions
         self._seen_items = seen_items
         self._fallback = fallback
         self._least = least
@@ -59,24 +65,33 @@ class SeenFilter:
             filters = SeenItems(connect_for_requests(settings, SeenItems.DB))
         consequence = "The Bloom filters are unavailable, so seen items are not removed"
         guard = StoreGuard("seen_items", consequence, valkey_breaker(settings))
-        return cls(filters, Fallback.load(bundle), settings.ranking_topk, Unavailable.load(bundle, settings), guard)
+        return cls(
+            filters,
+            Fallback.load(bundle),
+            settings.ranking_topk,
+            Unavailable.load(bundle, settings),
+            guard,
+            covers_sessions=settings.seen_filter == "clicked",
+        )
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
         """Removes unavailable and seen candidates and refills short lists.
 
         Maps user_id int32 [B], item_id and retrieval_score [N], history_item_id [B, LENGTH] → item_id and
-        retrieval_score of the new lists, and row_splits int64 [B + 1]. Raises RequestError.
+        retrieval_score of the new lists, and row_splits int64 [B + 1]. The input recent, int32 [B, n, 2], is optional.
+        Raises RequestError.
         """
         users, items, scores = user_ids(inputs), inputs["item_id"], inputs["retrieval_score"]
         splits = row_splits.splits_of(inputs, len(items))
-        unseen = ~self._hidden(users, items, splits)
+        left_out = self._left_out(inputs)
+        unseen = ~self._hidden(users, items, splits, left_out)
         kept = row_splits.keep(splits, unseen)
         missing = self._least - np.diff(kept)
         if (missing <= 0).all():  # nearly always
             return {"item_id": items[unseen], "retrieval_score": scores[unseen], row_splits.ROW_SPLITS: kept}
         owners = row_splits.request_of(splits)[unseen]
         refill, refill_scores, refill_owners = self._refill(
-            users, items, scores, splits, missing, inputs["history_item_id"]
+            users, items, scores, splits, missing, inputs["history_item_id"], left_out
         )
         order = np.argsort(np.concatenate([owners, refill_owners]), kind="stable")
         return {
@@ -85,9 +100,19 @@ class SeenFilter:
             row_splits.ROW_SPLITS: kept + np.searchsorted(refill_owners, np.arange(len(splits))),
         }
 
-    def _hidden(self, users: Ids, items: Ids, splits: row_splits.Splits) -> npt.NDArray[np.bool_]:
-        """Returns True for candidates [N] that are unavailable or seen."""
-        return self._seen(users, items, splits) | self._unavailable(items)
+    def _left_out(self, inputs: Mapping[str, Array]) -> Ids | None:
+        """Returns further items that each request leaves out, raw ids [B, n] padded with -1; None without any."""
+        if not self._covers_sessions or RECENT not in inputs or not has_session(inputs[RECENT]).any():
+            return None
+        return sessions(inputs[RECENT], len(inputs["user_id"]))[..., 0]
+
+    def _hidden(self, users: Ids, items: Ids, splits: row_splits.Splits, left_out: Ids | None) -> npt.NDArray[np.bool_]:
+        """Returns True for candidates [N] that are unavailable, seen or in their request's row of `left_out`."""
+        hidden = self._seen(users, items, splits) | self._unavailable(items)
+        if left_out is not None:
+            requests = np.arange(len(left_out))[:, None] << 32
+            hidden |= np.isin((row_splits.request_of(splits) << 32) + items, (requests + left_out)[left_out >= 0])
+        return hidden
 
     def _seen(self, users: Ids, items: Ids, splits: row_splits.Splits) -> npt.NDArray[np.bool_]:
         """Returns True for seen candidates [N]; all False if nothing is filtered or Valkey is unavailable."""
@@ -104,6 +129,7 @@ class SeenFilter:
         splits: row_splits.Splits,
         missing: npt.NDArray[np.int64],
         histories: Ids,
+        left_out: Ids | None,
     ) -> tuple[Ids, Scores, npt.NDArray[np.int64]]:
         """Returns refill items for short lists, their scores, and their request numbers in ascending order.
 
@@ -129,7 +155,7 @@ class SeenFilter:
         ids_splits = row_splits.from_counts(np.array([len(popular) for popular in popular_items], np.int64))
 
         # 3. Keeps only available, unseen items, with one round trip for all short lists.
-        kept = ~self._hidden(users[short], ids, ids_splits)
+        kept = ~self._hidden(users[short], ids, ids_splits, None if left_out is None else left_out[short])
         ids, ids_splits = ids[kept], row_splits.keep(ids_splits, kept)
 
         # 4. Takes as many items as each list needs, at the lowest score of its candidates (0 without candidates).

@@ -10,11 +10,14 @@ from rec_assets.features.history import LENGTH, PADDING_ID, Ids, Times, UserHist
 from rec_assets.features.store import online
 from rec_assets.features.store.online_reader import OnlineReader
 from rec_assets.features.store.views import USER_FEATURES, USER_VIEW
-from rec_assets.inference.lookups import Lookups
+from rec_assets.features.top_category import NO_CATEGORY
+from rec_assets.inference.lookups import FIRST_KNOWN, Lookups
 from rec_assets.realtime.recent_items import NO_ITEM, RecentItems
-from rec_assets.serving.graph.request import UNKNOWN, user_ids
+from rec_assets.serving.graph.request import UNKNOWN, sessions, user_ids
+from rec_assets.serving.graph.spec import RECENT
 from rec_assets.serving.stages.base import Array, Arrays, StoreGuard
 from rec_assets.serving.stages.circuit_breaker import CircuitBreaker, valkey_breaker
+from rec_assets.serving.stages.session import has_session, top_categories, with_session
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey import connect_for_requests
 
@@ -80,29 +83,51 @@ class UserLookup:
 class UserTransform:
     """Encodes and normalizes user features, and keeps only recent items from before the request."""
 
-    def __init__(self, lookups: Lookups) -> None:
+    def __init__(self, lookups: Lookups, categories: Ids | None = None) -> None:
+        """Stores the fitted workflow, and the raw level-1 category by encoded item id [V] for sessions."""
         self._lookups = lookups
+        self._categories = categories
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "UserTransform":
-        """Reads the fitted workflow."""
-        return cls(bundle.lookups)
+        """Reads the fitted workflow and the categories of the catalog."""
+        import polars as pl
+
+        catalog = pl.read_parquet(bundle.file("catalogue"), columns=["item_id", "category_l1"])
+        categories = np.full(bundle.lookups.size("item_id"), NO_CATEGORY, np.int32)
+        categories[bundle.lookups.encode("item_id", catalog["item_id"].to_numpy())] = catalog["category_l1"].to_numpy()
+        categories[:FIRST_KNOWN] = NO_CATEGORY
+        return cls(bundle.lookups, categories)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
         """Maps the outputs of `UserLookup` and timestamp int32 [B] → features [B] and histories [B, LENGTH].
 
-        A history consists of history_item_id int32 (encoded), history_timestamp int64 and history_hours float32, newest
-        first, padded with 0.
+        The input recent, int32 [B, n, 2], is optional. Its items join the history and give the `top_category` of a user
+        without a stored one. A history consists of history_item_id int32 (encoded), history_timestamp int64 and
+        history_hours float32, newest first, padded with 0.
         """
-        age, recent, now = inputs["age"], inputs["recent_item_id"], inputs["timestamp"]
+        age, now, top_category = inputs["age"], inputs["timestamp"], inputs["top_category"]
+        recent, times = inputs["recent_item_id"], inputs["recent_timestamp"]
+        if RECENT in inputs and has_session(inputs[RECENT]).any():
+            session = sessions(inputs[RECENT], len(now))
+            recent, times = with_session(recent, times, session)
+            top_category = self._with_session(top_category, session, now)
         encoded = np.where(recent == NO_ITEM, np.int32(PADDING_ID), self._lookups.encode("item_id", recent))
-        histories = UserHistories(encoded, inputs["recent_timestamp"]).before(now)
+        histories = UserHistories(encoded, times).before(now)
         return {
             "age_norm": self._lookups.age_norm(age),
             "age_binned": self._lookups.age_binned(age),
             "gender": self._lookups.encode("gender", inputs["gender"]),
-            "top_category": self._lookups.encode("top_category", inputs["top_category"]),
+            "top_category": self._lookups.encode("top_category", top_category),
             "history_item_id": histories.item_ids,
             "history_timestamp": histories.timestamps,
             "history_hours": histories.hours(now),
         }
+
+    def _with_session(self, stored: Ids, session: Ids, now: Ids) -> Ids:
+        """Returns the stored top categories [B], and those of the sessions for users without a stored one."""
+        if self._categories is None:
+            return stored
+        items = session[..., 0]
+        categories = self._categories[self._lookups.encode("item_id", items)]
+        return np.where(stored == NO_CATEGORY, top_categories(categories, session[..., 1], now), stored)

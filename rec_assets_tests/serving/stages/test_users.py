@@ -8,7 +8,7 @@ import pytest
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.history import LENGTH, Ids, Times
 from rec_assets.features.store.online import OnlineRows
-from rec_assets.serving.graph.request import RequestError
+from rec_assets.serving.graph.request import RequestError, sessions
 from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.users import ReadHistories, UserLookup, UserTransform
 from rec_assets.settings import Settings
@@ -146,6 +146,17 @@ def test_a_history_is_encoded_newest_first_and_a_new_item_is_unknown(tiny_bundle
     assert made["history_hours"][0, :4].tolist() == [1, 2, 36, 0]
     dtypes = [made[f"history_{name}"].dtype for name in ("item_id", "timestamp", "hours")]
     assert dtypes == [np.int32, np.int64, np.float32]
+
+
+def test_a_session_gives_the_top_category_of_a_user_without_one(tiny_bundle: Bundle) -> None:
+    items, times = recent([], [])
+    session = sessions([[(13, NOON - HOUR), (16, NOON - 2), (13, NOON - 1)], [(16, NOON - 1), (-1, -1), (-1, -1)]], 2)
+    raw: Arrays = {name: np.array([-1, 3], np.int32) for name in ("age", "gender", "top_category")}
+    raw |= {"recent_item_id": items, "recent_timestamp": times, "timestamp": np.full(2, NOON, np.int32)}
+    made = UserTransform.load(tiny_bundle, Settings())(raw | {"recent": session})
+    # Item 13 has category 1, which is code 4. The second user has the stored category 3, which is code 6.
+    assert made["top_category"].tolist() == [4, 6]
+    assert made["history_item_id"][:, :4].tolist() == [[4, 5, 4, 0], [5, 0, 0, 0]]
 
 
 def test_only_interactions_before_the_request_count(tiny_bundle: Bundle) -> None:
