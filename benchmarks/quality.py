@@ -1,7 +1,7 @@
 """Prints the evaluation report of an as-of day: all methods and both tracks, from `model_evaluation`."""
 
 from datetime import date, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import polars as pl
 import typer
@@ -13,6 +13,10 @@ from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
 from rec_assets.settings import Settings, get_settings
 from rec_assets.storage.artifact_store import Artifact
 from rec_assets.storage.stores import open_store
+
+if TYPE_CHECKING:
+    from rec_assets.datasets.queries import Queries
+    from rec_assets.evaluation.offline_inference import ServedModels
 
 ASSET, METRICS_FILE = "model_evaluation", "metrics.parquet"
 TREES = "boosted trees on the candidates"
@@ -63,14 +67,35 @@ def following(day: str, days: int, settings: Settings, *, slow: bool = False) ->
         ActionableError: the models of the day are missing, or the source has no rows of the next days.
     """
     from benchmarks.boosted_trees import boosted_trees
+    from rec_assets.evaluation.evaluate_models import compare
+    from rec_assets.sources import open_source
+
+    store = open_store(settings)
+    models, queries, history = served(day, days, settings)
+    report, *_ = compare(
+        models,
+        queries,
+        history,
+        open_source(settings).best_ranking,
+        settings.valid_days,
+        settings.seed,
+        slow_baselines=slow,
+        other_rankers={TREES: boosted_trees(store, day, models.retrieval, settings)} if slow else {},
+    )
+    return report.table
+
+
+def served(day: str, days: int, settings: Settings) -> tuple["ServedModels", "Queries", pl.DataFrame]:
+    """Returns the models of an as-of day, queries of the next days, and the rows of training and validation.
+
+    Takes arguments and raises as `following`. The rows have user_id, item_id, device_type and timestamp.
+    """
     from rec_assets.datasets.evaluation_set import EvaluationSet
     from rec_assets.datasets.next_day_queries import next_day_queries
     from rec_assets.datasets.retrieve import Retrieval
-    from rec_assets.evaluation.evaluate_models import compare
     from rec_assets.evaluation.offline_inference import ServedModels
     from rec_assets.orchestration import jobs
     from rec_assets.orchestration.runs.run_local import Phase, rebuild
-    from rec_assets.sources import open_source
 
     store, end = open_store(settings), date.fromisoformat(day)
     ranker = store.get("dlrm_model", day) / "model.onnx"
@@ -82,20 +107,7 @@ def following(day: str, days: int, settings: Settings, *, slow: bool = False) ->
     tower, index = store.get("query_tower", day) / "model.onnx", store.get("faiss_index", day).path
     models = ServedModels(Retrieval(tower, index, data.items, data.log, data.repeats), ranker)
     queries = next_day_queries(store.get("nvt_workflows", day).path, joined)
-    history = pl.read_parquet(window, columns=["user_id", "item_id", "device_type", "timestamp"])
-    oracle = open_source(settings).best_ranking
-    others = {TREES: boosted_trees(store, day, models.retrieval, settings)} if slow else {}
-    report, *_ = compare(
-        models,
-        queries,
-        history,
-        oracle,
-        settings.valid_days,
-        settings.seed,
-        slow_baselines=slow,
-        other_rankers=others,
-    )
-    return report.table
+    return models, queries, pl.read_parquet(window, columns=["user_id", "item_id", "device_type", "timestamp"])
 
 
 def model_days(end: date, settings: Settings) -> list[str]:
