@@ -13,6 +13,7 @@ from rec_assets.orchestration.metadata_plots import preview
 from rec_assets.orchestration.op_tags import CPU
 from rec_assets.orchestration.partitions import daily, parallel_backfill
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
+from rec_assets.sources import Forgotten
 from rec_assets.sources.base import RAW_ITEMS, RAW_USERS
 from rec_assets.storage.artifact_store import Artifact
 from rec_assets.storage.frames import write_frame
@@ -35,6 +36,7 @@ def behavioral_updates(
     settings: SettingsResource,
     raw_items: Artifact,
     raw_users: Artifact,
+    id_codes: Artifact,
 ) -> MaterializeResult[None]:
     """Online events of the day from the workers' offline log, checked like a raw day. May be empty.
 
@@ -44,12 +46,13 @@ def behavioral_updates(
     from rec_assets.realtime.behavior_log import BehaviorLog
     from rec_assets.sources.contract import check_interactions
 
-    log = BehaviorLog.of(settings)
+    log, forgotten = BehaviorLog.of(settings), Forgotten.load(id_codes.path)
     items = pl.read_parquet(raw_items / RAW_ITEMS, columns=["item_id"])["item_id"]
     users = pl.read_parquet(raw_users / RAW_USERS, columns=["user_id"])["user_id"]
 
     def write(out: Path, day: str) -> dict[str, Any]:
-        checked = check_interactions(log.read(day), date.fromisoformat(day), f"the offline log of {day}", items, users)
+        events = forgotten.without(log.read(day))
+        checked = check_interactions(events, date.fromisoformat(day), f"the offline log of {day}", items, users)
         write_frame(checked.frame, out / UPDATES)
         return {**checked.report.as_dict(), "preview": preview(checked.frame)}
 
