@@ -1,13 +1,18 @@
 """The offline log of events: workers append to it, and the asset `behavioral_updates` reads one day of it."""
 
+import fcntl
+import json
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 
 from rec_assets.common.file_limits import FileLimits
+from rec_assets.common.files import write_atomically
 from rec_assets.settings import Settings
 
 SCHEMA = {
@@ -61,12 +66,28 @@ class BehaviorLog:
             file = self._folder / str(day) / f"{self._worker}{SUFFIX}"
             file.parent.mkdir(parents=True, exist_ok=True)
             # Not through a link: the file could lie outside the log.
-            descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-            with open(descriptor, "a+b") as stream:
+            with _locked(file) as stream:
                 stream.write(b"" if _ends_a_line(file) else b"\n")
                 stream.write(rows.write_ndjson().encode())
                 stream.flush()
                 os.fsync(stream.fileno())
+
+    def forget(self, users: Collection[int]) -> int:
+        """Deletes all lines of some users, and lines that a crash cut off; returns the number of deleted lines.
+
+        Workers may append meanwhile.
+        """
+        deleted = 0
+        for file in sorted(self._folder.glob(f"*/*{SUFFIX}")):
+            with _locked(file) as stream:
+                stream.seek(0)
+                lines = stream.readlines()
+                kept = [line for line in lines if (user := _user_of(line)) is not None and user not in users]
+                if len(kept) < len(lines):
+                    with write_atomically(file) as draft:
+                        draft.write_bytes(b"".join(kept))
+            deleted += len(lines) - len(kept)
+        return deleted
 
     def days(self) -> list[str]:
         """Returns the days with events, sorted."""
@@ -86,6 +107,27 @@ class BehaviorLog:
         return events.unique(["timestamp", "user_id", "item_id"], keep="first", maintain_order=True).sort(
             "timestamp", "user_id", "item_id"
         )
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[BinaryIO]:
+    """Opens a file of the log for reading and appending, and keeps other writers away during the block."""
+    while True:
+        # Not through a link: the file could lie outside the log.
+        descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        with open(descriptor, "a+b") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            # Another writer may have replaced the file before the lock was free.
+            if file.exists() and file.stat().st_ino == os.fstat(descriptor).st_ino:
+                yield stream
+                return
+
+
+def _user_of(line: bytes) -> int | None:
+    try:
+        return int(json.loads(line)["user_id"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _read(file: Path) -> pl.DataFrame:
