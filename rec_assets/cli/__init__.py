@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from rec_assets.cli import activity, bundles, demo, prune, recommend, servers, shop, storefront, verify, watch
+from rec_assets.cli import activity, bundles, demo, person, prune, recommend, servers, shop, storefront, verify, watch
 from rec_assets.cli.console import ExplainingGroup
 
 app = typer.Typer(
@@ -34,6 +34,8 @@ app.command(epilog="Example: REC_STOREFRONT_PORT=9000 rec storefront")(storefron
 app.command(epilog="Example: rec bundles -k 5")(bundles.bundles)
 app.command(epilog="Example: rec promote 4f2a")(bundles.promote)
 app.command(epilog="Example: rec rollback")(bundles.rollback)
+app.command(epilog="Example: rec forget-person 42")(person.forget_person)
+app.command(epilog="Example: rec export-person 42 > person.json")(person.export_person)
 app.command(epilog="Example: REC_KEEP_DAYS=60 rec prune --dry-run")(prune.prune)
 app.command(epilog="Example: rec verify --repair")(verify.verify)
 app.command(epilog="Example: rec init exports/")(shop.init)
