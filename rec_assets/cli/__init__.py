@@ -14,6 +14,7 @@ from rec_assets.cli import (
     backfill,
     bundles,
     demo,
+    person,
     prune,
     recommend,
     related,
@@ -50,6 +51,8 @@ app.command(epilog="Example: rec bundles -k 5")(bundles.bundles)
 app.command(epilog="Example: rec promote 4f2a")(bundles.promote)
 app.command(epilog="Example: rec rollback")(bundles.rollback)
 app.command(epilog="Example: rec backfill 2025-03-16")(backfill.backfill)
+app.command(epilog="Example: rec forget-person 42")(person.forget_person)
+app.command(epilog="Example: rec export-person 42 > person.json")(person.export_person)
 app.command(epilog="Example: REC_KEEP_DAYS=60 rec prune --dry-run")(prune.prune)
 app.command(epilog="Example: rec verify --repair")(verify.verify)
 app.command(epilog="Example: rec init exports/")(shop.init)

@@ -31,10 +31,14 @@ def init(
 
 def check() -> None:
     """Read all data through shop.toml, train nothing, and list every problem and the figures of the shop."""
-    from rec_assets.sources import shop_source
+    from rec_assets.sources import Codes, shop_source
     from rec_assets.sources.shop.check import count_events, find_problems, summarize
+    from rec_assets.storage.stores import open_store
 
-    source = shop_source(load_settings())
+    settings = load_settings()
+    codes = open_store(settings).find("id_codes")
+    # With the codes: people who were deleted stay out of the cache.
+    source = shop_source(settings, None if codes is None else Codes.load(codes.path))
     problems, summary = find_problems(source), summarize(source)
     if problems:
         rows = [(one.where, f"{one.rows:,}", ", ".join(one.examples), one.outcome) for one in problems]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from dagster import AssetKey, DagsterInstance, Definitions, EventLogEntry
 from dagster._core.definitions.data_version import (
+    DATA_VERSION_TAG,
     CachingStaleStatusResolver,
     StaleStatus,
     extract_data_version_from_entry,
@@ -13,7 +14,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import ASSET_RESUME_RETRY_TAG, RESUME_RETRY_TAG
 
-__all__ = ["FROM_FAILURE", "NOT_FINISHED_STATUSES", "StaleMarks", "data_version_of"]
+__all__ = ["DATA_VERSION_TAG", "FROM_FAILURE", "NOT_FINISHED_STATUSES", "StaleMarks", "data_version_of"]
 
 # Tags of a run that continues a failed run.
 FROM_FAILURE = (RESUME_RETRY_TAG, ASSET_RESUME_RETRY_TAG)

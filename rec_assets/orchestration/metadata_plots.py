@@ -18,7 +18,10 @@ DPI = 110
 
 
 def preview(frame: pl.DataFrame, rows: int = 5) -> MarkdownMetadataValue:
-    """Returns the first rows as a Markdown table."""
+    """Returns the first rows as a Markdown table, without user ids.
+
+    Dagster keeps this table for ever, and a person can be deleted.
+    """
     with pl.Config(
         tbl_formatting="MARKDOWN",
         tbl_hide_column_data_types=True,
@@ -29,7 +32,7 @@ def preview(frame: pl.DataFrame, rows: int = 5) -> MarkdownMetadataValue:
         tbl_width_chars=10_000,
         float_precision=4,
     ):
-        return MetadataValue.md(str(frame.head(rows)))
+        return MetadataValue.md(str(frame.head(rows).drop("user_id", strict=False)))
 
 
 def line_plot(series: Mapping[str, Sequence[float]], x_label: str, title: str) -> MarkdownMetadataValue:

@@ -16,10 +16,12 @@ from rec_assets.realtime.events import FORGET_REQUEST, Event
 from rec_assets.realtime.later_events import LaterEvents
 from rec_assets.realtime.open_log import open_log
 from rec_assets.realtime.preferences import TopCategoryWriter
+from rec_assets.realtime.retired_users import RetiredUsers
 from rec_assets.realtime.stream import Entry, EventStream, order_of
 from rec_assets.realtime.trending import Counted, Trending
 from rec_assets.realtime.user_activity import UserActivityStore
 from rec_assets.settings import Settings
+from rec_assets.storage.valkey import connect
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Updates:
         """
         self._later_events = LaterEvents(stream)
         self._history = UserActivityStore.connect(settings)
+        self._stream = stream
+        self._retired = RetiredUsers(connect(settings, EventStream.DB))
         self._top_category = TopCategoryWriter(settings, self._history)
         self._trending = Trending.connect(settings)
         self.log = open_log(settings, worker)
@@ -58,10 +62,16 @@ class Updates:
     def apply(self, received: Sequence[Received], progress: Callable[[], None] = lambda: None) -> None:
         """Applies events in the order of the stream; raises errors of Redis, Feast and the disk.
 
+        Deletes events of people who were deleted.
+
         Args:
             received: the events.
             progress: called after every forget request and every run of interactions.
         """
+        retired = self._retired.among(one.event.user_id for one in received)
+        if retired:
+            self._stream.delete([Entry(one.entry_id, {}) for one in received if one.event.user_id in retired])
+            received = [one for one in received if one.event.user_id not in retired]
         for is_forget_request, group in groupby(received, lambda one: one.event.kind == FORGET_REQUEST):
             if is_forget_request:
                 for request in group:

@@ -3,14 +3,19 @@
 Contains the log in files. The log in a bucket is a subclass (`rec_assets.realtime.bucket_log`).
 """
 
+import fcntl
+import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 
 from rec_assets.common.file_limits import FileLimits
+from rec_assets.common.files import write_atomically
 from rec_assets.settings import Settings
 
 SCHEMA = {
@@ -63,8 +68,7 @@ class BehaviorLog:
             file = self._folder / day / f"{self._worker}{SUFFIX}"
             file.parent.mkdir(parents=True, exist_ok=True)
             # Not through a link: the file could lie outside the log.
-            descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-            with open(descriptor, "a+b") as stream:
+            with _locked(file) as stream:
                 stream.write(b"" if _ends_a_line(file) else b"\n")
                 stream.write(rows.write_ndjson().encode())
                 stream.flush()
@@ -85,6 +89,23 @@ class BehaviorLog:
 
     def discard(self) -> None:
         """Forgets appended events that are not written; they must be delivered again."""
+
+    def forget(self, users: Collection[int]) -> int:
+        """Deletes all lines of some users, and lines that a crash cut off; returns the number of deleted lines.
+
+        Workers may append meanwhile.
+        """
+        deleted = 0
+        for file in sorted(self._folder.glob(f"*/*{SUFFIX}")):
+            with _locked(file) as stream:
+                stream.seek(0)
+                lines = stream.readlines()
+                kept = lines_without(lines, users)
+                if len(kept) < len(lines):
+                    with write_atomically(file) as draft:
+                        draft.write_bytes(b"".join(kept))
+            deleted += len(lines) - len(kept)
+        return deleted
 
     def days(self) -> list[str]:
         """Returns the days with events, sorted."""
@@ -114,6 +135,32 @@ def by_day(events: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
     days = events.select(*SCHEMA).with_columns(day=pl.from_epoch("timestamp").dt.date().cast(pl.String))
     for (day,), rows in days.partition_by("day", as_dict=True, include_key=False).items():
         yield str(day), rows
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[BinaryIO]:
+    """Opens a file of the log for reading and appending, and keeps other writers away during the block."""
+    while True:
+        # Not through a link: the file could lie outside the log.
+        descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        with open(descriptor, "a+b") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            # Another writer may have replaced the file before the lock was free.
+            if file.exists() and file.stat().st_ino == os.fstat(descriptor).st_ino:
+                yield stream
+                return
+
+
+def lines_without(lines: Iterable[bytes], users: Collection[int]) -> list[bytes]:
+    """Returns the whole lines of a file of the log that belong to other users."""
+
+    def user_of(line: bytes) -> int | None:
+        try:
+            return int(json.loads(line)["user_id"])
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    return [line for line in lines if (user := user_of(line)) is not None and user not in users]
 
 
 def parsed(content: bytes) -> pl.DataFrame:

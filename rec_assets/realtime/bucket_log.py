@@ -1,13 +1,13 @@
 """The offline log in the bucket of the artifact store, for workers on pods, whose disks are lost with them."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.realtime.behavior_log import SUFFIX, BehaviorLog, by_day
+from rec_assets.realtime.behavior_log import SUFFIX, BehaviorLog, by_day, lines_without
 from rec_assets.settings import Settings
 from rec_assets.storage.s3 import Bucket, Stored
 
@@ -71,6 +71,24 @@ class BucketLog(BehaviorLog):
     def discard(self) -> None:
         """Forgets the collected events; they must be delivered again."""
         self._waiting.clear()
+
+    def forget(self, users: Collection[int]) -> int:
+        """Deletes all lines of some users; returns the number of deleted lines.
+
+        Workers may write meanwhile, because they never change an object.
+        """
+
+        def rewrite(one: Stored) -> int:
+            lines = (self._bucket.read(one.key) or "").encode().splitlines(keepends=True)
+            kept = lines_without(lines, users)
+            if not kept:
+                self._bucket.delete([one.key])
+            elif len(kept) < len(lines):
+                self._bucket.write(one.key, b"".join(kept).decode())
+            return len(lines) - len(kept)
+
+        with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+            return sum(pool.map(rewrite, self._bucket.objects(PREFIX)))
 
     def days(self) -> list[str]:
         """Returns the days with events, sorted."""

@@ -1,6 +1,6 @@
 """The stream that carries events from clients to workers. Does not interpret them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -148,11 +148,37 @@ class EventStream:
         """Returns the latest dead letters, newest first; the fields `entry` and `reason` hold old id and reason."""
         return [_entry(one) for one in self._client.xrevrange(self.DEAD, count=count)]
 
+    def entries_of(self, users: Collection[str], *, dead: bool = False) -> list[Entry]:
+        """Returns the entries, or the dead letters, whose user_id is one of these texts; reads the whole stream."""
+        wanted = {user.encode() for user in users}
+        return [
+            one for one in self._pages(self.DEAD if dead else self.KEY, "-") if one.fields.get(b"user_id") in wanted
+        ]
+
+    def delete(self, entries: Sequence[Entry], *, dead: bool = False) -> None:
+        """Deletes entries or dead letters, also those that a worker has taken."""
+        ids = [entry.id for entry in entries]
+        if ids and not dead:
+            with suppress(redis.ResponseError):  # no consumer group yet
+                self._client.xack(self.KEY, self.GROUP, *ids)
+        if ids:
+            self._client.xdel(self.DEAD if dead else self.KEY, *ids)
+
+    def wait_for_taken(self, seconds: float) -> bool:
+        """Waits until live workers applied all entries that they have taken; returns False after `seconds`."""
+        if not self.state().workers:
+            return True
+        group = next(one for one in self._client.xinfo_groups(self.KEY) if one["name"] == self.GROUP.encode())
+        return self.wait(["0-1", group["last-delivered-id"].decode()], seconds)
+
     def after(self, entry_id: str) -> Iterator[Entry]:
         """Yields all entries after the one with this id, in order."""
-        while page := self._client.xrange(self.KEY, f"({entry_id}", count=PAGE):
+        yield from self._pages(self.KEY, f"({entry_id}")
+
+    def _pages(self, key: str, start: str) -> Iterator[Entry]:
+        while page := self._client.xrange(key, start, count=PAGE):
             yield from map(_entry, page)
-            entry_id = page[-1][0].decode()
+            start = f"({page[-1][0].decode()}"
 
     def state(self) -> StreamState:
         """Returns backlog and workers; raises ActionableError if Valkey does not answer."""

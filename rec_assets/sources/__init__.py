@@ -15,6 +15,7 @@ from rec_assets.sources.contract import (
     check_users,
     require_known_items,
 )
+from rec_assets.sources.forgotten import Forgotten, WithoutForgotten
 from rec_assets.sources.ingest import read_day, read_items, read_users
 from rec_assets.sources.shop.codes import Codes
 
@@ -25,6 +26,7 @@ __all__ = [
     "BestRanking",
     "Checked",
     "Codes",
+    "Forgotten",
     "Report",
     "Source",
     "category_names",
@@ -49,10 +51,16 @@ def open_source(settings: Settings, codes: Codes | None = None) -> Source:
 
     Args:
         settings: name the source and its location.
-        codes: codes of ids, for a source whose ids are not numbers.
+        codes: codes of ids, for a source whose ids are not numbers; people whom they forgot are left out.
     """
     if settings.has_mapping:
         return shop_source(settings, codes)
+    source = _numbered_source(settings)
+    return WithoutForgotten(source, codes.forgotten) if codes is not None and codes.forgotten else source
+
+
+def _numbered_source(settings: Settings) -> Source:
+    """Returns a source whose ids are numbers."""
     if settings.source == "files":
         from rec_assets.sources.files import FilesSource
 

@@ -250,6 +250,14 @@ class ArtifactStore:
         """Deletes the drafts of killed runs, and returns their paths."""
         return [draft for folder in self.root.glob("*/*") for draft in delete_abandoned(folder)]
 
+    def keep_only_current(self, asset: str, partition: str) -> None:
+        """Deletes all versions of a partition but the current one; raises ActionableError if the store is read-only."""
+        self._require_writable()
+        current = self._find(asset, partition)
+        for version in versions_in(self.folder(asset, partition)):
+            if current is None or version.name != current.digest:
+                delete_version(version)
+
     def delete_earlier(self, damage: Damage) -> None:
         """Deletes a damaged version that is not the current one."""
         delete_version(self.folder(damage.asset, damage.partition) / damage.digest)

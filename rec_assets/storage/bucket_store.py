@@ -187,6 +187,26 @@ class BucketStore(ArtifactStore):
         keys = (Path(found.key) for found in self.bucket.objects("current/"))
         return sorted((key.parent.name, key.stem) for key in keys)
 
+    def keep_only_current(self, asset: str, partition: str) -> None:
+        """Deletes all versions but the current one, in bucket and cache; raises as on disk."""
+        self._require_writable()
+        pointer = self._current(asset, partition)
+        kept = pointer.versions[:1]
+        if kept:
+            only = _Current(versions=kept, run=pointer.run)
+            self.bucket.write(_pointer(asset, partition), only.model_dump_json())
+        below = f"versions/{asset}/{partition}/"
+        gone = [
+            found.key
+            for found in self.bucket.objects(below)
+            if found.key.removeprefix(below).partition("/")[0] not in kept
+        ]
+        if gone:
+            self.bucket.delete(gone)
+        for version in versions_in(self.folder(asset, partition)):
+            if version.name not in kept:
+                delete_version(version)
+
     def delete_earlier(self, damage: Damage) -> None:
         """Removes a damaged version from the pointer; a later publish deletes its files."""
         current = self._current(damage.asset, damage.partition)

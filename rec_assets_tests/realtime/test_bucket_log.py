@@ -4,8 +4,10 @@ import signal
 import threading
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from rec_assets.realtime.behavior_log import SCHEMA
 from rec_assets.realtime.open_log import open_log
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.worker import Worker
@@ -94,3 +96,15 @@ def test_while_the_bucket_cannot_be_written_events_wait_and_none_is_given_up(
     drain(pod(valkey, tmp_path, "pod", log_interval_s=0), "one")
     assert backlog(valkey) == 0
     assert sorted(logged(pod(valkey, tmp_path, "step"))) == sorted(events)
+
+
+def test_a_forgotten_user_leaves_all_objects_of_the_bucket(s3: S3, valkey: Settings, tmp_path: Path) -> None:
+    settings = pod(valkey, tmp_path, "worker")
+    log = open_log(settings, "worker")
+    rows = [(7, 1, MORNING - DAY_S), (7, 2, MORNING), (8, 3, MORNING)]
+    events = [(user, item, 0, at, "clicked", -1) for user, item, at in rows]
+    log.append(pl.DataFrame(events, schema=SCHEMA, orient="row"))
+    assert log.write(now=True)
+    assert log.forget({7}) == 2
+    assert logged(settings) == [(8, 3, MORNING)]
+    assert log.forget({7}) == 0

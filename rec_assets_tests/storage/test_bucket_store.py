@@ -259,3 +259,13 @@ def test_a_day_that_goes_is_gone_for_everyone(store: BucketStore, elsewhere: Buc
     assert {Path(found.key).parts[2] for found in store.bucket.objects("versions/rows/")} == {"2025-03-04"}
     store.remove("rows", DAY)  # a second removal is no error
     assert read(elsewhere, "2025-03-04") == "2025-03-04"
+
+
+def test_only_the_current_version_is_kept(store: BucketStore, elsewhere: BucketStore) -> None:
+    write(store, "before")
+    digest = write(store, "now")
+    assert len({one.key.split("/")[3] for one in store.bucket.objects("versions/rows/")}) == 2
+    store.keep_only_current("rows", DAY)
+    assert {one.key.split("/")[3] for one in store.bucket.objects("versions/rows/")} == {digest}
+    assert [path.name for path in store.folder("rows", DAY).iterdir() if path.is_dir()] == [digest]
+    assert elsewhere.get("rows", DAY).digest == digest

@@ -13,6 +13,7 @@ from rec_assets.orchestration.metadata_plots import preview
 from rec_assets.orchestration.op_tags import CPU
 from rec_assets.orchestration.partitions import daily, parallel_backfill
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
+from rec_assets.sources import Forgotten
 from rec_assets.sources.base import RAW_ITEMS, RAW_USERS
 from rec_assets.sources.roles import online_role
 from rec_assets.storage.artifact_store import Artifact
@@ -36,6 +37,7 @@ def behavioral_updates(
     settings: SettingsResource,
     raw_items: Artifact,
     raw_users: Artifact,
+    id_codes: Artifact,
 ) -> MaterializeResult[None]:
     """Online events of the day from the workers' offline log, checked like a raw day. May be empty.
 
@@ -45,12 +47,12 @@ def behavioral_updates(
     from rec_assets.realtime.open_log import open_log
     from rec_assets.sources.contract import check_interactions
 
-    log = open_log(settings)
+    log, forgotten = open_log(settings), Forgotten.load(id_codes.path)
     items = pl.read_parquet(raw_items / RAW_ITEMS, columns=["item_id"])["item_id"]
     users = pl.read_parquet(raw_users / RAW_USERS, columns=["user_id"])["user_id"]
 
     def write(out: Path, day: str) -> dict[str, Any]:
-        events = log.read(day).with_columns(online_role(clicks_teach=settings.clicks_teach))
+        events = forgotten.without(log.read(day)).with_columns(online_role(clicks_teach=settings.clicks_teach))
         checked = check_interactions(events, date.fromisoformat(day), f"the offline log of {day}", items, users)
         write_frame(checked.frame, out / UPDATES)
         return {**checked.report.as_dict(), "preview": preview(checked.frame)}

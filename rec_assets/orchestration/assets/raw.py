@@ -44,11 +44,14 @@ COMMON: dict[str, Any] = {"group_name": "raw", "owners": OWNERS, "op_tags": CPU,
 def id_codes(
     context: AssetExecutionContext, artifacts: Artifacts, settings: SettingsResource
 ) -> MaterializeResult[None]:
-    """Codes of users, items and categories whose ids are texts; a value keeps its code. Empty if all are numbers."""
-    codes = _earlier_codes(UpstreamStore.of(context, artifacts)) if settings.source == "shop" else Codes.empty()
+    """Codes of users, items and categories whose ids are texts; a value keeps its code. Empty if all are numbers.
+
+    Also the people who were deleted, whom the raw assets leave out.
+    """
+    codes = _earlier_codes(UpstreamStore.of(context, artifacts))
 
     def write(out: Path, _: str) -> dict[str, Any]:
-        found = shop_source(settings).identifiers() if settings.has_mapping else {}
+        found = shop_source(settings, codes).identifiers() if settings.has_mapping else {}
         grown = codes.extended(found)
         grown.save(out)
         sizes = {f"{kind} ids": found[kind].n_unique() for kind in found}

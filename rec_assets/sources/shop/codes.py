@@ -1,10 +1,12 @@
 """Codes of a shop's ids: int32 numbers for users, items and categories. A value keeps its code for ever."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
+
+from rec_assets.sources.forgotten import Forgotten
 
 FILE = "codes.parquet"
 USER, ITEM, CATEGORY_1, CATEGORY_2 = "user", "item", "category_l1", "category_l2"
@@ -20,9 +22,11 @@ class Codes:
 
     Attributes:
         table: kind, value (null if retired) and code, in the order in which values appeared; codes of a kind differ.
+        forgotten: people who were deleted.
     """
 
     table: pl.DataFrame
+    forgotten: Forgotten = field(default_factory=Forgotten)
 
     @classmethod
     def empty(cls) -> "Codes":
@@ -51,7 +55,7 @@ class Codes:
                 start = 0 if known.is_empty() else known.select(pl.col("code").max()).item() + 1
                 codes = pl.int_range(start, start + fresh.len(), dtype=pl.Int32, eager=True)
             parts.append(pl.DataFrame({"kind": [kind] * fresh.len(), "value": fresh, "code": codes}, schema=SCHEMA))
-        return Codes(pl.concat(parts))
+        return replace(self, table=pl.concat(parts))
 
     def retired(self, kind: str, values: pl.Series) -> "Codes":
         """Returns codes that have forgotten some texts, as after the deletion of a person. Their codes stay taken.
@@ -59,7 +63,18 @@ class Codes:
         A text that appears again gets another code, so it is not connected with its earlier rows.
         """
         gone = (pl.col("kind") == kind) & pl.col("value").is_in(values.implode())
-        return Codes(self.table.with_columns(value=pl.when(gone).then(None).otherwise("value")))
+        return replace(self, table=self.table.with_columns(value=pl.when(gone).then(None).otherwise("value")))
+
+    def without_person(self, code: int, at: int) -> "Codes":
+        """Returns codes in which a user is forgotten; a user who is forgotten already changes nothing.
+
+        Args:
+            code: the number of the user.
+            at: unix second of the deletion; rows of a text up to it are not imported again.
+        """
+        text = None if self.is_empty else self.decode(USER, pl.Series([code])).item()
+        forgotten = self.forgotten.with_person(code, text, at)
+        return replace(self if text is None else self.retired(USER, pl.Series([text])), forgotten=forgotten)
 
     def encode(self, kind: str, values: pl.Series) -> pl.Series:
         """Returns int32 codes of texts [n], -1 for null and unknown values."""
@@ -78,13 +93,14 @@ class Codes:
         return frame.with_columns(self.decode(kind, frame[name]).alias(name) for name, kind in found.items())
 
     def save(self, folder: Path) -> None:
-        """Writes `codes.parquet`."""
+        """Writes `codes.parquet`, and the forgotten people."""
         self.table.write_parquet(folder / FILE)
+        self.forgotten.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> "Codes":
         """Reads a folder written by `save`."""
-        return cls(pl.read_parquet(folder / FILE))
+        return cls(pl.read_parquet(folder / FILE), Forgotten.load(folder))
 
 
 def _own_numbers(values: pl.Series) -> pl.Series:

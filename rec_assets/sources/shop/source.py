@@ -121,7 +121,7 @@ class ShopSource:
     @cached_property
     def _days(self) -> Path:
         """The folder of rows by day; written under another name and renamed, so no reader sees a part."""
-        folder = self.cache / self.fingerprint()
+        folder = self.cache / (self.fingerprint() + self.codes.forgotten.version)
         if folder.exists():
             return folder
         rows = self.shop.interactions
@@ -136,11 +136,13 @@ class ShopSource:
             f"FROM rows_of_the_shop WHERE {values.condition(rows)}"
         )
         connection.register("rows_of_the_shop", table)
+        stays = self.codes.forgotten.stays(values.quoted("user"), "timestamp")  # unquoted, it is DuckDB's user
         with write_atomically(folder) as draft:
             target = str(draft).replace("'", "''")
             connection.execute(
                 f"COPY (SELECT *, strftime(to_timestamp(timestamp) AT TIME ZONE 'UTC', '%Y-%m-%d') AS day "
                 f"FROM ({selected}) WHERE user IS NOT NULL AND item IS NOT NULL AND timestamp IS NOT NULL "
+                f"AND {stays} "
                 f"ORDER BY timestamp, user, item, {ROLE}) TO '{target}' (FORMAT parquet, PARTITION_BY (day))"
             )
             self._require_days([one.name.removeprefix("day=") for one in draft.glob("day=*")])
@@ -170,6 +172,10 @@ class ShopSource:
         )
         self._require(table.columns, (*named, *categories))
         connection.register("items_of_the_shop", table)
+        rows, stays = self.shop.interactions, "TRUE"
+        if not mapping.is_given:  # prices and titles are those of the interactions
+            time = values.seconds(rows.time, rows.time_format)
+            stays = self.codes.forgotten.stays(values.identifier(rows.user), time)
         first, second = self._levels(categories)
         arrival = f"min({values.seconds(mapping.first_day)})" if mapping.first_day else "NULL"
         known = connection.sql(
@@ -179,7 +185,8 @@ class ShopSource:
             f"{f'median({values.price(mapping.price)})' if mapping.price else 'NULL'} AS price, "
             f"{f'mode({values.gender(mapping.gender)})' if mapping.gender else '-1'} AS item_gender, "
             f"{f'bool_or({values.available(mapping.available)})' if mapping.available else 'true'} AS available, "
-            f"CAST(to_timestamp({arrival}) AS DATE) AS arrival FROM items_of_the_shop GROUP BY 1 ORDER BY 1"
+            f"CAST(to_timestamp({arrival}) AS DATE) AS arrival FROM items_of_the_shop "
+            f"WHERE {stays} GROUP BY 1 ORDER BY 1"
         ).pl()
         known = known.filter(pl.col("item").is_not_null())
         arrivals = self._first_days("item")
@@ -216,7 +223,10 @@ class ShopSource:
             f"{f'mode({values.gender(mapping.gender)})' if mapping.gender else '-1'} AS gender "
             f"FROM users_of_the_shop GROUP BY 1 ORDER BY 1"
         ).pl()
-        users = arrivals.join(known, on="user", how="full", coalesce=True).filter(pl.col("user").is_not_null())
+        gone = self.codes.forgotten.hides(known["user"]) & ~known["user"].is_in(arrivals["user"].implode())
+        users = arrivals.join(known.filter(~gone), on="user", how="full", coalesce=True).filter(
+            pl.col("user").is_not_null()
+        )
         known_age = pl.col("age").cast(pl.Int32)
         return users.sort("user").select(
             "user",

@@ -86,7 +86,7 @@ def test_the_daily_job_takes_in_the_users_and_items_of_its_day(tmp_path: Path) -
         for day in range(2):
             export(tmp_path, day + 1)
             assert run("daily_data", day)
-            assert f"user {day}" in preview(day)
+            assert f"item {day}" in preview(day) and "user" not in preview(day)
             assert texts(settings, day) == [(f"user {day}", f"item {day}")]
         assert texts(settings, 0) == [("user 0", "item 0")]
         export(tmp_path, 3)

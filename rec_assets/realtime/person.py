@@ -1,0 +1,133 @@
+"""Everything that Valkey and the offline log hold about one person: deletion and export. Knows no artifacts."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import redis
+
+from rec_assets.common.errors import ActionableError
+from rec_assets.features.store import online
+from rec_assets.realtime.open_log import open_log
+from rec_assets.realtime.recent_items import RecentItems
+from rec_assets.realtime.retired_users import RetiredUsers
+from rec_assets.realtime.seen_items import SeenItems
+from rec_assets.realtime.stream import Entry, EventStream
+from rec_assets.realtime.user_activity import Activity, UserActivityStore
+from rec_assets.settings import Settings
+from rec_assets.storage.valkey import connect, translate_redis_errors
+
+PATIENCE_S = 30.0
+
+
+def forget_online(settings: Settings, user_id: int, text: str | None = None) -> dict[str, int]:
+    """Deletes a person from Valkey and from the offline log, while workers run or not.
+
+    Retires the number first. So workers drop its events from then on, and nothing is written again. A repeated call
+    deletes what is left.
+
+    Args:
+        settings: address of Valkey, and the home of the log.
+        user_id: number of the person.
+        text: the id as the shop writes it, which a dead letter may hold.
+
+    Returns:
+        The number of deleted things by name: keys, stream entries, dead letters, and lines of the log.
+
+    Raises:
+        ActionableError: Valkey does not answer, or a worker has not applied its events after 30 s.
+    """
+    stream, client = EventStream.connect(settings), connect(settings, SeenItems.DB)
+    names = _names(user_id, text)
+    with translate_redis_errors(client):
+        RetiredUsers(client).add(user_id)
+        # A worker may apply events that it took before.
+        if not stream.wait_for_taken(PATIENCE_S):
+            raise ActionableError(
+                "A worker has not applied its events for 30 s.", "See `rec status`, then repeat this."
+            )
+        entries, dead = stream.entries_of(names), stream.entries_of(names, dead=True)
+        stream.delete(entries)
+        stream.delete(dead, dead=True)
+        keys = (RecentItems.key(user_id), SeenItems.key(user_id), Activity.key(user_id))
+        deleted = {
+            "features in Valkey": online.delete_user(settings, user_id),
+            "history, seen filter and activity in Valkey": int(client.delete(*keys)),
+            "events in the stream": len(entries),
+            "dead letters": len(dead),
+            "lines of the offline log": open_log(settings).forget({user_id}),
+        }
+        _rewrite_file(client)
+    return deleted
+
+
+def export_online(settings: Settings, user_id: int, text: str | None = None) -> dict[str, Any]:
+    """Returns all that Valkey and the offline log hold about a person, by origin; raises ActionableError.
+
+    Arguments are those of `forget_online`.
+    """
+    stream, client = EventStream.connect(settings), connect(settings, SeenItems.DB)
+    names, activities = _names(user_id, text), UserActivityStore(client, settings)
+    with translate_redis_errors(client):
+        recent = activities.recent_items.latest(user_id)
+        items = np.array([item for item, _ in recent], np.int64)
+        splits = np.array([0, len(items)], np.int64)
+        seen = activities.seen_items.contain(np.array([user_id]), items, splits) if len(items) else items
+        activity = activities.activities([user_id])[user_id]
+        log = open_log(settings)
+        return {
+            "valkey: features": _features(settings, user_id),
+            "valkey: history": [{"item_id": item, "at": _time(at)} for item, at in recent],
+            "valkey: items of the history in the seen filter": items[seen.astype(bool)].tolist(),
+            "valkey: forgotten until": _time(activity.forgotten_until) if activity.forget_request else None,
+            "valkey: events in the stream": [_fields(one) for one in stream.entries_of(names)],
+            "valkey: dead letters": [_fields(one) for one in stream.entries_of(names, dead=True)],
+            "offline log of the workers": [
+                row for day in log.days() for row in log.read(day).filter(user_id=user_id).to_dicts()
+            ],
+        }
+
+
+def _features(settings: Settings, user_id: int) -> dict[str, Any] | None:
+    from feast.errors import FeatureViewNotFoundException
+
+    try:
+        rows = online.read_users(online.open_store(settings, online.BULK_TIMEOUT), np.array([user_id]))
+    except (FeatureViewNotFoundException, FileNotFoundError):  # nothing was materialized yet
+        return None
+    values = {name: column[0].item() for name, column in rows.columns.items()}
+    return {name: None if value != value else value for name, value in values.items()} if rows.known[0] else None
+
+
+def _names(user_id: int, text: str | None) -> set[str]:
+    return {str(user_id), *([] if text is None else [text])}
+
+
+def _fields(entry: Entry) -> dict[str, str]:
+    return {"id": entry.id} | {
+        name.decode(errors="replace"): value.decode(errors="replace") for name, value in entry.fields.items()
+    }
+
+
+def _time(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()
+
+
+def _rewrite_file(client: Any) -> None:
+    """Writes the append-only file anew, because it still has the deleted keys; a managed Valkey may refuse it."""
+    from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+    def is_busy() -> bool:
+        state = client.info("persistence")
+        return bool(state["aof_rewrite_in_progress"] or state["aof_rewrite_scheduled"])
+
+    tries = Retrying(
+        retry=retry_if_result(bool), stop=stop_after_delay(PATIENCE_S), wait=wait_fixed(0.05), retry_error_callback=bool
+    )
+    try:
+        if client.info("persistence")["aof_enabled"]:
+            tries(is_busy)  # a rewrite that began before the deletion
+            client.bgrewriteaof()
+            tries(is_busy)
+    except redis.ResponseError:
+        return

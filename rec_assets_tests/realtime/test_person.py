@@ -1,0 +1,79 @@
+"""A deleted person leaves nothing in Valkey, in its file and in the offline log, and workers drop later events."""
+
+import json
+from pathlib import Path
+
+import redis
+
+from rec_assets.realtime.behavior_log import BehaviorLog
+from rec_assets.realtime.events import Event
+from rec_assets.realtime.person import export_online, forget_online
+from rec_assets.realtime.stream import EventStream
+from rec_assets.realtime.worker import Worker
+from rec_assets.settings import Settings
+from rec_assets_tests.realtime.conftest import MORNING
+
+PERSON, OTHER, DAY = 37, 12, "2025-03-15"
+
+
+def report(settings: Settings, user: int, *items: int) -> None:
+    EventStream.connect(settings).send([Event(user_id=user, item_id=item, at=MORNING) for item in items])
+
+
+def dump(settings: Settings) -> dict[bytes, bytes]:
+    """Returns every key with its content, in all databases."""
+    found: dict[bytes, bytes] = {}
+    for db in range(4):
+        client = redis.Redis(settings.valkey_host, settings.valkey_port, db=db)
+        found |= {b"%d:%b" % (db, key): client.dump(key) or b"" for key in client.scan_iter()}
+    return found
+
+
+def test_nothing_of_a_person_is_left(store: Settings, valkey_server: Settings) -> None:
+    worker, stream = Worker(store), EventStream.connect(store)
+    report(store, PERSON, 3, 4)
+    report(store, OTHER, 3)
+    assert worker.round() == 3
+    report(store, PERSON, 5)  # not applied yet
+    redis.Redis(store.valkey_host, store.valkey_port, db=1).xadd("events:dead", {"user_id": PERSON, "reason": "x"})
+    known = export_online(store, PERSON)
+    assert [one["item_id"] for one in known["valkey: history"]] == [4, 3]
+    assert known["valkey: items of the history in the seen filter"] == [4, 3]
+    assert known["valkey: features"]["age"] == 57
+    assert len(known["valkey: events in the stream"]) == 3
+    assert len(known["offline log of the workers"]) == 2
+    assert json.dumps(known)
+
+    deleted = forget_online(store, PERSON)
+    assert deleted == {
+        "features in Valkey": 1,
+        "history, seen filter and activity in Valkey": 3,
+        "events in the stream": 3,
+        "dead letters": 1,
+        "lines of the offline log": 2,
+    }
+    empty = export_online(store, PERSON)
+    assert not any(empty.values())
+    assert [key for key in dump(store) if f":{PERSON}".encode() in key] == []
+    files = list((valkey_server.home / "valkey").rglob("*"))
+    texts = [file.read_bytes() for file in files if file.is_file()]
+    assert files
+    assert not any(f"user:{PERSON}:".encode() in text or f"seen:{PERSON}".encode() in text for text in texts)
+    assert any(f"user:{OTHER}:".encode() in text for text in texts)
+
+    report(store, PERSON, 6)  # a client that does not know
+    worker.round()
+    assert not any(export_online(store, PERSON).values())
+    assert stream.state().taken == stream.state().dead == 0
+    assert len(export_online(store, OTHER)["valkey: history"]) == 1
+    assert BehaviorLog.of(store).read(DAY)["user_id"].to_list() == [OTHER]
+    assert not any(forget_online(store, PERSON).values())
+
+
+def test_the_log_keeps_the_lines_of_others(tmp_path: Path) -> None:
+    folder = tmp_path / "behavior" / DAY
+    folder.mkdir(parents=True)
+    line = '{"user_id":%d,"item_id":1,"device_type":1,"timestamp":1742032800,"kind":"clicked","top_category":-1}\n'
+    (folder / "one.jsonl").write_text(line % 1 + line % 11 + '{"user_id":1,"item')
+    assert BehaviorLog(tmp_path / "behavior").forget({1}) == 2
+    assert (folder / "one.jsonl").read_text() == line % 11
