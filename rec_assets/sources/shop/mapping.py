@@ -3,7 +3,7 @@
 import tomllib
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -26,12 +26,22 @@ class Rows(_Part):
         files: file, folder or glob, relative to the mapping file, or an address such as s3://bucket/orders.
         query: SQL that DuckDB runs in place of `files`; paths in it are relative to the mapping file, and
             `getvariable('first_day')` and `getvariable('last_day')` are the days of the shop.
+        database: address of a Postgres database that runs `query`, such as postgresql://reader@db.example/shop.
         where: SQL condition on the raw columns; other rows are dropped and counted.
     """
 
     files: str = ""
     query: str = ""
+    database: str = ""
     where: str = ""
+
+    @model_validator(mode="after")
+    def _query_of_the_database(self) -> Self:
+        if self.database and not self.query:
+            raise ValueError("`database` is given, but no `query`")
+        if self.database and not self.database.startswith(("postgresql://", "postgres://")):
+            raise ValueError("`database` must be an address such as postgresql://reader@db.example/shop")
+        return self
 
     @property
     def is_given(self) -> bool:

@@ -13,6 +13,7 @@ from upath import UPath
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.file_limits import FileLimits
 from rec_assets.sources.shop.mapping import Days, Rows
+from rec_assets.sources.shop.postgres import run_query
 
 PARQUET, TEXT, LINES = (".parquet", ".pq"), (".csv", ".tsv", ".txt"), (".json", ".jsonl", ".ndjson")
 DEFAULT_LIMITS = FileLimits()
@@ -53,6 +54,8 @@ def open_table(
         ActionableError: there are no such files, they are too large, or DuckDB cannot read them.
     """
     try:
+        if rows.database:
+            return run_query(connection, rows.database, rows.query)
         if rows.query:
             return _flat(connection.sql(rows.query))
         files = data_files(rows.files, base)
@@ -64,7 +67,7 @@ def open_table(
         reason = " ".join(str(error).splitlines()[:3])
         step = "Correct the file or the mapping."
         if "extension" in reason:
-            step = "Install the DuckDB extension with network access, such as INSTALL postgres, or export the table."
+            step = "Give the address of a Postgres as `database`, install the DuckDB extension, or export the table."
         raise ActionableError(f"{origin} is not readable ({reason}).", step) from error
 
 
