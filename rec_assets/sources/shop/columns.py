@@ -91,13 +91,18 @@ class Sample:
         rows = self.connection.sql(f"SELECT DISTINCT {values.identifier(column)} FROM sample").fetchall()
         return {value for (value,) in rows if value is not None}
 
+    def column_named(self, name: str) -> str | None:
+        """Returns the column of the same name, letters and digits alone compared; None without one."""
+        return next((column for column in self.columns if _plain(column) == _plain(name)), None)
+
     def column_with(self, ids: set[str]) -> str | None:
-        """Returns the column whose values are ids of another table, None without one."""
+        """Returns the column whose values are ids of another table, one id a row; None without one."""
+        rows = self.connection.sql("SELECT count(*) FROM sample").fetchall()[0][0]
         best: tuple[float, str] | None = None
         for column in self.columns:
             own = self.values_of(column)
             share = len(own & ids) / max(1, len(own))
-            if len(own) > 1 and share >= LINKED and (best is None or share > best[0]):
+            if len(own) > 1 and len(own) >= LINKED * rows and share >= LINKED and (best is None or share > best[0]):
                 best = share, column
         return None if best is None else best[1]
 

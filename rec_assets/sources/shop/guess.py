@@ -136,12 +136,16 @@ def _choose(tables: list[Table], location: Path, base: Path) -> tuple[Table, Tab
 
 
 def _linked(table: Table, main: Table) -> Table:
-    """Returns a table of items or users with the column that holds the ids of the interactions, by their values."""
-    roles = dict(table.roles)
-    for role in ("item", "user"):
-        if column := table.sample.column_with(main.sample.values_of(main.roles[role])):
-            roles = {name: other for name, other in roles.items() if other != column and name not in ("item", "user")}
-            return replace(table, roles=roles | {role: column})
+    """Returns a table of items or users with the column that holds the ids of the interactions.
+
+    A column of the same name has them, whatever its values are. Small numbers may be ids, ages or prices, so values
+    count only where no name is equal, and first for the role that a name of the table suggests.
+    """
+    same = {role: table.sample.column_named(main.roles[role]) for role in ("item", "user")}
+    for role in sorted(same, key=lambda role: (same[role] is None, role not in table.roles)):
+        if column := same[role] or table.sample.column_with(main.sample.values_of(main.roles[role])):
+            kept = {name: other for name, other in table.roles.items() if other != column and name not in same}
+            return replace(table, roles=kept | {role: column})
     return table
 
 
