@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,10 +103,10 @@ def shop(shop_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def built_pipeline(tmp_path_factory: pytest.TempPathFactory, s3_server: S3) -> Iterator[Pipeline]:
     """The materialized graph with a version live on Triton and artifacts on S3; servers run for the session."""
     variables = environment(tmp_path_factory.mktemp("pipeline"), s3_server)
-    with settings_from(variables) as settings:
-        pass
-    with services(settings):
-        with settings_from(variables):
+    with ExitStack() as stack:
+        with settings_from(variables) as settings:
+            # The servers need the credentials of the bucket, too.
+            stack.enter_context(services(settings))
             from rec_assets.orchestration.runs.run_local import materialize_stale, promote_newest
 
             materialized = materialize_stale(settings)

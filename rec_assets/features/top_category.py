@@ -1,15 +1,18 @@
 """`top_category`: a user's most frequent category of the past 24 hours. Batch and real time share this definition."""
 
-import polars as pl
+from typing import TYPE_CHECKING
 
 from rec_assets.common.units import DAY_SECONDS
 from rec_assets.features.history import LENGTH
+
+if TYPE_CHECKING:
+    import polars as pl
 
 WINDOW_SECONDS = DAY_SECONDS
 NO_CATEGORY = -1
 
 
-def top_category_as_of(queries: pl.LazyFrame, events: pl.LazyFrame) -> pl.LazyFrame:
+def top_category_as_of(queries: "pl.LazyFrame", events: "pl.LazyFrame") -> "pl.LazyFrame":
     """Returns the `category_l1` with most of a user's events in the 24 hours strictly before each query.
 
     In a tie the category with the latest event wins; an empty window gives -1. Only the latest `history.LENGTH` events
@@ -23,6 +26,8 @@ def top_category_as_of(queries: pl.LazyFrame, events: pl.LazyFrame) -> pl.LazyFr
     Returns:
         One row per distinct (user_id, timestamp) of `queries`: user_id, timestamp, top_category int32.
     """
+    import polars as pl  # here, because serving reads the constants of this module and needs no frames
+
     distinct = queries.select("user_id", "timestamp").unique()
     # Sorted by user and time, so positions give the recency of a user's events.
     ordered = (

@@ -86,9 +86,12 @@ def recall_against_exact(index: faiss.Index, items: ItemVectors, queries: npt.ND
     exact = faiss.IndexIDMap2(faiss.IndexFlatIP(items.vectors.shape[1]))
     exact.add_with_ids(items.vectors, items.raw_ids.astype(np.int64))
     k = min(k, len(items.raw_ids))
-    expected, retrieved = exact.search(queries, k)[0], index.search(queries, k)[0]
-    last = expected[:, -1:]
-    return float(np.mean(retrieved >= last - ROUNDING * np.abs(last)))
+    last, retrieved = exact.search(queries, k)[0][:, -1:], index.search(queries, k)[1]
+    # By the items' own vectors, because an index may hold wrong ones.
+    order = np.argsort(items.raw_ids)
+    position = order[np.minimum(np.searchsorted(items.raw_ids, retrieved, sorter=order), len(order) - 1)]
+    scores = np.einsum("qd,qkd->qk", queries, items.vectors[position])
+    return float(np.mean((items.raw_ids[position] == retrieved) & (scores >= last - ROUNDING * np.abs(last))))
 
 
 def write_index(index: faiss.Index, file: Path) -> None:

@@ -45,6 +45,7 @@ def fit_until_best(
     *,
     evaluate_untrained: bool = False,
     average: WeightAverage | None = None,
+    warm_up: int = 0,
     unfinished: Path | None = None,
 ) -> TrainingHistory:
     """Trains until validation has not improved for `patience` epochs, and restores the best weights.
@@ -58,6 +59,7 @@ def fit_until_best(
         report: called with one line per epoch, after its state is stored.
         evaluate_untrained: whether to evaluate the initial weights too, as epoch 0 of the validation.
         average: if given, the average of the weights is evaluated and kept in place of the last weights.
+        warm_up: number of first epochs that do not count as epochs without improvement, because an average lags behind.
         unfinished: file that stores the state after every epoch. A training resumes from an existing file. The caller
             deletes the file after storing the model.
     """
@@ -68,7 +70,7 @@ def fit_until_best(
     elif evaluate_untrained:
         history.validation.append(validate())
     for epoch, batches in drawn_ahead(epoch_batches, len(history.loss), max_epochs):
-        if epoch - history.best_epoch >= patience:
+        if epoch - max(history.best_epoch, warm_up) >= patience:
             break
         losses: list[float] = []
         collect = tf.keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: losses.append(logs["loss"]))  # noqa: B023

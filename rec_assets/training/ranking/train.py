@@ -61,7 +61,7 @@ class RankerConfig:
     positives: int = 10
     negatives: int = 40
     learning_rate: float = 2e-3
-    averaged_epochs: int = 3
+    averaged_epochs: int = 2
     max_epochs: int = 30
     patience: int = 3
 
@@ -116,6 +116,7 @@ def train_ranker(
         report,
         evaluate_untrained=True,
         average=weight_average([lists], config),
+        warm_up=config.averaged_epochs,
         unfinished=unfinished,
     )
     logits = score_candidates(model, sample.columns, validation, retrieval)
