@@ -205,11 +205,18 @@ class Settings(BaseSettings):
     )
     storefront_port: PositiveInt = Field(8080, description="Port of `rec storefront`.")
     storefront_address: str = Field("127.0.0.1", description="Address that `rec storefront` listens on.")
+    api_port: PositiveInt = Field(8090, description="Port of `rec api`.")
+    api_address: str = Field(
+        "127.0.0.1", description="Address that `rec api` listens on; without `api_keys`, of this machine only."
+    )
+    api_keys: str = Field(
+        "", exclude=True, repr=False, description="Keys that clients of `rec api` send, with commas; secrets."
+    )
     dagster_port: PositiveInt = Field(3000, description="Port of Dagster's UI in `rec dev`, on 127.0.0.1.")
     allowed_hosts: str = Field(
         "",
-        description="Host names under which storefront, agent and Dagster's UI may be called, with commas; localhost "
-        "and addresses are always allowed.",
+        description="Host names under which storefront, API, agent and Dagster's UI may be called, with commas; "
+        "localhost and addresses are always allowed.",
     )
 
     @classmethod
@@ -278,6 +285,11 @@ class Settings(BaseSettings):
     def host_names(self) -> frozenset[str]:
         """Names in `allowed_hosts`."""
         return frozenset(name.strip().lower() for name in self.allowed_hosts.split(",") if name.strip())
+
+    @property
+    def api_key_set(self) -> frozenset[str]:
+        """Keys in `api_keys`."""
+        return frozenset(key.strip() for key in self.api_keys.split(",") if key.strip())
 
     @property
     def artifacts_dir(self) -> Path:

@@ -11,6 +11,7 @@ import typer
 
 from rec_assets.cli import (
     activity,
+    api,
     backfill,
     bundles,
     demo,
@@ -47,6 +48,7 @@ app.command(epilog="Example: rec forget 42")(activity.forget)
 app.command(epilog="Example: REC_VALKEY_PORT=7390 rec worker")(activity.worker)
 app.command(epilog="Example: rec trending --category 3 -k 5")(activity.trending)
 app.command(epilog="Example: REC_STOREFRONT_PORT=9000 rec storefront")(storefront.storefront)
+app.command(epilog="Example: REC_API_KEYS=$KEY rec api")(api.api)
 app.command(epilog="Example: rec bundles -k 5")(bundles.bundles)
 app.command(epilog="Example: rec promote 4f2a")(bundles.promote)
 app.command(epilog="Example: rec rollback")(bundles.rollback)

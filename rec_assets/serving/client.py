@@ -223,8 +223,8 @@ class Client:
         if isinstance(item_ids, str) or not isinstance(item_ids, Iterable):
             raise EventError("item_ids must be a sequence of ids")
         seconds, (device,) = self._seconds_or_now(at), _device(device_type) or [UNKNOWN_DEVICE]
-        common = {"user_id": self._known(USER, user_id), "at": seconds, "kind": kind, "device_type": device}
-        return self.events.send([Event.of({**common, "item_id": self._known(ITEM, item)}) for item in item_ids])
+        common = {"user_id": self.known(USER, user_id), "at": seconds, "kind": kind, "device_type": device}
+        return self.events.send([Event.of({**common, "item_id": self.known(ITEM, item)}) for item in item_ids])
 
     def forget(self, user_id: Id) -> list[str]:
         """Reports a forget request: it clears the user's seen filter and current `top_category`.
@@ -232,7 +232,7 @@ class Client:
         The history stays. The request covers all earlier events, applied or not. Returns and raises as `record`.
         """
         event = Event.of(
-            {"user_id": self._known(USER, user_id), "at": self._seconds_or_now(None), "kind": FORGET_REQUEST}
+            {"user_id": self.known(USER, user_id), "at": self._seconds_or_now(None), "kind": FORGET_REQUEST}
         )
         return self.events.send([event])
 
@@ -256,7 +256,8 @@ class Client:
             raise RequestError("k must be positive")
         return self._trending.top(k, category_l1=None if category is None else self.ids.number(CATEGORY_1, category))
 
-    def _known(self, kind: str, given: Id) -> int:
+    def known(self, kind: str, given: Id) -> int:
+        """Returns the number of an id that events may name; raises EventError for an unknown text, or RequestError."""
         number = self.ids.number(kind, given)
         if isinstance(given, str) and number == UNKNOWN and self.ids.are_texts:
             raise EventError(f"{kind}_id: '{given}' is unknown. The daily update takes in new users and items")

@@ -1,0 +1,132 @@
+"""The API's web application. `/openapi.json` describes its requests, docs/api.md shows them."""
+
+from typing import Annotated
+
+import uvicorn
+from fastapi import FastAPI, Query, Response
+
+from rec_assets.common.errors import ActionableError
+from rec_assets.common.http_guard import HttpGuard
+from rec_assets.common.http_server import http_server
+from rec_assets.realtime.events import UNKNOWN_DEVICE, Event
+from rec_assets.serving.api.keys import KeyGuard, require_safe_address
+from rec_assets.serving.api.models import (
+    MAX_K,
+    EventsRequest,
+    Health,
+    ListResponse,
+    PopularItem,
+    Problem,
+    RecommendRequest,
+    Recorded,
+    ScoredItem,
+    SimilarRequest,
+    Text,
+    TogetherRequest,
+    TrendingResponse,
+)
+from rec_assets.serving.api.problems import add_problem_handlers
+from rec_assets.serving.client import Client, Recommendations
+from rec_assets.serving.graph.request import DEVICE_TYPES
+from rec_assets.serving.ids import ITEM, USER
+from rec_assets.serving.triton.availability import UnavailableError
+from rec_assets.settings import Settings
+
+MAX_CONNECTIONS = 200
+ANONYMOUS = -1
+
+
+def api_server(settings: Settings) -> uvicorn.Server:
+    """Returns a server on the settings' `api_address` and `api_port`.
+
+    Raises:
+        ActionableError: other machines could call the API without a key.
+    """
+    require_safe_address(settings)
+    return http_server(create_app(settings), settings.api_address, settings.api_port, MAX_CONNECTIONS)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Returns the application for the servers of the settings, which may be down."""
+    app = FastAPI(
+        title="rec_assets", docs_url=None, redoc_url=None, responses={s: {"model": Problem} for s in (401, 422, 503)}
+    )
+    app.add_middleware(KeyGuard, keys=settings.api_key_set)
+    app.add_middleware(HttpGuard, hosts=settings.host_names)
+    add_problem_handlers(app)
+    client = Client(settings)
+
+    @app.post("/recommend")
+    def recommend(request: RecommendRequest) -> ListResponse:
+        """Return the list of one user, or of a visitor with a session."""
+        user = ANONYMOUS if request.user_id is None else request.user_id
+        recent = [(one.item_id, one.at) for one in request.recent]
+        return _list(client.recommend(user, request.device, request.at, request.k, request.diversity, recent))
+
+    @app.post("/similar")
+    def similar(request: SimilarRequest) -> ListResponse:
+        """Return the items most similar to an item."""
+        return _list(client.similar(request.item_id, request.k))
+
+    @app.post("/bought-together")
+    def bought_together(request: TogetherRequest) -> ListResponse:
+        """Return the items most often in baskets with the items of a basket."""
+        return _list(client.bought_together(request.item_ids, request.k))
+
+    @app.get("/trending")
+    def trending(k: Annotated[int, Query(ge=1, le=MAX_K)] = 10, category: Text | None = None) -> TrendingResponse:
+        """Return the most popular items of the last week, overall or of a level-1 category."""
+        top = client.trending(k, category)
+        items = [PopularItem(item_id=str(client.ids.text(ITEM, item)), interactions=count) for item, count in top]
+        return TrendingResponse(items=items)
+
+    @app.post("/events")
+    def events(request: EventsRequest) -> Recorded:
+        """Record interactions; a worker applies them within milliseconds. Sending them again has no further effect."""
+        found = [
+            Event.of(
+                {
+                    "user_id": client.known(USER, one.user_id),
+                    "item_id": client.known(ITEM, one.item_id),
+                    "at": one.at,
+                    "kind": one.kind,
+                    "device_type": UNKNOWN_DEVICE if one.device is None else DEVICE_TYPES[one.device],
+                }
+            )
+            for one in request.events
+        ]
+        return Recorded(recorded=len(client.events.send(found)))
+
+    @app.post("/people/{user_id}/forget")
+    def forget(user_id: Text) -> Recorded:
+        """Clear a user's seen filter and top category. `rec forget-person` deletes all that is known."""
+        return Recorded(recorded=len(client.forget(user_id)))
+
+    @app.get("/health", responses={503: {"model": Health}})
+    def health(response: Response) -> Health:
+        """Return the state of the servers; 503 unless lists can be served. Needs no key, for probes."""
+        found = _health(client)
+        response.status_code = 200 if found.state in ("serving", "degraded") else 503
+        return found
+
+    return app
+
+
+def _list(answer: Recommendations) -> ListResponse:
+    scored = zip(answer.ids, answer.scores.tolist(), strict=True)
+    items = [ScoredItem(item_id=str(item), score=score) for item, score in scored]
+    return ListResponse(bundle_id=answer.bundle_id, items=items)
+
+
+def _health(client: Client) -> Health:
+    problems: list[str] = []
+    try:
+        if not client.events.state().workers:
+            problems.append("No worker runs. Start one: rec worker, or rec up.")
+    except ActionableError as error:
+        problems.append(f"{error.problem} {error.next_step}")
+    try:
+        client.recommend(ANONYMOUS)
+    except UnavailableError as error:
+        return Health(state=error.state, problems=[f"{error.problem} {error.next_step}", *problems])
+    return Health(state="degraded" if problems else "serving", problems=problems)

@@ -1,0 +1,122 @@
+"""Bodies of requests and responses. Values are never converted: `true` is no number, and NaN is refused."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rec_assets.features.history import MAX_ID
+from rec_assets.realtime.events import Kind
+from rec_assets.serving.client import Device
+from rec_assets.serving.graph.spec import RECENT_LENGTH
+
+MAX_ID_LENGTH = 200
+MAX_K = 1_000
+MAX_RELATED = 50
+MAX_BASKET, MAX_EVENTS = 100, 100
+
+Text = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH)]
+Seconds = Annotated[int, Field(gt=0, le=MAX_ID, description="Unix seconds.")]
+Length = Annotated[int, Field(ge=1, le=MAX_RELATED, description="Most items.")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class SessionItem(_Strict):
+    """An item of the visitor's own session."""
+
+    item_id: Text
+    at: Seconds
+
+
+class RecommendRequest(_Strict):
+    """A request for one user's list; a user without training rows counts as an anonymous user."""
+
+    user_id: Text | None = Field(None, description="Id as the shop writes it; absent: an anonymous user.")
+    device: Device | None = Field(None, description="Device of the user; absent: unknown.")
+    at: Seconds | None = Field(None, description="Time of the request in unix seconds; absent: now.")
+    k: Annotated[int, Field(ge=1, le=MAX_K)] | None = Field(None, description="Most items; absent: REC_RANKING_TOPK.")
+    diversity: bool | None = Field(None, description="Sample the list by score; absent: REC_DIVERSITY_MODE.")
+    recent: Annotated[list[SessionItem], Field(max_length=RECENT_LENGTH)] = Field(
+        [], description="The visitor's session, which is history for this request and is not stored."
+    )
+
+
+class SimilarRequest(_Strict):
+    """A request for items that are similar to an item."""
+
+    item_id: Text
+    k: Length = 10
+
+
+class TogetherRequest(_Strict):
+    """A request for items that are bought together with a basket."""
+
+    item_ids: Annotated[list[Text], Field(min_length=1, max_length=MAX_BASKET)]
+    k: Length = 10
+
+
+class ScoredItem(_Strict):
+    """An item of a list."""
+
+    item_id: str
+    score: float = Field(description="`/recommend`: the ranker's probability. Other lists: higher is better.")
+
+
+class ListResponse(_Strict):
+    """A list, best item first."""
+
+    bundle_id: str = Field(description="Bundle that made the list.")
+    items: list[ScoredItem]
+
+
+class PopularItem(_Strict):
+    """An item with its interactions of the last week."""
+
+    item_id: str
+    interactions: int
+
+
+class TrendingResponse(_Strict):
+    """The most popular items, most popular first."""
+
+    items: list[PopularItem]
+
+
+class ShopEvent(_Strict):
+    """An interaction of a user. The same user, item and second count once, however often they are sent."""
+
+    user_id: Text
+    item_id: Text
+    at: Seconds
+    kind: Kind = "clicked"
+    device: Device | None = None
+
+
+class EventsRequest(_Strict):
+    """Events to record; they are recorded together or not at all."""
+
+    events: Annotated[list[ShopEvent], Field(min_length=1, max_length=MAX_EVENTS)]
+
+
+class Recorded(_Strict):
+    """Number of events that workers will apply."""
+
+    recorded: int
+
+
+class Health(_Strict):
+    """State of the servers behind the API."""
+
+    state: str = Field(description="serving, degraded, starting, never promoted, broken or stopped")
+    problems: list[str]
+
+
+class Problem(_Strict):
+    """An error in the form of RFC 9457, with the next step."""
+
+    title: str
+    status: int
+    detail: str
+    next_step: str

@@ -1,0 +1,173 @@
+"""Requests to the HTTP API, on running servers and without any."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.client import HTTPConnection
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from rec_assets.common.errors import ActionableError
+from rec_assets.serving.api.app import api_server
+from rec_assets.serving.client import Client
+from rec_assets.settings import Settings
+from rec_assets_tests.servers import free_port, in_thread
+
+Ask = Callable[..., tuple[int, Any]]
+NOON = 1_742_040_000
+PATHS = ("/recommend", "/similar", "/bought-together", "/events")
+
+
+def asking(address: str) -> Ask:
+    """Returns a function that sends a request and returns status and parsed body."""
+
+    def ask(path: str, body: object = None, method: str = "", **headers: str) -> tuple[int, Any]:
+        host, _, port = address.rpartition(":")
+        connection = HTTPConnection(host, int(port), timeout=20)
+        content = body if body is None or isinstance(body, (str, bytes)) else json.dumps(body)
+        sent = {"Content-Type": "application/json", **{name.title(): value for name, value in headers.items()}}
+        connection.request(method or ("GET" if body is None else "POST"), path, content, sent)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+
+    return ask
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Settings], Ask]]:
+    """Serves the API for settings on a free port, until the test ends."""
+    with ExitStack() as stack:
+
+        def start(settings: Settings) -> Ask:
+            own = settings.model_copy(update={"api_port": free_port()})
+            return asking(stack.enter_context(in_thread(api_server(own))))
+
+        yield start
+
+
+@pytest.fixture
+def alone(valkey: Settings) -> Settings:
+    """Settings with a Valkey, but without a Triton."""
+    return valkey.model_copy(update={"triton_grpc_port": free_port()})
+
+
+@pytest.mark.slow
+def test_lists_are_those_of_the_client(shop: Settings, serve: Callable[[Settings], Ask]) -> None:
+    ask, client = serve(shop), Client(shop)
+    status, found = ask("/recommend", {"user_id": "3", "device": "mobile", "at": NOON, "k": 5})
+    expected = client.recommend("3", "mobile", NOON, 5)
+    assert status == 200
+    assert found["bundle_id"] == expected.bundle_id
+    assert [one["item_id"] for one in found["items"]] == [str(item) for item in expected.ids]
+    session = {"at": NOON, "recent": [{"item_id": "10", "at": NOON - 60}]}
+    with_session = client.recommend(-1, timestamp=NOON, recent=[("10", NOON - 60)])
+    assert [one["item_id"] for one in ask("/recommend", session)[1]["items"]] == [
+        str(item) for item in with_session.ids
+    ]
+    similar, together = client.similar("10", 3), client.bought_together(["13", "16"], 4)
+    for path, body, answer in (
+        ("/recommend", session, with_session),
+        ("/similar", {"item_id": "10", "k": 3}, similar),
+        ("/bought-together", {"item_ids": ["13", "16"], "k": 4}, together),
+    ):
+        assert [one["item_id"] for one in ask(path, body)[1]["items"]] == [str(item) for item in answer.ids]
+    assert ask("/health")[1]["state"] == "serving"
+
+
+def test_events_reach_the_stream_and_are_recorded_together_or_not_at_all(
+    alone: Settings, serve: Callable[[Settings], Ask]
+) -> None:
+    ask, stream = serve(alone), Client(alone).events
+    event = {"user_id": "3", "item_id": "10", "at": NOON, "kind": "bought", "device": "tablet"}
+    assert ask("/events", {"events": [event, {**event, "item_id": "11"}]}) == (200, {"recorded": 2})
+    assert [entry.fields[b"item_id"] for entry in stream.after("0")] == [b"10", b"11"]
+    status, problem = ask("/events", {"events": [event, {**event, "user_id": "-1"}]})
+    assert (status, len(list(stream.after("0")))) == (422, 2)
+    assert problem["next_step"]
+    assert ask("/people/3/forget", method="POST") == (200, {"recorded": 1})
+
+
+def test_without_triton_lists_are_unavailable_and_health_says_why(
+    alone: Settings, serve: Callable[[Settings], Ask]
+) -> None:
+    ask = serve(alone)
+    status, problem = ask("/recommend", {})
+    assert (status, problem["title"]) == (503, "Service Unavailable")
+    assert "rec up" in problem["next_step"]
+    status, health = ask("/health")
+    assert (status, health["state"]) == (503, "stopped")
+
+
+def test_a_key_is_required_before_the_body_is_read(alone: Settings, serve: Callable[[Settings], Ask]) -> None:
+    ask = serve(alone.model_copy(update={"api_keys": "first, second"}))
+    for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "second"}):
+        status, problem = ask("/recommend", "no JSON", **headers)
+        assert (status, "REC_API_KEYS" in problem["next_step"]) == (401, True)
+    assert ask("/recommend", {"k": 0}, authorization="Bearer second")[0] == 422
+    assert ask("/health")[0] == 503
+    assert ask("/openapi.json")[0] == 200
+
+
+def test_without_a_key_other_machines_cannot_call(alone: Settings) -> None:
+    with pytest.raises(ActionableError, match=r"0\.0\.0\.0 without a key"):
+        api_server(alone.model_copy(update={"api_address": "0.0.0.0"}))
+    assert api_server(alone.model_copy(update={"api_address": "0.0.0.0", "api_keys": "k"}))
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/recommend", '{"k": true}'),
+        ("/recommend", '{"at": NaN}'),
+        ("/recommend", '{"user_id": 3}'),
+        ("/recommend", '{"user": "3"}'),
+        ("/recommend", '{"k": 1e400}'),
+        ("/recommend", '{"user_id": "three"}'),
+        ("/recommend", "["),
+        ("/similar", "{}"),
+        ("/similar", '{"item_id": "99999999999999999999"}'),
+        ("/bought-together", '{"item_ids": []}'),
+        ("/events", '{"events": [{"user_id": "1", "item_id": "2"}]}'),
+    ],
+)
+def test_a_wrong_request_gets_a_problem_with_a_next_step(
+    path: str, body: str, alone: Settings, serve: Callable[[Settings], Ask]
+) -> None:
+    status, problem = serve(alone)(path, body)
+    assert status == 422
+    assert set(problem) == {"title", "status", "detail", "next_step"}
+
+
+def test_foreign_hosts_and_unknown_paths_are_refused(alone: Settings, serve: Callable[[Settings], Ask]) -> None:
+    ask = serve(alone)
+    assert ask("/health", host="shop.example")[0] == 421
+    assert ask("/nothing")[0] == 404
+    assert ask("/trending?k=0")[0] == 422
+
+
+FIELDS = ("user_id", "item_id", "item_ids", "device", "at", "k", "diversity", "recent", "events", "kind", "x")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda part: st.lists(part, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), part, max_size=4),
+    max_leaves=8,
+)
+
+
+@hypothesis_settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(path=st.sampled_from(PATHS), body=JSON)
+def test_no_body_breaks_the_api(path: str, body: object, alone: Settings, fuzzed: Ask) -> None:
+    status, answer = fuzzed(path, json.dumps(body))
+    assert status in (200, 422, 503)
+    assert isinstance(answer, dict)
+
+
+@pytest.fixture
+def fuzzed(alone: Settings, serve: Callable[[Settings], Ask]) -> Ask:
+    """An API without a Triton."""
+    return serve(alone)
