@@ -152,7 +152,7 @@ def _days_with(store: ArtifactStore, asset: str, code: int) -> list[str]:
 
 def _files_with(artifact: Artifact, asset: str, code: int) -> list[Path]:
     """Returns the files with rows of a person."""
-    files = [file for name in ROWS_OF_USERS[asset] if (file := artifact / name).exists()]
+    files = [file for name in ROWS_OF_USERS[asset] if (file := artifact.path / name).exists()]
     return [file for file in files if pl.scan_parquet(file).filter(user_id=code).select(pl.len()).collect().item()]
 
 
