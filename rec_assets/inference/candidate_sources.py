@@ -82,8 +82,8 @@ class CandidateSources:
         weights = np.bincount(past.items.of_row, past.weight, len(past.items.keys))
         ids = np.full((len(past), depth), PADDING_ID, np.int32)
         for request, rows in enumerate(past.items.rows_by_owner(len(past))):
-            own, count, weight = past.items.values[rows], past.items.count[rows], weights[rows]
-            lists = [nearest[request], self._near_history(own, count, depth), popular_items[request]]
+            own, shares, weight = past.items.values[rows], past.items.damped_count[rows], weights[rows]
+            lists = [nearest[request], self._near_history(own, shares, depth), popular_items[request]]
             points = np.where(self._is_indexed(own), OWN_POINTS + weight, 0) if self.repeats else np.zeros(len(own))
             merged = self._merge(lists, own, points, depth)
             ids[request, : len(merged)] = merged
@@ -103,10 +103,10 @@ class CandidateSources:
         return Merger(max(len(self.indexed), len(self.facts.price)))
 
     def _near_history(
-        self, own: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], depth: int
+        self, own: npt.NDArray[np.int64], shares: npt.NDArray[np.float64], depth: int
     ) -> npt.NDArray[np.int64]:
         """Returns the items with the highest neighbor scores [≤ depth]; `own` has the user's items, ascending."""
-        found, scores = self.neighbors.scores(own, counts)
+        found, scores = self.neighbors.scores(own, shares)
         if not len(found):
             return found
         position = np.minimum(np.searchsorted(found, own), len(found) - 1)

@@ -40,7 +40,7 @@ def test_signals_count_items_categories_and_baskets(histories: UserHistories) ->
         "times_chosen": [2, 0, 1, 0],
         "days_since": [1, 0, 2, 0],
         "baskets_since": [0, 0, 1, 0],
-        "neighbor_score": [0, 1, 0, 0.5],
+        "neighbor_score": [0, np.log(3) / 2, 0, np.log(2) / 2],  # item 3 twice, item 5 once
         "times_in_category_l2": [2, 2, 1, 0],
         "days_since_category_l2": [1, 1, 2, 0],
         "times_in_category_l1": [3, 3, 3, 0],
@@ -109,7 +109,10 @@ def test_counts_and_days_equal_a_loop_over_the_history(pasts: list[list[int]], c
             "times_chosen": past.count(item),
             "days_since": 1 + past.index(item) if item in past else 0,
             "baskets_since": past.index(item) if item in past else 0,
-            "neighbor_score": 0.5 * sum(NEIGHBORS.item_ids[other, 0] == item for other in past),
+            "neighbor_score": sum(
+                np.log1p(past.count(other)) for other in set(past) if NEIGHBORS.item_ids[other, 0] == item
+            )
+            / 2,
             "times_in_category_l1": sum(CATEGORIES.l1[other] == CATEGORIES.l1[item] for other in past),
             "times_in_category_l2": sum(CATEGORIES.l2[other] == CATEGORIES.l2[item] for other in past),
             "history_length": len(past),
