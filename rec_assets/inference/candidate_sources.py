@@ -5,7 +5,7 @@ of the user's categories. Does not compute query vectors.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -89,6 +89,12 @@ class CandidateSources:
             ids[request, : len(merged)] = merged
         scores = np.einsum("qkd,qd->qk", self.vectors[ids], queries)
         return ids, np.where(ids == PADDING_ID, np.float32(0), scores)
+
+    def restricted(self, search: Search, indexed: Flags, *, repeats: bool) -> "CandidateSources":
+        """Returns sources of a part of the items, with their search; they share the tables of all items."""
+        part = replace(self, search=search, indexed=indexed, repeats=repeats)
+        part.__dict__["_merge"] = self._merge
+        return part
 
     @cached_property
     def _has_vector(self) -> Flags:

@@ -27,8 +27,9 @@ from rec_assets.serving.api.models import (
 )
 from rec_assets.serving.api.problems import add_problem_handlers
 from rec_assets.serving.client import Client, Recommendations
+from rec_assets.serving.graph.filters import Filters
 from rec_assets.serving.graph.request import DEVICE_TYPES
-from rec_assets.serving.ids import ITEM, USER
+from rec_assets.serving.ids import ITEM, USER, Id
 from rec_assets.serving.triton.availability import UnavailableError
 from rec_assets.settings import Settings
 
@@ -61,7 +62,9 @@ def create_app(settings: Settings) -> FastAPI:
         """Return the list of one user, or of a visitor with a session."""
         user = ANONYMOUS if request.user_id is None else request.user_id
         recent = [(one.item_id, one.at) for one in request.recent]
-        return _list(client.recommend(user, request.device, request.at, request.k, request.diversity, recent))
+        filters = None if request.filters is None else Filters[Id](**request.filters.model_dump())
+        answer = client.recommend(user, request.device, request.at, request.k, request.diversity, recent, filters)
+        return _list(answer)
 
     @app.post("/similar")
     def similar(request: SimilarRequest) -> ListResponse:

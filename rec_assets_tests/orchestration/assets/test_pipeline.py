@@ -12,8 +12,9 @@ from dagster import AssetKey, DagsterInstance
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.bundles.gate_results import find_gate_report
 from rec_assets.bundles.live_record import find_live
-from rec_assets.serving.client import Client, Device
+from rec_assets.serving.client import Client
 from rec_assets.serving.runner import load_stages, run
+from rec_assets.serving.translation import Device
 from rec_assets.serving.triton.model_repository import live_version, repository_path
 from rec_assets_tests.pipeline import Pipeline, materialize
 

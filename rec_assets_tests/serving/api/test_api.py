@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.api.app import api_server
 from rec_assets.serving.client import Client
+from rec_assets.serving.graph.filters import Filters
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port, in_thread
 
@@ -69,8 +70,12 @@ def test_lists_are_those_of_the_client(shop: Settings, serve: Callable[[Settings
         str(item) for item in with_session.ids
     ]
     similar, together = client.similar("10", 3), client.bought_together(["13", "16"], 4)
+    cheap = client.recommend("3", timestamp=NOON, filters=Filters(max_price=12.0, not_items=["10"]))
+    assert 0 < len(cheap) < 10 and 10 not in cheap.item_ids
+    filters = {"max_price": 12, "not_items": ["10"]}
     for path, body, answer in (
         ("/recommend", session, with_session),
+        ("/recommend", {"user_id": "3", "at": NOON, "filters": filters}, cheap),
         ("/similar", {"item_id": "10", "k": 3}, similar),
         ("/bought-together", {"item_ids": ["13", "16"], "k": 4}, together),
     ):
