@@ -18,7 +18,7 @@ Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Filters(BaseModel, Generic[Id]):
-    """What the items of a list must have. An item must satisfy all parts; an absent part allows all items.
+    """Properties that the items of a list must have. An item must satisfy all parts; an absent part allows all items.
 
     The price and the categories are the current ones of the catalog. An item without a price is in no price range.
     """

@@ -24,7 +24,7 @@ MORE_LISTS = 2.0
 
 @dataclass(frozen=True)
 class Allowed:
-    """What retrieval reads for one filter: the sources, the popular items, and the number of vectors that it holds."""
+    """Data of one filter for retrieval: the sources, the popular items, and the number of vectors that it holds."""
 
     sources: CandidateSources
     popular: PopularItems
