@@ -133,9 +133,7 @@ def test_a_file_has_the_ids_and_names_of_the_shop(valkey: Settings, tmp_path: Pa
     shop = ShopRules(settings)
     found = shop.check('[[block]]\nname = "a"\nitems = ["sku-b", 17]\ncategory_l1 = ["Toys"]')
     assert (found.block[0].items, found.block[0].category_l1) == ([2, 0], [1])
-    message = (
-        r"rule 'b' \(block\): category_l2 has no \"Fun\".*\n.*rule 'a' \(pin\): item has no \"sku-c\""
-    )
+    message = r"rule 'b' \(block\): category_l2 has no \"Fun\".*\n.*rule 'a' \(pin\): item has no \"sku-c\""
     text = '[[pin]]\nname = "a"\nitem = "sku-c"\nposition = 1\n[[block]]\nname = "b"\ncategory_l2 = ["Fun"]'
     with pytest.raises(ActionableError, match=message):
         shop.check(text)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -115,6 +116,11 @@ class ActiveRules:
     def factored(self, scores: npt.NDArray[Any], codes: Ids) -> npt.NDArray[Any]:
         """Returns probabilities [n] times the factors of their items (encoded ids [n])."""
         return scores if self.factors is None else scores * self.factors[codes]
+
+    @cached_property
+    def open_pins(self) -> list[ActivePin]:
+        """Returns the pins that act in the lists of requests without a filter."""
+        return self.pins_for(None)
 
     def pins_for(self, filters: Filters[int] | None) -> list[ActivePin]:
         """Returns the pins that act in the list of a request with this filter, None without one."""

@@ -11,6 +11,7 @@ Positions = npt.NDArray[np.int64]
 Keys = npt.NDArray[Any]
 Groups = npt.NDArray[np.int32]
 NO_GROUP = -1
+PREFIX = 4  # candidates per item of the list that caps read first
 
 
 @dataclass(frozen=True)
@@ -45,25 +46,39 @@ def list_order(
     order = np.argsort(-keys, kind="stable")
     if not caps and not pins:
         return order[:length]
-    placed = sorted(pins, key=lambda pin: pin[1])
-    pinned = np.array([candidate for candidate, _ in placed], np.int64)
-    if len(pinned):
-        others = np.ones(len(keys), np.bool_)
-        others[pinned] = False
-        order = np.concatenate([pinned, order[others[order]]])
-    kept = np.ones(len(order), np.bool_)
-    for cap in caps:
-        kept &= _within(np.where(kept, cap.groups[order], NO_GROUP), cap.at_most)
-    left = order[kept]
-    positions = np.array([position for _, position in placed], np.int64)[kept[: len(pinned)]]
-    size = min(length, len(left))
-    slots = np.minimum(positions, size - len(positions) + np.arange(len(positions)))
-    made = np.empty(size, np.int64)
-    is_free = np.ones(size, np.bool_)
-    is_free[slots] = False
-    made[slots] = left[: len(positions)]
-    made[is_free] = left[len(positions) : size]
-    return made
+    placed = sorted(pins, key=_position)
+    if placed:
+        pinned = np.array([candidate for candidate, _ in placed], np.int64)
+        is_other = np.ones(len(keys), np.bool_)
+        is_other[pinned] = False
+        order = np.concatenate([pinned, order[is_other[order]]])
+    positions = [position for _, position in placed]
+    # A cap reads only what comes before a candidate, so most lists need only the first candidates.
+    for depth in (PREFIX * length + len(placed), len(order)):
+        left = order[:depth]
+        kept_pins = positions
+        for cap in caps:
+            kept = _within(cap.groups[left], cap.at_most)
+            kept_pins = [position for position, is_kept in zip(kept_pins, kept, strict=False) if is_kept]
+            left = left[kept]
+        if len(left) >= length or depth >= len(order):
+            break
+    return _placed(left, kept_pins, min(length, len(left)))
+
+
+def _position(pin: tuple[int, int]) -> int:
+    return pin[1]
+
+
+def _placed(left: Positions, positions: Sequence[int], size: int) -> Positions:
+    """Returns the first `size` candidates; those at the front, one per position, move to these ascending positions."""
+    pins = len(positions)
+    if not pins:
+        return left[:size]
+    made = left[pins:size].tolist()
+    for number, (candidate, position) in enumerate(zip(left[:pins].tolist(), positions, strict=True)):
+        made.insert(min(position, size - pins + number), candidate)
+    return np.array(made, np.int64)
 
 
 def _within(groups: Groups, at_most: int) -> npt.NDArray[np.bool_]:

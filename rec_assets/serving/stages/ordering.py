@@ -88,7 +88,7 @@ def _with_rules(
     items, filters = inputs["item_id"], filter_texts(inputs.get(FILTERS), len(lengths))
     orders = []
     for begin, end, length, text in zip(splits[:-1], splits[1:], lengths.tolist(), filters.tolist(), strict=True):
-        pins = rules.pins_for(parse(text) if text else None)
+        pins = rules.pins_for(parse(text)) if text else rules.open_pins
         orders.append(begin + rules.order(items[begin:end], -keys[begin:end], length, pins))
     listed = np.concatenate(orders)
     return {

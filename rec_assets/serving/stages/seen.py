@@ -96,7 +96,7 @@ class SeenFilter:
         splits = row_splits.splits_of(inputs, len(items))
         is_filtered = filter_texts(inputs.get(FILTERS), len(users)) != ""
         if (rules := self._rules()) is not None and rules.pins:
-            items, scores, splits = _with_pins(rules, items, scores, splits, ~is_filtered)
+            items, scores, splits = with_pins(rules, items, scores, splits, ~is_filtered)
         left_out = self._left_out(inputs)
         unseen = ~self._hidden(users, items, splits, left_out)
         kept = row_splits.keep(splits, unseen)
@@ -182,7 +182,7 @@ class SeenFilter:
         return ids, np.array(lowest_scores, np.float32)[row], short[row]
 
 
-def _with_pins(
+def with_pins(
     rules: ActiveRules, items: Ids, scores: Scores, splits: row_splits.Splits, unfiltered: npt.NDArray[np.bool_]
 ) -> tuple[Ids, Scores, row_splits.Splits]:
     """Adds the pinned items to the candidates of requests without a filter, so that the ranker scores them.
@@ -190,12 +190,14 @@ def _with_pins(
     A new candidate is the last of its request and gets the lowest score of its candidates, 0 without candidates. Lists
     with a filter pin only what retrieval found, because a pinned item may not satisfy the filter.
     """
-    pinned = np.array([pin.item_id for pin in rules.pins_for(None)], np.int32)
     ids, values, counts = [], [], []
-    for begin, end, is_open in zip(splits[:-1], splits[1:], unfiltered, strict=True):
-        added = pinned[~np.isin(pinned, items[begin:end])] if is_open else pinned[:0]
-        lowest = scores[begin:end].min() if begin < end else np.float32(0)
-        ids += [items[begin:end], added]
-        values += [scores[begin:end], np.full(len(added), lowest, scores.dtype)]
-        counts.append(end - begin + len(added))
+    for begin, end, is_open in zip(splits[:-1].tolist(), splits[1:].tolist(), unfiltered.tolist(), strict=True):
+        candidates = items[begin:end]
+        absent = [pin.item_id for pin in rules.open_pins if is_open and not (candidates == pin.item_id).any()]
+        lowest = scores[begin:end].min() if absent and begin < end else np.float32(0)
+        ids += [candidates, np.array(absent, np.int32)]
+        values += [scores[begin:end], np.full(len(absent), lowest, scores.dtype)]
+        counts.append(end - begin + len(absent))
+    if sum(counts) == len(items):
+        return items, scores, splits
     return np.concatenate(ids), np.concatenate(values), row_splits.from_counts(np.array(counts, np.int64))
