@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.http_guard import is_loopback
 from rec_assets.evaluation.bundles.try_rules import try_rules
-from rec_assets.serving.rule_versions import ShopRules
+from rec_assets.serving.rule_versions import NO_RULES, ShopRules
 from rec_assets.serving.triton.local_bundle import live_bundle
 from rec_assets.settings import Settings
 from rec_assets.storage.own_valkey import require_own_valkey
@@ -56,7 +56,11 @@ def rules_router(settings: Settings, shop: Shop, pages: Jinja2Templates) -> APIR
 
     @router.get("/rules", response_class=HTMLResponse)
     def page(request: Request) -> Response:
-        facts = {"owner": is_owner(request, settings), "current": rules.versions().current}
+        facts: dict[str, object] = {"owner": is_owner(request, settings)}
+        try:
+            facts["current"] = rules.versions().current
+        except ActionableError as error:
+            facts |= {"current": NO_RULES, "owner": False, "problem": Problem(error.problem, error.next_step)}
         return pages.TemplateResponse(request, "rules.html", facts)
 
     @router.post("/rules/try", response_class=HTMLResponse)

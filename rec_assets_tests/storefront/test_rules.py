@@ -46,6 +46,15 @@ def test_a_comparison_without_a_bundle_says_the_next_step_and_shows_text_as_text
     assert "&lt;script&gt;" in body and TRAP not in body
 
 
+def test_damaged_versions_are_named_and_nothing_can_be_saved(shop: Settings, serve: Serve) -> None:
+    ShopRules(shop).publish(RULES, "owner")
+    (shop.artifacts_dir / "shop_rules" / "all" / "current.json").write_text("{")
+    address = serve(shop)
+    answer, body = ask(address, "/rules")
+    assert answer.status == 200 and "shop_rules" in body and "textarea" not in body
+    assert ask(address, "/rules", draft("", 1))[0].status == 409
+
+
 @pytest.mark.parametrize("path", ["/rules", "/rules/undo", "/rules/try"])
 def test_others_than_a_local_owner_only_see_the_rules(shop: Settings, serve: Serve, path: str) -> None:
     ShopRules(shop).publish(RULES, "owner")
