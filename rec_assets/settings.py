@@ -212,6 +212,9 @@ class Settings(BaseSettings):
     api_keys: str = Field(
         "", exclude=True, repr=False, description="Keys that clients of `rec api` send, with commas; secrets."
     )
+    api_metrics_port: NonNegativeInt = Field(
+        0, description="Port of the Prometheus metrics of `rec api`, on its address and without a key; 0: none."
+    )
     dagster_port: PositiveInt = Field(3000, description="Port of Dagster's UI in `rec dev`, on 127.0.0.1.")
     allowed_hosts: str = Field(
         "",
