@@ -15,10 +15,9 @@ silence_dagster()
 
 @FromSettings
 def daily(settings: Settings) -> DailyPartitionsDefinition:
-    """Returns one partition per day of the source."""
-    return DailyPartitionsDefinition(
-        start_date=settings.start_date.isoformat(), end_date=settings.end_date.isoformat(), timezone="UTC"
-    )
+    """Returns one partition per day of the source; without an end, each day gets a partition when it is over."""
+    end = settings.end_date.isoformat() if settings.days else None
+    return DailyPartitionsDefinition(start_date=settings.start_date.isoformat(), end_date=end, timezone="UTC")
 
 
 def runs_of(backfill_days_per_run: int) -> BackfillPolicy:

@@ -70,6 +70,13 @@ def test_every_variable_is_a_setting_and_takes_its_value(installed: Installation
         Settings.model_validate(given)
 
 
+def test_the_days_of_a_real_shop_have_no_end(installed: Installation) -> None:
+    given = installed.settings["dagster"]
+    ours = {name.removeprefix("REC_").lower(): given[name] for name in given if name.startswith("REC_")}
+    settings = Settings.model_validate(ours)
+    assert (settings.days == 0) == (settings.source == "files") == (installed.environment == "prod")
+
+
 def test_every_environment_writes_and_promotes(installed: Installation) -> None:
     code = installed.merged("dagster")["dagster-user-deployments"]["deployments"][0]
     assert code["env"]["REC_TRITON_REPLICAS"] == "rec-triton-replicas.serving.svc.cluster.local"

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -16,6 +17,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.bundles.live_record import record_live
 from rec_assets.common.loop import FAILURES, LAST_SUCCESS, Loop
+from rec_assets.orchestration.partitions import daily
 from rec_assets.orchestration.runs.prometheus_exporter import (
     DEAD,
     FAILED,
@@ -134,6 +136,23 @@ def test_the_exporter_tells_ages_and_failed_partitions(tiny_bundle: Bundle, tmp_
     assert values['rec_failed_partitions{asset="sometimes"}'] == 1
     assert values[FEATURES] == 1741219200  # 2025-03-06, midnight
     assert values[LIVE_AS_OF] == 1741996800  # 2025-03-15, midnight
+
+
+def test_the_exporter_watches_days_that_come_after_its_start(tmp_path: Path) -> None:
+    today = datetime.now(UTC).date()
+    settings = Settings(home=tmp_path, source="files", start_date=today - timedelta(days=400))
+
+    @dg.asset(partitions_def=daily(settings))
+    def fails() -> None:
+        raise ValueError
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        registry = CollectorRegistry()
+        registry.register(GraphCollector(settings, dg.Definitions([fails]), instance))
+        assert samples(registry) == {'rec_failed_partitions{asset="fails"}': 0}
+        yesterday = (today - timedelta(days=1)).isoformat()
+        dg.materialize([fails], partition_key=yesterday, instance=instance, raise_on_error=False)
+        assert samples(registry) == {'rec_failed_partitions{asset="fails"}': 1}
 
 
 def test_the_exporter_tells_what_waits_and_what_was_given_up(valkey: Settings, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -23,6 +23,32 @@ def test_a_full_window_validates_on_the_configured_number_of_days() -> None:
 
     train, valid = training_split(DAYS[:12], Settings(train_days=9, valid_days=3))
     assert (len(train), valid) == (9, DAYS[9:12])
+
+
+def test_a_shop_without_an_end_gets_each_day_when_it_is_over() -> None:
+    from rec_assets.orchestration.partitions import daily
+
+    today = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+    settings = Settings(source="files", start_date=today.date() - timedelta(days=2))
+    partitions = daily(settings)
+    keys = [(today.date() - timedelta(days=n)).isoformat() for n in (2, 1)]
+    assert partitions.get_partition_keys(today) == keys
+    assert partitions.get_partition_keys(today + timedelta(days=900))[-1] == str(today.date() + timedelta(days=899))
+    assert (settings.end_date, settings.as_of) == (today.date(), today.date() - timedelta(days=1))
+
+
+def test_days_that_do_not_grow_keep_their_end_and_their_data_version() -> None:
+    from rec_assets.orchestration.partitions import daily
+
+    closed = daily(Settings(source="files", start_date=date(2025, 3, 3), days=14))
+    assert closed.get_partition_keys(datetime(2030, 1, 1, tzinfo=UTC)) == DAYS[:14]
+    first, later = (Settings(source="files", start_date=date(2025, 3, 3)) for _ in range(2))
+    assert first.source_version == later.source_version
+
+
+def test_generated_days_need_an_end() -> None:
+    with pytest.raises(ValueError, match="Set REC_DAYS"):
+        Settings(source="retail", days=0)
 
 
 @pytest.mark.parametrize(("day", "expected"), [("2025-03-01", "2025-02-28"), ("2025-01-01", "2024-12-31")])
