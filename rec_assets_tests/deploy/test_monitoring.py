@@ -30,6 +30,9 @@ from rec_assets.orchestration.runs.prometheus_exporter import (
     StreamCollector,
 )
 from rec_assets.realtime.worker import Worker
+from rec_assets.serving.api.app import create_app
+from rec_assets.serving.api.metrics import BUCKETS, OTHER
+from rec_assets.serving.api.metrics import NAME as API_SECONDS
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings
 from rec_assets.storage.stores import open_store
@@ -54,7 +57,7 @@ def expressions() -> Iterator[str]:
 
 
 def named_in(text: str) -> set[str]:
-    return set(re.findall(r"\b(?:nv_|rec_|triton:)[a-z_:]+", text))
+    return set(re.findall(r"\b(?:nv_|rec_|triton:|objective:|api:)[a-z0-9_:]+", text))
 
 
 @pytest.mark.parametrize("command", [["check", "rules", "rules.yaml"], ["test", "rules", "rules_test.yaml"]])
@@ -98,11 +101,29 @@ def test_every_metric_that_is_asked_for_is_made_by_someone(shop: Settings, tmp_p
     Client(shop).recommend(1)
     with urlopen(f"http://{shop.host}:{shop.triton_metrics_port}/metrics") as page:
         made = named_in(page.read().decode())
-    made |= {LIVE_AS_OF, FEATURES, FAILED, WAITING, DEAD, WORKERS, FAILURES}
+    made |= {
+        LIVE_AS_OF,
+        FEATURES,
+        FAILED,
+        WAITING,
+        DEAD,
+        WORKERS,
+        FAILURES,
+        f"{API_SECONDS}_count",
+        f"{API_SECONDS}_bucket",
+    }
     made |= {rule["record"] for group in RULES["groups"] for rule in group["rules"] if "record" in rule}
     named = {name for text in expressions() for name in named_in(text)}
     assert len(named) > 8
     assert named - made == set()
+
+
+def test_the_objectives_count_the_paths_and_the_bucket_of_the_api() -> None:
+    paths = {getattr(route, "path", "") for route in create_app(Settings()).routes}
+    named = [found.split("|") for text in expressions() for found in re.findall(r'path(?:!~|=~|=)"([^"]+)"', text)]
+    assert {path for one in named for path in one} - {OTHER} <= paths
+    limits = {float(found) for text in expressions() for found in re.findall(r'le="([\d.]+)"', text)}
+    assert limits and limits <= set(BUCKETS)
 
 
 def test_the_scaler_reads_a_record_of_the_rules_and_not_arithmetic_of_its_own() -> None:
