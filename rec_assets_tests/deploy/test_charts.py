@@ -38,8 +38,11 @@ COMBINATIONS: dict[str, list[Manifest]] = {
         for chosen in product((True, False), repeat=4)
     ]
     + [
-        {"api": {"service": {"type": service, "sourceRanges": ["10.40.0.0/16"]}, "autoscaling": {"kind": kind}}}
-        for service, kind in product(("ClusterIP", "LoadBalancer"), ("keda", "none"))
+        {"load": {"enabled": True}},
+        *(
+            {"api": {"service": {"type": service, "sourceRanges": ["10.40.0.0/16"]}, "autoscaling": {"kind": kind}}}
+            for service, kind in product(("ClusterIP", "LoadBalancer"), ("keda", "none"))
+        ),
     ],
     "platform": [
         PLATFORM | {"nodes": {"enabled": nodes}, "networkPolicy": {"enabled": policies}}
@@ -232,6 +235,18 @@ def test_the_api_knows_no_key_of_triton_and_other_services_no_key_of_the_api(api
         if one["kind"] == "Deployment" and one["metadata"]["name"] != "rec-api":
             (other,) = one["spec"]["template"]["spec"]["containers"]
             assert other["envFrom"] == [{"secretRef": {"name": "rec-assets"}}]
+
+
+def test_a_load_test_is_off_and_calls_the_service_of_the_api_with_its_key() -> None:
+    assert "Job" not in {one["kind"] for one in rendered("services", {})}
+    job = of_kind(rendered("services", {"load": {"enabled": True, "requests": 500, "callers": 3}}), "Job")
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert [*container["command"], *container["args"]] == [
+        *("rec", "load", "http://api.serving.svc.cluster.local", "--requests", "500", "--callers", "3")
+    ]
+    assert container["envFrom"] == [{"secretRef": {"name": "rec-api"}}]
+    assert pod["restartPolicy"] == "Never" and job["spec"]["backoffLimit"] == 0
 
 
 def test_the_api_ends_after_its_pause_and_its_last_requests(api: list[Manifest]) -> None:

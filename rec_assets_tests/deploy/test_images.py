@@ -122,7 +122,7 @@ def test_the_image_of_orchestration_loads_the_graph_and_starts_every_service(tmp
     assert not loaded(environment, ORCHESTRATION) & TRAINS
     values = yaml.safe_load((DEPLOY / "helm/services/values.yaml").read_text())
     commands = [part["command"] for part in values.values() if isinstance(part, dict) and "command" in part]
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command in commands:
         starts(environment, command)
     starts(environment, ["dagster", "code-server", "start"])

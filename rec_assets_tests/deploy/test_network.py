@@ -3,7 +3,7 @@
 import pytest
 
 from rec_assets_tests.deploy.installation import Installation
-from rec_assets_tests.deploy.manifests import Manifest
+from rec_assets_tests.deploy.manifests import Manifest, rendered
 from rec_assets_tests.deploy.network import Outside, Pod, allows
 
 DNS = Pod("kube-system", {"k8s-app": "kube-dns"}, {})
@@ -102,3 +102,15 @@ def test_no_pod_calls_another_network_or_port(policies: list[Manifest], pods: di
     for name in ("webserver", "daemon", "code", "step", "worker", "exporter", "storefront", "api", "triton"):
         assert not allows(policies, pods[name], ELSEWHERE, 6379), name
         assert not allows(policies, pods[name], AWS, 22) and not allows(policies, pods[name], AWS, 80), name
+
+
+def test_a_load_test_reaches_the_api_and_no_server_behind_it(policies: list[Manifest], pods: dict[str, Pod]) -> None:
+    made = rendered("services", {"load": {"enabled": True}}, "rec-assets")
+    policies = policies + [
+        one for one in made if one["kind"] == "NetworkPolicy" and one["metadata"]["name"] == "rec-load"
+    ]
+    (job,) = (one for one in made if one["kind"] == "Job")
+    load = Pod("rec-assets", job["spec"]["template"]["metadata"]["labels"], {})
+    assert allows(policies, load, pods["api"], 8090)
+    assert not allows(policies, load, pods["api"], 9102) and not allows(policies, load, pods["triton"], 8001)
+    assert not allows(policies, pods["worker"], pods["api"], 8090)

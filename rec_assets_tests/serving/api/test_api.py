@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.api.app import api_server
+from rec_assets.serving.api.load import send
 from rec_assets.serving.api.metrics import NAME, serve_metrics
 from rec_assets.serving.client import Client
 from rec_assets.serving.graph.filters import Filters
@@ -154,6 +155,24 @@ def asking_text(settings: Settings) -> Callable[[], dict[str, float]]:
         return {labels: float(number) for labels, _, number in counts}
 
     return read
+
+
+def test_a_load_tells_answers_from_failures_with_their_reasons(alone: Settings) -> None:
+    own = alone.model_copy(update={"api_port": free_port(), "api_keys": "k"})
+    address = f"http://{own.api_address}:{own.api_port}"
+    event = {"user_id": "3", "item_id": "10", "at": NOON}
+    bodies = [{"events": [event | {"at": NOON + n}]} for n in range(20)]
+    with in_thread(api_server(own)):
+        answered = send(address, "/events", bodies, "k", callers=4)
+        down = send(address, "/recommend", [{}] * 3, "k", callers=2)
+        refused = send(address, "/events", bodies[:3], "wrong", callers=1)
+    away = send(address, "/events", bodies[:1], "k", callers=1)
+    assert (len(answered.milliseconds), answered.failures) == (20, [])
+    assert len(list(Client(alone).events.after("0"))) == 20
+    assert str(answered).startswith("20 answers in ") and str(answered).endswith(" 0 failed")
+    assert [one.partition(":")[0] for one in down.failures] == ["status 503"] * 3
+    assert [one.partition(":")[0] for one in refused.failures] == ["status 401"] * 3
+    assert away.failures[0].startswith("ConnectionRefusedError") and "0 answers" in str(away)
 
 
 def test_without_a_key_other_machines_cannot_call(alone: Settings) -> None:
