@@ -4,16 +4,18 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection
+from inspect import iscoroutinefunction
 from typing import Any
 from urllib.request import urlopen
 
 import pytest
+from fastapi.routing import APIRoute
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.serving.api.app import api_server
+from rec_assets.serving.api.app import api_server, create_app
 from rec_assets.serving.api.load import send
 from rec_assets.serving.api.metrics import NAME, serve_metrics
 from rec_assets.serving.client import Client
@@ -123,6 +125,11 @@ def test_a_key_is_required_before_the_body_is_read(alone: Settings, serve: Calla
 def test_alive_needs_neither_a_key_nor_another_server(alone: Settings, serve: Callable[[Settings], Ask]) -> None:
     lonely = alone.model_copy(update={"api_keys": "k", "valkey_port": free_port()})
     assert serve(lonely)("/alive") == (200, {"state": "alive"})
+
+
+def test_alive_waits_for_no_thread_that_waits_for_triton(alone: Settings) -> None:
+    (route,) = (one for one in create_app(alone).routes if isinstance(one, APIRoute) and one.path == "/alive")
+    assert iscoroutinefunction(route.endpoint)
 
 
 def test_requests_are_counted_by_route_and_status(alone: Settings, serve: Callable[[Settings], Ask]) -> None:
