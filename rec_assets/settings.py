@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     )
     start_date: date = Field(date(2025, 3, 3), description="First daily partition.")
     days: NonNegativeInt = Field(
-        14, description="Number of daily partitions from start_date; 0: all days up to yesterday. source=files: 0."
+        14, description="Number of daily partitions from start_date; 0, as with source=files: all days up to yesterday."
     )
     files_location: str = Field("", description="source=files: folder or bucket prefix of the daily parquet files.")
     retail_users: PositiveInt = Field(10_000, description="source=retail: initial number of users.")
@@ -279,8 +279,8 @@ class Settings(BaseSettings):
     @property
     def as_of(self) -> date:
         """The day of the first full training: the last day of the first model window."""
-        count = (self.end_date - self.start_date).days
-        return self.start_date + timedelta(days=min(self.train_days + self.valid_days, count) - 1)
+        window = timedelta(days=self.train_days + self.valid_days)
+        return min(self.start_date + window, self.end_date) - timedelta(days=1)
 
     @property
     def source_version(self) -> str:

@@ -15,7 +15,7 @@ silence_dagster()
 
 @FromSettings
 def daily(settings: Settings) -> DailyPartitionsDefinition:
-    """Returns one partition per day of the source; without an end, each day gets a partition when it is over."""
+    """Returns one partition per day of the source; for data that go on, a new one each midnight."""
     end = settings.end_date.isoformat() if settings.days else None
     return DailyPartitionsDefinition(start_date=settings.start_date.isoformat(), end_date=end, timezone="UTC")
 

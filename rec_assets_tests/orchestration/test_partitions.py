@@ -25,25 +25,11 @@ def test_a_full_window_validates_on_the_configured_number_of_days() -> None:
     assert (len(train), valid) == (9, DAYS[9:12])
 
 
-def test_a_shop_without_an_end_gets_each_day_when_it_is_over() -> None:
-    from rec_assets.orchestration.partitions import daily
-
-    today = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
-    settings = Settings(source="files", start_date=today.date() - timedelta(days=2))
-    partitions = daily(settings)
-    keys = [(today.date() - timedelta(days=n)).isoformat() for n in (2, 1)]
-    assert partitions.get_partition_keys(today) == keys
-    assert partitions.get_partition_keys(today + timedelta(days=900))[-1] == str(today.date() + timedelta(days=899))
-    assert (settings.end_date, settings.as_of) == (today.date(), today.date() - timedelta(days=1))
-
-
-def test_days_that_do_not_grow_keep_their_end_and_their_data_version() -> None:
+def test_days_with_an_end_do_not_grow() -> None:
     from rec_assets.orchestration.partitions import daily
 
     closed = daily(Settings(source="files", start_date=date(2025, 3, 3), days=14))
     assert closed.get_partition_keys(datetime(2030, 1, 1, tzinfo=UTC)) == DAYS[:14]
-    first, later = (Settings(source="files", start_date=date(2025, 3, 3)) for _ in range(2))
-    assert first.source_version == later.source_version
 
 
 def test_generated_days_need_an_end() -> None:
@@ -72,3 +58,19 @@ def test_a_range_of_days_is_one_run_or_several_runs_of_a_given_length(
     from rec_assets.orchestration.partitions import runs_of
 
     assert runs_of(backfill_days_per_run).max_partitions_per_run == most
+
+
+def test_data_that_go_on_have_a_partition_for_each_day_up_to_yesterday() -> None:
+    from rec_assets.orchestration.partitions import daily
+
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    settings = Settings(source="files", start_date=yesterday - timedelta(days=29), train_days=9, valid_days=3)
+    keys = daily(settings).get_partition_keys()
+    assert (keys[0], keys[-1], len(keys)) == (settings.start_date.isoformat(), yesterday.isoformat(), 30)
+    later = daily(settings).get_partition_keys(datetime.now(UTC) + timedelta(days=900))
+    assert (later[:30], len(later)) == (keys, 930)
+    assert settings.as_of == settings.start_date + timedelta(days=11)
+    # Tomorrow, another day belongs to the source, and no artifact is stale for that reason.
+    assert settings.source_version == Settings(source="files", start_date=settings.start_date).source_version
+    young = Settings(source="files", start_date=yesterday)
+    assert (young.as_of, young.end_date) == (yesterday, yesterday + timedelta(days=1))
