@@ -64,7 +64,7 @@ def recommend(
     from rec_assets.cli.items import describe, print_items
     from rec_assets.serving.client import Client
     from rec_assets.serving.graph.errors import RequestError
-    from rec_assets.serving.graph.filters import Filters
+    from rec_assets.serving.graph.filters import made
     from rec_assets.serving.ids import USER, Id
     from rec_assets.serving.triton.own_server import require_own_triton
 
@@ -78,7 +78,7 @@ def recommend(
         number = client.ids.number(USER, user)
         before = (at or datetime.now(UTC)) - timedelta(seconds=1)
         session = [(item, time or before) for item, time in recent or ()]
-        filters = Filters[Id](
+        filters = made(
             items=as_ids(item),
             not_items=as_ids(not_item) or [],
             category_l1=as_ids(category),

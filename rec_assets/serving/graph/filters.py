@@ -14,6 +14,7 @@ MOST_VALUES = 1_000  # of one list
 MOST_BYTES = 65_536
 Id = TypeVar("Id")
 Some = Annotated[list[Id], Field(max_length=MOST_VALUES)]
+Number = Annotated[int, Field(ge=-(2**31), lt=2**31)]  # of the models
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -41,15 +42,33 @@ class Filters(BaseModel, Generic[Id]):
         return "" if made == "{}" else made
 
 
+def made(**parts: Any) -> Filters[int | str]:
+    """Returns a filter of some parts, with ids of the shop or of the models; raises RequestError."""
+    try:
+        return Filters[int | str](**parts)
+    except ValidationError as error:
+        raise _first_of(error) from None
+
+
 @lru_cache(1_024)
-def parse(text: str) -> Filters[int]:
+def parse(text: str) -> Filters[Number]:
     """Returns the filter of a text of `Filters.text`, with the numbers of the models; raises RequestError."""
     try:
-        return Filters[int].model_validate_json(text or "{}")
+        return Filters[Number].model_validate_json(text or "{}")
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join([FILTERS, *map(str, first["loc"])])
-        raise RequestError(f"{where}: {first['msg']}") from None
+        raise _first_of(error) from None
+
+
+@lru_cache(1_024)
+def _canonical(text: str) -> str:
+    """Returns one and the same text for all texts of a filter; empty if it allows all items."""
+    return parse(text).text()
+
+
+def _first_of(error: ValidationError) -> RequestError:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join([FILTERS, *map(str, first["loc"])])
+    return RequestError(f"{where}: {first['msg']}")
 
 
 def filter_texts(given: npt.ArrayLike | None, users: int) -> npt.NDArray[np.object_]:
@@ -73,8 +92,7 @@ def filter_texts(given: npt.ArrayLike | None, users: int) -> npt.NDArray[np.obje
         raise RequestError(f"{FILTERS} must have one text per user, not shape {list(values.shape)}")
     for number, value in enumerate(values.ravel().tolist()):
         if value not in (b"", ""):
-            texts[number] = _text(value)
-            parse(texts[number])
+            texts[number] = _canonical(_text(value))
     return texts
 
 

@@ -155,6 +155,8 @@ def test_a_list_is_filled_with_allowed_items_only(
     [
         ([b"{"], "filters: Invalid JSON"),
         ([b'{"items": ["10"]}'], "filters.items.0: Input should be a valid integer"),
+        ([b'{"items": [2147483648]}'], "filters.items.0: Input should be less than 2147483648"),
+        ([b'{"items": [1180591620717411303424]}'], "filters.items.0: Input should be less than 2147483648"),
         ([b'{"items": [true]}'], "filters.items.0: Input should be a valid integer"),
         ([b'{"brand": [1]}'], "filters.brand: Extra inputs are not permitted"),
         ([b'{"max_price": -1}'], "filters.max_price: Input should be greater than or equal to 0"),
@@ -170,6 +172,16 @@ def test_a_list_is_filled_with_allowed_items_only(
 def test_a_wrong_filter_is_refused(given: list[Any], message: str) -> None:
     with pytest.raises(RequestError, match=message):
         filter_texts(np.array(given, np.object_), 1)
+
+
+def test_equal_filters_have_equal_texts() -> None:
+    given = [
+        b' {"max_price": 5,\n"items": null}',
+        b'{"not_items": [], "max_price":5.0}',
+        b"{}",
+        b'{"new_to_user": false}',
+    ]
+    assert filter_texts(np.array(given, np.object_), 4).tolist() == ['{"max_price":5.0}'] * 2 + [""] * 2
 
 
 @given(st.binary(max_size=60) | st.text(max_size=60))
