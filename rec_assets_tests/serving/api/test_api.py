@@ -20,7 +20,7 @@ from rec_assets_tests.servers import free_port, in_thread
 
 Ask = Callable[..., tuple[int, Any]]
 NOON = 1_742_040_000
-PATHS = ("/recommend", "/similar", "/bought-together", "/events")
+PATHS = ("/recommend", "/similar", "/bought-together", "/buy-again", "/events")
 
 
 def asking(address: str) -> Ask:
@@ -80,6 +80,9 @@ def test_lists_are_those_of_the_client(shop: Settings, serve: Callable[[Settings
         ("/bought-together", {"item_ids": ["13", "16"], "k": 4}, together),
     ):
         assert [one["item_id"] for one in ask(path, body)[1]["items"]] == [str(item) for item in answer.ids]
+    nothing = client.buy_again("977002")
+    expected_again = {"bundle_id": nothing.bundle_id, "items": [], "reason": nothing.reason}
+    assert ask("/buy-again", {"user_id": "977002"}) == (200, expected_again)
     assert ask("/health")[1]["state"] == "serving"
 
 
