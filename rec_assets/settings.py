@@ -1,7 +1,7 @@
 """All settings of the project, read once from `REC_*` environment variables. No other module reads these variables."""
 
 import hashlib
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -55,7 +55,9 @@ class Settings(BaseSettings):
         description="source=shop: mapping file that `rec init` writes; if it exists, shop is the default source.",
     )
     start_date: date = Field(date(2025, 3, 3), description="First daily partition.")
-    days: PositiveInt = Field(14, description="Number of daily partitions from start_date.")
+    days: NonNegativeInt = Field(
+        14, description="Number of daily partitions from start_date; 0: all days up to yesterday, for data that go on."
+    )
     files_location: str = Field("", description="source=files: folder or bucket prefix of the daily parquet files.")
     retail_users: PositiveInt = Field(10_000, description="source=retail: initial number of users.")
     retail_items: PositiveInt = Field(2_465, description="source=retail: number of items in the catalog.")
@@ -258,12 +260,15 @@ class Settings(BaseSettings):
     @property
     def end_date(self) -> date:
         """The day after the last partition."""
-        return self.start_date + timedelta(days=self.days)
+        if self.days:
+            return self.start_date + timedelta(days=self.days)
+        return max(datetime.now(UTC).date(), self.start_date + timedelta(days=1))
 
     @property
     def as_of(self) -> date:
         """The day of the first full training: the last day of the first model window."""
-        return self.start_date + timedelta(days=min(self.train_days + self.valid_days, self.days) - 1)
+        window = timedelta(days=self.train_days + self.valid_days)
+        return min(self.start_date + window, self.end_date) - timedelta(days=1)
 
     @property
     def source_version(self) -> str:

@@ -199,10 +199,24 @@ RIGHTS: dict[str, tuple[list[str], list[str], list[str], list[str]]] = {
         ["artifacts/current/live_bundle/all.json"],
     ),
     "rec-storefront": (
-        ["artifacts/current/raw_items/all.json", "artifacts/versions/raw_interactions/2025-03-14/x/part.parquet"],
+        [
+            "artifacts/current/raw_items/all.json",
+            "artifacts/versions/raw_interactions/2025-03-14/x/part.parquet",
+            "artifacts/current/id_codes/all.json",
+        ],
         [],
         ["artifacts/versions/raw_users/all/x/users.parquet"],
         ["artifacts/current/raw_items/all.json"],
+    ),
+    "rec-api": (
+        [
+            "artifacts/identity",
+            "artifacts/current/id_codes/all.json",
+            "artifacts/versions/id_codes/all/x/codes.parquet",
+        ],
+        [],
+        ["artifacts/versions/raw_users/all/x/users.parquet", "artifacts/behavior/day", "feast/registry.db"],
+        ["artifacts/current/id_codes/all.json"],
     ),
     "rec-worker": (
         ["feast/registry.db"],

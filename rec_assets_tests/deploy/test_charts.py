@@ -14,6 +14,7 @@ from rec_assets_tests.deploy.manifests import DEPLOY, Manifest, helm, problems_o
 
 CHARTS = ("triton", "services", "platform")
 PLATFORM: Manifest = {"cluster": "rec-test", "instanceProfile": "rec-test-node", "vpc": "10.40.0.0/16"}
+SERVICES = ("worker", "storefront", "api", "exporter")
 COMBINATIONS: dict[str, list[Manifest]] = {
     "triton": [
         {
@@ -29,8 +30,8 @@ COMBINATIONS: dict[str, list[Manifest]] = {
         )
     ],
     "services": [
-        {name: {"enabled": wanted} for name, wanted in zip(("worker", "storefront", "exporter"), chosen, strict=True)}
-        for chosen in product((True, False), repeat=3)
+        {name: {"enabled": wanted} for name, wanted in zip(SERVICES, chosen, strict=True)}
+        for chosen in product((True, False), repeat=len(SERVICES))
     ],
     "platform": [
         PLATFORM | {"nodes": {"enabled": nodes}, "networkPolicy": {"enabled": policies}}
@@ -168,25 +169,33 @@ def test_a_scaler_owns_the_number_of_replicas_or_nobody_does(triton: list[Manife
     assert "ScaledObject" not in {one["kind"] for one in fixed}
 
 
-def test_the_storefront_listens_where_its_probes_and_its_service_reach_it() -> None:
+@pytest.mark.parametrize("name", ["storefront", "api"])
+def test_a_page_listens_where_its_probes_and_its_service_reach_it(name: str) -> None:
+    manifests = rendered("services", {name: {"enabled": True, "port": 9000, "hosts": ["shop.example"]}})
     (deployment,) = (
-        one
-        for one in rendered("services", {"storefront": {"enabled": True, "port": 9000, "hosts": ["shop.example"]}})
-        if one["kind"] == "Deployment" and one["metadata"]["name"] == "rec-storefront"
+        one for one in manifests if one["kind"] == "Deployment" and one["metadata"]["name"] == f"rec-{name}"
     )
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    env = {one["name"]: one["value"] for one in container["env"]}
+    env = {one["name"]: one.get("value") for one in container["env"]}
     settings = Settings.model_validate(
-        {name: env[f"REC_{name.upper()}"] for name in ("storefront_address", "storefront_port", "allowed_hosts")}
+        {key: env[f"REC_{key.upper()}"] for key in (f"{name}_address", f"{name}_port", "allowed_hosts")}
     )
-    assert (settings.storefront_address, settings.storefront_port) == ("0.0.0.0", 9000)
+    assert (getattr(settings, f"{name}_address"), getattr(settings, f"{name}_port")) == ("0.0.0.0", 9000)
     assert container["ports"] == [{"name": "http", "containerPort": 9000}]
-    assert settings.host_names == {
-        "storefront",
-        "storefront.serving",
-        "storefront.serving.svc.cluster.local",
-        "shop.example",
-    }
+    assert settings.host_names == {name, f"{name}.serving", f"{name}.serving.svc.cluster.local", "shop.example"}
+    (service,) = (one for one in manifests if one["kind"] == "Service" and one["metadata"]["name"] == name)
+    assert service["spec"]["selector"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_only_the_api_has_its_keys() -> None:
+    manifests = rendered("services", {name: {"enabled": True} for name in SERVICES})
+    with_keys = [
+        one["metadata"]["name"]
+        for one in manifests
+        if one["kind"] == "Deployment"
+        and "REC_API_KEYS" in {env["name"] for env in one["spec"]["template"]["spec"]["containers"][0]["env"]}
+    ]
+    assert with_keys == ["rec-api"]
 
 
 def test_the_agent_listens_where_probes_and_promotions_reach_it(triton: list[Manifest], server: dict[str, Any]) -> None:

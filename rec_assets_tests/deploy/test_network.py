@@ -49,6 +49,8 @@ NEEDED = [
     ("step", "triton", 8081),
     ("code", "triton", 8081),
     ("storefront", "triton", 8001),
+    ("api", "triton", 8001),
+    ("stranger", "api", 8090),
     ("prometheus", "triton", 8002),
     ("prometheus", "triton", 8081),
     ("prometheus", "exporter", 9100),
@@ -60,6 +62,8 @@ CLOSED = [
     ("stranger", "exporter", 9100),
     ("worker", "triton", 8081),
     ("storefront", "triton", 8081),
+    ("api", "triton", 8081),
+    ("stranger", "api", 22),
     ("step", "exporter", 9100),
     ("triton", "code", 3030),
     ("webserver", "step", 80),
@@ -81,7 +85,7 @@ def test_another_connection_is_closed(
 
 
 def test_every_pod_finds_names_aws_its_role_and_its_stores(policies: list[Manifest], pods: dict[str, Pod]) -> None:
-    for name in ("webserver", "daemon", "code", "step", "worker", "exporter", "storefront", "triton"):
+    for name in ("webserver", "daemon", "code", "step", "worker", "exporter", "storefront", "api", "triton"):
         pod = pods[name]
         assert allows(policies, pod, DNS, 53, "UDP") and allows(policies, pod, AWS, 443), name
         assert allows(policies, pod, AGENT, 80) and allows(policies, pod, STORE, 6379), name
@@ -89,6 +93,6 @@ def test_every_pod_finds_names_aws_its_role_and_its_stores(policies: list[Manife
 
 
 def test_no_pod_calls_another_network_or_port(policies: list[Manifest], pods: dict[str, Pod]) -> None:
-    for name in ("webserver", "daemon", "code", "step", "worker", "exporter", "storefront", "triton"):
+    for name in ("webserver", "daemon", "code", "step", "worker", "exporter", "storefront", "api", "triton"):
         assert not allows(policies, pods[name], ELSEWHERE, 6379), name
         assert not allows(policies, pods[name], AWS, 22) and not allows(policies, pods[name], AWS, 80), name

@@ -1,4 +1,4 @@
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -46,3 +46,17 @@ def test_a_range_of_days_is_one_run_or_several_runs_of_a_given_length(
     from rec_assets.orchestration.partitions import runs_of
 
     assert runs_of(backfill_days_per_run).max_partitions_per_run == most
+
+
+def test_data_that_go_on_have_a_partition_for_each_day_up_to_yesterday() -> None:
+    from rec_assets.orchestration.partitions import daily
+
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    settings = Settings(start_date=yesterday - timedelta(days=29), days=0, train_days=9, valid_days=3)
+    keys = daily(settings).get_partition_keys()
+    assert (keys[0], keys[-1], len(keys)) == (settings.start_date.isoformat(), yesterday.isoformat(), 30)
+    assert settings.as_of == settings.start_date + timedelta(days=11)
+    # Tomorrow, another day belongs to the source, and no artifact is stale for that reason.
+    assert settings.source_version == Settings(start_date=settings.start_date, days=0).source_version
+    young = Settings(start_date=yesterday, days=0)
+    assert (young.as_of, young.end_date) == (yesterday, yesterday + timedelta(days=1))

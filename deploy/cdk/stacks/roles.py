@@ -22,6 +22,8 @@ SERVED = [f"{ARTIFACTS}/identity"] + [
 SHOWN = [
     f"{ARTIFACTS}/{kind}/{asset}/*" for kind in ("current", "versions") for asset in ("raw_items", "raw_interactions")
 ]
+# Clients translate the shop's own ids.
+CODES = [f"{ARTIFACTS}/identity", *(f"{ARTIFACTS}/{kind}/id_codes/*" for kind in ("current", "versions"))]
 FEATURES = f"{FEAST}/*"
 READ = ["s3:GetObject"]
 WRITE = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
@@ -38,6 +40,7 @@ class Roles(cdk.Stack):
         self._storage = storage
         served = [self._objects("ReadBundles", READ, [*SERVED, FEATURES])]
         shown = self._objects("ReadTheCatalog", READ, SHOWN)
+        codes = self._objects("ReadIdCodes", READ, CODES)
         graph = self._objects("ReadArtifacts", READ, [f"{ARTIFACTS}/*", FEATURES])
         logs = self._objects("WriteLogs", WRITE, [f"{LOGS}/*"])
         behavior = self._objects("WriteBehavior", ["s3:GetObject", "s3:PutObject"], [f"{BEHAVIOR}/*"])
@@ -45,7 +48,8 @@ class Roles(cdk.Stack):
         made = self._objects("WriteArtifacts", WRITE, [f"{prefix}/*" for prefix in everything])
         accounts = {
             ("serving", "rec-triton"): served,
-            ("rec-assets", "rec-storefront"): [*served, shown],
+            ("rec-assets", "rec-storefront"): [*served, shown, codes],
+            ("rec-assets", "rec-api"): [codes],
             ("rec-assets", "rec-worker"): [*served, behavior],
             ("rec-assets", "rec-exporter"): [graph],
             ("rec-assets", "rec-dagster"): [graph, logs],
