@@ -13,7 +13,7 @@ from rec_assets.features.signals.neighbors import Neighbors
 
 LENGTH = 50
 PRIOR_BASKETS = 20  # baskets at the shop's shares that are added to the baskets of an item
-OFTEN = 0.1  # share of an item's baskets from which on an item of the same category counts as a complement
+OFTEN = 0.2  # share of an item's baskets from which on an item of the same category counts as a complement
 DAMPING = 0.2  # exponent of the share of all baskets that divides a complement's probability
 
 Ids = npt.NDArray[np.integer[Any]]
