@@ -38,7 +38,7 @@ COMMON: dict[str, Any] = {
 }
 
 
-@asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, code_version="7")
+@asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, code_version="8")
 def model_bundle(
     context: AssetExecutionContext,
     artifacts: Artifacts,
@@ -65,7 +65,7 @@ def model_bundle(
 
 @asset(
     **COMMON,
-    code_version="6",
+    code_version="7",
     backfill_policy=BackfillPolicy.single_run(),
     deps=[*earlier("model_bundle"), On("finetuned_bundle", only_day_before)],
 )
