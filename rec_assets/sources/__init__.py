@@ -73,7 +73,7 @@ def _numbered_source(settings: Settings) -> Source:
             items=settings.retail_items,
             interactions_per_day=settings.retail_interactions_per_day,
             start_date=settings.start_date,
-            days=(settings.end_date - settings.start_date).days,
+            days=settings.days,
             seed=settings.seed,
         )
     )
@@ -90,8 +90,7 @@ def shop_source(settings: Settings, codes: Codes | None = None) -> "ShopSource":
 
     file = settings.shop.absolute()
     shop = load_shop(file)
-    count = (settings.end_date - settings.start_date).days
-    days = shop.days.model_copy(update={"first": settings.start_date, "count": count})
+    days = shop.days.model_copy(update={"first": settings.start_date, "count": settings.days})
     base = _packaged_data() if settings.source == "completejourney" else file.parent
     return ShopSource(
         shop.model_copy(update={"days": days}), base, settings.home / "cache" / "shop", codes, settings.file_limits

@@ -212,11 +212,15 @@ RIGHTS: dict[str, tuple[list[str], list[str], list[str], list[str]]] = {
         [
             "artifacts/identity",
             "artifacts/current/id_codes/all.json",
-            "artifacts/versions/id_codes/all/x/codes.parquet",
+            "artifacts/versions/id_codes/all/x/users.parquet",
         ],
         [],
-        ["artifacts/versions/raw_users/all/x/users.parquet", "artifacts/behavior/day", "feast/registry.db"],
-        ["artifacts/current/id_codes/all.json"],
+        [
+            "artifacts/versions/raw_users/all/x/users.parquet",
+            "artifacts/versions/model_bundle/a/b/f",
+            "feast/registry.db",
+        ],
+        ["artifacts/current/id_codes/all.json", "artifacts/behavior/2025-03-14/part.parquet"],
     ),
     "rec-worker": (
         ["feast/registry.db"],

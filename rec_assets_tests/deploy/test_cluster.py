@@ -23,7 +23,7 @@ INTENDED = {
 PLATFORM: Manifest = {"cluster": "rec-test", "instanceProfile": "rec-test-node", "vpc": "10.40.0.0/16"}
 CHARTS: dict[str, Manifest] = {
     "triton": {},
-    "services": {"storefront": {"enabled": True}, "api": {"enabled": True}},
+    "services": {"storefront": {"enabled": True}, "load": {"enabled": True}},
     "platform": PLATFORM,
 }
 

@@ -10,8 +10,10 @@ from rec_assets.common.http_guard import HttpGuard
 from rec_assets.common.http_server import http_server
 from rec_assets.realtime.events import UNKNOWN_DEVICE, Event
 from rec_assets.serving.api.keys import KeyGuard, require_safe_address
+from rec_assets.serving.api.metrics import RequestTimer
 from rec_assets.serving.api.models import (
     MAX_K,
+    Alive,
     BuyAgainRequest,
     BuyAgainResponse,
     EventsRequest,
@@ -56,6 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.add_middleware(KeyGuard, keys=settings.api_key_set)
     app.add_middleware(HttpGuard, hosts=settings.host_names)
+    app.add_middleware(RequestTimer)
     add_problem_handlers(app)
     client = Client(settings)
 
@@ -113,6 +116,11 @@ def create_app(settings: Settings) -> FastAPI:
     def forget(user_id: Text) -> Recorded:
         """Clear a user's seen filter and top category. `rec forget-person` deletes all that is known."""
         return Recorded(recorded=len(client.forget(user_id)))
+
+    @app.get("/alive")
+    async def alive() -> Alive:
+        """Return at once, without another server or a thread, so that an overload fails no probe. Needs no key."""
+        return Alive()
 
     @app.get("/health", responses={503: {"model": Health}})
     def health(response: Response) -> Health:

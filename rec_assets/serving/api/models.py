@@ -126,6 +126,12 @@ class Recorded(_Strict):
     recorded: int
 
 
+class Alive(_Strict):
+    """The process answers; the servers behind it may be down."""
+
+    state: str = "alive"
+
+
 class Health(_Strict):
     """State of the servers behind the API."""
 
