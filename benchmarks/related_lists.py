@@ -72,7 +72,7 @@ def main(
     known = codes >= FIRST_KNOWN
     test = InteractionLog.of(rows["user_id"].to_numpy()[known], rows["timestamp"].to_numpy()[known], codes[known])
 
-    tables = related_items(store.get("faiss_index", day).path, log, size).tables
+    tables = related_items(store.get("faiss_index", day).path, log, data.items.facts.categories.l2).tables
     baskets, counts, categories = basket_matrix(log, size), popularity(log, size), data.items.facts.categories
     popular = np.argsort(-counts, kind="stable")[: DEPTH + 1]
     methods: dict[str, ListOf] = {

@@ -12,15 +12,16 @@ import numpy.typing as npt
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
-from rec_assets.datasets.related.tables import KINDS, SIMILAR, TOGETHER
+from rec_assets.datasets.related.again import AGAIN
+from rec_assets.datasets.related.tables import COMPLEMENT, SIMILAR, TOGETHER
 from rec_assets.realtime.events import FORGET_REQUEST, UNKNOWN_DEVICE, Event, EventError, Kind
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.trending import Trending
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.filters import FILTERS, Filters
-from rec_assets.serving.graph.related_request import DEFAULT_LENGTH
+from rec_assets.serving.graph.related_request import DEFAULT_LENGTH, LISTS
 from rec_assets.serving.graph.request import column, validate
-from rec_assets.serving.graph.spec import RECENT, RELATED_REQUEST, RESPONSE
+from rec_assets.serving.graph.spec import REASON, RECENT, RELATED_REQUEST, RELATED_RESPONSE, RESPONSE, Tensor
 from rec_assets.serving.ids import CATEGORY_1, ITEM, UNKNOWN, USER, Id, Ids
 from rec_assets.serving.translation import Device, device_number, filter_numbers, session_numbers, unix_seconds
 from rec_assets.serving.triton.availability import failed, not_served, unreachable
@@ -43,10 +44,11 @@ class Recommendations:
 
     Attributes:
         item_ids: raw ids, best first, int32 [k].
-        scores: the ranker's probabilities, float32 [k].
+        scores: the ranker's probabilities, float32 [k]; other lists have their own scores.
         bundle_id: id of the bundle that made the list.
         milliseconds: time from request to response, measured in the client.
         translation: translates ids for `ids`.
+        reason: why a list of `buy_again` is empty; an empty text for other lists.
     """
 
     item_ids: npt.NDArray[np.int32]
@@ -54,6 +56,7 @@ class Recommendations:
     bundle_id: str
     milliseconds: float
     translation: Ids = field(repr=False, compare=False)
+    reason: str = ""
 
     @property
     def ids(self) -> list[Id]:
@@ -142,40 +145,76 @@ class Client:
             RequestError: an argument is invalid, or the live bundle is of a release without these lists.
             UnavailableError: Triton is unreachable, fails, or serves no such lists.
         """
-        return self._related(SIMILAR, [item_id], k)
+        return self._related(SIMILAR, k, self._basket([item_id]))
 
-    def bought_together(self, item_ids: Sequence[Id], k: int = DEFAULT_LENGTH) -> Recommendations:
+    def bought_together(
+        self, item_ids: Sequence[Id], k: int = DEFAULT_LENGTH, *, complement: bool = False
+    ) -> Recommendations:
         """Returns the items most often in baskets with the items of a basket; the scores are sums of probabilities.
 
-        Takes 1 to 100 ids; otherwise takes arguments and raises as `similar`.
+        Args:
+            item_ids: 1 to 100 ids as for `similar`.
+            k: maximum length of the list, 1 to 50.
+            complement: only items that complete the basket: none that could replace one of its items, and fewer of
+                the items that are in every basket. The scores are sums of damped probabilities.
+
+        Raises:
+            RequestError, UnavailableError: as `similar`.
         """
         if isinstance(item_ids, str) or not isinstance(item_ids, Iterable):
             raise RequestError("item_ids must be a sequence of ids")
-        return self._related(TOGETHER, item_ids, k)
+        return self._related(COMPLEMENT if complement else TOGETHER, k, self._basket(item_ids))
 
-    def _related(self, kind: str, item_ids: Sequence[Id], k: int) -> Recommendations:
-        basket = [self.ids.number(ITEM, item) for item in item_ids]
-        given = {"kind": [KINDS.index(kind)], "item_ids": basket, "length": [k]}
+    def buy_again(
+        self, user_id: Id, k: int = DEFAULT_LENGTH, timestamp: int | datetime | None = None
+    ) -> Recommendations:
+        """Returns the items that a user is due to buy again; the scores are probabilities for the next seven days.
+
+        The probability is that of earlier users with as many purchases of an item and as many of their intervals since
+        the last one. An empty list has a `reason`.
+
+        Args:
+            user_id: id as for `recommend`.
+            k: maximum length of the list, 1 to 50.
+            timestamp: time of the request, unix seconds or a datetime with a time zone; now by default.
+
+        Raises:
+            RequestError: an argument is invalid, or the live bundle is of a release without these lists.
+            UnavailableError: Triton is unreachable, fails, or serves no such lists.
+        """
+        given: dict[str, npt.ArrayLike] = {"user_id": [self.ids.number(USER, user_id)]}
+        seconds = unix_seconds(timestamp)
+        return self._related(AGAIN, k, given if seconds is None else {**given, "timestamp": seconds})
+
+    def _basket(self, item_ids: Sequence[Id]) -> dict[str, npt.ArrayLike]:
+        return {"item_ids": [self.ids.number(ITEM, item) for item in item_ids]}
+
+    def _related(self, kind: str, k: int, arguments: dict[str, npt.ArrayLike]) -> Recommendations:
+        given = {"kind": [LISTS.index(kind)], "length": [k], **arguments}
         inputs = []
         for tensor in RELATED_REQUEST:
-            values = column("k" if tensor.name == "length" else tensor.name, given[tensor.name]).astype(np.int64)
-            inputs.append(grpc.InferInput(tensor.name, list(values.shape), tensor.dtype))
-            inputs[-1].set_data_from_numpy(values)
-        return self._infer(RELATED_ITEMS, inputs)
+            if tensor.name in given:
+                values = column("k" if tensor.name == "length" else tensor.name, given[tensor.name]).astype(np.int64)
+                inputs.append(grpc.InferInput(tensor.name, list(values.shape), tensor.dtype))
+                inputs[-1].set_data_from_numpy(values)
+        return self._infer(RELATED_ITEMS, inputs, RELATED_RESPONSE)
 
-    def _infer(self, model: str, inputs: Sequence[grpc.InferInput]) -> Recommendations:
-        outputs = [grpc.InferRequestedOutput(tensor.name) for tensor in RESPONSE]
+    def _infer(
+        self, model: str, inputs: Sequence[grpc.InferInput], tensors: Sequence[Tensor] = RESPONSE
+    ) -> Recommendations:
+        outputs = [grpc.InferRequestedOutput(tensor.name) for tensor in tensors]
         start = time.perf_counter()
         try:
             answer = self._triton.infer(model, inputs, outputs=outputs, client_timeout=TIMEOUT)
         except InferenceServerException as error:
             raise self._translated(error, model) from error
         elapsed = 1000 * (time.perf_counter() - start)
-        made = [answer.as_numpy(tensor.name) for tensor in RESPONSE]
-        if any(one is None for one in made):  # a server that aborts may end a request so
+        made = {tensor.name: answer.as_numpy(tensor.name) for tensor in tensors}
+        if any(one is None for one in made.values()):  # a server that aborts may end a request so
             raise failed(self._settings, "an answer without a list")
-        ids, scores, bundle = (one.ravel() for one in made)
-        return Recommendations(ids, scores, bundle.item().decode(), elapsed, self.ids)
+        ids, scores, bundle = (made[tensor.name].ravel() for tensor in RESPONSE)
+        reason = made[REASON.name].item().decode() if REASON in tensors else ""
+        return Recommendations(ids, scores, bundle.item().decode(), elapsed, self.ids, reason)
 
     @cached_property
     def events(self) -> EventStream:

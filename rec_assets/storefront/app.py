@@ -106,6 +106,7 @@ def create_app(settings: Settings) -> FastAPI:
         facts = {
             "mine": mine,
             "cold": shop.listing(form, ANONYMOUS) if cold and number != ANONYMOUS else None,
+            "due": shop.due(form, number),
             "problems": [*([mine.problem] if mine.problem else []), *shop.problems()],
             "recent": [shop.catalog.item(item) for item in (explanation.recent if explanation else [])[:RECENT]],
             "top_category": shop.catalog.name_of(explanation.top_category)

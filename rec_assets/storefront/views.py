@@ -18,6 +18,7 @@ from rec_assets.storefront.explain import Explainer, Explanation, Reason
 
 SHOWN = 12
 RECENT = 8
+DUE = 6
 ANONYMOUS = -1
 FRESH = timedelta(days=2)
 STAGE_NAMES = {
@@ -122,6 +123,14 @@ class Shop:
             for position, (item, score) in enumerate(answer, start=1)
         ]
         return Listing(user_id, user, cards, answer, explanation)
+
+    def due(self, form: FormInput, user_id: int) -> list[tuple[Item, float]]:
+        """Returns items that a user is due to buy again, with probabilities; empty if there is no such list."""
+        try:
+            answer = self.client.buy_again(user_id, DUE, form.at)
+        except (ActionableError, RequestError):  # the recommendations beside it report what is wrong
+            return []
+        return [(self.catalog.item(item), score) for item, score in answer]
 
     def trending(self, category: int | None) -> tuple[list[tuple[Item, int]], Problem | None]:
         """Returns the most popular items with their numbers of interactions, or the problem that prevented it."""

@@ -12,9 +12,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from rec_assets.bundles.bundle import LATER_PARTS, PART_FILES, Bundle, ServingConfig, write_bundle
 from rec_assets.bundles.provenance import Lineage, codes_of
+from rec_assets.common.units import DAY_SECONDS
+from rec_assets.datasets.related.again import AGAIN, BuyAgain
 from rec_assets.datasets.related.tables import KINDS, RelatedItems
 from rec_assets.features.columns import CONTENT_FEATURES, EMBEDDING_DIM, ITEM_CODES
-from rec_assets.features.history import PADDING_ID
+from rec_assets.features.history import PADDING_ID, InteractionLog
 from rec_assets.features.signals.item_signals import ITEM_SIGNALS, ItemCategories, ItemFacts
 from rec_assets.features.signals.neighbors import Neighbors
 from rec_assets.inference.lookups import FIRST_KNOWN, OUT_OF_VOCABULARY, Lookups
@@ -56,6 +58,8 @@ def make_bundle(path: Path, seed: int = 0, items: int = 50, users: int = 20, as_
         # Another generator, so that the other parts stay as they were.
         drawn = np.random.default_rng(seed + 1)
         RelatedItems({kind: make_neighbors(lookups, drawn) for kind in KINDS}).save(parts["related"])
+        (parts["related"] / AGAIN).mkdir()
+        BuyAgain.of(make_log(lookups, drawn), lookups.size("item_id")).save(parts["related"] / AGAIN)
         for part in parts.values():
             lineage(lookups, seed).write(part)
         write_bundle(
@@ -69,6 +73,12 @@ def make_bundle(path: Path, seed: int = 0, items: int = 50, users: int = 20, as_
             made_from={"query_tower [2025-03-14]": "ab12"},
         )
     return Bundle.open(path)
+
+
+def make_log(lookups: Lookups, rng: np.random.Generator, rows: int = 2_000) -> InteractionLog:
+    """Returns interactions of a month with repeats, with encoded items."""
+    users, items = rng.integers(1, 21, rows), rng.integers(FIRST_KNOWN, lookups.size("item_id"), rows)
+    return InteractionLog.of(users, rng.integers(0, 30 * DAY_SECONDS, rows), items)
 
 
 def lineage(lookups: Lookups, seed: int) -> Lineage:

@@ -10,8 +10,10 @@ from urllib.parse import quote
 import pytest
 
 from rec_assets.common import http_server
+from rec_assets.realtime.recent_items import RecentItems
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings
+from rec_assets.storage.valkey import connect_for_requests
 from rec_assets_tests.codes import publish_codes
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.storefront.conftest import Serve
@@ -164,3 +166,12 @@ def test_health_names_what_is_wrong(address: str) -> None:
     assert answer.status == 503
     assert "No worker" in body and "does not answer" in body
     assert json.loads(body)["state"] == "stopped"
+
+
+@pytest.mark.slow
+def test_a_user_with_a_history_sees_what_to_buy_again(shop: Settings, serve: Serve) -> None:
+    RecentItems(connect_for_requests(shop, RecentItems.DB)).add(977_005, [10, 13], EVENT["at"] - 86_400)
+    address = serve(shop)
+    answer, body = ask(address, f"/list?user=977005&at={EVENT['at']}")
+    assert (answer.status, body.count("Buy again")) == (200, 1)
+    assert "Buy again" not in ask(address, f"/list?user=977006&at={EVENT['at']}")[1]

@@ -6,15 +6,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from rec_assets.features.baskets import VISIT_S, basket_starts
 from rec_assets.features.history import InteractionLog
-
-GAP_S = 1_800  # a longer break between two rows of a user starts a new basket
 
 
 def basket_numbers(log: InteractionLog) -> npt.NDArray[np.int64]:
-    """Returns the basket of each row, from 0, int64 [n]: rows of one user without a break of more than `GAP_S`."""
-    starts = (np.diff(log.user_ids) != 0) | (np.diff(log.timestamps) > GAP_S)
-    return np.concatenate([np.zeros(min(len(log.keys), 1), np.int64), np.cumsum(starts)])
+    """Returns the basket of each row, from 0, int64 [n]: rows of one visit (`VISIT_S`)."""
+    return np.cumsum(basket_starts(log.user_ids, log.timestamps, VISIT_S)) - 1
 
 
 def basket_matrix(log: InteractionLog, size: int) -> sparse.csr_matrix:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.common.units import DAY_SECONDS
+from rec_assets.features.baskets import SAME_SECOND, basket_starts
 from rec_assets.features.history import PADDING_ID, UserHistories
 
 HALF_LIFE_DAYS = 28.0
@@ -28,7 +29,7 @@ class Past:
         age: days from each row to its request, float64 [m].
         length: rows of each request, int64 [q].
         weight: weight of each row; it halves every `HALF_LIFE_DAYS`, float64 [m].
-        starts: bool [m], True for the first row of each basket; rows of one second are one basket.
+        starts: bool [m], True for the first row of each basket (`features.baskets`, `SAME_SECOND`).
     """
 
     def __init__(self, histories: UserHistories, now: Ids) -> None:
@@ -39,8 +40,7 @@ class Past:
         self.length = mask.sum(axis=1)
         self.age = (now[self.owners] - timestamps) / DAY_SECONDS
         self.weight = np.exp2(-self.age / HALF_LIFE_DAYS)
-        self.starts = np.ones(len(timestamps), np.bool_)
-        self.starts[1:] = (np.diff(self.owners) != 0) | (np.diff(timestamps) != 0)
+        self.starts = basket_starts(self.owners, timestamps, SAME_SECOND)
 
     def __len__(self) -> int:
         return len(self.length)

@@ -38,7 +38,7 @@ COMMON: dict[str, Any] = {
 }
 
 
-@asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, code_version="7")
+@asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, code_version="8")
 def model_bundle(
     context: AssetExecutionContext,
     artifacts: Artifacts,
@@ -65,7 +65,7 @@ def model_bundle(
 
 @asset(
     **COMMON,
-    code_version="6",
+    code_version="7",
     backfill_policy=BackfillPolicy.single_run(),
     deps=[*earlier("model_bundle"), On("finetuned_bundle", only_day_before)],
 )
@@ -226,8 +226,9 @@ def signals_part(data: Artifact, folder: Path) -> Path:
 
 
 def related_part(inputs: BundleInputs, folder: Path, *, full: bool) -> Path:
-    """Writes the related items from the item index of the bundle and the log that its neighbors were counted in."""
+    """Writes the related items and buy again, from the item index and the log that its neighbors were counted in."""
     from rec_assets.datasets.item_neighbors import full_log, log_without_holdout
+    from rec_assets.datasets.related.again import AGAIN, BuyAgain
     from rec_assets.datasets.related.build import related_items
     from rec_assets.datasets.training_set import TrainingSet
 
@@ -235,5 +236,7 @@ def related_part(inputs: BundleInputs, folder: Path, *, full: bool) -> Path:
     log = full_log(data) if full else log_without_holdout(data)
     folder.mkdir()
     lineage_of(inputs.item_index).write(folder)
-    related_items(inputs.item_index.path, log, len(data.items.raw_ids)).save(folder)
+    related_items(inputs.item_index.path, log, data.items.facts.categories.l2).save(folder)
+    (folder / AGAIN).mkdir()
+    BuyAgain.of(log, len(data.items.raw_ids)).save(folder / AGAIN)
     return folder

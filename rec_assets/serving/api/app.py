@@ -14,6 +14,8 @@ from rec_assets.serving.api.metrics import RequestTimer
 from rec_assets.serving.api.models import (
     MAX_K,
     Alive,
+    BuyAgainRequest,
+    BuyAgainResponse,
     EventsRequest,
     Health,
     ListResponse,
@@ -77,7 +79,14 @@ def create_app(settings: Settings) -> FastAPI:
     @app.post("/bought-together")
     def bought_together(request: TogetherRequest) -> ListResponse:
         """Return the items most often in baskets with the items of a basket."""
-        return _list(client.bought_together(request.item_ids, request.k))
+        return _list(client.bought_together(request.item_ids, request.k, complement=request.complement))
+
+    @app.post("/buy-again")
+    def buy_again(request: BuyAgainRequest) -> BuyAgainResponse:
+        """Return the items that a user is due to buy again, from the stored history."""
+        answer = client.buy_again(request.user_id, request.k, request.at)
+        made = _list(answer)
+        return BuyAgainResponse(bundle_id=made.bundle_id, items=made.items, reason=answer.reason)
 
     @app.get("/trending")
     def trending(k: Annotated[int, Query(ge=1, le=MAX_K)] = 10, category: Text | None = None) -> TrendingResponse:

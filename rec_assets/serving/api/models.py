@@ -57,13 +57,25 @@ class TogetherRequest(_Strict):
 
     item_ids: Annotated[list[Text], Field(min_length=1, max_length=MAX_BASKET)]
     k: Length = 10
+    complement: bool = Field(False, description="Only items that complete the basket, no substitutes of its items.")
+
+
+class BuyAgainRequest(_Strict):
+    """A request for items that a user is due to buy again."""
+
+    user_id: Text
+    k: Length = 10
+    at: Seconds | None = Field(None, description="Time of the request in unix seconds; absent: now.")
 
 
 class ScoredItem(_Strict):
     """An item of a list."""
 
     item_id: str
-    score: float = Field(description="`/recommend`: the ranker's probability. Other lists: higher is better.")
+    score: float = Field(
+        description="`/recommend`: the ranker's probability. `/buy-again`: the probability for the next seven days. "
+        "Other lists: higher is better."
+    )
 
 
 class ListResponse(_Strict):
@@ -71,6 +83,12 @@ class ListResponse(_Strict):
 
     bundle_id: str = Field(description="Bundle that made the list.")
     items: list[ScoredItem]
+
+
+class BuyAgainResponse(ListResponse):
+    """A list, best item first, or the reason why it is empty."""
+
+    reason: str = Field("", description="Why the list is empty; an empty text otherwise.")
 
 
 class PopularItem(_Strict):

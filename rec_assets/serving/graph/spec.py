@@ -153,14 +153,18 @@ RESPONSE = (Tensor("ordered_ids", "INT32"), Tensor("ordered_scores", "FP32"), BU
 # The graph as a single stage, so that one process answers whole batches (`serving.runner`).
 WHOLE = StageSpec("graph_runner", tuple(one.name for one in REQUEST), tuple(one.name for one in RESPONSE))
 
-# The lists around a basket, a model beside the graph. `serving.graph.related_request` describes its inputs.
-RELATED_REQUEST = tuple(Tensor(name, "INT64") for name in ("kind", "item_ids", "length"))
-RELATED = StageSpec("related_lists", tuple(one.name for one in RELATED_REQUEST), tuple(one.name for one in RESPONSE))
+# The lists around a basket or a history, a model beside the graph. `graph.related_request` describes its inputs.
+RELATED_REQUEST = tuple(Tensor(name, "INT64") for name in ("kind", "item_ids", "length", "user_id", "timestamp"))
+REASON = Tensor("reason", "BYTES")  # why a list is empty; an empty text for other lists
+RELATED_RESPONSE = (*RESPONSE, REASON)
+RELATED = StageSpec(
+    "related_lists", tuple(one.name for one in RELATED_REQUEST), tuple(one.name for one in RELATED_RESPONSE)
+)
 
 
 def tensor(name: str) -> Tensor:
     """Returns the dtype and row shape of a tensor of the graph."""
-    for known in REQUEST + RESPONSE + RELATED_REQUEST:
+    for known in REQUEST + RELATED_RESPONSE + RELATED_REQUEST:
         if known.name == name:
             return known
     short = local_name(name)

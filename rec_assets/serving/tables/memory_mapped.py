@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.common.errors import ActionableError
+from rec_assets.datasets.related.again import AGAIN, BuyAgain
 from rec_assets.datasets.related.tables import RelatedItems
 from rec_assets.features.columns import CONTENT_DIM
 from rec_assets.features.signals.item_signals import ITEM_SIGNALS, ItemCategories, ItemFacts
@@ -78,6 +79,20 @@ def related_tables(bundle: Bundle) -> RelatedItems | None:
             shapes = f"{table.item_ids.shape} and {table.weights.shape}"
             raise ActionableError(f"The table {kind} in {folder} has the wrong shapes ({shapes}).", _REBUILD)
     return related
+
+
+def again_tables(bundle: Bundle) -> BuyAgain | None:
+    """Returns the tables of buy again, None for a bundle of an earlier release; raises as `related_tables`."""
+    folder = bundle.path / "related" / AGAIN
+    if "related" not in bundle.manifest.parts or not folder.exists():
+        return None
+    try:
+        again = BuyAgain.load(folder)
+    except (OSError, ValueError, EOFError) as error:
+        raise ActionableError(f"{folder} has no readable tables ({error}).", _REBUILD) from error
+    if len(again.items) != bundle.lookups.size("item_id"):
+        raise ActionableError(f"The tables in {folder} have the wrong shapes ({again.items.shape}).", _REBUILD)
+    return again
 
 
 def item_facts(tables: Mapping[str, npt.NDArray[Any]]) -> ItemFacts:

@@ -10,8 +10,10 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.serving.graph.spec import (
     BUNDLE_ID,
+    REASON,
     RELATED,
     RELATED_REQUEST,
+    RELATED_RESPONSE,
     REQUEST,
     RESPONSE,
     STAGES,
@@ -126,8 +128,9 @@ def ensemble_config(name: str, version: int, steps: Sequence[StageSpec], bundle_
     """
     users = min(MAX_BATCH.get(spec.name, 0) for spec in steps)
     config: Any = ModelConfig(name=name, platform="ensemble", max_batch_size=users)
-    _add_tensors(config.input, RELATED_REQUEST if steps[0].name == RELATED.name else REQUEST)
-    _add_tensors(config.output, RESPONSE)
+    is_related = steps[0].name == RELATED.name
+    _add_tensors(config.input, RELATED_REQUEST if is_related else REQUEST)
+    _add_tensors(config.output, RELATED_RESPONSE if is_related else RESPONSE)
     for spec in steps:
         step = config.ensemble_scheduling.step.add()
         step.model_name, step.model_version = spec.name, version
@@ -176,7 +179,7 @@ def _rows(one: Tensor) -> int:
     """Returns the row dimension: 1 for user-level tensors, -1 (any number) for candidate-level tensors."""
     if one in RELATED_REQUEST:
         return -1 if one.name == "item_ids" else 1
-    return 1 if one in (*REQUEST, BUNDLE_ID) or one.name.partition("/")[0] in _ONE_ROW else -1
+    return 1 if one in (*REQUEST, BUNDLE_ID, REASON) or one.name.partition("/")[0] in _ONE_ROW else -1
 
 
 def _text(config: Any) -> str:

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rec_assets.datasets.related.baskets import GAP_S, basket_matrix, basket_numbers, popularity
+from rec_assets.datasets.related.baskets import basket_matrix, basket_numbers, popularity
 from rec_assets.datasets.related.similar import same_category, similar_items
-from rec_assets.datasets.related.tables import KINDS, SIMILAR, TOGETHER, RelatedItems
-from rec_assets.datasets.related.together import PRIOR_BASKETS, bought_together, together_with
+from rec_assets.datasets.related.tables import COMPLEMENT, KINDS, SIMILAR, TOGETHER, RelatedItems
+from rec_assets.datasets.related.together import PRIOR_BASKETS, bought_together, complements, together_with
+from rec_assets.features.baskets import SAME_SECOND, VISIT_S, basket_starts
 from rec_assets.features.history import InteractionLog
 from rec_assets.features.signals.neighbors import Neighbors
 
@@ -36,9 +37,11 @@ def listed(table: Neighbors, item: int) -> list[int]:
 
 
 def test_a_long_break_and_another_user_start_a_basket() -> None:
-    log = InteractionLog.of([1, 1, 1, 2], [0, GAP_S, 2 * GAP_S + 1, 2 * GAP_S + 1], [3, 3, 3, 3])
+    log = InteractionLog.of([1, 1, 1, 2], [0, VISIT_S, 2 * VISIT_S + 1, 2 * VISIT_S + 1], [3, 3, 3, 3])
     assert basket_numbers(log).tolist() == [0, 0, 1, 2]
     assert basket_numbers(InteractionLog.of([], [], [])).tolist() == []
+    newest_first = basket_starts(np.array([1, 1, 1, 2]), np.array([9, 9, 8, 8]), SAME_SECOND)
+    assert newest_first.tolist() == [True, False, True, True]
 
 
 def test_an_item_counts_once_in_a_basket(log: InteractionLog) -> None:
@@ -55,6 +58,22 @@ def test_items_of_more_baskets_come_first_and_probabilities_are_shrunk_to_the_sh
     expected = (2 + PRIOR_BASKETS * 2 / 3) / (3 + PRIOR_BASKETS)
     assert table.weights[3, 0] == pytest.approx(expected)
     assert listed(table, 7) == []
+
+
+def test_a_complement_is_of_another_category_or_often_in_the_same_basket(log: InteractionLog) -> None:
+    categories = np.array([0, 0, 0, 1, 1, 2, 3, 2])
+    others = InteractionLog.of(np.arange(10, 210), np.full(200, 5_000), np.tile([4, 7], 100))
+    rows = InteractionLog.of(
+        np.concatenate([log.user_ids, others.user_ids]),
+        np.concatenate([log.timestamps, others.timestamps]),
+        np.concatenate([log.item_ids, others.item_ids]),
+    )
+    table = complements(basket_matrix(rows, 8), categories)
+    assert set(listed(table, 3)) >= {4, 5, 6}  # half of the baskets of item 3 have item 4
+    assert 3 not in listed(table, 4)  # few of the baskets of item 4 have item 3
+    related = RelatedItems({COMPLEMENT: table})
+    assert 4 in related.complement_of(np.array([3, 6]), categories)[0]
+    assert 3 not in related.complement_of(np.array([4, 6]), categories)[0]
 
 
 def test_an_item_of_few_baskets_is_filled_up_with_popular_items(log: InteractionLog) -> None:

@@ -15,17 +15,21 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.realtime.recent_items import RecentItems
 from rec_assets.serving.api.app import api_server, create_app
 from rec_assets.serving.api.load import send
 from rec_assets.serving.api.metrics import NAME, serve_metrics
 from rec_assets.serving.client import Client
+from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.filters import Filters
+from rec_assets.serving.http_client import HttpClient, ListClient, Listed
 from rec_assets.settings import Settings
+from rec_assets.storage.valkey import connect_for_requests
 from rec_assets_tests.servers import free_port, in_thread
 
 Ask = Callable[..., tuple[int, Any]]
 NOON = 1_742_040_000
-PATHS = ("/recommend", "/similar", "/bought-together", "/events")
+PATHS = ("/recommend", "/similar", "/bought-together", "/buy-again", "/events")
 
 
 def asking(address: str) -> Ask:
@@ -61,6 +65,52 @@ def alone(valkey: Settings) -> Settings:
     return valkey.model_copy(update={"triton_grpc_port": free_port()})
 
 
+def test_the_http_client_reports_events_and_says_what_is_wrong(alone: Settings) -> None:
+    with in_thread(api_server(alone.model_copy(update={"api_port": free_port(), "api_keys": "k"}))) as address:
+        client = HttpClient(f"http://{address}", "k")
+        assert client.record("3", ["10", 13], NOON, "bought", "tablet") == 2
+        assert client.forget(3) == 1
+        assert [entry.fields[b"kind"] for entry in Client(alone).events.after("0")] == [
+            b"bought",
+            b"bought",
+            b"flushed",
+        ]
+        assert client.trending() == []
+        with pytest.raises(RequestError, match=r"body\.k"):
+            client.similar("10", 51)
+        with pytest.raises(ActionableError, match="Triton"):
+            client.recommend(-1)
+        with pytest.raises(ActionableError, match="key is missing or wrong"):
+            HttpClient(f"http://{address}").recommend("3")
+    with pytest.raises(ActionableError, match="does not answer"):
+        client.similar("10")
+    with pytest.raises(ActionableError, match="Invalid address"):
+        HttpClient("localhost:8090")
+
+
+@pytest.mark.slow
+def test_both_clients_have_the_same_lists(shop: Settings) -> None:
+    def lists(client: ListClient) -> list[Listed]:
+        return [
+            client.recommend("3", "mobile", NOON, 5),
+            client.recommend(
+                -1, None, NOON, 5, recent=[("10", NOON - 60)], filters=Filters(max_price=12.0, not_items=[13])
+            ),
+            client.similar(10, 3),
+            client.bought_together(["13", 16], 4),
+            client.bought_together(["13", 16], 4, complement=True),
+            client.buy_again("977003", 4, NOON),
+        ]
+
+    RecentItems(connect_for_requests(shop, RecentItems.DB)).add(977_003, [10, 13], NOON - 86_400)
+    with in_thread(api_server(shop.model_copy(update={"api_port": free_port()}))) as address:
+        for by_http, by_grpc in zip(lists(HttpClient(f"http://{address}/")), lists(Client(shop)), strict=True):
+            assert len(by_http) == len(by_grpc) > 0
+            assert list(by_http.ids) == [str(item) for item in by_grpc.ids]
+            assert by_http.scores == pytest.approx(by_grpc.scores)
+            assert (by_http.bundle_id, by_http.reason) == (by_grpc.bundle_id, "")
+
+
 @pytest.mark.slow
 def test_lists_are_those_of_the_client(shop: Settings, serve: Callable[[Settings], Ask]) -> None:
     ask, client = serve(shop), Client(shop)
@@ -85,6 +135,9 @@ def test_lists_are_those_of_the_client(shop: Settings, serve: Callable[[Settings
         ("/bought-together", {"item_ids": ["13", "16"], "k": 4}, together),
     ):
         assert [one["item_id"] for one in ask(path, body)[1]["items"]] == [str(item) for item in answer.ids]
+    nothing = client.buy_again("977002")
+    expected_again = {"bundle_id": nothing.bundle_id, "items": [], "reason": nothing.reason}
+    assert ask("/buy-again", {"user_id": "977002"}) == (200, expected_again)
     assert ask("/health")[1]["state"] == "serving"
 
 

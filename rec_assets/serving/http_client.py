@@ -1,0 +1,212 @@
+"""Client of `rec api` over HTTP, with the list methods of `serving.client.Client`. Needs neither Triton nor Valkey."""
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlencode
+from urllib.request import Request, urlopen
+
+import numpy as np
+import numpy.typing as npt
+
+from rec_assets.common.errors import ActionableError
+from rec_assets.realtime.events import Kind
+from rec_assets.serving.graph.errors import RequestError
+from rec_assets.serving.graph.filters import Filters
+from rec_assets.serving.graph.related_request import DEFAULT_LENGTH
+from rec_assets.serving.ids import Id
+from rec_assets.serving.translation import Device, unix_seconds
+
+TIMEOUT = 10.0  # seconds
+
+
+class Listed(Protocol):
+    """The properties that the lists of both clients have; `serving.client.Recommendations` describes them."""
+
+    @property
+    def ids(self) -> Sequence[Id]: ...  # noqa: D102
+    @property
+    def scores(self) -> npt.NDArray[np.float32]: ...  # noqa: D102
+    @property
+    def bundle_id(self) -> str: ...  # noqa: D102
+    @property
+    def milliseconds(self) -> float: ...  # noqa: D102
+    @property
+    def reason(self) -> str: ...  # noqa: D102
+    def __len__(self) -> int: ...
+
+
+class ListClient(Protocol):
+    """The list methods of both clients; `serving.client.Client` describes them."""
+
+    def recommend(  # noqa: D102
+        self,
+        user_id: Id,
+        device_type: Device | None = None,
+        timestamp: int | datetime | None = None,
+        k: int | None = None,
+        diversity: bool | None = None,
+        recent: Iterable[tuple[Id, int | datetime]] = (),
+        filters: Filters[Id] | None = None,
+    ) -> Listed: ...
+    def similar(self, item_id: Id, k: int = DEFAULT_LENGTH) -> Listed: ...  # noqa: D102
+    def bought_together(  # noqa: D102
+        self, item_ids: Sequence[Id], k: int = DEFAULT_LENGTH, *, complement: bool = False
+    ) -> Listed: ...
+    def buy_again(  # noqa: D102
+        self, user_id: Id, k: int = DEFAULT_LENGTH, timestamp: int | datetime | None = None
+    ) -> Listed: ...
+
+
+@dataclass(frozen=True)
+class HttpList:
+    """A list from the API.
+
+    Attributes:
+        ids: ids as the shop writes them, best first.
+        scores: float32 [k].
+        bundle_id: id of the bundle that made the list.
+        milliseconds: time from request to response, measured in the client.
+        reason: why a list of `buy_again` is empty; an empty text for other lists.
+    """
+
+    ids: list[str]
+    scores: npt.NDArray[np.float32]
+    bundle_id: str
+    milliseconds: float
+    reason: str = ""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class HttpClient:
+    """Asks a running `rec api`. Every method raises as described here.
+
+    Raises:
+        RequestError: an argument is invalid.
+        ActionableError: the API is unreachable or refuses the key, or a server behind it does not answer.
+    """
+
+    def __init__(self, address: str = "http://127.0.0.1:8090", key: str = "") -> None:
+        """Stores the address of the API and one of its keys; an API of this machine may have no keys."""
+        if not address.startswith(("http://", "https://")):
+            raise ActionableError(f"Invalid address of an API ('{address}').", "Write it as http://HOST:PORT.")
+        self._address = address.rstrip("/")
+        self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+
+    def recommend(
+        self,
+        user_id: Id,
+        device_type: Device | None = None,
+        timestamp: int | datetime | None = None,
+        k: int | None = None,
+        diversity: bool | None = None,
+        recent: Iterable[tuple[Id, int | datetime]] = (),
+        filters: Filters[Id] | None = None,
+    ) -> HttpList:
+        """Returns a recommendation list for one user; arguments as for `Client.recommend`, -1 for an anonymous user."""
+        body = {
+            "user_id": None if user_id == -1 else str(user_id),
+            "device": device_type,
+            "at": _seconds(timestamp),
+            "k": k,
+            "diversity": diversity,
+            "recent": [{"item_id": str(item), "at": _seconds(at)} for item, at in recent],
+            "filters": None if filters is None else _with_texts(filters),
+        }
+        return self._list("/recommend", body)
+
+    def similar(self, item_id: Id, k: int = DEFAULT_LENGTH) -> HttpList:
+        """Returns the items most similar to an item; arguments as for `Client.similar`."""
+        return self._list("/similar", {"item_id": str(item_id), "k": k})
+
+    def bought_together(self, item_ids: Sequence[Id], k: int = DEFAULT_LENGTH, *, complement: bool = False) -> HttpList:
+        """Returns the items bought with a basket; arguments as for `Client.bought_together`."""
+        return self._list("/bought-together", {"item_ids": _texts(item_ids), "k": k, "complement": complement})
+
+    def buy_again(self, user_id: Id, k: int = DEFAULT_LENGTH, timestamp: int | datetime | None = None) -> HttpList:
+        """Returns the items that a user is due to buy again; arguments as for `Client.buy_again`."""
+        return self._list("/buy-again", {"user_id": str(user_id), "k": k, "at": _seconds(timestamp)})
+
+    def trending(self, k: int = 10, category: Id | None = None) -> list[tuple[str, int]]:
+        """Returns at most `k` pairs of item id and interactions of the last week, most popular first."""
+        query = {"k": k} | ({} if category is None else {"category": str(category)})
+        found = self._ask(f"/trending?{urlencode(query)}")
+        return [(one["item_id"], one["interactions"]) for one in found["items"]]
+
+    def record(
+        self,
+        user_id: Id,
+        item_ids: Sequence[Id],
+        at: int | datetime | None = None,
+        kind: Kind = "clicked",
+        device_type: Device | None = None,
+    ) -> int:
+        """Reports interactions of a user, at most 100; returns their number. Arguments as for `Client.record`."""
+        common = {
+            "user_id": str(user_id),
+            "at": int(time.time()) if at is None else _seconds(at),
+            "kind": kind,
+            "device": device_type,
+        }
+        body = {"events": [{**common, "item_id": item} for item in _texts(item_ids)]}
+        return int(self._ask("/events", body)["recorded"])
+
+    def forget(self, user_id: Id) -> int:
+        """Reports a forget request, as `Client.forget`; returns the number of events."""
+        return int(self._ask(f"/people/{quote(str(user_id), safe='')}/forget", {})["recorded"])
+
+    def _list(self, path: str, body: Mapping[str, object]) -> HttpList:
+        start = time.perf_counter()
+        found = self._ask(path, {name: value for name, value in body.items() if value is not None})
+        elapsed = 1000 * (time.perf_counter() - start)
+        items = found["items"]
+        scores = np.array([one["score"] for one in items], np.float32)
+        return HttpList([one["item_id"] for one in items], scores, found["bundle_id"], elapsed, found.get("reason", ""))
+
+    def _ask(self, path: str, body: object = None) -> Any:
+        """Returns the parsed answer; sends a POST request if there is a body."""
+        content = None if body is None else json.dumps(body).encode()
+        try:
+            request = Request(self._address + path, content, self._headers)  # noqa: S310 - `__init__` checks the scheme
+            with urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
+                return json.load(answer)
+        except HTTPError as error:
+            raise _translated(error) from error
+        except (URLError, OSError) as error:
+            problem = f"The API does not answer at {self._address} ({getattr(error, 'reason', error)})."
+            raise ActionableError(problem, "Start it: rec api. Or correct the address.") from error
+
+
+def _translated(error: HTTPError) -> Exception:
+    """Returns the RequestError or ActionableError for a refused request."""
+    try:
+        problem = json.load(error)
+        detail, next_step = str(problem["detail"]), str(problem["next_step"])
+    except (ValueError, KeyError, TypeError):
+        return ActionableError(f"The API answered with status {error.code}.", "Read the log of the API.")
+    if error.code == 422:
+        return RequestError(detail.removeprefix("Invalid request: ").removesuffix("."))
+    return ActionableError(detail, next_step)
+
+
+def _seconds(timestamp: int | datetime | None) -> int | None:
+    seconds = unix_seconds(timestamp)
+    return None if seconds is None else seconds[0]
+
+
+def _texts(item_ids: Sequence[Id]) -> list[str]:
+    if isinstance(item_ids, str) or not isinstance(item_ids, Iterable):
+        raise RequestError("item_ids must be a sequence of ids")
+    return [str(item) for item in item_ids]
+
+
+def _with_texts(filters: Filters[Id]) -> dict[str, object]:
+    """Returns the parts of a filter that are set, with ids as texts."""
+    given = filters.model_dump(exclude_defaults=True)
+    return {name: _texts(value) if isinstance(value, list) else value for name, value in given.items()}
