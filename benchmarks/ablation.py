@@ -1,6 +1,6 @@
 """Trains the two-tower model with and without each of its parts, on one training set.
 
-    python benchmarks/ablation.py [DAY] [--seeds 1]
+    python -m benchmarks.ablation [DAY] [--seeds 1]
 
 Prints Recall@300 (Recall@100 for a small catalog) on the validation days, for items outside the user's history.
 Figures of one seed differ by about a standard error of the metric, near 0.003 with 2,000 users.

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import polars as pl
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -134,12 +135,13 @@ def markdown(rows: list[list[str]]) -> str:
 
 
 def show(console: Console, title: str, rows: list[list[str]]) -> None:
-    """Prints rows as a table in the terminal."""
-    table = Table("method", title=title)
+    """Prints rows as a table that fits a terminal of 100 columns, with three decimals."""
+    table = Table(title=title, box=SIMPLE, padding=(0, 1, 0, 0))
+    table.add_column("method", overflow="fold")
     for name in ("users", *SHOWN):
-        table.add_column(name, justify="right")
-    for row in rows:
-        table.add_row(*row)
+        table.add_column(name.replace("recall", "R").replace("_error", " ±").replace("_", " "), justify="right")
+    for method, users, *figures in rows:
+        table.add_row(method, users, *("-" if figure == "-" else f"{float(figure):.3f}" for figure in figures))
     console.print(table)
 
 

@@ -1,10 +1,10 @@
 """All settings of the project, read once from `REC_*` environment variables. No other module reads these variables."""
 
 import hashlib
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -55,7 +55,9 @@ class Settings(BaseSettings):
         description="source=shop: mapping file that `rec init` writes; if it exists, shop is the default source.",
     )
     start_date: date = Field(date(2025, 3, 3), description="First daily partition.")
-    days: PositiveInt = Field(14, description="Number of daily partitions from start_date.")
+    days: NonNegativeInt = Field(
+        14, description="Number of daily partitions from start_date; 0, as with source=files: all days up to yesterday."
+    )
     files_location: str = Field("", description="source=files: folder or bucket prefix of the daily parquet files.")
     retail_users: PositiveInt = Field(10_000, description="source=retail: initial number of users.")
     retail_items: PositiveInt = Field(2_465, description="source=retail: number of items in the catalog.")
@@ -212,6 +214,9 @@ class Settings(BaseSettings):
     api_keys: str = Field(
         "", exclude=True, repr=False, description="Keys that clients of `rec api` send, with commas; secrets."
     )
+    api_metrics_port: NonNegativeInt = Field(
+        0, description="Port of the Prometheus metrics of `rec api`, on its address and without a key; 0: none."
+    )
     dagster_port: PositiveInt = Field(3000, description="Port of Dagster's UI in `rec dev`, on 127.0.0.1.")
     allowed_hosts: str = Field(
         "",
@@ -248,6 +253,8 @@ class Settings(BaseSettings):
         set_here = {"source": source, "home": home, "valkey_host": valkey_host}
         if defaults:
             set_here["shop"] = mapping
+        if source == "files":
+            defaults = {"days": 0}
         return {key: value for key, value in defaults.items() if key != "name"} | given | set_here
 
     @property
@@ -255,15 +262,25 @@ class Settings(BaseSettings):
         """True if a mapping file says what the data mean: a shop's own, or one of this package."""
         return self.source in ("shop", "completejourney")
 
+    @model_validator(mode="after")
+    def _days_that_exist(self) -> Self:
+        """Refuses generated days without an end, because their number determines the users."""
+        if self.source == DEFAULT_SOURCE and not self.days:
+            raise ValueError(f"days is 0, but source={self.source} makes a fixed number of days. Set REC_DAYS.")
+        return self
+
     @property
     def end_date(self) -> date:
-        """The day after the last partition."""
-        return self.start_date + timedelta(days=self.days)
+        """The day after the last partition; with days=0 it is today (UTC)."""
+        if self.days:
+            return self.start_date + timedelta(days=self.days)
+        return max(datetime.now(UTC).date(), self.start_date + timedelta(days=1))
 
     @property
     def as_of(self) -> date:
         """The day of the first full training: the last day of the first model window."""
-        return self.start_date + timedelta(days=min(self.train_days + self.valid_days, self.days) - 1)
+        window = timedelta(days=self.train_days + self.valid_days)
+        return min(self.start_date + window, self.end_date) - timedelta(days=1)
 
     @property
     def source_version(self) -> str:

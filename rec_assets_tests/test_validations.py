@@ -8,7 +8,8 @@ import pytest
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.store import online
-from rec_assets.serving.client import Client, Device
+from rec_assets.serving.client import Client
+from rec_assets.serving.translation import Device
 from rec_assets_tests.pipeline import Pipeline
 from rec_assets_tests.waiting import wait_until
 

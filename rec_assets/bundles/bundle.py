@@ -44,7 +44,12 @@ _ID_LENGTH = 16  # of 64 hex digits: short, and still unique in a project
 
 
 class ServingConfig(BaseModel):
-    """Serving settings that the bundle was evaluated with."""
+    """Serving settings that the bundle was evaluated with.
+
+    Attributes:
+        ranks_own_apart: whether the ranker reads ranks as of `signals.history_signals.retrieval_rank`; rankers of
+            earlier bundles read positions in the whole list.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,6 +57,7 @@ class ServingConfig(BaseModel):
     ranking_topk: int = 100
     diversity_mode: bool = False
     repeats: bool = True
+    ranks_own_apart: bool = False
 
 
 class Manifest(BaseModel):

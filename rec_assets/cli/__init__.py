@@ -15,6 +15,7 @@ from rec_assets.cli import (
     backfill,
     bundles,
     demo,
+    load,
     person,
     prune,
     recommend,
@@ -49,6 +50,7 @@ app.command(epilog="Example: REC_VALKEY_PORT=7390 rec worker")(activity.worker)
 app.command(epilog="Example: rec trending --category 3 -k 5")(activity.trending)
 app.command(epilog="Example: REC_STOREFRONT_PORT=9000 rec storefront")(storefront.storefront)
 app.command(epilog="Example: REC_API_KEYS=$KEY rec api")(api.api)
+app.command(epilog="Example: rec load http://localhost:8090 --callers 16")(load.load)
 app.command(epilog="Example: rec bundles -k 5")(bundles.bundles)
 app.command(epilog="Example: rec promote 4f2a")(bundles.promote)
 app.command(epilog="Example: rec rollback")(bundles.rollback)

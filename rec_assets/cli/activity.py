@@ -32,7 +32,7 @@ def seen(
     from rec_assets.common.errors import ActionableError
     from rec_assets.realtime.events import EventError, Kind
     from rec_assets.serving.client import Client
-    from rec_assets.serving.graph.request import RequestError
+    from rec_assets.serving.graph.errors import RequestError
     from rec_assets.storage.own_valkey import require_own_valkey
 
     kind: Kind = "bought" if bought else "clicked"
@@ -52,7 +52,7 @@ def forget(user: User) -> None:
     from rec_assets.common.errors import ActionableError
     from rec_assets.realtime.events import EventError
     from rec_assets.serving.client import Client
-    from rec_assets.serving.graph.request import RequestError
+    from rec_assets.serving.graph.errors import RequestError
     from rec_assets.storage.own_valkey import require_own_valkey
 
     settings = load_settings()
@@ -74,7 +74,7 @@ def trending(
     from rec_assets.cli.items import describe, print_items
     from rec_assets.common.errors import ActionableError
     from rec_assets.serving.client import Client
-    from rec_assets.serving.graph.request import RequestError
+    from rec_assets.serving.graph.errors import RequestError
     from rec_assets.storage.own_valkey import require_own_valkey
 
     settings = load_settings()

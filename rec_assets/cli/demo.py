@@ -77,8 +77,9 @@ def show(settings: "Settings") -> None:
     from datetime import datetime, timedelta
 
     from rec_assets.cli.items import describe, print_items
-    from rec_assets.serving.client import Client, Device
+    from rec_assets.serving.client import Client
     from rec_assets.serving.ids import ITEM, USER
+    from rec_assets.serving.translation import Device
     from rec_assets.storefront.catalog import busiest_users
 
     client = Client(settings)

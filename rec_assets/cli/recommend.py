@@ -48,15 +48,28 @@ def recommend(
             help="An item of the user's session, as often as needed; default time: the second before the list.",
         ),
     ] = None,
+    category: Annotated[list[str] | None, typer.Option("--category-l1", help="Only items of this category.")] = None,
+    not_category: Annotated[list[str] | None, typer.Option("--not-category-l1", help="No item of it.")] = None,
+    fine: Annotated[list[str] | None, typer.Option("--category-l2", help="Only items of this fine category.")] = None,
+    not_fine: Annotated[list[str] | None, typer.Option("--not-category-l2", help="No item of it.")] = None,
+    item: Annotated[list[str] | None, typer.Option("--item", help="Only these items.")] = None,
+    not_item: Annotated[list[str] | None, typer.Option("--not-item", help="None of these items.")] = None,
+    min_price: Annotated[float | None, typer.Option(min=0, help="Lowest price.")] = None,
+    max_price: Annotated[float | None, typer.Option(min=0, help="Highest price.")] = None,
+    new_to_user: Annotated[bool, typer.Option("--new-to-user", help="Only items outside the user's history.")] = False,
     k: Annotated[int, typer.Option("-k", min=1, help="Number of items.")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")] = False,
 ) -> None:
     """Print the items that the live model recommends to a user."""
     from rec_assets.cli.items import describe, print_items
     from rec_assets.serving.client import Client
-    from rec_assets.serving.graph.request import RequestError
-    from rec_assets.serving.ids import USER
+    from rec_assets.serving.graph.errors import RequestError
+    from rec_assets.serving.graph.filters import made
+    from rec_assets.serving.ids import USER, Id
     from rec_assets.serving.triton.own_server import require_own_triton
+
+    def as_ids(given: list[str] | None) -> list[Id] | None:
+        return [*given] if given else None
 
     settings = load_settings()
     require_own_triton(settings)
@@ -65,7 +78,18 @@ def recommend(
         number = client.ids.number(USER, user)
         before = (at or datetime.now(UTC)) - timedelta(seconds=1)
         session = [(item, time or before) for item, time in recent or ()]
-        answer = client.recommend(number, device.value if device else None, at, k, recent=session)
+        filters = made(
+            items=as_ids(item),
+            not_items=as_ids(not_item) or [],
+            category_l1=as_ids(category),
+            not_category_l1=as_ids(not_category) or [],
+            category_l2=as_ids(fine),
+            not_category_l2=as_ids(not_fine) or [],
+            min_price=min_price,
+            max_price=max_price,
+            new_to_user=new_to_user,
+        )
+        answer = client.recommend(number, device.value if device else None, at, k, recent=session, filters=filters)
     except RequestError as error:
         raise ActionableError(str(error), "See rec recommend --help.") from error
     items = describe(settings, answer.item_ids.tolist(), client.ids)
@@ -77,6 +101,9 @@ def recommend(
             "milliseconds": round(answer.milliseconds, 2),
         }
         typer.echo(json.dumps(facts | {"items": scored}))
+        return
+    if not items:
+        typer.echo("The list is empty: no item that the user may see satisfies the options. Leave some out.")
         return
     title = f"For user {user}, bundle {answer.bundle_id}, in {answer.milliseconds:.1f} ms"
     print_items(title, "score", items, [f"{score:.4f}" for _, score in answer])

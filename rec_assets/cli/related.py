@@ -31,7 +31,7 @@ def together(
 def _print(title: str, request: "Callable[[Client], Recommendations]", as_json: bool) -> None:
     from rec_assets.cli.items import describe, print_items
     from rec_assets.serving.client import Client
-    from rec_assets.serving.graph.request import RequestError
+    from rec_assets.serving.graph.errors import RequestError
     from rec_assets.serving.triton.own_server import require_own_triton
 
     settings = load_settings()

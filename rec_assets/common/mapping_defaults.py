@@ -18,7 +18,7 @@ def defaults_of(file: Path) -> dict[str, Any]:
         if not re.fullmatch(SHOP_NAME, shop["name"]):
             return {}
         days = shop["days"]
-        found = {"start_date": days["first"], "days": days["count"]}
+        found = {"start_date": days["first"], "days": days.get("count", 0)}
         found |= {"train_days": days["train"], "valid_days": days["valid"], "name": str(shop["name"])}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}

@@ -35,3 +35,9 @@ class Candidates:
     def where(self, kept: npt.NDArray[np.bool_]) -> "Candidates":
         """Returns the candidates with padding in place of those that are not kept [n, k]."""
         return Candidates(np.where(kept, self.item_ids, np.int32(PADDING_ID)), self.scores)
+
+    def only(self, kept: npt.NDArray[np.bool_]) -> "Candidates":
+        """Returns the candidates that are kept [n, k], in their order; padding comes last."""
+        part = self.where(kept)
+        order = np.argsort(part.item_ids == PADDING_ID, axis=1, kind="stable")
+        return Candidates(np.take_along_axis(part.item_ids, order, axis=1), np.take_along_axis(part.scores, order, 1))

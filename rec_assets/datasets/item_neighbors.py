@@ -1,13 +1,15 @@
-"""Computes the neighbors of items from an interaction log: the cosine of the users of two items."""
+"""Computes the neighbors of items from an interaction log.
 
-from typing import Any
+Weights between popular items are those of a linear model, which finds better neighbors than cosines
+(docs/experiments.md). Its matrix has the square of their number, so rare items have cosines.
+"""
 
 import numpy as np
 import numpy.typing as npt
-from implicit.nearest_neighbours import ItemItemRecommender
 from scipy import sparse
 
 from rec_assets.common.units import DAY_SECONDS
+from rec_assets.datasets.item_weights import linear_neighbors, nearest_items, strongest
 from rec_assets.datasets.ranker_users import trains_ranker
 from rec_assets.datasets.rows import Arrays
 from rec_assets.datasets.training_set import TrainingSet
@@ -16,81 +18,58 @@ from rec_assets.features.history import LENGTH, InteractionLog
 from rec_assets.features.signals.neighbors import Neighbors
 
 NEIGHBORS = 50
+LINEAR_ITEMS = 4_000
+RIDGE = 300.0  # users; values from 100 to 1,000 are about as good on shops of different sizes
+SHRINKAGE = 20  # users
 _COLUMNS = (REQUEST_USER_ID, TIMESTAMP, "item_id")
-SHRINKAGE = 20
 
 
 def item_neighbors(log: InteractionLog, size: int) -> Neighbors:
     """Returns the `NEIGHBORS` nearest items of each item; an item is no neighbor of itself.
 
-    Only the newest interactions of a user count, as many as serving reads.
+    Weights between the `LINEAR_ITEMS` most chosen items are those of a linear model. All other pairs have their cosine,
+    in the unit of the linear model: both kinds of weights have the same sum over the pairs that have both.
 
     Args:
         log: the interactions to count.
         size: number of encoded items.
+    """
+    chosen = chosen_items(log, size)
+    linear = pairs_of(linear_neighbors(chosen, LINEAR_ITEMS, RIDGE, NEIGHBORS))
+    cosines = pairs_of(nearest_items(chosen, SHRINKAGE, NEIGHBORS))
+    shared = cosines.multiply(linear > 0).sum()
+    unit = linear.multiply(cosines > 0).sum() / shared if shared else 0.0
+    in_model = sparse.diags((linear.getnnz(axis=1) + linear.getnnz(axis=0) > 0).astype(np.float64))
+    pairs = (linear + unit * (cosines - in_model @ cosines @ in_model)).tocoo()
+    kept = pairs.data > 0
+    return strongest(pairs.row[kept], pairs.col[kept], pairs.data[kept], size, NEIGHBORS)
+
+
+def item_cosines(log: InteractionLog, size: int) -> Neighbors:
+    """Returns the `NEIGHBORS` items with the largest shrunk cosine of the users of each item; arguments as before."""
+    return nearest_items(chosen_items(log, size), SHRINKAGE, NEIGHBORS)
+
+
+def chosen_items(log: InteractionLog, size: int) -> sparse.csr_matrix:
+    """Returns 1 for each user and item with an interaction, [users, items].
+
+    Only the newest interactions of a user count, as many as serving reads.
     """
     users = log.user_ids
     position = np.arange(len(users)) - np.searchsorted(users, users, side="right")
     newest = position >= -LENGTH
     rows = np.unique(users[newest], return_inverse=True)[1]
     shape = (int(rows.max(initial=-1)) + 1, size)
-    chosen = sparse.csr_matrix((np.ones(len(rows)), (rows, log.item_ids[newest])), shape).sign()
-    return nearest_items(chosen, SHRINKAGE, NEIGHBORS)
+    return sparse.csr_matrix((np.ones(len(rows)), (rows, log.item_ids[newest])), shape).sign()
 
 
-def nearest_items(chosen: sparse.csr_matrix, shrinkage: float, count: int) -> Neighbors:
-    """Returns the `count` items with the largest cosine of each item; an item is no neighbor of itself.
-
-    Args:
-        chosen: 1 for each user or basket and each of its items, [rows, items].
-        shrinkage: as for `shrunk_cosines`.
-        count: number of neighbors of each item.
-    """
-    size = chosen.shape[1]
-    similar = shrunk_cosines(chosen, shrinkage, count + 1).tocoo()
-    other = (similar.row != similar.col) & (similar.data > 0)
-    rows, columns, values = similar.row[other], similar.col[other], similar.data[other]
-    return strongest(rows, columns, values, size, count)
-
-
-def strongest(
-    rows: npt.NDArray[np.integer[Any]],
-    columns: npt.NDArray[np.integer[Any]],
-    values: npt.NDArray[np.floating[Any]],
-    size: int,
-    count: int,
-) -> Neighbors:
-    """Returns the `count` pairs of each row with the largest values, ties by column.
-
-    Args:
-        rows: encoded item of each pair [n].
-        columns: encoded neighbor of each pair [n].
-        values: positive weight of each pair [n].
-        size: number of encoded items.
-        count: number of neighbors of each item.
-    """
-    order = np.lexsort((columns, -values, rows))
-    rows, columns, values = rows[order], columns[order], values[order]
-    rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
-    kept = rank < count
-    neighbors = Neighbors(np.zeros((size, count), np.int32), np.zeros((size, count), np.float32))
-    neighbors.item_ids[rows[kept], rank[kept]] = columns[kept]
-    neighbors.weights[rows[kept], rank[kept]] = values[kept]
-    return neighbors
-
-
-def shrunk_cosines(chosen: sparse.csr_matrix, shrinkage: float, count: int) -> sparse.csr_matrix:
-    """Returns the `count` largest cosines of each item with the other items and itself, [items, items].
-
-    Args:
-        chosen: 1 for each user and item with an interaction, [users, items].
-        shrinkage: added to the number of users of both items, because rare items share users by chance.
-        count: number of cosines of each item.
-    """
-    users = np.asarray(chosen.sum(axis=0)).ravel()
-    model = ItemItemRecommender(K=count, num_threads=1)
-    model.fit((chosen @ sparse.diags(1 / np.sqrt(users + shrinkage))).tocsr(), show_progress=False)
-    return model.similarity
+def pairs_of(neighbors: Neighbors) -> sparse.csr_matrix:
+    """Returns the weights as a matrix [items, items]."""
+    size, count = neighbors.item_ids.shape
+    rows = np.arange(size).repeat(count)
+    pairs = sparse.csr_matrix((neighbors.weights.ravel(), (rows, neighbors.item_ids.ravel())), (size, size))
+    pairs.eliminate_zeros()
+    return pairs
 
 
 def towers_log(data: TrainingSet) -> InteractionLog:

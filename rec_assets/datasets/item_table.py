@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rec_assets.common.units import DAY_SECONDS
 from rec_assets.datasets.rows import Arrays, take
 from rec_assets.features.columns import ITEM_FEATURES
 from rec_assets.features.history import InteractionLog
@@ -27,6 +28,7 @@ class ItemTable:
         counts: training interactions of each item, int64 [v].
         facts: groups of the items, their shares and the price, for signals and candidate sources.
         signals: item signals at the start of some days and after the last day.
+        first_days: first unix day of each item on sale, 0 for items on sale from the start, int64 [v].
     """
 
     raw_ids: npt.NDArray[np.int32]
@@ -34,6 +36,7 @@ class ItemTable:
     counts: npt.NDArray[np.int64]
     facts: ItemFacts
     signals: ItemSignals
+    first_days: npt.NDArray[np.int64]
 
     FIRST = FIRST_KNOWN
 
@@ -51,6 +54,12 @@ class ItemTable:
         """Replaces encoded ids of items without training rows by the unknown id; padding stays."""
         rare = (self.counts[item_ids] == 0) & (item_ids >= self.FIRST)
         return np.where(rare, OUT_OF_VOCABULARY, item_ids).astype(np.int32)
+
+    def on_sale(
+        self, item_ids: npt.NDArray[np.integer[Any]], timestamps: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.bool_]:
+        """Returns True for encoded items [n, k] that are on sale at some times, unix seconds [n]."""
+        return self.first_days[item_ids] <= (timestamps // DAY_SECONDS)[:, None]
 
     @property
     def categories(self) -> ItemCategories:
@@ -81,7 +90,14 @@ class ItemTable:
         tables = {f"features/{name}": array for name, array in self.features.items()}
         tables |= {f"facts/{name}": array for name, array in facts.items()}
         tables |= {f"signals/{name}": array for name, array in self.signals.values.items()}
-        np.savez(file, raw_ids=self.raw_ids, counts=self.counts, days=self.signals.days, **tables)
+        np.savez(
+            file,
+            raw_ids=self.raw_ids,
+            counts=self.counts,
+            days=self.signals.days,
+            first_days=self.first_days,
+            **tables,
+        )
 
     @classmethod
     def load(cls, file: Path) -> "ItemTable":
@@ -93,7 +109,10 @@ class ItemTable:
             )
             categories = ItemCategories(facts["group_l1"], facts["group_l2"])
             known = ItemFacts(categories, facts["share_l1"], facts["share_l2"], features["price_log_norm"])
-            return cls(arrays["raw_ids"], features, arrays["counts"], known, ItemSignals(arrays["days"], signals))
+            raw_ids, of_days = arrays["raw_ids"], ItemSignals(arrays["days"], signals)
+            # Tables that older code wrote do not have the first days.
+            first_days = arrays.get("first_days", np.zeros(len(raw_ids), np.int64))
+            return cls(raw_ids, features, arrays["counts"], known, of_days, first_days)
 
     @property
     def catalog(self) -> npt.NDArray[np.int64]:
@@ -139,4 +158,4 @@ def build_item_table(
     facts = ItemFacts.of(groups, np.bincount(log.item_ids, minlength=size), features["price_log_norm"])
     days = placed(first_days.cast(pl.Int32).fill_null(0).to_numpy(), 0).astype(np.int64)  # since 1970
     raw = placed(np.asarray(raw_ids, np.int32), -1).astype(np.int32)
-    return ItemTable(raw, features, counts, facts, item_signals(log, groups, days))
+    return ItemTable(raw, features, counts, facts, item_signals(log, groups, days), days)

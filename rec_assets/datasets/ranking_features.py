@@ -46,7 +46,7 @@ def signals_of(
     return {
         "item_id": ids,
         RETRIEVAL_SCORE: candidates.scores,
-        RETRIEVAL_RANK: np.broadcast_to(retrieval_rank(np.arange(ids.shape[1])), ids.shape),
+        RETRIEVAL_RANK: retrieval_rank(owners, flat["times_chosen"]).reshape(ids.shape),
         **{name: values.reshape(ids.shape) for name, values in flat.items()},
     }
 

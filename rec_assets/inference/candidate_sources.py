@@ -5,7 +5,7 @@ of the user's categories. Does not compute query vectors.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -82,13 +82,19 @@ class CandidateSources:
         weights = np.bincount(past.items.of_row, past.weight, len(past.items.keys))
         ids = np.full((len(past), depth), PADDING_ID, np.int32)
         for request, rows in enumerate(past.items.rows_by_owner(len(past))):
-            own, count, weight = past.items.values[rows], past.items.count[rows], weights[rows]
-            lists = [nearest[request], self._near_history(own, count, depth), popular_items[request]]
+            own, shares, weight = past.items.values[rows], past.items.damped_count[rows], weights[rows]
+            lists = [nearest[request], self._near_history(own, shares, depth), popular_items[request]]
             points = np.where(self._is_indexed(own), OWN_POINTS + weight, 0) if self.repeats else np.zeros(len(own))
             merged = self._merge(lists, own, points, depth)
             ids[request, : len(merged)] = merged
         scores = np.einsum("qkd,qd->qk", self.vectors[ids], queries)
         return ids, np.where(ids == PADDING_ID, np.float32(0), scores)
+
+    def restricted(self, search: Search, indexed: Flags, *, repeats: bool) -> "CandidateSources":
+        """Returns sources of a part of the items, with their search; they share the tables of all items."""
+        part = replace(self, search=search, indexed=indexed, repeats=repeats)
+        part.__dict__["_merge"] = self._merge
+        return part
 
     @cached_property
     def _has_vector(self) -> Flags:
@@ -103,10 +109,10 @@ class CandidateSources:
         return Merger(max(len(self.indexed), len(self.facts.price)))
 
     def _near_history(
-        self, own: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], depth: int
+        self, own: npt.NDArray[np.int64], shares: npt.NDArray[np.float64], depth: int
     ) -> npt.NDArray[np.int64]:
         """Returns the items with the highest neighbor scores [≤ depth]; `own` has the user's items, ascending."""
-        found, scores = self.neighbors.scores(own, counts)
+        found, scores = self.neighbors.scores(own, shares)
         if not len(found):
             return found
         position = np.minimum(np.searchsorted(found, own), len(found) - 1)

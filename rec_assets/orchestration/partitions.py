@@ -15,10 +15,9 @@ silence_dagster()
 
 @FromSettings
 def daily(settings: Settings) -> DailyPartitionsDefinition:
-    """Returns one partition per day of the source."""
-    return DailyPartitionsDefinition(
-        start_date=settings.start_date.isoformat(), end_date=settings.end_date.isoformat(), timezone="UTC"
-    )
+    """Returns one partition per day of the source; for data that go on, a new one each midnight."""
+    end = settings.end_date.isoformat() if settings.days else None
+    return DailyPartitionsDefinition(start_date=settings.start_date.isoformat(), end_date=end, timezone="UTC")
 
 
 def runs_of(backfill_days_per_run: int) -> BackfillPolicy:

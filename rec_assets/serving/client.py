@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +16,13 @@ from rec_assets.datasets.related.tables import KINDS, SIMILAR, TOGETHER
 from rec_assets.realtime.events import FORGET_REQUEST, UNKNOWN_DEVICE, Event, EventError, Kind
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.trending import Trending
+from rec_assets.serving.graph.errors import RequestError
+from rec_assets.serving.graph.filters import FILTERS, Filters
 from rec_assets.serving.graph.related_request import DEFAULT_LENGTH
-from rec_assets.serving.graph.request import DEVICE_TYPES, RequestError, column, validate
+from rec_assets.serving.graph.request import column, validate
 from rec_assets.serving.graph.spec import RECENT, RELATED_REQUEST, RESPONSE
 from rec_assets.serving.ids import CATEGORY_1, ITEM, UNKNOWN, USER, Id, Ids
+from rec_assets.serving.translation import Device, device_number, filter_numbers, session_numbers, unix_seconds
 from rec_assets.serving.triton.availability import failed, not_served, unreachable
 from rec_assets.serving.triton.infer_inputs import infer_inputs
 from rec_assets.serving.triton.model_config import RECOMMENDER, RELATED_ITEMS, shape_of_one
@@ -33,8 +35,6 @@ CHANNEL = [
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
-
-Device = Literal["mobile", "desktop", "tablet"]
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,7 @@ class Client:
         k: int | None = None,
         diversity: bool | None = None,
         recent: Iterable[tuple[Id, int | datetime]] = (),
+        filters: Filters[Id] | None = None,
     ) -> Recommendations:
         """Returns a recommendation list for one user.
 
@@ -107,6 +108,7 @@ class Client:
                 setting.
             recent: the user's session: pairs of an item id and a time, at most `RECENT_LENGTH`, in any order. They join
                 the stored history for this request only; an item that the shop does not know is left out.
+            filters: what the items of the list must have; all items by default.
 
         Raises:
             RequestError: an argument is invalid.
@@ -118,11 +120,12 @@ class Client:
             raise RequestError("diversity must be True or False")
         given: dict[str, npt.ArrayLike | None] = {
             "user_id": [self.ids.number(USER, user_id)],
-            "device_type": _device(device_type),
-            "timestamp": _seconds(timestamp),
+            "device_type": device_number(device_type),
+            "timestamp": unix_seconds(timestamp),
             "top_k": None if k is None else [k],
             "diversity": None if diversity is None else [int(diversity)],
-            RECENT: [self._session(recent)],
+            RECENT: [session_numbers(self.ids, recent)],
+            FILTERS: None if filters is None else [filter_numbers(self.ids, filters).text()],
         }
         request = validate(given, one_user=True)
         return self._infer(self._model, infer_inputs(request, self._shape))
@@ -174,14 +177,6 @@ class Client:
         ids, scores, bundle = (one.ravel() for one in made)
         return Recommendations(ids, scores, bundle.item().decode(), elapsed, self.ids)
 
-    def _session(self, recent: Iterable[tuple[Id, int | datetime]]) -> list[list[int]]:
-        try:
-            return [[self.ids.number(ITEM, item), *(_seconds(at) or [])] for item, at in recent]
-        except (TypeError, ValueError) as error:
-            if isinstance(error, RequestError):
-                raise
-            raise RequestError("recent must be pairs of item and time") from error
-
     @cached_property
     def events(self) -> EventStream:
         """Returns the stream that `record` and `forget` write to; it also returns the progress of the workers."""
@@ -222,7 +217,7 @@ class Client:
         """
         if isinstance(item_ids, str) or not isinstance(item_ids, Iterable):
             raise EventError("item_ids must be a sequence of ids")
-        seconds, (device,) = self._seconds_or_now(at), _device(device_type) or [UNKNOWN_DEVICE]
+        seconds, (device,) = self._seconds_or_now(at), device_number(device_type) or [UNKNOWN_DEVICE]
         common = {"user_id": self.known(USER, user_id), "at": seconds, "kind": kind, "device_type": device}
         return self.events.send([Event.of({**common, "item_id": self.known(ITEM, item)}) for item in item_ids])
 
@@ -265,7 +260,7 @@ class Client:
 
     @staticmethod
     def _seconds_or_now(at: int | datetime | None) -> int:
-        (seconds,) = _seconds(at) or [int(time.time())]
+        (seconds,) = unix_seconds(at) or [int(time.time())]
         return seconds
 
     def _translated(self, error: InferenceServerException, model: str) -> Exception:
@@ -278,26 +273,3 @@ class Client:
         if "NOT_FOUND" in status or "UNAVAILABLE" in status:
             return not_served(self._settings, model)
         return failed(self._settings, message)
-
-
-def _device(device: int | str | None) -> list[int] | None:
-    if device is None:
-        return None
-    if isinstance(device, str):
-        if device not in DEVICE_TYPES:
-            raise RequestError(f"device_type must be {', '.join(DEVICE_TYPES)} or a number, not '{device}'")
-        return [DEVICE_TYPES[device]]
-    return [device]
-
-
-def _seconds(timestamp: int | datetime | None) -> list[int] | None:
-    if timestamp is None:
-        return None
-    if isinstance(timestamp, datetime):
-        if timestamp.tzinfo is None:
-            raise RequestError("timestamp must have a time zone")
-        try:
-            return [int(timestamp.timestamp())]
-        except (OverflowError, ValueError, OSError) as error:
-            raise RequestError(f"timestamp is out of range ({timestamp})") from error
-    return [timestamp]

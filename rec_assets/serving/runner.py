@@ -10,12 +10,19 @@ from rec_assets.serving.graph.request import validate
 from rec_assets.serving.graph.row_splits import ROW_SPLITS
 from rec_assets.serving.graph.spec import RESPONSE, STAGES, StageSpec, local_name
 from rec_assets.serving.stages import Arrays, Stage, load_stage
+from rec_assets.serving.stages.items import ItemLookup
+from rec_assets.serving.stages.retrieval import Retrieval
 from rec_assets.settings import Settings
 
 
 def load_stages(bundle: Bundle, settings: Settings) -> dict[str, Stage]:
-    """Returns all stages of the graph by name, loaded from one bundle."""
-    return {spec.name: load_stage(spec.name, bundle, settings) for spec in STAGES}
+    """Returns all stages of the graph by name, loaded from one bundle. Retrieval shares the table of item features."""
+    items = ItemLookup.load(bundle, settings)
+    shared: dict[str, Stage] = {
+        "feast_item_lookup": items,
+        "faiss_retrieval": Retrieval.load(bundle, settings, items),
+    }
+    return {spec.name: shared.get(spec.name) or load_stage(spec.name, bundle, settings) for spec in STAGES}
 
 
 def run(stages: Mapping[str, Stage], request: Mapping[str, npt.ArrayLike]) -> Arrays:

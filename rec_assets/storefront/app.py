@@ -20,7 +20,8 @@ from rec_assets.common.http_guard import HttpGuard
 from rec_assets.common.http_server import http_server
 from rec_assets.features.history import MAX_ID
 from rec_assets.realtime.events import Event, EventError
-from rec_assets.serving.graph.request import DEVICE_TYPES, UNKNOWN, RequestError
+from rec_assets.serving.graph.errors import RequestError
+from rec_assets.serving.graph.request import DEVICE_TYPES, UNKNOWN
 from rec_assets.serving.ids import USER, Id
 from rec_assets.settings import Settings
 from rec_assets.storefront.views import ANONYMOUS, RECENT, FormInput, Shop

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.client import Client, Recommendations
-from rec_assets.serving.graph.request import RequestError
+from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.ids import USER, Id
 from rec_assets.serving.triton.availability import UnavailableError
 from rec_assets.settings import Settings

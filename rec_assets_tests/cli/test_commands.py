@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -19,6 +20,7 @@ from rec_assets.cli.local.watch import Watch
 from rec_assets.realtime.recent_items import RecentItems
 from rec_assets.realtime.trending import Trending
 from rec_assets.settings import Settings, get_settings
+from rec_assets.sources.base import RAW_USERS
 from rec_assets.storage.stores import open_store
 from rec_assets.storage.valkey import connect
 from rec_assets_tests.realtime.state import drain, seen
@@ -264,3 +266,12 @@ def test_a_full_disk_is_explained_whatever_it_made_of_a_command(
     refused = rec(Settings(home=small_disk / "home"))("promote", "1")
     assert refused.exit_code == 1
     assert "No space left on the disk of" in refused.output and "run the command again" in refused.output
+
+
+def test_a_load_on_an_api_that_is_away_fails_with_the_first_reason(closed: Rec, tmp_path: Path) -> None:
+    with open_store(Settings(home=tmp_path)).publish("raw_users", "all") as draft:
+        pl.DataFrame({"user_id": [3, 4]}).write_parquet(draft.path / RAW_USERS)
+    result = closed("load", f"http://127.0.0.1:{free_port()}", "--requests", "2", "--callers", "1")
+    assert result.exit_code == 1
+    assert "0 answers" in result.output
+    assert "2 of 2 requests" in result.output and "ConnectionRefusedError" in result.output

@@ -53,6 +53,11 @@ def test_what_the_catalog_does_not_hold_encodes_to_padding(table: ItemTable) -> 
     assert table.encode(np.array([-1, 15, 99])).tolist() == [0, 0, 0]
 
 
+def test_an_item_is_on_sale_from_its_first_day_on(table: ItemTable) -> None:
+    found = table.on_sale(np.array([[3, 4, 5]] * 2), np.array([101, 102]) * 86_400)
+    assert found.tolist() == [[True, False, True], [True, True, True]]
+
+
 def test_a_saved_table_reads_back(table: ItemTable, tmp_path: Path) -> None:
     table.save(tmp_path / "items.npz")
     again = ItemTable.load(tmp_path / "items.npz")

@@ -23,7 +23,14 @@ def inputs(seed: int) -> Inputs:
     groups = ItemCategories(categories["category_l1"], categories["category_l2"])
     facts = ItemFacts.of(groups, np.ones(ITEMS), random.random(ITEMS, np.float32))
     of_items = ItemSignals(np.arange(3), {name: random.random((3, ITEMS), np.float32) for name in ITEM_SIGNALS})
-    table = ItemTable(np.arange(ITEMS, dtype=np.int32), categories, np.ones(ITEMS, np.int64), facts, of_items)
+    table = ItemTable(
+        np.arange(ITEMS, dtype=np.int32),
+        categories,
+        np.ones(ITEMS, np.int64),
+        facts,
+        of_items,
+        np.zeros(ITEMS, np.int64),
+    )
     near = Neighbors(random.integers(0, ITEMS, (ITEMS, 3)).astype(np.int32), random.random((ITEMS, 3), np.float32))
     past = UserHistories.empty(REQUESTS)
     past.item_ids[:, :6] = random.integers(3, ITEMS, (REQUESTS, 6))

@@ -31,10 +31,10 @@ def helm(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([require_tool("helm"), *arguments], capture_output=True, text=True, check=False)
 
 
-def rendered(chart: str, values: Manifest) -> list[Manifest]:
+def rendered(chart: str, values: Manifest, namespace: str = "serving") -> list[Manifest]:
     """Returns the manifests of a chart of deploy/helm."""
     done = subprocess.run(
-        [require_tool("helm"), "template", f"rec-{chart}", str(DEPLOY / "helm" / chart), "-n", "serving", "-f", "-"],
+        [require_tool("helm"), "template", f"rec-{chart}", str(DEPLOY / "helm" / chart), "-n", namespace, "-f", "-"],
         input=yaml.safe_dump(values),
         capture_output=True,
         text=True,

@@ -42,10 +42,21 @@ def run(installed: Installation) -> Manifest:
 
 
 def deployed(installed: Installation) -> Iterator[tuple[str, int, Manifest]]:
-    """Yields name, number and pod of every deployment of the project's charts."""
+    """Yields name, number and pod of every deployment of the project's charts.
+
+    The number of scaled pods is the smallest where Karpenter starts nodes for more, and the largest elsewhere.
+    """
     for release in CHARTS:
         for one in installed.manifests[release]:
             if one["kind"] == "Deployment":
-                scaler = installed.merged(release).get("autoscaling", {})
-                number = one["spec"].get("replicas") or scaler["minReplicas"]
-                yield one["metadata"]["name"], number, one["spec"]["template"]["spec"]
+                pod = one["spec"]["template"]["spec"]
+                number = one["spec"].get("replicas") or _scaled(
+                    installed.manifests[release], one, "nodeSelector" in pod
+                )
+                yield one["metadata"]["name"], number, pod
+
+
+def _scaled(manifests: list[Manifest], deployment: Manifest, smallest: bool) -> int:
+    specs = [one["spec"] for one in manifests if one["kind"] == "ScaledObject"]
+    (spec,) = (one for one in specs if one["scaleTargetRef"]["name"] == deployment["metadata"]["name"])
+    return int(spec["minReplicaCount" if smallest else "maxReplicaCount"])

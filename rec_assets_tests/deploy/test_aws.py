@@ -199,10 +199,28 @@ RIGHTS: dict[str, tuple[list[str], list[str], list[str], list[str]]] = {
         ["artifacts/current/live_bundle/all.json"],
     ),
     "rec-storefront": (
-        ["artifacts/current/raw_items/all.json", "artifacts/versions/raw_interactions/2025-03-14/x/part.parquet"],
+        [
+            "artifacts/current/raw_items/all.json",
+            "artifacts/versions/raw_interactions/2025-03-14/x/part.parquet",
+            "artifacts/current/id_codes/all.json",
+        ],
         [],
         ["artifacts/versions/raw_users/all/x/users.parquet"],
         ["artifacts/current/raw_items/all.json"],
+    ),
+    "rec-api": (
+        [
+            "artifacts/identity",
+            "artifacts/current/id_codes/all.json",
+            "artifacts/versions/id_codes/all/x/users.parquet",
+        ],
+        [],
+        [
+            "artifacts/versions/raw_users/all/x/users.parquet",
+            "artifacts/versions/model_bundle/a/b/f",
+            "feast/registry.db",
+        ],
+        ["artifacts/current/id_codes/all.json", "artifacts/behavior/2025-03-14/part.parquet"],
     ),
     "rec-worker": (
         ["feast/registry.db"],

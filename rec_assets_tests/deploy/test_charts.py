@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from rec_assets.common.http_server import LAST_REQUESTS_S
 from rec_assets.realtime.worker import alive_file
+from rec_assets.serving.api.keys import OPEN_PATHS
 from rec_assets.settings import Settings
 from rec_assets_tests.deploy.manifests import DEPLOY, Manifest, helm, problems_of, rendered
 
@@ -29,8 +31,18 @@ COMBINATIONS: dict[str, list[Manifest]] = {
         )
     ],
     "services": [
-        {name: {"enabled": wanted} for name, wanted in zip(("worker", "storefront", "exporter"), chosen, strict=True)}
-        for chosen in product((True, False), repeat=3)
+        {
+            name: {"enabled": wanted}
+            for name, wanted in zip(("worker", "storefront", "api", "exporter"), chosen, strict=True)
+        }
+        for chosen in product((True, False), repeat=4)
+    ]
+    + [
+        {"load": {"enabled": True}},
+        *(
+            {"api": {"service": {"type": service, "sourceRanges": ["10.40.0.0/16"]}, "autoscaling": {"kind": kind}}}
+            for service, kind in product(("ClusterIP", "LoadBalancer"), ("keda", "none"))
+        ),
     ],
     "platform": [
         PLATFORM | {"nodes": {"enabled": nodes}, "networkPolicy": {"enabled": policies}}
@@ -90,6 +102,9 @@ def test_an_unknown_field_or_value_is_found() -> None:
         ("triton", {"networkPolicy": {"stores": ["valkey.example"]}}, "networkPolicy/stores"),
         ("services", {"image": {"tag": "latest"}}, "image/tag"),
         ("services", {"autoscaling": {"kind": "keda"}}, "autoscaling"),
+        ("services", {"api": {"autoscaling": {"kind": "magic"}}}, "api/autoscaling/kind"),
+        ("services", {"api": {"secrets": []}}, "api/secrets"),
+        ("services", {"api": {"service": {"type": "LoadBalancer"}}}, "sourceRanges is empty"),
         ("platform", {"nodes": {"enabled": False}}, "vpc is missing"),
         ("platform", {"vpc": "10.40.0.0/16"}, "cluster is missing"),
         ("platform", PLATFORM | {"nodes": {"gpu": {"cpus": "8"}}}, "nodes/gpu"),
@@ -187,6 +202,58 @@ def test_the_storefront_listens_where_its_probes_and_its_service_reach_it() -> N
         "storefront.serving.svc.cluster.local",
         "shop.example",
     }
+
+
+@pytest.fixture(scope="module")
+def api() -> list[Manifest]:
+    given = {"enabled": True, "port": 9000, "metricsPort": 9001, "hosts": ["api.shop.example"]}
+    return [one for one in rendered("services", {"api": given}) if one["metadata"]["name"] in ("api", "rec-api")]
+
+
+def test_the_api_listens_where_its_probes_its_service_and_prometheus_reach_it(api: list[Manifest]) -> None:
+    (container,) = of_kind(api, "Deployment")["spec"]["template"]["spec"]["containers"]
+    env = {one["name"].removeprefix("REC_").lower(): one["value"] for one in container["env"]}
+    names = ("api_address", "api_port", "api_metrics_port", "allowed_hosts", "store_read_only")
+    settings = Settings.model_validate({name: env[name] for name in names})
+    assert (settings.api_address, settings.api_port, settings.api_metrics_port) == ("0.0.0.0", 9000, 9001)
+    assert {one["name"]: one["containerPort"] for one in container["ports"]} == {"http": 9000, "metrics": 9001}
+    assert of_kind(api, "Service")["spec"]["ports"][0]["targetPort"] == "http"
+    assert of_kind(api, "PodMonitor")["spec"]["podMetricsEndpoints"][0]["port"] == "metrics"
+    assert settings.host_names >= {"api", "api.serving", "api.serving.svc.cluster.local", "api.shop.example"}
+
+
+def test_probes_of_the_api_request_no_other_server_and_need_no_key(api: list[Manifest]) -> None:
+    (container,) = of_kind(api, "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert container["readinessProbe"]["httpGet"]["path"] == "/alive" and "/alive" in OPEN_PATHS
+    assert "tcpSocket" in container["startupProbe"] and "tcpSocket" in container["livenessProbe"]
+
+
+def test_the_api_knows_no_key_of_triton_and_other_services_no_key_of_the_api(api: list[Manifest]) -> None:
+    (container,) = of_kind(api, "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert container["envFrom"] == [{"secretRef": {"name": "rec-api"}}]
+    for one in rendered("services", {"storefront": {"enabled": True}}):
+        if one["kind"] == "Deployment" and one["metadata"]["name"] != "rec-api":
+            (other,) = one["spec"]["template"]["spec"]["containers"]
+            assert other["envFrom"] == [{"secretRef": {"name": "rec-assets"}}]
+
+
+def test_a_load_test_is_off_and_calls_the_service_of_the_api_with_its_key() -> None:
+    assert "Job" not in {one["kind"] for one in rendered("services", {})}
+    job = of_kind(rendered("services", {"load": {"enabled": True, "requests": 500, "callers": 3}}), "Job")
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert [*container["command"], *container["args"]] == [
+        *("rec", "load", "http://api.serving.svc.cluster.local", "--requests", "500", "--callers", "3")
+    ]
+    assert container["envFrom"] == [{"secretRef": {"name": "rec-api"}}]
+    assert pod["restartPolicy"] == "Never" and job["spec"]["backoffLimit"] == 0
+
+
+def test_the_api_ends_after_its_pause_and_its_last_requests(api: list[Manifest]) -> None:
+    pod = of_kind(api, "Deployment")["spec"]["template"]["spec"]
+    pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert pause + LAST_REQUESTS_S < pod["terminationGracePeriodSeconds"]
+    assert of_kind(api, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
 
 
 def test_the_agent_listens_where_probes_and_promotions_reach_it(triton: list[Manifest], server: dict[str, Any]) -> None:

@@ -21,7 +21,11 @@ INTENDED = {
     "CKV_SECRET_6": "the finding is the name of a Secret, not a secret",
 }
 PLATFORM: Manifest = {"cluster": "rec-test", "instanceProfile": "rec-test-node", "vpc": "10.40.0.0/16"}
-CHARTS: dict[str, Manifest] = {"triton": {}, "services": {"storefront": {"enabled": True}}, "platform": PLATFORM}
+CHARTS: dict[str, Manifest] = {
+    "triton": {},
+    "services": {"storefront": {"enabled": True}, "load": {"enabled": True}},
+    "platform": PLATFORM,
+}
 
 
 def test_karpenter_knows_every_field_of_the_node_pools() -> None:

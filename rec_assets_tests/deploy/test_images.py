@@ -27,7 +27,7 @@ from feast import FeatureStore
 """
 ORCHESTRATION = """
 import rec_assets.definitions, rec_assets.orchestration.runs.prometheus_exporter
-import rec_assets.realtime.worker, rec_assets.storefront.app
+import rec_assets.realtime.worker, rec_assets.serving.api.app, rec_assets.storefront.app
 from feast import FeatureStore
 rec_assets.definitions.defs.get_repository_def()
 """
@@ -122,7 +122,7 @@ def test_the_image_of_orchestration_loads_the_graph_and_starts_every_service(tmp
     assert not loaded(environment, ORCHESTRATION) & TRAINS
     values = yaml.safe_load((DEPLOY / "helm/services/values.yaml").read_text())
     commands = [part["command"] for part in values.values() if isinstance(part, dict) and "command" in part]
-    assert len(commands) == 3
+    assert len(commands) == 5
     for command in commands:
         starts(environment, command)
     starts(environment, ["dagster", "code-server", "start"])

@@ -38,6 +38,9 @@ def test_namespaces_and_secrets_exist_before_the_first_chart(installed: Installa
     for namespace in ("rec-assets", "serving"):
         assert f"create secret generic rec-assets --namespace {namespace} " in made
     assert "--from-literal=postgresql-password=p4ss" in made
+    assert (
+        "create secret generic rec-api --namespace rec-assets " in made and "--from-literal=REC_API_KEYS=word" in made
+    )
 
 
 def test_no_variable_is_left_and_every_output_is_used(installed: Installation) -> None:
@@ -67,6 +70,13 @@ def test_every_variable_is_a_setting_and_takes_its_value(installed: Installation
         Settings.model_validate(given)
 
 
+def test_the_days_of_a_real_shop_have_no_end(installed: Installation) -> None:
+    given = installed.settings["dagster"]
+    ours = {name.removeprefix("REC_").lower(): given[name] for name in given if name.startswith("REC_")}
+    settings = Settings.model_validate(ours)
+    assert (settings.days == 0) == (settings.source == "files") == (installed.environment == "prod")
+
+
 def test_every_environment_writes_and_promotes(installed: Installation) -> None:
     code = installed.merged("dagster")["dagster-user-deployments"]["deployments"][0]
     assert code["env"]["REC_TRITON_REPLICAS"] == "rec-triton-replicas.serving.svc.cluster.local"
@@ -81,7 +91,7 @@ def test_monitors_and_rules_have_the_labels_that_the_operator_selects(installed:
     spec = installed.merged("kube-prometheus-stack")["prometheus"]["prometheusSpec"]
     kinds = {"PodMonitor": "podMonitorSelector", "PrometheusRule": "ruleSelector"}
     found = [one for release in OWN for one in installed.manifests[release] if one["kind"] in kinds]
-    assert sorted(one["kind"] for one in found) == ["PodMonitor", "PodMonitor", "PrometheusRule"]
+    assert sorted(one["kind"] for one in found) == ["PodMonitor", "PodMonitor", "PodMonitor", "PrometheusRule"]
     for one in found:
         assert spec[kinds[one["kind"]]]["matchLabels"].items() <= one["metadata"]["labels"].items()
 

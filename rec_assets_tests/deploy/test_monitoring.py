@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -16,6 +17,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.bundles.live_record import record_live
 from rec_assets.common.loop import FAILURES, LAST_SUCCESS, Loop
+from rec_assets.orchestration.partitions import daily
 from rec_assets.orchestration.runs.prometheus_exporter import (
     DEAD,
     FAILED,
@@ -28,6 +30,9 @@ from rec_assets.orchestration.runs.prometheus_exporter import (
     StreamCollector,
 )
 from rec_assets.realtime.worker import Worker
+from rec_assets.serving.api.app import create_app
+from rec_assets.serving.api.metrics import BUCKETS, OTHER
+from rec_assets.serving.api.metrics import NAME as API_SECONDS
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings
 from rec_assets.storage.stores import open_store
@@ -52,7 +57,7 @@ def expressions() -> Iterator[str]:
 
 
 def named_in(text: str) -> set[str]:
-    return set(re.findall(r"\b(?:nv_|rec_|triton:)[a-z_:]+", text))
+    return set(re.findall(r"\b(?:nv_|rec_|triton:|objective:|api:)[a-z0-9_:]+", text))
 
 
 @pytest.mark.parametrize("command", [["check", "rules", "rules.yaml"], ["test", "rules", "rules_test.yaml"]])
@@ -96,11 +101,29 @@ def test_every_metric_that_is_asked_for_is_made_by_someone(shop: Settings, tmp_p
     Client(shop).recommend(1)
     with urlopen(f"http://{shop.host}:{shop.triton_metrics_port}/metrics") as page:
         made = named_in(page.read().decode())
-    made |= {LIVE_AS_OF, FEATURES, FAILED, WAITING, DEAD, WORKERS, FAILURES}
+    made |= {
+        LIVE_AS_OF,
+        FEATURES,
+        FAILED,
+        WAITING,
+        DEAD,
+        WORKERS,
+        FAILURES,
+        f"{API_SECONDS}_count",
+        f"{API_SECONDS}_bucket",
+    }
     made |= {rule["record"] for group in RULES["groups"] for rule in group["rules"] if "record" in rule}
     named = {name for text in expressions() for name in named_in(text)}
     assert len(named) > 8
     assert named - made == set()
+
+
+def test_the_objectives_count_the_paths_and_the_bucket_of_the_api() -> None:
+    paths = {getattr(route, "path", "") for route in create_app(Settings()).routes}
+    named = [found.split("|") for text in expressions() for found in re.findall(r'path(?:!~|=~|=)"([^"]+)"', text)]
+    assert {path for one in named for path in one} - {OTHER} <= paths
+    limits = {float(found) for text in expressions() for found in re.findall(r'le="([\d.]+)"', text)}
+    assert limits and limits <= set(BUCKETS)
 
 
 def test_the_scaler_reads_a_record_of_the_rules_and_not_arithmetic_of_its_own() -> None:
@@ -134,6 +157,23 @@ def test_the_exporter_tells_ages_and_failed_partitions(tiny_bundle: Bundle, tmp_
     assert values['rec_failed_partitions{asset="sometimes"}'] == 1
     assert values[FEATURES] == 1741219200  # 2025-03-06, midnight
     assert values[LIVE_AS_OF] == 1741996800  # 2025-03-15, midnight
+
+
+def test_the_exporter_watches_days_that_come_after_its_start(tmp_path: Path) -> None:
+    today = datetime.now(UTC).date()
+    settings = Settings(home=tmp_path, source="files", start_date=today - timedelta(days=400))
+
+    @dg.asset(partitions_def=daily(settings))
+    def fails() -> None:
+        raise ValueError
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        registry = CollectorRegistry()
+        registry.register(GraphCollector(settings, dg.Definitions([fails]), instance))
+        assert samples(registry) == {'rec_failed_partitions{asset="fails"}': 0}
+        yesterday = (today - timedelta(days=1)).isoformat()
+        dg.materialize([fails], partition_key=yesterday, instance=instance, raise_on_error=False)
+        assert samples(registry) == {'rec_failed_partitions{asset="fails"}': 1}
 
 
 def test_the_exporter_tells_what_waits_and_what_was_given_up(valkey: Settings, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from rec_assets_tests.deploy.installation import Installation
-from rec_assets_tests.deploy.manifests import Manifest
+from rec_assets_tests.deploy.manifests import Manifest, rendered
 from rec_assets_tests.deploy.network import Outside, Pod, allows
 
 DNS = Pod("kube-system", {"k8s-app": "kube-dns"}, {})
@@ -29,6 +29,7 @@ def pods(installed: Installation) -> dict[str, Pod]:
         "code": Pod("rec-assets", code["labels"], {"grpc": code["port"]}),
         "step": Pod("rec-assets", run, {}),  # steps have the labels of their run
         "prometheus": Pod("monitoring", {"app.kubernetes.io/name": "prometheus"}, {}),
+        "shop": Pod("default", {"rec-assets.io/api-client": "true"}, {}),
         "stranger": Pod("default", {}, {}),
     }
     for manifests in installed.manifests.values():
@@ -49,6 +50,9 @@ NEEDED = [
     ("step", "triton", 8081),
     ("code", "triton", 8081),
     ("storefront", "triton", 8001),
+    ("shop", "api", 8090),
+    ("api", "triton", 8001),
+    ("prometheus", "api", 9102),
     ("prometheus", "triton", 8002),
     ("prometheus", "triton", 8081),
     ("prometheus", "exporter", 9100),
@@ -60,6 +64,12 @@ CLOSED = [
     ("stranger", "exporter", 9100),
     ("worker", "triton", 8081),
     ("storefront", "triton", 8081),
+    ("stranger", "api", 8090),
+    ("worker", "api", 8090),
+    ("shop", "api", 9102),
+    ("shop", "triton", 8001),
+    ("api", "triton", 8081),
+    ("api", "code", 80),
     ("step", "exporter", 9100),
     ("triton", "code", 3030),
     ("webserver", "step", 80),
@@ -81,7 +91,7 @@ def test_another_connection_is_closed(
 
 
 def test_every_pod_finds_names_aws_its_role_and_its_stores(policies: list[Manifest], pods: dict[str, Pod]) -> None:
-    for name in ("webserver", "daemon", "code", "step", "worker", "exporter", "storefront", "triton"):
+    for name in ("webserver", "daemon", "code", "step", "worker", "exporter", "storefront", "api", "triton"):
         pod = pods[name]
         assert allows(policies, pod, DNS, 53, "UDP") and allows(policies, pod, AWS, 443), name
         assert allows(policies, pod, AGENT, 80) and allows(policies, pod, STORE, 6379), name
@@ -89,6 +99,18 @@ def test_every_pod_finds_names_aws_its_role_and_its_stores(policies: list[Manife
 
 
 def test_no_pod_calls_another_network_or_port(policies: list[Manifest], pods: dict[str, Pod]) -> None:
-    for name in ("webserver", "daemon", "code", "step", "worker", "exporter", "storefront", "triton"):
+    for name in ("webserver", "daemon", "code", "step", "worker", "exporter", "storefront", "api", "triton"):
         assert not allows(policies, pods[name], ELSEWHERE, 6379), name
         assert not allows(policies, pods[name], AWS, 22) and not allows(policies, pods[name], AWS, 80), name
+
+
+def test_a_load_test_reaches_the_api_and_no_server_behind_it(policies: list[Manifest], pods: dict[str, Pod]) -> None:
+    made = rendered("services", {"load": {"enabled": True}}, "rec-assets")
+    policies = policies + [
+        one for one in made if one["kind"] == "NetworkPolicy" and one["metadata"]["name"] == "rec-load"
+    ]
+    (job,) = (one for one in made if one["kind"] == "Job")
+    load = Pod("rec-assets", job["spec"]["template"]["metadata"]["labels"], {})
+    assert allows(policies, load, pods["api"], 8090)
+    assert not allows(policies, load, pods["api"], 9102) and not allows(policies, load, pods["triton"], 8001)
+    assert not allows(policies, pods["worker"], pods["api"], 8090)

@@ -80,7 +80,7 @@ def test_all_pods_without_a_profile_fit_the_system_nodes_together(installed: Ins
     values = tomllib.loads((DEPLOY / f"cdk/environments/{installed.environment}.toml").read_text())
     nodes = [instance(values["system_instance"])] * values["system_nodes"]
     pods = dict(enumerate(small_pods(installed)))
-    assert {"rec-worker", "rec-exporter", "rec-storefront"} <= {name for name, _ in pods.values()}
+    assert {"rec-worker", "rec-exporter", "rec-storefront", "rec-api"} <= {name for name, _ in pods.values()}
     assert packed([asked for _, asked in pods.values()], nodes) == []
     # Its chart puts each on a node of its own.
     assert installed.merged("karpenter")["replicas"] <= len(nodes)

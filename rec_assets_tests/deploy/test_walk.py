@@ -80,8 +80,9 @@ def test_the_runbook_leads_from_an_empty_store_to_a_rollback(
         assert [one.agent.follow(), two.agent.follow()] == ["no bundle was promoted yet"] * 2
 
         # A bundle is made, and a run with a step pod promotes it.
-        for asset, partition in (("raw_items", "all"), ("raw_users", "all"), ("model_bundle", pipeline.day)):
-            copy_artifact(pipeline, store, asset, partition)
+        for raw in ("id_codes", "raw_items", "raw_users"):
+            copy_artifact(pipeline, store, raw, "all")
+        copy_artifact(pipeline, store, "model_bundle", pipeline.day)
         first = Bundle.open(store.get("model_bundle", pipeline.day).path)
         passed_its_gates(store, first.bundle_id)
         promote_in_pods(cluster.operator([one, two]), s3, tmp_path)

@@ -32,7 +32,9 @@ def test_signals_are_those_of_the_start_of_the_earliest_day() -> None:
     signals = ItemSignals(np.arange(3), dict.fromkeys(ITEM_SIGNALS, by_day))
     groups, none = ItemCategories(np.zeros(5, np.int32), np.zeros(5, np.int32)), np.zeros(5, np.float32)
     facts = ItemFacts(groups, none, none, none)
-    items = ItemTable(np.array([-1, -1, -1, 20, 10], np.int32), {}, np.zeros(5, np.int64), facts, signals)
+    items = ItemTable(
+        np.array([-1, -1, -1, 20, 10], np.int32), {}, np.zeros(5, np.int64), facts, signals, np.zeros(5, np.int64)
+    )
     before = signals_before(items, first_arrivals(JOINED.filter(pl.col("timestamp") > 85_000)))
     assert before.item_ids.tolist() == [20, 10]
     assert [values.tolist() for values in before.signals.values()] == [[3, 4]] * len(ITEM_SIGNALS)

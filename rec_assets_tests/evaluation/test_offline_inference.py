@@ -11,7 +11,9 @@ from rec_assets.features.signals.item_signals import ItemCategories, ItemFacts, 
 NONE = np.zeros(6, np.float32)
 FACTS = ItemFacts(ItemCategories(NONE.astype(int), NONE.astype(int)), NONE, NONE, NONE)
 SIGNALS = ItemSignals(np.zeros(1, np.int64), {})
-ITEMS = ItemTable(np.array([-1, -1, -1, 10, 20, 30], np.int32), {}, np.zeros(6, np.int64), FACTS, SIGNALS)
+ITEMS = ItemTable(
+    np.array([-1, -1, -1, 10, 20, 30], np.int32), {}, np.zeros(6, np.int64), FACTS, SIGNALS, np.zeros(6, np.int64)
+)
 CANDIDATES = Candidates(np.array([[5, 3, 4], [4, 5, 3]], np.int32), np.array([[0.9, 0.5, 0.1]] * 2, np.float32))
 USERS = np.array([1, 2], np.int32)
 

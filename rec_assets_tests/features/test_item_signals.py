@@ -9,6 +9,7 @@ from rec_assets.features.history import InteractionLog
 from rec_assets.features.signals.item_signals import (
     ITEM_SIGNALS,
     MAX_SNAPSHOTS,
+    MONTH,
     ItemCategories,
     ItemFacts,
     ItemSignals,
@@ -68,8 +69,11 @@ def test_repurchase_counts_users_with_a_second_interaction_and_the_days_between(
 
 
 def test_the_age_of_an_item_is_its_days_on_sale() -> None:
-    made = signals([(1, 3, 0), (1, 3, 9)], np.array([0, 0, 0, 0, 0, START + 7, START + 30]))
-    assert np.expm1(made.last["item_age"][[3, 5, 6]]) == pytest.approx([10, 3, 0], abs=1e-4)
+    made = signals([(1, 3, 0), (1, 3, 9)], np.array([0, 0, 0, 0, START, START + 7, START + 30]))
+    ages = np.expm1(made.values["item_age"][:, 3:])
+    assert ages[-1] == pytest.approx([MONTH, MONTH, 3, 0], abs=1e-4)
+    # Items of the first day are on sale from the start: nobody knows how old they are.
+    assert ages[0] == pytest.approx([MONTH, MONTH, 0, 0], abs=1e-4)
 
 
 @given(

@@ -25,8 +25,8 @@ def test_scores_equal_a_loop(dense: int, history: list[int], candidates: list[in
     past = Past(histories, np.array([100, 100]))
     expected = [
         sum(
-            float(weight)
-            for item in history
+            float(weight) * np.log1p(history.count(item))
+            for item in set(history)
             if item < ITEMS
             for near, weight in zip(NEIGHBORS.item_ids[item], NEIGHBORS.weights[item], strict=True)
             if near == candidate

@@ -6,7 +6,12 @@ from hypothesis import strategies as st
 
 from rec_assets.common.units import DAY_SECONDS
 from rec_assets.features.history import UserHistories
-from rec_assets.features.signals.history_signals import HISTORY_SIGNALS, REQUEST_SIGNALS, history_signals
+from rec_assets.features.signals.history_signals import (
+    HISTORY_SIGNALS,
+    REQUEST_SIGNALS,
+    history_signals,
+    retrieval_rank,
+)
 from rec_assets.features.signals.item_signals import ItemCategories, ItemFacts
 from rec_assets.features.signals.neighbors import Neighbors
 from rec_assets.features.signals.past import Past
@@ -40,7 +45,7 @@ def test_signals_count_items_categories_and_baskets(histories: UserHistories) ->
         "times_chosen": [2, 0, 1, 0],
         "days_since": [1, 0, 2, 0],
         "baskets_since": [0, 0, 1, 0],
-        "neighbor_score": [0, 1, 0, 0.5],
+        "neighbor_score": [0, np.log(3) / 2, 0, np.log(2) / 2],  # item 3 twice, item 5 once
         "times_in_category_l2": [2, 2, 1, 0],
         "days_since_category_l2": [1, 1, 2, 0],
         "times_in_category_l1": [3, 3, 3, 0],
@@ -109,7 +114,10 @@ def test_counts_and_days_equal_a_loop_over_the_history(pasts: list[list[int]], c
             "times_chosen": past.count(item),
             "days_since": 1 + past.index(item) if item in past else 0,
             "baskets_since": past.index(item) if item in past else 0,
-            "neighbor_score": 0.5 * sum(NEIGHBORS.item_ids[other, 0] == item for other in past),
+            "neighbor_score": sum(
+                np.log1p(past.count(other)) for other in set(past) if NEIGHBORS.item_ids[other, 0] == item
+            )
+            / 2,
             "times_in_category_l1": sum(CATEGORIES.l1[other] == CATEGORIES.l1[item] for other in past),
             "times_in_category_l2": sum(CATEGORIES.l2[other] == CATEGORIES.l2[item] for other in past),
             "history_length": len(past),
@@ -123,3 +131,20 @@ def test_counts_and_days_equal_a_loop_over_the_history(pasts: list[list[int]], c
 def test_signals_of_a_request_are_equal_for_all_its_candidates(histories: UserHistories) -> None:
     made = signals(histories, [3, 4, 5, 6], [0, 0, 0, 0])
     assert all(len(set(made[name].tolist())) == 1 for name in REQUEST_SIGNALS)
+
+
+@given(st.lists(st.lists(st.sampled_from([0.0, 0.7, 1.4]), max_size=6), min_size=1, max_size=4))
+def test_the_rank_counts_own_and_new_candidates_apart(requests: list[list[float]]) -> None:
+    owners = np.repeat(np.arange(len(requests)), [len(one) for one in requests])
+    found = retrieval_rank(owners, np.array([chosen for one in requests for chosen in one]))
+    expected = [
+        np.log1p(sum((other > 0) == (chosen > 0) for other in one[:position])) - (8 if chosen else 0)
+        for one in requests
+        for position, chosen in enumerate(one)
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_own_candidates_have_lower_ranks_than_all_new_ones() -> None:
+    found = retrieval_rank(np.zeros(1_400, np.int64), np.repeat([1.0, 0.0], [400, 1_000]))
+    assert (np.diff(found) > 0).all()

@@ -1,4 +1,4 @@
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -25,6 +25,18 @@ def test_a_full_window_validates_on_the_configured_number_of_days() -> None:
     assert (len(train), valid) == (9, DAYS[9:12])
 
 
+def test_days_with_an_end_do_not_grow() -> None:
+    from rec_assets.orchestration.partitions import daily
+
+    closed = daily(Settings(source="files", start_date=date(2025, 3, 3), days=14))
+    assert closed.get_partition_keys(datetime(2030, 1, 1, tzinfo=UTC)) == DAYS[:14]
+
+
+def test_generated_days_need_an_end() -> None:
+    with pytest.raises(ValueError, match="Set REC_DAYS"):
+        Settings(source="retail", days=0)
+
+
 @pytest.mark.parametrize(("day", "expected"), [("2025-03-01", "2025-02-28"), ("2025-01-01", "2024-12-31")])
 def test_the_day_before_crosses_months_and_years(day: str, expected: str) -> None:
     from rec_assets.orchestration.partitions import day_before
@@ -46,3 +58,19 @@ def test_a_range_of_days_is_one_run_or_several_runs_of_a_given_length(
     from rec_assets.orchestration.partitions import runs_of
 
     assert runs_of(backfill_days_per_run).max_partitions_per_run == most
+
+
+def test_data_that_go_on_have_a_partition_for_each_day_up_to_yesterday() -> None:
+    from rec_assets.orchestration.partitions import daily
+
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    settings = Settings(source="files", start_date=yesterday - timedelta(days=29), train_days=9, valid_days=3)
+    keys = daily(settings).get_partition_keys()
+    assert (keys[0], keys[-1], len(keys)) == (settings.start_date.isoformat(), yesterday.isoformat(), 30)
+    later = daily(settings).get_partition_keys(datetime.now(UTC) + timedelta(days=900))
+    assert (later[:30], len(later)) == (keys, 930)
+    assert settings.as_of == settings.start_date + timedelta(days=11)
+    # Tomorrow, another day belongs to the source, and no artifact is stale for that reason.
+    assert settings.source_version == Settings(source="files", start_date=settings.start_date).source_version
+    young = Settings(source="files", start_date=yesterday)
+    assert (young.as_of, young.end_date) == (yesterday, yesterday + timedelta(days=1))

@@ -16,9 +16,10 @@ from tritonclient.grpc.service_pb2_grpc import (
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.cli.local.triton import Triton
 from rec_assets.common.errors import ActionableError
-from rec_assets.serving.client import Client, Device
-from rec_assets.serving.graph.request import RequestError
+from rec_assets.serving.client import Client
+from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.runner import load_stages, run
+from rec_assets.serving.translation import Device
 from rec_assets.serving.triton import server_control
 from rec_assets.serving.triton.availability import UnavailableError
 from rec_assets.serving.triton.model_repository import publish, repository_path

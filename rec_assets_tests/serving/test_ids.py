@@ -4,7 +4,7 @@ import pytest
 
 from rec_assets.realtime.events import EventError
 from rec_assets.serving.client import Client
-from rec_assets.serving.graph.request import RequestError
+from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.ids import CATEGORY_1, ITEM, LOOK_EVERY_S, UNKNOWN, USER, Id, Ids
 from rec_assets.settings import Settings
 from rec_assets_tests.codes import publish_codes

@@ -15,7 +15,8 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.features.history import MAX_ID
 from rec_assets.realtime.events import Event, EventError
 from rec_assets.serving.client import Client
-from rec_assets.serving.graph.request import RequestError, validate
+from rec_assets.serving.graph.errors import RequestError
+from rec_assets.serving.graph.request import validate
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
 

@@ -15,7 +15,9 @@ from tritonclient.utils import InferenceServerException
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.realtime.user_activity import UserActivityStore
 from rec_assets.serving.client import Client, Recommendations
-from rec_assets.serving.graph.request import RequestError
+from rec_assets.serving.graph.errors import RequestError
+from rec_assets.serving.graph.filters import Filters
+from rec_assets.serving.ids import Id
 from rec_assets.serving.runner import load_stages, run
 from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER, TOPOLOGIES, shape_of_one
@@ -25,6 +27,12 @@ pytestmark = pytest.mark.slow
 
 NOON = 1_741_608_000
 REQUESTS = 600
+FILTERS: list[Filters[Id]] = [
+    Filters(category_l1=[2]),
+    Filters(not_category_l2=[0, 1], max_price=30.0),
+    Filters(items=[10, 13], new_to_user=True),
+    Filters(items=[]),
+]
 Request = dict[str, Any]
 
 
@@ -57,6 +65,8 @@ def draw(rng: np.random.Generator) -> Request:
     if rng.random() < 0.3:
         times = rng.integers(NOON - 900_000, NOON, 5).tolist()
         request["recent"] = list(zip((10 + 3 * rng.integers(0, 52, 5)).tolist(), times, strict=True))
+    if rng.random() < 0.3:
+        request["filters"] = FILTERS[int(rng.integers(len(FILTERS)))]
     return request
 
 
@@ -79,6 +89,7 @@ def recommend(client: Client, request: Request) -> Recommendations:
         request["timestamp"],
         k=request.get("top_k"),
         recent=request.get("recent", ()),
+        filters=request.get("filters"),
     )
 
 

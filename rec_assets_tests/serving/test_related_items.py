@@ -12,8 +12,8 @@ from rec_assets.cli import app
 from rec_assets.datasets.related.tables import KINDS, SIMILAR, TOGETHER, RelatedItems
 from rec_assets.features.store.unavailable import UnavailableItems
 from rec_assets.serving.client import Client
+from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.related_request import MAX_BASKET, validate_related
-from rec_assets.serving.graph.request import RequestError
 from rec_assets.serving.stages import Stage, load_stage
 from rec_assets.serving.tables.memory_mapped import related_tables
 from rec_assets.settings import Settings

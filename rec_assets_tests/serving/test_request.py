@@ -2,7 +2,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from rec_assets.serving.graph.request import RequestError, validate
+from rec_assets.serving.graph.errors import RequestError
+from rec_assets.serving.graph.request import validate
 from rec_assets.serving.graph.spec import RECENT_LENGTH
 
 
@@ -16,7 +17,9 @@ def test_missing_optional_inputs_are_filled_in() -> None:
         "timestamp": [0, 0],
         "top_k": [-1, -1],
         "diversity": [-1, -1],
+        "filters": ["", ""],
     }
+    del request["filters"]
     assert all(values.dtype == np.int32 for values in (recent, *request.values()))
 
 

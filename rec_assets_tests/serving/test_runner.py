@@ -3,7 +3,8 @@ import pytest
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.realtime.user_activity import UserActivityStore
-from rec_assets.serving.graph.request import RequestError, validate
+from rec_assets.serving.graph.errors import RequestError
+from rec_assets.serving.graph.request import validate
 from rec_assets.serving.graph.spec import STAGES, local_name, tensor
 from rec_assets.serving.runner import answer, load_stages, needed, run
 from rec_assets.serving.stages import Arrays, Stage

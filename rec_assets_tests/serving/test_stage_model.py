@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("first")]
 
 # Returns a setting and the sum of its inputs; x < 0 is invalid, x = 0 raises a KeyError.
 TOY_MODEL = """
-from rec_assets.serving.graph.request import RequestError
+from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.triton.stage_model import StageModel
 
 class TritonPythonModel(StageModel):

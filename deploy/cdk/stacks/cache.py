@@ -27,6 +27,7 @@ class Cache(cdk.Stack):
         # A comma would end the password in Feast's connection string; ElastiCache refuses other characters.
         password = self._word(f"{given.prefix}/valkey")
         self._word(f"{given.prefix}/triton-control")
+        self._word(f"{given.prefix}/api-keys")
         subnets = elasticache.CfnSubnetGroup(
             self,
             "Subnets",

@@ -22,6 +22,8 @@ SERVED = [f"{ARTIFACTS}/identity"] + [
 SHOWN = [
     f"{ARTIFACTS}/{kind}/{asset}/*" for kind in ("current", "versions") for asset in ("raw_items", "raw_interactions")
 ]
+# Texts of a shop's ids and their numbers.
+CODES = [f"{ARTIFACTS}/{kind}/id_codes/*" for kind in ("current", "versions")]
 FEATURES = f"{FEAST}/*"
 READ = ["s3:GetObject"]
 WRITE = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
@@ -37,6 +39,7 @@ class Roles(cdk.Stack):
         super().__init__(scope, name, **options)
         self._storage = storage
         served = [self._objects("ReadBundles", READ, [*SERVED, FEATURES])]
+        codes = self._objects("ReadIds", READ, [f"{ARTIFACTS}/identity", *CODES])
         shown = self._objects("ReadTheCatalog", READ, SHOWN)
         graph = self._objects("ReadArtifacts", READ, [f"{ARTIFACTS}/*", FEATURES])
         logs = self._objects("WriteLogs", WRITE, [f"{LOGS}/*"])
@@ -45,7 +48,8 @@ class Roles(cdk.Stack):
         made = self._objects("WriteArtifacts", WRITE, [f"{prefix}/*" for prefix in everything])
         accounts = {
             ("serving", "rec-triton"): served,
-            ("rec-assets", "rec-storefront"): [*served, shown],
+            ("rec-assets", "rec-storefront"): [*served, codes, shown],
+            ("rec-assets", "rec-api"): [codes],
             ("rec-assets", "rec-worker"): [*served, behavior],
             ("rec-assets", "rec-exporter"): [graph],
             ("rec-assets", "rec-dagster"): [graph, logs],

@@ -13,7 +13,7 @@ from implicit.nearest_neighbours import BM25Recommender
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from rec_assets.datasets.item_neighbors import shrunk_cosines
+from rec_assets.datasets.item_weights import linear_weights, shrunk_cosines
 from rec_assets.evaluation.baselines.interaction_matrix import InteractionMatrix, Rows, Scores
 
 NEIGHBORS = 50
@@ -83,9 +83,7 @@ def ease(matrix: InteractionMatrix, ridge: float) -> Scores:
         ridge: penalty of the weights, in users.
     """
     chosen = matrix.sparse().sign()[:, :EASE_ITEMS]
-    inverse = np.linalg.inv((chosen.T @ chosen).toarray() + ridge * np.eye(chosen.shape[1]))
-    weights = (-inverse / np.diag(inverse)).astype(np.float32)
-    np.fill_diagonal(weights, 0)
+    weights = linear_weights(chosen, ridge).astype(np.float32)
 
     def scores(rows: Rows) -> npt.NDArray[np.float32]:
         scored = np.asarray(chosen[rows].astype(np.float32) @ weights)

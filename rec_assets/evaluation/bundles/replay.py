@@ -122,7 +122,9 @@ def _stages(bundle: Bundle, past: PastItems, settings: Settings) -> dict[str, St
         tables[name] = tables[name].copy()
         tables[name][codes] = values[known]
     stages["faiss_retrieval"] = Retrieval.of(bundle, settings, tables)
-    stages["unroll_features"] = Unroll(tables, item_neighbors(bundle))
+    stages["unroll_features"] = Unroll(
+        tables, item_neighbors(bundle), ranks_own_apart=bundle.manifest.config.ranks_own_apart
+    )
     return stages
 
 

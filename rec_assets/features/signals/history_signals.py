@@ -13,6 +13,7 @@ from rec_assets.features.signals.item_signals import MONTH, ItemFacts
 from rec_assets.features.signals.neighbors import Neighbors
 from rec_assets.features.signals.past import PRIOR_ROWS, Groups, Past
 
+OWN_FIRST = 8.0  # more than the logarithm of any position, so own items stay first
 PRICE_VARIANCE = 0.1  # of normalized log prices, added to a user's own variance
 REQUEST_SIGNALS = ("history_length", "baskets", "baskets_month", "days_since_any", "basket_size", "repeat_share")
 CATEGORY_SIGNALS = ("times_in_{}", "affinity_to_{}", "days_since_{}")
@@ -34,9 +35,25 @@ Ids = npt.NDArray[np.integer[Any]]
 Values = npt.NDArray[Any]
 
 
-def retrieval_rank(positions: Ids) -> Floats:
-    """Returns log(1 + position) of candidates in the order of retrieval, from 0."""
-    return np.log1p(positions).astype(np.float32)
+def retrieval_rank(owners: Ids, times_chosen: Values) -> Floats:
+    """Returns the rank of candidates in the order of retrieval, float32 [n].
+
+    This is log(1 + position), from 0, among the request's candidates that the user chose before, or among those that
+    the user did not choose. The former are `OWN_FIRST` lower. So the rank of a new item is the same with and without
+    the user's own items, which a filter may leave out.
+
+    Args:
+        owners: request of each candidate, ascending [n].
+        times_chosen: the signal of this name [n].
+    """
+    own = times_chosen > 0
+    first = np.searchsorted(owners, owners)
+
+    def position(kind: Values) -> Values:
+        so_far = np.append(0, np.cumsum(kind))
+        return so_far[:-1] - so_far[first]
+
+    return (np.log1p(np.where(own, position(own), position(~own))) - np.where(own, OWN_FIRST, 0)).astype(np.float32)
 
 
 def history_signals(

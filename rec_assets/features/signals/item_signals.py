@@ -130,7 +130,7 @@ def item_signals(log: InteractionLog, categories: ItemCategories, first_days: np
         log(1 + interactions per week) over the last 1, 7 and 28 days; log of week over month; log of the share of the
         category's interactions; log(1 + users of the item); share of these users with a second interaction;
         log(1 + mean days between interactions of one user); share of first interactions of 28 days;
-        log(1 + days on sale), at most 28 days.
+        log(1 + days on sale), at most 28 days; items on sale from the start are this old from the first day on.
     """
     if not len(log.keys):
         empty = {name: np.zeros((1, len(first_days)), np.float32) for name in ITEM_SIGNALS}
@@ -155,6 +155,7 @@ class _Counter:
         # Weights of each row in the four totals: rows, first rows of a user, second rows, days since the row before.
         self.weights = [np.ones(len(days)), ~again[by_day], seconds[by_day], gaps[by_day]]
         self.l2, self.groups = categories.l2, int(categories.l2.max(initial=0)) + 1
+        self.is_later = first_days > self.first
         self.first_days = np.maximum(first_days, self.first)
 
     def run(self) -> ItemSignals:
@@ -203,7 +204,7 @@ class _Counter:
             "repurchase_rate": (seconds + PRIOR_BUYERS * self._of_category(seconds, firsts)) / (firsts + PRIOR_BUYERS),
             "repurchase_days": np.log1p((gaps + PRIOR_GAPS * mean_gap) / (repeats + PRIOR_GAPS)),
             "first_purchases": (month[1] + 2) / (month[0] + 3),
-            "item_age": np.log1p(np.minimum(age, MONTH)),
+            "item_age": np.log1p(np.where(self.is_later, np.minimum(age, MONTH), MONTH)),
         }
 
     def _of_category(

@@ -1,4 +1,7 @@
-"""Neighbors of items: items that the same users choose. A candidate source, and a signal of the ranker."""
+"""Neighbors of items: items that the same users choose. A candidate source, and a signal of the ranker.
+
+An item of a history counts with the logarithm of its interactions.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,26 +25,26 @@ class Neighbors:
 
     Attributes:
         item_ids: encoded neighbors, int32 [v, k]; weight 0 fills up.
-        weights: cosine of each neighbor, float32 [v, k].
+        weights: weight of each neighbor, not negative, float32 [v, k].
     """
 
     item_ids: npt.NDArray[np.int32]
     weights: npt.NDArray[np.float32]
 
-    def scores(self, item_ids: Ids, counts: Ids) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-        """Sums the cosines of items with the items of one history.
+    def scores(self, item_ids: Ids, shares: npt.NDArray[Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Sums the weights of items to the items of one history.
 
         Args:
             item_ids: distinct encoded items of the history [h]; items without neighbors add nothing.
-            counts: interactions with each of them [h].
+            shares: how much each of them counts [h].
 
         Returns:
             Encoded ids, ascending, with all that have a positive sum, and their sums; [n] each.
         """
         known = item_ids < len(self.item_ids)
-        item_ids, counts = item_ids[known], counts[known]
+        item_ids, shares = item_ids[known], shares[known]
         ids = self.item_ids[item_ids].ravel()
-        weights = (self.weights[item_ids] * counts[:, None]).ravel()
+        weights = (self.weights[item_ids] * shares[:, None]).ravel()
         if len(self.item_ids) < DENSE * len(ids):
             return self._all, np.bincount(ids, weights, len(self.item_ids)).astype(np.float64)
         distinct, entry = np.unique(ids, return_inverse=True)
@@ -57,7 +60,7 @@ class Neighbors:
         edges = np.searchsorted(owners, np.arange(len(past) + 1))
         for request, own in enumerate(past.items.rows_by_owner(len(past))):
             rows = slice(*edges[request : request + 2])
-            found, sums = self.scores(past.items.values[own], past.items.count[own])
+            found, sums = self.scores(past.items.values[own], past.items.damped_count[own])
             if len(found):
                 # Sums of all items are at the positions of their ids.
                 position = (

@@ -111,6 +111,11 @@ class Groups:
         """Returns the value of each group, ascending per owner, int64 [g]."""
         return self.keys & 0xFFFF_FFFF
 
+    @cached_property
+    def damped_count(self) -> npt.NDArray[np.float64]:
+        """Returns log(1 + rows) of each group, float64 [g]."""
+        return np.log1p(self.count)
+
     def rows_by_owner(self, owners: int) -> list[slice]:
         """Returns the groups of each owner, from 0."""
         edges = np.searchsorted(self.keys, np.arange(owners + 1) << 32).tolist()

@@ -38,7 +38,7 @@ COMMON: dict[str, Any] = {
 }
 
 
-@asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, code_version="6")
+@asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, code_version="7")
 def model_bundle(
     context: AssetExecutionContext,
     artifacts: Artifacts,
@@ -65,7 +65,7 @@ def model_bundle(
 
 @asset(
     **COMMON,
-    code_version="5",
+    code_version="6",
     backfill_policy=BackfillPolicy.single_run(),
     deps=[*earlier("model_bundle"), On("finetuned_bundle", only_day_before)],
 )
@@ -172,6 +172,7 @@ def serving_config(settings: Settings, *, repeats: bool) -> ServingConfig:
         ranking_topk=settings.ranking_topk,
         diversity_mode=settings.diversity_mode,
         repeats=repeats,
+        ranks_own_apart=True,
     )
 
 

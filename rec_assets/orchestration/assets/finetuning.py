@@ -67,7 +67,7 @@ def replay_set(
 
 
 @asset(
-    **COMMON,
+    **{**COMMON, "code_version": "4"},
     op_tags=CPU,
     kinds={"nvtabular", "parquet"},
     windows={"joined_interactions": model_window},
@@ -133,7 +133,12 @@ def finetune_set(
     return publish(context, artifacts, write)
 
 
-@asset(**COMMON, op_tags=CPU, kinds={"faiss"}, deps=earlier("two_tower_model", "item_embeddings", "training_set"))
+@asset(
+    **{**COMMON, "code_version": "4"},
+    op_tags=CPU,
+    kinds={"faiss"},
+    deps=earlier("two_tower_model", "item_embeddings", "training_set"),
+)
 def daily_item_index(
     context: AssetExecutionContext,
     artifacts: Artifacts,
@@ -225,7 +230,7 @@ def finetuned_query_tower(
 
 
 @asset(
-    **{**TRAINER, "code_version": "4"},
+    **{**TRAINER, "code_version": "6"},
     kinds={"tensorflow", "onnx"},
     deps=[*earlier("dlrm_model", "training_set"), On("finetuned_dlrm", only_day_before)],
 )

@@ -136,7 +136,7 @@ def nvt_workflows(
 
 
 @asset(
-    **{**COMMON, "code_version": "5"},
+    **{**COMMON, "code_version": "6"},
     freshness_policy=WEEKLY_FRESHNESS,
     kinds={"nvtabular", "parquet"},
     op_tags=CPU,

@@ -32,7 +32,7 @@ VALIDATION_RETRIEVAL, VALIDATION_RANKER = "validation_retrieval", "validation_ra
 TRAINER: dict[str, Any] = {**COMMON, "op_tags": GPU, "pool": TRAINING_POOL}
 
 
-@asset(**TRAINER, kinds={"tensorflow"})
+@asset(**{**TRAINER, "code_version": "6"}, kinds={"tensorflow"})
 def two_tower_model(
     context: AssetExecutionContext,
     artifacts: Artifacts,
@@ -140,7 +140,7 @@ def item_embeddings(
     return publish(context, artifacts, write)
 
 
-@asset(**COMMON, op_tags=CPU, kinds={"faiss"})
+@asset(**{**COMMON, "code_version": "6"}, op_tags=CPU, kinds={"faiss"})
 def faiss_index(
     context: AssetExecutionContext,
     artifacts: Artifacts,
@@ -172,7 +172,7 @@ def faiss_index(
     return publish(context, artifacts, write)
 
 
-@asset(**{**TRAINER, "code_version": "7"}, kinds={"tensorflow", "onnx"})
+@asset(**{**TRAINER, "code_version": "9"}, kinds={"tensorflow", "onnx"})
 def dlrm_model(
     context: AssetExecutionContext,
     artifacts: Artifacts,

@@ -10,8 +10,10 @@ from rec_assets.common.http_guard import HttpGuard
 from rec_assets.common.http_server import http_server
 from rec_assets.realtime.events import UNKNOWN_DEVICE, Event
 from rec_assets.serving.api.keys import KeyGuard, require_safe_address
+from rec_assets.serving.api.metrics import RequestTimer
 from rec_assets.serving.api.models import (
     MAX_K,
+    Alive,
     EventsRequest,
     Health,
     ListResponse,
@@ -27,8 +29,9 @@ from rec_assets.serving.api.models import (
 )
 from rec_assets.serving.api.problems import add_problem_handlers
 from rec_assets.serving.client import Client, Recommendations
+from rec_assets.serving.graph.filters import Filters
 from rec_assets.serving.graph.request import DEVICE_TYPES
-from rec_assets.serving.ids import ITEM, USER
+from rec_assets.serving.ids import ITEM, USER, Id
 from rec_assets.serving.triton.availability import UnavailableError
 from rec_assets.settings import Settings
 
@@ -53,6 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.add_middleware(KeyGuard, keys=settings.api_key_set)
     app.add_middleware(HttpGuard, hosts=settings.host_names)
+    app.add_middleware(RequestTimer)
     add_problem_handlers(app)
     client = Client(settings)
 
@@ -61,7 +65,9 @@ def create_app(settings: Settings) -> FastAPI:
         """Return the list of one user, or of a visitor with a session."""
         user = ANONYMOUS if request.user_id is None else request.user_id
         recent = [(one.item_id, one.at) for one in request.recent]
-        return _list(client.recommend(user, request.device, request.at, request.k, request.diversity, recent))
+        filters = None if request.filters is None else Filters[Id](**request.filters.model_dump())
+        answer = client.recommend(user, request.device, request.at, request.k, request.diversity, recent, filters)
+        return _list(answer)
 
     @app.post("/similar")
     def similar(request: SimilarRequest) -> ListResponse:
@@ -101,6 +107,11 @@ def create_app(settings: Settings) -> FastAPI:
     def forget(user_id: Text) -> Recorded:
         """Clear a user's seen filter and top category. `rec forget-person` deletes all that is known."""
         return Recorded(recorded=len(client.forget(user_id)))
+
+    @app.get("/alive")
+    async def alive() -> Alive:
+        """Return at once, without another server or a thread, so that an overload fails no probe. Needs no key."""
+        return Alive()
 
     @app.get("/health", responses={503: {"model": Health}})
     def health(response: Response) -> Health:

@@ -10,7 +10,7 @@ from rec_assets.common.http_guard import App, Receive, Send
 from rec_assets.serving.api.problems import problem_response
 from rec_assets.settings import Settings
 
-OPEN_PATHS = ("/health", "/openapi.json")  # for probes, and for programs that generate clients
+OPEN_PATHS = ("/alive", "/health", "/openapi.json")  # for probes, and for programs that generate clients
 _SCHEME = b"Bearer "
 
 

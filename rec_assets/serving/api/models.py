@@ -6,8 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rec_assets.features.history import MAX_ID
 from rec_assets.realtime.events import Kind
-from rec_assets.serving.client import Device
+from rec_assets.serving.graph.filters import Filters
 from rec_assets.serving.graph.spec import RECENT_LENGTH
+from rec_assets.serving.translation import Device
 
 MAX_ID_LENGTH = 200
 MAX_K = 1_000
@@ -41,6 +42,7 @@ class RecommendRequest(_Strict):
     recent: Annotated[list[SessionItem], Field(max_length=RECENT_LENGTH)] = Field(
         [], description="The visitor's session, which is history for this request and is not stored."
     )
+    filters: Filters[Text] | None = Field(None, description="What the items must have; absent: all items.")
 
 
 class SimilarRequest(_Strict):
@@ -104,6 +106,12 @@ class Recorded(_Strict):
     """Number of events that workers will apply."""
 
     recorded: int
+
+
+class Alive(_Strict):
+    """The process answers; the servers behind it may be down."""
+
+    state: str = "alive"
 
 
 class Health(_Strict):

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from rec_assets.common.errors import ActionableError
 from rec_assets.realtime.events import EventError
 from rec_assets.serving.api.models import Problem
-from rec_assets.serving.graph.request import RequestError
+from rec_assets.serving.graph.errors import RequestError
 
 SEE_SCHEMA = "Compare the request with /openapi.json."
 

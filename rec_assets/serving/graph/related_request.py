@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.datasets.related.tables import KINDS, MAX_LENGTH
-from rec_assets.serving.graph.request import Ids, RequestError, column
+from rec_assets.serving.graph.errors import RequestError
+from rec_assets.serving.graph.request import Ids, column
 
 MAX_BASKET = 100
 DEFAULT_LENGTH = 10

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rec_assets.serving.graph.errors import RequestError
+from rec_assets.serving.graph.filters import FILTERS, filter_texts
 from rec_assets.serving.graph.spec import RECENT, RECENT_LENGTH
 
 DEVICE_TYPES = {"mobile": 0, "desktop": 1, "tablet": 2}
@@ -20,25 +22,21 @@ _INT32 = np.iinfo(np.int32)
 Ids = npt.NDArray[np.int32]
 
 
-class RequestError(ValueError):
-    """An invalid request."""
-
-
 def validate(
     request: Mapping[str, npt.ArrayLike | None], *, one_user: bool = False, longest: int | None = None
-) -> dict[str, Ids]:
+) -> dict[str, npt.NDArray[Any]]:
     """Validates a request of one or more users and fills in missing inputs.
 
     Args:
         request: `user_id`, and optionally `device_type`, `timestamp` (unix seconds), `top_k` (list length) and
             `diversity` (1 samples the list, 0 sorts it): integers [B] or [B, 1]. Optionally also `recent`, see
-            `sessions`.
+            `sessions`, and `filters`, see `filter_texts`.
         one_user: raises RequestError for more than one user.
         longest: largest valid `top_k`; no limit by default.
 
     Returns:
-        All inputs. `recent` is int32 [B, RECENT_LENGTH, 2]; the others are int32 [B] and have their value of `MISSING`
-        if they are missing.
+        All inputs. `recent` is int32 [B, RECENT_LENGTH, 2] and `filters` str [B]; the others are int32 [B] and have
+        their value of `MISSING` if they are missing.
 
     Raises:
         RequestError: user_id is missing or empty, a type or shape is wrong, or a value is out of range.
@@ -46,13 +44,14 @@ def validate(
     users = user_ids(request)
     if one_user and len(users) > 1:
         raise RequestError(f"user_id has {len(users)} users, expected one")
-    filled = {"user_id": users}
+    filled: dict[str, npt.NDArray[Any]] = {"user_id": users}
     for name, missing in MISSING.items():
         given = request.get(name)
         filled[name] = np.full(len(users), missing, np.int32) if given is None else column(name, given)
         if len(filled[name]) != len(users):
             raise RequestError(f"{name} has {len(filled[name])} values, expected {len(users)}, one for each user_id")
     filled[RECENT] = sessions(request.get(RECENT), len(users))
+    filled[FILTERS] = filter_texts(request.get(FILTERS), len(users))
     if longest is not None:
         list_lengths(filled["top_k"], longest)
     return filled

@@ -22,6 +22,7 @@ from rec_assets.features.columns import (
     SIGNALS,
     USER_FEATURES,
 )
+from rec_assets.serving.graph.filters import FILTERS
 
 DType = Literal["INT32", "INT64", "FP32", "BYTES"]
 
@@ -93,12 +94,12 @@ STAGES: tuple[StageSpec, ...] = (
     ),
     StageSpec(
         "faiss_retrieval",
-        ("query/query_embedding", *_at("user", (HISTORY_IDS, "history_timestamp")), "request/timestamp"),
+        ("query/query_embedding", *_at("user", (HISTORY_IDS, "history_timestamp")), "request/timestamp", FILTERS),
         _at("retrieved", _RETRIEVED),
     ),
     StageSpec(
         "filter_seen_items",
-        ("user_id", *_at("retrieved", _RETRIEVED), "user/history_item_id", RECENT),
+        ("user_id", *_at("retrieved", _RETRIEVED), "user/history_item_id", RECENT, FILTERS),
         _at("unseen", _RETRIEVED),
     ),
     StageSpec(
@@ -144,6 +145,7 @@ STAGES: tuple[StageSpec, ...] = (
 REQUEST = (
     *(Tensor(name, "INT64") for name in ("user_id", "device_type", "timestamp", "top_k", "diversity")),
     Tensor(RECENT, "INT64", (RECENT_LENGTH, 2)),
+    Tensor(FILTERS, "BYTES"),
 )
 BUNDLE_ID = Tensor("bundle_id", "BYTES")  # of the bundle that answered
 RESPONSE = (Tensor("ordered_ids", "INT32"), Tensor("ordered_scores", "FP32"), BUNDLE_ID)

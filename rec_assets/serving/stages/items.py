@@ -58,6 +58,11 @@ class ItemLookup:
         follow(stage, "item_features")
         return stage
 
+    @property
+    def table(self) -> RawItemFeatures:
+        """Returns the current features of all items; a new object after each change."""
+        return self._table
+
     def refresh(self, pause_s: float = PAUSE_S) -> bool:
         """Reads all items if the store's version changed; returns True if it replaced the table.
 

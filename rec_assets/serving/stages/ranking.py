@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.columns import CONTENT_FEATURES
 from rec_assets.features.history import UserHistories
@@ -23,8 +25,15 @@ _SOURCES = frozenset({"item_id", "history_item_id", "history_timestamp", "timest
 class Unroll:
     """Repeats the features of a request for each of its candidates, and adds the candidates' signals."""
 
-    def __init__(self, tables: Mapping[str, Array], neighbors: Neighbors) -> None:
-        """Stores the tables of `signal_tables` and the neighbors of items."""
+    def __init__(self, tables: Mapping[str, Array], neighbors: Neighbors, *, ranks_own_apart: bool) -> None:
+        """Stores the parts.
+
+        Args:
+            tables: the tables of `signal_tables`.
+            neighbors: the neighbors of items.
+            ranks_own_apart: as in `ServingConfig`.
+        """
+        self._ranks_own_apart = ranks_own_apart
         self._facts = item_facts(tables)
         self._items = {name: tables[name] for name in ITEM_SIGNALS}
         self._neighbors = neighbors
@@ -32,23 +41,26 @@ class Unroll:
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "Unroll":
         """Reads the tables; raises ActionableError if one is missing or lacks one row per encoded item id."""
-        return cls(signal_tables(bundle), item_neighbors(bundle))
+        config = bundle.manifest.config
+        return cls(signal_tables(bundle), item_neighbors(bundle), ranks_own_apart=config.ranks_own_apart)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
         """Maps encoded item_id [N], features [B], histories [B, LENGTH], timestamp [B] → features and signals [N] each.
 
-        Signals are float32: retrieval_rank, which is log(1 + position in the request), `HISTORY_SIGNALS` and
-        `ITEM_SIGNALS`.
+        Signals are float32: retrieval_rank, `HISTORY_SIGNALS` and `ITEM_SIGNALS`.
         """
         items = inputs["item_id"]
         splits = row_splits.splits_of(inputs, len(items))
         owners = row_splits.request_of(splits)
         past = Past(UserHistories(inputs["history_item_id"], inputs["history_timestamp"]), inputs["timestamp"])
         of_items = {name: table[items] for name, table in self._items.items()}
+        of_history = history_signals(past, items, owners, self._facts, self._neighbors, of_items["repurchase_days"])
+        # Without choices, the rank is the logarithm of the position, as the rankers of earlier bundles read it.
+        chosen = of_history["times_chosen"] if self._ranks_own_apart else np.zeros(len(items))
         return {
             **{name: values[owners] for name, values in inputs.items() if name not in _SOURCES},
-            "retrieval_rank": retrieval_rank(row_splits.place_of(splits)),
-            **history_signals(past, items, owners, self._facts, self._neighbors, of_items["repurchase_days"]),
+            "retrieval_rank": retrieval_rank(owners, chosen),
+            **of_history,
             **of_items,
         }
 

@@ -7,8 +7,8 @@ import numpy as np
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.datasets.related.tables import RelatedItems
 from rec_assets.inference.lookups import Lookups
+from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.related_request import validate_related
-from rec_assets.serving.graph.request import RequestError
 from rec_assets.serving.stages.base import Array, Arrays
 from rec_assets.serving.stages.unavailable import Unavailable
 from rec_assets.serving.tables.memory_mapped import related_tables

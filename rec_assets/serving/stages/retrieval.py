@@ -1,6 +1,7 @@
 """Stages that retrieve candidates: query vectors, the nearest items in the index, and the items of the history."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 
 import numpy as np
 
@@ -14,7 +15,11 @@ from rec_assets.inference.item_vectors import VECTORS, Vectors, read_vectors
 from rec_assets.inference.lookups import FIRST_KNOWN, Lookups
 from rec_assets.inference.onnx_model import OnnxModel
 from rec_assets.serving.graph import row_splits
+from rec_assets.serving.graph.filters import FILTERS, filter_texts
 from rec_assets.serving.stages.base import Array, Arrays, inputs_of
+from rec_assets.serving.stages.filtered import Allowed, FilteredSources
+from rec_assets.serving.stages.items import ItemLookup
+from rec_assets.serving.tables.item_features import RawItemFeatures
 from rec_assets.serving.tables.memory_mapped import item_facts, item_neighbors, signal_tables
 from rec_assets.settings import Settings
 
@@ -38,21 +43,53 @@ class QueryEncoding:
 class Retrieval:
     """Retrieves candidates from all sources (`inference.candidate_sources`)."""
 
-    def __init__(self, sources: CandidateSources, popular: PopularItems, topk: int, lookups: Lookups) -> None:
-        """Stores the sources, the popular items, the number of candidates per request and the fitted workflow."""
+    def __init__(
+        self,
+        sources: CandidateSources,
+        popular: PopularItems,
+        topk: int,
+        lookups: Lookups,
+        filtered: Callable[[str], Allowed],
+    ) -> None:
+        """Stores the parts.
+
+        Args:
+            sources: the candidate sources.
+            popular: the popular items.
+            topk: number of candidates per request.
+            lookups: the fitted workflow.
+            filtered: returns sources and popular items for the text of a filter.
+        """
         self._sources = sources
         self._popular = popular
         self._topk = topk
         self._lookups = lookups
+        self._filtered = filtered
 
     @classmethod
-    def load(cls, bundle: Bundle, settings: Settings) -> "Retrieval":
-        """Reads index, vectors and tables; raises ActionableError if one does not fit the bundle."""
-        return cls.of(bundle, settings, signal_tables(bundle))
+    def load(cls, bundle: Bundle, settings: Settings, items: ItemLookup | None = None) -> "Retrieval":
+        """Reads index, vectors and tables; raises ActionableError if one does not fit the bundle.
+
+        Args:
+            bundle: the bundle.
+            settings: number of candidates, and the address of the online store.
+            items: current features of all items for filters; by default they are read.
+        """
+        items = items or ItemLookup.load(bundle, settings)
+        return cls.of(bundle, settings, signal_tables(bundle), lambda: items.table)
 
     @classmethod
-    def of(cls, bundle: Bundle, settings: Settings, tables: Mapping[str, Array]) -> "Retrieval":
-        """Reads index and vectors, and takes popularity and groups from tables as of `signal_tables`."""
+    def of(
+        cls,
+        bundle: Bundle,
+        settings: Settings,
+        tables: Mapping[str, Array],
+        catalog: Callable[[], RawItemFeatures] | None = None,
+    ) -> "Retrieval":
+        """Reads index and vectors, and takes popularity and groups from tables as of `signal_tables`.
+
+        Filters read the features of items from `catalog`, by default those of the bundle.
+        """
         import faiss
 
         from rec_assets.inference.item_index import on_best_device
@@ -83,20 +120,42 @@ class Retrieval:
             search, vectors, indexed, item_neighbors(bundle), item_facts(tables), bundle.manifest.config.repeats
         )
         popular = PopularItems.of(tables["popularity_month"], indexed)
-        return cls(sources, popular, min(settings.retrieval_topk, index.ntotal), lookups)
+        bundled = cache(lambda: RawItemFeatures.of(bundle))
+        filtered = FilteredSources(sources, tables["popularity_month"], index, lookups, catalog or bundled)
+        return cls(sources, popular, min(settings.retrieval_topk, index.ntotal), lookups, filtered)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
         """Retrieves candidates, best first.
 
         Maps query_embedding float32 [B, 64], history_item_id (encoded) int32 and history_timestamp int64 [B, LENGTH],
-        timestamp int32 [B] → raw item_id int32 [N], retrieval_score float32 [N], row_splits int64 [B + 1].
+        timestamp int32 [B] → raw item_id int32 [N], retrieval_score float32 [N], row_splits int64 [B + 1]. The input
+        filters, texts [B], is optional: then all candidates satisfy their request's filter. Raises RequestError.
         """
         queries = np.ascontiguousarray(inputs["query_embedding"])
-        past = Past(UserHistories(inputs["history_item_id"], inputs["history_timestamp"]), inputs["timestamp"])
-        items, scores = self._sources(queries, past, self._popular, self._topk)
+        histories, now = UserHistories(inputs["history_item_id"], inputs["history_timestamp"]), inputs["timestamp"]
+        filters = filter_texts(inputs.get(FILTERS), len(queries))
+        if not any(filters):
+            items, scores = self._sources(queries, Past(histories, now), self._popular, self._topk)
+        else:
+            items, scores = self._with_filters(queries, histories, now, filters)
         mask = items != PADDING_ID
         return {
             "item_id": self._lookups.decode("item_id", items[mask]),
             "retrieval_score": scores[mask],
             row_splits.ROW_SPLITS: row_splits.from_counts(mask.sum(axis=1)),
         }
+
+    def _with_filters(
+        self, queries: Vectors, histories: UserHistories, now: Array, filters: Array
+    ) -> tuple[Array, Array]:
+        """Returns candidates and scores as `CandidateSources`, for each filter of the batch in turn."""
+        items = np.full((len(queries), self._topk), PADDING_ID, np.int32)
+        scores = np.zeros(items.shape, np.float32)
+        for text in dict.fromkeys(filters.tolist()):
+            rows = np.flatnonzero(filters == text)
+            sources, popular = self._sources, self._popular
+            if text:
+                allowed = self._filtered(text)
+                sources, popular = allowed.sources, allowed.popular
+            items[rows], scores[rows] = sources(queries[rows], Past(histories.at(rows), now[rows]), popular, self._topk)
+        return items, scores

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.realtime.seen_items import SeenItems
 from rec_assets.serving.graph import row_splits
+from rec_assets.serving.graph.filters import FILTERS, filter_texts
 from rec_assets.serving.graph.request import Ids, sessions, user_ids
 from rec_assets.serving.graph.spec import RECENT
 from rec_assets.serving.stages.base import Array, Arrays, StoreGuard
@@ -78,15 +79,17 @@ class SeenFilter:
         """Removes unavailable and seen candidates and refills short lists.
 
         Maps user_id int32 [B], item_id and retrieval_score [N], history_item_id [B, LENGTH] → item_id and
-        retrieval_score of the new lists, and row_splits int64 [B + 1]. The input recent, int32 [B, n, 2], is optional.
-        Raises RequestError.
+        retrieval_score of the new lists, and row_splits int64 [B + 1]. The inputs recent, int32 [B, n, 2], and filters,
+        texts [B], are optional; the list of a request with a filter is not refilled. Raises RequestError.
         """
         users, items, scores = user_ids(inputs), inputs["item_id"], inputs["retrieval_score"]
         splits = row_splits.splits_of(inputs, len(items))
         left_out = self._left_out(inputs)
         unseen = ~self._hidden(users, items, splits, left_out)
         kept = row_splits.keep(splits, unseen)
-        missing = self._least - np.diff(kept)
+        # Popular items do not satisfy a filter; retrieval finds as many allowed items as there are.
+        is_filtered = filter_texts(inputs.get(FILTERS), len(users)) != ""
+        missing = np.where(is_filtered, 0, self._least - np.diff(kept))
         if (missing <= 0).all():  # nearly always
             return {"item_id": items[unseen], "retrieval_score": scores[unseen], row_splits.ROW_SPLITS: kept}
         owners = row_splits.request_of(splits)[unseen]

@@ -21,5 +21,6 @@ def infer_inputs(request: Mapping[str, npt.NDArray[Any]], shape: Sequence[int]) 
     for tensor in REQUEST:
         full = [*shape, *tensor.dims]
         inputs.append(grpc.InferInput(tensor.name, full, tensor.dtype))
-        inputs[-1].set_data_from_numpy(request[tensor.name].reshape(full).astype(np.int64))
+        values = request[tensor.name].reshape(full)
+        inputs[-1].set_data_from_numpy(values if tensor.dtype == "BYTES" else values.astype(np.int64))
     return inputs

@@ -12,7 +12,7 @@ import numpy as np
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.bundles.signature import require_signed
 from rec_assets.common.errors import ActionableError
-from rec_assets.serving.graph.request import RequestError
+from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.stages import Arrays, Stage, load_stage
 from rec_assets.serving.stages.base import guards_of
 from rec_assets.settings import Settings, get_settings

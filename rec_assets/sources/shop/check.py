@@ -101,10 +101,11 @@ def summarize(source: ShopSource) -> Summary:
     arriving = later["user"].unique()
     cold = arriving.filter(~arriving.is_in(trained["user"].unique().implode())).len()
     items = source.catalog()
-    empty = days.count - used["day"].n_unique()
+    number = (days.last - days.first).days + 1
+    empty = number - used["day"].n_unique()
     median = used.group_by("user").len().select(pl.col("len").median().cast(pl.Float64)).item() or 0.0
     figures = {
-        "days": f"{days.first} to {days.last} ({days.count}, of which {empty} have no rows)",
+        "days": f"{days.first} to {days.last} ({number}, of which {empty} have no rows)",
         "interactions": f"{used.height:,} (of {rows.height:,} in the files)",
         **({"rows that do not teach": f"{kept.height - used.height:,}"} if kept.height > used.height else {}),
         "users": f"{used['user'].n_unique():,}",

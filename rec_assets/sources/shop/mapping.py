@@ -1,7 +1,7 @@
 """The mapping file of a shop (`shop.toml`): which files and columns hold interactions, items and users."""
 
 import tomllib
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
@@ -130,17 +130,19 @@ class Users(Rows):
 
 
 class Days(_Part):
-    """Daily partitions: the first day, their number, and the windows of a full training."""
+    """Daily partitions: the first day, their number (0: up to yesterday), and the windows of a full training."""
 
     first: date
-    count: int = Field(ge=1)
+    count: int = Field(0, ge=0)
     train: int = Field(ge=1)
     valid: int = Field(ge=1)
 
     @property
     def last(self) -> date:
-        """The last day."""
-        return self.first + timedelta(days=self.count - 1)
+        """The last day; without a number, yesterday (UTC)."""
+        if self.count:
+            return self.first + timedelta(days=self.count - 1)
+        return max(datetime.now(UTC).date() - timedelta(days=1), self.first)
 
 
 class Shop(_Part):

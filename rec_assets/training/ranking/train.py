@@ -189,8 +189,12 @@ def validation_lists(data: TrainingSet, retrieval: Retrieval, config: RankerConf
 def lists_of(
     data: TrainingSet, retrieval: Retrieval, requests: Arrays, later: InteractionLog, config: RankerConfig
 ) -> RankerLists:
-    """Retrieves the candidates of requests and labels them by a log of later interactions."""
-    candidates, histories = retrieval(requests, config.depth), histories_of(requests, data.log)
+    """Retrieves the candidates of requests and labels them by a log of later interactions.
+
+    Leaves out items that arrived after the request. Otherwise the ranker would learn that new items are seldom chosen.
+    """
+    found, histories = retrieval(requests, config.depth), histories_of(requests, data.log)
+    candidates = found.only(data.items.on_sale(found.item_ids, requests[TIMESTAMP]))
     return RankerLists.of(requests, candidates, histories, later, data.items, retrieval.neighbors, config.horizon_days)
 
 

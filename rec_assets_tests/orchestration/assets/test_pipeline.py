@@ -12,8 +12,9 @@ from dagster import AssetKey, DagsterInstance
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.bundles.gate_results import find_gate_report
 from rec_assets.bundles.live_record import find_live
-from rec_assets.serving.client import Client, Device
+from rec_assets.serving.client import Client
 from rec_assets.serving.runner import load_stages, run
+from rec_assets.serving.translation import Device
 from rec_assets.serving.triton.model_repository import live_version, repository_path
 from rec_assets_tests.pipeline import Pipeline, materialize
 
@@ -116,6 +117,22 @@ def test_validation_days_are_trained_on_after_validation(pipeline: Pipeline) -> 
     served = np.load(pipeline.artifact("faiss_index") / VECTORS)
     assert validated.shape == served.shape
     assert not np.allclose(validated, served)
+
+
+def test_lists_of_the_ranker_have_only_items_that_were_on_sale(pipeline: Pipeline) -> None:
+    from rec_assets.datasets.retrieve import Retrieval
+    from rec_assets.datasets.training_set import TrainingSet
+    from rec_assets.features.columns import TIMESTAMP
+    from rec_assets.training.ranking.train import RankerConfig, training_lists
+
+    data = TrainingSet.load(pipeline.artifact("training_set").path)
+    folder = pipeline.artifact("two_tower_model") / "validation_retrieval"
+    retrieval = Retrieval(folder / "model.onnx", folder, data.items, data.log, data.repeats)
+    depth = pipeline.settings.retrieval_topk
+    lists = training_lists(data, retrieval, RankerConfig(pipeline.settings.valid_days, depth), seed=0)
+    times, listed = lists.requests[TIMESTAMP], lists.inputs["item_id"]
+    assert data.items.on_sale(listed, times).all()
+    assert not data.items.on_sale(retrieval(lists.requests, depth).item_ids, times).all()
 
 
 def test_bundling_again_gives_the_same_bundle(pipeline: Pipeline) -> None:

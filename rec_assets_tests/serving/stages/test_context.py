@@ -3,7 +3,7 @@ import pytest
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.clock import clock_features
-from rec_assets.serving.graph.request import RequestError
+from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.context import ContextPreprocessor, ContextTransform
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rec_assets.serving.graph.request import RequestError
+from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.decoding import Decoder
 from rec_assets.serving.stages.ordering import Ordering

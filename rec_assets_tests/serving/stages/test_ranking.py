@@ -54,9 +54,13 @@ def request(histories: list[list[tuple[int, int]]], splits: list[int], items: li
     }
 
 
+def unrolled(inputs: Arrays, *, ranks_own_apart: bool = True) -> Arrays:
+    return Unroll(TABLES, NEIGHBORS, ranks_own_apart=ranks_own_apart)(inputs)
+
+
 @pytest.mark.parametrize(("splits", "expected"), [([0, 2, 2, 3], [7, 7, 9]), ([0, 0, 1, 3], [8, 9, 9])])
 def test_users_are_repeated_for_each_of_their_candidates(splits: list[int], expected: list[int]) -> None:
-    made = Unroll(TABLES, NEIGHBORS)(request([[], [], []], splits, [3, 4, 5]))
+    made = unrolled(request([[], [], []], splits, [3, 4, 5]))
     assert made["gender"].tolist() == expected
     np.testing.assert_allclose(made["age_norm"], np.array(expected) / 10)
     signals = {"retrieval_rank", *HISTORY_SIGNALS, *ITEM_SIGNALS}
@@ -65,13 +69,20 @@ def test_users_are_repeated_for_each_of_their_candidates(splits: list[int], expe
 
 
 def test_the_rank_starts_again_at_each_request() -> None:
-    made = Unroll(TABLES, NEIGHBORS)(request([[], []], [0, 3, 5], [6, 5, 4, 5, 6]))
+    made = unrolled(request([[], []], [0, 3, 5], [6, 5, 4, 5, 6]))
     np.testing.assert_allclose(made["retrieval_rank"], np.log1p([0, 1, 2, 0, 1]), rtol=1e-6)
+
+
+def test_the_rank_of_a_new_item_does_not_count_own_items_but_in_earlier_bundles() -> None:
+    inputs = request([[(6, NOON - HOUR)], []], [0, 3, 5], [6, 5, 4, 5, 6])
+    found = [unrolled(inputs, ranks_own_apart=apart)["retrieval_rank"] for apart in (True, False)]
+    np.testing.assert_allclose(found[0], np.log1p([0, 0, 1, 0, 1]) - [8, 0, 0, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(found[1], np.log1p([0, 1, 2, 0, 1]), rtol=1e-6)
 
 
 def test_signals_tie_a_candidate_to_the_history_of_its_own_user() -> None:
     histories = [[(3, NOON - HOUR), (5, NOON - DAY), (3, NOON - 2 * DAY)], [(6, NOON - 3 * DAY)]]
-    made = Unroll(TABLES, NEIGHBORS)(request(histories, [0, 4, 5], [3, 4, 6, 5, 6]))
+    made = unrolled(request(histories, [0, 4, 5], [3, 4, 6, 5, 6]))
     wanted: dict[str, list[float]] = {
         "times_chosen": [2, 0, 0, 1, 1],
         "days_since": [1 / 24, 0, 0, 1, 3],
@@ -132,7 +143,7 @@ def test_the_ranker_scores_as_the_exported_model(tiny_bundle: Bundle, copy: Path
 
 
 def test_without_candidates_there_are_no_rows() -> None:
-    made = Unroll(TABLES, NEIGHBORS)(request([[(3, 5)]], [0, 0], []))
+    made = unrolled(request([[(3, 5)]], [0, 0], []))
     assert {name: values.shape for name, values in made.items()} == dict.fromkeys(made, (0,))
 
 

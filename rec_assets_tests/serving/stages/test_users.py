@@ -8,7 +8,8 @@ import pytest
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.history import LENGTH, Ids, Times
 from rec_assets.features.store.online import OnlineRows
-from rec_assets.serving.graph.request import RequestError, sessions
+from rec_assets.serving.graph.errors import RequestError
+from rec_assets.serving.graph.request import sessions
 from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.users import ReadHistories, UserLookup, UserTransform
 from rec_assets.settings import Settings

@@ -12,11 +12,12 @@ from PIL import Image
 from upath import UPath
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.settings import Settings
 from rec_assets.sources.contract import check_interactions, check_items, check_users
 from rec_assets.sources.shop.check import find_problems, summarize
 from rec_assets.sources.shop.codes import ITEM, USER
 from rec_assets.sources.shop.guess import guess_shop
-from rec_assets.sources.shop.mapping import Rows, load_shop
+from rec_assets.sources.shop.mapping import Days, Rows, load_shop
 from rec_assets.sources.shop.source import ShopSource
 from rec_assets.sources.shop.tables import connect, open_table
 from rec_assets.sources.shop.writing import as_toml
@@ -236,3 +237,13 @@ def as_parquet(frame: pl.DataFrame) -> bytes:
     buffer = io.BytesIO()
     frame.write_parquet(buffer)
     return buffer.getvalue()
+
+
+def test_a_mapping_without_a_number_of_days_ends_yesterday(tmp_path: Path) -> None:
+    today = datetime.now(UTC).date()
+    first = today - timedelta(days=3)
+    file = tmp_path / "shop.toml"
+    file.write_text(f'name = "open"\n[days]\nfirst = {first}\ntrain = 2\nvalid = 1\n[interactions]\nfiles = "x.csv"\n')
+    settings = Settings(source="shop", shop=file, home=tmp_path)
+    assert (settings.days, settings.start_date, settings.end_date) == (0, first, today)
+    assert Days(first=first, train=2, valid=1).last == today - timedelta(days=1)

@@ -1,0 +1,157 @@
+"""The candidate sources of requests with a filter: each source reads only allowed items."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rec_assets.inference.candidate_sources import CandidateSources, Flags, Floats, Ids, PopularItems, Search, best
+from rec_assets.inference.lookups import FIRST_KNOWN, Lookups
+from rec_assets.serving.graph.filters import Filters, parse
+from rec_assets.serving.tables.item_features import RawItemFeatures
+
+if TYPE_CHECKING:
+    import faiss
+
+EXACT_UP_TO = 200_000  # allowed items; up to here, an exact search is faster (benchmarks/filters.py)
+MOST_VECTORS = 400_000  # of the filters that are kept, 100 MB
+MOST_FILTERS = 64
+MORE_LISTS = 2.0
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """Data of one filter for retrieval: the sources, the popular items, and the number of vectors that it holds."""
+
+    sources: CandidateSources
+    popular: PopularItems
+    vectors: int
+
+
+class FilteredSources:
+    """Restricts the candidate sources to the items of a filter, and keeps the latest filters."""
+
+    def __init__(
+        self,
+        sources: CandidateSources,
+        popularity_month: Floats,
+        index: "faiss.Index",
+        lookups: Lookups,
+        catalog: Callable[[], RawItemFeatures],
+    ) -> None:
+        """Stores the parts.
+
+        Args:
+            sources: the sources of all items.
+            popularity_month: the signal of this name by encoded id [v].
+            index: the index that `sources` searches.
+            lookups: the fitted workflow.
+            catalog: returns the current features of all items.
+        """
+        self._sources = sources
+        self._popularity = popularity_month
+        self._index = index
+        self._lookups = lookups
+        self._catalog = catalog
+        self._of: RawItemFeatures | None = None
+        self._kept: OrderedDict[str, Allowed] = OrderedDict()
+
+    def __call__(self, text: str) -> Allowed:
+        """Returns the parts for the text of a filter. Filters of earlier features of the catalog are dropped."""
+        catalog = self._catalog()
+        if catalog is not self._of:
+            self._kept.clear()
+            self._of = catalog
+        if text not in self._kept:
+            self._kept[text] = self._restricted(parse(text), catalog)
+            while len(self._kept) > 1 and (
+                len(self._kept) > MOST_FILTERS or sum(one.vectors for one in self._kept.values()) > MOST_VECTORS
+            ):
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(text)
+        return self._kept[text]
+
+    def _restricted(self, filters: Filters[int], catalog: RawItemFeatures) -> Allowed:
+        codes = self._lookups.encode("item_id", catalog.item_ids)
+        kept = codes[allowed_items(filters, catalog)]
+        allowed = np.zeros(len(self._sources.indexed), np.bool_)
+        allowed[kept[(kept >= FIRST_KNOWN) & (kept < len(allowed))]] = True
+        allowed &= self._sources.indexed
+        members = np.flatnonzero(allowed).astype(np.int32)
+        search = self._search(members)
+        exact = search is None
+        sources = self._sources.restricted(
+            search or exact_search(members, self._sources.vectors),
+            allowed,
+            repeats=self._sources.repeats and not filters.new_to_user,
+        )
+        return Allowed(sources, PopularItems.of(self._popularity, allowed), len(members) if exact else 0)
+
+    def _search(self, members: Ids) -> Search | None:
+        """Returns a search of an inverted index among `members`, or None if an exact search is at least as fast."""
+        import faiss
+
+        index = self._index
+        if len(members) <= EXACT_UP_TO or not isinstance(index, faiss.IndexIVF):
+            return None
+        raw_ids = self._lookups.decode("item_id", members).astype(np.int64)
+        bits = np.zeros(int(raw_ids.max()) + 1, np.bool_)
+        bits[raw_ids] = True
+        make_selector: Any = faiss.IDSelectorBitmap  # the stubs have the arguments of C++
+        # More allowed items are compared than without a filter, because the nearest of them are farther away.
+        lists = min(index.nlist, int(np.ceil(MORE_LISTS * index.nprobe * index.ntotal / len(members))))
+        parameters = faiss.SearchParametersIVF()
+        parameters.sel, parameters.nprobe = make_selector(np.packbits(bits, bitorder="little")), lists
+
+        def search(queries: Floats, depth: int) -> Ids:
+            found = index.search(queries, min(depth, len(members)), params=parameters)[1]
+            codes = self._lookups.encode("item_id", found)
+            return np.where(codes < FIRST_KNOWN, np.int32(0), codes)
+
+        return search
+
+
+def exact_search(members: Ids, vectors: Floats) -> Search:
+    """Returns an exact search among some items.
+
+    Args:
+        members: encoded ids, ascending [m].
+        vectors: item vectors by encoded id [w, 64].
+    """
+    held = np.ascontiguousarray(vectors[members])
+
+    def search(queries: Floats, depth: int) -> Ids:
+        return members[best(queries @ held.T, depth)]
+
+    return search
+
+
+def allowed_items(filters: Filters[Any], catalog: RawItemFeatures) -> Flags:
+    """Returns True for the items of a catalog [c] that a filter allows. Does not read `new_to_user`."""
+    columns = {name: values[:-1] for name, values in catalog.columns.items()} | {"item": catalog.item_ids}
+    allowed: npt.NDArray[np.bool_] = np.ones(len(catalog.item_ids), np.bool_)
+    for name, wanted, unwanted in (
+        ("item", filters.items, filters.not_items),
+        ("category_l1", filters.category_l1, filters.not_category_l1),
+        ("category_l2", filters.category_l2, filters.not_category_l2),
+    ):
+        if wanted is not None:
+            allowed &= _is_among(columns[name], wanted)
+        if unwanted:
+            allowed &= ~_is_among(columns[name], unwanted)
+    # In the type of the prices, so that an item of exactly this price is in the range.
+    if filters.min_price is not None:
+        allowed &= columns["price"] >= np.float32(filters.min_price)
+    if filters.max_price is not None:
+        allowed &= columns["price"] <= np.float32(filters.max_price)
+    return allowed
+
+
+def _is_among(values: Ids, wanted: list[int]) -> Flags:
+    """Returns True for values [n] in a list. Other numbers than theirs would make NumPy sort all values."""
+    numbers = np.array(wanted, np.int64)
+    near = numbers[(numbers >= values.min(initial=0)) & (numbers <= values.max(initial=0))]
+    return np.isin(values, near)
