@@ -20,6 +20,7 @@ from rec_assets.cli import (
     prune,
     recommend,
     related,
+    rules,
     servers,
     shop,
     storefront,
@@ -59,6 +60,7 @@ app.command(epilog="Example: rec forget-person 42")(person.forget_person)
 app.command(epilog="Example: rec export-person 42 > person.json")(person.export_person)
 app.command(epilog="Example: REC_KEEP_DAYS=60 rec prune --dry-run")(prune.prune)
 app.command(epilog="Example: rec verify --repair")(verify.verify)
+app.add_typer(rules.rules, name="rules")
 app.command(epilog="Example: rec init exports/")(shop.init)
 app.command()(shop.check)
 app.command()(demo.demo)

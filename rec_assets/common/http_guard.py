@@ -39,6 +39,14 @@ def is_known_host(header: str, hosts: Collection[str] = ()) -> bool:
     return True
 
 
+def is_loopback(address: str) -> bool:
+    """Returns True for an address, or localhost, that only this machine reaches."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
 def is_cross_site(headers: Mapping[str, str]) -> bool:
     """Returns True if a page of another site made a browser send this request. A link to this server is allowed.
 

@@ -13,7 +13,7 @@ from rec_assets.orchestration.freshness import freshness_checks, freshness_senso
 from rec_assets.orchestration.jobs import jobs_of
 from rec_assets.orchestration.resources import ArtifactIOManager, Artifacts
 from rec_assets.orchestration.schedules import schedules_of
-from rec_assets.orchestration.sensors import promotion_sensor
+from rec_assets.orchestration.sensors import promotion_sensor, rules_sensor
 from rec_assets.settings import Settings
 
 
@@ -32,7 +32,7 @@ def build_defs(settings: Settings, *, resources: Mapping[str, Any] | None = None
         asset_checks=[*(one.build(settings) for one in declared_in(checks)), *fresh],
         jobs=list(jobs.values()),
         schedules=schedules_of(settings, jobs["prune"]),
-        sensors=[promotion_sensor, freshness_sensor(fresh)],
+        sensors=[promotion_sensor, rules_sensor, freshness_sensor(fresh)],
         executor=_executor(settings),
         resources={
             "settings": settings,

@@ -29,8 +29,9 @@ FINETUNING = AssetSelection.groups("finetuning") | AssetSelection.assets(
     "finetune_evaluation", "finetuned_bundle", "next_day_evaluation"
 )
 PROMOTION = AssetSelection.assets("triton_versions", "live_bundle")
-ONLINE = AssetSelection.assets("feature_store", "online_features", "online_history", "online_catalog")
-CATALOG_UPDATE = AssetSelection.assets("id_codes", "raw_items", "online_catalog")
+RULES = AssetSelection.assets("shop_rules")
+ONLINE = AssetSelection.assets("feature_store", "online_features", "online_history", "online_catalog") | RULES
+CATALOG_UPDATE = AssetSelection.assets("id_codes", "raw_items", "online_catalog") | RULES
 
 # The catalog too: new items join the same day, and withdrawn items leave.
 DAILY_UPDATE = CATALOG | DAILY | ONLINE | FINETUNING
@@ -46,6 +47,9 @@ daily_data = define_asset_job(
 )
 catalog_update = define_asset_job(
     "catalog_update", CATALOG_UPDATE, description="Reads the catalog; all lists follow it within seconds."
+)
+rules_update = define_asset_job(
+    "rules_update", RULES, description="Records the current rules of the shop, and sends them to Valkey again."
 )
 online_store = define_asset_job(
     "online_store", ONLINE - FRESHNESS, description="Writes the features of a day to Valkey."
@@ -92,6 +96,7 @@ def jobs_of(settings: Settings) -> dict[str, Any]:
     asset_jobs: list[Any] = [
         catalog,
         catalog_update,
+        rules_update,
         daily_data,
         online_store,
         full_training,

@@ -1,4 +1,7 @@
-"""The promotion sensor: decides on every new bundle, in order, from its gate report; tries a failed promotion again."""
+"""Sensors for new bundles and for new rules of the shop.
+
+The promotion sensor decides on every new bundle, in order, from its gate report, and tries a failed promotion again.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -148,6 +151,21 @@ def promotion_sensor(
         if settled:
             cursor = event.storage_id
     return SensorResult(skip_reason="; ".join(reasons) or "No new bundle.", cursor=str(cursor))
+
+
+@sensor(
+    job=jobs.rules_update,
+    minimum_interval_seconds=SECONDS_BETWEEN_TICKS,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Records every new version of the shop's rules, which are live already.",
+)
+def rules_sensor(context: SensorEvaluationContext, artifacts: Artifacts) -> RunRequest | SkipReason:
+    """Requests a run if the rules changed; the cursor is the digest of the last version."""
+    current = artifacts.store().current("shop_rules")
+    if current is None or current.digest == context.cursor:
+        return SkipReason("The rules of the shop did not change.")
+    context.update_cursor(current.digest)
+    return RunRequest(run_key=current.digest)
 
 
 def bundle_tag(bundle_id: str | None, event: EventLogRecord) -> str:

@@ -11,16 +11,28 @@ from rec_assets.serving.graph.row_splits import ROW_SPLITS
 from rec_assets.serving.graph.spec import RESPONSE, STAGES, StageSpec, local_name
 from rec_assets.serving.stages import Arrays, Stage, load_stage
 from rec_assets.serving.stages.items import ItemLookup
+from rec_assets.serving.stages.ordering import Ordering
 from rec_assets.serving.stages.retrieval import Retrieval
+from rec_assets.serving.stages.rules import FollowedRules, GetRules
+from rec_assets.serving.stages.seen import SeenFilter
 from rec_assets.settings import Settings
 
 
-def load_stages(bundle: Bundle, settings: Settings) -> dict[str, Stage]:
-    """Returns all stages of the graph by name, loaded from one bundle. Retrieval shares the table of item features."""
+def load_stages(bundle: Bundle, settings: Settings, rules: GetRules | None = None) -> dict[str, Stage]:
+    """Returns all stages of the graph by name, loaded from one bundle. Stages share item features and rules.
+
+    Args:
+        bundle: the bundle.
+        settings: serving settings.
+        rules: returns the active rules; by default, the stages follow the rules of the shop.
+    """
+    rules = rules or FollowedRules.load(bundle, settings)
     items = ItemLookup.load(bundle, settings)
     shared: dict[str, Stage] = {
         "feast_item_lookup": items,
         "faiss_retrieval": Retrieval.load(bundle, settings, items),
+        "filter_seen_items": SeenFilter.load(bundle, settings, rules),
+        "softmax_sampling": Ordering.load(bundle, settings, rules),
     }
     return {spec.name: shared.get(spec.name) or load_stage(spec.name, bundle, settings) for spec in STAGES}
 

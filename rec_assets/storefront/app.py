@@ -24,6 +24,7 @@ from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.request import DEVICE_TYPES, UNKNOWN
 from rec_assets.serving.ids import USER, Id
 from rec_assets.settings import Settings
+from rec_assets.storefront.rules import rules_router
 from rec_assets.storefront.views import ANONYMOUS, RECENT, FormInput, Shop
 
 HERE = Path(__file__).parent
@@ -132,6 +133,8 @@ def create_app(settings: Settings) -> FastAPI:
         except ActionableError as error:
             return JSONResponse({"problem": error.problem, "next_step": error.next_step}, status_code=503)
         return JSONResponse({"applied": applied, "milliseconds": round(1000 * (time.perf_counter() - start), 1)})
+
+    app.include_router(rules_router(settings, shop, pages))
 
     @app.get("/images/{item_id}.jpg")
     def image(item_id: ItemId) -> Response:

@@ -201,6 +201,7 @@ RIGHTS: dict[str, tuple[list[str], list[str], list[str], list[str]]] = {
     "rec-storefront": (
         [
             "artifacts/current/raw_items/all.json",
+            "artifacts/current/shop_rules/all.json",
             "artifacts/versions/raw_interactions/2025-03-14/x/part.parquet",
             "artifacts/current/id_codes/all.json",
         ],

@@ -14,8 +14,12 @@ from rec_assets.bundles.live_record import record_live
 from rec_assets.orchestration import sensors
 from rec_assets.orchestration.build import build_defs
 from rec_assets.orchestration.sensors import BundleFacts, decide
+from rec_assets.serving.rule_versions import ShopRules
+from rec_assets.serving.rules.rules import Rules
+from rec_assets.serving.rules.store import CurrentRules
 from rec_assets.settings import Settings
 from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.valkey import connect
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.serving.stored_bundles import add
 from rec_assets_tests.serving.synthetic import AS_OF
@@ -100,3 +104,25 @@ def test_a_bundle_whose_promotion_failed_is_requested_again_and_a_later_one_does
         assert tick() == third.bundle_id
         record_live(store, third, None, None)
         assert tick() == ""
+
+
+def test_new_rules_of_the_shop_are_recorded_once(tmp_path: Path, valkey: Settings) -> None:
+    settings = valkey.model_copy(update={"home": tmp_path})
+    defs, rules, cursor = build_defs(settings), ShopRules(settings), None
+    sensor = defs.get_sensor_def("rules_sensor")
+    resources = {name: (defs.resources or {})[name] for name in ("artifacts", "settings")}
+    requested = []
+    for published in (False, True, False, True):
+        if published:
+            rules.publish('[[block]]\nname = "a"\nitems = [10]', "owner")
+        with build_sensor_context(cursor=cursor, resources=resources) as context:
+            result = sensor.evaluate_tick(context)
+        cursor = result.cursor
+        requested.append(len(result.run_requests or []))
+    assert requested == [0, 1, 0, 1]
+    CurrentRules(connect(valkey, CurrentRules.DB)).replace(Rules())
+    with DagsterInstance.local_temp(str(tmp_path)) as instance:
+        made = defs.resolve_job_def("rules_update").execute_in_process(instance=instance)
+    (event,) = [one for one in made.all_events if one.is_step_materialization]
+    assert event.step_materialization_data.materialization.metadata["version"].value == 2
+    assert CurrentRules(connect(valkey, CurrentRules.DB)).rules().block[0].items == [10]

@@ -20,7 +20,9 @@ SERVED = [f"{ARTIFACTS}/identity"] + [
     f"{ARTIFACTS}/{kind}/{bundle}/*" for kind in ("current", "versions") for bundle in BUNDLES
 ]
 SHOWN = [
-    f"{ARTIFACTS}/{kind}/{asset}/*" for kind in ("current", "versions") for asset in ("raw_items", "raw_interactions")
+    f"{ARTIFACTS}/{kind}/{asset}/*"
+    for kind in ("current", "versions")
+    for asset in ("raw_items", "raw_interactions", "shop_rules")
 ]
 # Texts of a shop's ids and their numbers.
 CODES = [f"{ARTIFACTS}/{kind}/id_codes/*" for kind in ("current", "versions")]

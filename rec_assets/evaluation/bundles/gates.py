@@ -32,6 +32,7 @@ from rec_assets.serving.graph.spec import STAGES
 from rec_assets.serving.runner import load_stages, run, walk
 from rec_assets.serving.stages import Stage
 from rec_assets.serving.stages.base import inputs_of
+from rec_assets.serving.stages.rules import no_rules
 from rec_assets.settings import Settings
 
 Figures = dict[str, float | str]
@@ -76,8 +77,8 @@ class GateInputs:
 
     @cached_property
     def stages(self) -> dict[str, Stage]:
-        """Loads the stages of the bundle."""
-        return load_stages(self.opened, self.settings)
+        """Loads the stages of the bundle, which ignore the rules of the shop."""
+        return load_stages(self.opened, self.settings, no_rules)
 
     @property
     def users(self) -> list[int]:

@@ -18,8 +18,11 @@ from rec_assets.serving.runner import run
 from rec_assets.serving.stages import Stage, load_stage
 from rec_assets.serving.stages.base import StoreGuard
 from rec_assets.serving.stages.items import ItemLookup
+from rec_assets.serving.stages.ordering import Ordering
 from rec_assets.serving.stages.ranking import Unroll
 from rec_assets.serving.stages.retrieval import Retrieval
+from rec_assets.serving.stages.rules import GetRules, no_rules
+from rec_assets.serving.stages.seen import SeenFilter
 from rec_assets.serving.stages.users import UserLookup
 from rec_assets.serving.tables.item_features import RawItemFeatures
 from rec_assets.serving.tables.memory_mapped import item_neighbors, signal_tables
@@ -87,10 +90,24 @@ def answers(
     Returns:
         Raw item ids int32 [q, depth], best first, padded with -1.
     """
+    return scored_answers(bundle, requests, log, items, depth, settings)[0]
+
+
+def scored_answers(
+    bundle: Bundle,
+    requests: PastRequests,
+    log: InteractionLog,
+    items: PastItems,
+    depth: int,
+    settings: Settings,
+    rules: GetRules = no_rules,
+) -> tuple[Ids, npt.NDArray[np.float32]]:
+    """Returns the lists of `answers` under rules, and the ranker's probabilities, float32 [q, depth], padded with 0."""
     plain = {"ranking_topk": depth, "diversity_mode": False, "seen_filter": "nothing"}
     settings = settings.model_copy(update=plain)
-    stages = _stages(bundle, items, settings)
+    stages = _stages(bundle, items, settings, rules)
     lists = np.full((len(requests), depth), NO_ITEM, np.int32)
+    scores = np.zeros(lists.shape, np.float32)
     row = 0
     for batch in requests.batches(USERS_AT_ONCE):
         stages["feast_user_lookup"] = _user_lookup(bundle, batch, log)
@@ -98,16 +115,18 @@ def answers(
         output = run(stages, columns)
         for first, end in zip(output[ROW_SPLITS][:-1], output[ROW_SPLITS][1:], strict=True):
             lists[row, : end - first] = output["ordered_ids"][first:end]
+            scores[row, : end - first] = output["ordered_scores"][first:end]
             row += 1
-    return lists
+    return lists, scores
 
 
-def _stages(bundle: Bundle, past: PastItems, settings: Settings) -> dict[str, Stage]:
+def _stages(bundle: Bundle, past: PastItems, settings: Settings, rules: GetRules) -> dict[str, Stage]:
     stages: dict[str, Any] = {
-        spec.name: load_stage(spec.name, bundle, settings)
-        for spec in STAGES
-        if spec.name not in ("feast_user_lookup", "feast_item_lookup", "faiss_retrieval", "unroll_features")
+        "filter_seen_items": SeenFilter.load(bundle, settings, rules),
+        "softmax_sampling": Ordering.load(bundle, settings, rules),
     }
+    ours = ("feast_user_lookup", "feast_item_lookup", "faiss_retrieval", "unroll_features", *stages)
+    stages |= {spec.name: load_stage(spec.name, bundle, settings) for spec in STAGES if spec.name not in ours}
     # Item features of the bundle, and an empty store.
     stages["feast_item_lookup"] = ItemLookup(
         RawItemFeatures.of(bundle),

@@ -1,12 +1,11 @@
 """API keys: which requests are refused, and where the API may listen without keys."""
 
 import hmac
-import ipaddress
 from collections.abc import Collection, MutableMapping
 from typing import Any
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.common.http_guard import App, Receive, Send
+from rec_assets.common.http_guard import App, Receive, Send, is_loopback
 from rec_assets.serving.api.problems import problem_response
 from rec_assets.settings import Settings
 
@@ -16,7 +15,7 @@ _SCHEME = b"Bearer "
 
 def require_safe_address(settings: Settings) -> None:
     """Raises ActionableError if other machines could call the API without a key."""
-    if not settings.api_key_set and not _is_loopback(settings.api_address):
+    if not settings.api_key_set and not is_loopback(settings.api_address):
         problem = f"The API would listen on {settings.api_address} without a key."
         raise ActionableError(problem, "Set REC_API_KEYS, or REC_API_ADDRESS=127.0.0.1.")
 
@@ -46,10 +45,3 @@ class KeyGuard:
         sent = given.removeprefix(_SCHEME) if given.startswith(_SCHEME) else b""
         # Compares all keys, so that the time does not depend on the position of the right one.
         return not self._keys or any([hmac.compare_digest(sent, key) for key in self._keys])
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"

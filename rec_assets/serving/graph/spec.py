@@ -134,7 +134,7 @@ STAGES: tuple[StageSpec, ...] = (
     ),
     StageSpec(
         "softmax_sampling",
-        ("item/item_id", "ranked/score", "top_k", "diversity"),
+        ("item/item_id", "ranked/score", "top_k", "diversity", FILTERS),
         _at("sampled", ("item_id", "score")),
     ),
     StageSpec("item_id_decoder", _at("sampled", ("item_id", "score")), ("ordered_ids", "ordered_scores", "bundle_id")),

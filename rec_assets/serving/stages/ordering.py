@@ -6,8 +6,11 @@ import numpy as np
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.serving.graph import row_splits
+from rec_assets.serving.graph.filters import FILTERS, filter_texts, parse
 from rec_assets.serving.graph.request import AS_CONFIGURED, Ids, column, list_lengths
+from rec_assets.serving.rules.active import ActiveRules
 from rec_assets.serving.stages.base import Array, Arrays
+from rec_assets.serving.stages.rules import FollowedRules, GetRules, no_rules
 from rec_assets.settings import Settings
 
 # From the reference design (docs/glossary.md): a score that is higher by 0.05 is e times as likely to come first.
@@ -20,37 +23,46 @@ class Ordering:
     The sample has weights w_i = exp(20 score_i). Item i gets the key E_i / w_i, where E_i is an exponential random
     number. The items with the smallest keys come first. The method is from Efraimidis & Spirakis, "Weighted random
     sampling with a reservoir", 2006.
+
+    The rules of the shop multiply scores before the sample, and their caps and pins change the order. The scores of
+    the list stay the ranker's probabilities.
     """
 
-    def __init__(self, topk: int, *, diversity: bool = False, seed: int = 0) -> None:
+    def __init__(self, topk: int, *, diversity: bool = False, seed: int = 0, rules: GetRules = no_rules) -> None:
         """Creates the stage.
 
         Args:
             topk: maximum length of a list.
             diversity: True samples the lists of requests without a `diversity` value.
             seed: random seed for sampling.
+            rules: returns the active rules of the shop.
         """
         self._topk = topk
         self._diversity = diversity
         self._rng = np.random.default_rng(seed)
+        self._rules = rules
 
     @classmethod
-    def load(cls, bundle: Bundle, settings: Settings) -> "Ordering":
-        """Reads the settings; uses no part of the bundle."""
-        return cls(settings.ranking_topk, diversity=settings.diversity_mode, seed=settings.seed)
+    def load(cls, bundle: Bundle, settings: Settings, rules: GetRules | None = None) -> "Ordering":
+        """Reads the settings, and follows the rules of the shop unless they are given."""
+        rules = rules or FollowedRules.load(bundle, settings)
+        return cls(settings.ranking_topk, diversity=settings.diversity_mode, seed=settings.seed, rules=rules)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
         """Maps item_id int32 [N], score float32 [N] → both for the ordered lists, and row_splits int64 [B + 1].
 
-        The inputs top_k and diversity, int32 [B], are optional. Equal scores keep their input order. Raises
-        RequestError.
+        The inputs top_k and diversity, int32 [B], and filters, texts [B], are optional. Equal scores keep their input
+        order. Raises RequestError.
         """
-        items, scores = inputs["item_id"], inputs["score"]
+        items, scores, rules = inputs["item_id"], inputs["score"], self._rules()
         splits = row_splits.splits_of(inputs, len(items))
         lengths = list_lengths(_requested(inputs, "top_k", len(splits) - 1), self._topk)
         diversity = _requested(inputs, "diversity", len(splits) - 1)
         sampled = np.where(diversity == AS_CONFIGURED, self._diversity, diversity == 1)
-        keys = -self._sort_keys(scores, sampled[row_splits.request_of(splits)])
+        factored = scores if rules is None else rules.factored(scores, items)
+        keys = -self._sort_keys(factored, sampled[row_splits.request_of(splits)])
+        if rules is not None and (rules.caps or rules.pins):
+            return _with_rules(rules, inputs, keys, splits, lengths)
         ends = zip(splits[:-1].tolist(), splits[1:].tolist(), lengths.tolist(), strict=True)
         orders = [begin + np.argsort(keys[begin:end], kind="stable")[:length] for begin, end, length in ends]
         listed = np.concatenate(orders)
@@ -67,6 +79,23 @@ class Ordering:
         # -log(E / w), because logarithms of weights do not overflow.
         keys = TEMPERATURE * scores.astype(np.float64) - np.log(self._rng.exponential(size=len(scores)))
         return np.where(sampled, keys, scores)
+
+
+def _with_rules(
+    rules: ActiveRules, inputs: Mapping[str, Array], keys: Array, splits: row_splits.Splits, lengths: Ids
+) -> Arrays:
+    """Returns the outputs of `Ordering` under caps and pins; keys [N] are ascending sort keys."""
+    items, filters = inputs["item_id"], filter_texts(inputs.get(FILTERS), len(lengths))
+    orders = []
+    for begin, end, length, text in zip(splits[:-1], splits[1:], lengths.tolist(), filters.tolist(), strict=True):
+        pins = rules.pins_for(parse(text)) if text else rules.open_pins
+        orders.append(begin + rules.order(items[begin:end], -keys[begin:end], length, pins))
+    listed = np.concatenate(orders)
+    return {
+        "item_id": items[listed],
+        "score": inputs["score"][listed],
+        row_splits.ROW_SPLITS: row_splits.from_counts(np.array([len(order) for order in orders], np.int64)),
+    }
 
 
 def _requested(inputs: Mapping[str, Array], name: str, requests: int) -> Ids:

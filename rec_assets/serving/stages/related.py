@@ -1,4 +1,4 @@
-"""Stage that returns the items related to a basket, without unavailable items."""
+"""Stage that returns the items related to a basket, without unavailable and blocked items."""
 
 from collections.abc import Mapping
 
@@ -6,10 +6,12 @@ import numpy as np
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.datasets.related.tables import RelatedItems
+from rec_assets.features.store.unavailable import is_among
 from rec_assets.inference.lookups import Lookups
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.related_request import validate_related
 from rec_assets.serving.stages.base import Array, Arrays
+from rec_assets.serving.stages.rules import FollowedRules, GetRules, no_rules
 from rec_assets.serving.stages.unavailable import Unavailable
 from rec_assets.serving.tables.memory_mapped import related_tables
 from rec_assets.settings import Settings
@@ -19,9 +21,15 @@ class RelatedLists:
     """Answers requests for similar items and for items bought together."""
 
     def __init__(
-        self, related: RelatedItems | None, lookups: Lookups, unavailable: Unavailable, bundle_id: str
+        self,
+        related: RelatedItems | None,
+        lookups: Lookups,
+        unavailable: Unavailable,
+        bundle_id: str,
+        rules: GetRules = no_rules,
     ) -> None:
         """Creates the stage; `related` is None for a bundle of an earlier release, which has no such lists."""
+        self._rules = rules
         self._related = related
         self._lookups = lookups
         self._unavailable = unavailable
@@ -31,7 +39,8 @@ class RelatedLists:
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "RelatedLists":
         """Maps the tables and reads the unavailable items; Valkey may be unavailable."""
-        return cls(related_tables(bundle), bundle.lookups, Unavailable.load(bundle, settings), bundle.bundle_id)
+        unavailable, rules = Unavailable.load(bundle, settings), FollowedRules.load(bundle, settings)
+        return cls(related_tables(bundle), bundle.lookups, unavailable, bundle.bundle_id, rules)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
         """Maps kind and length [1], item_ids [n] → ordered_ids int32 and ordered_scores float32 [k], bundle_id [1].
@@ -48,7 +57,10 @@ class RelatedLists:
         elif len(known):
             codes, sums = self._related.of_basket(kind, self._lookups.encode("item_id", known))
             decoded = self._lookups.decode("item_id", codes)
-            shown = np.flatnonzero(~self._unavailable(decoded))[:length]
+            hidden, rules = self._unavailable(decoded), self._rules()
+            if rules is not None:
+                hidden |= is_among(decoded, rules.blocked)
+            shown = np.flatnonzero(~hidden)[:length]
             ids, scores = decoded[shown], sums[shown].astype(np.float32)
         return {
             "ordered_ids": ids,

@@ -1,4 +1,4 @@
-"""Stage that removes unavailable and seen items, and refills short lists with popular unseen items."""
+"""Stage that removes unavailable, blocked and seen items, and refills short lists with popular unseen items."""
 
 from collections.abc import Mapping
 
@@ -6,13 +6,16 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.bundles.bundle import Bundle
+from rec_assets.features.store.unavailable import is_among
 from rec_assets.realtime.seen_items import SeenItems
 from rec_assets.serving.graph import row_splits
 from rec_assets.serving.graph.filters import FILTERS, filter_texts
 from rec_assets.serving.graph.request import Ids, sessions, user_ids
 from rec_assets.serving.graph.spec import RECENT
+from rec_assets.serving.rules.active import ActiveRules
 from rec_assets.serving.stages.base import Array, Arrays, StoreGuard
 from rec_assets.serving.stages.circuit_breaker import valkey_breaker
+from rec_assets.serving.stages.rules import FollowedRules, GetRules, no_rules
 from rec_assets.serving.stages.session import has_session
 from rec_assets.serving.stages.unavailable import Unavailable
 from rec_assets.serving.tables.fallback_items import Fallback
@@ -39,6 +42,7 @@ class SeenFilter:
         guard: StoreGuard,
         *,
         covers_sessions: bool = False,
+        rules: GetRules = no_rules,
     ) -> None:
         """Creates the stage.
 
@@ -49,7 +53,9 @@ class SeenFilter:
             unavailable: items that no list may show.
             guard: guard of the Bloom filters.
             covers_sessions: True removes the items of a request's session.
+            rules: returns the active rules of the shop.
         """
+        self._rules = rules
         self._covers_sessions = covers_sessions
         self._seen_items = seen_items
         self._fallback = fallback
@@ -59,8 +65,11 @@ class SeenFilter:
         self.catalog_guard = unavailable.guard
 
     @classmethod
-    def load(cls, bundle: Bundle, settings: Settings) -> "SeenFilter":
-        """Reads item popularity and the unavailable items; Valkey may be unavailable."""
+    def load(cls, bundle: Bundle, settings: Settings, rules: GetRules | None = None) -> "SeenFilter":
+        """Reads item popularity and the unavailable items, and follows the rules of the shop unless they are given.
+
+        Valkey may be unavailable.
+        """
         filters = None
         if settings.seen_filter != "nothing":
             filters = SeenItems(connect_for_requests(settings, SeenItems.DB))
@@ -73,6 +82,7 @@ class SeenFilter:
             Unavailable.load(bundle, settings),
             guard,
             covers_sessions=settings.seen_filter == "clicked",
+            rules=rules or FollowedRules.load(bundle, settings),
         )
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
@@ -84,11 +94,13 @@ class SeenFilter:
         """
         users, items, scores = user_ids(inputs), inputs["item_id"], inputs["retrieval_score"]
         splits = row_splits.splits_of(inputs, len(items))
+        is_filtered = filter_texts(inputs.get(FILTERS), len(users)) != ""
+        if (rules := self._rules()) is not None and rules.pins:
+            items, scores, splits = with_pins(rules, items, scores, splits, ~is_filtered)
         left_out = self._left_out(inputs)
         unseen = ~self._hidden(users, items, splits, left_out)
         kept = row_splits.keep(splits, unseen)
         # Popular items do not satisfy a filter; retrieval finds as many allowed items as there are.
-        is_filtered = filter_texts(inputs.get(FILTERS), len(users)) != ""
         missing = np.where(is_filtered, 0, self._least - np.diff(kept))
         if (missing <= 0).all():  # nearly always
             return {"item_id": items[unseen], "retrieval_score": scores[unseen], row_splits.ROW_SPLITS: kept}
@@ -112,6 +124,8 @@ class SeenFilter:
     def _hidden(self, users: Ids, items: Ids, splits: row_splits.Splits, left_out: Ids | None) -> npt.NDArray[np.bool_]:
         """Returns True for candidates [N] that are unavailable, seen or in their request's row of `left_out`."""
         hidden = self._seen(users, items, splits) | self._unavailable(items)
+        if (rules := self._rules()) is not None:
+            hidden |= is_among(items, rules.blocked)
         if left_out is not None:
             requests = np.arange(len(left_out))[:, None] << 32
             hidden |= np.isin((row_splits.request_of(splits) << 32) + items, (requests + left_out)[left_out >= 0])
@@ -166,3 +180,24 @@ class SeenFilter:
         taken = row_splits.place_of(ids_splits) < missing[short][row]
         ids, row = ids[taken], row[taken]
         return ids, np.array(lowest_scores, np.float32)[row], short[row]
+
+
+def with_pins(
+    rules: ActiveRules, items: Ids, scores: Scores, splits: row_splits.Splits, unfiltered: npt.NDArray[np.bool_]
+) -> tuple[Ids, Scores, row_splits.Splits]:
+    """Adds the pinned items to the candidates of requests without a filter, so that the ranker scores them.
+
+    A new candidate is the last of its request and gets the lowest score of its candidates, 0 without candidates. Lists
+    with a filter pin only what retrieval found, because a pinned item may not satisfy the filter.
+    """
+    ids, values, counts = [], [], []
+    for begin, end, is_open in zip(splits[:-1].tolist(), splits[1:].tolist(), unfiltered.tolist(), strict=True):
+        candidates = items[begin:end]
+        absent = [pin.item_id for pin in rules.open_pins if is_open and not (candidates == pin.item_id).any()]
+        lowest = scores[begin:end].min() if absent and begin < end else np.float32(0)
+        ids += [candidates, np.array(absent, np.int32)]
+        values += [scores[begin:end], np.full(len(absent), lowest, scores.dtype)]
+        counts.append(end - begin + len(absent))
+    if sum(counts) == len(items):
+        return items, scores, splits
+    return np.concatenate(ids), np.concatenate(values), row_splits.from_counts(np.array(counts, np.int64))
