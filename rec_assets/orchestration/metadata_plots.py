@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SIZE = (7.0, 3.2)
 DPI = 110
+BARS = "▁▂▃▄▅▆▇█"
 
 
 def preview(frame: pl.DataFrame, rows: int = 5) -> MarkdownMetadataValue:
@@ -105,6 +106,12 @@ def histogram(values: Sequence[float], x_label: str, title: str, bins: int = 24)
     axis.set(xlabel=x_label, ylabel="count", title=title)
     axis.spines[["top", "right"]].set_visible(False)
     return _embed(figure, title)
+
+
+def text_bars(counts: Sequence[int]) -> str:
+    """Returns one character per count, from "▁" (0) to "█" (the largest). Costs nothing, so each day can have it."""
+    most = max(max(counts, default=0), 1)
+    return "".join(BARS[round(count / most * (len(BARS) - 1))] for count in counts)
 
 
 def scatter(points: Sequence[Sequence[float]], labels: Sequence[int], title: str) -> MarkdownMetadataValue:

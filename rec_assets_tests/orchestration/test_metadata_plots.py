@@ -33,3 +33,8 @@ def test_a_preview_is_a_markdown_table_of_the_first_rows() -> None:
     lines = text.splitlines()
     assert lines[0].startswith("| item_id | title |")
     assert len(lines) == 5
+
+
+def test_text_bars_scale_to_the_largest_count() -> None:
+    assert metadata_plots.text_bars([0, 7, 14]) == "▁▅█"
+    assert metadata_plots.text_bars([0, 0]) == "▁▁"

@@ -16,6 +16,7 @@ from rec_assets.storage.artifact_store import Artifact, ArtifactStore
 from rec_assets.storage.versions import UNPARTITIONED
 
 OWNERS = ["team:recommendations"]
+PROGRESS_S = 5.0  # between two lines of progress
 
 # Writes the files of a partition (a key or "all") into a folder and returns metadata for the UI.
 Write = Callable[[Path, str], Mapping[str, Any]]
@@ -40,6 +41,7 @@ def publish(context: AssetExecutionContext, artifacts: Artifacts, write: Write) 
     store = artifacts.store()
     keys = [UNPARTITIONED] if context.assets_def.partitions_def is None else context.partition_keys
     published: list[Artifact] = []
+    reported = time.monotonic()
     for number, key in enumerate(keys, start=1):
         started = time.monotonic()
         forget_peak()
@@ -56,8 +58,10 @@ def publish(context: AssetExecutionContext, artifacts: Artifacts, write: Write) 
             "peak_memory_mb": peak_mb(),
         }
         context.add_asset_metadata(metadata, partition_key=_partition(artifact))
-        if len(keys) > 1:
-            context.log.info(f"{key}: {number} of {len(keys)} days, {metadata['seconds']} s")
+        # Dagster stores every line.
+        if len(keys) > 1 and (number == len(keys) or time.monotonic() - reported >= PROGRESS_S):
+            reported = time.monotonic()
+            context.log.info(f"{key}: {number} of {len(keys)} days")
         published.append(artifact)
     version = _recorded_version(context, published)
     if version is None:

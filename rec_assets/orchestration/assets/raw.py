@@ -4,6 +4,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 from dagster import AssetExecutionContext, MaterializeResult
 
@@ -12,7 +13,7 @@ from rec_assets.orchestration.assets.publishing import OWNERS, publish
 from rec_assets.orchestration.assets.upstream import UpstreamStore
 from rec_assets.orchestration.declared import FromSettings, asset
 from rec_assets.orchestration.freshness import WEEKLY_FRESHNESS
-from rec_assets.orchestration.metadata_plots import histogram, preview
+from rec_assets.orchestration.metadata_plots import histogram, preview, text_bars
 from rec_assets.orchestration.op_tags import CPU
 from rec_assets.orchestration.partitions import daily, parallel_backfill
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
@@ -139,11 +140,11 @@ def raw_interactions(
         checked = read_day(source, date.fromisoformat(day), items, users)
         require_known_items(checked.report, source.location(day), settings.max_unknown_share)
         write_frame(checked.frame, out / RAW_INTERACTIONS)
-        hours = (checked.frame["timestamp"] // 3600 % 24).to_list()
+        hours = np.bincount(checked.frame["timestamp"].to_numpy() // 3600 % 24, minlength=24).tolist()
         return {
             **checked.report.as_dict(),
             "preview": preview(codes.with_texts(checked.frame.head())),
-            **({"hours": histogram(hours, "hour of day (UTC)", day)} if hours else {"empty_day": True}),
+            **({"hours": text_bars(hours)} if any(hours) else {"empty_day": True}),
         }
 
     return publish(context, artifacts, write)

@@ -12,6 +12,7 @@ from rec_assets.orchestration.build import build_defs
 from rec_assets.orchestration.runs.console_logger import console, progress_logger
 from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
 from rec_assets.orchestration.runs.orphaned_runs import fail_orphaned_runs
+from rec_assets.orchestration.runs.record_writes import cheap_record_writes
 from rec_assets.orchestration.runs.stale_assets import out_of_date
 from rec_assets.settings import Settings
 from rec_assets.storage.stores import open_store
@@ -86,10 +87,10 @@ def materialize_stale(settings: Settings) -> int:
 def rebuild(settings: Settings, selected: list[Phase]) -> int:
     """Rebuilds missing and stale assets of some phases, in order; returns and raises like `materialize_stale`."""
     silence_deprecations()
-    prepare_dagster_home(settings)
+    home = prepare_dagster_home(settings)
     defs = build_defs(settings)
     open_store(settings).delete_leftovers()
-    with DagsterInstance.get() as instance:
+    with cheap_record_writes(home), DagsterInstance.get() as instance:
         fail_orphaned_runs(instance)
         return sum(_run(defs, instance, phase) for phase in selected)
 
