@@ -64,6 +64,9 @@ daily_update = define_asset_job(
     "daily_update", DAILY_UPDATE - FRESHNESS, description="Ingest, features, fine-tune, evaluation and bundle of a day."
 )
 
+list_all_users = define_asset_job(
+    "list_all_users", AssetSelection.assets("user_lists"), description="The list of every user as of a day, as parquet."
+)
 promote = define_asset_job("promote", PROMOTION, description="Makes the newest bundle that passed its gates live.")
 rollback = define_asset_job(
     "rollback",
@@ -102,6 +105,7 @@ def jobs_of(settings: Settings) -> dict[str, Any]:
         full_training,
         fine_tuning,
         daily_update,
+        list_all_users,
         promote,
         rollback,
     ]

@@ -79,7 +79,7 @@ def test_the_lineage_reads_like_the_design(loaded: dict[str, dict[str, str]]) ->
             "finetuned_dlrm",
         },
         "evaluation": {"model_evaluation", "finetune_evaluation", "next_day_evaluation"},
-        "serving": {"model_bundle", "finetuned_bundle", "triton_versions", "live_bundle", "shop_rules"},
+        "serving": {"model_bundle", "finetuned_bundle", "triton_versions", "live_bundle", "shop_rules", "user_lists"},
     }
 
 

@@ -39,7 +39,7 @@ ROWS_OF_USERS = {
     "raw_users": (RAW_USERS,),
 }
 # Assets that mix the rows of all users; downstream assets first.
-MIXED = ("finetune_set", "replay_set", "training_set", "nvt_workflows", "masked_train_set")
+MIXED = ("user_lists", "finetune_set", "replay_set", "training_set", "nvt_workflows", "masked_train_set")
 RECORDED = ("raw_users", "raw_interactions", "behavioral_updates")  # in Dagster, so that the others become stale
 _USER_COLUMNS = ("user_id", "request_user_id", "user_ids", "vocabulary/user_id")
 

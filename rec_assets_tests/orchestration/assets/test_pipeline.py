@@ -135,6 +135,18 @@ def test_lists_of_the_ranker_have_only_items_that_were_on_sale(pipeline: Pipelin
     assert not data.items.on_sale(retrieval(lists.requests, depth).item_ids, times).all()
 
 
+def test_every_user_has_a_list_for_mails(pipeline: Pipeline) -> None:
+    with DagsterInstance.get() as instance:
+        assert materialize(["user_lists"], instance=instance, partition_key=pipeline.day).success
+    lists = pl.read_parquet(pipeline.artifact("user_lists").path / "lists" / "*.parquet")
+    users = pl.read_parquet(pipeline.artifact("user_features") / "user_features.parquet")
+    assert lists["user_id"].n_unique() == users.height
+    assert lists.group_by("user_id").agg(pl.col("rank").max())["rank"].unique().to_list() == [20]
+    assert not lists.select("user_id", "item_id").is_duplicated().any()
+    by_rank = lists.sort("user_id", "rank").with_columns(step=pl.col("score").diff().over("user_id"))
+    assert by_rank.filter(pl.col("step") > 0).is_empty()
+
+
 def test_bundling_again_gives_the_same_bundle(pipeline: Pipeline) -> None:
     before = pipeline.artifact("model_bundle")
     with DagsterInstance.get() as instance:
