@@ -25,6 +25,7 @@ def test_requests_are_of_known_users_within_the_history_and_equal_for_equal_seed
     first, again = (draw_requests(np.array([7, 9]), 500, settings, seed=3) for _ in range(2))
     assert set(first["user_id"]) == {7, 9} and set(first["device_type"]) == {-1, 0, 1, 2}
     assert 0 < first["timestamp"].max() - first["timestamp"].min() <= settings.days * 86_400
+    assert set(first.pop("filters")) == {""}
     for name in first:
         assert first[name].dtype == np.int32
         np.testing.assert_array_equal(first[name], again[name])

@@ -3,7 +3,8 @@ import polars as pl
 import pytest
 
 from rec_assets.datasets.item_table import ItemTable
-from rec_assets.evaluation.bundles.compare import BundleComparison, first_arrivals, signals_before
+from rec_assets.evaluation.bundles.compare import BundleComparison, signals_before
+from rec_assets.evaluation.bundles.replay import first_arrivals
 from rec_assets.features.signals.item_signals import ITEM_SIGNALS, ItemCategories, ItemFacts, ItemSignals
 
 JOINED = pl.DataFrame(

@@ -13,7 +13,7 @@ from rec_assets.datasets.joined_days import log_of, read_events
 from rec_assets.evaluation.baselines.interaction_matrix import InteractionMatrix
 from rec_assets.evaluation.baselines.scorers import popularity as popularity_scores
 from rec_assets.evaluation.baselines.tuning import BaselineTuner, rows_of_users
-from rec_assets.evaluation.bundles.replay import PastItems, PastRequests, answers
+from rec_assets.evaluation.bundles.replay import PastItems, PastRequests, answers, first_arrivals
 from rec_assets.evaluation.metrics import user_scores
 from rec_assets.features.joins import USER_COLUMNS
 from rec_assets.settings import Settings
@@ -99,19 +99,6 @@ def compare_bundles(
         metric = user_scores(requests.user_ids, ranked, relevant, (METRIC,)).rename({METRIC: name})
         scores = scores.join(metric.with_columns(pl.col("user_id").cast(pl.Int32)), on="user_id", maintain_order="left")
     return BundleComparison(scores)
-
-
-def first_arrivals(rows: pl.DataFrame) -> PastRequests:
-    """Makes one request per user of joined rows, with time and features of the user's first interaction."""
-    first = rows.sort("user_id", "timestamp", maintain_order=True).unique("user_id", keep="first", maintain_order=True)
-    return PastRequests(
-        user_ids=first["user_id"].to_numpy(),
-        device_types=first["device_type"].to_numpy(),
-        timestamps=first["timestamp"].to_numpy(),
-        age=first["age"].fill_null(float("nan")).to_numpy().astype(np.float32),
-        gender=first["gender"].to_numpy().astype(np.int32),
-        top_category=first["top_category"].to_numpy().astype(np.int32),
-    )
 
 
 def signals_before(items: ItemTable, requests: PastRequests) -> PastItems:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.history import InteractionLog
@@ -67,6 +68,19 @@ class PastRequests:
         for start in range(0, len(self), size):
             part = slice(start, start + size)
             yield PastRequests(*(getattr(self, field.name)[part] for field in fields(self)))
+
+
+def first_arrivals(rows: pl.DataFrame) -> PastRequests:
+    """Makes one request per user of joined rows, with time and features of the user's first interaction."""
+    first = rows.sort("user_id", "timestamp", maintain_order=True).unique("user_id", keep="first", maintain_order=True)
+    return PastRequests(
+        user_ids=first["user_id"].to_numpy(),
+        device_types=first["device_type"].to_numpy(),
+        timestamps=first["timestamp"].to_numpy(),
+        age=first["age"].fill_null(float("nan")).to_numpy().astype(np.float32),
+        gender=first["gender"].to_numpy().astype(np.int32),
+        top_category=first["top_category"].to_numpy().astype(np.int32),
+    )
 
 
 def answers(

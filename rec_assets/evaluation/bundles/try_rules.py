@@ -12,8 +12,7 @@ import polars as pl
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.common.errors import ActionableError
 from rec_assets.datasets.joined_days import ROWS, log_of, read_events
-from rec_assets.evaluation.bundles.compare import first_arrivals
-from rec_assets.evaluation.bundles.replay import PastItems, PastRequests, scored_answers
+from rec_assets.evaluation.bundles.replay import PastItems, PastRequests, first_arrivals, scored_answers
 from rec_assets.features.joins import USER_COLUMNS
 from rec_assets.realtime.recent_items import NO_ITEM
 from rec_assets.serving.rules.active import ActiveRules

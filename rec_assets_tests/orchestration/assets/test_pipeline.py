@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_everything_was_materialized(pipeline: Pipeline) -> None:
-    assert pipeline.materialized == 25
+    assert pipeline.materialized == 26
     days = [(pipeline.settings.start_date + timedelta(days=n)).isoformat() for n in range(5)]
     assert pipeline.store.partitions("raw_interactions")[:5] == days  # other tests add days
     assert pipeline.store.partitions("model_bundle") == [pipeline.day]
