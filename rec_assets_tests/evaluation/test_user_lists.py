@@ -6,9 +6,10 @@ import pytest
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.evaluation.bundles import user_lists
-from rec_assets.evaluation.bundles.replay import answers
+from rec_assets.evaluation.bundles.replay import AS_BUNDLED, PastRequests, answers
 from rec_assets.evaluation.bundles.user_lists import LENGTH, lists_of_users
 from rec_assets.features.history import InteractionLog
+from rec_assets.serving.rules.rules import Rules
 from rec_assets.settings import Settings
 from rec_assets.sources.shop.codes import ITEM, USER, Codes
 from rec_assets_tests.servers import free_port
@@ -42,7 +43,7 @@ def test_every_user_gets_the_list_of_the_bundle_with_the_ids_of_the_shop(
     monkeypatch.setattr(user_lists, "USERS_OF_A_PART", 8)
     items = pl.Series([f"sku-{n:03}" for n in range(160)])
     codes = Codes.empty().extended({USER: pl.Series(["ann", "bob"]), ITEM: items})
-    parts = list(lists_of_users(tiny_bundle, users(20), LOG, AT, codes, alone))
+    parts = list(lists_of_users(tiny_bundle, users(20), LOG, AT, codes, alone, Rules()))
     assert [part["user_id"].n_unique() for part in parts] == [8, 8, 4]
     made = pl.concat(parts)
     assert made["rank"].to_list() == list(range(1, LENGTH + 1)) * 20
@@ -50,12 +51,22 @@ def test_every_user_gets_the_list_of_the_bundle_with_the_ids_of_the_shop(
     assert made.filter(user_id=7)["user"].unique().to_list() == ["7"]
     assert made["item"].to_list() == [f"sku-{item:03}" for item in made["item_id"]]
     assert set(made["bundle_id"]) == {tiny_bundle.bundle_id}
-    requests = user_lists._requests(users(20), AT)
-    expected = answers(tiny_bundle, requests, LOG, user_lists._AS_BUNDLED, LENGTH, alone)
+    requests = PastRequests.of(users(20).with_columns(device_type=pl.lit(-1), timestamp=pl.lit(AT)))
+    expected, _ = answers(tiny_bundle, requests, LOG, AS_BUNDLED, LENGTH, alone)
     np.testing.assert_array_equal(made["item_id"].to_numpy().reshape(20, LENGTH), expected)
-    without = answers(tiny_bundle, requests, InteractionLog.of([], np.empty(0), []), user_lists._AS_BUNDLED, 20, alone)
+    without, _ = answers(tiny_bundle, requests, InteractionLog.of([], np.empty(0), []), AS_BUNDLED, LENGTH, alone)
     assert (without != expected).any(axis=1).nonzero()[0].tolist() == [0, 1]  # only two users have a history
 
 
 def test_a_shop_without_users_has_no_lists(tiny_bundle: Bundle, alone: Settings) -> None:
-    assert list(lists_of_users(tiny_bundle, users(0), LOG, AT, Codes.empty(), alone)) == []
+    assert list(lists_of_users(tiny_bundle, users(0), LOG, AT, Codes.empty(), alone, Rules())) == []
+
+
+def test_the_lists_obey_the_rules_of_the_shop(tiny_bundle: Bundle, alone: Settings) -> None:
+    rules = Rules[int].model_validate({"block": [{"name": "recall", "items": [10, 13], "category_l1": [2]}]})
+    (plain,), (made,) = (
+        list(lists_of_users(tiny_bundle, users(20), LOG, AT, Codes.empty(), alone, one)) for one in (Rules(), rules)
+    )
+    blocked = {10, 13, *tiny_bundle.catalog().filter(category_l1=2)["item_id"]}
+    assert blocked & set(plain["item_id"]) and not blocked & set(made["item_id"])
+    assert made["rank"].to_list() == list(range(1, LENGTH + 1)) * 20

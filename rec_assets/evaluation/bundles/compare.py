@@ -87,7 +87,7 @@ def compare_bundles(
     log = log_of([*joined_before, joined_day])
     requests = first_arrivals(events)
     lists = {
-        name: answers(bundle, requests, log, signals_before(items, requests), DEPTH, settings)
+        name: answers(bundle, requests, log, signals_before(items, requests), DEPTH, settings)[0]
         for name, bundle in bundles.items()
     }
     counted = rows_of_users(before, requests.user_ids, seed)

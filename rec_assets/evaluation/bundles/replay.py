@@ -13,6 +13,7 @@ from rec_assets.features.history import InteractionLog
 from rec_assets.features.store.online import OnlineRows
 from rec_assets.features.store.views import ITEM_FEATURES
 from rec_assets.realtime.recent_items import NO_ITEM
+from rec_assets.serving.graph.request import UNKNOWN
 from rec_assets.serving.graph.row_splits import ROW_SPLITS
 from rec_assets.serving.graph.spec import STAGES
 from rec_assets.serving.runner import run
@@ -42,6 +43,9 @@ class PastItems:
     signals: Mapping[str, npt.NDArray[np.float32]]
 
 
+AS_BUNDLED = PastItems(np.empty(0, np.int32), {})  # the signals of the bundle itself
+
+
 @dataclass(frozen=True)
 class PastRequests:
     """One request per user, with the user's features in the stores at that moment.
@@ -60,6 +64,20 @@ class PastRequests:
     gender: Ids
     top_category: Ids
 
+    @classmethod
+    def of(cls, rows: pl.DataFrame) -> "PastRequests":
+        """Makes a request of each row, with user_id, device_type, timestamp, age, gender and top_category."""
+        unknown = {"age": float("nan"), "gender": UNKNOWN, "top_category": UNKNOWN}
+        filled = rows.with_columns(pl.col(name).fill_null(value) for name, value in unknown.items())
+        return cls(
+            user_ids=filled["user_id"].to_numpy().astype(np.int32),
+            device_types=filled["device_type"].to_numpy().astype(np.int32),
+            timestamps=filled["timestamp"].to_numpy().astype(np.int64),
+            age=filled["age"].to_numpy().astype(np.float32),
+            gender=filled["gender"].to_numpy().astype(np.int32),
+            top_category=filled["top_category"].to_numpy().astype(np.int32),
+        )
+
     def __len__(self) -> int:
         return len(self.user_ids)
 
@@ -72,15 +90,8 @@ class PastRequests:
 
 def first_arrivals(rows: pl.DataFrame) -> PastRequests:
     """Makes one request per user of joined rows, with time and features of the user's first interaction."""
-    first = rows.sort("user_id", "timestamp", maintain_order=True).unique("user_id", keep="first", maintain_order=True)
-    return PastRequests(
-        user_ids=first["user_id"].to_numpy(),
-        device_types=first["device_type"].to_numpy(),
-        timestamps=first["timestamp"].to_numpy(),
-        age=first["age"].fill_null(float("nan")).to_numpy().astype(np.float32),
-        gender=first["gender"].to_numpy().astype(np.int32),
-        top_category=first["top_category"].to_numpy().astype(np.int32),
-    )
+    ordered = rows.sort("user_id", "timestamp", maintain_order=True)
+    return PastRequests.of(ordered.unique("user_id", keep="first", maintain_order=True))
 
 
 def answers(
@@ -90,7 +101,8 @@ def answers(
     items: PastItems,
     depth: int,
     settings: Settings,
-) -> Ids:
+    rules: GetRules = no_rules,
+) -> tuple[Ids, npt.NDArray[np.float32]]:
     """Returns the ranked lists of a bundle.
 
     Args:
@@ -100,23 +112,12 @@ def answers(
         items: signals of items before the day of the requests.
         depth: length of the lists.
         settings: source of `retrieval_topk`. The seen filter and diversity are turned off.
+        rules: returns the rules of the shop; none by default.
 
     Returns:
-        Raw item ids int32 [q, depth], best first, padded with -1.
+        Raw item ids int32 [q, depth], best first, padded with -1, and the ranker's probabilities, float32 [q, depth],
+        padded with 0.
     """
-    return scored_answers(bundle, requests, log, items, depth, settings)[0]
-
-
-def scored_answers(
-    bundle: Bundle,
-    requests: PastRequests,
-    log: InteractionLog,
-    items: PastItems,
-    depth: int,
-    settings: Settings,
-    rules: GetRules = no_rules,
-) -> tuple[Ids, npt.NDArray[np.float32]]:
-    """Returns the lists of `answers` under rules, and the ranker's probabilities, float32 [q, depth], padded with 0."""
     plain = {"ranking_topk": depth, "diversity_mode": False, "seen_filter": "nothing"}
     settings = settings.model_copy(update=plain)
     stages = _stages(bundle, items, settings, rules)

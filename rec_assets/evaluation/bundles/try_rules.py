@@ -12,7 +12,7 @@ import polars as pl
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.common.errors import ActionableError
 from rec_assets.datasets.joined_days import ROWS, log_of, read_events
-from rec_assets.evaluation.bundles.replay import PastItems, PastRequests, first_arrivals, scored_answers
+from rec_assets.evaluation.bundles.replay import AS_BUNDLED, PastRequests, answers, first_arrivals
 from rec_assets.features.joins import USER_COLUMNS
 from rec_assets.realtime.recent_items import NO_ITEM
 from rec_assets.serving.rules.active import ActiveRules
@@ -77,9 +77,8 @@ def try_rules(
     joined = [store.get("joined_interactions", day) / ROWS for day in days]
     requests, log = last_requests(joined[-REQUEST_DAYS:], users), log_of(joined)
     active = ActiveRules.of(rules, item_groups(bundle), at)
-    signals = PastItems(np.empty(0, np.int32), {})
-    without, probabilities = scored_answers(bundle, requests, log, signals, DEPTH, settings)
-    ruled, ruled_probabilities = scored_answers(bundle, requests, log, signals, DEPTH, settings, lambda: active)
+    without, probabilities = answers(bundle, requests, log, AS_BUNDLED, DEPTH, settings)
+    ruled, ruled_probabilities = answers(bundle, requests, log, AS_BUNDLED, DEPTH, settings, lambda: active)
     return compare_lists(without, ruled, float(probabilities.sum()), float(ruled_probabilities.sum()))
 
 

@@ -1,25 +1,34 @@
 """Lists of all users by a bundle, in this process and in parts: for e-mail, and for shops without online requests."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
 
 from rec_assets.bundles.bundle import Bundle
-from rec_assets.evaluation.bundles.replay import PastItems, PastRequests, scored_answers
+from rec_assets.evaluation.bundles.replay import AS_BUNDLED, PastRequests, answers
 from rec_assets.features.history import InteractionLog
 from rec_assets.realtime.recent_items import NO_ITEM
 from rec_assets.serving.graph.request import UNKNOWN
+from rec_assets.serving.rules.active import ActiveRules
+from rec_assets.serving.rules.rules import Rules
+from rec_assets.serving.stages.rules import item_groups
 from rec_assets.settings import Settings
 from rec_assets.sources.shop.codes import ITEM, USER, Codes
 
 LENGTH = 20  # items of a list
 USERS_OF_A_PART = 10_000
-_AS_BUNDLED = PastItems(np.empty(0, np.int32), {})
 
 
 def lists_of_users(
-    bundle: Bundle, users: pl.DataFrame, log: InteractionLog, at: int, codes: Codes, settings: Settings
+    bundle: Bundle,
+    users: pl.DataFrame,
+    log: InteractionLog,
+    at: int,
+    codes: Codes,
+    settings: Settings,
+    rules: Rules[int],
 ) -> Iterator[pl.DataFrame]:
     """Yields the lists of some users at a time, in the order of the users.
 
@@ -32,14 +41,18 @@ def lists_of_users(
         at: time of the lists, unix seconds.
         codes: the shop's own ids.
         settings: source of `retrieval_topk`.
+        rules: the rules of the shop, as of the current time.
 
     Yields:
         A row for each user and item: `user` and `item` as the shop writes them, `user_id` and `item_id` of the models,
         `rank` from 1, `score` (the ranker's probability) and `bundle_id`.
     """
+    active = ActiveRules.of(rules, item_groups(bundle), datetime.now(UTC)) if any(rules.all()) else None
+    asked = users.with_columns(device_type=pl.lit(UNKNOWN), timestamp=pl.lit(at))
     for start in range(0, users.height, USERS_OF_A_PART):
-        part = users.slice(start, USERS_OF_A_PART)
-        lists, scores = scored_answers(bundle, _requests(part, at), log, _AS_BUNDLED, LENGTH, settings)
+        part = asked.slice(start, USERS_OF_A_PART)
+        requests = PastRequests.of(part)
+        lists, scores = answers(bundle, requests, log, AS_BUNDLED, LENGTH, settings, lambda: active)
         rows, places = np.nonzero(lists != NO_ITEM)
         frame = pl.DataFrame(
             {
@@ -51,17 +64,6 @@ def lists_of_users(
         )
         named = _named(_named(frame, codes, USER), codes, ITEM)
         yield named.select("user", "item", *frame.columns, bundle_id=pl.lit(bundle.bundle_id))
-
-
-def _requests(users: pl.DataFrame, at: int) -> PastRequests:
-    return PastRequests(
-        user_ids=users["user_id"].to_numpy().astype(np.int32),
-        device_types=np.full(users.height, UNKNOWN, np.int32),
-        timestamps=np.full(users.height, at, np.int64),
-        age=users["age"].cast(pl.Float32).fill_null(float("nan")).to_numpy(),
-        gender=users["gender"].fill_null(UNKNOWN).to_numpy().astype(np.int32),
-        top_category=users["top_category"].fill_null(UNKNOWN).to_numpy().astype(np.int32),
-    )
 
 
 def _named(frame: pl.DataFrame, codes: Codes, kind: str) -> pl.DataFrame:

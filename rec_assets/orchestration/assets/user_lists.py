@@ -33,7 +33,7 @@ BUNDLES = ("finetuned_bundle", "model_bundle")
     kinds={"parquet", "onnx"},
     partitions_def=daily,
     windows={"joined_interactions": model_window},
-    deps=BUNDLES,
+    deps=[*BUNDLES, "shop_rules"],
 )
 def user_lists(
     context: AssetExecutionContext,
@@ -50,6 +50,8 @@ def user_lists(
     from rec_assets.bundles.bundle import Bundle
     from rec_assets.datasets.joined_days import log_of
     from rec_assets.evaluation.bundles.user_lists import lists_of_users
+    from rec_assets.serving.rule_versions import ShopRules
+    from rec_assets.serving.rules.rules import Rules
     from rec_assets.sources import Codes
 
     store, day = UpstreamStore.of(context, artifacts), only(context)
@@ -67,13 +69,16 @@ def user_lists(
         at = int(midnight_after(day).timestamp())
         (out / LISTS).mkdir()
         with_list, rows, first = 0, 0, pl.DataFrame()
-        parts = lists_of_users(bundle, users, log, at, Codes.load(id_codes.path), settings)
+        shop = ShopRules(settings)
+        current = shop.versions().current
+        rules = shop.check(current.text) if current.number else Rules()
+        parts = lists_of_users(bundle, users, log, at, Codes.load(id_codes.path), settings, rules)
         for number, part in enumerate(parts):
             part.write_parquet(out / LISTS / f"part-{number:05}.parquet")
             with_list, rows = with_list + part["user_id"].n_unique(), rows + part.height
             first = first if first.width else part
             context.log.info(f"{with_list} of {users.height} users as of {date.fromisoformat(day)}")
         shown = preview(first.drop("user")) if first.width else "No user."
-        return {"bundle": bundle.bundle_id, "users": with_list, "rows": rows, "preview": shown}
+        return {"bundle": bundle.bundle_id, "rules": current.title, "users": with_list, "rows": rows, "preview": shown}
 
     return publish(context, artifacts, write)
