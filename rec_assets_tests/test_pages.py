@@ -51,6 +51,7 @@ LONG = " ".join(["word"] * 31) + "."
         ("a.md", f"| {LONG} |\n\n```\n{LONG}\n```", ""),
         ("a.md", "a" * 161, "a line of 161 characters"),
         ("a.md", f"[a]({'b' * 200})", ""),
+        ("a.md", "<" * 7 + " HEAD", "a.md:1: a mark of a merge"),
     ],
 )
 def test_what_makes_a_reader_stop_is_flagged(tmp_path: Path, name: str, text: str, finding: str) -> None:
