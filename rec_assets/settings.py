@@ -257,17 +257,17 @@ class Settings(BaseSettings):
             defaults = {"days": 0}
         return {key: value for key, value in defaults.items() if key != "name"} | given | set_here
 
-    @property
-    def has_mapping(self) -> bool:
-        """True if a mapping file says what the data mean: a shop's own, or one of this package."""
-        return self.source in ("shop", "completejourney")
-
     @model_validator(mode="after")
     def _days_that_exist(self) -> Self:
         """Refuses generated days without an end, because their number determines the users."""
         if self.source == DEFAULT_SOURCE and not self.days:
             raise ValueError(f"days is 0, but source={self.source} makes a fixed number of days. Set REC_DAYS.")
         return self
+
+    @property
+    def has_mapping(self) -> bool:
+        """True if a mapping file says what the data mean: a shop's own, or one of this package."""
+        return self.source in ("shop", "completejourney")
 
     @property
     def end_date(self) -> date:

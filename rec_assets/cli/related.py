@@ -12,7 +12,8 @@ from rec_assets.cli.recommend import utc_time
 from rec_assets.common.errors import ActionableError
 
 if TYPE_CHECKING:
-    from rec_assets.serving.client import Client, Recommendations
+    from rec_assets.serving.client import Client
+    from rec_assets.serving.recommendations import Recommendations
 
 Length = Annotated[int, typer.Option("-k", min=1, max=50, help="Number of items.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]

@@ -2,8 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cached_property
 
@@ -23,6 +22,7 @@ from rec_assets.serving.graph.related_request import DEFAULT_LENGTH, LISTS
 from rec_assets.serving.graph.request import column, validate
 from rec_assets.serving.graph.spec import REASON, RECENT, RELATED_REQUEST, RELATED_RESPONSE, RESPONSE, Tensor
 from rec_assets.serving.ids import CATEGORY_1, ITEM, UNKNOWN, USER, Id, Ids
+from rec_assets.serving.recommendations import Recommendations
 from rec_assets.serving.translation import Device, device_number, filter_numbers, session_numbers, unix_seconds
 from rec_assets.serving.triton.availability import failed, not_served, unreachable
 from rec_assets.serving.triton.infer_inputs import infer_inputs
@@ -36,39 +36,6 @@ CHANNEL = [
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
-
-
-@dataclass(frozen=True)
-class Recommendations:
-    """An ordered list for one user.
-
-    Attributes:
-        item_ids: raw ids, best first, int32 [k].
-        scores: the ranker's probabilities, float32 [k]; other lists have their own scores.
-        bundle_id: id of the bundle that made the list.
-        milliseconds: time from request to response, measured in the client.
-        translation: translates ids for `ids`.
-        reason: why a list of `buy_again` is empty; an empty text for other lists.
-    """
-
-    item_ids: npt.NDArray[np.int32]
-    scores: npt.NDArray[np.float32]
-    bundle_id: str
-    milliseconds: float
-    translation: Ids = field(repr=False, compare=False)
-    reason: str = ""
-
-    @property
-    def ids(self) -> list[Id]:
-        """Returns the ids of the items as the shop writes them, best first."""
-        return [self.translation.text(ITEM, item) for item in self.item_ids.tolist()]
-
-    def __len__(self) -> int:
-        return len(self.item_ids)
-
-    def __iter__(self) -> Iterator[tuple[int, float]]:
-        """Yields (item id, score) pairs, best first."""
-        return iter(zip(self.item_ids.tolist(), self.scores.tolist(), strict=True))
 
 
 class Client:

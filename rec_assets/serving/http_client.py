@@ -25,7 +25,7 @@ TIMEOUT = 10.0  # seconds
 
 
 class Listed(Protocol):
-    """The properties that the lists of both clients have; `serving.client.Recommendations` describes them."""
+    """The properties that the lists of both clients have; `serving.recommendations.Recommendations` describes them."""
 
     @property
     def ids(self) -> Sequence[Id]: ...  # noqa: D102

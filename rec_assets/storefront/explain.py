@@ -7,8 +7,8 @@ from threading import Lock
 import numpy as np
 
 from rec_assets.bundles.bundle import Bundle
-from rec_assets.serving.client import Recommendations
 from rec_assets.serving.graph.request import validate
+from rec_assets.serving.recommendations import Recommendations
 from rec_assets.serving.runner import load_stages, walk
 from rec_assets.serving.stages import Arrays, Stage
 from rec_assets.serving.triton.local_bundle import live_bundle

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.serving.client import Client, Recommendations
+from rec_assets.serving.client import Client
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.ids import USER, Id
+from rec_assets.serving.recommendations import Recommendations
 from rec_assets.serving.triton.availability import UnavailableError
 from rec_assets.settings import Settings
 from rec_assets.storefront.catalog import Catalog, Item

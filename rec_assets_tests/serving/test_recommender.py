@@ -14,10 +14,11 @@ from tritonclient.utils import InferenceServerException
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.realtime.user_activity import UserActivityStore
-from rec_assets.serving.client import Client, Recommendations
+from rec_assets.serving.client import Client
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.filters import Filters
 from rec_assets.serving.ids import Id
+from rec_assets.serving.recommendations import Recommendations
 from rec_assets.serving.runner import load_stages, run
 from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER, TOPOLOGIES, shape_of_one

@@ -30,10 +30,11 @@ from rec_assets.serving.api.models import (
     TrendingResponse,
 )
 from rec_assets.serving.api.problems import add_problem_handlers
-from rec_assets.serving.client import Client, Recommendations
+from rec_assets.serving.client import Client
 from rec_assets.serving.graph.filters import Filters
 from rec_assets.serving.graph.request import DEVICE_TYPES
 from rec_assets.serving.ids import ITEM, USER, Id
+from rec_assets.serving.recommendations import Recommendations
 from rec_assets.serving.triton.availability import UnavailableError
 from rec_assets.settings import Settings
 

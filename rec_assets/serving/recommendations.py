@@ -1,0 +1,42 @@
+"""A list as the Python client returns it, with the ids of the models and of the shop."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from rec_assets.serving.ids import ITEM, Id, Ids
+
+
+@dataclass(frozen=True)
+class Recommendations:
+    """An ordered list for one user.
+
+    Attributes:
+        item_ids: raw ids, best first, int32 [k].
+        scores: the ranker's probabilities, float32 [k]; other lists have their own scores.
+        bundle_id: id of the bundle that made the list.
+        milliseconds: time from request to response, measured in the client.
+        translation: translates ids for `ids`.
+        reason: why a list of `buy_again` is empty; an empty text for other lists.
+    """
+
+    item_ids: npt.NDArray[np.int32]
+    scores: npt.NDArray[np.float32]
+    bundle_id: str
+    milliseconds: float
+    translation: Ids = field(repr=False, compare=False)
+    reason: str = ""
+
+    @property
+    def ids(self) -> list[Id]:
+        """Returns the ids of the items as the shop writes them, best first."""
+        return [self.translation.text(ITEM, item) for item in self.item_ids.tolist()]
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+    def __iter__(self) -> Iterator[tuple[int, float]]:
+        """Yields (item id, score) pairs, best first."""
+        return iter(zip(self.item_ids.tolist(), self.scores.tolist(), strict=True))
