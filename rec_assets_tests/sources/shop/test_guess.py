@@ -103,13 +103,19 @@ def test_tables_are_linked_by_their_values_and_ratings_are_filtered(tmp_path: Pa
     assert counted == {"rating 4 or higher": (len(liked), "teaches"), "rating below 4": (low, "filters")}
 
 
+@pytest.mark.parametrize("per_day", [1, 300, 1_000])
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 14, 30, 90, 400, 2000])
-def test_the_windows_of_a_history_fit_into_it_and_end_near_its_end(count: int) -> None:
+def test_the_windows_of_a_history_fit_into_it_and_end_at_its_end(count: int, per_day: int) -> None:
     last = date(2024, 12, 31)
-    days = days_of(last - timedelta(days=count - 1), last)
+    end = (last - date(1970, 1, 1)).days
+    days = days_of(dict.fromkeys(range(end - count + 1, end + 1), per_day))
     assert days.train >= 1 and days.valid >= 1
     assert days.first + timedelta(days=days.count - 1) == last
     assert days.train + days.valid <= max(days.count, 2)
+    most = {1: 840, 300: 420, 1_000: 210}[per_day]
+    assert days.count <= most
+    if count >= most:
+        assert days.count >= 0.9 * most
 
 
 @given(

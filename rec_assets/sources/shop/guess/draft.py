@@ -2,8 +2,9 @@
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from rec_assets.sources.shop.guess.tables import Table, find_tables
 from rec_assets.sources.shop.mapping import Days, Interactions, Items, Shop, Users
 from rec_assets.sources.shop.tables import connect, open_table
 
+TRAIN_DAYS, VALID_DAYS, DAYS = 180, 28, 210
+FEW_ROWS, LONGEST = 100_000, 4  # below so many rows, the windows grow up to so many times as long
 STRAY, STRAY_DAYS = 0.001, 60  # share of rows, and their distance from the others, that are taken for wrong dates
 REPEATS = 0.1  # share of interactions from which seen items stay in the lists
 LIKED = {1.0: 1.0, 5.0: 4.0, 10.0: 7.0, 100.0: 70.0}  # smallest liked rating by the end of its scale
@@ -54,8 +57,9 @@ def guess_shop(location: Path, base: Path) -> Draft:
     notes += [*item_notes, f"users: {tables.users.label if tables.users else 'taken from the interactions'}"]
     users = _users(tables.users, base)
     draft = Shop(name=_name_of(location), days=ANY_DAYS, interactions=interactions, items=items, users=users)
-    first, last, repeats = _history(draft, base)
-    days = days_of(first, last)
+    counts, repeats = _history(draft, base)
+    days = days_of(counts)
+    first, last = map(_day, span_of(counts))
     notes.append(f"rows of {first} to {last}; used: {days.count} days from {days.first} on")
     notes.append(f"a full training reads {days.train} days and validates on {days.valid} more")
     again = repeats > REPEATS
@@ -66,18 +70,26 @@ def guess_shop(location: Path, base: Path) -> Draft:
     return Draft(draft.model_copy(update={"days": days, "seen_filter": seen_filter}), tuple(notes))
 
 
-def days_of(first: date, last: date) -> Days:
+def days_of(counts: Mapping[int, int]) -> Days:
     """Chooses the windows of a history.
 
-    Validation takes a thirteenth of it, at most four weeks, training the days before, at most 180. The last two days
-    are left for fine-tunes. Days before the window are not used.
+    Validation takes a thirteenth of it, at most four weeks, training the days before, at most 180. With few rows, the
+    windows grow up to four times as long. The last two days are left for fine-tunes. Days before the window are not
+    used.
+
+    Args:
+        counts: interactions by day, days since 1970 in ascending order.
     """
-    count = (last - first).days + 1
-    valid = min(28, max(1, round(count / 13)))
+    first, last = span_of(counts)
+    count = last - first + 1
+    factor = 1
+    while factor < LONGEST and sum(n for day, n in counts.items() if last - factor * DAYS < day <= last) < FEW_ROWS:
+        factor += 1
+    valid = min(factor * VALID_DAYS, max(1, round(count / 13)))
     later = 2 if count > 6 else 0
-    train = max(1, min(180, count - valid - later))
+    train = max(1, min(factor * TRAIN_DAYS, count - valid - later))
     used = min(count, train + valid + later)
-    return Days(first=last - timedelta(days=used - 1), count=used, train=train, valid=valid)
+    return Days(first=_day(last - used + 1), count=used, train=train, valid=valid)
 
 
 def _interactions(table: Table, base: Path) -> tuple[Interactions, list[str]]:
@@ -176,8 +188,8 @@ def _origin(table: Table, base: Path) -> dict[str, Any]:
     return {"query": moved}
 
 
-def _history(shop: Shop, base: Path) -> tuple[date, date, float]:
-    """Returns the first and the last day, and the share of interactions that repeat an item of an earlier day."""
+def _history(shop: Shop, base: Path) -> tuple[dict[int, int], float]:
+    """Returns the interactions by day since 1970, and the share of them that repeat an item of an earlier day."""
     connection, rows = connect(shop.timezone, base), shop.interactions
     connection.register("shop_rows", open_table(connection, rows, base))
     user, item = values.identifier(rows.user), values.identifier(rows.item)
@@ -191,12 +203,11 @@ def _history(shop: Shop, base: Path) -> tuple[date, date, float]:
     ).fetchall()
     if not counted:
         raise ActionableError("No row has a user, an item and a time.", "Correct the mapping.")
-    first, last = span_of({int(day): int(count) for day, count, _ in counted})
     repeats = sum(again for *_, again in counted) / sum(count for _, count, _ in counted)
-    return _day(first), _day(last), float(repeats)
+    return {int(day): int(count) for day, count, _ in counted}, float(repeats)
 
 
-def span_of(counts: dict[int, int]) -> tuple[int, int]:
+def span_of(counts: Mapping[int, int]) -> tuple[int, int]:
     """Returns the first and the last day of a history, without the wrong dates of a few rows.
 
     Args:
