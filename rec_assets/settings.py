@@ -165,6 +165,13 @@ class Settings(BaseSettings):
         "time are acknowledged together.",
     )
 
+    answer_share: float = Field(
+        1.0, ge=0, le=1, description="Share of the answers that are recorded, chosen by their ids; 0 records none."
+    )
+    answer_days: NonNegativeInt = Field(
+        30, description="Number of newest days of which the log of answers is kept; 0: all days."
+    )
+
     # Feature store, except Valkey
     feast_registry: str = Field("", description="Feast's registry: s3://bucket/registry.db; empty: a file below home.")
 

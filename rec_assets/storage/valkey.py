@@ -24,6 +24,11 @@ def connect_for_requests(settings: Settings, db: int) -> Valkey:
     return _client(settings, db, connect_timeout=0.05, timeout=0.1)
 
 
+def connect_beside_requests(settings: Settings, db: int) -> Valkey:
+    """Returns a client that fails within 1.5 s, for a thread that no request waits for."""
+    return _client(settings, db, connect_timeout=0.5, timeout=1.0)
+
+
 def _client(settings: Settings, db: int, *, connect_timeout: float, timeout: float) -> Valkey:
     timeouts: dict[str, Any] = {"socket_connect_timeout": connect_timeout, "socket_timeout": timeout}
     return redis.Redis(settings.valkey_host, settings.valkey_port, db=db, **timeouts, **login(settings))

@@ -22,6 +22,7 @@ from rec_assets.serving.api.models import (
     PopularItem,
     Problem,
     RecommendRequest,
+    RecommendResponse,
     Recorded,
     ScoredItem,
     SimilarRequest,
@@ -64,13 +65,14 @@ def create_app(settings: Settings) -> FastAPI:
     client = Client(settings)
 
     @app.post("/recommend")
-    def recommend(request: RecommendRequest) -> ListResponse:
+    def recommend(request: RecommendRequest) -> RecommendResponse:
         """Return the list of one user, or of a visitor with a session."""
         user = ANONYMOUS if request.user_id is None else request.user_id
         recent = [(one.item_id, one.at) for one in request.recent]
         filters = None if request.filters is None else Filters[Id](**request.filters.model_dump())
         answer = client.recommend(user, request.device, request.at, request.k, request.diversity, recent, filters)
-        return _list(answer)
+        made = _list(answer)
+        return RecommendResponse(bundle_id=made.bundle_id, items=made.items, answer_id=answer.answer_id)
 
     @app.post("/similar")
     def similar(request: SimilarRequest) -> ListResponse:
@@ -147,7 +149,7 @@ def _health(client: Client) -> Health:
     except ActionableError as error:
         problems.append(f"{error.problem} {error.next_step}")
     try:
-        client.recommend(ANONYMOUS)
+        client.probe()
     except UnavailableError as error:
         return Health(state=error.state, problems=[f"{error.problem} {error.next_step}", *problems])
     return Health(state="degraded" if problems else "serving", problems=problems)

@@ -14,6 +14,7 @@ from rec_assets.features.store.views import ITEM_FEATURES
 
 CHUNK = 250  # items per read: some milliseconds of Python, during which a request waits for the interpreter
 PAUSE_S = 0.01  # between two reads
+DIFFERS = "differs"
 
 Ids = npt.NDArray[np.int32]
 ReadItems = Callable[[Ids], OnlineRows]
@@ -26,7 +27,8 @@ class RawItemFeatures:
 
     Attributes:
         item_ids: raw, ascending, int32 [V].
-        columns: each feature [V + 1]; the last row, at -1, has the values for items outside the catalog.
+        columns: each feature [V + 1]; the last row, at -1, has the values for items outside the catalog. A table of
+            `updated` also has `differs`: True for items with other features than before.
     """
 
     item_ids: Ids
@@ -61,7 +63,8 @@ class RawItemFeatures:
                 values[rows] = np.where(stored.known, stored.columns[name], values[rows])
             if pause_s:
                 time.sleep(pause_s)
-        return RawItemFeatures(self.item_ids, columns)
+        differs = np.any([~_are_equal(columns[name], values) for name, values in self.columns.items()], axis=0)
+        return RawItemFeatures(self.item_ids, columns | {DIFFERS: differs})
 
     def rows(self, items: Ids) -> Columns:
         """Returns item_id and the features of some items [N]; features are -1 or NaN for items outside the catalog."""
@@ -69,3 +72,8 @@ class RawItemFeatures:
         mask = self.item_ids[np.minimum(row, len(self.item_ids) - 1)] == items
         row = np.where(mask, row, -1)
         return {"item_id": items} | {name: values[row] for name, values in self.columns.items()}
+
+
+def _are_equal(some: npt.NDArray[Any], others: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    both_nan: npt.NDArray[np.bool_] = (some != some) & (others != others)
+    return (some == others) | both_nan

@@ -19,6 +19,7 @@ from rec_assets.settings import Settings, get_settings
 
 BUNDLE_FILE = "bundle.json"
 DEGRADED = "rec_degraded_answers_total"
+LOST = "rec_lost_answers_total"
 
 
 class BundleModel(ABC):
@@ -38,15 +39,15 @@ class BundleModel(ABC):
         """
         import triton_python_backend_utils as backend  # exists only in Triton's Python process
 
-        self._backend = backend
+        self.backend = backend
         config = json.loads(args["model_config"])
-        self._name = config["name"]
+        self.name = config["name"]
         self._inputs = [one["name"] for one in config["input"]]
         self._outputs = {one["name"]: backend.triton_string_to_numpy(one["data_type"]) for one in config["output"]}
         parameters = {name: entry["string_value"] for name, entry in config.get("parameters", {}).items()}
         version = Path(args["model_repository"]) / args["model_version"]
         self._degraded = DegradedAnswers(
-            backend, self._name, self.load(version, settings_with(get_settings(), parameters))
+            backend, self.name, self.load(version, settings_with(get_settings(), parameters))
         )
 
     @abstractmethod
@@ -59,36 +60,34 @@ class BundleModel(ABC):
 
     def read(self, request: Any) -> Arrays:
         """Returns the inputs that a request contains."""
-        given = {name: self._backend.get_input_tensor_by_name(request, name) for name in self._inputs}
+        given = {name: self.backend.get_input_tensor_by_name(request, name) for name in self._inputs}
         return {name: tensor.as_numpy() for name, tensor in given.items() if tensor is not None}
 
     def attempt(self, call: Callable[..., Arrays], *arguments: Any) -> Any:
         """Returns the arrays of the call, or an error response if the call fails."""
-        backend = self._backend
+        backend = self.backend
         try:
             return call(*arguments)
         except RequestError as error:
             return self._error_response(str(error), backend.TritonError.INVALID_ARG)
         except Exception as error:  # Triton would send the traceback of an uncaught exception to the client
             backend.Logger.log_error(traceback.format_exc())
-            return self._error_response(
-                f"{self._name} failed with {type(error).__name__}", backend.TritonError.INTERNAL
-            )
+            return self._error_response(f"{self.name} failed with {type(error).__name__}", backend.TritonError.INTERNAL)
 
     def response(self, outputs: Mapping[str, Any]) -> Any:
         """Returns a response with the declared outputs, converted to the declared types."""
         tensors = [
-            self._backend.Tensor(name, np.ascontiguousarray(outputs[name], dtype))
+            self.backend.Tensor(name, np.ascontiguousarray(outputs[name], dtype))
             for name, dtype in self._outputs.items()
         ]
-        return self._backend.InferenceResponse(tensors)
+        return self.backend.InferenceResponse(tensors)
 
     def count_degraded(self, answers: int) -> None:
         """Counts answers as degraded if a stage missed a call to its store since the last count."""
         self._degraded.count(answers)
 
     def _error_response(self, message: str, code: int) -> Any:
-        return self._backend.InferenceResponse(error=self._backend.TritonError(message, code))
+        return self.backend.InferenceResponse(error=self.backend.TritonError(message, code))
 
 
 class StageModel(BundleModel):
@@ -113,6 +112,21 @@ class StageModel(BundleModel):
         made = self.attempt(lambda: self._stage(self.read(request)))
         self.count_degraded(1)
         return self.response(made) if isinstance(made, dict) else made
+
+
+class LostAnswers:
+    """Triton metric: counter of answers that were not recorded, by model."""
+
+    def __init__(self, backend: Any, model: str) -> None:
+        text = "Answers that were not recorded: the queue was full, or Valkey did not answer"
+        self._family = backend.MetricFamily(LOST, text, backend.MetricFamily.COUNTER)
+        self._metric, self._counted = self._family.Metric(labels={"model": model}), 0
+
+    def count(self, lost: int) -> None:
+        """Sets the counter to the number of answers that this process has lost."""
+        if lost > self._counted:
+            self._metric.increment(lost - self._counted)
+            self._counted = lost
 
 
 class DegradedAnswers:
