@@ -31,6 +31,7 @@ from rec_assets.settings import get_settings
 
 HERE = Path(__file__).resolve().parents[1]
 CALLS = 5  # of each draw in a round
+AS_SERVED = {"OMP_NUM_THREADS": "1"}  # as in the server's processes
 Times = dict[str, npt.NDArray[np.float64]]  # milliseconds of each draw by stage
 
 
@@ -41,7 +42,7 @@ class Checkout:
         """Starts the process, which ends with `running`. It runs this file with the packages of the folder."""
         command, environment = (
             [sys.executable, "-P", __file__, "--worker", *options],
-            os.environ | {"PYTHONPATH": str(folder)},
+            os.environ | {"PYTHONPATH": str(folder), **AS_SERVED},
         )
         pipe = subprocess.PIPE
         process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)

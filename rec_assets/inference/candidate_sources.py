@@ -15,7 +15,7 @@ import numpy.typing as npt
 from rec_assets.features.history import PADDING_ID
 from rec_assets.features.signals.item_signals import ItemFacts, Scratch
 from rec_assets.features.signals.neighbors import Neighbors
-from rec_assets.features.signals.past import Past
+from rec_assets.features.signals.past import PRIOR_ROWS, Past
 
 MAX_POPULAR = 5_000
 
@@ -117,10 +117,12 @@ class CandidateSources:
 
         The rate of an item is its popularity times the geometric mean of the user's affinities to its categories.
         """
-        rates = np.broadcast_to(popular.rates, (len(past), len(popular.rates)))
+        from rec_assets.inference.merge import weigh_by_category
+
+        rates = np.tile(popular.rates, (len(past), 1))
+        rows = past.splits, past.item_ids, past.weight
         for _, category, share in self.facts.levels:
-            preference = np.sqrt(past.affinity(category, share)).astype(np.float32)
-            rates = rates * preference[:, category[popular.item_ids]]
+            weigh_by_category(*rows, category.astype(np.int32, copy=False), share, PRIOR_ROWS, popular.item_ids, rates)
         return popular.item_ids[best(rates, depth)]
 
 

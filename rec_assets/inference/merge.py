@@ -1,4 +1,4 @@
-"""The loop that merges candidates of several sources. Numba compiles it, so import it inside functions."""
+"""Loops over histories for the sources of candidates and their merge. Numba compiles them: import inside functions."""
 
 from typing import Any
 
@@ -55,6 +55,47 @@ def best(items: Array, values: Array, most: int) -> Array:
         heap[0], heap[end] = heap[end], heap[0]
         sift(heap, 0, end, values)
     return heap
+
+
+@compiled(
+    *("int64[:]", "int32[:]", "float64[:]", "int32[:]", "float64[:]", "float64"),
+    *("int32[:]", "float32[:,:]!"),
+)
+def weigh_by_category(
+    past_splits: Array,
+    past_items: Array,
+    past_weight: Array,
+    category: Array,
+    share: Array,
+    prior_rows: float,
+    items: Array,
+    rates: Array,
+) -> None:
+    """Multiplies rates of items by the root of the affinity of each request's user to the item's category.
+
+    The affinity is how much more often the user chooses the category than all users do: the share of the category in
+    the user's weighted rows, shrunk by `prior_rows` rows toward the share in all interactions, and divided by it. It is
+    1 for a user without history.
+
+    Args:
+        past_splits: begin and end of the history of each request [q + 1].
+        past_items, past_weight: as in `Past` [m].
+        category: category by encoded item id [v].
+        share: share of each category in all interactions [c].
+        prior_rows: `PRIOR_ROWS`.
+        items: encoded ids [p].
+        rates: rate of each item for each request, changed in place [q, p].
+    """
+    roots = np.empty(len(share), np.float32)
+    for request in range(len(rates)):
+        own, total = np.zeros(len(share)), 0.0
+        for row in range(past_splits[request], past_splits[request + 1]):
+            own[category[past_items[row]]] += past_weight[row]
+            total += past_weight[row]
+        for one in range(len(share)):
+            roots[one] = np.sqrt((own[one] / share[one] + prior_rows) / (total + prior_rows))
+        for place in range(len(items)):
+            rates[request, place] *= roots[category[items[place]]]
 
 
 @compiled(

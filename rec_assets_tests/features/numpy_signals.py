@@ -73,7 +73,7 @@ def numpy_signals(
         groups = Groups.of(past.owners, category[past.item_ids])
         rows, days = groups.look_up([groups.count, past.age[groups.first]], owners, category[item_ids])
         values[f"times_in_{level}"], values[f"days_since_{level}"] = np.log1p(rows), np.log1p(days)
-        values[f"affinity_to_{level}"] = np.log(past.affinity(category, share)[owners, category[item_ids]])
+        values[f"affinity_to_{level}"] = np.log(affinity(past, category, share)[owners, category[item_ids]])
         if level == "category_l2":
             values["share_of_category_l2_rows"] = chosen / np.maximum(rows, 1)
     per_request = {
@@ -105,3 +105,11 @@ def _price_difference(past: Past, item_ids: Ids, owners: Ids, price: Floats) -> 
     mean, square = past.sums(prices) / rows, past.sums(prices**2) / rows
     scale = np.sqrt(np.maximum(square - mean**2, 0) + PRICE_VARIANCE)
     return np.where(past.length[owners] > 0, (price[item_ids] - mean[owners]) / scale[owners], 0)
+
+
+def affinity(past: Past, category: Ids, share: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Returns how much more often the user of each request chooses each category than all users do, [q, c]."""
+    count = len(share)
+    keys = past.owners * count + category[past.item_ids]
+    own = np.bincount(keys, past.weight, len(past) * count).reshape(-1, count)
+    return (own / share + PRIOR_ROWS) / (past.sums(past.weight)[:, None] + PRIOR_ROWS)

@@ -50,18 +50,3 @@ class Past:
     def sums(self, values: Values) -> npt.NDArray[np.float64]:
         """Sums values of rows [m] by request [q]."""
         return np.bincount(self.owners, values, len(self)).astype(np.float64)
-
-    def affinity(self, category: Ids, share: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Returns how much more often the user of each request chooses each category than all users do, [q, c].
-
-        The share of the category in the user's weighted rows, shrunk by `PRIOR_ROWS` rows toward the share in all
-        interactions, and divided by it. 1 for a user without history.
-
-        Args:
-            category: category by encoded item id [v].
-            share: share of each category in all interactions [c].
-        """
-        count = len(share)
-        keys = self.owners * count + category[self.item_ids]
-        own = np.bincount(keys, self.weight, len(self) * count).reshape(-1, count)
-        return (own / share + PRIOR_ROWS) / (self.sums(self.weight)[:, None] + PRIOR_ROWS)
