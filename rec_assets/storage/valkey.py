@@ -1,6 +1,6 @@
 """Connections to Valkey, with short timeouts for requests and long ones for commands, and actionable errors."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -48,11 +48,15 @@ def command(client: Valkey, *words: str | int | float) -> Any:
 
 
 def execute_each(pipeline: Any) -> list[Any]:
-    """Executes a pipeline of one command per key; returns None in place of the answer for a key of a wrong type.
+    """Executes a pipeline of one command per key, and returns the `answers_of_each`."""
+    return answers_of_each(pipeline.execute(raise_on_error=False))
 
-    So one damaged key does not cost the other keys their answers. Raises all other errors of Redis.
+
+def answers_of_each(answers: Sequence[Any]) -> list[Any]:
+    """Returns the answers of one command per key, None in place of the error of a key of a wrong type.
+
+    So one damaged key does not cost the other keys their answers. Raises all other errors.
     """
-    answers = pipeline.execute(raise_on_error=False)
     for answer in answers:
         if isinstance(answer, Exception) and not str(answer).startswith(_WRONG_TYPE):
             raise answer

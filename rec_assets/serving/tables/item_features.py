@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.store.online import OnlineRows
 from rec_assets.features.store.views import ITEM_FEATURES
+from rec_assets.inference.lookups import at_value, table_of_positions
 
 CHUNK = 250  # items per read: some milliseconds of Python, during which a request waits for the interpreter
 PAUSE_S = 0.01  # between two reads
@@ -66,11 +68,21 @@ class RawItemFeatures:
         differs = np.any([~_are_equal(columns[name], values) for name, values in self.columns.items()], axis=0)
         return RawItemFeatures(self.item_ids, columns | {DIFFERS: differs})
 
-    def rows(self, items: Ids) -> Columns:
-        """Returns item_id and the features of some items [N]; features are -1 or NaN for items outside the catalog."""
+    @cached_property
+    def _table(self) -> Ids | None:
+        return table_of_positions(self.item_ids, 0, -1)
+
+    def _row_of(self, items: Ids) -> Ids:
+        """Returns the row of each item [n], -1 for items outside the catalog."""
+        if self._table is not None:
+            return at_value(self._table, items.astype(np.int64))
         row = np.searchsorted(self.item_ids, items)
         mask = self.item_ids[np.minimum(row, len(self.item_ids) - 1)] == items
-        row = np.where(mask, row, -1)
+        return np.where(mask, row, -1)
+
+    def rows(self, items: Ids) -> Columns:
+        """Returns item_id and the features of some items [N]; features are -1 or NaN for items outside the catalog."""
+        row = self._row_of(items)
         return {"item_id": items} | {name: values[row] for name, values in self.columns.items()}
 
 

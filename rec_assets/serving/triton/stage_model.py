@@ -1,5 +1,6 @@
 """Adapter between Triton's Python backend and a stage. Every `model.py` is a subclass with the name of its stage."""
 
+import gc
 import json
 import traceback
 from abc import ABC, abstractmethod
@@ -49,6 +50,9 @@ class BundleModel(ABC):
         self._degraded = DegradedAnswers(
             backend, self.name, self.load(version, settings_with(get_settings(), parameters))
         )
+        # Later collections skip all that was loaded: libraries and stages have a million objects that stay.
+        gc.collect()
+        gc.freeze()
 
     @abstractmethod
     def load(self, version: Path, settings: Settings) -> Iterable[Stage]:
