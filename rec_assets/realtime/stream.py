@@ -10,7 +10,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from rec_assets.realtime.events import Event
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import Valkey, connect, translate_redis_errors
+from rec_assets.storage.valkey import Valkey, connect, translate_redis_errors, valkey_span
 
 AHEAD_MS = 60_000  # clocks of a failed-over Valkey differ by less
 ALIVE_MS = 3000  # a live worker reads every second
@@ -96,7 +96,8 @@ class EventStream:
         with translate_redis_errors(self._client), self._client.pipeline(transaction=True) as pipeline:
             for event in events:
                 pipeline.xadd(self.KEY, event.fields())
-            return [entry_id.decode() for entry_id in pipeline.execute()]
+            with valkey_span("events"):
+                return [entry_id.decode() for entry_id in pipeline.execute()]
 
     def now(self) -> int:
         """Returns the unix time in seconds, by Valkey's clock."""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import redis
 
+from rec_assets.common import tracing
 from rec_assets.common.loop import Loop
 from rec_assets.realtime.apply_events import Received, Updates
 from rec_assets.realtime.events import EventError
@@ -22,6 +23,7 @@ from rec_assets.realtime.stream import Entry, EventStream
 from rec_assets.settings import Settings
 from rec_assets.storage.own_valkey import require_own_valkey
 
+TRACED_AS = "rec-worker"  # the name of this process in traces
 BATCH = 500
 WAIT_MS = 1000
 CLAIM_EVERY_S = 1.0
@@ -146,7 +148,8 @@ class Worker:
     def _attempt(self, entries: Sequence[Entry]) -> None:
         """Applies and acknowledges entries; raises UnprocessableEvents if one of them may be the cause."""
         try:
-            self._updates.apply(self._parse(entries), self._progress)
+            with tracing.new_trace("apply events", {"rec.events": len(entries)}):
+                self._updates.apply(self._parse(entries), self._progress)
             self._applied.extend(entries)
             self._acknowledge()
         except Exception as error:  # an event that fails in any way must not block the others

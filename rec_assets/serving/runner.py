@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy.typing as npt
 
 from rec_assets.bundles.bundle import Bundle
+from rec_assets.common import tracing
 from rec_assets.serving.graph.request import validate
 from rec_assets.serving.graph.row_splits import ROW_SPLITS
 from rec_assets.serving.graph.spec import RESPONSE, STAGES, StageSpec, local_name
@@ -95,7 +96,8 @@ def walk(
     tensors = dict(request)
     for spec in specs:
         splits = {ROW_SPLITS: tensors[ROW_SPLITS]} if ROW_SPLITS in tensors else {}
-        made = stages[spec.name]({local_name(name): tensors[name] for name in spec.reads} | splits)
+        with tracing.span(spec.name):
+            made = stages[spec.name]({local_name(name): tensors[name] for name in spec.reads} | splits)
         tensors |= {name: made[local_name(name)] for name in spec.makes}
         if ROW_SPLITS in made:
             tensors[ROW_SPLITS] = made[ROW_SPLITS]

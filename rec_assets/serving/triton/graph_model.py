@@ -33,7 +33,8 @@ class GraphModel(BundleModel):
         """Answers all requests as one batch."""
         checked = [self.attempt(self._validated, request) for request in requests]
         valid = [request for request in checked if isinstance(request, dict)]
-        answers = iter(self._answers(valid) if valid else ())
+        with self.traced(requests):
+            answers = iter(self._answers(valid) if valid else ())
         return [next(answers) if isinstance(request, dict) else request for request in checked]
 
     def _validated(self, request: Any) -> Arrays:
