@@ -6,7 +6,7 @@ from typing import Any
 
 from rec_assets.realtime.events import Event
 from rec_assets.realtime.work_stream import Entry, StreamState, WorkStream, entry_of, of_users
-from rec_assets.storage.valkey import translate_redis_errors
+from rec_assets.storage.valkey import translate_redis_errors, valkey_span
 
 
 def event_of(entry: Entry, now: int) -> Event:
@@ -34,7 +34,8 @@ class EventStream(WorkStream):
         with translate_redis_errors(self._client), self._client.pipeline(transaction=True) as pipeline:
             for event in events:
                 pipeline.xadd(self.KEY, event.fields())
-            return [entry_id.decode() for entry_id in pipeline.execute()]
+            with valkey_span("events"):
+                return [entry_id.decode() for entry_id in pipeline.execute()]
 
     def entries(self, entry_ids: Sequence[str]) -> list[Entry]:
         """Returns the entries with these ids, in one round trip; leaves out deleted ones."""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import redis
 
+from rec_assets.common import tracing
 from rec_assets.common.background_thread import background_thread
 from rec_assets.common.loop import Loop
 from rec_assets.realtime.answers.drain import AnswerDrain
@@ -25,6 +26,7 @@ from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.work_stream import Entry
 from rec_assets.settings import Settings
 
+TRACED_AS = "rec-worker"  # the name of this process in traces
 WAIT_MS = 1000
 PAUSE_S = 0.5
 PROGRESS_EVERY_S = 1.0
@@ -129,7 +131,8 @@ class Worker:
     def _attempt(self, entries: Sequence[Entry]) -> None:
         """Applies and acknowledges entries; raises UnprocessableEvents if one of them may be the cause."""
         try:
-            self._updates.apply(self._parse(entries), self._progress)
+            with tracing.new_trace("apply events", {"rec.events": len(entries)}):
+                self._updates.apply(self._parse(entries), self._progress)
             self._applied.extend(entries)
             self._acknowledge()
         except Exception as error:  # an event that fails in any way must not block the others

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
+from rec_assets.common import tracing
 from rec_assets.datasets.related.again import AGAIN
 from rec_assets.datasets.related.tables import COMPLEMENT, SIMILAR, TOGETHER
 from rec_assets.realtime.events import FORGET_REQUEST, UNKNOWN_DEVICE, Event, EventError, Kind
@@ -185,7 +186,15 @@ class Client:
         outputs = [grpc.InferRequestedOutput(tensor.name) for tensor in tensors]
         start = time.perf_counter()
         try:
-            answer = self._triton.infer(model, inputs, outputs=outputs, request_id=request_id, client_timeout=TIMEOUT)
+            with tracing.call(f"triton {model}", {"rpc.system.name": "grpc"}):
+                answer = self._triton.infer(
+                    model,
+                    inputs,
+                    outputs=outputs,
+                    request_id=request_id,
+                    client_timeout=TIMEOUT,
+                    headers=tracing.headers(),
+                )
         except InferenceServerException as error:
             raise self._translated(error, model) from error
         elapsed = 1000 * (time.perf_counter() - start)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy.typing as npt
 
 from rec_assets.bundles.bundle import Bundle
+from rec_assets.common import tracing
 from rec_assets.serving.graph.request import validate
 from rec_assets.serving.graph.row_splits import ROW_SPLITS
 from rec_assets.serving.graph.spec import RESPONSE, STAGES, StageSpec, local_name
@@ -104,7 +105,8 @@ def walk(
     tensors = dict(request)
     for spec in specs:
         inside = {name: tensors[name] for name in (*spec.reads_inside, ROW_SPLITS) if name in tensors}
-        made = stages[spec.name]({local_name(name): tensors[name] for name in spec.reads} | inside)
+        with tracing.span(spec.name):
+            made = stages[spec.name]({local_name(name): tensors[name] for name in spec.reads} | inside)
         tensors |= {name: made[local_name(name)] for name in spec.makes}
         tensors |= {name: made[local_name(name)] for name in spec.makes_inside if local_name(name) in made}
         if ROW_SPLITS in made:

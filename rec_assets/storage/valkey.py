@@ -1,11 +1,12 @@
 """Connections to Valkey, with short timeouts for requests and long ones for commands, and actionable errors."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeAlias
 
 import redis
 
+from rec_assets.common import tracing
 from rec_assets.common.errors import ActionableError
 from rec_assets.settings import Settings
 
@@ -40,6 +41,15 @@ def login(settings: Settings) -> dict[str, Any]:
     # By default, redis-py does not check the host name of a certificate.
     tls = {"ssl": True, "ssl_check_hostname": True, "ssl_ca_certs": settings.valkey_ca} if settings.valkey_tls else {}
     return {name: value for name, value in (credentials | tls).items() if value}
+
+
+def valkey_span(part: str) -> AbstractContextManager[None]:
+    """Measures a call as a part of the current trace.
+
+    Args:
+        part: what the call reads or writes, such as user_features.
+    """
+    return tracing.call(f"valkey {part}", {"db.system.name": "valkey"})
 
 
 def command(client: Valkey, *words: str | int | float) -> Any:

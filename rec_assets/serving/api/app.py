@@ -31,6 +31,7 @@ from rec_assets.serving.api.models import (
     TrendingResponse,
 )
 from rec_assets.serving.api.problems import add_problem_handlers
+from rec_assets.serving.api.traces import request_spans
 from rec_assets.serving.client import Client
 from rec_assets.serving.graph.filters import Filters
 from rec_assets.serving.graph.request import DEVICE_TYPES
@@ -40,6 +41,7 @@ from rec_assets.serving.triton.availability import UnavailableError
 from rec_assets.settings import Settings
 
 MAX_CONNECTIONS = 200
+TRACED_AS = "rec-api"  # the name of this process in traces
 ANONYMOUS = -1
 
 
@@ -56,7 +58,11 @@ def api_server(settings: Settings) -> uvicorn.Server:
 def create_app(settings: Settings) -> FastAPI:
     """Returns the application for the servers of the settings, which may be down."""
     app = FastAPI(
-        title="rec_assets", docs_url=None, redoc_url=None, responses={s: {"model": Problem} for s in (401, 422, 503)}
+        title="rec_assets",
+        docs_url=None,
+        redoc_url=None,
+        responses={s: {"model": Problem} for s in (401, 422, 503)},
+        telemetry=request_spans(),
     )
     app.add_middleware(KeyGuard, keys=settings.api_key_set)
     app.add_middleware(HttpGuard, hosts=settings.host_names)

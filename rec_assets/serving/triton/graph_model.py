@@ -39,15 +39,17 @@ class GraphModel(BundleModel):
         return self._stages.values()
 
     def finalize(self) -> None:
-        """Sends the last answers. Triton calls it before it unloads the model."""
+        """Sends the last answers and spans. Triton calls it before it unloads the model."""
         self._background.close()
+        super().finalize()
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """Answers all requests as one batch."""
         checked = [self.attempt(self._validated, request) for request in requests]
         is_valid = [isinstance(request, dict) for request in checked]
         seen = [request.request_id() != PROBE for request in compress(requests, is_valid)]
-        answers = iter(self._answers([*compress(checked, is_valid)], seen) if seen else ())
+        with self.traced(requests):
+            answers = iter(self._answers([*compress(checked, is_valid)], seen) if seen else ())
         return [next(answers) if valid else error for valid, error in zip(is_valid, checked, strict=True)]
 
     def _validated(self, request: Any) -> Arrays:

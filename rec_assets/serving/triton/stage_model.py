@@ -5,6 +5,7 @@ import json
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.bundles.signature import require_signed
+from rec_assets.common import tracing
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.stages import Arrays, Stage, load_stage
@@ -21,6 +23,7 @@ from rec_assets.settings import Settings, get_settings
 BUNDLE_FILE = "bundle.json"
 DEGRADED = "rec_degraded_answers_total"
 LOST = "rec_lost_answers_total"
+TRACED_AS = "rec-triton"  # this name in traces, of the server and of its model processes
 
 
 class BundleModel(ABC):
@@ -47,12 +50,16 @@ class BundleModel(ABC):
         self._outputs = {one["name"]: backend.triton_string_to_numpy(one["data_type"]) for one in config["output"]}
         parameters = {name: entry["string_value"] for name, entry in config.get("parameters", {}).items()}
         version = Path(args["model_repository"]) / args["model_version"]
-        self._degraded = DegradedAnswers(
-            backend, self.name, self.load(version, settings_with(get_settings(), parameters))
-        )
+        settings = settings_with(get_settings(), parameters)
+        tracing.start(TRACED_AS, settings.otlp_endpoint, settings.trace_share)
+        self._degraded = DegradedAnswers(backend, self.name, self.load(version, settings))
         # Later collections skip all that was loaded: libraries and stages have a million objects that stay.
         gc.collect()
         gc.freeze()
+
+    def finalize(self) -> None:
+        """Sends the last spans when Triton unloads the model."""
+        tracing.stop()
 
     @abstractmethod
     def load(self, version: Path, settings: Settings) -> Iterable[Stage]:
@@ -61,6 +68,11 @@ class BundleModel(ABC):
     @abstractmethod
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """Answers every request; an invalid request gets an error and does not affect the others."""
+
+    def traced(self, requests: Sequence[Any]) -> AbstractContextManager[None]:
+        """Returns a block whose spans become parts of the traces of these requests."""
+        parents = (traceparent(request) for request in requests)  # not read if traces are off
+        return tracing.continued(parents, f"{self.name} batch", {"rec.requests": len(requests)})
 
     def read(self, request: Any) -> Arrays:
         """Returns the inputs that a request contains."""
@@ -76,6 +88,7 @@ class BundleModel(ABC):
             return self._error_response(str(error), backend.TritonError.INVALID_ARG)
         except Exception as error:  # Triton would send the traceback of an uncaught exception to the client
             backend.Logger.log_error(traceback.format_exc())
+            tracing.mark_failed(error)
             return self._error_response(f"{self.name} failed with {type(error).__name__}", backend.TritonError.INTERNAL)
 
     def response(self, outputs: Mapping[str, Any]) -> Any:
@@ -113,7 +126,8 @@ class StageModel(BundleModel):
         return [self._answer(request) for request in requests]
 
     def _answer(self, request: Any) -> Any:
-        made = self.attempt(lambda: self._stage(self.read(request)))
+        with self.traced([request]):
+            made = self.attempt(lambda: self._stage(self.read(request)))
         self.count_degraded(1)
         return self.response(made) if isinstance(made, dict) else made
 
@@ -151,6 +165,12 @@ class DegradedAnswers:
             if guard.missed_calls > self._missed[number]:
                 self._missed[number] = guard.missed_calls
                 self._metrics[number].increment(answers)
+
+
+def traceparent(request: Any) -> str | None:
+    """Returns the header `traceparent` (W3C Trace Context) that names Triton's span of a request; None without one."""
+    context = request.trace().get_context()
+    return json.loads(context)["traceparent"] if context else None
 
 
 def published_bundle(version: Path, settings: Settings) -> Bundle:
