@@ -15,9 +15,11 @@ import numpy.typing as npt
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.store.offline import offline_config
 from rec_assets.features.store.views import (
+    FEATURES_OF,
     ITEM_FEATURES,
     ITEM_KEY,
     ITEM_VIEW,
+    KEY_OF,
     TIMESTAMP,
     USER_FEATURES,
     USER_KEY,
@@ -142,10 +144,11 @@ def materialize(settings: Settings, start: datetime, end: datetime, views: Seque
         written = list(views or (USER_VIEW, ITEM_VIEW))
         store.materialize(start, exclusive_end, feature_views=written)
         if ITEM_VIEW in written:
-            _renew_item_version(settings)
+            renew_item_version(settings)
 
 
-def _renew_item_version(settings: Settings) -> None:
+def renew_item_version(settings: Settings) -> None:
+    """Changes `ITEM_VERSION`, so that readers refresh their copies; raises RedisError."""
     with connect(settings, ONLINE_DB) as client:
         client.set(ITEM_VERSION, uuid4().hex)
 
@@ -190,11 +193,26 @@ def write_users(store: "FeatureStore", ids: Ids, columns: Mapping[str, npt.NDArr
 
     Silently skips a user whose stored row has the same or a later second.
     """
+    write_rows(store, USER_VIEW, ids, columns, times)
+
+
+def write_rows(store: "FeatureStore", view: str, ids: Ids, columns: Mapping[str, npt.NDArray[Any]], times: Ids) -> None:
+    """Writes the features of a view for ids [n], as `write_users` does; does not renew `ITEM_VERSION`."""
     import pandas as pd
 
     moments = pd.to_datetime(times, unit="s", utc=True)
-    frame = pd.DataFrame({USER_KEY: ids.astype(np.int64), **columns, TIMESTAMP: moments})
-    store.write_to_online_store(USER_VIEW, df=frame)
+    frame = pd.DataFrame({KEY_OF[view]: ids.astype(np.int64), **columns, TIMESTAMP: moments})
+    store.write_to_online_store(view, df=frame)
+
+
+def feature_columns(view: str, rows: "pl.DataFrame") -> dict[str, npt.NDArray[Any]]:
+    """Returns the features of a view as arrays [n] like those of `OnlineRows`: NaN or -1 for null."""
+    return {
+        name: rows[name].fill_null(-1).to_numpy().astype(dtype)
+        if issubclass(dtype, np.integer)
+        else rows[name].to_numpy().astype(dtype)  # Polars returns NaN for null
+        for name, dtype in FEATURES_OF[view].items()
+    }
 
 
 def delete_user(settings: Settings, user_id: int) -> int:
@@ -216,14 +234,10 @@ def write_items(settings: Settings, items: "pl.DataFrame", times: Ids) -> None:
 
     Silently skips an item whose stored row has the same or a later second. Raises as `materialize`.
     """
-    import pandas as pd
-
-    columns = {name: items[name].to_numpy().astype(dtype) for name, dtype in ITEM_FEATURES.items()}
-    moments = pd.to_datetime(times, unit="s", utc=True)
-    frame = pd.DataFrame({ITEM_KEY: items[ITEM_KEY].to_numpy().astype(np.int64), **columns, TIMESTAMP: moments})
     with _explained(settings):
-        open_store(settings, BULK_TIMEOUT).write_to_online_store(ITEM_VIEW, df=frame)
-        _renew_item_version(settings)
+        store, ids = open_store(settings, BULK_TIMEOUT), items[ITEM_KEY].to_numpy()
+        write_rows(store, ITEM_VIEW, ids, feature_columns(ITEM_VIEW, items), times)
+        renew_item_version(settings)
 
 
 def is_applied(store: "FeatureStore") -> bool:

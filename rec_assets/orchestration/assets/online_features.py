@@ -1,7 +1,6 @@
 """Copies of daily features, of the catalog's state and of histories in the online stores, for requests."""
 
 import json
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +63,14 @@ def online_features(
     item_features: Days,
     item_popularity: Days,
 ) -> MaterializeResult[None]:
-    """The day's features (`feast materialize`) and trending items in Valkey, for requests."""
+    """The day's features in Feast's online store, and trending items in Valkey, for requests.
+
+    Writes only features that differ from the stored ones. A store without an earlier day gets all rows.
+    """
     from rec_assets.features.store import online
     from rec_assets.features.store.offline import land
     from rec_assets.features.store.views import ITEM_VIEW, USER_VIEW
+    from rec_assets.features.store.write_day import write_day
     from rec_assets.realtime.trending import Trending
     from rec_assets.storage.own_valkey import require_own_valkey
 
@@ -80,12 +83,17 @@ def online_features(
         for view, file in ((USER_VIEW, users), (ITEM_VIEW, items)):
             land(settings, view, day, file)
         online.apply(settings, users, items)
-        online.materialize(settings, at - timedelta(seconds=1), at)
+        written = {
+            name: write_day(settings, view, file, at)
+            for name, view, file in (("users", USER_VIEW, users), ("items", ITEM_VIEW, items))
+        }
         counts = pl.read_parquet(item_popularity[day] / POPULARITY)
         Trending.connect(settings).replace(counts, day)
         (out / "materialized.txt").write_text(f"{users.parent.name}\n{items.parent.name}\n")
-        sizes = {"users": pl.scan_parquet(users), "items": pl.scan_parquet(items)}
-        return {name: frame.select(pl.len()).collect().item() for name, frame in sizes.items()}
+        return {
+            **{name: one.rows for name, one in written.items()},
+            **{f"written_{name}": one.changed for name, one in written.items()},
+        }
 
     return publish(context, artifacts, write)
 
