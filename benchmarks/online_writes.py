@@ -72,7 +72,7 @@ def main(
                 seconds[list(seconds)[not is_full]].append(time.perf_counter() - start)
                 stored = online.read_users(online.open_store(settings, online.BULK_TIMEOUT), np.arange(1, users + 1))
                 assert (stored.columns["top_category"] == categories).all()
-            memory = connect(settings, online.ONLINE_DB).info("memory")["used_memory"]
+            memory = connect(settings).info("memory")["used_memory"]
         finally:
             server.stop()
     table = Table("", "smallest", "median", title=f"{users:,} users, {changed:.0%} changed; {machine()}")

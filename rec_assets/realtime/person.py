@@ -15,7 +15,7 @@ from rec_assets.realtime.seen_items import SeenItems
 from rec_assets.realtime.stream import Entry, EventStream
 from rec_assets.realtime.user_activity import Activity, UserActivityStore
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect, translate_redis_errors
+from rec_assets.storage.valkey import Valkey, connect, nodes_of, translate_redis_errors
 
 PATIENCE_S = 30.0
 
@@ -37,7 +37,7 @@ def forget_online(settings: Settings, user_id: int, text: str | None = None) -> 
     Raises:
         ActionableError: Valkey does not answer, or a worker has not applied its events after 30 s.
     """
-    stream, client = EventStream.connect(settings), connect(settings, SeenItems.DB)
+    stream, client = EventStream.connect(settings), connect(settings)
     names = _names(user_id, text)
     with translate_redis_errors(client):
         RetiredUsers(client).add(user_id)
@@ -57,7 +57,8 @@ def forget_online(settings: Settings, user_id: int, text: str | None = None) -> 
             "dead letters": len(dead),
             "lines of the offline log": open_log(settings).forget({user_id}),
         }
-        _rewrite_file(client)
+        for node in nodes_of(client):
+            _rewrite_file(node)
     return deleted
 
 
@@ -66,7 +67,7 @@ def export_online(settings: Settings, user_id: int, text: str | None = None) -> 
 
     Arguments are those of `forget_online`.
     """
-    stream, client = EventStream.connect(settings), connect(settings, SeenItems.DB)
+    stream, client = EventStream.connect(settings), connect(settings)
     names, activities = _names(user_id, text), UserActivityStore(client, settings)
     with translate_redis_errors(client):
         recent = activities.recent_items.latest(user_id)
@@ -113,21 +114,21 @@ def _time(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat()
 
 
-def _rewrite_file(client: Any) -> None:
+def _rewrite_file(node: Valkey) -> None:
     """Writes the append-only file anew, because it still has the deleted keys; a managed Valkey may refuse it."""
     from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
     def is_busy() -> bool:
-        state = client.info("persistence")
+        state = node.info("persistence")
         return bool(state["aof_rewrite_in_progress"] or state["aof_rewrite_scheduled"])
 
     tries = Retrying(
         retry=retry_if_result(bool), stop=stop_after_delay(PATIENCE_S), wait=wait_fixed(0.05), retry_error_callback=bool
     )
     try:
-        if client.info("persistence")["aof_enabled"]:
+        if node.info("persistence")["aof_enabled"]:
             tries(is_busy)  # a rewrite that began before the deletion
-            client.bgrewriteaof()
+            node.bgrewriteaof()
             tries(is_busy)
     except redis.ResponseError:
         return

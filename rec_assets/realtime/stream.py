@@ -10,7 +10,8 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from rec_assets.realtime.events import Event
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import Valkey, connect, translate_redis_errors
+from rec_assets.storage.keys import DEAD_LETTERS, EVENTS
+from rec_assets.storage.valkey import Valkey, connect, node_of, transaction, translate_redis_errors
 
 AHEAD_MS = 60_000  # clocks of a failed-over Valkey differ by less
 ALIVE_MS = 3000  # a live worker reads every second
@@ -72,14 +73,15 @@ def order_of(entry_id: str) -> tuple[int, int]:
 
 
 class EventStream:
-    """Stream `events` in db 1 with the consumer group `workers`; the stream `events:dead` holds dead letters.
+    """Stream `keys.EVENTS` with the consumer group `workers`; the stream `keys.DEAD_LETTERS` holds dead letters.
+
+    Both are in one slot, so one node of a cluster holds all events.
 
     An entry belongs to the worker that took it until the worker acknowledges it. A worker that stops reading loses its
     entries to the others. No entry is deleted before it was acknowledged.
     """
 
-    DB = 1
-    KEY, DEAD, GROUP = "events", "events:dead", "workers"
+    KEY, DEAD, GROUP = EVENTS, DEAD_LETTERS, "workers"
     KEPT_MS = 3_600_000  # minimum age at which applied entries are deleted
     DEAD_KEPT = 100_000
 
@@ -89,18 +91,18 @@ class EventStream:
     @classmethod
     def connect(cls, settings: Settings) -> "EventStream":
         """Returns the stream in the settings' Valkey; connects at first use."""
-        return cls(connect(settings, cls.DB))
+        return cls(connect(settings))
 
     def send(self, events: Sequence[Event]) -> list[str]:
         """Adds all events or none, and returns their entry ids; raises ActionableError if Valkey does not answer."""
-        with translate_redis_errors(self._client), self._client.pipeline(transaction=True) as pipeline:
+        with translate_redis_errors(self._client), transaction(self._client, self.KEY) as pipeline:
             for event in events:
                 pipeline.xadd(self.KEY, event.fields())
             return [entry_id.decode() for entry_id in pipeline.execute()]
 
     def now(self) -> int:
         """Returns the unix time in seconds, by Valkey's clock."""
-        return int(self._client.time()[0])
+        return int(node_of(self._client, self.KEY).time()[0])
 
     def entries(self, entry_ids: Sequence[str]) -> list[Entry]:
         """Returns the entries with these ids, in one round trip; leaves out deleted ones."""
@@ -139,7 +141,7 @@ class EventStream:
     def send_to_dead_letter(self, entry: Entry, reason: str) -> None:
         """Copies an entry that cannot be applied to the dead letters, with the reason, and acknowledges it."""
         fields: Any = {**entry.fields, b"entry": entry.id, b"reason": reason}
-        with self._client.pipeline(transaction=True) as pipeline:
+        with transaction(self._client, self.KEY) as pipeline:
             pipeline.xadd(self.DEAD, fields, maxlen=self.DEAD_KEPT, approximate=True)
             pipeline.xack(self.KEY, self.GROUP, entry.id)
             pipeline.execute()
@@ -227,7 +229,7 @@ class EventStream:
         """
         groups = self._client.xinfo_groups(self.KEY)
         group = next(one for one in groups if one["name"] == self.GROUP.encode())
-        seconds, microseconds = self._client.time()
+        seconds, microseconds = node_of(self._client, self.KEY).time()
         now = seconds * 1000 + microseconds // 1000
         delivered = order_of(group["last-delivered-id"].decode())
         bounds = [delivered]

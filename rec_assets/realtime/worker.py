@@ -20,7 +20,9 @@ from rec_assets.realtime.apply_events import Received, Updates
 from rec_assets.realtime.events import EventError
 from rec_assets.realtime.stream import Entry, EventStream
 from rec_assets.settings import Settings
+from rec_assets.storage.move_keys import move_old_keys
 from rec_assets.storage.own_valkey import require_own_valkey
+from rec_assets.storage.valkey import OUTAGES
 
 BATCH = 500
 WAIT_MS = 1000
@@ -105,6 +107,7 @@ class Worker:
     def _take(self, wait_ms: int) -> list[Entry]:
         if self._resumes:
             require_own_valkey(self._settings)
+            move_old_keys(self._settings)
             self._stream.open()
             if entries := self._stream.taken_by(self.name, BATCH):
                 return entries
@@ -183,4 +186,4 @@ class Worker:
 def _is_outage(error: Exception) -> bool:
     if isinstance(error, redis.ResponseError):
         return any(word in str(error) for word in SERVER_ERRORS)
-    return isinstance(error, (redis.RedisError, OSError))
+    return isinstance(error, (redis.RedisError, *OUTAGES, OSError))

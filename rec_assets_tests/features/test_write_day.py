@@ -17,10 +17,11 @@ from rec_assets.common.units import DAY_SECONDS
 from rec_assets.features.store import online
 from rec_assets.features.store.online_reader import OnlineReader
 from rec_assets.features.store.views import ITEM_VIEW, TIMESTAMP, USER_FEATURES, USER_VIEW
-from rec_assets.features.store.write_day import LOCK, WrittenDay, write_day
+from rec_assets.features.store.write_day import WrittenDay, write_day
 from rec_assets.realtime.preferences import TopCategoryWriter
 from rec_assets.realtime.user_activity import UserActivityStore
 from rec_assets.settings import Settings
+from rec_assets.storage.keys import ITEM_VERSION, WRITING_LOCK
 from rec_assets.storage.valkey import connect
 from rec_assets_tests.features.test_online import ITEMS, USERS, write_features
 from rec_assets_tests.servers import free_port, running_valkey
@@ -71,7 +72,7 @@ def test_requests_read_what_a_full_write_of_each_day_gives(
 ) -> None:
     full, changed = servers
     for one in servers:
-        connect(one, online.ONLINE_DB).flushall()
+        connect(one).flushall()
     store = online.open_store(full)
     workers = [TopCategoryWriter(one, UserActivityStore.connect(one)) for one in servers]
     days, newest = 0, frozenset[int]()
@@ -132,12 +133,12 @@ def write(settings: Settings, at: datetime, age: pl.Expr | None = None) -> list[
 
 
 def test_only_changed_rows_are_written(written: Settings) -> None:
-    client, later = connect(written, online.ONLINE_DB), FIRST + timedelta(days=1)
-    version = client.get(online.ITEM_VERSION)
+    client, later = connect(written), FIRST + timedelta(days=1)
+    version = client.get(ITEM_VERSION)
     users, items = write(written, later, age=pl.when(pl.col("user_id") % 50 != 1).then("age"))
     assert users == WrittenDay(USERS, USERS // 50, is_full=False)
     assert items == WrittenDay(ITEMS, 0, is_full=False)
-    assert client.get(online.ITEM_VERSION) == version
+    assert client.get(ITEM_VERSION) == version
     store = online.open_store(written, online.BULK_TIMEOUT)
     rows, times = online.read_users_with_times(store, np.arange(1, USERS + 1))
     changed = np.arange(USERS) % 50 == 0
@@ -146,7 +147,7 @@ def test_only_changed_rows_are_written(written: Settings) -> None:
 
 
 def test_a_store_that_lost_its_data_gets_all_rows(written: Settings) -> None:
-    connect(written, online.ONLINE_DB).flushall()
+    connect(written).flushall()
     assert [one.is_full for one in write(written, FIRST + timedelta(days=1))] == [True, True]
     assert OnlineReader(written, USER_VIEW)(np.arange(1, USERS + 1)).known.all()
 
@@ -161,7 +162,7 @@ def test_a_rebuilt_day_adds_only_missing_rows(written: Settings) -> None:
 def test_two_days_are_not_written_at_once(written: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rec_assets.features.store.write_day.PATIENCE_S", 0.1)
     with (
-        connect(written, online.ONLINE_DB).lock(LOCK, timeout=60.0),
+        connect(written).lock(WRITING_LOCK, timeout=60.0),
         pytest.raises(ActionableError, match=r"Another run has been writing.*\n.*materialize this day again"),
     ):
         write(written, FIRST + timedelta(days=1))

@@ -27,20 +27,17 @@ from rec_assets.features.store.views import (
     feast_objects,
 )
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect, login
+from rec_assets.storage.keys import ITEM_VERSION
+from rec_assets.storage.valkey import OUTAGES, connect, login
 
 if TYPE_CHECKING:
     import polars as pl
     from feast import FeatureStore
 
 PROJECT = "rec_assets"
-ONLINE_DB = 0
 CONNECT_TIMEOUT = 0.05
 REQUEST_TIMEOUT = 0.1  # seconds; after that a request continues without features
 BULK_TIMEOUT = 10.0  # seconds, for whole catalogs and materialization
-# Changes whenever item features are written, so that readers refresh their copies. A random token, not a counter, so a
-# wiped store cannot repeat an old version.
-ITEM_VERSION = "item_features:version"
 _TIMES = "__ts"  # suffix of Feast's row timestamps after a feature name
 _REGISTRY_AGE = 60  # seconds until a running process reads newly applied views
 
@@ -69,7 +66,8 @@ class OnlineRows:
 def repo_config(settings: Settings, timeout: float = REQUEST_TIMEOUT) -> dict[str, Any]:
     """Returns the content of Feast's `feature_store.yaml` for these settings; `timeout` in seconds."""
     timeouts = {"socket_connect_timeout": CONNECT_TIMEOUT, "socket_timeout": timeout}
-    options = {"db": ONLINE_DB} | timeouts | login(settings)
+    # A cluster has one database and no option for it.
+    options = ({} if settings.valkey_cluster else {"db": 0}) | timeouts | login(settings)
     address = f"{settings.valkey_host}:{settings.valkey_port}"
     connection = ",".join([address, *(f"{name}={_as_feast(value)}" for name, value in options.items())])
     registry = settings.feast_registry or str(settings.home / "feast" / "registry.db")
@@ -77,7 +75,8 @@ def repo_config(settings: Settings, timeout: float = REQUEST_TIMEOUT) -> dict[st
         "project": PROJECT,
         "provider": "local",
         "registry": {"path": registry, "cache_ttl_seconds": _REGISTRY_AGE},
-        "online_store": {"type": "redis", "connection_string": connection},
+        "online_store": {"type": "redis", "connection_string": connection}
+        | ({"redis_type": "redis_cluster"} if settings.valkey_cluster else {}),
         "offline_store": offline_config(settings),
         "entity_key_serialization_version": 3,
     }
@@ -148,18 +147,19 @@ def materialize(settings: Settings, start: datetime, end: datetime, views: Seque
 
 
 def renew_item_version(settings: Settings) -> None:
-    """Changes `ITEM_VERSION`, so that readers refresh their copies; raises RedisError."""
-    with connect(settings, ONLINE_DB) as client:
+    """Changes `ITEM_VERSION`, so that readers refresh their copies; raises RedisError.
+
+    A random token, not a counter, so a wiped store cannot repeat an old version.
+    """
+    with connect(settings) as client:
         client.set(ITEM_VERSION, uuid4().hex)
 
 
 @contextmanager
 def _explained(settings: Settings) -> Iterator[None]:
-    import redis
-
     try:
         yield
-    except (redis.ConnectionError, redis.TimeoutError) as error:
+    except OUTAGES as error:
         raise ActionableError(
             f"Valkey does not answer at {settings.valkey_host}:{settings.valkey_port} ({error}).",
             "Start it with `rec up`.",
@@ -225,7 +225,7 @@ def delete_user(settings: Settings, user_id: int) -> int:
     key = EntityKey(join_keys=[USER_KEY], entity_values=[Value(int64_val=user_id)])
     version = config["entity_key_serialization_version"]
     name = serialize_entity_key(key, entity_key_serialization_version=version) + config["project"].encode()
-    with connect(settings, ONLINE_DB) as client:
+    with connect(settings) as client:
         return int(client.delete(name))
 
 

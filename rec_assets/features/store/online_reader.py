@@ -16,7 +16,7 @@ import mmh3
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from rec_assets.features.store.online import ONLINE_DB, PROJECT, Ids, OnlineRows
+from rec_assets.features.store.online import PROJECT, Ids, OnlineRows
 from rec_assets.features.store.views import FEATURES_OF, KEY_OF
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey import Valkey, connect_for_requests, execute_each
@@ -36,13 +36,13 @@ class OnlineReader:
         Args:
             settings: address of Valkey.
             view: `USER_VIEW` or `ITEM_VIEW`.
-            client: connection to `ONLINE_DB`; by default one with the short timeouts of requests.
+            client: connection to Valkey; by default one with the short timeouts of requests.
         """
         self._view, self._features, name = view, FEATURES_OF[view], KEY_OF[view].encode()
         self._fields = [struct.pack("<I", mmh3.hash(f"{view}:{feature}", signed=False)) for feature in self._features]
         # Entity keys of version 3: number of keys; type, length and text of the name; type, length and value of the id.
         self._prefix = struct.pack(f"<III{len(name)}sII", 1, _STRING, len(name), name, _INT64, 8)
-        self._client = client or connect_for_requests(settings, ONLINE_DB)
+        self._client = client or connect_for_requests(settings)
         self._message = _value_message()
 
     def __call__(self, ids: Ids) -> OnlineRows:

@@ -24,10 +24,10 @@ from rec_assets.features.store import online
 from rec_assets.features.store.online_reader import OnlineReader
 from rec_assets.features.store.views import ITEM_VIEW, KEY_OF
 from rec_assets.settings import Settings
+from rec_assets.storage.keys import WRITING_LOCK, WRITTEN_DAYS
 from rec_assets.storage.valkey import Valkey, connect, translate_redis_errors
 
-WRITTEN = "features:written"  # sorted set in `ONLINE_DB`: views by the unix time of the newest day that was written
-LOCK, LOCK_LIFETIME_S, RENEW_EVERY_S = "features:writing", 60.0, 15.0
+LOCK_LIFETIME_S, RENEW_EVERY_S = 60.0, 15.0
 PATIENCE_S = 1800.0
 ROWS_AT_ONCE = 10_000
 
@@ -62,15 +62,15 @@ def write_day(settings: Settings, view: str, file: Path, at: datetime) -> Writte
     Raises:
         ActionableError: Valkey does not answer, or another run has been writing a day for half an hour.
     """
-    client = connect(settings, online.ONLINE_DB)
+    client = connect(settings)
     with translate_redis_errors(client), _one_at_a_time(client):
-        newest, day = client.zscore(WRITTEN, view), pl.read_parquet(file)
+        newest, day = client.zscore(WRITTEN_DAYS, view), pl.read_parquet(file)
         if newest is None:
             online.materialize(settings, at - timedelta(seconds=1), at, [view])
             changed = day.height
         else:
             changed = _write_changed(settings, view, day, at, only_missing=at.timestamp() <= newest)
-        client.zadd(WRITTEN, {view: at.timestamp()}, gt=True)
+        client.zadd(WRITTEN_DAYS, {view: at.timestamp()}, gt=True)
     return WrittenDay(day.height, changed, newest is None)
 
 
@@ -81,7 +81,7 @@ def _write_changed(settings: Settings, view: str, day: pl.DataFrame, at: datetim
     add missing rows.
     """
     store = online.open_store(settings, online.BULK_TIMEOUT)
-    reader = OnlineReader(settings, view, connect(settings, online.ONLINE_DB))
+    reader = OnlineReader(settings, view, connect(settings))
     changed = 0
     for rows in day.iter_slices(ROWS_AT_ONCE):
         ids, columns = rows[KEY_OF[view]].to_numpy(), online.feature_columns(view, rows)
@@ -111,7 +111,7 @@ def _one_at_a_time(client: Valkey) -> Iterator[None]:
 
     The lock of a killed run ends after `LOCK_LIFETIME_S`.
     """
-    lock = client.lock(LOCK, timeout=LOCK_LIFETIME_S, blocking_timeout=PATIENCE_S, thread_local=False)
+    lock = client.lock(WRITING_LOCK, timeout=LOCK_LIFETIME_S, blocking_timeout=PATIENCE_S, thread_local=False)
 
     def renew(stop: Event) -> None:
         while not stop.wait(RENEW_EVERY_S):

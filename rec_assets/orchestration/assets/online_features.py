@@ -124,7 +124,7 @@ def online_catalog(
         if changed.height:
             online.write_items(settings, changed, changed[CHANGED_AT].to_numpy())
         hidden = state.filter(~pl.col("available"))["item_id"]
-        UnavailableItems(connect(settings, UnavailableItems.DB)).replace(hidden)
+        UnavailableItems(connect(settings)).replace(hidden)
         write_frame(state, out / CATALOG_STATE)
         return {"items": state.height, "unavailable_items": hidden.len(), "changed_items": changed.height}
 

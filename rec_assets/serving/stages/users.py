@@ -48,7 +48,7 @@ class UserLookup:
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "UserLookup":
         """Opens the feature store and the recent items; Valkey may be unavailable."""
-        recent_items = RecentItems(connect_for_requests(settings, RecentItems.DB))
+        recent_items = RecentItems(connect_for_requests(settings))
         return cls(
             OnlineReader(settings, USER_VIEW),
             recent_items.histories,
