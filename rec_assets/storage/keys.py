@@ -10,7 +10,6 @@ RETIRED_USERS = "retired_users"
 UNAVAILABLE_ITEMS, SHOP_RULES = "items:unavailable", "shop:rules"
 ITEM_VERSION = "item_features:version"
 WRITTEN_DAYS, WRITING_LOCK = "features:written", "features:writing"
-TRENDING = "{trending}"
 
 
 def recent_items(user_id: int) -> str:
@@ -28,6 +27,6 @@ def activity(user_id: int) -> str:
     return f"user:{{{user_id}}}:activity"
 
 
-def trending(name: str) -> str:
-    """Returns the key of a set of trending items, or of the counts it is made from."""
-    return f"{TRENDING}:{name}"
+def trending(shard: int) -> str:
+    """Returns the first part of the keys of trending items: `{trending:0}`."""
+    return f"{{trending:{shard}}}"

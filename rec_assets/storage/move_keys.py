@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from rec_assets.settings import Settings
-from rec_assets.storage.keys import DEAD_LETTERS, EVENTS, TRENDING, trending
+from rec_assets.storage.keys import DEAD_LETTERS, EVENTS, trending
 from rec_assets.storage.valkey import Valkey, connect, connect_to_database
 
 OLD_DATABASES = (1, 3)
@@ -17,8 +17,8 @@ _NAMES = {
     rb"user:(\d+):(recent_items|activity)": rb"user:{\1}:\2",
     rb"bf:seen:(\d+)": rb"user:{\1}:seen",
     rb"events:dead": rb"{events}:dead",
-    rb"trending:(.+)": rb"{trending}:\1",
-    rb"((?:online|counted):.+)": rb"{trending}:\1",
+    rb"trending:(.+)": rb"{trending:0}:\1",
+    rb"((?:online|counted):.+)": rb"{trending:0}:\1",
 }
 
 logger = logging.getLogger(__name__)
@@ -59,9 +59,10 @@ def _move(settings: Settings, database: int) -> int:
 
 def _move_page(old: Valkey, new: Valkey, keys: Sequence[bytes]) -> None:
     names = [renamed(key) for key in keys]
-    totals = [name.removeprefix(TRENDING.encode() + b":") for name in names if name.startswith(TRENDING.encode())]
-    if sets := [name for name in totals if not name.startswith(b"counted:")]:
-        new.sadd(trending("names"), *sets)
+    prefix = f"{trending(0)}:".encode()
+    sets = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+    if sets := [name for name in sets if not name.startswith(b"counted:")]:
+        new.sadd(prefix + b"names", *sets)
     with old.pipeline(transaction=False) as pipeline:
         for key, name in zip(keys, names, strict=True):
             if key != name:

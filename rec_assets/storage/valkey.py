@@ -74,12 +74,17 @@ def transaction(client: Valkey, key: str) -> Iterator[Any]:
         raise redis.ConnectionError(f"The slot of {key} has moved ({error}).") from error
 
 
+def is_cluster(client: Valkey) -> bool:
+    """Returns whether the keys of this client lie on several nodes."""
+    return isinstance(client, LazyCluster)
+
+
 def pipeline_by_user(client: Valkey) -> Any:
     """Returns a pipeline for keys of several users: one transaction; in a cluster, only the order of a user's commands.
 
     One transaction of a cluster cannot change several slots.
     """
-    return client.pipeline(transaction=not isinstance(client, LazyCluster))
+    return client.pipeline(transaction=not is_cluster(client))
 
 
 def node_of(client: Valkey, key: str) -> Valkey:

@@ -19,13 +19,13 @@ OLD = {
     b"{events}:dead": (1, "events:dead"),
     b"retired_users": (1, "retired_users"),
     b"items:unavailable": (3, "items:unavailable"),
-    b"{trending}:global": (3, "trending:global"),
-    b"{trending}:cat_l1:1": (3, "trending:cat_l1:1"),
-    b"{trending}:cat_l2:2": (3, "trending:cat_l2:2"),
-    b"{trending}:online:2025-03-10:global": (3, "online:2025-03-10:global"),
-    b"{trending}:online:2025-03-10:cat_l1:1": (3, "online:2025-03-10:cat_l1:1"),
-    b"{trending}:online:2025-03-10:cat_l2:2": (3, "online:2025-03-10:cat_l2:2"),
-    b"{trending}:counted:2025-03-10": (3, "counted:2025-03-10"),
+    b"{trending:0}:global": (3, "trending:global"),
+    b"{trending:0}:cat_l1:1": (3, "trending:cat_l1:1"),
+    b"{trending:0}:cat_l2:2": (3, "trending:cat_l2:2"),
+    b"{trending:0}:online:2025-03-10:global": (3, "online:2025-03-10:global"),
+    b"{trending:0}:online:2025-03-10:cat_l1:1": (3, "online:2025-03-10:cat_l1:1"),
+    b"{trending:0}:online:2025-03-10:cat_l2:2": (3, "online:2025-03-10:cat_l2:2"),
+    b"{trending:0}:counted:2025-03-10": (3, "counted:2025-03-10"),
 }
 NOON = 1_741_608_000  # 10 March 2025
 CLICK = Event(user_id=7, item_id=10, at=NOON)
@@ -45,7 +45,7 @@ def earlier(valkey: Settings) -> Settings:
     stream.send([CLICK])
     stream.take("worker", 1, 1)
     client = connect(valkey)
-    client.delete("{trending}:names")
+    client.delete("{trending:0}:names")
     assert set(client.keys()) == OLD.keys()
     for key, (database, name) in OLD.items():
         command(client, "RENAME", key.decode(), name)
@@ -68,7 +68,7 @@ def test_every_store_reads_its_keys_after_the_move(earlier: Settings) -> None:
     trending.count([Counted(CLICK, 1, 2)])  # counted before the move
     assert trending.top(5) == trending.top(5, category_l2=2) == [(10, 1)]
     assert move_old_keys(earlier) == 0
-    assert set(connect(earlier).keys()) == {*OLD, b"{trending}:names"}
+    assert set(connect(earlier).keys()) == {*OLD, b"{trending:0}:names"}
 
 
 def test_events_that_an_earlier_client_sends_after_the_move_join_the_stream(earlier: Settings) -> None:
