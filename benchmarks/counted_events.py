@@ -15,9 +15,9 @@ from rich.console import Console
 
 from benchmarks.machine import machine
 from rec_assets.cli.local.valkey import Valkey
+from rec_assets.realtime.consumer import BATCH
 from rec_assets.realtime.events import Event
 from rec_assets.realtime.trending import Counted, Trending
-from rec_assets.realtime.worker import BATCH
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey import connect
 

@@ -15,7 +15,14 @@ from rec_assets.realtime.behavior_log import day_of
 from rec_assets.realtime.events import Event
 from rec_assets.settings import Settings
 from rec_assets.storage.keys import trending
-from rec_assets.storage.valkey import Valkey, connect, is_cluster, transaction, translate_redis_errors
+from rec_assets.storage.valkey import (
+    Valkey,
+    connect,
+    is_cluster,
+    transaction,
+    translate_redis_errors,
+    valkey_span,
+)
 
 
 @dataclass(frozen=True)
@@ -158,7 +165,7 @@ class Trending:
             name = f"cat_l1:{category_l1}"
         if category_l2 is not None:
             name = f"cat_l2:{category_l2}"
-        with translate_redis_errors(self._client):
+        with translate_redis_errors(self._client), valkey_span("trending"):
             unavailable = set(UnavailableItems(self._client).items().tolist())
             depth = max(k, PAGE)
             while True:

@@ -6,6 +6,7 @@ cluster, so one transaction may change them together.
 
 IDENTITY = "rec_assets:identity"
 EVENTS, DEAD_LETTERS = "events", "{events}:dead"
+ANSWERS = "answers"
 RETIRED_USERS = "retired_users"
 UNAVAILABLE_ITEMS, SHOP_RULES = "items:unavailable", "shop:rules"
 ITEM_VERSION = "item_features:version"

@@ -34,6 +34,10 @@ class LazyCluster:
 
         return RedisCluster(host=self._host, port=self._port, **self._options)
 
+    def forget_layout(self) -> None:
+        """Lets the next call read the layout of the cluster again, because a node or a slot has moved."""
+        self.__dict__.pop("cluster", None)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.cluster, name)
 
