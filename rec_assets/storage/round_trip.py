@@ -62,7 +62,7 @@ def _of_cluster(client: LazyCluster, commands: Sequence[bytes]) -> list[Any]:
     cluster: Any = client.cluster
     nodes: dict[str, tuple[Any, list[int]]] = {}  # each node, and the positions of its commands
     for position, command in enumerate(commands):
-        node = cluster.nodes_manager.get_node_from_slot(cluster.keyslot(_key_of(command)))
+        node = cluster.nodes_manager.get_node_from_slot(cluster.keyslot(key_of(command)))
         nodes.setdefault(node.name, (node, []))[1].append(position)
     answers: list[Any] = [None] * len(commands)
     try:
@@ -86,13 +86,18 @@ def _of_cluster(client: LazyCluster, commands: Sequence[bytes]) -> list[Any]:
 def _answers(parts: Sequence[tuple[Any, Sequence[bytes]]]) -> list[list[Any]]:
     """Sends the commands of each pool on a connection of it, then reads the answers; errors of commands are answers."""
     taken: list[tuple[Any, Any]] = []
+    answers: list[list[Any]] = []
     try:
         for pool, commands in parts:
             taken.append((pool, pool.get_connection("")))
             taken[-1][1].send_packed_command([b"".join(commands)])
-        return [
-            [_answer(connection) for _ in commands] for (_, commands), (_, connection) in zip(parts, taken, strict=True)
-        ]
+        for (_, commands), (_, connection) in zip(parts, taken, strict=True):
+            answers.append(mine := [])
+            for _ in commands:
+                try:
+                    mine.append(connection.read_response())
+                except redis.ResponseError as error:
+                    mine.append(error)
     except BaseException:
         for _, connection in taken:  # unread answers would be those of the next call
             connection.disconnect()
@@ -100,16 +105,10 @@ def _answers(parts: Sequence[tuple[Any, Sequence[bytes]]]) -> list[list[Any]]:
     finally:
         for pool, connection in taken:
             pool.release(connection)
+    return answers
 
 
-def _answer(connection: Any) -> Any:
-    try:
-        return connection.read_response()
-    except redis.ResponseError as error:
-        return error
-
-
-def _key_of(command: bytes) -> bytes:
+def key_of(command: bytes) -> bytes:
     """Returns the second word of a packed command."""
     length, rest = command.split(b"\r\n", 4)[3:]
     return rest[: int(length[1:])]

@@ -4,7 +4,9 @@
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
+import redis
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.common.errors import ActionableError
@@ -14,7 +16,8 @@ from rec_assets.realtime.user_activity import UserActivityStore
 from rec_assets.serving.client import Client
 from rec_assets.serving.runner import load_stages, run
 from rec_assets.settings import Settings
-from rec_assets.storage.keys import EVENTS
+from rec_assets.storage.keys import EVENTS, recent_items
+from rec_assets.storage.round_trip import key_of, packed
 from rec_assets.storage.valkey import connect, nodes_of
 from rec_assets_tests.features.test_online import files, filled, test_the_online_reader_returns_the_rows_of_feast
 from rec_assets_tests.features.test_write_day import (
@@ -79,17 +82,37 @@ def test_events_change_the_next_list(store: Settings, tiny_bundle: Bundle) -> No
     assert all(node.dbsize() > len(users) for node in nodes_of(connect(store)))
 
 
-def test_a_transaction_finds_a_slot_that_has_moved_at_the_next_attempt(valkey: Settings) -> None:
-    events = EventStream.connect(valkey)
-    cluster = cast(Any, connect(valkey)).cluster
-    slot, nodes = cluster.keyslot(EVENTS), cluster.nodes_manager
+def forget_where_it_is(settings: Settings, key: str) -> None:
+    """Lets this process look for a key on a node that does not have it, as after a slot was moved."""
+    cluster = cast(Any, connect(settings)).cluster
+    slot, nodes = cluster.keyslot(key), cluster.nodes_manager
     other = next(node for node in cluster.get_primaries() if node is not nodes.get_node_from_slot(slot))
-    nodes.slots_cache[slot] = [other]  # as before the slot moved away from `other`
-    event = Event(user_id=7, item_id=10, at=MORNING)
+    nodes.slots_cache[slot] = [other]
+
+
+def test_a_transaction_finds_a_slot_that_has_moved_at_the_next_attempt(valkey: Settings) -> None:
+    events, event = EventStream.connect(valkey), Event(user_id=7, item_id=10, at=MORNING)
+    forget_where_it_is(valkey, EVENTS)
     with pytest.raises(ActionableError, match=r"does not answer.*has moved"):
         events.send([event])
     assert len(events.send([event])) == 1
     assert events.state().waiting == 1
+
+
+def test_a_read_finds_a_slot_that_has_moved_at_the_next_attempt(valkey: Settings) -> None:
+    activity, users = UserActivityStore.connect(valkey), np.arange(5, 15, dtype=np.int32)
+    for user in users.tolist():
+        activity.record(user, [user], MORNING)
+    forget_where_it_is(valkey, recent_items(7))
+    with pytest.raises(redis.ResponseError):
+        activity.recent_items.histories(users)
+    items, _ = activity.recent_items.histories(users)
+    assert items[:, 0].tolist() == users.tolist()
+
+
+@pytest.mark.parametrize("key", [b"user:{7}:seen", b"a\r\n$1\r\nb", b""])
+def test_the_key_of_a_packed_command_is_its_second_word(key: bytes) -> None:
+    assert key_of(packed(b"BF.MEXISTS", key, numbers=[1, 22])) == key
 
 
 def test_without_the_cluster_a_list_is_that_of_an_anonymous_user(tiny_bundle: Bundle, tmp_path: Path) -> None:
