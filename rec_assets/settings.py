@@ -130,6 +130,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Host of Valkey and Triton.")
     valkey_host: str = Field("", description="Host of Valkey; empty: `host`.")
     valkey_port: PositiveInt = Field(6390, description="Port of Valkey.")
+    valkey_cluster: bool = Field(False, description="Valkey runs in cluster mode; the address is that of any node.")
     valkey_tls: bool = Field(False, description="Connect to Valkey by TLS, as ElastiCache requires.")
     valkey_ca: str = Field("", description="File of the CA that signed Valkey's certificate; empty: the system's CAs.")
     valkey_user: str = Field("", description="Valkey user; empty: the default user.")

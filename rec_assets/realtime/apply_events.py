@@ -54,7 +54,7 @@ class Updates:
         self._later_events = LaterEvents(stream)
         self._history = UserActivityStore.connect(settings)
         self._stream = stream
-        self._retired = RetiredUsers(connect(settings, EventStream.DB))
+        self._retired = RetiredUsers(connect(settings))
         self._top_category = TopCategoryWriter(settings, self._history)
         self._trending = Trending.connect(settings)
         self.log = open_log(settings, worker)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rec_assets.realtime.work_stream import Entry, WorkStream
 from rec_assets.settings import Settings
+from rec_assets.storage.move_keys import move_old_keys
 from rec_assets.storage.own_valkey import require_own_valkey
 
 BATCH = 500
@@ -40,6 +41,7 @@ class Consumer:
         """
         if self.resumes:
             require_own_valkey(self._settings)
+            move_old_keys(self._settings)
             self._stream.open()
             if entries := self._stream.taken_by(self._name, BATCH):
                 return entries

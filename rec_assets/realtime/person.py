@@ -20,7 +20,7 @@ from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.user_activity import Activity, UserActivityStore
 from rec_assets.realtime.work_stream import Entry
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect, translate_redis_errors
+from rec_assets.storage.valkey import Valkey, connect, nodes_of, translate_redis_errors
 
 PATIENCE_S = 30.0
 
@@ -42,7 +42,7 @@ def forget_online(settings: Settings, user_id: int, text: str | None = None) -> 
     Raises:
         ActionableError: Valkey does not answer, or a worker has not applied its events after 30 s.
     """
-    stream, client = EventStream.connect(settings), connect(settings, SeenItems.DB)
+    stream, client = EventStream.connect(settings), connect(settings)
     answers, names = AnswerStream.connect(settings), _names(user_id, text)
     with translate_redis_errors(client):
         RetiredUsers(client).add(user_id)
@@ -65,7 +65,8 @@ def forget_online(settings: Settings, user_id: int, text: str | None = None) -> 
             "answers in the stream": len(shown),
             "answers in their log": AnswerLog.of(settings).forget({user_id}),
         }
-        _rewrite_file(client)
+        for node in nodes_of(client):
+            _rewrite_file(node)
     return deleted
 
 
@@ -74,7 +75,7 @@ def export_online(settings: Settings, user_id: int, text: str | None = None) -> 
 
     Arguments are those of `forget_online`.
     """
-    stream, client = EventStream.connect(settings), connect(settings, SeenItems.DB)
+    stream, client = EventStream.connect(settings), connect(settings)
     names, activities = _names(user_id, text), UserActivityStore(client, settings)
     with translate_redis_errors(client):
         recent = activities.recent_items.latest(user_id)
@@ -127,21 +128,21 @@ def _time(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat()
 
 
-def _rewrite_file(client: Any) -> None:
+def _rewrite_file(node: Valkey) -> None:
     """Writes the append-only file anew, because it still has the deleted keys; a managed Valkey may refuse it."""
     from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
     def is_busy() -> bool:
-        state = client.info("persistence")
+        state = node.info("persistence")
         return bool(state["aof_rewrite_in_progress"] or state["aof_rewrite_scheduled"])
 
     tries = Retrying(
         retry=retry_if_result(bool), stop=stop_after_delay(PATIENCE_S), wait=wait_fixed(0.05), retry_error_callback=bool
     )
     try:
-        if client.info("persistence")["aof_enabled"]:
+        if node.info("persistence")["aof_enabled"]:
             tries(is_busy)  # a rewrite that began before the deletion
-            client.bgrewriteaof()
+            node.bgrewriteaof()
             tries(is_busy)
     except redis.ResponseError:
         return

@@ -6,7 +6,8 @@ from typing import Any
 
 from rec_assets.realtime.events import Event
 from rec_assets.realtime.work_stream import Entry, StreamState, WorkStream, entry_of, of_users
-from rec_assets.storage.valkey import translate_redis_errors, valkey_span
+from rec_assets.storage.keys import DEAD_LETTERS, EVENTS
+from rec_assets.storage.valkey import transaction, translate_redis_errors, valkey_span
 
 
 def event_of(entry: Entry, now: int) -> Event:
@@ -24,14 +25,17 @@ def event_of(entry: Entry, now: int) -> Event:
 
 
 class EventStream(WorkStream):
-    """Stream `events`; the stream `events:dead` holds dead letters. No entry is deleted before it was acknowledged."""
+    """Stream `events`; `{events}:dead` holds dead letters. No entry is deleted before it was acknowledged.
 
-    KEY, DEAD = "events", "events:dead"
+    Both are in one slot, so one node of a cluster holds all events.
+    """
+
+    KEY, DEAD = EVENTS, DEAD_LETTERS
     DEAD_KEPT = 100_000
 
     def send(self, events: Sequence[Event]) -> list[str]:
         """Adds all events or none, and returns their entry ids; raises ActionableError if Valkey does not answer."""
-        with translate_redis_errors(self._client), self._client.pipeline(transaction=True) as pipeline:
+        with translate_redis_errors(self._client), transaction(self._client, self.KEY) as pipeline:
             for event in events:
                 pipeline.xadd(self.KEY, event.fields())
             with valkey_span("events"):
@@ -47,7 +51,7 @@ class EventStream(WorkStream):
     def send_to_dead_letter(self, entry: Entry, reason: str) -> None:
         """Copies an entry that cannot be applied to the dead letters, with the reason, and acknowledges it."""
         fields: Any = {**entry.fields, b"entry": entry.id, b"reason": reason}
-        with self._client.pipeline(transaction=True) as pipeline:
+        with transaction(self._client, self.KEY) as pipeline:
             pipeline.xadd(self.DEAD, fields, maxlen=self.DEAD_KEPT, approximate=True)
             pipeline.xack(self.KEY, self.GROUP, entry.id)
             pipeline.execute()

@@ -9,7 +9,7 @@ import redis
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import Valkey, connect, translate_redis_errors
+from rec_assets.storage.valkey import Valkey, connect, node_of, translate_redis_errors
 
 AHEAD_MS = 60_000  # clocks of a failed-over Valkey differ by less
 ALIVE_MS = 3000  # a live worker reads every second
@@ -59,12 +59,11 @@ def order_of(entry_id: str) -> tuple[int, int]:
 
 
 class WorkStream:
-    """A stream in db 1 with the consumer group `workers`.
+    """A stream with the consumer group `workers`.
 
     A worker that stops reading loses its entries to the others.
     """
 
-    DB = 1
     GROUP = "workers"
     KEPT_MS = 3_600_000  # minimum age at which acknowledged entries are deleted
     KEY: ClassVar[str]
@@ -75,11 +74,11 @@ class WorkStream:
     @classmethod
     def connect(cls, settings: Settings) -> Self:
         """Returns the stream in the settings' Valkey; connects at first use."""
-        return cls(connect(settings, cls.DB))
+        return cls(connect(settings))
 
     def now(self) -> int:
         """Returns the unix time in seconds, by Valkey's clock."""
-        return int(self._client.time()[0])
+        return int(node_of(self._client, self.KEY).time()[0])
 
     def show_alive(self, worker: str) -> None:
         """Renews the time at which a worker was last seen, while it applies entries and reads none."""
@@ -181,7 +180,7 @@ class WorkStream:
         """
         groups = self._client.xinfo_groups(self.KEY)
         group = next(one for one in groups if one["name"] == self.GROUP.encode())
-        seconds, microseconds = self._client.time()
+        seconds, microseconds = node_of(self._client, self.KEY).time()
         now = seconds * 1000 + microseconds // 1000
         delivered = order_of(group["last-delivered-id"].decode())
         bounds = [delivered]

@@ -25,6 +25,7 @@ from rec_assets.realtime.events import EventError
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.work_stream import Entry
 from rec_assets.settings import Settings
+from rec_assets.storage.valkey import OUTAGES
 
 TRACED_AS = "rec-worker"  # the name of this process in traces
 WAIT_MS = 1000
@@ -169,4 +170,4 @@ class Worker:
 def _is_outage(error: Exception) -> bool:
     if isinstance(error, redis.ResponseError):
         return any(word in str(error) for word in SERVER_ERRORS)
-    return isinstance(error, (redis.RedisError, OSError))
+    return isinstance(error, (redis.RedisError, *OUTAGES, OSError))

@@ -158,7 +158,7 @@ class ShopRules:
         return made
 
     def _send(self, rules: Rules[int]) -> None:
-        CurrentRules(connect(self._settings, CurrentRules.DB)).replace(rules)
+        CurrentRules(connect(self._settings)).replace(rules)
 
     def _catalog(self) -> dict[str, set[int]] | None:
         """Returns the numbers of the catalog's items and categories, None before `raw_items`."""

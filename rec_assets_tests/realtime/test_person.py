@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-import redis
-
 from rec_assets.realtime.answers.drain import AnswerDrain
 from rec_assets.realtime.answers.log import AnswerLog
 from rec_assets.realtime.answers.stream import AnswerStream
@@ -14,6 +12,8 @@ from rec_assets.realtime.person import export_online, forget_online
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.worker import Worker
 from rec_assets.settings import Settings
+from rec_assets.storage.keys import DEAD_LETTERS
+from rec_assets.storage.valkey import connect
 from rec_assets_tests.realtime.answers.made import answer_for
 from rec_assets_tests.realtime.conftest import MORNING
 
@@ -30,12 +30,9 @@ def show(settings: Settings, *users: int) -> None:
 
 
 def dump(settings: Settings) -> dict[bytes, bytes]:
-    """Returns every key with its content, in all databases."""
-    found: dict[bytes, bytes] = {}
-    for db in range(4):
-        client = redis.Redis(settings.valkey_host, settings.valkey_port, db=db)
-        found |= {b"%d:%b" % (db, key): client.dump(key) or b"" for key in client.scan_iter()}
-    return found
+    """Returns every key with its content."""
+    client = connect(settings)
+    return {key: client.dump(key) or b"" for key in client.scan_iter()}
 
 
 def test_nothing_of_a_person_is_left(store: Settings, valkey_server: Settings) -> None:
@@ -44,7 +41,7 @@ def test_nothing_of_a_person_is_left(store: Settings, valkey_server: Settings) -
     report(store, OTHER, 3)
     assert worker.round() == 3
     report(store, PERSON, 5)  # not applied yet
-    redis.Redis(store.valkey_host, store.valkey_port, db=1).xadd("events:dead", {"user_id": PERSON, "reason": "x"})
+    connect(store).xadd(DEAD_LETTERS, {"user_id": PERSON, "reason": "x"})
     show(store, PERSON, OTHER)
     drain = AnswerDrain(store, "writer")
     assert drain.round() == 2
@@ -71,12 +68,12 @@ def test_nothing_of_a_person_is_left(store: Settings, valkey_server: Settings) -
     }
     empty = export_online(store, PERSON)
     assert not any(empty.values())
-    assert [key for key in dump(store) if f":{PERSON}".encode() in key] == []
+    assert [key for key in dump(store) if f":{{{PERSON}}}".encode() in key] == []
     files = list((valkey_server.home / "valkey").rglob("*"))
     texts = [file.read_bytes() for file in files if file.is_file()]
     assert files
-    assert not any(f"user:{PERSON}:".encode() in text or f"seen:{PERSON}".encode() in text for text in texts)
-    assert any(f"user:{OTHER}:".encode() in text for text in texts)
+    assert not any(f"user:{{{PERSON}}}:".encode() in text for text in texts)
+    assert any(f"user:{{{OTHER}}}:".encode() in text for text in texts)
 
     report(store, PERSON, 6)  # a client that does not know
     show(store, PERSON)

@@ -40,7 +40,7 @@ class AnswerDrain:
         self._settings = settings
         self._stream = AnswerStream.connect(settings)
         self._log = AnswerLog.of(settings, name, INTERVAL_S if interval_s is None else interval_s)
-        self._retired = RetiredUsers(connect(settings, AnswerStream.DB))
+        self._retired = RetiredUsers(connect(settings))
         self._consumer = Consumer(settings, self._stream, name, idle_ms + int(2000 * self._log.delay_s))
         self._appended: list[Entry] = []  # whose file is not written
         self._expired = -math.inf

@@ -19,7 +19,7 @@ def find_answer(settings: Settings, answer_id: str) -> dict[str, Any]:
     """
     if not is_id(answer_id):
         raise ActionableError(f"'{answer_id}' is no id of an answer.", "Give the 32 digits that `rec recommend` shows.")
-    client = connect(settings, AnswerStream.DB)
+    client = connect(settings)
     # The stream first: an answer leaves it after it was written to the log.
     with suppress(ActionableError), translate_redis_errors(client):
         found = AnswerStream(client).find(answer_id)

@@ -10,6 +10,7 @@ import polars as pl
 from rec_assets.realtime.answers.answer import SCHEMA, milliseconds_of
 from rec_assets.realtime.answers.packing import pack, unpack
 from rec_assets.realtime.work_stream import Entry, WorkStream
+from rec_assets.storage.keys import ANSWERS
 
 _NUMBERS = struct.Struct("<iq?")  # device type, timestamp, sampled
 _PARTS = 7
@@ -41,7 +42,7 @@ class Answer(NamedTuple):
 class AnswerStream(WorkStream):
     """Stream `answers`, an entry for each answer until the log has stored it. The oldest go if it gets too long."""
 
-    KEY = "answers"
+    KEY = ANSWERS
     MOST = 10_000  # entries, 50 MB or so
 
     def send(self, answers: Sequence[Answer]) -> None:

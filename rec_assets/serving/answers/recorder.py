@@ -42,7 +42,7 @@ class AnswerRecorder:
     @classmethod
     def of(cls, settings: Settings) -> "AnswerRecorder":
         """Returns a recorder that sends to the settings' Valkey; Valkey may be unavailable."""
-        return cls(AnswerStream(connect_beside_requests(settings, AnswerStream.DB)).send, settings.answer_share)
+        return cls(AnswerStream(connect_beside_requests(settings)).send, settings.answer_share)
 
     @property
     def lost(self) -> int:

@@ -56,7 +56,7 @@ class FollowedRules:
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "FollowedRules":
         """Reads the rules of the store and follows later ones; Valkey may be unavailable."""
-        store = CurrentRules(connect_for_requests(settings, CurrentRules.DB))
+        store = CurrentRules(connect_for_requests(settings))
         consequence = "The rules of the shop are unavailable, so lists follow those of the last read"
         guard = StoreGuard("shop_rules", consequence, valkey_breaker(settings))
         copy = cls(lambda: item_groups(bundle), store.version, store.rules, guard)

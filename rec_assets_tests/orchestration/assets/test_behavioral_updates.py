@@ -47,7 +47,7 @@ def replayed(pipeline: Pipeline, valkey: Settings, tmp_path: Path) -> Settings:
     days = [key for key in pipeline.store.partitions("raw_interactions") if key < pipeline.day]
     past = latest_events(pl.scan_parquet([raw_day(pipeline, key) for key in days])).collect()
     columns = (past[name].to_numpy() for name in INTERACTION)
-    RecentItems(connect(settings, RecentItems.DB)).add_all(*columns)
+    RecentItems(connect(settings)).add_all(*columns)
     rows = pl.read_parquet(raw_day(pipeline, pipeline.day)).rename({"timestamp": "at"})
     EventStream.connect(settings).send([Event.of(row) for row in rows.iter_rows(named=True)])
     assert drain(settings) == rows.height

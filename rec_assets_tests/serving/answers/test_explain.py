@@ -70,7 +70,7 @@ def test_a_thousand_of_a_thousand_answers_are_made_again_bit_for_bit(pipeline: P
             "cap": [{"name": "variety", "at_most": 2, "each": "category_l2"}],
         }
     )
-    store = CurrentRules(connect(settings, CurrentRules.DB))
+    store = CurrentRules(connect(settings))
     shown = ask(client, range(REQUESTS // 2))
     store.replace(rules)
     try:

@@ -91,7 +91,7 @@ def test_every_answer_of_mixed_batches_is_made_again_bit_for_bit(
     stages: Mapping[str, Stage], tiny_bundle: Bundle, valkey: Settings, has_rules: bool
 ) -> None:
     if has_rules:
-        CurrentRules(connect(valkey, CurrentRules.DB)).replace(RULES)
+        CurrentRules(connect(valkey)).replace(RULES)
         stages = load_stages(tiny_bundle, valkey.model_copy(update={"ranking_topk": 10, "retrieval_topk": 30}))
     sent: list[Answer] = []
     recorder, rng = AnswerRecorder(sent.extend), np.random.default_rng(0)
