@@ -2,8 +2,7 @@
 
 import polars as pl
 
-UNKNOWN_KIND = "unknown"  # of rows of raw days, which do not say what happened
-# at: unix seconds of the first such interaction; kind: clicked, bought or unknown.
+# at: unix seconds of the first such interaction; kind: clicked, bought, or unknown (see `features.days.with_kind`).
 OUTCOMES = {
     "answer_id": pl.String,
     "user_id": pl.Int32,

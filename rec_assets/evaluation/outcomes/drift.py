@@ -59,12 +59,11 @@ def compare_features(served: pl.DataFrame, reference: pl.DataFrame, largest_psi:
     if served.is_empty() or reference.is_empty():
         return pl.DataFrame(schema=DRIFT)
     units = [frame[UNIT].n_unique() for frame in (reference, served)]
-    weights = [units[0] / reference.height, units[1] / served.height]
-    # Twice the rows that the test requires, because the bins' ends are estimates.
+    # Twice the rows that the test requires, because the ends of the bins are estimates.
     bins = max(1, min(MAX_BINS, int(min(units) / (2 * MIN_EXPECTED))))
     rows = []
     for name in features:
-        counts = _merge_rare(_count(reference[name], served[name], *weights, bins))
+        counts = _merge_rare(_count(reference[name], served[name], units, bins))
         parts, p_value = _psi(counts), _p_value(counts)
         psi = float(parts.sum())
         drifted = psi > largest_psi and p_value < FALSE_ALARMS / len(features)
@@ -72,10 +71,8 @@ def compare_features(served: pl.DataFrame, reference: pl.DataFrame, largest_psi:
     return pl.DataFrame(rows, DRIFT, orient="row").sort("psi", descending=True, maintain_order=True)
 
 
-def _count(
-    reference: pl.Series, served: pl.Series, reference_weight: float, served_weight: float, bins: int
-) -> _Counts:
-    """Counts the rows of each category, or of `bins` intervals of a number, times a weight for each sample."""
+def _count(reference: pl.Series, served: pl.Series, units: list[int], bins: int) -> _Counts:
+    """Counts the rows of each category, or of `bins` intervals of a number, scaled to the units of each sample."""
     if reference.dtype.is_float():
         edges = _edges(reference, bins)
         reference, served = (_intervals(one, edges) for one in (reference, served))
@@ -83,7 +80,7 @@ def _count(
     counts = [one.value_counts(name="rows") for one in binned]
     both = counts[0].join(counts[1], on="bin", how="full", coalesce=True).sort("bin")
     rows = [both[name].fill_null(0).to_numpy().astype(np.float64) for name in ("rows", "rows_right")]
-    return _Counts(both["bin"].to_list(), rows[0] * reference_weight, rows[1] * served_weight)
+    return _Counts(both["bin"].to_list(), *(one / one.sum() * number for one, number in zip(rows, units, strict=True)))
 
 
 def _edges(values: pl.Series, bins: int) -> list[float]:

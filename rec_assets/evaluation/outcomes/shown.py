@@ -2,13 +2,16 @@
 
 import polars as pl
 
-# at: unix milliseconds of the answer; position: 1 for the first item; score: as the answer had it.
+# at: unix milliseconds of the answer; timestamp: unix seconds that the models took as the time of the request;
+# position: 1 for the first item; score: as the answer had it.
 SHOWN: dict[str, pl.DataType | type[pl.DataType]] = {
     "answer_id": pl.String,
     "at": pl.Int64,
     "user_id": pl.Int32,
     "bundle_id": pl.String,
     "rules_version": pl.String,
+    "device_type": pl.Int32,
+    "timestamp": pl.Int64,
     "position": pl.Int32,
     "item_id": pl.Int32,
     "score": pl.Float32,
@@ -19,7 +22,7 @@ def shown_rows(answers: pl.DataFrame) -> pl.DataFrame:
     """Returns one row per answer and position, in the order of the answers; an empty list has no row.
 
     Args:
-        answers: the columns of `SHOWN` but the last three, and lists of equal length: item_ids (best first), scores.
+        answers: the columns of `realtime.answers.answer.LISTS`.
 
     Returns:
         The columns of `SHOWN`.

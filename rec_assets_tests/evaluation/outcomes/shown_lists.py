@@ -3,7 +3,8 @@
 import polars as pl
 from hypothesis import strategies as st
 
-from rec_assets.evaluation.outcomes.shown import SHOWN, shown_rows
+from rec_assets.evaluation.outcomes.shown import shown_rows
+from rec_assets.realtime.answers.answer import LISTS
 
 INTERACTIONS = {"user_id": pl.Int32, "item_id": pl.Int32, "timestamp": pl.Int64, "kind": pl.String}
 ITEMS = st.integers(0, 3)
@@ -18,11 +19,10 @@ EVENTS = st.lists(
 def shown_of(answers: list[tuple[int, int, list[int]]]) -> pl.DataFrame:
     """Returns the rows of answers, given as (unix ms, user, items)."""
     rows = [
-        (f"a{n}", at, user, "bundle", "1", items, [1.0] * len(items)) for n, (at, user, items) in enumerate(answers)
+        (f"a{n}", at, user, "bundle", "", 0, at // 1000, False, "", items, [1.0] * len(items))
+        for n, (at, user, items) in enumerate(answers)
     ]
-    lists = {"item_ids": pl.List(pl.Int32), "scores": pl.List(pl.Float32)}
-    columns = {name: dtype for name, dtype in SHOWN.items() if name not in ("position", "item_id", "score")}
-    return shown_rows(pl.DataFrame(rows, columns | lists, orient="row"))
+    return shown_rows(pl.DataFrame(rows, LISTS, orient="row"))
 
 
 def interactions_of(events: list[tuple[int, int, int, str]]) -> pl.DataFrame:
