@@ -165,6 +165,13 @@ class Settings(BaseSettings):
         "time are acknowledged together.",
     )
 
+    answer_share: float = Field(
+        1.0, ge=0, le=1, description="Share of the answers that are recorded, chosen by their ids; 0 records none."
+    )
+    answer_days: NonNegativeInt = Field(
+        30, description="Number of newest days of which the log of answers is kept; 0: all days."
+    )
+
     # Feature store, except Valkey
     feast_registry: str = Field("", description="Feast's registry: s3://bucket/registry.db; empty: a file below home.")
 
@@ -226,6 +233,16 @@ class Settings(BaseSettings):
     )
     api_metrics_port: NonNegativeInt = Field(
         0, description="Port of the Prometheus metrics of `rec api`, on its address and without a key; 0: none."
+    )
+    otlp_endpoint: str = Field(
+        "",
+        description="Collector of traces (OTLP over HTTP), such as http://localhost:4318; empty: no traces.",
+    )
+    trace_share: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of requests that begin a trace; a trace of the caller is always continued.",
     )
     dagster_port: PositiveInt = Field(3000, description="Port of Dagster's UI in `rec dev`, on 127.0.0.1.")
     allowed_hosts: str = Field(

@@ -19,7 +19,8 @@ FROM ${NVIDIA}/nvidia/tritonserver:${TRITON}
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /app
 # Each model has a process of its own, so several threads in NumPy and FAISS would only compete for the cores.
-ENV PATH="/opt/venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1 REC_HOME=/state OMP_NUM_THREADS=1
+ENV PATH="/opt/venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1 REC_HOME=/state OMP_NUM_THREADS=1 \
+  NUMBA_CACHE_DIR=/state/compiled
 EXPOSE 8000 8001 8002
 HEALTHCHECK CMD ["curl", "--fail", "--silent", "http://127.0.0.1:8000/v2/health/live"]
 USER 10001:10001

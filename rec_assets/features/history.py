@@ -48,7 +48,11 @@ class UserHistories:
 
     def before(self, now: npt.ArrayLike) -> "UserHistories":
         """Keeps the interactions strictly before a moment per row (unix seconds [q]), without gaps."""
-        removed = (self.timestamps >= np.asarray(now, np.int64)[:, None]) | (self.item_ids == PADDING_ID)
+        is_padding = self.item_ids == PADDING_ID
+        removed = (self.timestamps >= np.asarray(now, np.int64)[:, None]) & ~is_padding
+        if not removed.any():  # nearly always, because a request is about the present
+            return self
+        removed |= is_padding
         order = np.argsort(removed, axis=1, kind="stable")
         items = np.take_along_axis(np.where(removed, np.int32(PADDING_ID), self.item_ids), order, axis=1)
         return UserHistories(items, np.take_along_axis(np.where(removed, 0, self.timestamps), order, axis=1))

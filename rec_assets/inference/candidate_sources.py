@@ -13,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.features.history import PADDING_ID
-from rec_assets.features.signals.item_signals import ItemFacts
+from rec_assets.features.signals.item_signals import ItemFacts, Scratch
 from rec_assets.features.signals.neighbors import Neighbors
-from rec_assets.features.signals.past import Past
-from rec_assets.inference.merge import OWN_POINTS, Merger
+from rec_assets.features.signals.past import PRIOR_ROWS, Past
 
 MAX_POPULAR = 5_000
 
@@ -78,67 +77,67 @@ class CandidateSources:
         Returns:
             Encoded ids int32, best first, padded with `PADDING_ID`, and scores float32; [q, depth] each.
         """
-        nearest, popular_items = self.search(queries, depth), self._of_categories(past, popular, depth)
-        weights = np.bincount(past.items.of_row, past.weight, len(past.items.keys))
+        from rec_assets.inference.merge import merge
+
         ids = np.full((len(past), depth), PADDING_ID, np.int32)
-        for request, rows in enumerate(past.items.rows_by_owner(len(past))):
-            own, shares, weight = past.items.values[rows], past.items.damped_count[rows], weights[rows]
-            lists = [nearest[request], self._near_history(own, shares, depth), popular_items[request]]
-            points = np.where(self._is_indexed(own), OWN_POINTS + weight, 0) if self.repeats else np.zeros(len(own))
-            merged = self._merge(lists, own, points, depth)
-            ids[request, : len(merged)] = merged
+        merge(
+            self.search(queries, depth),
+            self._of_categories(past, popular, depth),
+            past.splits,
+            past.item_ids,
+            past.weight,
+            self.neighbors.item_ids,
+            self.neighbors.weights,
+            self._has_vector,
+            self.repeats,
+            self._scratch.count,
+            *self._scratch.sums,
+            ids,
+        )
         scores = np.einsum("qkd,qd->qk", self.vectors[ids], queries)
         return ids, np.where(ids == PADDING_ID, np.float32(0), scores)
 
     def restricted(self, search: Search, indexed: Flags, *, repeats: bool) -> "CandidateSources":
         """Returns sources of a part of the items, with their search; they share the tables of all items."""
         part = replace(self, search=search, indexed=indexed, repeats=repeats)
-        part.__dict__["_merge"] = self._merge
+        part.__dict__["_scratch"] = self._scratch
         return part
 
     @cached_property
     def _has_vector(self) -> Flags:
-        """True for each encoded id with a vector; the last value is for all items that were added afterwards."""
-        return np.append(self.indexed, False)
-
-    def _is_indexed(self, item_ids: npt.NDArray[np.integer[Any]]) -> Flags:
-        return self._has_vector[np.minimum(item_ids, len(self.indexed))]
+        """True for each encoded id with a vector; items that were added afterwards have none."""
+        return np.append(self.indexed, np.zeros(max(len(self.facts.price) - len(self.indexed), 0), np.bool_))
 
     @cached_property
-    def _merge(self) -> Merger:
-        return Merger(max(len(self.indexed), len(self.facts.price)))
-
-    def _near_history(
-        self, own: npt.NDArray[np.int64], shares: npt.NDArray[np.float64], depth: int
-    ) -> npt.NDArray[np.int64]:
-        """Returns the items with the highest neighbor scores [≤ depth]; `own` has the user's items, ascending."""
-        found, scores = self.neighbors.scores(own, shares)
-        if not len(found):
-            return found
-        position = np.minimum(np.searchsorted(found, own), len(found) - 1)
-        scores[position[found[position] == own]] = 0
-        scores[~self._is_indexed(found)] = 0
-        listed = best(scores[None], depth)[0]
-        return found[listed[scores[listed] > 0]]
+    def _scratch(self) -> Scratch:
+        return Scratch(len(self._has_vector))
 
     def _of_categories(self, past: Past, popular: PopularItems, depth: int) -> Ids:
         """Returns the popular items with the highest rate in the user's categories [q, ≤ depth].
 
         The rate of an item is its popularity times the geometric mean of the user's affinities to its categories.
         """
-        rates = np.broadcast_to(popular.rates, (len(past), len(popular.rates)))
+        from rec_assets.inference.merge import weigh_by_category
+
+        rates = np.tile(popular.rates, (len(past), 1))
+        rows = past.splits, past.item_ids, past.weight
         for _, category, share in self.facts.levels:
-            rates = rates * np.sqrt(past.affinity(category, share))[:, category[popular.item_ids]]
+            weigh_by_category(*rows, category.astype(np.int32, copy=False), share, PRIOR_ROWS, popular.item_ids, rates)
         return popular.item_ids[best(rates, depth)]
 
 
 def best(values: npt.NDArray[np.floating[Any]], depth: int) -> npt.NDArray[np.int64]:
-    """Returns the positions of the largest values of each row, best first [q, min(depth, n)]."""
-    depth = min(depth, values.shape[1])
-    if depth < values.shape[1]:
-        found = np.argpartition(-values, depth - 1, axis=1)[:, :depth]
-        found.sort(axis=1)  # so that ties are in the order of positions
-    else:
-        found = np.broadcast_to(np.arange(depth), values.shape)
-    row = np.arange(len(values))[:, None]
-    return found[row, np.argsort(-values[row, found], axis=1, kind="stable")]
+    """Returns the positions of the largest values of each row, best first, ties by position [q, min(depth, n)].
+
+    Values are compared as float32. Value and position make one integer, because NumPy sorts integers much faster than
+    it sorts positions by values.
+    """
+    count = values.shape[1]
+    depth, last = min(depth, count), np.int64(count - 1)
+    bits = values.astype(np.float32).view(np.int32)
+    in_order = bits ^ ((bits >> 31) & np.int32(0x7FFF_FFFF))  # the integers of negative floats are in reverse order
+    keys = in_order.astype(np.int64) << 32 | (last - np.arange(count))
+    if depth < count:
+        keys = np.partition(keys, count - depth - 1, axis=1)[:, count - depth :]
+    keys.sort(axis=1)
+    return last - (keys[:, ::-1] & 0xFFFF_FFFF)

@@ -6,6 +6,7 @@ Encodes rows with NumPy as NVTabular does. Training's export, the serving stages
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -61,7 +62,7 @@ class Lookups:
     def _codes(self, column: str) -> Indices | None:
         """Returns the codes of the values -1, 0, 1, …, largest + 1, or None if few of these values are known."""
         if column not in self._tables:
-            self._tables[column] = _table_of_codes(self.vocabularies[column])
+            self._tables[column] = table_of_positions(self.vocabularies[column], FIRST_KNOWN, OUT_OF_VOCABULARY)
         return self._tables[column]
 
     @cached_property
@@ -77,7 +78,7 @@ class Lookups:
         raw = _integers(values)
         codes = self._codes(column)
         if codes is not None:
-            return codes.take(raw + 1, mode="clip")
+            return at_value(codes, raw)
         vocabulary = self.vocabularies[column]
         if not len(vocabulary):
             return np.full(raw.shape, OUT_OF_VOCABULARY, np.int32)
@@ -137,12 +138,24 @@ class Lookups:
             ) from error
 
 
-def _table_of_codes(vocabulary: npt.NDArray[np.int64]) -> Indices | None:
-    if not len(vocabulary) or vocabulary.min() < 0 or vocabulary.max() > SPARSE * len(vocabulary):
+def table_of_positions(values: npt.NDArray[np.integer[Any]], first: int, unknown: int) -> Indices | None:
+    """Returns a table for `at_value`, or None if few of the values -1, 0, 1, …, largest + 1 are among some values.
+
+    Args:
+        values: distinct values [n].
+        first: entry of the first value; those of the others follow.
+        unknown: entry of all other values.
+    """
+    if not len(values) or values.min() < 0 or values.max() > SPARSE * len(values):
         return None
-    codes = np.full(vocabulary.max() + 3, OUT_OF_VOCABULARY, np.int32)
-    codes[vocabulary + 1] = np.arange(FIRST_KNOWN, FIRST_KNOWN + len(vocabulary))
-    return codes
+    table = np.full(int(values.max()) + 3, unknown, np.int32)
+    table[values + 1] = np.arange(first, first + len(values))
+    return table
+
+
+def at_value(table: Indices, values: npt.NDArray[np.integer[Any]]) -> Indices:
+    """Returns the entry of each value in a table of `table_of_positions`; int32 [n]."""
+    return table.take(values + 1, mode="clip")
 
 
 def _integers(values: npt.ArrayLike) -> npt.NDArray[np.int64]:

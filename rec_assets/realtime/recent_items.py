@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.features.history import LENGTH, MAX_ID, Ids, Times
+from rec_assets.storage.round_trip import RoundTrip, packed
 from rec_assets.storage.valkey import Valkey, execute_each, translate_redis_errors
 
 NO_ITEM = -1
 _DIGITS = 10  # of an item id in a member, and of a time since 2001
 _MEMBER = re.compile(rb"(\d{1,10}):(\d{1,10})")
+_LAST = b"%d" % (LENGTH - 1)
 _POWERS = 10 ** np.arange(_DIGITS - 1, -1, -1, dtype=np.int64)
 
 
@@ -100,18 +102,21 @@ class RecentItems:
         return {user_id: _interactions(answer) for user_id, answer in zip(starts, answers, strict=True)}
 
     def histories(self, user_ids: npt.NDArray[np.int32]) -> tuple[Ids, Times]:
-        """Reads the interactions of several users in one round trip, in the order of `latest`.
+        """Reads the interactions of several users [B] in one round trip; returns them as `histories_of`."""
+        return self.histories_of(RoundTrip(self._client)(self.commands(user_ids)))
 
-        Args:
-            user_ids: raw user ids [B].
+    @classmethod
+    def commands(cls, user_ids: npt.NDArray[np.int32]) -> list[bytes]:
+        """Returns the packed command that reads the history of each user [B]."""
+        return [packed(b"ZREVRANGE", cls.key(user_id).encode(), b"0", _LAST) for user_id in user_ids.tolist()]
+
+    @staticmethod
+    def histories_of(answers: Sequence[Sequence[bytes] | None]) -> tuple[Ids, Times]:
+        """Returns the histories in the answers to `commands` [B], in the order of `latest`.
 
         Returns:
             Raw item ids int32 [B, LENGTH], padded with -1, and unix times int64 [B, LENGTH], padded with 0.
         """
-        with self._client.pipeline(transaction=False) as pipeline:
-            for user_id in user_ids.tolist():
-                pipeline.zrevrange(self.key(user_id), 0, LENGTH - 1)
-            answers = execute_each(pipeline)
         # NumPy parses the members of all users at once, because a batch has thousands of them.
         counts = [len(answer or ()) for answer in answers]
         parsed = _parsed([member for answer in answers for member in answer or ()])
@@ -119,8 +124,8 @@ class RecentItems:
             rows = [_readable(answer or ()) for answer in answers]
             counts = [len(one) for one in rows]
             parsed = np.array([pair for one in rows for pair in one], np.int64).reshape(-1, 2)
-        items = np.full((len(user_ids), LENGTH), NO_ITEM, np.int32)
-        times = np.zeros((len(user_ids), LENGTH), np.int64)
+        items = np.full((len(answers), LENGTH), NO_ITEM, np.int32)
+        times = np.zeros((len(answers), LENGTH), np.int64)
         mask = np.arange(LENGTH) < np.array(counts)[:, None]
         times[mask], items[mask] = parsed.T
         return items, times

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rec_assets.storage.valkey import Valkey, command, execute_each
+from rec_assets.storage.round_trip import RoundTrip, packed
+from rec_assets.storage.valkey import Valkey, command
 
 Ids = npt.NDArray[np.integer[Any]]
 
@@ -56,11 +57,13 @@ class SeenItems:
             bool [N], True for items that their user has seen; False for a user whose filter is damaged.
         """
         rows = np.split(item_ids, row_splits[1:-1])
-        with self._client.pipeline(transaction=False) as pipeline:
-            for user_id, items in zip(user_ids.tolist(), rows, strict=True):
-                if len(items):
-                    command(pipeline, "BF.MEXISTS", self.key(user_id), *items.tolist())
-            answers = execute_each(pipeline)
+        answers = RoundTrip(self._client)(
+            [
+                packed(b"BF.MEXISTS", self.key(user_id).encode(), numbers=items.tolist())
+                for user_id, items in zip(user_ids.tolist(), rows, strict=True)
+                if len(items)
+            ]
+        )
         if any(answer is None for answer in answers):
             asked = [len(items) for items in rows if len(items)]
             answers = [[0] * n if answer is None else answer for n, answer in zip(asked, answers, strict=True)]

@@ -12,7 +12,7 @@ from rec_assets.features.store.unavailable import UnavailableItems
 from rec_assets.realtime.behavior_log import day_of
 from rec_assets.realtime.events import Event
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import Valkey, connect, translate_redis_errors
+from rec_assets.storage.valkey import Valkey, connect, translate_redis_errors, valkey_span
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Trending:
         if category_l2 is not None:
             key = f"trending:cat_l2:{category_l2}"
         found: list[tuple[int, int]] = []
-        with translate_redis_errors(self._client):
+        with translate_redis_errors(self._client), valkey_span("trending"):
             unavailable = set(UnavailableItems(self._client).items().tolist())
             for start in itertools.count(step=max(k, PAGE)):
                 rows = self._client.zrevrange(key, start, start + max(k, PAGE) - 1, withscores=True)

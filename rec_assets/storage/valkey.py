@@ -1,11 +1,12 @@
 """Connections to Valkey, with short timeouts for requests and long ones for commands, and actionable errors."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeAlias
 
 import redis
 
+from rec_assets.common import tracing
 from rec_assets.common.errors import ActionableError
 from rec_assets.settings import Settings
 
@@ -24,6 +25,11 @@ def connect_for_requests(settings: Settings, db: int) -> Valkey:
     return _client(settings, db, connect_timeout=0.05, timeout=0.1)
 
 
+def connect_beside_requests(settings: Settings, db: int) -> Valkey:
+    """Returns a client that fails within 1.5 s, for a thread that no request waits for."""
+    return _client(settings, db, connect_timeout=0.5, timeout=1.0)
+
+
 def _client(settings: Settings, db: int, *, connect_timeout: float, timeout: float) -> Valkey:
     timeouts: dict[str, Any] = {"socket_connect_timeout": connect_timeout, "socket_timeout": timeout}
     return redis.Redis(settings.valkey_host, settings.valkey_port, db=db, **timeouts, **login(settings))
@@ -37,17 +43,30 @@ def login(settings: Settings) -> dict[str, Any]:
     return {name: value for name, value in (credentials | tls).items() if value}
 
 
+def valkey_span(part: str) -> AbstractContextManager[None]:
+    """Measures a call as a part of the current trace.
+
+    Args:
+        part: what the call reads or writes, such as user_features.
+    """
+    return tracing.call(f"valkey {part}", {"db.system.name": "valkey"})
+
+
 def command(client: Valkey, *words: str | int | float) -> Any:
     """Runs a command for which redis-py has no method; a pipeline queues it."""
     return client.execute_command(*words)
 
 
 def execute_each(pipeline: Any) -> list[Any]:
-    """Executes a pipeline of one command per key; returns None in place of the answer for a key of a wrong type.
+    """Executes a pipeline of one command per key, and returns the `answers_of_each`."""
+    return answers_of_each(pipeline.execute(raise_on_error=False))
 
-    So one damaged key does not cost the other keys their answers. Raises all other errors of Redis.
+
+def answers_of_each(answers: Sequence[Any]) -> list[Any]:
+    """Returns the answers of one command per key, None in place of the error of a key of a wrong type.
+
+    So one damaged key does not cost the other keys their answers. Raises all other errors.
     """
-    answers = pipeline.execute(raise_on_error=False)
     for answer in answers:
         if isinstance(answer, Exception) and not str(answer).startswith(_WRONG_TYPE):
             raise answer

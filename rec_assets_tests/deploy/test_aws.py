@@ -195,7 +195,7 @@ RIGHTS: dict[str, tuple[list[str], list[str], list[str], list[str]]] = {
     "rec-triton": (
         ["artifacts/identity", "artifacts/current/live_bundle/all.json", "artifacts/versions/model_bundle/a/b/f"],
         [],
-        ["artifacts/versions/raw_users/all/x/users.parquet", "artifacts/behavior/day"],
+        ["artifacts/versions/raw_users/all/x/users.parquet", "artifacts/behavior/day", "artifacts/answers/day"],
         ["artifacts/current/live_bundle/all.json"],
     ),
     "rec-storefront": (
@@ -225,7 +225,7 @@ RIGHTS: dict[str, tuple[list[str], list[str], list[str], list[str]]] = {
     ),
     "rec-worker": (
         ["feast/registry.db"],
-        ["artifacts/behavior/2025-03-14/part.parquet"],
+        ["artifacts/behavior/2025-03-14/part.parquet", "artifacts/answers/2025-03-14/part.parquet"],
         [],
         ["artifacts/current/x/y.json"],
     ),

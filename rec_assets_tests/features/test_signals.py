@@ -15,6 +15,7 @@ from rec_assets.features.signals.history_signals import (
 from rec_assets.features.signals.item_signals import ItemCategories, ItemFacts
 from rec_assets.features.signals.neighbors import Neighbors
 from rec_assets.features.signals.past import Past
+from rec_assets_tests.features.numpy_signals import numpy_signals
 
 # Items 3 and 4 share both categories, item 5 shares their level-1 category only, item 6 shares none.
 CATEGORIES = ItemCategories(np.array([2, 2, 2, 3, 3, 3, 4]), np.array([2, 2, 2, 3, 3, 4, 5]))
@@ -126,6 +127,36 @@ def test_counts_and_days_equal_a_loop_over_the_history(pasts: list[list[int]], c
         }
         found = [made[name][position] for name in expected]
         np.testing.assert_allclose(found, np.log1p(list(expected.values())), 1e-5, 1e-6)
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(1, 6), st.integers(1, 9 * DAY_SECONDS)), max_size=9), min_size=1, max_size=4
+    ),
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 6))),
+)
+def test_the_compiled_loop_equals_the_definition_with_numpy(
+    pasts: list[list[tuple[int, int]]], candidates: list[tuple[int, int]]
+) -> None:
+    histories = UserHistories.empty(len(pasts))
+    for row, past in enumerate(pasts):
+        for place, (item, age) in enumerate(sorted(past, key=lambda pair: pair[1])):
+            histories.item_ids[row, place], histories.timestamps[row, place] = item, NOW - age
+    pairs = sorted((owner % len(pasts), item) for owner, item in candidates)
+    owners, items = np.array(pairs, np.int64).reshape(-1, 2).T
+    past, days = Past(histories, np.full(len(pasts), NOW)), np.linspace(0, 3, len(pairs), dtype=np.float32)
+    made, expected = (
+        one(past, items.astype(np.int32), owners, FACTS, NEIGHBORS, days) for one in (history_signals, numpy_signals)
+    )
+    assert tuple(made) == HISTORY_SIGNALS
+    for name, values in expected.items():
+        assert made[name].dtype == np.float32
+        np.testing.assert_allclose(made[name], values, rtol=1e-6, atol=1e-6, err_msg=name)
+
+
+def test_an_item_outside_the_tables_is_an_error(histories: UserHistories) -> None:
+    with pytest.raises(IndexError, match="Item 7 is outside the 7 encoded items"):
+        signals(histories, [7], [0])
 
 
 def test_signals_of_a_request_are_equal_for_all_its_candidates(histories: UserHistories) -> None:

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from rec_assets.features.history import PADDING_ID, UserHistories
 from rec_assets.features.signals.item_signals import ItemCategories, ItemFacts
 from rec_assets.features.signals.neighbors import Neighbors
-from rec_assets.features.signals.past import Past
+from rec_assets.features.signals.past import PRIOR_ROWS, Past
 from rec_assets.inference.candidate_sources import CandidateSources, PopularItems, best
+from rec_assets.inference.merge import weigh_by_category
+from rec_assets_tests.features.numpy_signals import affinity
 
 NOW, DAY = 1_000_000, 86_400
 ITEMS = 12  # encoded ids 3 to 11; 11 has no vector
@@ -82,6 +84,19 @@ def test_popular_items_of_a_preferred_category_come_before_others() -> None:
     made = sources()
     anonymous, known = (made._of_categories(past, popular(6, 10), 2)[0].tolist() for past in (past_of(), past_of(9, 9)))
     assert (anonymous, known) == ([6, 10], [10, 6])
+
+
+@given(st.lists(st.lists(st.integers(3, 11), max_size=9), min_size=1, max_size=3))
+def test_rates_grow_with_the_root_of_the_users_affinity_to_the_category(histories: list[list[int]]) -> None:
+    past_items = UserHistories.empty(len(histories))
+    for row, history in enumerate(histories):
+        past_items.item_ids[row, : len(history)] = history
+        past_items.timestamps[row, : len(history)] = NOW - DAY * (1 + np.arange(len(history)))
+    past, share = Past(past_items, np.full(len(histories), NOW)), np.array([0.1, 0.2, 0.3, 0.4])
+    items = np.arange(3, 12, dtype=np.int32)
+    rates = np.full((len(histories), len(items)), 2, np.float32)
+    weigh_by_category(past.splits, past.item_ids, past.weight, GROUPS, share, PRIOR_ROWS, items, rates)
+    np.testing.assert_allclose(rates, 2 * np.sqrt(affinity(past, GROUPS, share))[:, GROUPS[items]], rtol=1e-6)
 
 
 def test_an_own_item_without_a_vector_is_no_candidate() -> None:

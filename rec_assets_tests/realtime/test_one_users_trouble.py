@@ -13,8 +13,9 @@ from rec_assets.features.store.views import USER_VIEW
 from rec_assets.realtime.behavior_log import BehaviorLog
 from rec_assets.realtime.recent_items import RecentItems
 from rec_assets.realtime.seen_items import SeenItems
-from rec_assets.realtime.stream import PAGE, EventStream
+from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.user_activity import UserActivityStore
+from rec_assets.realtime.work_stream import PAGE
 from rec_assets.realtime.worker import Worker, alive_file
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import redis
 
+from rec_assets.common import tracing
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.store import online
 from rec_assets.realtime.behavior_log import BehaviorLog
@@ -17,9 +18,10 @@ from rec_assets.realtime.events import EventError
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.trending import Trending
 from rec_assets.realtime.user_activity import UserActivityStore
-from rec_assets.realtime.worker import Worker, alive_file
+from rec_assets.realtime.worker import TRACED_AS, Worker, alive_file
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings
+from rec_assets_tests.collector import running_collector
 from rec_assets_tests.realtime.conftest import MORNING
 from rec_assets_tests.realtime.state import backlog, drain, seen, state_of, top_category
 from rec_assets_tests.servers import free_port
@@ -193,6 +195,17 @@ def test_events_wait_for_a_worker_and_need_no_feature_store(valkey: Settings, tm
     drain(bare)
     assert client.events.wait(sent, 1)
     assert seen(bare, 3, [7]) == [7]
+
+
+def test_a_batch_of_events_is_a_trace(valkey: Settings, tmp_path: Path) -> None:
+    bare = valkey.model_copy(update={"home": tmp_path})
+    Client(bare).record(3, [7, 8], MORNING)
+    with running_collector() as collector, tracing.traces(TRACED_AS, collector.endpoint, 1.0):
+        drain(bare)
+        tracing.stop()
+    assert [(one.service, one.name, one.attributes) for one in collector.spans] == [
+        ("rec-worker", "apply events", {"rec.events": 2})
+    ]
 
 
 def test_without_valkey_the_client_says_what_to_do() -> None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rec_assets.features.signals.item_signals import MONTH, ItemFacts
 from rec_assets.features.signals.neighbors import Neighbors
-from rec_assets.features.signals.past import PRIOR_ROWS, Groups, Past
+from rec_assets.features.signals.past import PRIOR_ROWS, Past
 
 OWN_FIRST = 8.0  # more than the logarithm of any position, so own items stay first
 PRICE_VARIANCE = 0.1  # of normalized log prices, added to a user's own variance
@@ -74,43 +74,35 @@ def history_signals(
         neighbors: neighbors of all items.
         repurchase_days: item signal of this name, of each candidate [n].
     """
-    baskets, basket = past.baskets
-    items = past.items
-    chosen, days_since, baskets_since = items.look_up(
-        [items.count, past.age[items.first], basket[items.first]], owners, item_ids
+    from rec_assets.features.signals.signal_loop import write_signals
+
+    signals = np.empty((len(HISTORY_SIGNALS), len(item_ids)), np.float32)
+    for codes in (past.item_ids, item_ids):
+        if codes.max(initial=0) >= len(facts.price):  # compiled loops do not check it
+            raise IndexError(f"Item {codes.max()} is outside the {len(facts.price)} encoded items.")
+    (_, category_l2, share_l2), (_, category_l1, share_l1) = facts.levels
+    write_signals(
+        past.splits,
+        past.item_ids.astype(np.int32, copy=False),
+        past.age,
+        past.weight,
+        past.starts,
+        np.searchsorted(owners, np.arange(len(past) + 1)),
+        item_ids,
+        repurchase_days,
+        category_l2.astype(np.int32, copy=False),
+        share_l2,
+        category_l1.astype(np.int32, copy=False),
+        share_l1,
+        facts.price,
+        neighbors.item_ids,
+        neighbors.weights,
+        MONTH,
+        PRIOR_ROWS,
+        PRICE_VARIANCE,
+        facts.scratch.count,
+        facts.scratch.first,
+        facts.scratch.sums[0],
+        signals,
     )
-    values: dict[str, Values] = {
-        "times_chosen": np.log1p(chosen),
-        "days_since": np.log1p(days_since),
-        "overdue": np.where(chosen > 0, np.log1p(days_since) - repurchase_days, 0),
-        "baskets_since": np.log1p(baskets_since),
-        "share_of_baskets": chosen / np.maximum(baskets, 1)[owners],
-        "price_difference": _price_difference(past, item_ids, owners, facts.price),
-        "neighbor_score": np.log1p(neighbors.scores_of(past, owners, item_ids)),
-    }
-    for level, category, share in facts.levels:
-        groups = Groups.of(past.owners, category[past.item_ids])
-        rows, days = groups.look_up([groups.count, past.age[groups.first]], owners, category[item_ids])
-        values[f"times_in_{level}"], values[f"days_since_{level}"] = np.log1p(rows), np.log1p(days)
-        values[f"affinity_to_{level}"] = np.log(past.affinity(category, share)[owners, category[item_ids]])
-        if level == "category_l2":
-            values["share_of_category_l2_rows"] = chosen / np.maximum(rows, 1)
-    per_request = {
-        "history_length": np.log1p(past.length),
-        "baskets": np.log1p(baskets),
-        "baskets_month": np.log1p(past.sums(past.starts & (past.age <= MONTH))),
-        "days_since_any": np.log1p(past.days_since_any),
-        "basket_size": np.log1p(past.length / np.maximum(baskets, 1)),
-        "repeat_share": (past.length - items.per_owner(len(past.length))) / (past.length + PRIOR_ROWS),
-    }
-    values |= {name: column[owners] for name, column in per_request.items()}
-    return {name: values[name].astype(np.float32) for name in HISTORY_SIGNALS}
-
-
-def _price_difference(past: Past, item_ids: Ids, owners: Ids, price: Floats) -> Values:
-    """Returns the price of each candidate minus the user's mean, in standard deviations; 0 without a history."""
-    prices = price[past.item_ids].astype(np.float64)
-    rows = np.maximum(past.length, 1)
-    mean, square = past.sums(prices) / rows, past.sums(prices**2) / rows
-    scale = np.sqrt(np.maximum(square - mean**2, 0) + PRICE_VARIANCE)
-    return np.where(past.length[owners] > 0, (price[item_ids] - mean[owners]) / scale[owners], 0)
+    return dict(zip(HISTORY_SIGNALS, signals, strict=True))

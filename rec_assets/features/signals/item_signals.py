@@ -3,6 +3,7 @@
 Does not contain signals that depend on a user.
 """
 
+import threading
 from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
@@ -43,6 +44,20 @@ class ItemCategories:
     l2: Ids
 
 
+class Scratch(threading.local):
+    """Tables of zeros by item for each thread. A loop restores what it changes, so a request touches few items.
+
+    Attributes:
+        count: rows of a history, int32 [v].
+        first: first row of a history, int32 [v].
+        sums: further sums, float64 [v] each.
+    """
+
+    def __init__(self, items: int) -> None:
+        self.count, self.first = np.zeros(items, np.int32), np.zeros(items, np.int32)
+        self.sums = np.zeros((3, items))
+
+
 @dataclass(frozen=True)
 class ItemFacts:
     """Properties of all items that signals and candidate sources read, by encoded item id [v].
@@ -68,6 +83,11 @@ class ItemFacts:
             return (rows / rows.sum())[category].astype(np.float32)
 
         return cls(categories, share(categories.l1), share(categories.l2), price)
+
+    @cached_property
+    def scratch(self) -> Scratch:
+        """Returns the tables that the loops over histories use."""
+        return Scratch(len(self.price))
 
     @cached_property  # a request must not read all items
     def levels(self) -> tuple[tuple[str, Ids, npt.NDArray[np.float64]], ...]:

@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rec_assets.features.signals.past import Past
-
 DENSE = 8  # catalogs of fewer items than this, per neighbor to add, are summed in a table of all items
 IDS, WEIGHTS = "neighbors.npy", "neighbor_weights.npy"
 
@@ -53,22 +51,6 @@ class Neighbors:
     @cached_property
     def _all(self) -> npt.NDArray[np.int64]:
         return np.arange(len(self.item_ids))
-
-    def scores_of(self, past: Past, owners: Ids, item_ids: Ids) -> npt.NDArray[np.float64]:
-        """Returns the score of candidates [n] whose owners are in ascending order, float64 [n]."""
-        result = np.zeros(len(item_ids))
-        edges = np.searchsorted(owners, np.arange(len(past) + 1))
-        for request, own in enumerate(past.items.rows_by_owner(len(past))):
-            rows = slice(*edges[request : request + 2])
-            found, sums = self.scores(past.items.values[own], past.items.damped_count[own])
-            if len(found):
-                # Sums of all items are at the positions of their ids.
-                position = (
-                    item_ids[rows] if len(found) == len(self.item_ids) else np.searchsorted(found, item_ids[rows])
-                )
-                position = np.minimum(position, len(found) - 1)
-                result[rows] = np.where(found[position] == item_ids[rows], sums[position], 0)
-        return result
 
     def save(self, folder: Path) -> None:
         """Writes two files into a folder."""

@@ -19,7 +19,8 @@ from google.protobuf.message import DecodeError
 from rec_assets.features.store.online import ONLINE_DB, PROJECT, Ids, OnlineRows
 from rec_assets.features.store.views import ITEM_FEATURES, ITEM_KEY, ITEM_VIEW, USER_FEATURES, USER_KEY, USER_VIEW
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import Valkey, connect_for_requests, execute_each
+from rec_assets.storage.round_trip import RoundTrip, packed
+from rec_assets.storage.valkey import Valkey, connect_for_requests
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class OnlineReader:
         self._fields = [struct.pack("<I", mmh3.hash(f"{view}:{feature}", signed=False)) for feature in self._features]
         # Entity keys of version 3: number of keys; type, length and text of the name; type, length and value of the id.
         self._prefix = struct.pack(f"<III{len(name)}sII", 1, _STRING, len(name), name, _INT64, 8)
-        self._client = client or connect_for_requests(settings, ONLINE_DB)
+        self._round_trip = RoundTrip(client or connect_for_requests(settings, ONLINE_DB))
         self._message = _value_message()
 
     def __call__(self, ids: Ids) -> OnlineRows:
@@ -52,12 +53,16 @@ class OnlineReader:
 
         A damaged row counts as missing and costs no other row.
         """
-        with self._client.pipeline(transaction=False) as pipeline:
-            for number in ids.tolist():
-                pipeline.hmget(self.key(number), self._fields)
-            stored = execute_each(pipeline)
-        rows = OnlineRows.missing(len(ids), self._features)
-        for row, cells in enumerate(stored):
+        return self.rows(self._round_trip(self.commands(ids)))
+
+    def commands(self, ids: Ids) -> list[bytes]:
+        """Returns the packed command for each id [n], for `ONLINE_DB`."""
+        return [packed(b"HMGET", self.key(number), *self._fields) for number in ids.tolist()]
+
+    def rows(self, answers: Sequence[Any]) -> OnlineRows:
+        """Returns the features in the answers to `commands` [n]."""
+        rows = OnlineRows.missing(len(answers), self._features)
+        for row, cells in enumerate(answers):
             values = self._values(cells or ())
             rows.known[row] = bool(values)
             for name, value in values.items():

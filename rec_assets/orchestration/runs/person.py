@@ -22,6 +22,7 @@ from rec_assets.orchestration.assets.outcomes import OUTCOMES
 from rec_assets.orchestration.assets.shown_lists import LISTS
 from rec_assets.orchestration.dagster_internals import DATA_VERSION_TAG
 from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
+from rec_assets.realtime.answers.log import AnswerLog
 from rec_assets.settings import Settings
 from rec_assets.sources import Codes
 from rec_assets.sources.base import RAW_INTERACTIONS, RAW_USERS
@@ -143,8 +144,10 @@ def _codes(store: ArtifactStore) -> Codes:
 
 def _is_somewhere(settings: Settings, code: int, codes: Codes) -> bool:
     store = open_store(settings)
-    return code in codes.forgotten.codes or any(
-        bool(_days_with(store, asset, code)) for asset in reversed(ROWS_OF_USERS)
+    return (
+        code in codes.forgotten.codes
+        or any(bool(_days_with(store, asset, code)) for asset in reversed(ROWS_OF_USERS))
+        or not AnswerLog.of(settings).of_user(code).is_empty()  # of a visitor without events
     )
 
 

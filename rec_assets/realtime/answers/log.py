@@ -18,6 +18,7 @@ from rec_assets.storage.day_files import READS_AT_ONCE, DayFiles, open_day_files
 FOLDER = "answers"
 SUFFIX = ".parquet"
 INTERVAL_S = 10.0  # between two files of a worker
+CLOCKS_DIFFER_MS = 60_000  # those of servers and workers, at most
 
 
 class AnswerLog:
@@ -101,7 +102,8 @@ class AnswerLog:
         """Returns the answer with this id, with its inputs: one row of `SCHEMA`, or none."""
         at = milliseconds_of(answer_id)
         # A file holds answers from before its name's time, and the first such files are the likely ones.
-        later = [(written, name) for name, _ in self._files.names(day_of(at)) if (written := _written(name)) >= at]
+        names = [(_written(name), name) for name, _ in self._files.names(day_of(at))]
+        later = [(written, name) for written, name in names if written >= at - CLOCKS_DIFFER_MS]
         for _, name in sorted(later):
             content = self._files.read(day_of(at), name)
             rows = pl.scan_parquet(BytesIO(content or _parquet(pl.DataFrame(schema=SCHEMA))))

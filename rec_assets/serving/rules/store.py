@@ -19,9 +19,9 @@ class CurrentRules:
 
     def replace(self, rules: Rules[int]) -> None:
         """Writes the rules; raises ActionableError if Valkey does not answer."""
-        text = rules.model_dump_json(by_alias=True, exclude_defaults=True).encode()
+        text = _text(rules)
         with translate_redis_errors(self._client):
-            self._client.set(KEY, blake2b(text, digest_size=TOKEN).digest() + text)
+            self._client.set(KEY, _digest(text) + text)
 
     def version(self) -> bytes | None:
         """Returns the digest, None before the first write; raises RedisError."""
@@ -30,3 +30,16 @@ class CurrentRules:
     def rules(self) -> Rules[int]:
         """Returns the rules, none before the first write; raises RedisError."""
         return Rules[int].model_validate_json((self._client.get(KEY) or b"")[TOKEN:] or b"{}")
+
+
+def version_of(rules: Rules[int]) -> bytes:
+    """Returns the digest that `CurrentRules.version` returns for these rules."""
+    return _digest(_text(rules))
+
+
+def _text(rules: Rules[int]) -> bytes:
+    return rules.model_dump_json(by_alias=True, exclude_defaults=True).encode()
+
+
+def _digest(text: bytes) -> bytes:
+    return blake2b(text, digest_size=TOKEN).digest()

@@ -82,7 +82,10 @@ class ItemLookup:
         return True
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """Maps item_id int32 [N] → item_id, category_l1, category_l2, item_gender int32 [N], price float32 [N]."""
+        """Maps item_id int32 [N] → item_id, category_l1, category_l2, item_gender int32 [N], price float32 [N].
+
+        Once the store was read, also `differs` bool [N]: True for items whose features are not those of the bundle.
+        """
         if self.guard.is_away:
             self.guard.missed_calls += 1
         return self._table.rows(inputs["item_id"].astype(np.int32))

@@ -41,6 +41,8 @@ class Unroll:
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "Unroll":
         """Reads the tables; raises ActionableError if one is missing or lacks one row per encoded item id."""
+        import rec_assets.features.signals.signal_loop  # noqa: F401 - compiles now, so that no request waits for it
+
         config = bundle.manifest.config
         return cls(signal_tables(bundle), item_neighbors(bundle), ranks_own_apart=config.ranks_own_apart)
 

@@ -17,7 +17,7 @@ from rec_assets.inference.onnx_model import OnnxModel
 from rec_assets.serving.graph import row_splits
 from rec_assets.serving.graph.filters import FILTERS, filter_texts
 from rec_assets.serving.stages.base import Array, Arrays, inputs_of
-from rec_assets.serving.stages.filtered import Allowed, FilteredSources
+from rec_assets.serving.stages.filtered import Allowed, FilteredSources, exact_search
 from rec_assets.serving.stages.items import ItemLookup
 from rec_assets.serving.tables.item_features import RawItemFeatures
 from rec_assets.serving.tables.memory_mapped import item_facts, item_neighbors, signal_tables
@@ -92,7 +92,8 @@ class Retrieval:
         """
         import faiss
 
-        from rec_assets.inference.item_index import on_best_device
+        import rec_assets.inference.merge  # noqa: F401 - compiles now, so that no request waits for it
+        from rec_assets.inference.item_index import EXACT_UP_TO, on_best_device
 
         # Starting threads costs more than a search over thousands of items, and processes would compete for cores.
         faiss.omp_set_num_threads(1)
@@ -116,8 +117,15 @@ class Retrieval:
             items = lookups.encode("item_id", index.search(queries, min(depth, index.ntotal))[1])
             return np.where(items < FIRST_KNOWN, np.int32(PADDING_ID), items)
 
+        # FAISS puts the nearest items of a small catalog in order more slowly than it finds them.
+        is_exact = index.ntotal <= EXACT_UP_TO and not isinstance(index, faiss.IndexIVF)
         sources = CandidateSources(
-            search, vectors, indexed, item_neighbors(bundle), item_facts(tables), bundle.manifest.config.repeats
+            exact_search(np.flatnonzero(indexed).astype(np.int32), vectors) if is_exact else search,
+            vectors,
+            indexed,
+            item_neighbors(bundle),
+            item_facts(tables),
+            bundle.manifest.config.repeats,
         )
         popular = PopularItems.of(tables["popularity_month"], indexed)
         bundled = cache(lambda: RawItemFeatures.of(bundle))

@@ -19,42 +19,42 @@ from rec_assets.serving.stages.base import Array, Arrays, StoreGuard
 from rec_assets.serving.stages.circuit_breaker import CircuitBreaker, valkey_breaker
 from rec_assets.serving.stages.session import has_session, top_categories, with_session
 from rec_assets.settings import Settings
+from rec_assets.storage.round_trip import RoundTrip, select
 from rec_assets.storage.valkey import connect_for_requests
 
-ReadUsers = Callable[[npt.NDArray[np.int32]], online.OnlineRows]
-ReadHistories = Callable[[npt.NDArray[np.int32]], tuple[Ids, Times]]
+# Maps raw user ids [B] to their stored features, and to their histories as `RecentItems.histories_of`.
+ReadUsers = Callable[[npt.NDArray[np.int32]], tuple[online.OnlineRows, tuple[Ids, Times]]]
+
+
+class StoredUsers:
+    """Reads features and histories of users in one round trip. Both are in one Valkey, in two databases."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Connects at the first read."""
+        self._features = OnlineReader(settings, USER_VIEW)
+        self._round_trip = RoundTrip(connect_for_requests(settings, online.ONLINE_DB))
+
+    def __call__(self, users: npt.NDArray[np.int32]) -> tuple[online.OnlineRows, tuple[Ids, Times]]:
+        """Reads users [B]; damaged values count as missing. Raises the errors of Redis."""
+        features, histories = self._features.commands(users), RecentItems.commands(users)
+        answers = self._round_trip([select(online.ONLINE_DB), *features, select(RecentItems.DB), *histories])
+        first = 1 + len(users)
+        return self._features.rows(answers[1:first]), RecentItems.histories_of(answers[first + 1 :])
 
 
 class UserLookup:
-    """Reads both stores once for all users. Without stored values, a user is an anonymous user."""
+    """Reads the stores once for all users. Without stored values, a user is an anonymous user."""
 
-    def __init__(
-        self,
-        read_users: ReadUsers,
-        read_histories: ReadHistories,
-        age_mean: float,
-        breaker: CircuitBreaker | None = None,
-    ) -> None:
+    def __init__(self, read_users: ReadUsers, age_mean: float, breaker: CircuitBreaker | None = None) -> None:
         self._read_users = read_users
-        self._read_histories = read_histories
         self._age_mean = age_mean
-        self.guard = StoreGuard(
-            "user_features", "The online store is unavailable, so lists ignore user features", breaker
-        )
-        self.history_guard = StoreGuard(
-            "recent_items", "The recent items are unavailable, so lists ignore user histories", breaker
-        )
+        consequence = "The stored users are unavailable, so lists ignore user features and histories"
+        self.guard = StoreGuard("users", consequence, breaker)
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "UserLookup":
-        """Opens the feature store and the recent items; Valkey may be unavailable."""
-        recent_items = RecentItems(connect_for_requests(settings, RecentItems.DB))
-        return cls(
-            OnlineReader(settings, USER_VIEW),
-            recent_items.histories,
-            bundle.lookups.age_mean,
-            valkey_breaker(settings),
-        )
+        """Prepares the reads; Valkey may be unavailable."""
+        return cls(StoredUsers(settings), bundle.lookups.age_mean, valkey_breaker(settings))
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
         """Maps user_id int32 [B] → raw features [B], recent_item_id int32 and recent_timestamp int64 [B, LENGTH].
@@ -63,20 +63,24 @@ class UserLookup:
         item -1 and time 0. Raises RequestError.
         """
         users = user_ids(inputs)
-        rows = self.guard.call(lambda: self._read_users(users))
-        if rows is None:
-            rows = online.OnlineRows.missing(len(users), USER_FEATURES)
-        recent = self.history_guard.call(lambda: self._read_histories(users))
-        if recent is None:
-            recent = np.full((len(users), LENGTH), NO_ITEM, np.int32), np.zeros((len(users), LENGTH), np.int64)
-        items, times = recent
+        stored = self.guard.call(lambda: self._read_users(users))
+        if stored is None:
+            empty = np.full((len(users), LENGTH), NO_ITEM, np.int32), np.zeros((len(users), LENGTH), np.int64)
+            stored = online.OnlineRows.missing(len(users), USER_FEATURES), empty
+        rows, (items, times) = stored
+        # All anonymous users have the same id but must not share a history.
+        anonymous = users == UNKNOWN
+        if anonymous.any():
+            items, times = (
+                np.where(anonymous[:, None], np.int32(NO_ITEM), items),
+                np.where(anonymous[:, None], 0, times),
+            )
         return {
             "age": np.where(rows.known, rows.columns["age"], self._age_mean).astype(np.float32),
             "gender": rows.columns["gender"],
             "top_category": rows.columns["top_category"],
-            # All anonymous users have the same id but must not share a history.
-            "recent_item_id": np.where(users[:, None] == UNKNOWN, np.int32(NO_ITEM), items),
-            "recent_timestamp": np.where(users[:, None] == UNKNOWN, 0, times),
+            "recent_item_id": items,
+            "recent_timestamp": times,
         }
 
 

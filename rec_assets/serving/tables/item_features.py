@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ import numpy.typing as npt
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.store.online import OnlineRows
 from rec_assets.features.store.views import ITEM_FEATURES
+from rec_assets.inference.lookups import at_value, table_of_positions
 
 CHUNK = 250  # items per read: some milliseconds of Python, during which a request waits for the interpreter
 PAUSE_S = 0.01  # between two reads
+DIFFERS = "differs"
 
 Ids = npt.NDArray[np.int32]
 ReadItems = Callable[[Ids], OnlineRows]
@@ -26,7 +29,8 @@ class RawItemFeatures:
 
     Attributes:
         item_ids: raw, ascending, int32 [V].
-        columns: each feature [V + 1]; the last row, at -1, has the values for items outside the catalog.
+        columns: each feature [V + 1]; the last row, at -1, has the values for items outside the catalog. A table of
+            `updated` also has `differs`: True for items with other features than before.
     """
 
     item_ids: Ids
@@ -61,11 +65,27 @@ class RawItemFeatures:
                 values[rows] = np.where(stored.known, stored.columns[name], values[rows])
             if pause_s:
                 time.sleep(pause_s)
-        return RawItemFeatures(self.item_ids, columns)
+        differs = np.any([~_are_equal(columns[name], values) for name, values in self.columns.items()], axis=0)
+        return RawItemFeatures(self.item_ids, columns | {DIFFERS: differs})
+
+    @cached_property
+    def _table(self) -> Ids | None:
+        return table_of_positions(self.item_ids, 0, -1)
+
+    def _row_of(self, items: Ids) -> Ids:
+        """Returns the row of each item [n], -1 for items outside the catalog."""
+        if self._table is not None:
+            return at_value(self._table, items.astype(np.int64))
+        row = np.searchsorted(self.item_ids, items)
+        mask = self.item_ids[np.minimum(row, len(self.item_ids) - 1)] == items
+        return np.where(mask, row, -1)
 
     def rows(self, items: Ids) -> Columns:
         """Returns item_id and the features of some items [N]; features are -1 or NaN for items outside the catalog."""
-        row = np.searchsorted(self.item_ids, items)
-        mask = self.item_ids[np.minimum(row, len(self.item_ids) - 1)] == items
-        row = np.where(mask, row, -1)
+        row = self._row_of(items)
         return {"item_id": items} | {name: values[row] for name, values in self.columns.items()}
+
+
+def _are_equal(some: npt.NDArray[Any], others: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    both_nan: npt.NDArray[np.bool_] = (some != some) & (others != others)
+    return (some == others) | both_nan

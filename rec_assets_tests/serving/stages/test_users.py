@@ -11,7 +11,7 @@ from rec_assets.features.store.online import OnlineRows
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.request import sessions
 from rec_assets.serving.stages.base import Arrays
-from rec_assets.serving.stages.users import ReadHistories, UserLookup, UserTransform
+from rec_assets.serving.stages.users import ReadUsers, UserLookup, UserTransform
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
 
@@ -62,7 +62,7 @@ def transform(bundle: Bundle, *histories: list[tuple[int, int]], now: int = NOON
 
 
 def test_known_users_get_their_features_and_all_users_their_history(tiny_bundle: Bundle) -> None:
-    made = UserLookup(lambda _: STORED, lambda _: RECENT, tiny_bundle.lookups.age_mean)(USERS)
+    made = UserLookup(lambda _: (STORED, RECENT), tiny_bundle.lookups.age_mean)(USERS)
     assert made["gender"].tolist() == [1, -1, 0]
     assert made["top_category"].tolist() == [2, -1, -1]
     np.testing.assert_array_equal(made["age"], np.array([30, 38.5, np.nan], np.float32))
@@ -71,53 +71,43 @@ def test_known_users_get_their_features_and_all_users_their_history(tiny_bundle:
 
 
 def test_anonymous_users_share_no_history(tiny_bundle: Bundle) -> None:
-    made = UserLookup(lambda _: STORED, lambda _: RECENT, 38.5)({"user_id": np.array([5, -1, 7], np.int32)})
+    made = UserLookup(lambda _: (STORED, RECENT), 38.5)({"user_id": np.array([5, -1, 7], np.int32)})
     assert made["recent_item_id"].max(axis=1).tolist() == [13, -1, -1]
     assert made["recent_timestamp"].max(axis=1).tolist() == [NOON, 0, 0]
 
 
-def test_an_outage_of_the_store_removes_features_and_logs_one_line(
+def test_an_outage_of_the_store_removes_features_and_histories_and_logs_one_line(
     tiny_bundle: Bundle, caplog: pytest.LogCaptureFixture
 ) -> None:
-    answers: list[OnlineRows | Exception] = [OSError("gone"), OSError("gone"), STORED, OSError("gone again")]
-    lookup = UserLookup(answering(answers), lambda _: RECENT, tiny_bundle.lookups.age_mean)
+    whole = STORED, RECENT
+    read: ReadUsers = answering([OSError("gone"), OSError("gone"), whole, OSError("gone again")])
+    lookup = UserLookup(read, tiny_bundle.lookups.age_mean)
     with caplog.at_level(logging.WARNING):
-        for genders, lines in [([-1, -1, -1], 1), ([-1, -1, -1], 1), ([1, -1, 0], 1), ([-1, -1, -1], 2)]:
+        for genders, newest, lines in [
+            ([-1, -1, -1], -1, 1),
+            ([-1, -1, -1], -1, 1),
+            ([1, -1, 0], 13, 1),
+            ([-1, -1, -1], -1, 2),
+        ]:
             made = lookup(USERS)
             assert made["gender"].tolist() == genders
-            assert made["recent_item_id"][0, 0] == 13
-            assert len(caplog.records) == lines
-    assert (lookup.guard.missed_calls, lookup.history_guard.missed_calls) == (3, 0)
-    assert "lists ignore user features: OSError: gone" in caplog.text
-
-
-def test_an_outage_of_the_recent_items_removes_histories_and_logs_one_line(
-    tiny_bundle: Bundle, caplog: pytest.LogCaptureFixture
-) -> None:
-    read: ReadHistories = answering([OSError("gone"), OSError("gone"), RECENT])
-    lookup = UserLookup(lambda _: STORED, read, tiny_bundle.lookups.age_mean)
-    with caplog.at_level(logging.WARNING):
-        for newest in (-1, -1, 13):
-            made = lookup(USERS)
             assert made["recent_item_id"][0, 0] == newest
-            assert made["gender"].tolist() == [1, -1, 0]
-    assert (made["recent_item_id"].shape, made["recent_timestamp"].shape) == ((3, LENGTH), (3, LENGTH))
-    assert (lookup.guard.missed_calls, lookup.history_guard.missed_calls) == (0, 2)
-    assert [record.message for record in caplog.records] == [
-        "The recent items are unavailable, so lists ignore user histories: OSError: gone"
-    ]
+            assert (made["recent_item_id"].shape, made["recent_timestamp"].shape) == ((3, LENGTH), (3, LENGTH))
+            assert len(caplog.records) == lines
+    assert lookup.guard.missed_calls == 3
+    assert "lists ignore user features and histories: OSError: gone" in caplog.text
 
 
 def test_without_valkey_the_stage_loads_and_users_are_anonymous(tiny_bundle: Bundle) -> None:
     lookup = UserLookup.load(tiny_bundle, Settings(valkey_port=free_port()))
     made = lookup(USERS)
     assert (made["recent_item_id"] == -1).all() and (made["gender"] == -1).all()
-    assert (lookup.guard.missed_calls, lookup.history_guard.missed_calls) == (1, 1)
+    assert lookup.guard.missed_calls == 1
 
 
 def test_an_invalid_request_is_not_an_outage(tiny_bundle: Bundle) -> None:
     with pytest.raises(RequestError, match="integers"):
-        UserLookup(lambda _: STORED, lambda _: RECENT, 38.5)({"user_id": np.array([1.5])})
+        UserLookup(lambda _: (STORED, RECENT), 38.5)({"user_id": np.array([1.5])})
 
 
 def test_features_are_encoded_and_missing_ones_are_out_of_vocabulary(tiny_bundle: Bundle) -> None:
