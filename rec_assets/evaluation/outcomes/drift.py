@@ -17,7 +17,7 @@ UNIT = "unit"  # column: rows of one unit, such as a user, depend on each other
 MAX_BINS = 10  # of numbers: tenths of the reference, or fewer of small samples
 MIN_EXPECTED = 5.0  # rows of a bin, in the smaller sample; required by the test
 FALSE_ALARMS = 0.01  # probability that a report of equal distributions has a drifted feature
-UNKNOWN, OTHER = "unknown", "other"
+UNKNOWN, OTHER = "unknown", "rare values"
 # served, reference: rows; psi: 0 for equal distributions; p_value: probability of such a difference by chance; change:
 # the bin that differs most, with its shares in the reference and in the served answers.
 DRIFT = {
