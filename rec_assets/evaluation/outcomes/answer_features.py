@@ -19,7 +19,8 @@ def input_features(rows: pl.LazyFrame) -> pl.DataFrame:
         `UNIT` (the user), device_type and gender as texts, hour and age as float64; null is unknown.
     """
     known, day = rows.filter(pl.col("user_id") >= 0), pl.col("timestamp") // DAY_SECONDS
-    first = known.group_by("user_id", day=day).agg(pl.exclude("user_id").sort_by("timestamp").first())
+    columns = pl.col("device_type", "timestamp", "age", "gender")
+    first = known.group_by("user_id", day=day).agg(columns.sort_by("timestamp").first())
     devices = {number: name for name, number in DEVICE_TYPES.items()}
     return first.select(
         pl.col("user_id").cast(pl.String).alias(UNIT),
