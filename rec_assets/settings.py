@@ -186,6 +186,16 @@ class Settings(BaseSettings):
     athena_workgroup: str = Field("rec-assets", description="Athena workgroup.")
     athena_results: str = Field("", description="s3:// prefix of query results.")
 
+    # Outcomes of shown lists
+    outcome_window_hours: PositiveInt = Field(
+        24, description="Hours after an answer in which an interaction with a shown item counts as its outcome."
+    )
+    max_drift: NonNegativeFloat = Field(
+        0.2,
+        description="Largest population stability index of an input or score of a day's answers; a larger one that "
+        "chance does not explain makes a check warn.",
+    )
+
     backfill_days_per_run: NonNegativeInt = Field(
         0, description="Days per run of a backfill, for assets whose days do not depend on each other; 0: all days."
     )

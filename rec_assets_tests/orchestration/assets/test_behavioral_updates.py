@@ -129,11 +129,13 @@ def test_interactions_recorded_online_change_the_training_rows_until_they_are_de
     try:
         changed = build()
         joined = pl.read_parquet(pipeline.artifact("joined_interactions", day.isoformat()) / "rows.parquet")
+        updates = pl.read_parquet(pipeline.artifact("behavioral_updates", day.isoformat()) / "updates.parquet")
     finally:
         bucket = Bucket(pipeline.settings.artifacts)
         bucket.delete([one.key for one in bucket.objects(f"behavior/{day}/test-")])
         after = build()
     assert joined.filter(user_id=7, timestamp=noon)["item_id"].to_list() == [int(raw["item_id"][0])]
     assert joined.height == raw.height + 1
+    assert updates["kind"].to_list() == ["clicked", "clicked"]
     assert all(changed[asset] != before[asset] for asset in assets[:3])
     assert after == before
