@@ -33,7 +33,7 @@ def test_the_first_bundle_and_later_ones_go_live_on_all_replicas(
 ) -> None:
     # Leaves only the topology with one process: the other one has 14 more processes per version and replica.
     monkeypatch.delitem(model_config.TOPOLOGIES, model_config.ENSEMBLE)
-    monkeypatch.setattr(server_control, "LIVE", (model_config.RECOMMENDER,))
+    monkeypatch.setattr(model_config, "LIVE", (model_config.RECOMMENDER,))
     cluster = Pods(tmp_path, f"s3://{BUCKET}/{tmp_path.name}", valkey)
     store = open_store(cluster.settings("operator"))
     first, second, third = (add(store, number).bundle_id for number in range(1, 4))

@@ -15,6 +15,7 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.common.loop import Loop, LoopState
 from rec_assets.serving.promotion.protocol import Candidate
 from rec_assets.serving.triton import model_repository, server_control
+from rec_assets.serving.triton.probe import probe
 from rec_assets.serving.triton.repair import reload_dead_models
 from rec_assets.settings import Settings, get_settings
 from rec_assets.storage.artifact_store import ArtifactStore
@@ -78,7 +79,7 @@ class Agent:
         with self._probing:
             if time.monotonic() - self._probed_at >= PROBE_AGE_S:
                 try:
-                    server_control.probe(self.settings, busy_counts=True)
+                    probe(self.settings, busy_counts=True)
                     self._answered = True
                 except ActionableError as error:
                     logger.warning("%s", error)

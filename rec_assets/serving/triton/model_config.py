@@ -73,6 +73,9 @@ def ensembles() -> dict[str, tuple[StageSpec, ...]]:
     return {**TOPOLOGIES, RELATED_ITEMS: (RELATED,)}
 
 
+LIVE = tuple(ensembles())
+
+
 def render(settings: Settings) -> dict[str, str]:
     """Returns the model repository without a bundle: texts by path, such as `query_tower/1/model.py`.
 
