@@ -4,7 +4,7 @@ import time
 import warnings
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from rec_assets.datasets.related.tables import COMPLEMENT, SIMILAR, TOGETHER
 from rec_assets.realtime.events import FORGET_REQUEST, UNKNOWN_DEVICE, Event, EventError, Kind
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.trending import Trending
+from rec_assets.serving.canary.router import CanaryRouter
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.filters import FILTERS, Filters
 from rec_assets.serving.graph.related_request import DEFAULT_LENGTH, LISTS
@@ -54,6 +55,7 @@ class Client:
         self._address = f"{settings.host}:{settings.triton_grpc_port}"
         # gRPC would wait up to two minutes before it tries a restarted server again.
         self._triton = grpc.InferenceServerClient(self._address, channel_args=CHANNEL)
+        self._canary = CanaryRouter(settings)
         self.ids = Ids(settings)
 
     def recommend(
@@ -88,8 +90,9 @@ class Client:
             raise RequestError("k must be positive")
         if diversity not in (None, True, False):
             raise RequestError("diversity must be True or False")
+        user = self.ids.number(USER, user_id)
         given: dict[str, npt.ArrayLike | None] = {
-            "user_id": [self.ids.number(USER, user_id)],
+            "user_id": [user],
             "device_type": device_number(device_type),
             "timestamp": unix_seconds(timestamp),
             "top_k": None if k is None else [k],
@@ -97,8 +100,8 @@ class Client:
             RECENT: [session_numbers(self.ids, recent)],
             FILTERS: None if filters is None else [filter_numbers(self.ids, filters).text()],
         }
-        request = validate(given, one_user=True)
-        return self._infer(self._model, infer_inputs(request, self._shape))
+        inputs = infer_inputs(validate(given, one_user=True), self._shape)
+        return self._canary.answer(partial(self._infer, self._model, inputs, RESPONSE), user)
 
     def similar(self, item_id: Id, k: int = DEFAULT_LENGTH) -> Recommendations:
         """Returns the items most similar to an item: of near content and category, or chosen by the same users.
@@ -167,12 +170,19 @@ class Client:
         return self._infer(RELATED_ITEMS, inputs, RELATED_RESPONSE)
 
     def _infer(
-        self, model: str, inputs: Sequence[grpc.InferInput], tensors: Sequence[Tensor] = RESPONSE
+        self,
+        model: str,
+        inputs: Sequence[grpc.InferInput],
+        tensors: Sequence[Tensor],
+        suffix: str = "",
+        timeout: float = TIMEOUT,
     ) -> Recommendations:
+        """Sends a request to a model; a suffix to its name selects the candidate of a canary."""
+        model += suffix
         outputs = [grpc.InferRequestedOutput(tensor.name) for tensor in tensors]
         start = time.perf_counter()
         try:
-            answer = self._triton.infer(model, inputs, outputs=outputs, client_timeout=TIMEOUT)
+            answer = self._triton.infer(model, inputs, outputs=outputs, client_timeout=timeout)
         except InferenceServerException as error:
             raise self._translated(error, model) from error
         elapsed = 1000 * (time.perf_counter() - start)

@@ -31,6 +31,7 @@ RECOMMENDER = "recommender"
 # The models that clients call. They are ensembles: to switch one, only the version of its steps changes.
 TOPOLOGIES: dict[str, tuple[StageSpec, ...]] = {RECOMMENDER: (WHOLE,), ENSEMBLE: STAGES}
 RELATED_ITEMS = "related_items"
+CANDIDATE_SUFFIX = "_canary"  # to the names of the models that clients call, for those of a canary's candidate
 MEMBERS = (*STAGES, WHOLE, RELATED)
 MAX_BATCH = {WHOLE.name: 64}  # users per batch; the other members take one request at a time
 

@@ -10,7 +10,7 @@ from tritonclient.utils import InferenceServerException
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.triton import model_config
 from rec_assets.serving.triton.control_calls import TRACEBACK, call, control_client
-from rec_assets.serving.triton.model_config import BUNDLE_PARAMETER, RECOMMENDER
+from rec_assets.serving.triton.model_config import BUNDLE_PARAMETER, CANDIDATE_SUFFIX, RECOMMENDER
 from rec_assets.serving.triton.model_repository import (
     MEMBERS,
     bundle_id,
@@ -113,25 +113,63 @@ def go_live(settings: Settings, version: int, users: Sequence[int] = ()) -> None
             raise
 
 
+def load_candidate(settings: Settings, version: int) -> None:
+    """Loads a published version beside the live one for a canary, and tests it. The live version keeps answering.
+
+    Clients call it by the names of the live models with `CANDIDATE_SUFFIX`.
+
+    Raises:
+        ActionableError: as `smoke_test_version`; then no candidate is loaded.
+    """
+    try:
+        _load_beside(settings, version, CANDIDATE_SUFFIX)
+    except ActionableError:
+        unload_candidate(settings)
+        raise
+
+
+def unload_candidate(settings: Settings) -> None:
+    """Unloads the candidate; does nothing without one. Its version stays published."""
+    _unload_beside(settings, CANDIDATE_SUFFIX)
+
+
+def candidate_id(settings: Settings) -> str | None:
+    """Returns the id of the candidate that the server has loaded, None without one or if it is unreachable."""
+    with suppress(ActionableError):
+        return _bundle_of(settings, RECOMMENDER + CANDIDATE_SUFFIX)
+    return None
+
+
 @contextmanager
 def _smoke_tested(settings: Settings, version: int, users: Sequence[int] = ()) -> Iterator[None]:
     """Tests a version and keeps it loaded during the block, in ensembles that clients do not call."""
-    repository, names = repository_path(settings), [f"{name}{REHEARSAL}" for name in model_config.LIVE]
-    switch(repository, version, REHEARSAL)
     try:
-        try:
-            load(settings, names)
-            probe(settings, REHEARSAL, users, bundle_id(repository, version))
-        except ActionableError:
-            if is_ready(settings) and version != live_version(repository):
-                remove(repository, version)
-            raise
+        _load_beside(settings, version, REHEARSAL, users)
         yield
     finally:
-        for name in names:
-            with suppress(ActionableError):  # the model was never loaded, or the server is unreachable
-                unload(settings, name)
-        _remove(repository, names)
+        _unload_beside(settings, REHEARSAL)
+
+
+def _load_beside(settings: Settings, version: int, suffix: str, users: Sequence[int] = ()) -> None:
+    """Loads a version in ensembles of their own and sends trial requests; removes a version that fails."""
+    repository = repository_path(settings)
+    switch(repository, version, suffix)
+    try:
+        load(settings, [f"{name}{suffix}" for name in model_config.LIVE])
+        probe(settings, suffix, users, bundle_id(repository, version))
+    except ActionableError:
+        if is_ready(settings) and version != live_version(repository):
+            remove(repository, version)
+        raise
+
+
+def _unload_beside(settings: Settings, suffix: str) -> None:
+    repository = repository_path(settings)
+    names = [name + suffix for name in model_config.ensembles() if (repository / f"{name}{suffix}").exists()]
+    for name in names:
+        with suppress(ActionableError):  # the model was never loaded, or the server is unreachable
+            unload(settings, name)
+    _remove(repository, names)
 
 
 def _remove(repository: Path, models: Sequence[str]) -> None:
@@ -141,8 +179,7 @@ def _remove(repository: Path, models: Sequence[str]) -> None:
 
 def live_bundle_id(settings: Settings) -> str:
     """Returns the id of the live bundle; raises ActionableError if none is loaded or the server is unreachable."""
-    config = call(settings, "return the live bundle", lambda client: client.get_model_config(RECOMMENDER).config)
-    return str(config.parameters[BUNDLE_PARAMETER].string_value)
+    return _bundle_of(settings, RECOMMENDER)
 
 
 def answering_bundle(settings: Settings) -> str | None:
@@ -150,6 +187,11 @@ def answering_bundle(settings: Settings) -> str | None:
     with suppress(ActionableError):
         return live_bundle_id(settings)
     return None
+
+
+def _bundle_of(settings: Settings, model: str) -> str:
+    config = call(settings, f"return the bundle of {model}", lambda client: client.get_model_config(model).config)
+    return str(config.parameters[BUNDLE_PARAMETER].string_value)
 
 
 def loaded_versions(settings: Settings) -> set[int]:
