@@ -1,7 +1,7 @@
 """The record of the running canary, and of the bundles that a canary or a watched promotion has stopped."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
 
@@ -41,12 +41,19 @@ class Canary(BaseModel):
 
 
 class CanaryRecord(BaseModel):
-    """The running canary, and the reasons why bundles were stopped, by id of the bundle and of its models."""
+    """The running canary, and the bundles that were stopped.
+
+    Attributes:
+        running: the running canary, None without one.
+        stopped: reasons by id of the bundle and of its models, oldest first.
+        stopped_at: time of the last stop, UTC.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     running: Canary | None = None
     stopped: dict[str, str] = {}
+    stopped_at: datetime | None = None
 
     def reason(self, manifest: Manifest) -> str:
         """Returns why this bundle, or one with the same models, was stopped; empty if it was not."""
@@ -57,12 +64,14 @@ class CanaryRecord(BaseModel):
         kept = {one: old for one, old in self.stopped.items() if one not in (bundle_id, models_id)}
         stopped = kept | {bundle_id: reason, models_id: reason}
         running = None if self.running is not None and self.running.bundle_id == bundle_id else self.running
-        return CanaryRecord(running=running, stopped=dict(list(stopped.items())[-_REMEMBERED:]))
+        at = datetime.now(UTC).replace(microsecond=0)
+        return CanaryRecord(running=running, stopped=dict(list(stopped.items())[-_REMEMBERED:]), stopped_at=at)
 
     def with_live(self, manifest: Manifest) -> "CanaryRecord":
         """Returns the record after a bundle went live: no canary runs, and the bundle does not count as stopped."""
         mine = (manifest.bundle_id, manifest.models_id)
-        return CanaryRecord(stopped={one: reason for one, reason in self.stopped.items() if one not in mine})
+        kept = {one: reason for one, reason in self.stopped.items() if one not in mine}
+        return CanaryRecord(stopped=kept, stopped_at=self.stopped_at)
 
 
 def read_canary(store: ArtifactStore) -> CanaryRecord:

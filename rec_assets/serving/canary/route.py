@@ -1,4 +1,4 @@
-"""Who gets the answers of a candidate: a share of the users, chosen by a hash of their id."""
+"""The route of a canary: the share of the users that its candidate answers, chosen by a hash of their id."""
 
 from hashlib import blake2b
 

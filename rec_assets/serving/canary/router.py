@@ -85,10 +85,11 @@ class CanaryRouter:
         if route is None:
             return ask()
         if route.has(user):
-            return self._of_candidate(ask) or ask()
+            candidate = self._of_candidate(ask)
+            return ask() if candidate is None else candidate
         try:
             answer = ask()
-        except UnavailableError:
+        except (UnavailableError, RequestError):
             self._count({failed(LIVE): 1})
             raise
         if user >= 0:  # the share has no anonymous users either
@@ -109,12 +110,10 @@ class CanaryRouter:
         """Returns the candidate's answer; None if it fails, or if the server that was asked has not loaded it."""
         try:
             answer = ask(CANDIDATE_SUFFIX, CANDIDATE_TIMEOUT_S)
-        except RequestError:  # the live bundle refuses the request too
-            return None
         except NotServedError:
             self._count({missed(arm): 1})
             return None
-        except UnavailableError:
+        except (UnavailableError, RequestError):
             self._count({failed(arm): 1})
             return None
         self._count({answered(arm, answer.milliseconds): 1})

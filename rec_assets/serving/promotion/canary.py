@@ -25,6 +25,7 @@ from rec_assets.serving.triton.model_repository import repository_path
 from rec_assets.serving.triton.own_server import require_own_triton
 from rec_assets.settings import Settings
 from rec_assets.storage.artifact_store import Artifact, ArtifactStore
+from rec_assets.storage.own_valkey import require_own_valkey
 from rec_assets.storage.valkey import connect, translate_redis_errors
 
 
@@ -43,8 +44,9 @@ def start_canary(
 
     Raises:
         ActionableError: no bundle is live, another canary runs, the bundle cannot be promoted, or it does not load and
-            answer. Then all users keep getting the live bundle.
+            answer; or Valkey or Triton belongs to another home. Then all users keep getting the live bundle.
     """
+    require_own_valkey(settings)
     with exclusive_promotion(store, settings) as token:
         candidate, live = resolve_bundle(store, settings, wanted), find_live(store)
         require_promotable(candidate, live)
@@ -54,6 +56,8 @@ def start_canary(
                 f"Bundle {candidate.bundle_id} is not in the artifact store.", "Choose another id from `rec bundles`."
             )
         bundle = checked_bundle(store, settings, candidate)
+        with _board(settings) as board:
+            board.reset(candidate.bundle_id)
         report(f"Loading bundle {bundle.bundle_id} beside the live bundle")
         _load(settings, bundle, artifact, token)
         canary = Canary(
@@ -66,10 +70,8 @@ def start_canary(
             shadow=shadow,
             started_at=datetime.now(UTC).replace(microsecond=0),
         )
-        with _board(settings) as board:
-            board.reset(canary.bundle_id)
-            change_canary(store, lambda record: record.model_copy(update={"running": canary}))
-            board.open(route_of(canary))
+        change_canary(store, lambda record: record.model_copy(update={"running": canary}))
+        renew_route(settings, canary)
         report(f"Bundle {canary.bundle_id} answers {canary.share:.1%} of the users")
         return canary
 
@@ -132,6 +134,12 @@ def renew_route(settings: Settings, canary: Canary) -> None:
     """Keeps the share of a running canary open; raises ActionableError if Valkey does not answer."""
     with _board(settings) as board:
         board.open(route_of(canary))
+
+
+def is_routed(settings: Settings) -> bool:
+    """Returns True if clients ask the candidate; raises ActionableError if Valkey does not answer."""
+    with _board(settings) as board:
+        return board.route() is not None
 
 
 def route_of(canary: Canary) -> Route:

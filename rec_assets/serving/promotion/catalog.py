@@ -141,7 +141,7 @@ def resolve_bundle(store: ArtifactStore, settings: Settings, wanted: str) -> Bun
         store: artifact store with the bundles and the live record.
         settings: gives the path of the Triton repository.
         wanted: an id or the beginning of an id; `NEWEST`, the newest bundle that passed its gates and was neither
-            stopped nor rolled back; or `PREVIOUS`, the bundle that was live before the current one.
+            rolled back nor stopped; or `PREVIOUS`, the bundle that was live before the current one.
 
     Raises:
         ActionableError: no bundle or more than one bundle matches; or for `NEWEST`, a bundle of the same or a later
@@ -184,7 +184,7 @@ def _newest(store: ArtifactStore, known: Sequence[BundleCandidate], live: Live |
         raise ActionableError("No bundle has passed its gates.", "Read the reasons in `rec bundles`.")
     if not wanted:
         raise ActionableError(
-            "Every bundle that passed its gates was stopped or rolled back.", "Choose an id from `rec bundles`."
+            "Every bundle that passed its gates was rolled back or stopped.", "Choose an id from `rec bundles`."
         )
     return wanted[0]
 
