@@ -156,17 +156,19 @@ class Agent:
             if artifact is None:
                 return "no bundle was promoted yet"
             live = read_record(self._store, artifact)
-            canary = read_canary(self._store).running
-            candidates = [] if canary is None else [canary.bundle_id]
+            candidates = self._candidates()
             if self._is_promoting and self._promoting not in (live.bundle_id, *candidates):
                 return f"bundle {self._promoting} is being promoted"
             self._promoting = ""
             if server_control.answering_bundle(self.settings) != live.bundle_id:
                 logger.info("switching to bundle %s, the live bundle of the artifact store", live.bundle_id)
                 server_control.go_live(self.settings, self._published(Bundle.open(self._store.fetch(artifact).path)))
+            if not candidates:
+                server_control.unload_candidate(self.settings)
             self._keep_only_with([*live.before[:1], *candidates])
             self._converged = True
-            serve_candidate(self._store, self.settings)
+            if candidates:
+                serve_candidate(self._store, self.settings)
         return ""
 
     def repair(self) -> str:
@@ -178,6 +180,15 @@ class Agent:
         if models:
             logger.warning("Triton did not answer; loaded again: %s", ", ".join(models))
         return ""
+
+    def _candidates(self) -> list[str]:
+        """Returns the candidate of the running canary. A record that cannot be read must not end the service."""
+        try:
+            canary = read_canary(self._store).running
+        except ActionableError as error:
+            logger.warning("%s", error)
+            return []
+        return [] if canary is None else [canary.bundle_id]
 
     def _accept(self, token: int) -> None:
         if token < self._token:
