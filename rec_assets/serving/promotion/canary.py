@@ -108,20 +108,18 @@ def end_canary(store: ArtifactStore, settings: Settings, live: Manifest) -> None
         server_control.unload_candidate(settings)
 
 
-def serve_candidate(store: ArtifactStore, settings: Settings) -> str:
+def serve_candidate(store: ArtifactStore, settings: Settings) -> None:
     """Makes the server of this machine load the candidate of the running canary, or unload one whose canary ended.
 
-    Returns:
-        The id of the candidate; empty without one.
+    Raises:
+        ActionableError: the candidate is no longer stored, or does not load and answer.
     """
     canary = read_canary(store).running
     if canary is None:
         server_control.unload_candidate(settings)
-        return ""
-    if server_control.candidate_id(settings) != canary.bundle_id:
+    elif server_control.candidate_id(settings) != canary.bundle_id:
         bundle = stored_bundle(store, canary.asset, canary.partition, canary.digest, canary.bundle_id)
         server_control.load_candidate(settings, model_repository.published(bundle, repository_path(settings), settings))
-    return canary.bundle_id
 
 
 def keep_only_live_and(settings: Settings, bundles: Sequence[str]) -> None:
