@@ -25,7 +25,7 @@ from rec_assets.serving.graph.spec import REASON, RECENT, RELATED_REQUEST, RELAT
 from rec_assets.serving.ids import CATEGORY_1, ITEM, UNKNOWN, USER, Id, Ids
 from rec_assets.serving.recommendations import Recommendations
 from rec_assets.serving.translation import Device, device_number, filter_numbers, session_numbers, unix_seconds
-from rec_assets.serving.triton.availability import failed, not_served, unreachable
+from rec_assets.serving.triton.availability import failed, translated
 from rec_assets.serving.triton.infer_inputs import infer_inputs
 from rec_assets.serving.triton.model_config import RECOMMENDER, RELATED_ITEMS, shape_of_one
 from rec_assets.settings import Settings
@@ -184,7 +184,7 @@ class Client:
         try:
             answer = self._triton.infer(model, inputs, outputs=outputs, client_timeout=timeout)
         except InferenceServerException as error:
-            raise self._translated(error, model) from error
+            raise translated(self._settings, error, model) from error
         elapsed = 1000 * (time.perf_counter() - start)
         made = {tensor.name: answer.as_numpy(tensor.name) for tensor in tensors}
         if any(one is None for one in made.values()):  # a server that aborts may end a request so
@@ -278,14 +278,3 @@ class Client:
     def _seconds_or_now(at: int | datetime | None) -> int:
         (seconds,) = unix_seconds(at) or [int(time.time())]
         return seconds
-
-    def _translated(self, error: InferenceServerException, model: str) -> Exception:
-        """Returns the RequestError or ActionableError for an error of Triton."""
-        status, message = str(error.status()), str(error.message())
-        if "INVALID_ARGUMENT" in status:
-            return RequestError(message.removeprefix(f"in ensemble '{model}', "))
-        if "UNAVAILABLE" in status and "model" not in message.lower():
-            return unreachable(self._settings)
-        if "NOT_FOUND" in status or "UNAVAILABLE" in status:
-            return not_served(self._settings, model)
-        return failed(self._settings, message)

@@ -5,8 +5,11 @@ Knows more about a server of this home than about one on another machine.
 
 from typing import Literal
 
+from tritonclient.utils import InferenceServerException
+
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.loop import loop_state
+from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.triton.control_key import LOCAL_HOSTS
 from rec_assets.serving.triton.model_repository import live_version, repository_path
 from rec_assets.settings import Settings
@@ -58,6 +61,18 @@ def failed(settings: Settings, message: str) -> UnavailableError:
     step = RETRY if _is_supervised(settings) else "Read Triton's log, then restart Triton with `rec up`."
     problem = f"Triton at {settings.host}:{settings.triton_grpc_port} failed: {message}"
     return UnavailableError("broken", problem, step)
+
+
+def translated(settings: Settings, error: InferenceServerException, model: str) -> Exception:
+    """Returns the RequestError or UnavailableError for an error of a request to a model."""
+    status, message = str(error.status()), str(error.message())
+    if "INVALID_ARGUMENT" in status:
+        return RequestError(message.removeprefix(f"in ensemble '{model}', "))
+    if "UNAVAILABLE" in status and "model" not in message.lower():
+        return unreachable(settings)
+    if "NOT_FOUND" in status or "UNAVAILABLE" in status:
+        return not_served(settings, model)
+    return failed(settings, message)
 
 
 def _is_supervised(settings: Settings) -> bool:
