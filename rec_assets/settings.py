@@ -158,6 +158,32 @@ class Settings(BaseSettings):
         description="Headless service of several Tritons, or their hosts with commas, which a promotion switches "
         "together.",
     )
+    canary_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of users to whom promotion_sensor gives a new bundle first; 0: it promotes at once.",
+    )
+    canary_minutes: NonNegativeInt = Field(
+        0,
+        description="Minutes after which a canary within its objectives goes live; 0: after `rec canary accept`.",
+    )
+    canary_min_requests: PositiveInt = Field(
+        300, description="Requests to each bundle before a canary or a new live bundle is judged."
+    )
+    canary_max_errors: float = Field(
+        0.01, ge=0, le=1, description="A new bundle is stopped if its share of errors is higher by more than this."
+    )
+    canary_max_slowdown: PositiveFloat = Field(
+        2.0,
+        description="A canary is stopped if its p99 is more than this many times that of the live bundle.",
+    )
+    watch_minutes: NonNegativeInt = Field(
+        10, description="Minutes after a promotion in which errors or slow answers roll it back; 0: none."
+    )
+    watch_max_ms: PositiveFloat = Field(
+        1000.0, description="Mean milliseconds of a model's answers in Triton above which a promotion is rolled back."
+    )
     agent_port: PositiveInt = Field(8081, description="Port of the agent beside each Triton.")
 
     log_interval_s: NonNegativeFloat = Field(

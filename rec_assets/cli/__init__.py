@@ -14,6 +14,7 @@ from rec_assets.cli import (
     api,
     backfill,
     bundles,
+    canary,
     demo,
     explain,
     load,
@@ -56,13 +57,14 @@ app.command(epilog="Example: REC_STOREFRONT_PORT=9000 rec storefront")(storefron
 app.command(epilog="Example: REC_API_KEYS=$KEY rec api")(api.api)
 app.command(epilog="Example: rec load http://localhost:8090 --callers 16")(load.load)
 app.command(epilog="Example: rec bundles -k 5")(bundles.bundles)
-app.command(epilog="Example: rec promote 4f2a")(bundles.promote)
+app.command(epilog="Example: rec promote 4f2a --canary 5%")(bundles.promote)
 app.command(epilog="Example: rec rollback")(bundles.rollback)
 app.command(epilog="Example: rec backfill 2025-03-16")(backfill.backfill)
 app.command(epilog="Example: rec forget-person 42")(person.forget_person)
 app.command(epilog="Example: rec export-person 42 > person.json")(person.export_person)
 app.command(epilog="Example: REC_KEEP_DAYS=60 rec prune --dry-run")(prune.prune)
 app.command(epilog="Example: rec verify --repair")(verify.verify)
+app.add_typer(canary.canary, name="canary")
 app.add_typer(rules.rules, name="rules")
 app.command(epilog="Example: rec init exports/")(shop.init)
 app.command()(shop.check)

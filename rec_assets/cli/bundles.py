@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rec_assets.cli.canary import share_of
 from rec_assets.cli.console import load_settings, print_table, say
 
 if TYPE_CHECKING:
+    from rec_assets.bundles.canary_record import CanaryRecord
     from rec_assets.bundles.live_record import Live
     from rec_assets.serving.promotion.catalog import BundleCandidate
 
@@ -18,13 +20,14 @@ def bundles(
     k: Annotated[int, typer.Option("-k", min=1, help="Number of bundles, newest first.")] = 20,
 ) -> None:
     """List the bundles with their day, parent, NDCG@10 and gate report."""
+    from rec_assets.bundles.canary_record import read_canary
     from rec_assets.bundles.live_record import find_live
     from rec_assets.serving.promotion.catalog import known_bundles
     from rec_assets.storage.stores import open_store
 
     settings = load_settings()
     store = open_store(settings)
-    live, known = find_live(store), known_bundles(store, settings)[:k]
+    live, canary, known = find_live(store), read_canary(store), known_bundles(store, settings)[:k]
     if not known:
         say("No bundle exists. Train the first one: make demo.")
         return
@@ -35,7 +38,7 @@ def bundles(
             one.kind,
             one.manifest.parent or "-",
             *_measured(one),
-            _state(one, live),
+            _state(one, live, canary),
         )
         for one in known
     ]
@@ -44,13 +47,30 @@ def bundles(
     for one in known:
         for reason in [] if one.gate_report is None else one.gate_report.reasons:
             say(f"{one.bundle_id} [{one.manifest.as_of}] {reason}")
+        if reason := canary.reason(one.manifest):
+            say(f"{one.bundle_id} [{one.manifest.as_of}] {reason}")
 
 
-def promote(bundle: Bundle) -> None:
-    """Make a bundle live: load it beside the live one, test it, and switch to it as a whole."""
-    from rec_assets.orchestration.runs.run_local import promote as run
+def promote(
+    bundle: Bundle,
+    canary: Annotated[str, typer.Option(help="Only for this share of the users, such as 5%.")] = "0",
+    shadow: Annotated[str, typer.Option(help="Mirror this share of requests to it, such as 1%.")] = "0",
+) -> None:
+    """Make a bundle live: load it beside the live one, test it, and switch to it as a whole.
 
-    run(load_settings(), bundle)
+    With --canary or --shadow the live bundle stays live, and `rec canary` compares both.
+    """
+    share, mirrored = share_of(canary), share_of(shadow)
+    if not (share or mirrored):
+        from rec_assets.orchestration.runs.run_local import promote as run
+
+        return run(load_settings(), bundle)
+    from rec_assets.serving.promotion.canary import start_canary
+    from rec_assets.storage.stores import open_store
+
+    settings = load_settings()
+    start_canary(open_store(settings), settings, bundle, say, share=share, shadow=mirrored)
+    say("Compare both bundles: rec canary status. Then: rec canary accept, or rec canary stop.")
 
 
 def rollback(
@@ -101,11 +121,15 @@ def _measured(one: "BundleCandidate") -> tuple[str, str]:
     return f"{figures['candidate']:.4f}", f"{figures['popularity']:.4f}"
 
 
-def _state(one: "BundleCandidate", live: "Live | None") -> str:
+def _state(one: "BundleCandidate", live: "Live | None", canary: "CanaryRecord") -> str:
     if live is not None and one.bundle_id == live.bundle_id:
         return "live"
+    if canary.running is not None and one.bundle_id == canary.running.bundle_id:
+        return f"canary, {canary.running.share:.1%}"
     if live is not None and live.has_withdrawn(one.manifest):
         return "rolled back"
+    if canary.reason(one.manifest):
+        return "stopped"
     if one.gate_report is None:
         return "not evaluated"
     if not one.gate_report.passed:

@@ -9,11 +9,12 @@ from dagster import Definitions, ExecutorDefinition, in_process_executor
 
 from rec_assets.orchestration import assets, checks
 from rec_assets.orchestration.declared import declared_in
+from rec_assets.orchestration.delivery import canary_job, delivery_sensor
 from rec_assets.orchestration.freshness import freshness_checks, freshness_sensor
 from rec_assets.orchestration.jobs import jobs_of
 from rec_assets.orchestration.resources import ArtifactIOManager, Artifacts
 from rec_assets.orchestration.schedules import schedules_of
-from rec_assets.orchestration.sensors import promotion_sensor, rules_sensor
+from rec_assets.orchestration.sensors import promotion_sensor_of, rules_sensor
 from rec_assets.settings import Settings
 
 
@@ -26,13 +27,13 @@ def build_defs(settings: Settings, *, resources: Mapping[str, Any] | None = None
     """
     modules = [import_module(f"{assets.__name__}.{module.name}") for module in iter_modules(assets.__path__)]
     artifacts = Artifacts.of(settings)
-    jobs, fresh = jobs_of(settings), freshness_checks()
+    jobs, canary, fresh = jobs_of(settings), canary_job(settings), freshness_checks()
     return Definitions(
         assets=[one.build(settings) for module in modules for one in declared_in(module)],
         asset_checks=[*(one.build(settings) for one in declared_in(checks)), *fresh],
-        jobs=list(jobs.values()),
+        jobs=[*jobs.values(), canary],
         schedules=schedules_of(settings, jobs["prune"]),
-        sensors=[promotion_sensor, rules_sensor, freshness_sensor(fresh)],
+        sensors=[promotion_sensor_of(canary), delivery_sensor, rules_sensor, freshness_sensor(fresh)],
         executor=_executor(settings),
         resources={
             "settings": settings,

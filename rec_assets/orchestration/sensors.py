@@ -14,8 +14,10 @@ from dagster import (
     DagsterRunStatus,
     DefaultSensorStatus,
     EventLogRecord,
+    JobDefinition,
     RunRequest,
     RunsFilter,
+    SensorDefinition,
     SensorEvaluationContext,
     SensorResult,
     SkipReason,
@@ -27,7 +29,9 @@ from rec_assets.bundles.gate_results import GateReport
 from rec_assets.common.errors import ActionableError
 from rec_assets.orchestration import jobs
 from rec_assets.orchestration.dagster_internals import NOT_FINISHED_STATUSES
+from rec_assets.orchestration.delivery import CANARY_JOB, CANARY_OP
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
+from rec_assets.settings import Settings
 
 SECONDS_BETWEEN_TICKS = 30
 _AT_ONCE = 100
@@ -53,6 +57,8 @@ class BundleFacts:
         failed: number of failed promotions of this materialization.
         failed_for: time since the last of them.
         canceled: True if a person stopped its promotion.
+        canary: id of the candidate whose canary runs; empty without one.
+        stopped: why its canary was stopped or its promotion rolled back; empty if neither was.
     """
 
     name: str
@@ -67,6 +73,8 @@ class BundleFacts:
     failed: int = 0
     failed_for: timedelta = timedelta()
     canceled: bool = False
+    canary: str = ""
+    stopped: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,6 +100,8 @@ def decide(facts: BundleFacts) -> Decision:
         return skip(facts.problem)
     if facts.bundle_id == facts.live_id:
         return skip("is already live")
+    if facts.stopped:
+        return skip(f"was stopped ({facts.stopped}); `rec promote` promotes it anyway")
     if facts.withdrawn:
         return skip("was rolled back; `rec promote` promotes it anyway")
     if facts.live_as_of is not None and facts.as_of < facts.live_as_of:
@@ -110,16 +120,23 @@ def decide(facts: BundleFacts) -> Decision:
         minutes = RETRY_AFTER_MIN[facts.failed - 1]
         reason = f"{facts.name}: its promotion failed; tries again {minutes} minutes after the failure"
         return Decision(False, False, reason, retry=True)
+    if facts.canary:
+        return Decision(False, True, f"{facts.name}: waits for the end of the canary of {facts.canary}")
     return Decision(True, False, f"{facts.name}: passed its gates")
 
 
-@sensor(
-    job=jobs.promote,
-    minimum_interval_seconds=SECONDS_BETWEEN_TICKS,
-    default_status=DefaultSensorStatus.RUNNING,
-    description="Promotes every new bundle that passed its gates, one at a time, in order of materialization.",
-)
-def promotion_sensor(
+def promotion_sensor_of(canary: JobDefinition) -> SensorDefinition:
+    """Builds the sensor that promotes new bundles, or starts their canary first."""
+    return sensor(
+        name="promotion_sensor",
+        jobs=[jobs.promote, canary],
+        minimum_interval_seconds=SECONDS_BETWEEN_TICKS,
+        default_status=DefaultSensorStatus.RUNNING,
+        description="Promotes every new bundle that passed its gates, one at a time, in order of materialization.",
+    )(next_promotion)
+
+
+def next_promotion(
     context: SensorEvaluationContext, artifacts: Artifacts, settings: SettingsResource
 ) -> SensorResult | SkipReason:
     """Processes new bundles up to the first to promote or to wait for.
@@ -143,14 +160,25 @@ def promotion_sensor(
             break
         if decision.promote:
             context.log.info("; ".join(reasons))
-            config = {"ops": {"promotion": {"config": {"bundle": facts.bundle_id}}}}
-            tag = bundle_tag(facts.bundle_id, event)
-            request = RunRequest(run_key=f"{tag}-{facts.failed}", run_config=config, tags={BUNDLE_TAG: tag})
-            return SensorResult(run_requests=[request], cursor=str(cursor))
+            return SensorResult(run_requests=[_request(settings, facts, event)], cursor=str(cursor))
         settled = settled and not decision.retry
         if settled:
             cursor = event.storage_id
     return SensorResult(skip_reason="; ".join(reasons) or "No new bundle.", cursor=str(cursor))
+
+
+def _request(settings: Settings, facts: BundleFacts, event: EventLogRecord) -> RunRequest:
+    """Returns the run that promotes a bundle, or starts its canary if a bundle is live to compare it with."""
+    name, op, config = jobs.promote.name, "promotion", dict[str, object](bundle=facts.bundle_id)
+    if settings.canary_share and facts.live_id is not None:
+        name, op, config = CANARY_JOB, CANARY_OP, {**config, "share": settings.canary_share}
+    tag = bundle_tag(facts.bundle_id, event)
+    return RunRequest(
+        run_key=f"{tag}-{facts.failed}",
+        job_name=name,
+        run_config={"ops": {op: {"config": config}}},
+        tags={BUNDLE_TAG: tag},
+    )
 
 
 @sensor(
@@ -187,6 +215,7 @@ def new_bundles(instance: DagsterInstance, after: int) -> Iterator[EventLogRecor
 
 def facts_of(instance: DagsterInstance, artifacts: Artifacts, event: EventLogRecord) -> BundleFacts:
     """Reads the facts about a materialized bundle from the artifact store and the run."""
+    from rec_assets.bundles.canary_record import read_canary
     from rec_assets.bundles.gate_results import find_gate_report
     from rec_assets.bundles.live_record import find_live
     from rec_assets.serving.promotion.catalog import read_manifest
@@ -195,11 +224,13 @@ def facts_of(instance: DagsterInstance, artifacts: Artifacts, event: EventLogRec
     assert materialization is not None
     asset, day = materialization.asset_key.path[-1], str(materialization.partition)
     artifact, live = store.current(asset, day), find_live(store)
-    bundle_id, withdrawn, problem = None, False, "was replaced by a later materialization"
+    record = read_canary(store)
+    bundle_id, withdrawn, stopped, problem = None, False, "", "was replaced by a later materialization"
     if artifact is not None and artifact.digest == materialization.metadata["digest"].value:
         try:
             manifest = read_manifest(store, artifact)
             bundle_id, withdrawn = manifest.bundle_id, live is not None and live.has_withdrawn(manifest)
+            stopped = record.reason(manifest)
         except ActionableError as error:
             problem = error.problem
     run = instance.get_run_by_id(event.run_id)
@@ -220,4 +251,6 @@ def facts_of(instance: DagsterInstance, artifacts: Artifacts, event: EventLogRec
         failed=len(failures),
         failed_for=datetime.now(UTC) - max((one.update_timestamp for one in failures), default=datetime.now(UTC)),
         canceled=any(one.dagster_run.status == DagsterRunStatus.CANCELED for one in ended),
+        canary="" if record.running is None else record.running.bundle_id,
+        stopped=stopped,
     )

@@ -4,7 +4,7 @@ import time
 import warnings
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from rec_assets.datasets.related.tables import COMPLEMENT, SIMILAR, TOGETHER
 from rec_assets.realtime.events import FORGET_REQUEST, UNKNOWN_DEVICE, Event, EventError, Kind
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.trending import Trending
+from rec_assets.serving.canary.router import CanaryRouter
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.filters import FILTERS, Filters
 from rec_assets.serving.graph.related_request import DEFAULT_LENGTH, LISTS
@@ -25,7 +26,7 @@ from rec_assets.serving.graph.spec import RECENT, RELATED_REQUEST, RELATED_RESPO
 from rec_assets.serving.ids import CATEGORY_1, ITEM, UNKNOWN, USER, Id, Ids
 from rec_assets.serving.recommendations import Recommendations
 from rec_assets.serving.translation import Device, device_number, filter_numbers, session_numbers, unix_seconds
-from rec_assets.serving.triton.availability import failed, not_served, unreachable
+from rec_assets.serving.triton.availability import failed, translated
 from rec_assets.serving.triton.infer_inputs import infer_inputs
 from rec_assets.serving.triton.model_config import RECOMMENDER, RELATED_ITEMS, shape_of_one
 from rec_assets.settings import Settings
@@ -55,6 +56,7 @@ class Client:
         self._address = f"{settings.host}:{settings.triton_grpc_port}"
         # gRPC would wait up to two minutes before it tries a restarted server again.
         self._triton = grpc.InferenceServerClient(self._address, channel_args=CHANNEL)
+        self._canary = CanaryRouter(settings)
         self.ids = Ids(settings)
 
     def recommend(
@@ -89,8 +91,9 @@ class Client:
             raise RequestError("k must be positive")
         if diversity not in (None, True, False):
             raise RequestError("diversity must be True or False")
+        user = self.ids.number(USER, user_id)
         given: dict[str, npt.ArrayLike | None] = {
-            "user_id": [self.ids.number(USER, user_id)],
+            "user_id": [user],
             "device_type": device_number(device_type),
             "timestamp": unix_seconds(timestamp),
             "top_k": None if k is None else [k],
@@ -98,8 +101,8 @@ class Client:
             RECENT: [session_numbers(self.ids, recent)],
             FILTERS: None if filters is None else [filter_numbers(self.ids, filters).text()],
         }
-        request = validate(given, one_user=True)
-        return self._infer(self._model, infer_inputs(request, self._shape))
+        inputs = infer_inputs(validate(given, one_user=True), self._shape)
+        return self._canary.answer(partial(self._infer, self._model, inputs, RESPONSE), user)
 
     def probe(self) -> Recommendations:
         """Returns the list of an anonymous user for a check of the servers; its answer is not recorded.
@@ -181,8 +184,13 @@ class Client:
         model: str,
         inputs: Sequence[grpc.InferInput],
         tensors: Sequence[Tensor] = RESPONSE,
+        suffix: str = "",
+        timeout: float = TIMEOUT,
+        *,
         request_id: str = "",
     ) -> Recommendations:
+        """Sends a request to a model; a suffix to its name selects the candidate of a canary."""
+        model += suffix
         outputs = [grpc.InferRequestedOutput(tensor.name) for tensor in tensors]
         start = time.perf_counter()
         try:
@@ -192,11 +200,11 @@ class Client:
                     inputs,
                     outputs=outputs,
                     request_id=request_id,
-                    client_timeout=TIMEOUT,
+                    client_timeout=timeout,
                     headers=tracing.headers(),
                 )
         except InferenceServerException as error:
-            raise self._translated(error, model) from error
+            raise translated(self._settings, error, model) from error
         elapsed = 1000 * (time.perf_counter() - start)
         made = {tensor.name: answer.as_numpy(tensor.name) for tensor in tensors}
         if any(one is None for one in made.values()):  # a server that aborts may end a request so
@@ -288,14 +296,3 @@ class Client:
     def _seconds_or_now(at: int | datetime | None) -> int:
         (seconds,) = unix_seconds(at) or [int(time.time())]
         return seconds
-
-    def _translated(self, error: InferenceServerException, model: str) -> Exception:
-        """Returns the RequestError or ActionableError for an error of Triton."""
-        status, message = str(error.status()), str(error.message())
-        if "INVALID_ARGUMENT" in status:
-            return RequestError(message.removeprefix(f"in ensemble '{model}', "))
-        if "UNAVAILABLE" in status and "model" not in message.lower():
-            return unreachable(self._settings)
-        if "NOT_FOUND" in status or "UNAVAILABLE" in status:
-            return not_served(self._settings, model)
-        return failed(self._settings, message)

@@ -211,7 +211,12 @@ def test_feast_may_do_in_athena_what_its_code_calls(templates: dict[str, Templat
 # Service account → keys that it reads, keys that it writes, keys that it must not read, keys that it must not write.
 RIGHTS: dict[str, tuple[list[str], list[str], list[str], list[str]]] = {
     "rec-triton": (
-        ["artifacts/identity", "artifacts/current/live_bundle/all.json", "artifacts/versions/model_bundle/a/b/f"],
+        [
+            "artifacts/identity",
+            "artifacts/current/live_bundle/all.json",
+            "artifacts/current/canary/all.json",
+            "artifacts/versions/model_bundle/a/b/f",
+        ],
         [],
         ["artifacts/versions/raw_users/all/x/users.parquet", "artifacts/behavior/day", "artifacts/answers/day"],
         ["artifacts/current/live_bundle/all.json"],
@@ -248,7 +253,12 @@ RIGHTS: dict[str, tuple[list[str], list[str], list[str], list[str]]] = {
         ["artifacts/current/x/y.json"],
     ),
     "rec-exporter": (["artifacts/current/online_features/2025-03-14.json"], [], [], ["artifacts/identity"]),
-    "rec-dagster": (["artifacts/versions/model_bundle/a/b/f"], ["logs/run/step"], [], ["artifacts/identity"]),
+    "rec-dagster": (
+        ["artifacts/versions/model_bundle/a/b/f"],
+        ["logs/run/step", "artifacts/current/canary/all.json", "artifacts/versions/canary/all/x/canary.json"],
+        [],
+        ["artifacts/identity", "artifacts/current/live_bundle/all.json"],
+    ),
     "rec-steps": (
         ["artifacts/behavior/2025-03-14/part.parquet"],
         ["artifacts/identity", "feast/registry.db", "offline/user_features/day=2025-03-14/f", "athena/x", "logs/x"],

@@ -21,7 +21,7 @@ from rec_assets.bundles.live_record import find_live
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.client import Client
 from rec_assets.serving.promotion.promote import promote
-from rec_assets.serving.triton import model_config, server_control
+from rec_assets.serving.triton import model_config
 from rec_assets.settings import Settings
 from rec_assets.storage.artifact_store import ArtifactStore
 from rec_assets.storage.stores import open_store
@@ -69,7 +69,7 @@ def test_the_runbook_leads_from_an_empty_store_to_a_rollback(
 ) -> None:
     # Leaves only the topology with one process: the other one has 14 more processes per version and replica.
     monkeypatch.delitem(model_config.TOPOLOGIES, model_config.ENSEMBLE)
-    monkeypatch.setattr(server_control, "LIVE", (model_config.RECOMMENDER,))
+    monkeypatch.setattr(model_config, "LIVE", (model_config.RECOMMENDER,))
     cluster = Pods(tmp_path, f"s3://{BUCKET}/{tmp_path.name}", valkey)
     store = open_store(cluster.settings("operator"))
     assert find_live(store) is None and store.assets() == []

@@ -9,6 +9,7 @@ import pytest
 from dagster import AssetMaterialization, DagsterInstance, DagsterRun, DagsterRunStatus, build_sensor_context
 
 from rec_assets.bundles.bundle import Bundle
+from rec_assets.bundles.canary_record import change_canary
 from rec_assets.bundles.gate_results import GATES, Gate, GateReport
 from rec_assets.bundles.live_record import record_live
 from rec_assets.orchestration import sensors
@@ -49,6 +50,9 @@ def gate_report(failed: str = "") -> GateReport:
         ({"failed": 6, "failed_for": timedelta(days=1)}, False, False, "failed 6 times"),
         ({"failed": 1, "live_id": "4f2a"}, False, False, "is already live"),
         ({"canceled": True}, False, False, "was canceled"),
+        ({"canary": "9c01"}, False, True, "waits for the end of the canary of 9c01"),
+        ({"canary": "9c01", "live_id": "4f2a"}, False, False, "is already live"),
+        ({"stopped": "canary: slow"}, False, False, "was stopped (canary: slow)"),
     ],
 )
 def test_a_new_bundle_is_promoted_waited_for_or_skipped_with_a_reason(
@@ -68,7 +72,7 @@ def test_a_bundle_whose_promotion_failed_is_requested_again_and_a_later_one_does
 ) -> None:
     settings = Settings(home=tmp_path, triton_grpc_port=free_port())
     defs, store = build_defs(settings), ArtifactStore(settings.artifacts_dir)
-    sensor, cursor = defs.get_sensor_def("promotion_sensor"), None
+    sensor, cursor, jobs = defs.get_sensor_def("promotion_sensor"), None, set[str]()
     resources = {name: (defs.resources or {})[name] for name in ("artifacts", "settings")}
 
     with DagsterInstance.local_temp(str(tmp_path)) as instance:
@@ -81,17 +85,20 @@ def test_a_bundle_whose_promotion_failed_is_requested_again_and_a_later_one_does
             )
             return bundle
 
-        def tick() -> str:
-            """Returns the bundle that the sensor requests, or an empty string."""
+        def tick(**changes: object) -> str:
+            """Returns the bundle that the sensor requests with these settings, or an empty string."""
             nonlocal cursor
+            resources["settings"] = settings.model_copy(update=changes)
             with build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
                 result = sensor.evaluate_tick(context)
             cursor = result.cursor
             requests = result.run_requests or []
             for request in requests:
-                run = DagsterRun(job_name="promote", status=DagsterRunStatus.FAILURE, tags=dict(request.tags))
+                assert request.job_name is not None
+                run = DagsterRun(job_name=request.job_name, status=DagsterRunStatus.FAILURE, tags=dict(request.tags))
                 instance.add_run(run)
-            return "".join(one.run_config["ops"]["promotion"]["config"]["bundle"] for one in requests)
+                jobs.add(request.job_name)
+            return "".join(op["config"]["bundle"] for one in requests for op in one.run_config["ops"].values())
 
         first = materialize(1)
         assert tick() == first.bundle_id
@@ -102,8 +109,24 @@ def test_a_bundle_whose_promotion_failed_is_requested_again_and_a_later_one_does
         second, third = materialize(2), materialize(3)
         assert tick() == second.bundle_id
         assert tick() == third.bundle_id
-        record_live(store, third, None, None)
+        assert jobs == {"promote"}
+        live = record_live(store, third, None, None)
         assert tick() == ""
+
+        # With a share, a new bundle gets a canary, and a stopped one is not requested again.
+        fourth = materialize(4)
+        assert tick(canary_share=0.05) == fourth.bundle_id
+        assert jobs == {"promote", "canary"}
+        change_canary(store, lambda record: record.with_stopped(fourth.bundle_id, "models", "canary: slow"))
+        assert tick(canary_share=0.05) == ""
+
+        # Where Triton does not answer, a new live bundle is not watched, and nothing fails.
+        record_live(store, fourth, None, live)
+        watcher = defs.get_sensor_def("delivery_sensor")
+        with build_sensor_context(instance=instance, resources=resources) as context:
+            result = watcher.evaluate_tick(context)
+        assert not result.run_requests
+        assert "could not return its statistics" in str(result.skip_message)
 
 
 def test_new_rules_of_the_shop_are_recorded_once(tmp_path: Path, valkey: Settings) -> None:

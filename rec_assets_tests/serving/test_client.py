@@ -20,7 +20,7 @@ from rec_assets.serving.client import Client
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.runner import load_stages, run
 from rec_assets.serving.translation import Device
-from rec_assets.serving.triton import server_control
+from rec_assets.serving.triton import probe, server_control
 from rec_assets.serving.triton.availability import UnavailableError
 from rec_assets.serving.triton.model_repository import publish, repository_path
 from rec_assets.settings import Settings
@@ -42,7 +42,7 @@ def test_an_answer_without_a_list_is_a_failure_of_the_server(tmp_path: Path) -> 
     with pytest.raises(UnavailableError, match="failed: an answer without a list"):
         Client(settings).recommend(7)
     with pytest.raises(ActionableError, match="could not answer: an answer without a list"):
-        server_control.probe(settings)
+        probe.probe(settings)
     server.stop(None)
 
 

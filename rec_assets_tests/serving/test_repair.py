@@ -9,7 +9,8 @@ from rec_assets.cli.local.supervision import status
 from rec_assets.cli.local.triton import Triton
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.client import Client
-from rec_assets.serving.triton import server_control
+from rec_assets.serving.triton import probe, server_control
+from rec_assets.serving.triton.control_calls import ServerTimeoutError
 from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER
 from rec_assets.serving.triton.repair import reload_dead_models
 from rec_assets.settings import Settings
@@ -49,9 +50,9 @@ def test_a_server_that_does_not_answer_in_time_is_slow_and_nothing_is_loaded(
     shop: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running = Triton(shop).model_processes("graph_runner")
-    monkeypatch.setattr(server_control, "PROBE_TIMEOUT_S", 1e-6)
+    monkeypatch.setattr(probe, "PROBE_TIMEOUT_S", 1e-6)
     assert Triton(shop).health() == "slow"
-    with pytest.raises(server_control.ServerTimeoutError):
+    with pytest.raises(ServerTimeoutError):
         reload_dead_models(shop)
     assert Triton(shop).model_processes("graph_runner") == running
 

@@ -11,11 +11,14 @@ import pytest
 
 from rec_assets.bundles.live_record import find_live
 from rec_assets.common.errors import ActionableError
+from rec_assets.serving.client import Client
 from rec_assets.serving.promotion import replicas
 from rec_assets.serving.promotion.agent import Agent
 from rec_assets.serving.promotion.agent_server import agent_server
+from rec_assets.serving.promotion.canary import route_of, start_canary
 from rec_assets.serving.promotion.promote import promote
 from rec_assets.serving.promotion.protocol import Candidate
+from rec_assets.serving.promotion.watch import watch
 from rec_assets.serving.triton import model_config, model_repository, server_control
 from rec_assets.settings import Settings
 from rec_assets.storage.stores import open_store
@@ -33,7 +36,7 @@ def test_the_first_bundle_and_later_ones_go_live_on_all_replicas(
 ) -> None:
     # Leaves only the topology with one process: the other one has 14 more processes per version and replica.
     monkeypatch.delitem(model_config.TOPOLOGIES, model_config.ENSEMBLE)
-    monkeypatch.setattr(server_control, "LIVE", (model_config.RECOMMENDER,))
+    monkeypatch.setattr(model_config, "LIVE", (model_config.RECOMMENDER,))
     cluster = Pods(tmp_path, f"s3://{BUCKET}/{tmp_path.name}", valkey)
     store = open_store(cluster.settings("operator"))
     first, second, third = (add(store, number).bundle_id for number in range(1, 4))
@@ -69,6 +72,24 @@ def test_the_first_bundle_and_later_ones_go_live_on_all_replicas(
         assert agent.live() == second
         agent.abort(second)
         assert pods[0].answered_by() == first
+
+        # A canary is loaded by every pod that follows the record, and a promotion ends it.
+        canary = start_canary(store, operator, second, lambda line: None, share=0.5)
+        assert [server_control.candidate_id(pod.agent.settings) for pod in pods] == [None] * 2
+        clients = [Client(pod.agent.settings) for pod in pods]
+        users = {route_of(canary).has(user): user for user in range(1, 99)}
+        assert {client.recommend(users[True]).bundle_id for client in clients} == {first}, (
+            "until the pods have loaded it"
+        )
+        follow(pods)
+        assert {client.recommend(users[True]).bundle_id for client in clients} == {second}
+        assert {client.recommend(users[False]).bundle_id for client in clients} == {first}
+        counted = replicas.counters(replicas.replicas_of(operator))
+        assert counted[second]["graph_runner"].answers >= 2
+        assert watch(store, operator) is None
+        promote_it(second)
+        follow(pods)
+        assert [server_control.candidate_id(pod.agent.settings) for pod in pods] == [None] * 2
 
         # After every promotion the live bundle and the previous one are loaded and kept, and no other.
         for bundle_id in (second, third, second, third):

@@ -12,7 +12,8 @@ from rec_assets.cli.local.triton import Triton
 from rec_assets.common.background_thread import background_thread
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.client import Client
-from rec_assets.serving.triton import server_control
+from rec_assets.serving.triton import model_config, probe, server_control
+from rec_assets.serving.triton.control_calls import ServerTimeoutError
 from rec_assets.serving.triton.model_config import RECOMMENDER
 from rec_assets.serving.triton.model_repository import (
     bundle_path,
@@ -22,7 +23,6 @@ from rec_assets.serving.triton.model_repository import (
     repository_path,
     versions,
 )
-from rec_assets.serving.triton.server_control import ServerTimeoutError
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.serving.synthetic import make_bundle
@@ -115,7 +115,7 @@ def test_the_error_for_an_unreachable_server_has_its_address_and_the_command(tmp
     unreachable = Settings(home=tmp_path, triton_grpc_port=free_port())
     assert not server_control.is_ready(unreachable)
     with pytest.raises(ActionableError, match=rf"(?s)127.0.0.1:{unreachable.triton_grpc_port}.*rec up"):
-        server_control.probe(unreachable)
+        probe.probe(unreachable)
 
 
 def test_a_server_that_answers_others_counts_as_answering_and_one_that_answers_nobody_does_not(
@@ -127,16 +127,16 @@ def test_a_server_that_answers_others_counts_as_answering_and_one_that_answers_n
             client.recommend(5, "mobile", AT)
 
     def is_busy() -> bool:
-        server_control.probe(shop, busy_counts=True)
+        probe.probe(shop, busy_counts=True)
         return True
 
-    monkeypatch.setattr(server_control, "LIVE", (RECOMMENDER,))
-    monkeypatch.setattr(server_control, "PROBE_TIMEOUT_S", 0.0005)
+    monkeypatch.setattr(model_config, "LIVE", (RECOMMENDER,))
+    monkeypatch.setattr(probe, "PROBE_TIMEOUT_S", 0.0005)
     with background_thread(users):
         with pytest.raises(ServerTimeoutError):
-            server_control.probe(shop)
+            probe.probe(shop)
         # The other request may end just before the probe begins.
         wait_until(is_busy, ignore=ServerTimeoutError)
-        monkeypatch.setattr(server_control, "_answered", lambda settings, name: 7)
+        monkeypatch.setattr(probe, "_answered", lambda settings, name: 7)
         with pytest.raises(ServerTimeoutError):
-            server_control.probe(shop, busy_counts=True)
+            probe.probe(shop, busy_counts=True)

@@ -14,8 +14,9 @@ from stacks.environment import Environment
 from stacks.identity import pod_role
 from stacks.storage import ANSWERS, ARTIFACTS, ATHENA, BEHAVIOR, FEAST, LOGS, OFFLINE, Storage
 
-# What a server reads: the bundles and which of them is live. `current` has pointers, `versions` has files.
-BUNDLES = ("live_bundle", "model_bundle", "finetuned_bundle")
+# What a server reads: the bundles, which of them is live, and which is tried. `current` has pointers, `versions` files.
+CANARY = "canary"
+BUNDLES = ("live_bundle", "model_bundle", "finetuned_bundle", CANARY)
 SERVED = [f"{ARTIFACTS}/identity"] + [
     f"{ARTIFACTS}/{kind}/{bundle}/*" for kind in ("current", "versions") for bundle in BUNDLES
 ]
@@ -45,6 +46,9 @@ class Roles(cdk.Stack):
         shown = self._objects("ReadTheCatalog", READ, SHOWN)
         graph = self._objects("ReadArtifacts", READ, [f"{ARTIFACTS}/*", FEATURES])
         logs = self._objects("WriteLogs", WRITE, [f"{LOGS}/*"])
+        stops = self._objects(
+            "StopCanaries", WRITE, [f"{ARTIFACTS}/{kind}/{CANARY}/*" for kind in ("current", "versions")]
+        )
         behavior = self._objects("WriteBehavior", ["s3:GetObject", "s3:PutObject"], [f"{BEHAVIOR}/*"])
         answers = self._objects("WriteAnswers", WRITE, [f"{ANSWERS}/*"])  # old days are deleted
         everything = [ARTIFACTS, FEAST, LOGS, OFFLINE, ATHENA]
@@ -55,7 +59,7 @@ class Roles(cdk.Stack):
             ("rec-assets", "rec-api"): [codes],
             ("rec-assets", "rec-worker"): [*served, behavior, answers],
             ("rec-assets", "rec-exporter"): [graph],
-            ("rec-assets", "rec-dagster"): [graph, logs],
+            ("rec-assets", "rec-dagster"): [graph, logs, stops],
             ("rec-assets", "rec-steps"): [made, self._landed(), *self._queries()],
         }
         for (namespace, account), statements in accounts.items():

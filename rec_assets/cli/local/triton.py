@@ -16,11 +16,12 @@ from rec_assets.cli.local import binaries
 from rec_assets.cli.local.server import LOOPBACK, Health, Server, is_open
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.triton import control_key, server_control
+from rec_assets.serving.triton.control_calls import ServerTimeoutError
 from rec_assets.serving.triton.model_config import RECOMMENDER
 from rec_assets.serving.triton.model_repository import configured_processes, live_version, renew_models, repository_path
 from rec_assets.serving.triton.own_server import server_id
+from rec_assets.serving.triton.probe import probe
 from rec_assets.serving.triton.repair import reload_dead_models
-from rec_assets.serving.triton.server_control import ServerTimeoutError
 from rec_assets.serving.triton.stage_model import TRACED_AS
 
 # APIs that need the control key, as in deploy/helm/triton.
@@ -113,7 +114,7 @@ class Triton(Server):
         if _paused(processes) or self._dead(processes):
             return "broken"
         try:
-            server_control.probe(self.settings)
+            probe(self.settings)
         except ServerTimeoutError:
             return "slow"
         except ActionableError:
@@ -190,7 +191,7 @@ class Triton(Server):
         if live_version(repository_path(self.settings)) is None:
             return None
         try:
-            server_control.probe(self.settings)
+            probe(self.settings)
         except ActionableError as error:
             return error.problem
         return None

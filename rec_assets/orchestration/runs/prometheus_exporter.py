@@ -1,6 +1,7 @@
 """Exports metrics of the asset graph and of the event stream to Prometheus.
 
-The metrics are the age of the live bundle and of the online features, failed partitions, and the workers' backlog.
+The metrics are the age of the live bundle and of the online features, the canary and the last stop of a bundle, failed
+partitions, and the workers' backlog.
 `python -m rec_assets.orchestration.runs.prometheus_exporter` serves them on port 9100. Does not export requests and
 degraded answers: Triton exports them.
 """
@@ -14,6 +15,7 @@ from prometheus_client import start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import REGISTRY, Collector
 
+from rec_assets.bundles.canary_record import read_canary
 from rec_assets.bundles.live_record import find_live
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.loop import FAILURES, HELP, LAST_SUCCESS, loop_states
@@ -25,6 +27,7 @@ from rec_assets.storage.stores import open_store
 PORT = 9100
 LIVE_AS_OF = "rec_live_bundle_as_of_timestamp_seconds"
 FEATURES = "rec_online_features_as_of_timestamp_seconds"
+STOPPED, CANARY_SHARE = "rec_bundle_stopped_timestamp_seconds", "rec_canary_share"
 FAILED = "rec_failed_partitions"
 WAITING, DEAD, WORKERS = "rec_events_waiting", "rec_events_dead", "rec_workers"
 
@@ -44,6 +47,12 @@ class GraphCollector(Collector):
         live = find_live(self._store)
         if live is not None:
             yield GaugeMetricFamily(LIVE_AS_OF, "End of the as-of day of the live bundle", _end(live.as_of))
+        canary = read_canary(self._store)
+        share = 0.0 if canary.running is None else canary.running.share
+        yield GaugeMetricFamily(CANARY_SHARE, "Share of the users that the candidate of a canary answers", share)
+        if canary.stopped_at is not None:
+            text = "Time when a canary was stopped or a promotion rolled back for the last time"
+            yield GaugeMetricFamily(STOPPED, text, canary.stopped_at.timestamp())
         days = self._store.partitions("online_features")
         if days:
             value = _end(date.fromisoformat(days[-1]))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence, Set
 from dagster import AssetKey, AssetsDefinition, DagsterInstance, materialize
 from rich.markup import escape
 
+from rec_assets.bundles.canary_record import CANARY
 from rec_assets.bundles.gate_results import GATE_REPORTS
 from rec_assets.bundles.live_record import LIVE_BUNDLE
 from rec_assets.common.silence import silence_deprecations
@@ -60,6 +61,8 @@ def repair(settings: Settings, damages: Sequence[Damage]) -> list[Damage]:
 def _next_step(asset: str) -> str:
     if asset in (LIVE_BUNDLE, "triton_versions"):
         return "Run `rec promote newest`, or the id of an earlier bundle."
+    if asset == CANARY:
+        return "Delete it. Then no canary runs, and the reasons of stopped bundles are lost."
     return "Materialize its bundle again, which runs the gates." if asset == GATE_REPORTS else ""
 
 

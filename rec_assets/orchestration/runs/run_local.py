@@ -152,15 +152,19 @@ def promote(settings: Settings, bundle: str) -> None:
 def not_going_live(settings: Settings) -> list[str]:
     """Returns a sentence with the reason for each newer or newly trained bundle that `promote_newest` leaves out."""
     from rec_assets.bundles.bundle import ASSETS
+    from rec_assets.bundles.canary_record import read_canary
     from rec_assets.bundles.live_record import find_live
     from rec_assets.serving.promotion.catalog import NEWEST, known_bundles, resolve_bundle
 
     store, lines = open_store(settings), []
+    canary = read_canary(store)
     newest, live = resolve_bundle(store, settings, NEWEST), find_live(store)
     for one in known_bundles(store, settings):
         again = f"`rec promote {one.bundle_id}` makes it live."
         if live is not None and live.has_withdrawn(one.manifest):
             lines.append(f"Bundle {one.bundle_id} ({one.manifest.as_of}) was rolled back. {again}")
+        elif reason := canary.reason(one.manifest):
+            lines.append(f"Bundle {one.bundle_id} ({one.manifest.as_of}) was stopped ({reason}). {again}")
         elif one.manifest.as_of == settings.as_of < newest.manifest.as_of and one.asset == ASSETS[0]:
             reason = f"bundle {newest.bundle_id} is of a later day ({newest.manifest.as_of})"
             lines.append(f"Bundle {one.bundle_id} ({settings.as_of}) does not go live, because {reason}. {again}")

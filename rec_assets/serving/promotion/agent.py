@@ -10,11 +10,15 @@ import threading
 import time
 
 from rec_assets.bundles.bundle import ASSETS, Bundle
+from rec_assets.bundles.canary_record import read_canary
 from rec_assets.bundles.live_record import LIVE_BUNDLE, read_record
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.loop import Loop, LoopState
+from rec_assets.serving.promotion.canary import serve_candidate
+from rec_assets.serving.promotion.catalog import stored_bundle
 from rec_assets.serving.promotion.protocol import Candidate
 from rec_assets.serving.triton import model_repository, server_control
+from rec_assets.serving.triton.probe import probe
 from rec_assets.serving.triton.repair import reload_dead_models
 from rec_assets.settings import Settings, get_settings
 from rec_assets.storage.artifact_store import ArtifactStore
@@ -78,7 +82,7 @@ class Agent:
         with self._probing:
             if time.monotonic() - self._probed_at >= PROBE_AGE_S:
                 try:
-                    server_control.probe(self.settings, busy_counts=True)
+                    probe(self.settings, busy_counts=True)
                     self._answered = True
                 except ActionableError as error:
                     logger.warning("%s", error)
@@ -111,16 +115,10 @@ class Agent:
             self._accept(candidate.token)
             self._promoting, self._promoting_until = candidate.bundle_id, time.monotonic() + PATIENCE_S
             self._before = model_repository.live_version(self.models)
-            kept = self._store.kept(candidate.asset, candidate.partition)
-            artifact = next((one for one in kept if one.digest == candidate.digest), None)
-            if artifact is None:
-                raise ActionableError(
-                    f"{candidate.asset} [{candidate.partition}] has no version with bundle {candidate.bundle_id}.",
-                    "The asset was rebuilt in the meantime. Promote its new bundle.",
-                )
-            bundle = Bundle.open(self._store.fetch(artifact).path, verify=True)
-            version = self._published(bundle)
-            server_control.smoke_test_version(self.settings, version)
+            bundle = stored_bundle(
+                self._store, candidate.asset, candidate.partition, candidate.digest, candidate.bundle_id
+            )
+            server_control.smoke_test_version(self.settings, self._published(bundle))
 
     def commit(self, bundle_id: str, token: int = 0) -> None:
         """Switches the server to a prepared bundle; `token` is as in `Candidate`."""
@@ -148,7 +146,7 @@ class Agent:
     def follow(self) -> str:
         """Switches the server to the live bundle of the artifact store, unless a promotion is running.
 
-        Afterwards only this bundle and the previous one are loaded and kept.
+        Afterwards only this bundle, the previous one and the candidate of a running canary are loaded and kept.
 
         Returns:
             The reason for doing nothing; empty if the server runs the live bundle.
@@ -158,14 +156,19 @@ class Agent:
             if artifact is None:
                 return "no bundle was promoted yet"
             live = read_record(self._store, artifact)
-            if self._is_promoting and self._promoting != live.bundle_id:
+            candidates = self._candidates()
+            if self._is_promoting and self._promoting not in (live.bundle_id, *candidates):
                 return f"bundle {self._promoting} is being promoted"
             self._promoting = ""
             if server_control.answering_bundle(self.settings) != live.bundle_id:
                 logger.info("switching to bundle %s, the live bundle of the artifact store", live.bundle_id)
                 server_control.go_live(self.settings, self._published(Bundle.open(self._store.fetch(artifact).path)))
-            self._keep_only_with(live.before[:1])
+            if not candidates:
+                server_control.unload_candidate(self.settings)
+            self._keep_only_with([*live.before[:1], *candidates])
             self._converged = True
+            if candidates:
+                serve_candidate(self._store, self.settings)
         return ""
 
     def repair(self) -> str:
@@ -177,6 +180,15 @@ class Agent:
         if models:
             logger.warning("Triton did not answer; loaded again: %s", ", ".join(models))
         return ""
+
+    def _candidates(self) -> list[str]:
+        """Returns the candidate of the running canary. A record that cannot be read must not end the service."""
+        try:
+            canary = read_canary(self._store).running
+        except ActionableError as error:
+            logger.warning("%s", error)
+            return []
+        return [] if canary is None else [canary.bundle_id]
 
     def _accept(self, token: int) -> None:
         if token < self._token:
@@ -191,12 +203,11 @@ class Agent:
         return bool(self._promoting) and time.monotonic() < self._promoting_until
 
     def _published(self, bundle: Bundle) -> int:
-        version = model_repository.version_of(self.models, bundle.bundle_id)
-        return version or model_repository.publish(bundle, self.models, settings=self.settings)
+        return model_repository.published(bundle, self.models, self.settings)
 
-    def _keep_only_with(self, previous: list[str]) -> None:
-        """Deletes and unloads all versions except the live one and those of `previous` bundles."""
-        model_repository.prune(self.models, previous)
+    def _keep_only_with(self, bundles: list[str]) -> None:
+        """Deletes and unloads all versions except the live one and those of `bundles`."""
+        model_repository.prune(self.models, bundles)
         # Asks the server, because an earlier unload may have failed.
         if server_control.loaded_versions(self.settings) - set(model_repository.versions(self.models)):
             server_control.load(self.settings)

@@ -1,6 +1,7 @@
 """The agent's HTTP interface: four probes, metrics, and the steps of a promotion for clients with the control key.
 
-`GET /alive`, `/serves`, `/answers`, `/ready` return 200 or 503. `GET /metrics` returns the states of the agent's loops.
+`GET /alive`, `/serves`, `/answers`, `/ready` return 200 or 503. `GET /metrics` returns the states of the agent's loops,
+`GET /counters` Triton's counters by bundle and model.
 `POST /prepare` takes a `protocol.Candidate`, `/commit` and `/abort` take `{"bundle_id", "token"}`. They return 200,
 403 without the key, 422 for another body, or 409 with the reason of a failure.
 """
@@ -19,6 +20,7 @@ from rec_assets.common.http_guard import App, HttpGuard, Receive, Send
 from rec_assets.common.http_server import http_server
 from rec_assets.common.loop import prometheus_text
 from rec_assets.serving.promotion.protocol import KEY_HEADER, Candidate
+from rec_assets.serving.triton.counters import Counters, counters_by_bundle
 from rec_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,6 +68,10 @@ def create_app(agent: "Agent", settings: Settings) -> FastAPI:
     @app.get("/metrics")
     def metrics() -> Response:
         return PlainTextResponse(prometheus_text(agent.loops), media_type="text/plain; version=0.0.4")
+
+    @app.get("/counters")
+    def counters() -> dict[str, dict[str, Counters]]:
+        return counters_by_bundle(settings)
 
     @app.post("/prepare")
     def prepare(candidate: Candidate) -> None:

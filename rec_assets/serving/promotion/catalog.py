@@ -8,8 +8,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from rec_assets.bundles.bundle import ASSETS, MANIFEST, Bundle, Manifest
+from rec_assets.bundles.canary_record import read_canary
 from rec_assets.bundles.gate_results import GateReport, find_gate_report
 from rec_assets.bundles.live_record import LIVE_BUNDLE, Live, find_live
+from rec_assets.bundles.signature import require_signed
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.triton import model_repository
 from rec_assets.settings import Settings
@@ -88,6 +90,24 @@ def _stored_bundles(store: ArtifactStore) -> Iterator[tuple[Artifact, Manifest]]
                         yield artifact, manifest
 
 
+def checked_bundle(store: ArtifactStore, settings: Settings, candidate: BundleCandidate) -> Bundle:
+    """Downloads and opens a bundle; raises ActionableError if a byte was changed, or the signature is missing."""
+    bundle = Bundle.open(candidate.fetch(store), verify=True)
+    require_signed(bundle, settings.bundle_key)
+    return bundle
+
+
+def stored_bundle(store: ArtifactStore, asset: str, partition: str, digest: str, bundle_id: str) -> Bundle:
+    """Downloads and opens a bundle of an asset partition's version; raises ActionableError if gone or changed."""
+    artifact = next((one for one in store.kept(asset, partition) if one.digest == digest), None)
+    if artifact is None:
+        raise ActionableError(
+            f"{asset} [{partition}] has no version with bundle {bundle_id}.",
+            "The asset was rebuilt in the meantime. Promote its new bundle.",
+        )
+    return Bundle.open(store.fetch(artifact).path, verify=True)
+
+
 def read_manifest(store: ArtifactStore, artifact: Artifact) -> Manifest:
     """Returns the manifest of a stored bundle, without downloading it; raises ActionableError if it is damaged."""
     try:
@@ -120,8 +140,8 @@ def resolve_bundle(store: ArtifactStore, settings: Settings, wanted: str) -> Bun
     Args:
         store: artifact store with the bundles and the live record.
         settings: gives the path of the Triton repository.
-        wanted: an id or the beginning of an id; `NEWEST`, the newest bundle that passed its gates and was not rolled
-            back; or `PREVIOUS`, the bundle that was live before the current one.
+        wanted: an id or the beginning of an id; `NEWEST`, the newest bundle that passed its gates and was neither
+            rolled back nor stopped; or `PREVIOUS`, the bundle that was live before the current one.
 
     Raises:
         ActionableError: no bundle or more than one bundle matches; or for `NEWEST`, a bundle of the same or a later
@@ -148,7 +168,12 @@ def resolve_bundle(store: ArtifactStore, settings: Settings, wanted: str) -> Bun
 
 def _newest(store: ArtifactStore, known: Sequence[BundleCandidate], live: Live | None) -> BundleCandidate:
     passed = [one for one in known if one.gate_report is not None and one.gate_report.passed]
-    wanted = [one for one in passed if live is None or not live.has_withdrawn(one.manifest)]
+    stopped = read_canary(store)
+    wanted = [
+        one
+        for one in passed
+        if not (stopped.reason(one.manifest) or (live is not None and live.has_withdrawn(one.manifest)))
+    ]
     newest = wanted[0].manifest.as_of.isoformat() if wanted else ""
     for day, damage in _damage(store):
         if day >= newest:
@@ -158,7 +183,9 @@ def _newest(store: ArtifactStore, known: Sequence[BundleCandidate], live: Live |
     if not passed:
         raise ActionableError("No bundle has passed its gates.", "Read the reasons in `rec bundles`.")
     if not wanted:
-        raise ActionableError("Every bundle that passed its gates was rolled back.", "Choose an id from `rec bundles`.")
+        raise ActionableError(
+            "Every bundle that passed its gates was rolled back or stopped.", "Choose an id from `rec bundles`."
+        )
     return wanted[0]
 
 

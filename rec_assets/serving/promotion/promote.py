@@ -4,23 +4,18 @@ Every step can be killed. The previous bundle answers until the switch, the reco
 continues.
 """
 
-from collections.abc import Callable
-
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.bundles.live_record import LIVE_BUNDLE, Live, read_record, record_live
-from rec_assets.bundles.signature import require_signed
 from rec_assets.common.errors import ActionableError
-from rec_assets.serving.promotion.catalog import BundleCandidate, require_promotable, resolve_bundle
+from rec_assets.serving.promotion.canary import end_canary, keep_only_live_and
+from rec_assets.serving.promotion.catalog import BundleCandidate, checked_bundle, require_promotable, resolve_bundle
+from rec_assets.serving.promotion.exclusive import Report, exclusive_promotion
 from rec_assets.serving.triton import model_repository, server_control
 from rec_assets.serving.triton.own_server import require_own_triton
 from rec_assets.settings import Settings
 from rec_assets.storage.artifact_store import ArtifactStore
-from rec_assets.storage.file_lock import exclusive_lock
 
 _SMOKE_USERS = 3
-LOCK_PATIENCE_S = 600.0  # a promotion takes seconds, so after this wait the other promotion is stuck
-
-Report = Callable[[str], None]
 
 
 def promote(store: ArtifactStore, settings: Settings, wanted: str, report: Report) -> Live:
@@ -42,32 +37,28 @@ def promote(store: ArtifactStore, settings: Settings, wanted: str, report: Repor
         ActionableError: `resolve_bundle` or `require_promotable` fails; the bundle was changed after it was written; or
             Triton is unreachable, refuses the bundle or answers unexpectedly. The previous bundle stays live.
     """
-    folder = model_repository.repository_path(settings)
-    other = "Another promotion"
-    with (
-        exclusive_lock(folder / ".promotion.lock", LOCK_PATIENCE_S, other),
-        store.lease("promotion", LOCK_PATIENCE_S, other) as token,
-    ):
+    with exclusive_promotion(store, settings) as token:
         recorded = store.current(LIVE_BUNDLE)
         before, replaces = (None, "") if recorded is None else (read_record(store, recorded), recorded.digest)
         candidate = resolve_bundle(store, settings, wanted)
         require_promotable(candidate, before)
-        bundle = Bundle.open(candidate.fetch(store), verify=True)
-        require_signed(bundle, settings.bundle_key)
+        bundle = checked_bundle(store, settings, candidate)
         report(
             f"Bundle {bundle.bundle_id} ({candidate.kind}, {bundle.manifest.as_of}) is complete and passed its gates"
         )
         if settings.triton_replicas:
             _on_replicas(settings, candidate, before, token, report)
             live = record_live(store, bundle, None, before, replaces)
+            end_canary(store, settings, bundle.manifest)
         else:
             require_own_triton(settings)
             live = record_live(store, bundle, _on_this_server(settings, bundle, report), before, replaces)
+            end_canary(store, settings, bundle.manifest)
             # The bundle that answered until now, or the one before it if the same bundle is promoted again.
             replaced = live if before is None else before
-            previous = live.before[:1] if replaced.bundle_id == live.bundle_id else [replaced.bundle_id]
-            if model_repository.prune(folder, previous):
-                server_control.load(settings)  # makes the server unload the removed versions
+            keep_only_live_and(
+                settings, live.before[:1] if replaced.bundle_id == live.bundle_id else [replaced.bundle_id]
+            )
         report(f"Bundle {live.bundle_id} is live")
         return live
 
@@ -77,9 +68,7 @@ def _on_this_server(settings: Settings, bundle: Bundle, report: Report) -> int:
     model_repository.prune(
         folder, [model_repository.bundle_id(folder, version) for version in model_repository.versions(folder)]
     )
-    version = model_repository.version_of(folder, bundle.bundle_id)
-    if version is None:
-        version = model_repository.publish(bundle, folder, settings=settings)
+    version = model_repository.published(bundle, folder, settings)
     report(f"Loading the bundle as version {version} beside the live bundle")
     server_control.go_live(settings, version, bundle.lookups.vocabularies["user_id"][:_SMOKE_USERS].tolist())
     return version

@@ -13,8 +13,11 @@ from dataclasses import asdict
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from pydantic import TypeAdapter, ValidationError
+
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.promotion.protocol import KEY_HEADER, Candidate
+from rec_assets.serving.triton.counters import ByBundle, Counters, added
 from rec_assets.settings import Settings
 
 Body = Mapping[str, object]
@@ -22,6 +25,7 @@ Body = Mapping[str, object]
 PREPARE_S = 300.0  # to download, publish and smoke-test a bundle
 SWITCH_S = 60.0
 READY_S = 15.0  # longer than a probe of both topologies
+_COUNTERS = TypeAdapter(dict[str, dict[str, Counters]])
 
 
 def replicas_of(settings: Settings) -> list[str]:
@@ -77,6 +81,38 @@ def promote(replicas: Sequence[str], candidate: Candidate, key: str) -> None:
         raise ActionableError(
             f"Bundle {candidate.bundle_id} is not live on any replica: " + "; ".join(problems),
             "Read the agents' logs. The previous bundle stays live.",
+        )
+
+
+def counters(addresses: Sequence[str]) -> ByBundle:
+    """Returns the sum of Triton's counters over the replicas that answer."""
+    with ThreadPoolExecutor(max(len(addresses), 1)) as pool:
+        return added(pool.map(_counters, addresses))
+
+
+def _counters(address: str) -> ByBundle:
+    try:
+        with urlopen(f"http://{address}/counters", timeout=READY_S) as answer:
+            return _COUNTERS.validate_json(answer.read())
+    except (OSError, ValidationError):  # also an agent of an earlier release
+        return {}
+
+
+def prepare(replicas: Sequence[str], candidate: Candidate, key: str) -> None:
+    """Tests a bundle on all replicas before its canary; arguments as for `promote`.
+
+    Afterwards the caller records the canary. Without that record, the agents delete the bundle.
+
+    Raises:
+        ActionableError: no replica is ready, or one failed; the message has the reason of every failed replica.
+    """
+    name = {"bundle_id": candidate.bundle_id, "token": candidate.token}
+    problems = _post_all(replicas, "/prepare", asdict(candidate), key, PREPARE_S)
+    if problems or not replicas:
+        _post_all(replicas, "/abort", name, key, SWITCH_S)
+        reasons = "; ".join(problems) or "no replica is ready to test it"
+        raise ActionableError(
+            f"The canary of bundle {candidate.bundle_id} did not start: {reasons}", "Read the agents' logs."
         )
 
 

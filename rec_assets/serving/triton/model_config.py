@@ -32,6 +32,7 @@ RECOMMENDER = "recommender"
 # The models that clients call. They are ensembles: to switch one, only the version of its steps changes.
 TOPOLOGIES: dict[str, tuple[StageSpec, ...]] = {RECOMMENDER: (WHOLE,), ENSEMBLE: STAGES}
 RELATED_ITEMS = "related_items"
+CANDIDATE_SUFFIX = "_canary"  # to the names of the models that clients call, for those of a canary's candidate
 MEMBERS = (*STAGES, WHOLE, RELATED)
 MAX_BATCH = {WHOLE.name: 64}  # users per batch; the other members take one request at a time
 
@@ -72,6 +73,9 @@ class TritonPythonModel(GraphModel):
 def ensembles() -> dict[str, tuple[StageSpec, ...]]:
     """Returns the members of every model that clients call. A promotion switches all of them."""
     return {**TOPOLOGIES, RELATED_ITEMS: (RELATED,)}
+
+
+LIVE = tuple(ensembles())
 
 
 def render(settings: Settings) -> dict[str, str]:

@@ -83,6 +83,11 @@ def publish(
     return version
 
 
+def published(bundle: Bundle, repository: Path, settings: Settings) -> int:
+    """Returns the version of a bundle, and publishes the bundle if it has none; raises ActionableError as `publish`."""
+    return version_of(repository, bundle.bundle_id) or publish(bundle, repository, settings=settings)
+
+
 def switch(repository: Path, version: int, suffix: str = "") -> None:
     """Pins every model that clients call to one version of its members. Each is one file, so it switches as a whole.
 

@@ -4,7 +4,9 @@ import re
 from collections.abc import Callable, Sequence
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.serving.triton import model_repository, server_control
+from rec_assets.serving.triton import model_config, model_repository, server_control
+from rec_assets.serving.triton.control_calls import ServerTimeoutError
+from rec_assets.serving.triton.probe import probe
 from rec_assets.settings import Settings
 
 # "… Stub process 'feast_item_lookup_0_0' is not healthy."
@@ -36,9 +38,9 @@ def reload_dead_models(
     problem, tries = "", 0
     while (live := model_repository.live_version(models)) is not None and server_control.is_ready(settings):
         try:
-            server_control.probe(settings, busy_counts=True)
+            probe(settings, busy_counts=True)
             break
-        except server_control.ServerTimeoutError:
+        except ServerTimeoutError:
             raise
         except ActionableError as error:
             tries = tries + 1 if error.problem == problem else 1
@@ -51,7 +53,7 @@ def reload_dead_models(
         if end_named is not None:
             end_named(problem)
         _load_again(settings, named or (model_repository.MEMBERS if tries == 2 else ()), live)
-        loaded += named or server_control.LIVE
+        loaded += named or model_config.LIVE
     return list(dict.fromkeys(loaded))
 
 
@@ -59,4 +61,4 @@ def _load_again(settings: Settings, models: Sequence[str], live: int) -> None:
     for name in models:
         # Triton loads only files with a new modification time.
         (model_repository.repository_path(settings) / name / str(live) / "model.py").touch()
-    server_control.load(settings, [*models, *server_control.LIVE])
+    server_control.load(settings, [*models, *model_config.LIVE])

@@ -18,7 +18,7 @@ from rec_assets.cli.local.valkey import Valkey
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.loop import loop_state
 from rec_assets.serving.client import Client
-from rec_assets.serving.triton import model_config, model_repository, server_control
+from rec_assets.serving.triton import model_config, model_repository
 from rec_assets.settings import Settings
 from rec_assets_tests.cli.local.test_server import Failing
 from rec_assets_tests.servers import free_port, running_valkey
@@ -96,7 +96,7 @@ def supervised(
 ) -> Iterator[Settings]:
     """Settings of running servers under a supervisor, with one topology, because the other has 14 more processes."""
     monkeypatch.delitem(model_config.TOPOLOGIES, model_config.ENSEMBLE)
-    monkeypatch.setattr(server_control, "LIVE", (model_config.RECOMMENDER,))
+    monkeypatch.setattr(model_config, "LIVE", (model_config.RECOMMENDER,))
     ports = {f"{name}_port": free_port() for name in ("valkey", "triton_grpc", "triton_metrics")}
     home = tmp_path_factory.mktemp("supervised")
     settings = Settings.model_validate({"home": home, "retrieval_topk": 30, "ranking_topk": 10, **ports})
