@@ -14,7 +14,6 @@ HALF_LIFE_DAYS = 28.0
 PRIOR_ROWS = 10.0  # rows at the shop's shares that are added to a user's history
 
 Ids = npt.NDArray[np.integer[Any]]
-Values = npt.NDArray[Any]
 
 
 class Past:
@@ -47,6 +46,13 @@ class Past:
         """Returns begin and end of the rows of each request, int64 [q + 1]."""
         return np.append(0, np.cumsum(self.length))
 
-    def sums(self, values: Values) -> npt.NDArray[np.float64]:
-        """Sums values of rows [m] by request [q]."""
-        return np.bincount(self.owners, values, len(self)).astype(np.float64)
+    def items_below(self, size: int) -> npt.NDArray[np.int32]:
+        """Returns `item_ids` for compiled loops, which check no bounds; raises IndexError as `require_below`."""
+        require_below(self.item_ids, size)
+        return self.item_ids.astype(np.int32, copy=False)
+
+
+def require_below(item_ids: Ids, size: int) -> None:
+    """Raises IndexError if an encoded item [n] is not below `size`."""
+    if item_ids.max(initial=0) >= size:
+        raise IndexError(f"Item {item_ids.max()} is outside the {size} encoded items.")
