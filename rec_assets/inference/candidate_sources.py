@@ -80,6 +80,7 @@ class CandidateSources:
         from rec_assets.inference.merge import merge
 
         ids = np.full((len(past), depth), PADDING_ID, np.int32)
+        weight, score, points = self._scratch.sums
         merge(
             self.search(queries, depth),
             self._of_categories(past, popular, depth),
@@ -91,7 +92,9 @@ class CandidateSources:
             self._has_vector,
             self.repeats,
             self._scratch.count,
-            *self._scratch.sums,
+            weight,
+            score,
+            points,
             ids,
         )
         scores = np.einsum("qkd,qd->qk", self.vectors[ids], queries)
