@@ -47,7 +47,7 @@ def retrieval_rank(owners: Ids, times_chosen: Values) -> Floats:
         times_chosen: the signal of this name [n].
     """
     own = times_chosen > 0
-    first = np.searchsorted(owners, owners)
+    first = np.searchsorted(owners, np.arange(owners[-1] + 1 if len(owners) else 0))[owners]
 
     def position(kind: Values) -> Values:
         so_far = np.append(0, np.cumsum(kind))

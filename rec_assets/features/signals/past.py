@@ -25,21 +25,24 @@ class Past:
         age: days from each row to its request, float64 [m].
         length: rows of each request, int64 [q].
         weight: weight of each row; it halves every `HALF_LIFE_DAYS`, float64 [m].
-        starts: bool [m], True for the first row of each basket (`features.baskets`, `SAME_SECOND`).
     """
 
     def __init__(self, histories: UserHistories, now: Ids) -> None:
         """Flattens histories [q] of requests at some times, unix seconds [q]."""
         mask = histories.item_ids != PADDING_ID
-        timestamps = histories.timestamps[mask]
+        self._timestamps = histories.timestamps[mask]
         self.owners, self.item_ids = np.nonzero(mask)[0], histories.item_ids[mask]
         self.length = mask.sum(axis=1)
-        self.age = (now[self.owners] - timestamps) / DAY_SECONDS
+        self.age = (now[self.owners] - self._timestamps) / DAY_SECONDS
         self.weight = np.exp2(-self.age / HALF_LIFE_DAYS)
-        self.starts = basket_starts(self.owners, timestamps, SAME_SECOND)
 
     def __len__(self) -> int:
         return len(self.length)
+
+    @cached_property
+    def starts(self) -> npt.NDArray[np.bool_]:
+        """Returns True for the first row of each basket (`features.baskets`, `SAME_SECOND`), bool [m]."""
+        return basket_starts(self.owners, self._timestamps, SAME_SECOND)
 
     @cached_property
     def splits(self) -> npt.NDArray[np.int64]:
