@@ -89,8 +89,8 @@ def table(checkouts: list[Checkout], sizes: tuple[int, int]) -> Table:
     """Returns the mean milliseconds of each stage, by batch size and checkout, and the ratio of two checkouts."""
     one, *others = checkouts
     made = Table("stage")
-    for size in sizes:
-        what = f"{size} request{'s' if size > 1 else ''}"
+    for count in sizes:
+        what = f"{count} request{'s' if count > 1 else ''}"
         for title in [f"{what}, ms"] if not others else [f"{what}, before", "now", "ratio"]:
             made.add_column(title, justify="right")
     for stage in (*one.times[str(sizes[0])], "all"):

@@ -13,7 +13,7 @@ def part_of_loop(function: F) -> F:
     """Lets compiled functions call this one."""
     from numba import njit
 
-    return njit(function)  # type: ignore[no-any-return]
+    return njit(function)
 
 
 def compiled(*arguments: str) -> Callable[[F], F]:
@@ -37,8 +37,8 @@ def compiled(*arguments: str) -> Callable[[F], F]:
 
     def decorate(function: F) -> F:
         try:
-            return njit(signature, cache=True, nogil=True)(function)  # type: ignore[no-any-return]
+            return njit(signature, cache=True, nogil=True)(function)
         except RuntimeError:  # no folder for machine code is writable, as in an image with a read-only file system
-            return njit(signature, nogil=True)(function)  # type: ignore[no-any-return]
+            return njit(signature, nogil=True)(function)
 
     return decorate

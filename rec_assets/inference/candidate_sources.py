@@ -80,18 +80,21 @@ class CandidateSources:
         from rec_assets.inference.merge import merge
 
         ids = np.full((len(past), depth), PADDING_ID, np.int32)
+        weight, score, points = self._scratch.sums
         merge(
             self.search(queries, depth),
             self._of_categories(past, popular, depth),
             past.splits,
-            past.item_ids,
+            past.items_below(len(self.facts.price)),
             past.weight,
             self.neighbors.item_ids,
             self.neighbors.weights,
             self._has_vector,
             self.repeats,
             self._scratch.count,
-            *self._scratch.sums,
+            weight,
+            score,
+            points,
             ids,
         )
         scores = np.einsum("qkd,qd->qk", self.vectors[ids], queries)
@@ -120,7 +123,7 @@ class CandidateSources:
         from rec_assets.inference.merge import weigh_by_category
 
         rates = np.tile(popular.rates, (len(past), 1))
-        rows = past.splits, past.item_ids, past.weight
+        rows = past.splits, past.items_below(len(self.facts.price)), past.weight
         for _, category, share in self.facts.levels:
             weigh_by_category(*rows, category.astype(np.int32, copy=False), share, PRIOR_ROWS, popular.item_ids, rates)
         return popular.item_ids[best(rates, depth)]

@@ -52,7 +52,7 @@ def numpy_signals(
     past: Past, item_ids: Ids, owners: Ids, facts: ItemFacts, neighbors: Neighbors, repurchase_days: Floats
 ) -> dict[str, Floats]:
     """Returns what `history_signals` returns for the same arguments."""
-    baskets = past.sums(past.starts)
+    baskets = sums(past, past.starts)
     basket = np.cumsum(past.starts) - 1 - np.append(0, np.cumsum(baskets)[:-1])[past.owners]
     items = Groups.of(past.owners, past.item_ids)
     newest = np.zeros(len(past))
@@ -79,7 +79,7 @@ def numpy_signals(
     per_request = {
         "history_length": np.log1p(past.length),
         "baskets": np.log1p(baskets),
-        "baskets_month": np.log1p(past.sums(past.starts & (past.age <= MONTH))),
+        "baskets_month": np.log1p(sums(past, past.starts & (past.age <= MONTH))),
         "days_since_any": np.log1p(newest),
         "basket_size": np.log1p(past.length / np.maximum(baskets, 1)),
         "repeat_share": (past.length - np.bincount(items.keys >> 32, minlength=len(past))) / (past.length + PRIOR_ROWS),
@@ -102,7 +102,7 @@ def _price_difference(past: Past, item_ids: Ids, owners: Ids, price: Floats) -> 
     """Returns the price of each candidate minus the user's mean, in standard deviations; 0 without a history."""
     prices = price[past.item_ids].astype(np.float64)
     rows = np.maximum(past.length, 1)
-    mean, square = past.sums(prices) / rows, past.sums(prices**2) / rows
+    mean, square = sums(past, prices) / rows, sums(past, prices**2) / rows
     scale = np.sqrt(np.maximum(square - mean**2, 0) + PRICE_VARIANCE)
     return np.where(past.length[owners] > 0, (price[item_ids] - mean[owners]) / scale[owners], 0)
 
@@ -112,4 +112,9 @@ def affinity(past: Past, category: Ids, share: npt.NDArray[np.float64]) -> npt.N
     count = len(share)
     keys = past.owners * count + category[past.item_ids]
     own = np.bincount(keys, past.weight, len(past) * count).reshape(-1, count)
-    return (own / share + PRIOR_ROWS) / (past.sums(past.weight)[:, None] + PRIOR_ROWS)
+    return (own / share + PRIOR_ROWS) / (sums(past, past.weight)[:, None] + PRIOR_ROWS)
+
+
+def sums(past: Past, values: Values) -> npt.NDArray[np.float64]:
+    """Sums values of rows [m] by request [q]."""
+    return np.bincount(past.owners, values, len(past)).astype(np.float64)

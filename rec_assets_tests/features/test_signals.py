@@ -144,9 +144,9 @@ def test_the_compiled_loop_equals_the_definition_with_numpy(
             histories.item_ids[row, place], histories.timestamps[row, place] = item, NOW - age
     pairs = sorted((owner % len(pasts), item) for owner, item in candidates)
     owners, items = np.array(pairs, np.int64).reshape(-1, 2).T
-    past, days = Past(histories, np.full(len(pasts), NOW)), np.linspace(0, 3, len(pairs), dtype=np.float32)
+    flat, days = Past(histories, np.full(len(pasts), NOW)), np.linspace(0, 3, len(pairs), dtype=np.float32)
     made, expected = (
-        one(past, items.astype(np.int32), owners, FACTS, NEIGHBORS, days) for one in (history_signals, numpy_signals)
+        one(flat, items.astype(np.int32), owners, FACTS, NEIGHBORS, days) for one in (history_signals, numpy_signals)
     )
     assert tuple(made) == HISTORY_SIGNALS
     for name, values in expected.items():

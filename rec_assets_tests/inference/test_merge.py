@@ -66,6 +66,7 @@ def test_the_compiled_loop_equals_a_merge_with_dictionaries(
     indexed[PADDING_ID] = False
     nearest, popular, histories = zip(*requests, strict=True)
     made = np.full((len(requests), depth), PADDING, np.int32)
+    weight, score, points = SCRATCH.sums
     merge(
         padded(list(nearest)),
         padded(list(popular)),
@@ -77,7 +78,9 @@ def test_the_compiled_loop_equals_a_merge_with_dictionaries(
         indexed,
         repeats,
         SCRATCH.count,
-        *SCRATCH.sums,
+        weight,
+        score,
+        points,
         made,
     )
     for row, (near, favorite, past) in enumerate(requests):

@@ -3,6 +3,7 @@
 import itertools
 import shutil
 import signal
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -73,7 +74,7 @@ def degraded(settings: Settings) -> dict[str, float]:
     """Returns the number of answers without each store so far, over all models."""
     with urlopen(f"http://{settings.host}:{settings.triton_metrics_port}/metrics") as page:
         samples = [one for family in text_string_to_metric_families(page.read().decode()) for one in family.samples]
-    counts = dict.fromkeys(STORES, 0.0)
+    counts: defaultdict[str, float] = defaultdict(float)
     for one in samples:
         if one.name == DEGRADED:
             counts[one.labels["store"]] += one.value

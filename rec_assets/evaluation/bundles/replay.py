@@ -168,4 +168,5 @@ def _user_lookup(bundle: Bundle, requests: PastRequests, log: InteractionLog) ->
     columns = {"age": requests.age, "gender": requests.gender, "top_category": requests.top_category}
     past = log.gather(log.slices(requests.user_ids, requests.timestamps))
     items = np.where(past.timestamps == 0, np.int32(NO_ITEM), past.item_ids)
-    return UserLookup(lambda _: OnlineRows(known, columns), lambda _: (items, past.timestamps), bundle.lookups.age_mean)
+    stored = OnlineRows(known, columns), (items, past.timestamps)
+    return UserLookup(lambda _: stored, bundle.lookups.age_mean)

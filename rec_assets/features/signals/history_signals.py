@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rec_assets.features.signals.item_signals import MONTH, ItemFacts
 from rec_assets.features.signals.neighbors import Neighbors
-from rec_assets.features.signals.past import PRIOR_ROWS, Past
+from rec_assets.features.signals.past import PRIOR_ROWS, Past, require_below
 
 OWN_FIRST = 8.0  # more than the logarithm of any position, so own items stay first
 PRICE_VARIANCE = 0.1  # of normalized log prices, added to a user's own variance
@@ -47,7 +47,7 @@ def retrieval_rank(owners: Ids, times_chosen: Values) -> Floats:
         times_chosen: the signal of this name [n].
     """
     own = times_chosen > 0
-    first = np.searchsorted(owners, owners)
+    first = np.searchsorted(owners, np.arange(owners[-1] + 1 if len(owners) else 0))[owners]
 
     def position(kind: Values) -> Values:
         so_far = np.append(0, np.cumsum(kind))
@@ -77,13 +77,11 @@ def history_signals(
     from rec_assets.features.signals.signal_loop import write_signals
 
     signals = np.empty((len(HISTORY_SIGNALS), len(item_ids)), np.float32)
-    for codes in (past.item_ids, item_ids):
-        if codes.max(initial=0) >= len(facts.price):  # compiled loops do not check it
-            raise IndexError(f"Item {codes.max()} is outside the {len(facts.price)} encoded items.")
+    require_below(item_ids, len(facts.price))
     (_, category_l2, share_l2), (_, category_l1, share_l1) = facts.levels
     write_signals(
         past.splits,
-        past.item_ids.astype(np.int32, copy=False),
+        past.items_below(len(facts.price)),
         past.age,
         past.weight,
         past.starts,

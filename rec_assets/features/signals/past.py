@@ -14,7 +14,6 @@ HALF_LIFE_DAYS = 28.0
 PRIOR_ROWS = 10.0  # rows at the shop's shares that are added to a user's history
 
 Ids = npt.NDArray[np.integer[Any]]
-Values = npt.NDArray[Any]
 
 
 class Past:
@@ -26,27 +25,37 @@ class Past:
         age: days from each row to its request, float64 [m].
         length: rows of each request, int64 [q].
         weight: weight of each row; it halves every `HALF_LIFE_DAYS`, float64 [m].
-        starts: bool [m], True for the first row of each basket (`features.baskets`, `SAME_SECOND`).
     """
 
     def __init__(self, histories: UserHistories, now: Ids) -> None:
         """Flattens histories [q] of requests at some times, unix seconds [q]."""
         mask = histories.item_ids != PADDING_ID
-        timestamps = histories.timestamps[mask]
+        self._timestamps = histories.timestamps[mask]
         self.owners, self.item_ids = np.nonzero(mask)[0], histories.item_ids[mask]
         self.length = mask.sum(axis=1)
-        self.age = (now[self.owners] - timestamps) / DAY_SECONDS
+        self.age = (now[self.owners] - self._timestamps) / DAY_SECONDS
         self.weight = np.exp2(-self.age / HALF_LIFE_DAYS)
-        self.starts = basket_starts(self.owners, timestamps, SAME_SECOND)
 
     def __len__(self) -> int:
         return len(self.length)
+
+    @cached_property
+    def starts(self) -> npt.NDArray[np.bool_]:
+        """Returns True for the first row of each basket (`features.baskets`, `SAME_SECOND`), bool [m]."""
+        return basket_starts(self.owners, self._timestamps, SAME_SECOND)
 
     @cached_property
     def splits(self) -> npt.NDArray[np.int64]:
         """Returns begin and end of the rows of each request, int64 [q + 1]."""
         return np.append(0, np.cumsum(self.length))
 
-    def sums(self, values: Values) -> npt.NDArray[np.float64]:
-        """Sums values of rows [m] by request [q]."""
-        return np.bincount(self.owners, values, len(self)).astype(np.float64)
+    def items_below(self, size: int) -> npt.NDArray[np.int32]:
+        """Returns `item_ids` for compiled loops, which check no bounds; raises IndexError as `require_below`."""
+        require_below(self.item_ids, size)
+        return self.item_ids.astype(np.int32, copy=False)
+
+
+def require_below(item_ids: Ids, size: int) -> None:
+    """Raises IndexError if an encoded item [n] is not below `size`."""
+    if item_ids.max(initial=0) >= size:
+        raise IndexError(f"Item {item_ids.max()} is outside the {size} encoded items.")

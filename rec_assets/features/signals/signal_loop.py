@@ -90,8 +90,8 @@ def write_signals(
             weight_l2[l2] += weight[row]
             weight_l1[l1] += weight[row]
             all_weights += weight[row]
-            prices += np.float64(price[item])
-            squares += np.float64(price[item]) ** 2
+            prices += float(price[item])
+            squares += float(price[item]) ** 2
 
         # 2. Adds the neighbors of each item of the history, at its first row.
         for row in range(begin, end):

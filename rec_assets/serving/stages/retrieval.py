@@ -23,6 +23,8 @@ from rec_assets.serving.tables.item_features import RawItemFeatures
 from rec_assets.serving.tables.memory_mapped import item_facts, item_neighbors, signal_tables
 from rec_assets.settings import Settings
 
+SMALL_CATALOG = 10_000  # items; FAISS takes longer to put the nearest of them in order than to find them
+
 
 class QueryEncoding:
     """Computes the query vectors of users."""
@@ -93,7 +95,7 @@ class Retrieval:
         import faiss
 
         import rec_assets.inference.merge  # noqa: F401 - compiles now, so that no request waits for it
-        from rec_assets.inference.item_index import EXACT_UP_TO, on_best_device
+        from rec_assets.inference.item_index import on_best_device
 
         # Starting threads costs more than a search over thousands of items, and processes would compete for cores.
         faiss.omp_set_num_threads(1)
@@ -117,10 +119,9 @@ class Retrieval:
             items = lookups.encode("item_id", index.search(queries, min(depth, index.ntotal))[1])
             return np.where(items < FIRST_KNOWN, np.int32(PADDING_ID), items)
 
-        # FAISS puts the nearest items of a small catalog in order more slowly than it finds them.
-        is_exact = index.ntotal <= EXACT_UP_TO and not isinstance(index, faiss.IndexIVF)
+        is_small = index.ntotal <= SMALL_CATALOG and not isinstance(index, faiss.IndexIVF)
         sources = CandidateSources(
-            exact_search(np.flatnonzero(indexed).astype(np.int32), vectors) if is_exact else search,
+            exact_search(np.flatnonzero(indexed).astype(np.int32), vectors) if is_small else search,
             vectors,
             indexed,
             item_neighbors(bundle),

@@ -1,0 +1,60 @@
+from collections.abc import Iterator
+
+import pytest
+import redis
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rec_assets.settings import Settings
+from rec_assets.storage.round_trip import RoundTrip, packed, select
+from rec_assets.storage.valkey import Valkey, connect, connect_for_requests
+from rec_assets_tests.servers import free_port
+
+
+@pytest.fixture
+def client(valkey: Settings) -> Iterator[Valkey]:
+    with connect(valkey, 1) as client:
+        yield client
+
+
+@given(st.lists(st.binary(), min_size=1), st.lists(st.integers(-(2**31), 2**31 - 1)))
+def test_commands_are_packed_as_redis_packs_them(words: list[bytes], numbers: list[int]) -> None:
+    expected = b"".join(redis.connection.Connection().pack_command(*words, *numbers))
+    assert packed(*words, numbers=numbers) == expected
+
+
+def test_two_databases_answer_in_one_round_trip(client: Valkey, valkey: Settings) -> None:
+    with connect(valkey, 0) as other:
+        other.set("name", "of 0")
+    client.set("name", "of 1")
+    ask = RoundTrip(connect_for_requests(valkey, 0))
+    get = packed(b"GET", b"name")
+    assert ask([select(1), get, select(0), get]) == [b"OK", b"of 1", b"OK", b"of 0"]
+
+
+def test_a_key_of_a_wrong_type_costs_no_other_key_its_answer(client: Valkey) -> None:
+    client.set("text", "a")
+    client.rpush("list", "b")
+    assert RoundTrip(client)([packed(b"GET", key) for key in (b"text", b"list", b"none", b"text")]) == [
+        *(b"a", None, None, b"a")
+    ]
+
+
+def test_other_errors_are_raised_and_the_next_round_trip_answers(client: Valkey) -> None:
+    ask = RoundTrip(client)
+    with pytest.raises(redis.ResponseError, match="unknown command"):
+        ask([packed(b"NOTHING"), packed(b"PING")])
+    assert ask([packed(b"PING")]) == [b"PONG"]
+
+
+def test_a_closed_connection_is_opened_again(client: Valkey) -> None:
+    ask = RoundTrip(client)
+    assert ask([packed(b"PING")]) == [b"PONG"]
+    with redis.Redis(**client.connection_pool.connection_kwargs) as other:
+        other.client_kill_filter(skipme=True)
+    assert ask([packed(b"PING")]) == [b"PONG"]
+
+
+def test_a_server_that_is_away_is_an_error() -> None:
+    with pytest.raises(redis.ConnectionError):
+        RoundTrip(connect_for_requests(Settings(valkey_port=free_port()), 0))([packed(b"PING")])
