@@ -127,15 +127,18 @@ def test_one_request_is_one_trace_from_the_caller_to_valkey(
 def test_every_request_of_a_batch_has_all_stages_in_its_own_trace(
     servers: Servers, collector: Collector, stages_alone: dict[str, Stage]
 ) -> None:
-    numbers = range(10, 34)
-    with ThreadPoolExecutor(8) as threads:
-        asked = threads.map(lambda one: servers.ask("/recommend", {"user_id": str(one)}, header(one)), numbers)
-        assert list(asked) == [200] * len(numbers)
-    for number in numbers:
-        names = [one.name for one in complete(collector, number, "POST /recommend")]
-        assert {names.count(spec.name) for spec in needed(stages_alone)} == {1}
-    batches = [one for one in collector.spans if one.name == f"{WHOLE.name} batch"]
-    assert max(int(one.attributes["rec.requests"]) for one in batches) > 1
+    def largest_batch(numbers: range) -> int:
+        with ThreadPoolExecutor(len(numbers)) as threads:
+            asked = threads.map(lambda one: servers.ask("/recommend", {"user_id": str(one)}, header(one)), numbers)
+            assert set(asked) == {200}
+        for number in numbers:
+            names = [one.name for one in complete(collector, number, "POST /recommend")]
+            assert {names.count(spec.name) for spec in needed(stages_alone)} == {1}
+        batches = [one for one in collector.spans if one.name == f"{WHOLE.name} batch"]
+        return max(int(one.attributes["rec.requests"]) for one in batches)
+
+    # Triton decides which requests it batches.
+    assert any(largest_batch(range(first, first + 8)) > 1 for first in range(1000, 1400, 8))
 
 
 def test_other_requests_have_their_calls_and_no_span_names_a_person(servers: Servers, collector: Collector) -> None:

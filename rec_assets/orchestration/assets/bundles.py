@@ -13,6 +13,7 @@ from rec_assets.bundles.bundle import ServingConfig
 from rec_assets.bundles.export_report import FILE as EXPORT
 from rec_assets.bundles.export_report import MODEL, SAVED_MODEL
 from rec_assets.bundles.provenance import FILE as LINEAGE
+from rec_assets.common.errors import ActionableError
 from rec_assets.datasets.evaluation_set import ITEMS
 from rec_assets.orchestration.assets.evaluation import METRICS_FILE
 from rec_assets.orchestration.assets.features import Days
@@ -27,7 +28,7 @@ from rec_assets.settings import Settings
 from rec_assets.storage.artifact_store import Artifact
 
 if TYPE_CHECKING:
-    from rec_assets.bundles.bundle import Manifest
+    from rec_assets.bundles.bundle import Bundle, Manifest
 
 COMMON: dict[str, Any] = {
     "group_name": "serving",
@@ -94,11 +95,23 @@ def finetuned_bundle(
         parent_day = str(lineage.parent)
         parent = store.find("model_bundle" if parent_day == lineage.base else "finetuned_bundle", parent_day)
         metrics = pl.read_parquet(finetune_evaluation[day] / METRICS_FILE)
-        parent_id = None if parent is None else Bundle.open(parent.path).bundle_id
+        parent_bundle = None if parent is None else Bundle.open(parent.path)
+        require_present_ranks(parent_bundle)
+        parent_id = None if parent_bundle is None else parent_bundle.bundle_id
         manifest = assemble(out, inputs, data, day, metrics, parent_id, settings)
         return {"bundle_id": manifest.bundle_id, "parent": manifest.parent, "parts": manifest.parts}
 
     return publish(context, artifacts, write)
+
+
+def require_present_ranks(parent: "Bundle | None") -> None:
+    """Raises ActionableError if the ranker of the parent was trained by a release that computed ranks otherwise."""
+    if parent is not None and not parent.manifest.config.ranks_own_apart:
+        raise ActionableError(
+            f"The ranker of bundle {parent.bundle_id} ({parent.manifest.as_of}) was trained by an earlier release, "
+            "which computed the ranks of candidates otherwise. A fine-tune of this ranker would read them wrongly.",
+            "Materialize the job full_training, then the fine-tune again.",
+        )
 
 
 class BundleInputs(NamedTuple):
