@@ -49,7 +49,7 @@ class CanaryRouter:
 
     def __init__(self, settings: Settings) -> None:
         """Stores the address of Valkey. While Valkey does not answer, all users get the live bundle."""
-        self._board = CanaryBoard(connect_for_requests(settings, CanaryBoard.DB))
+        self._board = CanaryBoard(connect_for_requests(settings))
         self._lock = Lock()
         self._counts: dict[str, float] = {}
         self._route: Route | None = None
