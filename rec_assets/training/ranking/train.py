@@ -1,7 +1,7 @@
 """Full training of the ranker on retrieved candidates: selected on the validation days, then trained on all days."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +51,16 @@ MIN_DEVIATION, NO_INPUT = 1e-6, 1e12
 class RankerConfig:
     """Settings of the training. Positives are interactions up to `horizon_days` later; every epoch draws new lists.
 
-    The result is the average of the weights over about `averaged_epochs`.
+    The result is the average of the weights over about `averaged_epochs`. Few requests have smaller steps, so that an
+    epoch has at least `least_steps` of them, of `least_lists` or more: after three epochs of one step, validation has
+    not risen yet, and the training would end.
     """
 
     horizon_days: int
     depth: int = 300
     batch_size: int = 512
+    least_steps: int = 8
+    least_lists: int = 32
     most_lists: int = 20_000
     positives: int = 10
     negatives: int = 40
@@ -64,6 +68,11 @@ class RankerConfig:
     averaged_epochs: int = 2
     max_epochs: int = 30
     patience: int = 3
+
+    def with_steps_for(self, requests: int) -> "RankerConfig":
+        """Returns the settings for a number of requests, each of which has up to two lists."""
+        size = min(self.batch_size, max(self.least_lists, 2 * requests // self.least_steps))
+        return replace(self, batch_size=size)
 
 
 def train_ranker(
@@ -89,6 +98,7 @@ def train_ranker(
         unfinished: file for the state of the training, to resume after a crash.
     """
     make_deterministic(seed)
+    config = config.with_steps_for(len(lists))
     sample = data.validation.sample(VALIDATION_USERS, seed)
     validation = retrieval(sample.columns, config.depth)
     model = compiled_ranker(data, [lists], config)
@@ -145,6 +155,7 @@ def train_on_all_days(
     if not epochs or not len(lists[-1]):
         return selected
     make_deterministic(seed)
+    config = config.with_steps_for(sum(map(len, lists)))
     model, average = compiled_ranker(data, lists, config), weight_average(lists, config)
     for _, batches in drawn_ahead(
         lambda epoch: list_batches(lists, config, seed + config.max_epochs + epoch), 0, epochs
