@@ -18,7 +18,7 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.common.silence import silence_tensorflow
 from rec_assets.datasets.training_set import TrainingSet
 from rec_assets.settings import get_settings
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.stores import open_store
 from rec_assets.training.retrieval.train import TwoTowerConfig, train_two_tower, validation_metric
 
 

@@ -14,9 +14,9 @@ from rec_assets.datasets.training_set import TrainingSet
 from rec_assets.evaluation.evaluate_models import Rank
 from rec_assets.features.columns import SIGNALS, TIMESTAMP
 from rec_assets.features.history import PADDING_ID
-from rec_assets.orchestration.assets.training import VALIDATION_RETRIEVAL
+from rec_assets.orchestration.assets.models.training import VALIDATION_RETRIEVAL
 from rec_assets.settings import Settings
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifacts.store import ArtifactStore
 
 REQUESTS_AT_A_TIME = 512
 TREES = {"max_iter": 200, "learning_rate": 0.05, "l2_regularization": 5.0}

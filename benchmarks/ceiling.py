@@ -25,7 +25,7 @@ from rec_assets.sources.base import midnight
 from rec_assets.sources.retail import RetailSource
 from rec_assets.sources.retail.people import make_people
 from rec_assets.sources.retail.taste import Taste
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.stores import open_store
 
 METRIC, DEPTH = "ndcg@10", 10
 SESSION_SECONDS = 1_800

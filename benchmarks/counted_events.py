@@ -17,9 +17,9 @@ from benchmarks.machine import machine
 from rec_assets.cli.local.valkey import Valkey
 from rec_assets.realtime.consumer import BATCH
 from rec_assets.realtime.events import Event
-from rec_assets.realtime.trending import Counted, Trending
+from rec_assets.realtime.stores.trending import Counted, Trending
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect
+from rec_assets.storage.valkey.client import connect
 
 NOON, ITEMS, CATEGORIES = 1_741_608_000, 3_000, (20, 60)
 

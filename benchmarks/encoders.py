@@ -32,8 +32,8 @@ from rec_assets.features.embeddings.encoder import Encoder
 from rec_assets.features.embeddings.load_encoder import image_encoder, text_encoder
 from rec_assets.features.embeddings.preprocess_pool import cores, preparing, reading_threads
 from rec_assets.features.embeddings.weights import torch_device
-from rec_assets.storage.artifact_store import Artifact
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.artifact import Artifact
+from rec_assets.storage.artifacts.stores import open_store
 
 MATRIX_SIDE = {"cuda": 8_192, "cpu": 2_048}
 SHORTEST_S = 2.0

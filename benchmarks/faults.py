@@ -33,12 +33,12 @@ from rec_assets.cli.local.supervision import running, servers, services
 from rec_assets.cli.local.supervisor import supervising
 from rec_assets.cli.local.triton import SHARED_MEMORY, Triton
 from rec_assets.common.errors import ActionableError
-from rec_assets.realtime.behavior_log import BehaviorLog
+from rec_assets.realtime.log.behavior_log import BehaviorLog
 from rec_assets.serving.client import Client
 from rec_assets.serving.triton import model_repository, server_control
 from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER
 from rec_assets.settings import Settings, get_settings
-from rec_assets.storage.home_identity import keep_identity, read_identity
+from rec_assets.storage.artifacts.home_identity import keep_identity, read_identity
 
 CLIENTS = 4
 PAUSE_S = 3.0  # of a paused process

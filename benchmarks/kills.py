@@ -29,8 +29,8 @@ from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
 from rec_assets.serving.client import Client
 from rec_assets.serving.promotion.catalog import known_bundles
 from rec_assets.settings import Settings, get_settings
-from rec_assets.storage.artifact_store import ArtifactStore
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.store import ArtifactStore
+from rec_assets.storage.artifacts.stores import open_store
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from rec_assets.features.store import online
 from rec_assets.features.store.views import ITEM_FEATURES, ITEM_KEY, TIMESTAMP, USER_VIEW
 from rec_assets.features.store.write_day import write_day
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect
+from rec_assets.storage.valkey.client import connect
 
 FIRST = datetime(2025, 3, 14, tzinfo=UTC)
 CATEGORIES = 20

@@ -12,8 +12,8 @@ from rich.table import Table
 from rec_assets.common.errors import ActionableError
 from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
 from rec_assets.settings import Settings, get_settings
-from rec_assets.storage.artifact_store import Artifact
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.artifact import Artifact
+from rec_assets.storage.artifacts.stores import open_store
 
 if TYPE_CHECKING:
     from rec_assets.datasets.queries import Queries

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 import typer
 
-from rec_assets.datasets.item_neighbors import full_log
+from rec_assets.datasets.neighbors.item_neighbors import full_log
 from rec_assets.datasets.related.baskets import basket_matrix, basket_numbers, popularity
 from rec_assets.datasets.related.build import related_items
 from rec_assets.datasets.related.similar import same_category
@@ -22,7 +22,7 @@ from rec_assets.evaluation.metrics import score_lists
 from rec_assets.features.history import InteractionLog
 from rec_assets.inference.lookups import FIRST_KNOWN
 from rec_assets.settings import get_settings
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.stores import open_store
 
 DEPTH = 10
 METRICS = ("recall@10", "ndcg@10", "hit_rate@10")

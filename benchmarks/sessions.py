@@ -34,7 +34,7 @@ from rec_assets.serving.graph.request import NO_ITEM
 from rec_assets.serving.graph.spec import RECENT_LENGTH
 from rec_assets.serving.stages.users import UserTransform
 from rec_assets.settings import Settings, get_settings
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.stores import open_store
 
 METRICS = ("ndcg@10", "recall@100")
 

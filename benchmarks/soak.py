@@ -30,7 +30,7 @@ from rec_assets.cli.local.supervision import down, up
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.store import online
 from rec_assets.features.store.views import ITEM_VIEW
-from rec_assets.realtime.user_activity import UserActivityStore
+from rec_assets.realtime.stores.user_activity import UserActivityStore
 from rec_assets.serving.client import Client
 from rec_assets.serving.triton import model_repository, server_control
 from rec_assets.settings import Settings, get_settings

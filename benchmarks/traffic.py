@@ -22,7 +22,7 @@ from rec_assets.serving.graph.spec import RESPONSE
 from rec_assets.serving.triton.infer_inputs import infer_inputs
 from rec_assets.serving.triton.local_bundle import live_bundle
 from rec_assets.settings import Settings
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.stores import open_store
 
 Requests = dict[str, npt.NDArray[np.int32]]
 Lists = list[tuple[list[int], list[float]]]

@@ -26,7 +26,7 @@ from rec_assets.features.columns import REQUEST_USER_ID
 from rec_assets.features.history import InteractionLog
 from rec_assets.orchestration.peak_memory import forget_peak, peak_mb
 from rec_assets.settings import get_settings
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.stores import open_store
 from rec_assets.training.ranking.train import RankerConfig, build_ranker, list_batches
 from rec_assets.training.retrieval.tower_rows import TowerRows
 from rec_assets.training.retrieval.train import TwoTowerConfig, build_two_tower
@@ -114,7 +114,7 @@ def two_towers(data: TrainingSet, batch_size: int) -> tuple[int, Speed]:
 def ranker(data: TrainingSet, _: int) -> tuple[int, Speed]:
     """Trains the ranker on lists of random candidates. Returns the positions of an epoch and the speed."""
     from rec_assets.datasets.candidates import Candidates
-    from rec_assets.datasets.item_neighbors import item_neighbors, towers_log
+    from rec_assets.datasets.neighbors.item_neighbors import item_neighbors, towers_log
     from rec_assets.datasets.ranker_users import trains_ranker
     from rec_assets.datasets.request_features import histories_of
     from rec_assets.datasets.rows import take

@@ -191,7 +191,7 @@ def train(settings: Settings) -> str:
     """Trains the shop of the settings without Valkey and tries its gates; returns one sentence."""
     from rec_assets.orchestration.runs.run_local import phases, rebuild
     from rec_assets.serving.promotion.catalog import known_bundles
-    from rec_assets.storage.stores import open_store
+    from rec_assets.storage.artifacts.stores import open_store
 
     try:
         rebuild(settings, [phase for phase in phases(settings) if phase.job != "online_store"])

@@ -5,7 +5,7 @@ from pathlib import Path
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.store.views import feast_objects
 from rec_assets.settings import get_settings
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.stores import open_store
 
 
 def _newest(asset: str) -> Path:

@@ -364,7 +364,7 @@ class Settings(BaseSettings):
 
     @property
     def artifacts_dir(self) -> Path:
-        """Root of the artifact store, or of its cache (see `rec_assets.storage.artifact_store`)."""
+        """Root of the artifact store, or of its cache (see `rec_assets.storage.artifacts.store`)."""
         return self.home / "artifacts"
 
 

@@ -6,7 +6,7 @@ import polars as pl
 
 from rec_assets.settings import Settings
 from rec_assets.sources import Codes
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.stores import open_store
 
 
 def publish_codes(settings: Settings, texts: Mapping[str, Sequence[str]]) -> Codes:

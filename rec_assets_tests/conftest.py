@@ -20,7 +20,7 @@ from rec_assets.features.store import online
 from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
 from rec_assets.serving.triton import model_repository
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect, nodes_of
+from rec_assets.storage.valkey.client import connect, nodes_of
 from rec_assets_tests.pipeline import Pipeline, environment, settings_from
 from rec_assets_tests.s3 import S3, running_s3
 from rec_assets_tests.servers import free_port, running_valkey

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rec_assets.settings import Settings, get_settings
-from rec_assets.storage.artifact_store import Artifact, ArtifactStore
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.artifact import Artifact
+from rec_assets.storage.artifacts.store import ArtifactStore
+from rec_assets.storage.artifacts.stores import open_store
 from rec_assets_tests.s3 import BUCKET, S3
 from rec_assets_tests.servers import free_port
 

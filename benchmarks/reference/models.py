@@ -18,7 +18,7 @@ from rec_assets.serving.stages import Stage
 from rec_assets.serving.triton import model_config, model_repository, server_control
 from rec_assets.serving.triton.stage_model import BUNDLE_FILE, StageModel, published_bundle
 from rec_assets.settings import Settings
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.stores import open_store
 
 PER_REQUEST = "reference_per_request"
 CACHED = "reference_cached"

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from rec_assets.settings import Settings, get_settings
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.stores import open_store
 
 TOWER, RANKER = "query_tower", "dlrm_ranking"
 SUFFIX = ".savedmodel"

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from pydantic import BaseModel, ConfigDict
 
 from rec_assets.bundles.bundle import Manifest
-from rec_assets.storage.artifact_store import Artifact, ArtifactStore
-from rec_assets.storage.versions import UNPARTITIONED
+from rec_assets.storage.artifacts.artifact import Artifact
+from rec_assets.storage.artifacts.store import ArtifactStore
+from rec_assets.storage.artifacts.versions import UNPARTITIONED
 
 CANARY = "canary"
 _RECORD = "canary.json"

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifacts.store import ArtifactStore
 
 # Every bundle must pass all gates; `rec_assets.evaluation.bundles.gates` implements them.
 GATES = (

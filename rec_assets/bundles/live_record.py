@@ -6,8 +6,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from rec_assets.bundles.bundle import Bundle, Manifest
-from rec_assets.storage.artifact_store import Artifact, ArtifactStore
-from rec_assets.storage.versions import link_tree
+from rec_assets.storage.artifacts.artifact import Artifact
+from rec_assets.storage.artifacts.store import ArtifactStore
+from rec_assets.storage.artifacts.versions import link_tree
 
 LIVE_BUNDLE = "live_bundle"
 _RECORD = "live.json"

@@ -9,27 +9,11 @@ from typing import Any
 
 import typer
 
-from rec_assets.cli import (
-    activity,
-    api,
-    backfill,
-    bundles,
-    canary,
-    demo,
-    explain,
-    load,
-    person,
-    prune,
-    recommend,
-    related,
-    rules,
-    servers,
-    shop,
-    storefront,
-    verify,
-    watch,
-)
+from rec_assets.cli import api, demo, load, servers, storefront, watch
 from rec_assets.cli.console import ExplainingGroup
+from rec_assets.cli.data import backfill, person, prune, shop, verify
+from rec_assets.cli.lists import activity, explain, recommend, related
+from rec_assets.cli.models import bundles, canary, rules
 
 app = typer.Typer(
     cls=ExplainingGroup,

@@ -10,7 +10,7 @@ def api() -> None:
     from rec_assets.serving.api.app import TRACED_AS, api_server
     from rec_assets.serving.api.metrics import serve_metrics
     from rec_assets.serving.triton.own_server import require_own_triton
-    from rec_assets.storage.own_valkey import require_own_valkey
+    from rec_assets.storage.valkey.own_server import require_own_valkey
 
     settings = load_settings()
     with traces(TRACED_AS, settings.otlp_endpoint, settings.trace_share):

@@ -36,7 +36,7 @@ def demo() -> None:
     with supervision.services(settings), supervising(settings):
         from rec_assets.bundles.live_record import find_live
         from rec_assets.orchestration.runs.run_local import materialize_stale, promote_newest
-        from rec_assets.storage.stores import open_store
+        from rec_assets.storage.artifacts.stores import open_store
 
         if (live := find_live(open_store(settings))) is not None and live.as_of > settings.as_of:
             say(
@@ -120,7 +120,7 @@ def last_day(settings: "Settings") -> "pl.DataFrame":
     import polars as pl
 
     from rec_assets.sources.base import RAW_INTERACTIONS
-    from rec_assets.storage.stores import open_store
+    from rec_assets.storage.artifacts.stores import open_store
 
     rows = open_store(settings).get("raw_interactions", settings.as_of.isoformat())
     return pl.read_parquet(rows / RAW_INTERACTIONS)

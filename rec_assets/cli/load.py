@@ -22,7 +22,7 @@ def load(
     from rec_assets.serving.graph.request import DEVICE_TYPES
     from rec_assets.serving.ids import USER, Ids
     from rec_assets.sources.base import RAW_USERS
-    from rec_assets.storage.stores import open_store
+    from rec_assets.storage.artifacts.stores import open_store
 
     settings = load_settings()
     users = pl.read_parquet(open_store(settings).get("raw_users") / RAW_USERS, columns=["user_id"])["user_id"]

@@ -7,7 +7,7 @@ def storefront() -> None:
     """Serve the demo page, which shows the list of any user with reasons, and how clicks change the list."""
     from rec_assets.common.silence import silence_deprecations
     from rec_assets.serving.triton.own_server import require_own_triton
-    from rec_assets.storage.own_valkey import require_own_valkey
+    from rec_assets.storage.valkey.own_server import require_own_valkey
     from rec_assets.storefront.app import storefront_server
 
     settings = load_settings()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from typing import Any
 
 from dagster import Definitions, ExecutorDefinition, in_process_executor
@@ -25,7 +25,7 @@ def build_defs(settings: Settings, *, resources: Mapping[str, Any] | None = None
         settings: determine partitions, pod sizes and the executor; assets read them as the resource `settings`.
         resources: resources by name that replace the default `artifacts`, `io_manager` or `settings`.
     """
-    modules = [import_module(f"{assets.__name__}.{module.name}") for module in iter_modules(assets.__path__)]
+    modules = [import_module(module.name) for module in walk_packages(assets.__path__, f"{assets.__name__}.")]
     artifacts = Artifacts.of(settings)
     jobs, canary, fresh = jobs_of(settings), canary_job(settings), freshness_checks()
     return Definitions(

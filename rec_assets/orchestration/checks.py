@@ -15,15 +15,15 @@ from rec_assets.common.seeds import holdout_seed, seed_for
 from rec_assets.datasets.evaluation_set import ITEMS
 from rec_assets.datasets.joined_days import ROWS
 from rec_assets.inference.item_vectors import ALL_VECTORS
-from rec_assets.orchestration.assets.answer_drift import DRIFT_FILE
-from rec_assets.orchestration.assets.evaluation import RANKING_EFFECT_FILE
+from rec_assets.orchestration.assets.quality.answer_drift import DRIFT_FILE
+from rec_assets.orchestration.assets.quality.evaluation import RANKING_EFFECT_FILE
 from rec_assets.orchestration.assets.upstream import lineage_of
 from rec_assets.orchestration.declared import Declared, FromSettings, asset_check, multi_asset_check
 from rec_assets.orchestration.metadata_plots import preview
 from rec_assets.orchestration.partitions import daily, model_days, window
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
 from rec_assets.settings import Settings
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifacts.store import ArtifactStore
 
 if TYPE_CHECKING:
     from rec_assets.evaluation.bundles.gates import GateInputs

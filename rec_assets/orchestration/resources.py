@@ -6,8 +6,9 @@ from typing import Self
 from dagster import ConfigurableIOManager, ConfigurableResource, InputContext, OutputContext, ResourceParam
 
 from rec_assets.settings import Settings
-from rec_assets.storage.artifact_store import Artifact, ArtifactStore
-from rec_assets.storage.stores import store_at
+from rec_assets.storage.artifacts.artifact import Artifact
+from rec_assets.storage.artifacts.store import ArtifactStore
+from rec_assets.storage.artifacts.stores import store_at
 
 # The settings of the code location, a resource of assets and checks.
 SettingsResource = ResourceParam[Settings]

@@ -11,18 +11,18 @@ from itertools import groupby
 import polars as pl
 
 from rec_assets.features.top_category import NO_CATEGORY
-from rec_assets.realtime.behavior_log import SCHEMA
 from rec_assets.realtime.events import FORGET_REQUEST, Event
 from rec_assets.realtime.later_events import LaterEvents
-from rec_assets.realtime.open_log import open_log
-from rec_assets.realtime.preferences import TopCategoryWriter
-from rec_assets.realtime.retired_users import RetiredUsers
+from rec_assets.realtime.log.behavior_log import SCHEMA
+from rec_assets.realtime.log.open_log import open_log
+from rec_assets.realtime.stores.preferences import TopCategoryWriter
+from rec_assets.realtime.stores.retired_users import RetiredUsers
+from rec_assets.realtime.stores.trending import Counted, Trending
+from rec_assets.realtime.stores.user_activity import UserActivityStore
 from rec_assets.realtime.stream import EventStream, event_of
-from rec_assets.realtime.trending import Counted, Trending
-from rec_assets.realtime.user_activity import UserActivityStore
 from rec_assets.realtime.work_stream import Entry, order_of
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect
+from rec_assets.storage.valkey.client import connect
 
 
 @dataclass(frozen=True)

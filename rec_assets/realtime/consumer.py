@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from rec_assets.realtime.work_stream import Entry, WorkStream
 from rec_assets.settings import Settings
-from rec_assets.storage.move_keys import move_old_keys
-from rec_assets.storage.own_valkey import require_own_valkey
+from rec_assets.storage.valkey.move_keys import move_old_keys
+from rec_assets.storage.valkey.own_server import require_own_valkey
 
 BATCH = 500
 CLAIM_EVERY_S = 1.0

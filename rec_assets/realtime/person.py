@@ -12,15 +12,15 @@ from rec_assets.features.store import online
 from rec_assets.realtime.answers.answer import LISTS
 from rec_assets.realtime.answers.log import AnswerLog
 from rec_assets.realtime.answers.stream import AnswerStream, answers_in
-from rec_assets.realtime.open_log import open_log
-from rec_assets.realtime.recent_items import RecentItems
-from rec_assets.realtime.retired_users import RetiredUsers
-from rec_assets.realtime.seen_items import SeenItems
+from rec_assets.realtime.log.open_log import open_log
+from rec_assets.realtime.stores.recent_items import RecentItems
+from rec_assets.realtime.stores.retired_users import RetiredUsers
+from rec_assets.realtime.stores.seen_items import SeenItems
+from rec_assets.realtime.stores.user_activity import Activity, UserActivityStore
 from rec_assets.realtime.stream import EventStream
-from rec_assets.realtime.user_activity import Activity, UserActivityStore
 from rec_assets.realtime.work_stream import Entry
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import Valkey, connect, nodes_of, translate_redis_errors
+from rec_assets.storage.valkey.client import Valkey, connect, nodes_of, translate_redis_errors
 
 PATIENCE_S = 30.0
 

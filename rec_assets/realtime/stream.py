@@ -6,8 +6,8 @@ from typing import Any
 
 from rec_assets.realtime.events import Event
 from rec_assets.realtime.work_stream import Entry, StreamState, WorkStream, entry_of, of_users
-from rec_assets.storage.keys import DEAD_LETTERS, EVENTS
-from rec_assets.storage.valkey import transaction, translate_redis_errors, valkey_span
+from rec_assets.storage.valkey.client import transaction, translate_redis_errors, valkey_span
+from rec_assets.storage.valkey.keys import DEAD_LETTERS, EVENTS
 
 
 def event_of(entry: Entry, now: int) -> Event:

@@ -9,7 +9,7 @@ import redis
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import Valkey, connect, node_of, translate_redis_errors
+from rec_assets.storage.valkey.client import Valkey, connect, node_of, translate_redis_errors
 
 AHEAD_MS = 60_000  # clocks of a failed-over Valkey differ by less
 ALIVE_MS = 3000  # a live worker reads every second

@@ -25,7 +25,7 @@ from rec_assets.realtime.events import EventError
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.work_stream import Entry
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import OUTAGES
+from rec_assets.storage.valkey.client import OUTAGES
 
 TRACED_AS = "rec-worker"  # the name of this process in traces
 WAIT_MS = 1000

@@ -15,8 +15,8 @@ from rec_assets.common import tracing
 from rec_assets.datasets.related.again import AGAIN
 from rec_assets.datasets.related.tables import COMPLEMENT, SIMILAR, TOGETHER
 from rec_assets.realtime.events import FORGET_REQUEST, UNKNOWN_DEVICE, Event, EventError, Kind
+from rec_assets.realtime.stores.trending import Trending
 from rec_assets.realtime.stream import EventStream
-from rec_assets.realtime.trending import Trending
 from rec_assets.serving.canary.router import CanaryRouter
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.filters import FILTERS, Filters

@@ -10,7 +10,7 @@ from rec_assets.serving.graph.errors import RequestError
 from rec_assets.settings import Settings
 from rec_assets.sources import Codes
 from rec_assets.sources.shop.codes import CATEGORY_1, CATEGORY_2, ITEM, UNKNOWN, USER
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.stores import open_store
 
 __all__ = ["CATEGORY_1", "CATEGORY_2", "ITEM", "UNKNOWN", "USER", "Id", "Ids"]
 

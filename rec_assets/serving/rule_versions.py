@@ -20,9 +20,9 @@ from rec_assets.serving.rules.store import CurrentRules, version_of
 from rec_assets.settings import Settings
 from rec_assets.sources import category_names
 from rec_assets.sources.base import RAW_ITEMS
-from rec_assets.storage.artifact_store import ArtifactStore
-from rec_assets.storage.stores import open_store
-from rec_assets.storage.valkey import connect
+from rec_assets.storage.artifacts.store import ArtifactStore
+from rec_assets.storage.artifacts.stores import open_store
+from rec_assets.storage.valkey.client import connect
 
 ASSET, FILE, VERSIONS = "shop_rules", "rules.toml", "versions.json"
 MOST_VERSIONS = 100

@@ -10,7 +10,7 @@ from rec_assets.serving.ids import CATEGORY_1, ITEM, USER, Id, Ids
 from rec_assets.settings import Settings
 from rec_assets.sources import category_names
 from rec_assets.sources.base import RAW_INTERACTIONS, RAW_ITEMS
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.stores import open_store
 
 SUGGESTED_USERS = 8
 

@@ -17,8 +17,8 @@ from rec_assets.evaluation.bundles.try_rules import try_rules
 from rec_assets.serving.rule_versions import NO_RULES, ShopRules
 from rec_assets.serving.triton.local_bundle import live_bundle
 from rec_assets.settings import Settings
-from rec_assets.storage.own_valkey import require_own_valkey
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.stores import open_store
+from rec_assets.storage.valkey.own_server import require_own_valkey
 from rec_assets.storefront.views import Problem, Shop
 
 SHOWN = 8  # items that come or go

@@ -14,8 +14,8 @@ from rec_assets.cli import app
 from rec_assets.serving.canary.board import CanaryBoard
 from rec_assets.serving.canary.tally import CANDIDATE, DIFFERENCE, LIVE, MIRRORED, OVERLAP, SHADOW, answered, failed
 from rec_assets.settings import Settings, get_settings
-from rec_assets.storage.stores import open_store
-from rec_assets.storage.valkey import connect
+from rec_assets.storage.artifacts.stores import open_store
+from rec_assets.storage.valkey.client import connect
 from rec_assets_tests.serving.stored_bundles import add
 
 Rec = Callable[..., str]

@@ -17,12 +17,12 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.cli import app
 from rec_assets.cli.demo import exports
 from rec_assets.cli.local.watch import Watch
-from rec_assets.realtime.recent_items import RecentItems
-from rec_assets.realtime.trending import Trending
+from rec_assets.realtime.stores.recent_items import RecentItems
+from rec_assets.realtime.stores.trending import Trending
 from rec_assets.settings import Settings, get_settings
 from rec_assets.sources.base import RAW_USERS
-from rec_assets.storage.stores import open_store
-from rec_assets.storage.valkey import connect
+from rec_assets.storage.artifacts.stores import open_store
+from rec_assets.storage.valkey.client import connect
 from rec_assets_tests.realtime.state import drain, seen
 from rec_assets_tests.servers import free_port
 

@@ -12,7 +12,7 @@ import redis
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.triton.own_server import require_own_triton
 from rec_assets.settings import Settings
-from rec_assets.storage.own_valkey import require_own_valkey
+from rec_assets.storage.valkey.own_server import require_own_valkey
 from rec_assets_tests.servers import free_port
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rec_assets.settings import Settings
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.stores import open_store
 from rec_assets_tests.pipeline import SMALL, materialize, settings_from
 from rec_assets_tests.storage.damages import FILE_DAMAGES
 

@@ -10,7 +10,7 @@ import pytest
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.file_limits import FileLimits
-from rec_assets.realtime.behavior_log import BehaviorLog
+from rec_assets.realtime.log.behavior_log import BehaviorLog
 from rec_assets.settings import Settings
 from rec_assets.sources.files import FilesSource
 from rec_assets.sources.shop.mapping import Rows

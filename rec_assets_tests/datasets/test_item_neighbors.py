@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rec_assets.datasets import item_neighbors as module
-from rec_assets.datasets.item_neighbors import RIDGE, SHRINKAGE, chosen_items, item_cosines, item_neighbors
+from rec_assets.datasets.neighbors import item_neighbors as module
+from rec_assets.datasets.neighbors.item_neighbors import RIDGE, SHRINKAGE, chosen_items, item_cosines, item_neighbors
 from rec_assets.features.history import LENGTH, InteractionLog
 from rec_assets.features.signals.neighbors import Neighbors
 

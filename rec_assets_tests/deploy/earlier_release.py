@@ -18,7 +18,7 @@ from rec_assets.bundles.bundle import LATER_PARTS, MANIFEST, PART_FILES, Bundle
 from rec_assets.bundles.gate_results import GATES
 from rec_assets.datasets.training_set import LAST, REQUEST_KEYS, TRAIN
 from rec_assets.serving.tables.memory_mapped import content_tables, signal_tables
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifacts.store import ArtifactStore
 from rec_assets.storage.integrity import digest_of
 
 OLD_GATES = {"lookups_match_nvtabular": "workflow_equals_nvtabular", "index_recall": "index_finds_what_is_nearest"}

@@ -22,7 +22,7 @@ import importlib, pkgutil
 import rec_assets.serving as serving
 for module in pkgutil.walk_packages(serving.__path__, "rec_assets.serving."):
     importlib.import_module(module.name)
-import rec_assets.storage.bucket_store, rec_assets.features.store.online, rec_assets.features.store.views
+import rec_assets.storage.artifacts.bucket_store, rec_assets.features.store.online, rec_assets.features.store.views
 import rec_assets.common.open_telemetry
 from feast import FeatureStore
 """

@@ -35,7 +35,7 @@ from rec_assets.serving.api.metrics import BUCKETS, OTHER
 from rec_assets.serving.api.metrics import NAME as API_SECONDS
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.stores import open_store
 from rec_assets_tests.deploy.manifests import DEPLOY, rendered
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.tools import require_tool

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rec_assets.storage.bucket_store import BucketStore
+from rec_assets.storage.artifacts.bucket_store import BucketStore
 from rec_assets_tests.deploy.launching import CPU_IMAGE, launch
 from rec_assets_tests.kubernetes_api import Cluster, running_cluster
 from rec_assets_tests.s3 import BUCKET, S3

@@ -26,8 +26,8 @@ from rec_assets.serving.client import Client
 from rec_assets.serving.promotion.promote import promote
 from rec_assets.serving.triton import model_config
 from rec_assets.settings import Settings
-from rec_assets.storage.artifact_store import ArtifactStore
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.store import ArtifactStore
+from rec_assets.storage.artifacts.stores import open_store
 from rec_assets_tests.deploy.earlier_release import copy_artifact, fill
 from rec_assets_tests.deploy.launching import launch
 from rec_assets_tests.kubernetes_api import running_cluster

@@ -12,7 +12,7 @@ from rec_assets.evaluation.bundles.try_rules import DEPTH, compare_lists, try_ru
 from rec_assets.serving.rules.rules import Rules
 from rec_assets.settings import Settings
 from rec_assets.sources.roles import TARGET
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifacts.store import ArtifactStore
 from rec_assets_tests.servers import free_port
 
 NOON = int(datetime(2025, 3, 10, 12, tzinfo=UTC).timestamp())

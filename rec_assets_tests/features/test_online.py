@@ -13,8 +13,8 @@ from rec_assets.features.store import online
 from rec_assets.features.store.online_reader import OnlineReader
 from rec_assets.features.store.views import ITEM_FEATURES, ITEM_VIEW, USER_VIEW
 from rec_assets.settings import Settings, get_settings
-from rec_assets.storage.artifact_store import ArtifactStore
-from rec_assets.storage.valkey import connect
+from rec_assets.storage.artifacts.store import ArtifactStore
+from rec_assets.storage.valkey.client import connect
 from rec_assets_tests.servers import free_port
 
 DAY = datetime(2025, 3, 14, tzinfo=UTC)

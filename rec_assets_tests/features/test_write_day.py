@@ -18,11 +18,11 @@ from rec_assets.features.store import online
 from rec_assets.features.store.online_reader import OnlineReader
 from rec_assets.features.store.views import ITEM_VIEW, TIMESTAMP, USER_FEATURES, USER_VIEW
 from rec_assets.features.store.write_day import WrittenDay, write_day
-from rec_assets.realtime.preferences import TopCategoryWriter
-from rec_assets.realtime.user_activity import UserActivityStore
+from rec_assets.realtime.stores.preferences import TopCategoryWriter
+from rec_assets.realtime.stores.user_activity import UserActivityStore
 from rec_assets.settings import Settings
-from rec_assets.storage.keys import ITEM_VERSION, WRITING_LOCK
-from rec_assets.storage.valkey import connect
+from rec_assets.storage.valkey.client import connect
+from rec_assets.storage.valkey.keys import ITEM_VERSION, WRITING_LOCK
 from rec_assets_tests.features.test_online import ITEMS, USERS, write_features
 from rec_assets_tests.servers import free_port, running_valkey
 

@@ -13,7 +13,7 @@ from rec_assets.inference.item_index import INDEX, build_index, write_index
 from rec_assets.inference.item_vectors import ItemVectors
 from rec_assets.orchestration.checks import index_recall
 from rec_assets.orchestration.resources import Artifacts
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifacts.store import ArtifactStore
 
 DAY = "2025-03-14"
 

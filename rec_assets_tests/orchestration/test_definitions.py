@@ -10,7 +10,7 @@ from dagster import AssetKey, AssetsDefinition, DagsterInstance, materialize
 from rec_assets.orchestration.build import build_defs
 from rec_assets.orchestration.freshness import DAILY_ASSETS
 from rec_assets.settings import Settings
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.stores import open_store
 from rec_assets_tests.orchestration.asset_specs import SNAPSHOT, specs
 
 HEAVY = [

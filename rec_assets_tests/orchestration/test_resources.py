@@ -7,11 +7,11 @@ from uuid import uuid4
 import dagster as dg
 import pytest
 
+from rec_assets.orchestration.assets.models.training_state import UNFINISHED, TrainingState
 from rec_assets.orchestration.assets.publishing import publish
-from rec_assets.orchestration.assets.training_state import UNFINISHED, TrainingState
 from rec_assets.orchestration.resources import ArtifactIOManager, Artifacts
 from rec_assets.settings import get_settings
-from rec_assets.storage.artifact_store import Artifact
+from rec_assets.storage.artifacts.artifact import Artifact
 from rec_assets_tests.s3 import BUCKET, S3
 
 DAILY = dg.DailyPartitionsDefinition(start_date="2025-03-03", end_date="2025-03-06")

@@ -19,8 +19,8 @@ from rec_assets.serving.rule_versions import ShopRules
 from rec_assets.serving.rules.rules import Rules
 from rec_assets.serving.rules.store import CurrentRules
 from rec_assets.settings import Settings
-from rec_assets.storage.artifact_store import ArtifactStore
-from rec_assets.storage.valkey import connect
+from rec_assets.storage.artifacts.store import ArtifactStore
+from rec_assets.storage.valkey.client import connect
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.serving.stored_bundles import add
 from rec_assets_tests.serving.synthetic import AS_OF

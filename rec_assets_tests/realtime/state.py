@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from rec_assets.features.store import online
-from rec_assets.realtime.open_log import open_log
-from rec_assets.realtime.recent_items import RecentItems
-from rec_assets.realtime.seen_items import SeenItems
+from rec_assets.realtime.log.open_log import open_log
+from rec_assets.realtime.stores.recent_items import RecentItems
+from rec_assets.realtime.stores.seen_items import SeenItems
+from rec_assets.realtime.stores.trending import Trending
 from rec_assets.realtime.stream import EventStream
-from rec_assets.realtime.trending import Trending
 from rec_assets.realtime.worker import Worker
 from rec_assets.settings import Settings
-from rec_assets.storage.keys import IDENTITY, ITEM_VERSION
-from rec_assets.storage.valkey import connect
+from rec_assets.storage.valkey.client import connect
+from rec_assets.storage.valkey.keys import IDENTITY, ITEM_VERSION
 
 
 @dataclass(frozen=True)

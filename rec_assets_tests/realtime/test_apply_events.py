@@ -6,13 +6,13 @@ import time
 import pytest
 
 from rec_assets.features.history import LENGTH
-from rec_assets.realtime.behavior_log import BehaviorLog
-from rec_assets.realtime.recent_items import RecentItems
+from rec_assets.realtime.log.behavior_log import BehaviorLog
+from rec_assets.realtime.stores.recent_items import RecentItems
+from rec_assets.realtime.stores.trending import Trending
 from rec_assets.realtime.stream import EventStream
-from rec_assets.realtime.trending import Trending
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect
+from rec_assets.storage.valkey.client import connect
 from rec_assets_tests.realtime.conftest import CATEGORIES, MORNING
 from rec_assets_tests.realtime.state import backlog, delete_events_and_effects, drain, seen, state_of, top_category
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import polars as pl
 
-from rec_assets.realtime.behavior_log import SCHEMA, BehaviorLog
+from rec_assets.realtime.log.behavior_log import SCHEMA, BehaviorLog
 
 NOON = 1_742_040_000  # 2025-03-15
 

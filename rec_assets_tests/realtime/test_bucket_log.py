@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from rec_assets.realtime.behavior_log import SCHEMA
-from rec_assets.realtime.open_log import open_log
+from rec_assets.realtime.log.behavior_log import SCHEMA
+from rec_assets.realtime.log.open_log import open_log
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.worker import Worker
 from rec_assets.serving.client import Client

@@ -11,14 +11,14 @@ import redis
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.common.errors import ActionableError
 from rec_assets.realtime.events import Event
+from rec_assets.realtime.stores.user_activity import UserActivityStore
 from rec_assets.realtime.stream import EventStream
-from rec_assets.realtime.user_activity import UserActivityStore
 from rec_assets.serving.client import Client
 from rec_assets.serving.runner import load_stages, run
 from rec_assets.settings import Settings
-from rec_assets.storage.keys import EVENTS, recent_items
-from rec_assets.storage.round_trip import key_of, packed
-from rec_assets.storage.valkey import connect, nodes_of
+from rec_assets.storage.valkey.client import connect, nodes_of
+from rec_assets.storage.valkey.keys import EVENTS, recent_items
+from rec_assets.storage.valkey.round_trip import key_of, packed
 from rec_assets_tests.features.test_online import files, filled, test_the_online_reader_returns_the_rows_of_feast
 from rec_assets_tests.features.test_write_day import (
     test_a_rebuilt_day_adds_only_missing_rows,

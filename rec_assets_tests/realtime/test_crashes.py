@@ -16,9 +16,9 @@ from rec_assets.cli.local.worker import Worker as LocalWorker
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.history import LENGTH
 from rec_assets.features.store import online
-from rec_assets.realtime.behavior_log import BehaviorLog
+from rec_assets.realtime.log.behavior_log import BehaviorLog
+from rec_assets.realtime.stores.trending import Trending
 from rec_assets.realtime.stream import EventStream
-from rec_assets.realtime.trending import Trending
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings
 from rec_assets_tests.realtime.conftest import MIDNIGHT, MORNING

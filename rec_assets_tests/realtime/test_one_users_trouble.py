@@ -9,16 +9,16 @@ import redis
 
 from rec_assets.features.store.online_reader import OnlineReader
 from rec_assets.features.store.views import USER_VIEW
-from rec_assets.realtime.behavior_log import BehaviorLog
-from rec_assets.realtime.recent_items import RecentItems
-from rec_assets.realtime.seen_items import SeenItems
+from rec_assets.realtime.log.behavior_log import BehaviorLog
+from rec_assets.realtime.stores.recent_items import RecentItems
+from rec_assets.realtime.stores.seen_items import SeenItems
+from rec_assets.realtime.stores.user_activity import UserActivityStore
 from rec_assets.realtime.stream import EventStream
-from rec_assets.realtime.user_activity import UserActivityStore
 from rec_assets.realtime.work_stream import PAGE
 from rec_assets.realtime.worker import Worker, alive_file
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import Valkey, connect
+from rec_assets.storage.valkey.client import Valkey, connect
 from rec_assets_tests.realtime.conftest import MORNING
 from rec_assets_tests.realtime.state import backlog, drain, seen
 from rec_assets_tests.waiting import wait_until

@@ -6,14 +6,14 @@ from pathlib import Path
 from rec_assets.realtime.answers.drain import AnswerDrain
 from rec_assets.realtime.answers.log import AnswerLog
 from rec_assets.realtime.answers.stream import AnswerStream
-from rec_assets.realtime.behavior_log import BehaviorLog
 from rec_assets.realtime.events import Event
+from rec_assets.realtime.log.behavior_log import BehaviorLog
 from rec_assets.realtime.person import export_online, forget_online
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.worker import Worker
 from rec_assets.settings import Settings
-from rec_assets.storage.keys import DEAD_LETTERS
-from rec_assets.storage.valkey import connect
+from rec_assets.storage.valkey.client import connect
+from rec_assets.storage.valkey.keys import DEAD_LETTERS
 from rec_assets_tests.realtime.answers.made import answer_for
 from rec_assets_tests.realtime.conftest import MORNING
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.history import LENGTH, InteractionLog
-from rec_assets.realtime.recent_items import RecentItems
+from rec_assets.realtime.stores.recent_items import RecentItems
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import Valkey, connect
+from rec_assets.storage.valkey.client import Valkey, connect
 from rec_assets_tests.servers import free_port
 
 NOON = 1_741_608_000

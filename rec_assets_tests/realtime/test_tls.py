@@ -10,9 +10,9 @@ import pytest
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.store import online
 from rec_assets.features.store.views import ITEM_VIEW
-from rec_assets.realtime.seen_items import SeenItems
+from rec_assets.realtime.stores.seen_items import SeenItems
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect, connect_for_requests, translate_redis_errors
+from rec_assets.storage.valkey.client import connect, connect_for_requests, translate_redis_errors
 from rec_assets_tests.features.test_online import DAY, write_features
 from rec_assets_tests.tls import PASSWORD, running_tls_store
 

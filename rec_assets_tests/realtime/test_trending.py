@@ -4,9 +4,9 @@ import pytest
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.store.unavailable import UnavailableItems
 from rec_assets.realtime.events import Event
-from rec_assets.realtime.trending import Counted, Trending
+from rec_assets.realtime.stores.trending import Counted, Trending
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect
+from rec_assets.storage.valkey.client import connect
 from rec_assets_tests.servers import free_port
 
 

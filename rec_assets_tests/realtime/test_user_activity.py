@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.units import DAY_SECONDS
-from rec_assets.realtime.recent_items import RecentItems
-from rec_assets.realtime.seen_items import SeenItems
-from rec_assets.realtime.user_activity import UserActivityStore
+from rec_assets.realtime.stores.recent_items import RecentItems
+from rec_assets.realtime.stores.seen_items import SeenItems
+from rec_assets.realtime.stores.user_activity import UserActivityStore
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect, connect_for_requests
+from rec_assets.storage.valkey.client import connect, connect_for_requests
 from rec_assets_tests.servers import free_port
 
 NOON = 1_741_608_000

@@ -13,11 +13,11 @@ import redis
 from rec_assets.common import tracing
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.store import online
-from rec_assets.realtime.behavior_log import BehaviorLog
 from rec_assets.realtime.events import EventError
+from rec_assets.realtime.log.behavior_log import BehaviorLog
+from rec_assets.realtime.stores.trending import Trending
+from rec_assets.realtime.stores.user_activity import UserActivityStore
 from rec_assets.realtime.stream import EventStream
-from rec_assets.realtime.trending import Trending
-from rec_assets.realtime.user_activity import UserActivityStore
 from rec_assets.realtime.worker import TRACED_AS, Worker, alive_file
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings

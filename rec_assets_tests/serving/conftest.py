@@ -10,7 +10,7 @@ from rec_assets.serving.stages import Stage
 from rec_assets.serving.triton import server_control
 from rec_assets.serving.triton.model_repository import publish, repository_path, version_of
 from rec_assets.settings import Settings
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifacts.store import ArtifactStore
 from rec_assets_tests.servers import free_port
 
 

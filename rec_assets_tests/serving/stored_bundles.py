@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.bundles.gate_results import GATES, Gate, save_gate_report
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifacts.store import ArtifactStore
 from rec_assets_tests.serving.synthetic import AS_OF, make_bundle
 
 

@@ -12,9 +12,9 @@ from rec_assets.bundles.live_record import Live, record_live
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.promotion.catalog import known_bundles, resolve_bundle
 from rec_assets.settings import Settings
-from rec_assets.storage.artifact_store import ArtifactStore
-from rec_assets.storage.bucket_store import BucketStore
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.bucket_store import BucketStore
+from rec_assets.storage.artifacts.store import ArtifactStore
+from rec_assets.storage.artifacts.stores import open_store
 from rec_assets_tests.s3 import BUCKET, S3
 from rec_assets_tests.serving.stored_bundles import add, damage
 from rec_assets_tests.serving.synthetic import AS_OF, make_bundle

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.cli.local.valkey import Valkey
 from rec_assets.features.store import online
-from rec_assets.realtime.user_activity import UserActivityStore
+from rec_assets.realtime.stores.user_activity import UserActivityStore
 from rec_assets.serving.client import Client
 from rec_assets.serving.graph.request import DEVICE_TYPES
 from rec_assets.serving.runner import load_stages, run
@@ -25,7 +25,7 @@ from rec_assets.serving.triton import model_repository
 from rec_assets.serving.triton.model_config import TOPOLOGIES
 from rec_assets.serving.triton.stage_model import DEGRADED
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect
+from rec_assets.storage.valkey.client import connect
 from rec_assets_tests.serving.synthetic import write_features
 from rec_assets_tests.waiting import wait_until
 

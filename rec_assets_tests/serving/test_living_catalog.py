@@ -13,7 +13,7 @@ from rec_assets.serving.client import Client
 from rec_assets.serving.triton import server_control
 from rec_assets.serving.triton.model_repository import publish, repository_path
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect
+from rec_assets.storage.valkey.client import connect
 from rec_assets_tests.serving.synthetic import make_bundle
 from rec_assets_tests.waiting import wait_until
 

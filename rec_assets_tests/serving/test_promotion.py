@@ -25,7 +25,7 @@ from rec_assets.serving.triton import server_control
 from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER
 from rec_assets.serving.triton.model_repository import bundle_path, live_version, publish, repository_path, versions
 from rec_assets.settings import Settings
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifacts.store import ArtifactStore
 from rec_assets_tests.serving.stored_bundles import add, damage
 from rec_assets_tests.serving.synthetic import AS_OF
 from rec_assets_tests.waiting import wait_until

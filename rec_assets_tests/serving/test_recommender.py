@@ -13,7 +13,7 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
 from rec_assets.bundles.bundle import Bundle
-from rec_assets.realtime.user_activity import UserActivityStore
+from rec_assets.realtime.stores.user_activity import UserActivityStore
 from rec_assets.serving.client import Client
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.filters import Filters

@@ -13,14 +13,15 @@ from rec_assets.common.units import DAY_SECONDS as DAY
 from rec_assets.datasets.related.again import AGAIN, BuyAgain
 from rec_assets.datasets.related.tables import COMPLEMENT, KINDS, SIMILAR, TOGETHER, RelatedItems
 from rec_assets.features.store.unavailable import UnavailableItems
-from rec_assets.realtime.recent_items import RecentItems
+from rec_assets.realtime.stores.recent_items import RecentItems
 from rec_assets.serving.client import Client
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.related_request import LISTS, MAX_BASKET, validate_related
-from rec_assets.serving.stages import Stage, again, load_stage
+from rec_assets.serving.stages import Stage, load_stage
+from rec_assets.serving.stages.related import again
 from rec_assets.serving.tables.memory_mapped import related_tables
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect_for_requests
+from rec_assets.storage.valkey.client import connect_for_requests
 from rec_assets_tests.servers import free_port
 
 AT = LISTS.index(AGAIN)

@@ -21,7 +21,7 @@ from rec_assets.serving.promotion.protocol import Candidate
 from rec_assets.serving.promotion.watch import watch
 from rec_assets.serving.triton import model_config, model_repository, server_control
 from rec_assets.settings import Settings
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.stores import open_store
 from rec_assets_tests.s3 import BUCKET, S3
 from rec_assets_tests.servers import free_port, in_thread
 from rec_assets_tests.serving.pods import Pods, follow

@@ -10,7 +10,7 @@ from rec_assets.orchestration import jobs
 from rec_assets.orchestration.resources import Artifacts
 from rec_assets.serving.promotion import retention
 from rec_assets.settings import Settings
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifacts.store import ArtifactStore
 
 START = date(2025, 1, 1)
 DAYS = [(START + timedelta(days=n)).isoformat() for n in range(40)]

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from rec_assets.bundles.bundle import Bundle
-from rec_assets.realtime.user_activity import UserActivityStore
+from rec_assets.realtime.stores.user_activity import UserActivityStore
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.request import validate
 from rec_assets.serving.graph.spec import STAGES, local_name, tensor
 from rec_assets.serving.runner import answer, load_stages, needed, run
 from rec_assets.serving.stages import Arrays, Stage
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect
+from rec_assets.storage.valkey.client import connect
 
 NOON = 1_741_608_000
 BATCH = {"user_id": [5, 9999, 7, 5], "device_type": [0, 1, -1, 2], "timestamp": [NOON, NOON, NOON + 40_000, NOON]}

@@ -21,7 +21,7 @@ from rec_assets.serving.stages.base import StoreGuard
 from rec_assets.serving.stages.rules import FollowedRules, item_groups
 from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect
+from rec_assets.storage.valkey.client import connect
 from rec_assets_tests.codes import publish_codes
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.waiting import wait_until

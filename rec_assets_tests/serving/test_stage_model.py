@@ -8,7 +8,7 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
 from rec_assets.bundles.bundle import Bundle
-from rec_assets.realtime.user_activity import UserActivityStore
+from rec_assets.realtime.stores.user_activity import UserActivityStore
 from rec_assets.serving.client import Client
 from rec_assets.serving.runner import load_stages, run
 from rec_assets.serving.triton import server_control

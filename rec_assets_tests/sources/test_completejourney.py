@@ -19,7 +19,7 @@ from rec_assets.settings import Settings
 from rec_assets.sources import Codes, read_day, read_items, read_users, shop_source
 from rec_assets.sources.contract import Checked
 from rec_assets.sources.shop.source import ShopSource
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifacts.store import ArtifactStore
 
 FIRST, DAYS = date(2017, 8, 21), 91
 TEST = date(2017, 11, 6)

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifacts.store import ArtifactStore
 from rec_assets.storage.integrity import digest_of
 
 

@@ -11,11 +11,11 @@ import pytest
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.settings import Settings
-from rec_assets.storage import bucket_store
-from rec_assets.storage.artifact_store import ArtifactStore
-from rec_assets.storage.bucket_store import BucketStore
+from rec_assets.storage.artifacts import bucket_store
+from rec_assets.storage.artifacts.bucket_store import BucketStore
+from rec_assets.storage.artifacts.store import ArtifactStore
+from rec_assets.storage.artifacts.stores import open_store
 from rec_assets.storage.integrity import digest_of
-from rec_assets.storage.stores import open_store
 from rec_assets_tests.s3 import BUCKET, OWNER, READER, S3, SLOW_DOWN, Way
 
 DAY = "2025-03-03"
@@ -149,7 +149,7 @@ def test_a_publisher_that_was_killed_leaves_the_version_before(store: BucketStor
 from pathlib import Path
 import os, signal
 from rec_assets.storage.s3 import Bucket
-from rec_assets.storage.bucket_store import BucketStore
+from rec_assets.storage.artifacts.bucket_store import BucketStore
 class Killed(Bucket):
     def write(self, key, text): os.kill(os.getpid(), signal.SIGKILL)
 store = BucketStore(Path({str(store.root)!r}), {store.bucket.url!r})

@@ -9,8 +9,9 @@ from uuid import uuid4
 import pytest
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.storage.artifact_store import Artifact, ArtifactStore
-from rec_assets.storage.bucket_store import BucketStore
+from rec_assets.storage.artifacts.artifact import Artifact
+from rec_assets.storage.artifacts.bucket_store import BucketStore
+from rec_assets.storage.artifacts.store import ArtifactStore
 from rec_assets.storage.integrity import DamageError
 from rec_assets.storage.s3 import Bucket, Stored
 from rec_assets_tests.s3 import BUCKET, S3

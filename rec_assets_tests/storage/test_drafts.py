@@ -6,8 +6,8 @@ import sys
 import time
 from pathlib import Path
 
-from rec_assets.storage.artifact_store import ArtifactStore
-from rec_assets.storage.drafts import ABANDONED_S, delete_abandoned, new_draft
+from rec_assets.storage.artifacts.drafts import ABANDONED_S, delete_abandoned, new_draft
+from rec_assets.storage.artifacts.store import ArtifactStore
 
 OLD = time.time() - 2 * ABANDONED_S
 
@@ -21,7 +21,7 @@ def test_publishing_deletes_the_drafts_of_killed_runs(tmp_path: Path) -> None:
     code = f"""
 import os, signal
 from pathlib import Path
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifacts.store import ArtifactStore
 with ArtifactStore(Path({str(tmp_path)!r})).publish("rows", "2025-03-03") as draft:
     (draft.path / "rows.txt").write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)

@@ -11,11 +11,11 @@ from rec_assets.realtime.events import Event
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.worker import Worker
 from rec_assets.settings import Settings
-from rec_assets.storage import bucket_store
-from rec_assets.storage.bucket_store import BucketStore
-from rec_assets.storage.home_identity import keep_identity, read_identity
-from rec_assets.storage.keys import IDENTITY
-from rec_assets.storage.own_valkey import require_own_valkey
+from rec_assets.storage.artifacts import bucket_identity
+from rec_assets.storage.artifacts.bucket_store import BucketStore
+from rec_assets.storage.artifacts.home_identity import keep_identity, read_identity
+from rec_assets.storage.valkey.keys import IDENTITY
+from rec_assets.storage.valkey.own_server import require_own_valkey
 from rec_assets_tests.s3 import BUCKET, READER, S3
 from rec_assets_tests.servers import free_port
 
@@ -31,7 +31,7 @@ def write(store: BucketStore) -> None:
 
 @pytest.fixture
 def url(s3: S3, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(bucket_store, "_COMPARED", {})
+    monkeypatch.setattr(bucket_identity, "_COMPARED", {})
     return f"s3://{BUCKET}/{uuid4().hex}"
 
 

@@ -14,10 +14,10 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.serving.promotion.agent import Agent
 from rec_assets.serving.promotion.protocol import Candidate
 from rec_assets.settings import Settings
-from rec_assets.storage import lease
-from rec_assets.storage.bucket_store import BucketStore
+from rec_assets.storage.artifacts import lease
+from rec_assets.storage.artifacts.bucket_store import BucketStore
+from rec_assets.storage.artifacts.lease import held_lease
 from rec_assets.storage.file_lock import LockHeldError
-from rec_assets.storage.lease import held_lease
 from rec_assets.storage.s3 import Bucket
 from rec_assets_tests.s3 import BUCKET, S3
 from rec_assets_tests.serving.synthetic import make_bundle
@@ -25,7 +25,7 @@ from rec_assets_tests.serving.synthetic import make_bundle
 KEY = "leases/work.json"
 HOLD_AND_DIE = """
 import os, sys
-from rec_assets.storage import lease
+from rec_assets.storage.artifacts import lease
 from rec_assets.storage.s3 import Bucket
 lease.LIFETIME_S = 1.0
 with lease.held_lease(Bucket(sys.argv[1]), sys.argv[2], 5, "Another"):

@@ -3,13 +3,13 @@ import pytest
 
 from rec_assets.features.store.unavailable import UnavailableItems
 from rec_assets.realtime.events import Event
-from rec_assets.realtime.retired_users import RetiredUsers
+from rec_assets.realtime.stores.retired_users import RetiredUsers
+from rec_assets.realtime.stores.trending import Counted, Trending
+from rec_assets.realtime.stores.user_activity import Activity, UserActivityStore
 from rec_assets.realtime.stream import EventStream
-from rec_assets.realtime.trending import Counted, Trending
-from rec_assets.realtime.user_activity import Activity, UserActivityStore
 from rec_assets.settings import Settings
-from rec_assets.storage.move_keys import move_old_keys, renamed
-from rec_assets.storage.valkey import command, connect, connect_to_database
+from rec_assets.storage.valkey.client import command, connect, connect_to_database
+from rec_assets.storage.valkey.move_keys import move_old_keys, renamed
 
 OLD = {
     b"user:{7}:recent_items": (1, "user:7:recent_items"),

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rec_assets.settings import Settings
-from rec_assets.storage.round_trip import RoundTrip, key_of, packed
-from rec_assets.storage.valkey import Valkey, connect, connect_for_requests
+from rec_assets.storage.valkey.client import Valkey, connect, connect_for_requests
+from rec_assets.storage.valkey.round_trip import RoundTrip, key_of, packed
 from rec_assets_tests.servers import free_port
 
 

@@ -10,10 +10,10 @@ from urllib.parse import quote
 import pytest
 
 from rec_assets.common import http_server
-from rec_assets.realtime.recent_items import RecentItems
+from rec_assets.realtime.stores.recent_items import RecentItems
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect_for_requests
+from rec_assets.storage.valkey.client import connect_for_requests
 from rec_assets_tests.codes import publish_codes
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.storefront.conftest import Serve

@@ -11,7 +11,7 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.cli.local.worker import Worker
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifacts.store import ArtifactStore
 from rec_assets_tests.pipeline import Pipeline
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.storefront.conftest import Open, Serve, settled

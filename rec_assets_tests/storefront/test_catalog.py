@@ -4,7 +4,7 @@ import polars as pl
 
 from rec_assets.serving.ids import Ids
 from rec_assets.settings import Settings
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifacts.store import ArtifactStore
 from rec_assets.storefront.catalog import Catalog
 
 

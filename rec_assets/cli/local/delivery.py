@@ -5,7 +5,7 @@ from threading import Event
 from rec_assets.common.loop import Loop
 from rec_assets.serving.triton import server_control
 from rec_assets.settings import Settings
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.stores import open_store
 
 INTERVAL_S = 10.0
 

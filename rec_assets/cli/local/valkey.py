@@ -4,7 +4,7 @@ import redis
 
 from rec_assets.cli.local import binaries
 from rec_assets.cli.local.server import LOOPBACK, Server, is_open
-from rec_assets.storage.move_keys import move_old_keys
+from rec_assets.storage.valkey.move_keys import move_old_keys
 
 
 class Valkey(Server):

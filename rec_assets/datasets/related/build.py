@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rec_assets.datasets.item_neighbors import item_cosines
+from rec_assets.datasets.neighbors.item_neighbors import item_cosines
 from rec_assets.datasets.related.baskets import basket_matrix
 from rec_assets.datasets.related.similar import similar_items
 from rec_assets.datasets.related.tables import COMPLEMENT, SIMILAR, TOGETHER, RelatedItems

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from rec_assets.datasets.item_weights import strongest
+from rec_assets.datasets.neighbors.item_weights import strongest
 from rec_assets.datasets.related.baskets import best
 from rec_assets.features.signals.neighbors import Neighbors
 

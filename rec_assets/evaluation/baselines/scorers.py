@@ -13,7 +13,7 @@ from implicit.nearest_neighbours import BM25Recommender
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from rec_assets.datasets.item_weights import linear_weights, shrunk_cosines
+from rec_assets.datasets.neighbors.item_weights import linear_weights, shrunk_cosines
 from rec_assets.evaluation.baselines.interaction_matrix import InteractionMatrix, Rows, Scores
 
 NEIGHBORS = 50

@@ -12,7 +12,7 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.history import InteractionLog
 from rec_assets.features.store.online import OnlineRows
 from rec_assets.features.store.views import ITEM_FEATURES
-from rec_assets.realtime.recent_items import NO_ITEM
+from rec_assets.realtime.stores.recent_items import NO_ITEM
 from rec_assets.serving.graph.request import UNKNOWN
 from rec_assets.serving.graph.row_splits import ROW_SPLITS
 from rec_assets.serving.graph.spec import STAGES

@@ -14,12 +14,12 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.datasets.joined_days import ROWS, log_of, read_events
 from rec_assets.evaluation.bundles.replay import AS_BUNDLED, PastRequests, answers, first_arrivals
 from rec_assets.features.joins import USER_COLUMNS
-from rec_assets.realtime.recent_items import NO_ITEM
+from rec_assets.realtime.stores.recent_items import NO_ITEM
 from rec_assets.serving.rules.active import ActiveRules
 from rec_assets.serving.rules.rules import Rules
 from rec_assets.serving.stages.rules import item_groups
 from rec_assets.settings import Settings
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifacts.store import ArtifactStore
 
 DEPTH, USERS, SEED = 10, 500, 0
 REQUEST_DAYS, HISTORY_DAYS = 7, 28

@@ -9,7 +9,7 @@ import polars as pl
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.evaluation.bundles.replay import AS_BUNDLED, PastRequests, answers
 from rec_assets.features.history import InteractionLog
-from rec_assets.realtime.recent_items import NO_ITEM
+from rec_assets.realtime.stores.recent_items import NO_ITEM
 from rec_assets.serving.graph.request import UNKNOWN
 from rec_assets.serving.rules.active import ActiveRules
 from rec_assets.serving.rules.rules import Rules

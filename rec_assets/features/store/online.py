@@ -27,8 +27,8 @@ from rec_assets.features.store.views import (
     feast_objects,
 )
 from rec_assets.settings import Settings
-from rec_assets.storage.keys import ITEM_VERSION
-from rec_assets.storage.valkey import OUTAGES, connect, login
+from rec_assets.storage.valkey.client import OUTAGES, connect, login
+from rec_assets.storage.valkey.keys import ITEM_VERSION
 
 if TYPE_CHECKING:
     import polars as pl

@@ -19,8 +19,8 @@ from google.protobuf.message import DecodeError
 from rec_assets.features.store.online import PROJECT, Ids, OnlineRows
 from rec_assets.features.store.views import FEATURES_OF, KEY_OF
 from rec_assets.settings import Settings
-from rec_assets.storage.round_trip import RoundTrip, packed
-from rec_assets.storage.valkey import Valkey, connect_for_requests
+from rec_assets.storage.valkey.client import Valkey, connect_for_requests
+from rec_assets.storage.valkey.round_trip import RoundTrip, packed
 
 logger = logging.getLogger(__name__)
 

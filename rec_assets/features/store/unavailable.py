@@ -6,8 +6,8 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
-from rec_assets.storage.keys import UNAVAILABLE_ITEMS
-from rec_assets.storage.valkey import Valkey, command, translate_redis_errors
+from rec_assets.storage.valkey.client import Valkey, command, translate_redis_errors
+from rec_assets.storage.valkey.keys import UNAVAILABLE_ITEMS
 
 TOKEN = 16  # bytes of the digest before the ids
 

@@ -24,8 +24,8 @@ from rec_assets.features.store import online
 from rec_assets.features.store.online_reader import OnlineReader
 from rec_assets.features.store.views import ITEM_VIEW, KEY_OF
 from rec_assets.settings import Settings
-from rec_assets.storage.keys import WRITING_LOCK, WRITTEN_DAYS
-from rec_assets.storage.valkey import Valkey, connect, translate_redis_errors
+from rec_assets.storage.valkey.client import Valkey, connect, translate_redis_errors
+from rec_assets.storage.valkey.keys import WRITING_LOCK, WRITTEN_DAYS
 
 LOCK_LIFETIME_S, RENEW_EVERY_S = 60.0, 15.0
 PATIENCE_S = 1800.0

@@ -12,8 +12,9 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.orchestration.dagster_internals import FROM_FAILURE, data_version_of
 from rec_assets.orchestration.peak_memory import forget_peak, peak_mb, release_memory
 from rec_assets.orchestration.resources import Artifacts
-from rec_assets.storage.artifact_store import Artifact, ArtifactStore
-from rec_assets.storage.versions import UNPARTITIONED
+from rec_assets.storage.artifacts.artifact import Artifact
+from rec_assets.storage.artifacts.store import ArtifactStore
+from rec_assets.storage.artifacts.versions import UNPARTITIONED
 
 OWNERS = ["team:recommendations"]
 PROGRESS_S = 5.0  # between two lines of progress

@@ -10,7 +10,8 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.orchestration.declared import On
 from rec_assets.orchestration.partitions import earlier_days
 from rec_assets.orchestration.resources import Artifacts
-from rec_assets.storage.artifact_store import Artifact, ArtifactStore
+from rec_assets.storage.artifacts.artifact import Artifact
+from rec_assets.storage.artifacts.store import ArtifactStore
 
 
 def earlier(*assets: str) -> list[On]:

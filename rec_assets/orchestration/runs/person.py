@@ -16,10 +16,10 @@ from dagster import AssetMaterialization, DagsterInstance
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.datasets.joined_days import HISTORY_ROWS, ROWS
-from rec_assets.orchestration.assets.behavioral_updates import UPDATES
-from rec_assets.orchestration.assets.features import USER_FEATURES
-from rec_assets.orchestration.assets.outcomes import OUTCOMES
-from rec_assets.orchestration.assets.shown_lists import LISTS
+from rec_assets.orchestration.assets.data.behavioral_updates import UPDATES
+from rec_assets.orchestration.assets.feature_data.features import USER_FEATURES
+from rec_assets.orchestration.assets.quality.outcomes import OUTCOMES
+from rec_assets.orchestration.assets.quality.shown_lists import LISTS
 from rec_assets.orchestration.dagster_internals import DATA_VERSION_TAG
 from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
 from rec_assets.realtime.answers.log import AnswerLog
@@ -27,10 +27,11 @@ from rec_assets.settings import Settings
 from rec_assets.sources import Codes
 from rec_assets.sources.base import RAW_INTERACTIONS, RAW_USERS
 from rec_assets.sources.shop.codes import USER
-from rec_assets.storage.artifact_store import Artifact, ArtifactStore
+from rec_assets.storage.artifacts.artifact import Artifact
+from rec_assets.storage.artifacts.store import ArtifactStore
+from rec_assets.storage.artifacts.stores import open_store
+from rec_assets.storage.artifacts.versions import UNPARTITIONED, link_tree
 from rec_assets.storage.frames import write_frame
-from rec_assets.storage.stores import open_store
-from rec_assets.storage.versions import UNPARTITIONED, link_tree
 
 CODES = "id_codes"
 # Assets with rows with a user_id: files by asset, downstream assets first. Only the first file is in every partition.

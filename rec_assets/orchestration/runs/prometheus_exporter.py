@@ -21,8 +21,8 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.common.loop import FAILURES, HELP, LAST_SUCCESS, loop_states
 from rec_assets.realtime.stream import EventStream
 from rec_assets.settings import Settings, get_settings
-from rec_assets.storage.artifact_store import ArtifactStore
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.store import ArtifactStore
+from rec_assets.storage.artifacts.stores import open_store
 
 PORT = 9100
 LIVE_AS_OF = "rec_live_bundle_as_of_timestamp_seconds"

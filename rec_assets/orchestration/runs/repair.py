@@ -14,10 +14,10 @@ from rec_assets.orchestration.build import build_defs
 from rec_assets.orchestration.runs.console_logger import console, failure_reason
 from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
 from rec_assets.settings import Settings
-from rec_assets.storage.artifact_store import ArtifactStore
-from rec_assets.storage.damage import Damage
-from rec_assets.storage.stores import open_store
-from rec_assets.storage.versions import UNPARTITIONED
+from rec_assets.storage.artifacts.damage import Damage
+from rec_assets.storage.artifacts.store import ArtifactStore
+from rec_assets.storage.artifacts.stores import open_store
+from rec_assets.storage.artifacts.versions import UNPARTITIONED
 
 
 def repair(settings: Settings, damages: Sequence[Damage]) -> list[Damage]:

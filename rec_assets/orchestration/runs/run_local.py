@@ -15,7 +15,7 @@ from rec_assets.orchestration.runs.orphaned_runs import fail_orphaned_runs
 from rec_assets.orchestration.runs.record_writes import cheap_record_writes
 from rec_assets.orchestration.runs.stale_assets import out_of_date
 from rec_assets.settings import Settings
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.stores import open_store
 
 PARTITION_RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 

@@ -13,10 +13,10 @@ from rec_assets.common.loop import Loop
 from rec_assets.realtime.answers.log import INTERVAL_S, AnswerLog
 from rec_assets.realtime.answers.stream import AnswerStream, answers_in
 from rec_assets.realtime.consumer import Consumer
-from rec_assets.realtime.retired_users import RetiredUsers
+from rec_assets.realtime.stores.retired_users import RetiredUsers
 from rec_assets.realtime.work_stream import Entry
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect
+from rec_assets.storage.valkey.client import connect
 
 WAIT_MS = 1000
 PAUSE_S = 0.5

@@ -8,7 +8,7 @@ from rec_assets.realtime.answers.answer import day_of, is_id, milliseconds_of
 from rec_assets.realtime.answers.log import AnswerLog
 from rec_assets.realtime.answers.stream import AnswerStream
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect, translate_redis_errors
+from rec_assets.storage.valkey.client import connect, translate_redis_errors
 
 
 def find_answer(settings: Settings, answer_id: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import polars as pl
 from rec_assets.realtime.answers.answer import SCHEMA, milliseconds_of
 from rec_assets.realtime.answers.packing import pack, unpack
 from rec_assets.realtime.work_stream import Entry, WorkStream
-from rec_assets.storage.keys import ANSWERS
+from rec_assets.storage.valkey.keys import ANSWERS
 
 _NUMBERS = struct.Struct("<iq?")  # device type, timestamp, sampled
 _PARTS = 7

@@ -13,7 +13,7 @@ from rec_assets.realtime.answers.stream import Answer, AnswerStream
 from rec_assets.serving.answers.capture import answers_of, picked
 from rec_assets.serving.stages.base import Arrays, StoreGuard
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect_beside_requests
+from rec_assets.storage.valkey.client import connect_beside_requests
 
 MOST_WAITING = 200  # batches of requests, a second of them under full load
 EVERY_S = 0.05

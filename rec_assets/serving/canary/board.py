@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from rec_assets.serving.canary.route import Route
-from rec_assets.storage.keys import CANARY_ROUTE, canary_counts
-from rec_assets.storage.valkey import Valkey, command
+from rec_assets.storage.valkey.client import Valkey, command
+from rec_assets.storage.valkey.keys import CANARY_ROUTE, canary_counts
 
 # Whoever watches a canary renews the route. So a canary that nobody watches ends.
 ROUTE_S = 300

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import polars as pl
 
-from rec_assets.realtime.behavior_log import SCHEMA, BehaviorLog
+from rec_assets.realtime.log.behavior_log import SCHEMA, BehaviorLog
 from rec_assets.serving.canary.route import Route
 
 

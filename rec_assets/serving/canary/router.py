@@ -29,7 +29,7 @@ from rec_assets.serving.stages.follow import follow
 from rec_assets.serving.triton.availability import NotServedError, UnavailableError
 from rec_assets.serving.triton.model_config import CANDIDATE_SUFFIX
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect_for_requests
+from rec_assets.storage.valkey.client import connect_for_requests
 
 CANDIDATE_TIMEOUT_S = 2.0  # a user of the share does not wait longer before the live bundle is asked
 _WAITING = 32  # mirrored requests; further ones are not mirrored

@@ -21,8 +21,8 @@ from rec_assets.serving.triton import model_repository, server_control
 from rec_assets.serving.triton.probe import probe
 from rec_assets.serving.triton.repair import reload_dead_models
 from rec_assets.settings import Settings, get_settings
-from rec_assets.storage.artifact_store import ArtifactStore
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.store import ArtifactStore
+from rec_assets.storage.artifacts.stores import open_store
 
 FOLLOW_S = 20.0  # between two reads of the live record
 REPAIR_S = 2.0  # between two probes of the repair

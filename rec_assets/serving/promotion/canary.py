@@ -24,9 +24,10 @@ from rec_assets.serving.triton import model_repository, server_control
 from rec_assets.serving.triton.model_repository import repository_path
 from rec_assets.serving.triton.own_server import require_own_triton
 from rec_assets.settings import Settings
-from rec_assets.storage.artifact_store import Artifact, ArtifactStore
-from rec_assets.storage.own_valkey import require_own_valkey
-from rec_assets.storage.valkey import connect, translate_redis_errors
+from rec_assets.storage.artifacts.artifact import Artifact
+from rec_assets.storage.artifacts.store import ArtifactStore
+from rec_assets.storage.valkey.client import connect, translate_redis_errors
+from rec_assets.storage.valkey.own_server import require_own_valkey
 
 
 def start_canary(

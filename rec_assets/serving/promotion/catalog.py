@@ -15,8 +15,9 @@ from rec_assets.bundles.signature import require_signed
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.triton import model_repository
 from rec_assets.settings import Settings
-from rec_assets.storage.artifact_store import Artifact, ArtifactStore
-from rec_assets.storage.versions import UNPARTITIONED
+from rec_assets.storage.artifacts.artifact import Artifact
+from rec_assets.storage.artifacts.store import ArtifactStore
+from rec_assets.storage.artifacts.versions import UNPARTITIONED
 
 NEWEST, PREVIOUS = "newest", "previous"
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from rec_assets.serving.triton import model_repository
 from rec_assets.settings import Settings
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifacts.store import ArtifactStore
 from rec_assets.storage.file_lock import exclusive_lock
 
 LOCK_PATIENCE_S = 600.0  # a promotion takes seconds, so after this wait the other promotion is stuck

@@ -13,7 +13,7 @@ from rec_assets.serving.promotion.exclusive import Report, exclusive_promotion
 from rec_assets.serving.triton import model_repository, server_control
 from rec_assets.serving.triton.own_server import require_own_triton
 from rec_assets.settings import Settings
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifacts.store import ArtifactStore
 
 _SMOKE_USERS = 3
 

@@ -5,7 +5,7 @@ Keeps the newest `REC_KEEP_DAYS` days. Of earlier days, it keeps only
 - raw days and reported events, which cannot be rebuilt, and evaluations, which are small;
 - the days of the live bundle, of the previous bundle, of their full trainings, and of the newest full training.
 
-Unpartitioned artifacts stay. A kept day has its current and its previous version (`rec_assets.storage.artifact_store`).
+Unpartitioned artifacts stay. A kept day has its current and its previous version (see `ArtifactStore`).
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from rec_assets.bundles.live_record import find_live
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.promotion.catalog import known_bundles
 from rec_assets.settings import Settings
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifacts.store import ArtifactStore
 
 NEVER_DELETED = frozenset(
     {

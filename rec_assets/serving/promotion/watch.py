@@ -16,7 +16,7 @@ from rec_assets.serving.promotion.catalog import read_manifest
 from rec_assets.serving.promotion.exclusive import exclusive_promotion
 from rec_assets.serving.triton.counters import Counters, counters_by_bundle
 from rec_assets.settings import Settings
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifacts.store import ArtifactStore
 from rec_assets.storage.file_lock import LockHeldError
 
 

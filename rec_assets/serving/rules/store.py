@@ -3,8 +3,8 @@
 from hashlib import blake2b
 
 from rec_assets.serving.rules.rules import Rules
-from rec_assets.storage.keys import SHOP_RULES
-from rec_assets.storage.valkey import Valkey, command, translate_redis_errors
+from rec_assets.storage.valkey.client import Valkey, command, translate_redis_errors
+from rec_assets.storage.valkey.keys import SHOP_RULES
 
 TOKEN = 16  # bytes of the digest before the rules
 

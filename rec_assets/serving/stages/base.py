@@ -9,7 +9,7 @@ import numpy.typing as npt
 from rec_assets.common import tracing
 from rec_assets.serving.graph.spec import STAGES, local_name
 from rec_assets.serving.stages.circuit_breaker import CircuitBreaker
-from rec_assets.storage.valkey import valkey_span
+from rec_assets.storage.valkey.client import valkey_span
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]

@@ -16,8 +16,8 @@ from rec_assets.serving.stages.follow import follow
 from rec_assets.serving.tables.item_features import PAUSE_S, RawItemFeatures, ReadItems
 from rec_assets.serving.tables.memory_mapped import content_tables
 from rec_assets.settings import Settings
-from rec_assets.storage.keys import ITEM_VERSION
-from rec_assets.storage.valkey import connect, connect_for_requests
+from rec_assets.storage.valkey.client import connect, connect_for_requests
+from rec_assets.storage.valkey.keys import ITEM_VERSION
 
 ReadVersion = Callable[[], bytes | None]
 

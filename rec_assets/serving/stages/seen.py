@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.store.unavailable import is_among
-from rec_assets.realtime.seen_items import SeenItems
+from rec_assets.realtime.stores.seen_items import SeenItems
 from rec_assets.serving.graph import row_splits
 from rec_assets.serving.graph.filters import FILTERS, filter_texts
 from rec_assets.serving.graph.request import Ids, sessions, user_ids
@@ -20,7 +20,7 @@ from rec_assets.serving.stages.session import has_session
 from rec_assets.serving.stages.unavailable import Unavailable
 from rec_assets.serving.tables.fallback_items import Fallback
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect_for_requests
+from rec_assets.storage.valkey.client import connect_for_requests
 
 Scores = npt.NDArray[np.float32]
 

@@ -11,7 +11,7 @@ from rec_assets.serving.stages.base import StoreGuard
 from rec_assets.serving.stages.circuit_breaker import valkey_breaker
 from rec_assets.serving.stages.follow import follow
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect_for_requests
+from rec_assets.storage.valkey.client import connect_for_requests
 
 
 class Unavailable:

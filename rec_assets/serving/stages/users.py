@@ -12,15 +12,15 @@ from rec_assets.features.store.online_reader import OnlineReader
 from rec_assets.features.store.views import USER_FEATURES, USER_VIEW
 from rec_assets.features.top_category import NO_CATEGORY
 from rec_assets.inference.lookups import FIRST_KNOWN, Lookups
-from rec_assets.realtime.recent_items import NO_ITEM, RecentItems
+from rec_assets.realtime.stores.recent_items import NO_ITEM, RecentItems
 from rec_assets.serving.graph.request import UNKNOWN, sessions, user_ids
 from rec_assets.serving.graph.spec import RECENT
 from rec_assets.serving.stages.base import Array, Arrays, StoreGuard
 from rec_assets.serving.stages.circuit_breaker import CircuitBreaker, valkey_breaker
 from rec_assets.serving.stages.session import has_session, top_categories, with_session
 from rec_assets.settings import Settings
-from rec_assets.storage.round_trip import RoundTrip
-from rec_assets.storage.valkey import connect_for_requests
+from rec_assets.storage.valkey.client import connect_for_requests
+from rec_assets.storage.valkey.round_trip import RoundTrip
 
 # Maps raw user ids [B] to their stored features, and to their histories as `RecentItems.histories_of`.
 ReadUsers = Callable[[npt.NDArray[np.int32]], tuple[online.OnlineRows, tuple[Ids, Times]]]

@@ -19,7 +19,7 @@ from rec_assets.serving.triton.model_config import VERSION_PARAMETER, ensembles
 from rec_assets.serving.triton.native_backends import narrowed, native_models
 from rec_assets.serving.triton.stage_model import BUNDLE_FILE
 from rec_assets.settings import Settings, get_settings
-from rec_assets.storage.versions import link, link_tree
+from rec_assets.storage.artifacts.versions import link, link_tree
 
 MEMBERS = tuple(spec.name for spec in model_config.MEMBERS)
 COMMITTED = Path("triton_model_repository")

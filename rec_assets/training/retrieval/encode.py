@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from rec_assets.bundles.export_report import MODEL
 from rec_assets.common.units import DAY_SECONDS
-from rec_assets.datasets.item_neighbors import item_neighbors, towers_log
 from rec_assets.datasets.item_table import ItemTable
+from rec_assets.datasets.neighbors.item_neighbors import item_neighbors, towers_log
 from rec_assets.datasets.request_features import batches, with_histories
 from rec_assets.datasets.rows import Arrays, as_columns, column_batches, take
 from rec_assets.datasets.training_set import TrainingSet

@@ -14,12 +14,12 @@ from rec_assets.features.store import online
 from rec_assets.features.store.views import ITEM_VIEW, USER_VIEW
 from rec_assets.features.top_category import top_category_as_of
 from rec_assets.realtime.events import Event
-from rec_assets.realtime.open_log import open_log
-from rec_assets.realtime.recent_items import RecentItems
+from rec_assets.realtime.log.open_log import open_log
+from rec_assets.realtime.stores.recent_items import RecentItems
 from rec_assets.realtime.stream import EventStream
 from rec_assets.settings import Settings
 from rec_assets.storage.s3 import Bucket
-from rec_assets.storage.valkey import connect
+from rec_assets.storage.valkey.client import connect
 from rec_assets_tests.pipeline import Pipeline, materialize
 from rec_assets_tests.realtime.state import drain
 

@@ -5,8 +5,8 @@ import pytest
 
 from rec_assets.bundles.export_report import FILE as EXPORT
 from rec_assets.bundles.provenance import FILE as LINEAGE
-from rec_assets.orchestration.assets.bundles import model_files, pick
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.orchestration.assets.delivery.bundles import model_files, pick
+from rec_assets.storage.artifacts.store import ArtifactStore
 
 
 @pytest.mark.parametrize("saved_model", [(), ("model.savedmodel/saved_model.pb",)])

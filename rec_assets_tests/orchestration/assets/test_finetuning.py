@@ -21,7 +21,7 @@ from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
 from rec_assets.serving.client import Client
 from rec_assets.serving.runner import load_stages, run
 from rec_assets.settings import Settings, get_settings
-from rec_assets.storage.artifact_store import ArtifactStore
+from rec_assets.storage.artifacts.store import ArtifactStore
 from rec_assets_tests.pipeline import Pipeline, definitions, settings_from
 
 pytestmark = pytest.mark.slow

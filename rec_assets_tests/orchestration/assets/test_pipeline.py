@@ -208,7 +208,7 @@ def test_the_bundle_passed_its_gates_and_is_live_on_the_running_server(pipeline:
 def test_a_bad_day_fails_with_the_reason_and_leaves_the_day_before_it_readable(
     pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rec_assets.orchestration.assets import raw
+    from rec_assets.orchestration.assets.data import raw
     from rec_assets.sources.files import FilesSource, export
     from rec_assets.sources.retail import RetailParameters, RetailSource
 

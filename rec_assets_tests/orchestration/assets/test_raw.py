@@ -16,8 +16,8 @@ from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
 from rec_assets.serving.ids import ITEM, Ids
 from rec_assets.settings import Settings
 from rec_assets.sources import Codes
-from rec_assets.storage.stores import open_store
-from rec_assets.storage.valkey import connect
+from rec_assets.storage.artifacts.stores import open_store
+from rec_assets.storage.valkey.client import connect
 from rec_assets_tests.pipeline import definitions, materialize, settings_from
 
 FIRST = date(2024, 2, 1)

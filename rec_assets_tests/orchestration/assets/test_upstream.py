@@ -5,7 +5,8 @@ import pytest
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.orchestration.assets.upstream import UpstreamStore, base_of, parent_of
-from rec_assets.storage.artifact_store import Artifact, ArtifactStore
+from rec_assets.storage.artifacts.artifact import Artifact
+from rec_assets.storage.artifacts.store import ArtifactStore
 
 CHAIN = frozenset({"dlrm_model"})
 

@@ -8,7 +8,7 @@ import pytest
 from rec_assets.common.errors import ActionableError
 from rec_assets.orchestration.runs.run_local import backfill_phases
 from rec_assets.settings import Settings
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.stores import open_store
 
 
 @pytest.fixture

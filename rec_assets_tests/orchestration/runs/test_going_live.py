@@ -6,7 +6,7 @@ from pathlib import Path
 from rec_assets.bundles.live_record import record_live
 from rec_assets.orchestration.runs.run_local import not_going_live
 from rec_assets.settings import Settings
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.stores import open_store
 from rec_assets_tests.serving.stored_bundles import add
 from rec_assets_tests.serving.synthetic import AS_OF
 

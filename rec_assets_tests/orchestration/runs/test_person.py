@@ -24,7 +24,7 @@ from rec_assets.realtime.answers.log import AnswerLog
 from rec_assets.settings import Settings
 from rec_assets.sources.files import USERS, export
 from rec_assets.sources.retail import RetailParameters, RetailSource
-from rec_assets.storage.stores import open_store
+from rec_assets.storage.artifacts.stores import open_store
 from rec_assets_tests.pipeline import materialize, settings_from
 
 pytestmark = pytest.mark.slow

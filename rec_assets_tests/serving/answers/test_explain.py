@@ -21,7 +21,7 @@ from rec_assets.serving.rules.rules import Rules
 from rec_assets.serving.rules.store import CurrentRules, version_of
 from rec_assets.serving.triton.model_config import ENSEMBLE
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect
+from rec_assets.storage.valkey.client import connect
 from rec_assets_tests.pipeline import Pipeline
 from rec_assets_tests.waiting import wait_until
 

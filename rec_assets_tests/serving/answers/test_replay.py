@@ -15,7 +15,7 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.store import online
 from rec_assets.realtime.answers.answer import new_ids
 from rec_assets.realtime.answers.stream import Answer, AnswerStream, answers_in
-from rec_assets.realtime.user_activity import UserActivityStore
+from rec_assets.realtime.stores.user_activity import UserActivityStore
 from rec_assets.realtime.work_stream import Entry
 from rec_assets.serving.answers.capture import is_chosen
 from rec_assets.serving.answers.inputs import pack_inputs, unpack_inputs
@@ -27,7 +27,7 @@ from rec_assets.serving.rules.store import CurrentRules, version_of
 from rec_assets.serving.runner import load_stages, needed, tensors_of
 from rec_assets.serving.stages import Arrays, Stage
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect
+from rec_assets.storage.valkey.client import connect
 from rec_assets_tests.serving.synthetic import write_features
 
 NOON = 1_741_608_000

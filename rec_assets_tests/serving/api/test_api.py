@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.realtime.recent_items import RecentItems
+from rec_assets.realtime.stores.recent_items import RecentItems
 from rec_assets.serving.api.app import api_server, create_app
 from rec_assets.serving.api.load import send
 from rec_assets.serving.api.metrics import NAME, serve_metrics
@@ -24,7 +24,7 @@ from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.filters import Filters
 from rec_assets.serving.http_client import HttpClient, ListClient, Listed
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect_for_requests
+from rec_assets.storage.valkey.client import connect_for_requests
 from rec_assets_tests.servers import free_port, in_thread
 
 Ask = Callable[..., tuple[int, Any]]

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rec_assets.bundles.canary_record import Canary, CanaryRecord
-from rec_assets.cli.canary import share_of
+from rec_assets.cli.models.canary import share_of
 from rec_assets.common.errors import ActionableError
-from rec_assets.realtime.behavior_log import BehaviorLog
+from rec_assets.realtime.log.behavior_log import BehaviorLog
 from rec_assets.serving.canary.clicks import clicks_of
 from rec_assets.serving.canary.route import Route
 from rec_assets.serving.canary.tally import CANDIDATE, LIVE, Objectives, Tally, answered, failed

@@ -10,12 +10,12 @@ import redis
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.history import LENGTH
 from rec_assets.features.store.unavailable import UnavailableItems
-from rec_assets.realtime.user_activity import UserActivityStore
+from rec_assets.realtime.stores.user_activity import UserActivityStore
 from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.seen import SeenFilter
 from rec_assets.serving.tables.memory_mapped import signal_tables
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect
+from rec_assets.storage.valkey.client import connect
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.waiting import wait_until
 

@@ -1,0 +1,1 @@
+"""Commands that show lists and record what users do."""

@@ -1,0 +1,1 @@
+"""Commands of bundles: promotions, canaries and the shop's rules."""

@@ -1,0 +1,1 @@
+"""The neighbors of items, from a linear model of the interactions."""

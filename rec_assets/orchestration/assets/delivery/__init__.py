@@ -1,0 +1,1 @@
+"""Assets that reach the servers: bundles, the promotion, the shop's rules."""

@@ -1,0 +1,1 @@
+"""Assets of features: workflows, embeddings, features of users and items, and their online copies."""

@@ -1,0 +1,1 @@
+"""Assets of the models: full trainings and daily fine-tunes."""

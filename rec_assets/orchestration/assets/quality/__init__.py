@@ -1,0 +1,1 @@
+"""Assets that measure: evaluations, lists of all users, shown lists and their outcomes."""

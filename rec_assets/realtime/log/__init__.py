@@ -1,0 +1,1 @@
+"""The offline log of events, in files or in a bucket."""

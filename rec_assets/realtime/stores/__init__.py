@@ -1,0 +1,1 @@
+"""What the worker keeps for each user and item in Valkey."""

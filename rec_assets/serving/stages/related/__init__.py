@@ -1,0 +1,1 @@
+"""Stages of the lists around items, baskets and histories."""
