@@ -17,7 +17,10 @@ def client(valkey: Settings) -> Iterator[Valkey]:
         yield client
 
 
-@given(st.lists(st.binary(), min_size=1), st.lists(st.integers(-(2**31), 2**31 - 1)))
+WORDS = st.binary().filter(lambda word: not word.isspace() and b" " not in word)  # redis-py splits names of commands
+
+
+@given(st.lists(WORDS, min_size=1), st.lists(st.integers(-(2**31), 2**31 - 1)))
 def test_commands_are_packed_as_redis_packs_them(words: list[bytes], numbers: list[int]) -> None:
     expected = b"".join(redis.connection.Connection().pack_command(*words, *numbers))
     assert packed(*words, numbers=numbers) == expected
