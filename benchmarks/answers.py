@@ -82,7 +82,8 @@ def main(
                 made: dict[str, list[Measured]] = {"without recording": [], "with recording": []}
                 for number in range(-1, turns):
                     drawn = draw_requests(users, WARM_UP if number < 0 else requests, settings, number + 1)
-                    for name, server in zip(made, (without, recording), strict=True):
+                    pairs = list(zip(made, (without, recording), strict=True))
+                    for name, server in pairs[:: 1 if number % 2 else -1]:  # none of both always goes first
                         made[name].append(turn(server, worker, drawn, level))
                 medians = {name: np.median(values[1:], axis=0) for name, values in made.items()}
                 for name, values in medians.items():

@@ -32,8 +32,8 @@ class Consumer:
         self._settings, self._stream, self._name, self._idle_ms = settings, stream, name, idle_ms
         self._claimed = self._trimmed = 0.0
 
-    def take(self, wait_ms: int) -> Sequence[Entry]:
-        """Returns the next entries, none after `wait_ms` milliseconds without one.
+    def take(self, wait_ms: int | None) -> Sequence[Entry]:
+        """Returns the next entries, none after `wait_ms` milliseconds without one; None does not wait.
 
         Raises:
             redis.RedisError: Valkey does not answer.

@@ -89,8 +89,8 @@ class WorkStream:
         with suppress(redis.ResponseError):  # the group exists
             self._client.xgroup_create(self.KEY, self.GROUP, "0", mkstream=True)
 
-    def take(self, worker: str, count: int, wait_ms: int) -> list[Entry]:
-        """Assigns at most `count` new entries to a worker; waits for the first at most `wait_ms` milliseconds."""
+    def take(self, worker: str, count: int, wait_ms: int | None) -> list[Entry]:
+        """Assigns at most `count` new entries to a worker, after at most `wait_ms` milliseconds; None does not wait."""
         return self._read(worker, ">", count, wait_ms)
 
     def taken_by(self, worker: str, count: int) -> list[Entry]:

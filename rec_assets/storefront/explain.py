@@ -44,7 +44,7 @@ class Reason:
         """Returns the reasons in a line, as the storefront shows them."""
         parts = [f"retrieved {ordinal(self.retrieval_rank)}" if self.retrieval_rank else "popular"]
         parts += ["top category"] if self.matches else []
-        parts += [f"chosen {self.interactions} times before"] if self.interactions else []
+        parts += [f"chosen {self.interactions} times"] if self.interactions else []
         parts += [f"{self.of_category} of this category"] if self.of_category else []
         return ", ".join(parts)
 

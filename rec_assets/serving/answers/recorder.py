@@ -15,8 +15,9 @@ from rec_assets.serving.stages.base import Arrays, StoreGuard
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey.client import connect_beside_requests
 
+AT_ONCE = 8  # batches in one round trip; more would hold the interpreter for longer
 MOST_WAITING = 200  # batches of requests, a second of them under full load
-EVERY_S = 0.05
+EVERY_S = 0.25  # between two looks at the queue
 
 
 class AnswerRecorder:
@@ -73,7 +74,8 @@ class AnswerRecorder:
     def send_waiting(self) -> None:
         """Sends the answers that wait."""
         while self._waiting:
-            answers = list(answers_of(*self._waiting.popleft(), self._share))
+            batches = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
+            answers = [one for batch in batches for one in answers_of(*batch, self._share)]
             if answers and not self._guard.call(partial(self._is_sent, answers)):
                 self._unsent += len(answers)
             time.sleep(0)  # lets a request have the interpreter

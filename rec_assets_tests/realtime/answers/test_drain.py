@@ -29,7 +29,7 @@ def test_an_answer_is_found_in_the_stream_and_then_equal_in_the_log(settings: Se
     answer, stream = answer_for(7), AnswerStream.connect(settings)
     stream.send([answer_for(8), answer])
     in_stream = find_answer(settings, answer.answer_id)
-    assert AnswerDrain(settings, "one").round(wait_ms=1) == 2
+    assert AnswerDrain(settings, "one").round() == 2
     assert stream.state().waiting == stream.state().taken == 0 and not stream.find(answer.answer_id).height
     assert find_answer(settings, answer.answer_id) == in_stream
     assert find_answer(settings.model_copy(update={"valkey_port": free_port()}), answer.answer_id) == in_stream
@@ -48,12 +48,12 @@ def test_answers_of_a_writer_that_died_are_written_once_by_another(settings: Set
     stream, answers = AnswerStream.connect(settings), [answer_for(user) for user in range(5)]
     dead = AnswerDrain(settings, "dead", interval_s=3_600)
     stream.send(answers[:2])
-    dead.round(wait_ms=1)  # the first answers of a writer are written at once
+    dead.round()  # the first answers of a writer are written at once
     stream.send(answers[2:])
-    dead.round(wait_ms=1)
+    dead.round()
     assert len(logged(settings)) == 2 and stream.state().taken == 3
     other = AnswerDrain(settings, "other", idle_ms=0, interval_s=0)
-    assert other.round(wait_ms=1) == 3
+    assert other.round() == 3
     assert stream.state().taken == 0
     assert logged(settings) == sorted(answer.answer_id for answer in answers)
 
@@ -64,11 +64,11 @@ def test_answers_wait_while_the_log_cannot_be_written(settings: Settings, tmp_pa
     (tmp_path / "answers").write_text("not a folder")
     drain = AnswerDrain(settings, "one")
     with pytest.raises(OSError, match="answers"):
-        drain.round(wait_ms=1)
+        drain.round()
     assert stream.state().taken == 1
     (tmp_path / "answers").unlink()
     drain = AnswerDrain(settings, "one")
-    drain.round(wait_ms=1)
+    drain.round()
     assert logged(settings) == [answer.answer_id] and stream.state().taken == 0
 
 
@@ -86,6 +86,6 @@ def test_days_that_are_too_old_leave_the_log(settings: Settings) -> None:
     now = datetime.now(UTC)
     times = [int((now - timedelta(days=days)).timestamp() * 1000) for days in (0, 1, 2)]
     AnswerStream.connect(settings).send([answer_for(7, at) for at in times])
-    AnswerDrain(settings.model_copy(update={"answer_days": 2}), "one").round(wait_ms=1)
+    AnswerDrain(settings.model_copy(update={"answer_days": 2}), "one").round()
     days = AnswerLog.of(settings).days()
     assert days == [str((now - timedelta(days=ago)).date()) for ago in (1, 0)]
