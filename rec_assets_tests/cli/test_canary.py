@@ -53,7 +53,7 @@ def candidate(rec: Rec) -> Bundle:
 
 
 def test_the_status_compares_both_bundles_and_says_what_follows(rec: Rec, candidate: Bundle) -> None:
-    board = CanaryBoard(connect(get_settings(), CanaryBoard.DB))
+    board = CanaryBoard(connect(get_settings()))
     board.add(candidate.bundle_id, {answered(CANDIDATE, 10): 280, failed(CANDIDATE): 1, answered(LIVE, 8): 5_000})
     shown = rec("canary", "status")
     assert f"bundle {candidate.bundle_id} answers 5.0% of the users" in shown

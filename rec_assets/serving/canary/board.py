@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from rec_assets.serving.canary.route import Route
-from rec_assets.storage.valkey import Valkey, command
+from rec_assets.storage.valkey import Valkey
 
 ROUTE = "canary:route"
 COUNTS = "canary:counts:"  # and the id of the candidate
@@ -13,9 +13,7 @@ _KEEP_S = 30 * 86_400
 
 
 class CanaryBoard:
-    """Reads and writes the keys of canaries; each method raises RedisError."""
-
-    DB = 3
+    """Reads and writes the keys of canaries; each method raises RedisError, or an error of `OUTAGES`."""
 
     def __init__(self, client: Valkey) -> None:
         self._client = client
@@ -39,11 +37,12 @@ class CanaryBoard:
 
     def add(self, bundle_id: str, counts: Mapping[str, float]) -> None:
         """Adds to the counts of a candidate."""
-        key, pipeline = COUNTS + bundle_id, self._client.pipeline(transaction=False)
-        for name, value in counts.items():
-            command(pipeline, "HINCRBYFLOAT", key, name, value)
-        command(pipeline, "EXPIRE", key, _KEEP_S)
-        pipeline.execute()
+        key = COUNTS + bundle_id
+        with self._client.pipeline(transaction=False) as pipeline:
+            for name, value in counts.items():
+                pipeline.hincrbyfloat(key, name, value)
+            pipeline.expire(key, _KEEP_S)
+            pipeline.execute()
 
     def counts(self, bundle_id: str) -> dict[str, float]:
         """Returns the counts of a candidate by name (`rec_assets.serving.canary.tally`)."""

@@ -179,6 +179,6 @@ def _close(settings: Settings) -> None:
 
 @contextmanager
 def _board(settings: Settings) -> Iterator[CanaryBoard]:
-    client = connect(settings, CanaryBoard.DB)
+    client = connect(settings)
     with translate_redis_errors(client):
         yield CanaryBoard(client)
