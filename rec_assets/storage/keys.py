@@ -11,6 +11,7 @@ RETIRED_USERS = "retired_users"
 UNAVAILABLE_ITEMS, SHOP_RULES = "items:unavailable", "shop:rules"
 ITEM_VERSION = "item_features:version"
 WRITTEN_DAYS, WRITING_LOCK = "features:written", "features:writing"
+CANARY_ROUTE = "canary:route"
 
 
 def recent_items(user_id: int) -> str:
@@ -26,6 +27,11 @@ def seen_items(user_id: int) -> str:
 def activity(user_id: int) -> str:
     """Returns the key of a user's activity."""
     return f"user:{{{user_id}}}:activity"
+
+
+def canary_counts(bundle_id: str) -> str:
+    """Returns the key of the counts of a candidate."""
+    return f"canary:counts:{bundle_id}"
 
 
 def trending(shard: int) -> str:

@@ -1,7 +1,7 @@
 """The inputs of an answer: what its list depends on beside the bundle, as bytes.
 
-Values of the request and of the stores are recorded. So are the candidates with their retrieval scores, because the
-seen filter, the catalog and the index are read there, and because a query vector depends in its last bits on the batch.
+Values of the request and of the stores are recorded. So are the candidates with their retrieval scores: before them,
+the seen filter, the catalog and the index are read, and a query vector depends in its last bits on the batch.
 """
 
 from collections.abc import Sequence
