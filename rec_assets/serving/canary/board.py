@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from rec_assets.serving.canary.route import Route
-from rec_assets.storage.valkey.client import Valkey, command
+from rec_assets.storage.valkey.client import Valkey
 from rec_assets.storage.valkey.keys import CANARY_ROUTE, canary_counts
 
 # Whoever watches a canary renews the route. So a canary that nobody watches ends.
@@ -12,7 +12,7 @@ _KEEP_S = 30 * 86_400
 
 
 class CanaryBoard:
-    """Reads and writes the keys of canaries; each method raises RedisError."""
+    """Reads and writes the keys of canaries; each method raises RedisError, or an error of `OUTAGES`."""
 
     def __init__(self, client: Valkey) -> None:
         self._client = client
@@ -36,11 +36,12 @@ class CanaryBoard:
 
     def add(self, bundle_id: str, counts: Mapping[str, float]) -> None:
         """Adds to the counts of a candidate."""
-        key, pipeline = canary_counts(bundle_id), self._client.pipeline(transaction=False)
-        for name, value in counts.items():
-            command(pipeline, "HINCRBYFLOAT", key, name, value)
-        command(pipeline, "EXPIRE", key, _KEEP_S)
-        pipeline.execute()
+        key = canary_counts(bundle_id)
+        with self._client.pipeline(transaction=False) as pipeline:
+            for name, value in counts.items():
+                pipeline.hincrbyfloat(key, name, value)
+            pipeline.expire(key, _KEEP_S)
+            pipeline.execute()
 
     def counts(self, bundle_id: str) -> dict[str, float]:
         """Returns the counts of a candidate by name (`rec_assets.serving.canary.tally`)."""

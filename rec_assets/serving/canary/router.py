@@ -24,12 +24,13 @@ from rec_assets.serving.canary.tally import (
     missed,
 )
 from rec_assets.serving.graph.errors import RequestError
+from rec_assets.serving.graph.request import PROBE
 from rec_assets.serving.recommendations import Recommendations
 from rec_assets.serving.stages.follow import follow
 from rec_assets.serving.triton.availability import NotServedError, UnavailableError
 from rec_assets.serving.triton.model_config import CANDIDATE_SUFFIX
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey.client import connect_for_requests
+from rec_assets.storage.valkey.client import OUTAGES, connect_for_requests
 
 CANDIDATE_TIMEOUT_S = 2.0  # a user of the share does not wait longer before the live bundle is asked
 _WAITING = 32  # mirrored requests; further ones are not mirrored
@@ -38,7 +39,9 @@ _WAITING = 32  # mirrored requests; further ones are not mirrored
 class Ask(Protocol):
     """Sends a request to the model with a suffix to its name; raises as `Client.recommend`."""
 
-    def __call__(self, suffix: str = "", timeout: float = ..., /) -> Recommendations: ...  # noqa: D102
+    def __call__(  # noqa: D102
+        self, suffix: str = "", timeout: float = ..., /, *, request_id: str = ""
+    ) -> Recommendations: ...
 
 
 class CanaryRouter:
@@ -62,7 +65,7 @@ class CanaryRouter:
         before, route = self._route, None
         with self._lock:
             counts, self._counts = self._counts, {}
-        with suppress(redis.RedisError, ValidationError):
+        with suppress(redis.RedisError, *OUTAGES, ValidationError):
             if before is not None and counts:
                 self._board.add(before.bundle_id, counts)
             route = self._board.route()
@@ -106,10 +109,10 @@ class CanaryRouter:
             self.refresh()
             follow(self, "canary")
 
-    def _of_candidate(self, ask: Ask, arm: str = CANDIDATE) -> Recommendations | None:
+    def _of_candidate(self, ask: Ask, arm: str = CANDIDATE, request_id: str = "") -> Recommendations | None:
         """Returns the candidate's answer; None if it fails, or if the server that was asked has not loaded it."""
         try:
-            answer = ask(CANDIDATE_SUFFIX, CANDIDATE_TIMEOUT_S)
+            answer = ask(CANDIDATE_SUFFIX, CANDIDATE_TIMEOUT_S, request_id=request_id)
         except NotServedError:
             self._count({missed(arm): 1})
             return None
@@ -120,9 +123,9 @@ class CanaryRouter:
         return answer
 
     def _compare(self, ask: Ask, live: Recommendations) -> None:
-        """Sends a mirrored request to the candidate, and counts how its answer differs."""
+        """Sends a mirrored request to the candidate, and counts how its answer differs. Nobody sees this answer."""
         try:
-            candidate = self._of_candidate(ask, SHADOW)
+            candidate = self._of_candidate(ask, SHADOW, PROBE)
         finally:
             self._slots.release()
         if candidate is None:
