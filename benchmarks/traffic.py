@@ -87,7 +87,7 @@ def ask(address: str, model: str, shape: Sequence[int], requests: Requests) -> t
             start = time.perf_counter()
             answer = client.infer(model, inputs, outputs=outputs, client_timeout=TIMEOUT)
             latencies.append(1000 * (time.perf_counter() - start))
-            ids, scores, _ = (answer.as_numpy(tensor.name).ravel().tolist() for tensor in RESPONSE)
+            ids, scores = (answer.as_numpy(tensor.name).ravel().tolist() for tensor in RESPONSE[:2])
             lists.append((ids, scores))
     return latencies, lists
 

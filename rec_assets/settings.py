@@ -130,6 +130,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Host of Valkey and Triton.")
     valkey_host: str = Field("", description="Host of Valkey; empty: `host`.")
     valkey_port: PositiveInt = Field(6390, description="Port of Valkey.")
+    valkey_cluster: bool = Field(False, description="Valkey runs in cluster mode; the address is that of any node.")
     valkey_tls: bool = Field(False, description="Connect to Valkey by TLS, as ElastiCache requires.")
     valkey_ca: str = Field("", description="File of the CA that signed Valkey's certificate; empty: the system's CAs.")
     valkey_user: str = Field("", description="Valkey user; empty: the default user.")
@@ -165,6 +166,13 @@ class Settings(BaseSettings):
         "time are acknowledged together.",
     )
 
+    answer_share: float = Field(
+        1.0, ge=0, le=1, description="Share of the answers that are recorded, chosen by their ids; 0 records none."
+    )
+    answer_days: NonNegativeInt = Field(
+        30, description="Number of newest days of which the log of answers is kept; 0: all days."
+    )
+
     # Feature store, except Valkey
     feast_registry: str = Field("", description="Feast's registry: s3://bucket/registry.db; empty: a file below home.")
 
@@ -177,6 +185,16 @@ class Settings(BaseSettings):
     athena_database: str = Field("rec_assets", description="Glue database of the Athena tables.")
     athena_workgroup: str = Field("rec-assets", description="Athena workgroup.")
     athena_results: str = Field("", description="s3:// prefix of query results.")
+
+    # Outcomes of shown lists
+    outcome_window_hours: PositiveInt = Field(
+        24, description="Hours after an answer in which an interaction with a shown item counts as its outcome."
+    )
+    max_drift: NonNegativeFloat = Field(
+        0.2,
+        description="Largest population stability index of an input or score of a day's answers; a larger one that "
+        "chance does not explain makes a check warn.",
+    )
 
     backfill_days_per_run: NonNegativeInt = Field(
         0, description="Days per run of a backfill, for assets whose days do not depend on each other; 0: all days."
@@ -216,6 +234,16 @@ class Settings(BaseSettings):
     )
     api_metrics_port: NonNegativeInt = Field(
         0, description="Port of the Prometheus metrics of `rec api`, on its address and without a key; 0: none."
+    )
+    otlp_endpoint: str = Field(
+        "",
+        description="Collector of traces (OTLP over HTTP), such as http://localhost:4318; empty: no traces.",
+    )
+    trace_share: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of requests that begin a trace; a trace of the caller is always continued.",
     )
     dagster_port: PositiveInt = Field(3000, description="Port of Dagster's UI in `rec dev`, on 127.0.0.1.")
     allowed_hosts: str = Field(

@@ -20,10 +20,12 @@ from rec_assets.features.store import online
 from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
 from rec_assets.serving.triton import model_repository
 from rec_assets.settings import Settings
+from rec_assets.storage.valkey import connect, nodes_of
 from rec_assets_tests.pipeline import Pipeline, environment, settings_from
 from rec_assets_tests.s3 import S3, running_s3
 from rec_assets_tests.servers import free_port, running_valkey
 from rec_assets_tests.serving.synthetic import make_bundle, write_features
+from rec_assets_tests.valkey_cluster import running_cluster
 
 if TYPE_CHECKING:
     from xdist.scheduler import LoadFileScheduling
@@ -52,6 +54,20 @@ def valkey(valkey_server: Settings) -> Settings:
     """Settings of an empty Valkey."""
     redis.Redis(valkey_server.host, valkey_server.valkey_port).flushall()
     return valkey_server
+
+
+@pytest.fixture(scope="session")
+def valkey_cluster_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as settings:
+        yield settings
+
+
+@pytest.fixture
+def valkey_cluster(valkey_cluster_server: Settings) -> Settings:
+    """Settings of an empty cluster of three Valkeys."""
+    for node in nodes_of(connect(valkey_cluster_server)):
+        node.flushall()
+    return valkey_cluster_server
 
 
 @pytest.fixture(scope="session")

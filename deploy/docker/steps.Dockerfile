@@ -12,7 +12,7 @@ COPY rec_assets rec_assets
 
 # The packages are listed in pyproject.toml, their versions in the locks. The project itself is installed as a package.
 FROM uv AS packages
-RUN uv pip install --no-cache -r pyproject.toml --extra cluster --constraint lock.txt --constraint cpu.txt \
+RUN uv pip install --no-cache -r pyproject.toml --extra cluster --extra tracing --constraint lock.txt --constraint cpu.txt \
   && uv pip install --no-cache --no-deps .
 
 # Workflows, training sets and exports need Merlin. Evaluations and bundles read the training set. No cpu step needs torch.

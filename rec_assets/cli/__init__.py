@@ -15,6 +15,7 @@ from rec_assets.cli import (
     backfill,
     bundles,
     demo,
+    explain,
     load,
     person,
     prune,
@@ -43,6 +44,7 @@ app.command()(servers.down)
 app.command(epilog="Example: rec status && echo all is well")(servers.status)
 app.command()(watch.watch)
 app.command(epilog="Example: rec recommend 42 --device mobile --at 2025-03-14T18:30 -k 10")(recommend.recommend)
+app.command(epilog="Example: rec explain 0197f2c4a1b37c3e9d52b6a8f0e1c2d3")(explain.explain)
 app.command(epilog="Example: rec similar 1201 -k 5")(related.similar)
 app.command(epilog="Example: rec together 1201 733")(related.together)
 app.command(epilog="Example: rec buy-again 42 -k 5")(related.buy_again)

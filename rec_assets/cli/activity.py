@@ -97,15 +97,18 @@ def worker() -> None:
     import logging
 
     from rec_assets.common.silence import silence_deprecations
-    from rec_assets.realtime.worker import Worker
+    from rec_assets.common.tracing import traces
+    from rec_assets.realtime.worker import TRACED_AS, Worker
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("feast").setLevel(logging.WARNING)  # Feast logs every minute that it read its registry
     silence_deprecations()
     stop = until_told_to_stop()
-    one = Worker(load_settings())
+    settings = load_settings()
+    one = Worker(settings)
     say(f"Worker {one.name} applies events. Ctrl-C ends it.")
-    one.run(stop)
+    with traces(TRACED_AS, settings.otlp_endpoint, settings.trace_share):
+        one.run(stop)
 
 
 def _wait_for_workers(client: "Client", sent: Sequence[str]) -> None:

@@ -6,22 +6,25 @@ from typing import TYPE_CHECKING, Any
 from rec_assets.cli.console import print_table
 
 if TYPE_CHECKING:
+    from rec_assets.bundles.bundle import Bundle
     from rec_assets.serving.ids import Ids
     from rec_assets.settings import Settings
 
 FACTS = ("title", "category_l1", "category_l2", "price")
 
 
-def describe(settings: "Settings", item_ids: Iterable[int], ids: "Ids") -> list[dict[str, Any]]:
+def describe(
+    settings: "Settings", item_ids: Iterable[int], ids: "Ids", bundle: "Bundle | None" = None
+) -> list[dict[str, Any]]:
     """Returns `item_id` and the `FACTS` of each item, ids and categories as the shop writes them.
 
-    Only `item_id` is returned for an item that this machine's live bundle lacks.
+    Only `item_id` is returned for an item that the bundle lacks; by default, this machine's live bundle.
     """
     from rec_assets.serving.ids import CATEGORY_1, ITEM
     from rec_assets.serving.triton.local_bundle import live_bundle
     from rec_assets.sources.shop.codes import CATEGORY_2
 
-    bundle, known = live_bundle(settings), dict[int, dict[str, Any]]()
+    bundle, known = bundle or live_bundle(settings), dict[int, dict[str, Any]]()
     if bundle is not None:
         catalog = bundle.catalog().select("item_id", *FACTS)
         known = {row["item_id"]: row for row in catalog.iter_rows(named=True)}
@@ -33,12 +36,23 @@ def describe(settings: "Settings", item_ids: Iterable[int], ids: "Ids") -> list[
     return found
 
 
-def print_items(title: str, measure: str, items: Iterable[dict[str, Any]], values: Sequence[str]) -> None:
-    """Prints ranked items with their facts and one value each; `measure` is the heading of the values."""
+def print_items(
+    title: str,
+    measure: str,
+    items: Sequence[dict[str, Any]],
+    values: Sequence[str],
+    reasons: Sequence[str] | None = None,
+) -> None:
+    """Prints ranked items with their facts and one value each; `measure` is the heading of the values.
+
+    `reasons` adds a column with a line for each item.
+    """
     columns = {"": True, "item": True, "title": False, "category": False, "style": False, "price": True, measure: True}
+    columns |= {} if reasons is None else {"why": False}
+    more = [[one] for one in reasons] if reasons is not None else [[]] * len(items)
     rows = (
-        (position, item["item_id"], *(_cell(fact, item.get(fact)) for fact in FACTS), value)
-        for position, (item, value) in enumerate(zip(items, values, strict=True), start=1)
+        (position, item["item_id"], *(_cell(fact, item.get(fact)) for fact in FACTS), value, *why)
+        for position, (item, value, why) in enumerate(zip(items, values, more, strict=True), start=1)
     )
     print_table(title, columns, rows)
 

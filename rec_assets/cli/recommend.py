@@ -98,6 +98,7 @@ def recommend(
         facts = {
             "user_id": client.ids.text(USER, number),
             "bundle_id": answer.bundle_id,
+            "answer_id": answer.answer_id,
             "milliseconds": round(answer.milliseconds, 2),
         }
         typer.echo(json.dumps(facts | {"items": scored}))
@@ -107,3 +108,5 @@ def recommend(
         return
     title = f"For user {user}, bundle {answer.bundle_id}, in {answer.milliseconds:.1f} ms"
     print_items(title, "score", items, [f"{score:.4f}" for _, score in answer])
+    if answer.answer_id:
+        typer.echo(f"Why: rec explain {answer.answer_id}")

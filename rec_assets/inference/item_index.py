@@ -59,7 +59,7 @@ def _filled_on_gpu(
     sample = np.random.default_rng(0).choice(count, min(count, VECTORS_PER_LIST * empty.nlist), replace=False)
     index.train(vectors[sample])
     index.add_with_ids(vectors, ids)
-    filled = faiss.downcast_index(faiss.index_gpu_to_cpu(index))
+    filled = faiss.index_gpu_to_cpu(index)  # not downcast_index of it, which would not keep the index alive
     assert isinstance(filled, faiss.IndexIVF)
     return filled
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from dagster import AssetCheckExecutionContext, AssetCheckResult, AssetCheckSpec
+from dagster import AssetCheckExecutionContext, AssetCheckResult, AssetCheckSeverity, AssetCheckSpec
 
 from rec_assets.bundles.gate_results import GATES, GateReport, save_gate_report
 from rec_assets.common.seeds import holdout_seed, seed_for
 from rec_assets.datasets.evaluation_set import ITEMS
 from rec_assets.datasets.joined_days import ROWS
 from rec_assets.inference.item_vectors import ALL_VECTORS
+from rec_assets.orchestration.assets.answer_drift import DRIFT_FILE
 from rec_assets.orchestration.assets.evaluation import RANKING_EFFECT_FILE
 from rec_assets.orchestration.assets.upstream import lineage_of
 from rec_assets.orchestration.declared import Declared, FromSettings, asset_check, multi_asset_check
@@ -146,6 +147,36 @@ def index_recall(context: AssetCheckExecutionContext, artifacts: Artifacts) -> A
     queries = items.vectors[np.random.default_rng(1).permutation(len(items.vectors))[:QUERIES]]
     recall = recall_against_exact(index, items, queries, DEPTH)
     return AssetCheckResult(passed=recall >= MIN_RECALL, metadata={f"recall@{DEPTH}": recall, "minimum": MIN_RECALL})
+
+
+@asset_check(asset="answer_drift", partitions_def=daily)
+def answers_resemble_training(
+    context: AssetCheckExecutionContext, artifacts: Artifacts, settings: SettingsResource
+) -> AssetCheckResult:
+    """Inputs and scores of the day's answers are distributed as before. Warns, and blocks nothing.
+
+    A feature has drifted if its PSI is above `REC_MAX_DRIFT` and chance does not explain the difference.
+    """
+    store = artifacts.store()
+    tables = [
+        pl.read_parquet(store.get("answer_drift", day) / DRIFT_FILE).with_columns(day=pl.lit(day))
+        for day in context.partition_keys
+    ]
+    drifted = pl.concat(tables).filter("drifted")
+    lines = [
+        f"{row['day']}: {row['feature']} has PSI {row['psi']:.2f} ({row['change']})"
+        for row in drifted.iter_rows(named=True)
+    ]
+    step = (
+        "Find out whether the users or a client changed. Correct the client's requests, or materialize full_training, "
+        f"or raise REC_MAX_DRIFT ({settings.max_drift:g})"
+    )
+    return AssetCheckResult(
+        passed=drifted.is_empty(),
+        severity=AssetCheckSeverity.WARN,
+        description="; ".join([*lines, step]) if lines else "No input or score has drifted",
+        metadata={"drifted": preview(drifted, drifted.height), "largest PSI that passes": settings.max_drift},
+    )
 
 
 def _comparable_live_bundle(store: ArtifactStore, day: str) -> Path | None:

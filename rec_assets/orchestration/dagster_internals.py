@@ -40,11 +40,11 @@ class StaleMarks:
         self._instance = instance
         self._resolver = CachingStaleStatusResolver(instance, self.graph, LoadingContextForTest(instance))
 
-    def failed_checks(self, key: AssetKey, names_left_out: frozenset[str]) -> list[str]:
-        """Returns the checks of an asset whose last result is a failure."""
-        keys = [one for one in self.graph.get_check_keys_for_assets({key}) if one.name not in names_left_out]
+    def has_failed_blocking_check(self, key: AssetKey) -> bool:
+        """Returns True if the last result of a blocking check of an asset is a failure."""
+        keys = [one for one in self.graph.get_check_keys_for_assets({key}) if self.graph.get(one).blocking]
         records = self._instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
-        return [one.name for one, record in records.items() if record.status == AssetCheckExecutionRecordStatus.FAILED]
+        return any(record.status == AssetCheckExecutionRecordStatus.FAILED for record in records.values())
 
     def stale(self, key: AssetKey, days: Sequence[str | None]) -> list[str | None]:
         """Returns the missing or stale partitions among `days`; `[None]` for an unpartitioned asset."""

@@ -24,8 +24,10 @@ DAILY_ROWS = (
     "joined_interactions",
     "masked_train_set",
 )
+OUTCOME_ASSETS = ("shown_lists", "outcomes", "answer_drift")
 DAILY_ASSETS = (
     *DAILY_ROWS,
+    *OUTCOME_ASSETS,
     "online_features",
     "online_history",
     "replay_set",

@@ -13,7 +13,7 @@ from dagster import (
     op,
 )
 
-from rec_assets.orchestration.freshness import CHECK, DAILY_ASSETS, DAILY_ROWS
+from rec_assets.orchestration.freshness import CHECK, DAILY_ASSETS, DAILY_ROWS, OUTCOME_ASSETS
 from rec_assets.orchestration.op_tags import CPU
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
 from rec_assets.serving.promotion import retention
@@ -28,13 +28,14 @@ FULL_TRAINING = AssetSelection.groups("training") | AssetSelection.assets(
 FINETUNING = AssetSelection.groups("finetuning") | AssetSelection.assets(
     "finetune_evaluation", "finetuned_bundle", "next_day_evaluation"
 )
+OUTCOMES = AssetSelection.assets(*OUTCOME_ASSETS)
 PROMOTION = AssetSelection.assets("triton_versions", "live_bundle")
 RULES = AssetSelection.assets("shop_rules")
 ONLINE = AssetSelection.assets("feature_store", "online_features", "online_history", "online_catalog") | RULES
 CATALOG_UPDATE = AssetSelection.assets("id_codes", "raw_items", "online_catalog") | RULES
 
 # The catalog too: new items join the same day, and withdrawn items leave.
-DAILY_UPDATE = CATALOG | DAILY | ONLINE | FINETUNING
+DAILY_UPDATE = CATALOG | DAILY | ONLINE | FINETUNING | OUTCOMES
 # Freshness checks test yesterday's partition, whatever day a job builds. So only their sensor runs them.
 FRESHNESS = AssetSelection.checks(*(AssetCheckKey(AssetKey(name), CHECK) for name in DAILY_ASSETS))
 
@@ -61,7 +62,12 @@ fine_tuning = define_asset_job(
     "fine_tuning", FINETUNING - FRESHNESS, description="Fine-tune of a day, with evaluation, bundle and gates."
 )
 daily_update = define_asset_job(
-    "daily_update", DAILY_UPDATE - FRESHNESS, description="Ingest, features, fine-tune, evaluation and bundle of a day."
+    "daily_update",
+    DAILY_UPDATE - FRESHNESS,
+    description="Ingest, features, fine-tune, evaluation and bundle of a day, and the outcomes of its lists so far.",
+)
+outcome_update = define_asset_job(
+    "outcome_update", OUTCOMES - FRESHNESS, description="Shown lists of a day, interactions with them, and drift."
 )
 
 list_all_users = define_asset_job(
@@ -105,6 +111,7 @@ def jobs_of(settings: Settings) -> dict[str, Any]:
         full_training,
         fine_tuning,
         daily_update,
+        outcome_update,
         list_all_users,
         promote,
         rollback,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SIZE = (7.0, 3.2)
 DPI = 110
+MAX_TICKS = 12
 BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -95,6 +96,48 @@ def reliability_plot(scores: Sequence[float], rates: Sequence[float], title: str
     axis.plot([score for score, _ in shown], [rate for _, rate in shown], marker="o", markersize=4, color="C0")
     axis.set(xscale="log", yscale="log", xlabel="score", ylabel="observed rate", title=title)
     axis.spines[["top", "right"]].set_visible(False)
+    return _embed(figure, title)
+
+
+def rate_plot(
+    rates: pl.DataFrame, x_label: str, rate_label: str, counted: str, *, connect: bool = False
+) -> MarkdownMetadataValue:
+    """Plots rates with their confidence intervals, above the counts that they are shares of.
+
+    Args:
+        rates: value, kind, shown, rate, low and high, as in `evaluation.outcomes.rates.RATES`; the values in order.
+        x_label: name of the values.
+        rate_label: name of the rates.
+        counted: name of the counts.
+        connect: draw lines between the values.
+    """
+    from matplotlib.ticker import PercentFormatter
+
+    values, kinds = rates["value"].unique(maintain_order=True).to_list(), rates["kind"].unique().sort().to_list()
+    kinds = kinds[1:] if kinds[0] == "any" and len(kinds) == 2 else kinds  # "any" equals the only other kind
+    title = f"Outcomes by {x_label}, with 95 % intervals"
+    figure = _figure((7.0, 3.8))
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    for number, kind in enumerate(kinds):
+        of_kind = rates.filter(kind=kind)
+        middle = of_kind["rate"].to_numpy()
+        # The interval of no hits may start a rounding error above 0.
+        below, above = (middle - of_kind["low"].to_numpy()).clip(0), of_kind["high"].to_numpy() - middle
+        places = [values.index(value) + (number - (len(kinds) - 1) / 2) * 0.15 for value in of_kind["value"]]
+        style = "o-" if connect else "o"
+        lengths = [below.tolist(), above.clip(0).tolist()]
+        upper.errorbar(places, middle, lengths, fmt=style, ms=4, lw=1, capsize=2, label=kind)
+    counts = rates.unique("value", keep="first")
+    lower.bar([values.index(value) for value in counts["value"]], counts["shown"].to_list(), color="0.75")
+    step = -(-len(values) // MAX_TICKS)
+    lower.set_xticks(range(0, len(values), step), [textwrap.fill(value, 11) for value in values[::step]], fontsize=8)
+    lower.set(xlabel=x_label, ylabel=counted)
+    lower.locator_params(axis="y", nbins=3, integer=True)
+    upper.set(ylabel=rate_label, title=title, ylim=(0, None), xlim=(-0.7, max(len(values), 5) - 0.3))
+    upper.yaxis.set_major_formatter(PercentFormatter(1.0))
+    upper.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    for axis in (upper, lower):
+        axis.spines[["top", "right"]].set_visible(False)
     return _embed(figure, title)
 
 

@@ -1,5 +1,6 @@
 """Daily partitions (UTC) and mappings between partitions. The partition of a model is its as-of day."""
 
+import math
 from collections.abc import Iterable
 from datetime import date, timedelta
 
@@ -66,6 +67,19 @@ def earlier_days(settings: Settings) -> TimeWindowPartitionMapping:
     )
 
 
+@FromSettings
+def outcome_window(settings: Settings) -> TimeWindowPartitionMapping:
+    """Maps a day to itself and the next days in which interactions with its lists count."""
+    return TimeWindowPartitionMapping(
+        start_offset=0, end_offset=outcome_days(settings), allow_nonexistent_upstream_partitions=True
+    )
+
+
+def outcome_days(settings: Settings) -> int:
+    """Returns the number of days after a day in which interactions with its lists count."""
+    return math.ceil(settings.outcome_window_hours / 24)
+
+
 def window(days: Iterable[str], day: str, length: int) -> list[str]:
     """Returns the days among `days` that lie in the window of `length` days up to `day`, in order.
 
@@ -87,4 +101,9 @@ def training_split(days: list[str], settings: Settings) -> tuple[list[str], list
 
 def day_before(day: str) -> str:
     """Returns the partition key of the previous day."""
-    return (date.fromisoformat(day) - timedelta(days=1)).isoformat()
+    return day_after(day, -1)
+
+
+def day_after(day: str, days: int) -> str:
+    """Returns the partition key of a number of days later."""
+    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()

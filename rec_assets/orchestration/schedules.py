@@ -15,12 +15,14 @@ from dagster import (
 
 from rec_assets.orchestration import jobs
 from rec_assets.orchestration.dagster_internals import NOT_FINISHED_STATUSES
-from rec_assets.orchestration.partitions import daily
+from rec_assets.orchestration.partitions import daily, day_after, outcome_days
 from rec_assets.settings import Settings
 
 # Raw days are complete at midnight. Two more hours leave time for late rows.
 DAILY_UPDATE_HOUR = 2
 CATALOG_UPDATE_CRON = "30 * * * *"
+# After the daily update of yesterday, whose rows are the last outcomes of the day before.
+OUTCOME_UPDATE_CRON = "0 6 * * *"
 # Monday, after the fine-tune of the day.
 FULL_TRAINING_CRON = "0 5 * * 1"
 # Sunday, when no other schedule runs.
@@ -62,6 +64,20 @@ def schedules_of(settings: Settings, prune: JobDefinition) -> list[Any]:
                 return SkipReason(f"A run of {name} is not finished.")
         return RunRequest()
 
+    @schedule(
+        job=jobs.outcome_update,
+        cron_schedule=OUTCOME_UPDATE_CRON,
+        execution_timezone="UTC",
+        description="Outcomes of the lists of the last day whose window has ended, with interactions of the next days.",
+    )
+    def outcome_update_schedule() -> RunRequest | SkipReason:
+        """Requests a run for the day whose interactions have all landed; skips if there is none."""
+        last = daily(settings).get_last_partition_key()
+        day = None if last is None else day_after(last, -outcome_days(settings))
+        if day is None or day < settings.start_date.isoformat():
+            return SkipReason(f"No day of this source is {settings.outcome_window_hours} hours before the last one.")
+        return RunRequest(run_key=day, partition_key=day)
+
     daily_update = build_schedule_from_partitioned_job(
         jobs.daily_update,
         name="daily_update_schedule",
@@ -75,4 +91,4 @@ def schedules_of(settings: Settings, prune: JobDefinition) -> list[Any]:
         execution_timezone="UTC",
         description="Deletes artifacts of days before the newest REC_KEEP_DAYS once a week.",
     )
-    return [daily_update, catalog_update_schedule, full_training_schedule, pruning]
+    return [daily_update, outcome_update_schedule, catalog_update_schedule, full_training_schedule, pruning]

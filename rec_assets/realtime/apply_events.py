@@ -17,9 +17,10 @@ from rec_assets.realtime.later_events import LaterEvents
 from rec_assets.realtime.open_log import open_log
 from rec_assets.realtime.preferences import TopCategoryWriter
 from rec_assets.realtime.retired_users import RetiredUsers
-from rec_assets.realtime.stream import Entry, EventStream, order_of
+from rec_assets.realtime.stream import EventStream, event_of
 from rec_assets.realtime.trending import Counted, Trending
 from rec_assets.realtime.user_activity import UserActivityStore
+from rec_assets.realtime.work_stream import Entry, order_of
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey import connect
 
@@ -33,8 +34,8 @@ class Received:
 
     @classmethod
     def of(cls, entry: Entry, now: int) -> "Received":
-        """Reads an entry; `now` is as in `Entry.event`, which raises EventError."""
-        return cls(entry.id, entry.event(now))
+        """Reads an entry; `now` is as in `event_of`, which raises EventError."""
+        return cls(entry.id, event_of(entry, now))
 
 
 class Updates:
@@ -53,7 +54,7 @@ class Updates:
         self._later_events = LaterEvents(stream)
         self._history = UserActivityStore.connect(settings)
         self._stream = stream
-        self._retired = RetiredUsers(connect(settings, EventStream.DB))
+        self._retired = RetiredUsers(connect(settings))
         self._top_category = TopCategoryWriter(settings, self._history)
         self._trending = Trending.connect(settings)
         self.log = open_log(settings, worker)

@@ -6,34 +6,26 @@ from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
 
-from rec_assets.common.errors import ActionableError
 from rec_assets.realtime.behavior_log import SUFFIX, BehaviorLog, by_day, lines_without
+from rec_assets.realtime.waiting_rows import WaitingRows
 from rec_assets.settings import Settings
-from rec_assets.storage.s3 import Bucket, Stored
+from rec_assets.storage.day_files import READS_AT_ONCE, BucketFiles, read_all
 
-PREFIX = "behavior/"
-MAX_ROWS = 20_000  # that wait to be written
-_READS_AT_ONCE = 16
-
-
-class LogNotWrittenError(OSError):
-    """The bucket did not take the events. The events stay in the stream."""
+FOLDER = "behavior"
 
 
 class BucketLog(BehaviorLog):
     """Objects `<REC_ARTIFACTS>/behavior/<UTC day>/<worker>-<nanoseconds>.jsonl`, one line per event.
 
     `append` only collects events. `write` stores them as one object per day, at most every `REC_LOG_INTERVAL_S`
-    seconds, so that a day has thousands of objects and not millions. Workers acknowledge events after `write` returned
-    True.
+    seconds. Workers acknowledge events after `write` returned True.
     """
 
     def __init__(self, settings: Settings, worker: str = "") -> None:
         """Opens the log of the settings; `worker` is the name of the writing worker, and readers need none."""
-        self._bucket = Bucket(settings.artifacts)
+        self._files = BucketFiles(settings.artifacts, FOLDER)
         self._worker, self._limits, self._interval_s = worker, settings.file_limits, settings.log_interval_s
-        self._waiting: list[pl.DataFrame] = []
-        self._written = -self._interval_s
+        self._waiting = WaitingRows(self._interval_s)
 
     @property
     def delay_s(self) -> float:
@@ -42,8 +34,7 @@ class BucketLog(BehaviorLog):
 
     def append(self, events: pl.DataFrame) -> None:
         """Collects events for the next object; the columns are `SCHEMA`."""
-        if events.height:
-            self._waiting.append(events)
+        self._waiting.append(events)
 
     def write(self, *, now: bool = False) -> bool:
         """Writes the collected events if it is time; returns True if none waits.
@@ -52,20 +43,16 @@ class BucketLog(BehaviorLog):
             now: do not wait for later events.
 
         Raises:
-            LogNotWrittenError: the bucket cannot be written. All events still wait; some may be written twice later.
+            OSError: the bucket cannot be written. All events still wait; some may be written twice later.
         """
-        is_full = sum(one.height for one in self._waiting) >= MAX_ROWS
-        if self._waiting and not now and not is_full and time.monotonic() - self._written < self._interval_s:
+        events = self._waiting.due(now=now)
+        if events is None:
             return False
-        if self._waiting:
+        if events.height:
             name = f"{self._worker}-{time.time_ns()}{SUFFIX}"
-            try:
-                for day, rows in by_day(pl.concat(self._waiting)):
-                    self._bucket.write(f"{PREFIX}{day}/{name}", rows.write_ndjson())
-            except ActionableError as error:
-                raise LogNotWrittenError(str(error)) from error
-            self._written = time.monotonic()
-            self._waiting.clear()
+            for day, rows in by_day(events):
+                self._files.write(day, name, rows.write_ndjson().encode())
+        self._waiting.written()
         return True
 
     def discard(self) -> None:
@@ -78,29 +65,22 @@ class BucketLog(BehaviorLog):
         Workers may write meanwhile, because they never change an object.
         """
 
-        def rewrite(one: Stored) -> int:
-            lines = (self._bucket.read(one.key) or "").encode().splitlines(keepends=True)
+        def rewrite(day: str, name: str) -> int:
+            lines = (self._files.read(day, name) or b"").splitlines(keepends=True)
             kept = lines_without(lines, users)
             if not kept:
-                self._bucket.delete([one.key])
+                self._files.delete(day, [name])
             elif len(kept) < len(lines):
-                self._bucket.write(one.key, b"".join(kept).decode())
+                self._files.write(day, name, b"".join(kept))
             return len(lines) - len(kept)
 
-        with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
-            return sum(pool.map(rewrite, self._bucket.objects(PREFIX)))
+        files = [(day, name) for day in self._files.days() for name, _ in self._files.names(day)]
+        with ThreadPoolExecutor(READS_AT_ONCE) as pool:
+            return sum(pool.map(rewrite, *zip(*files, strict=True))) if files else 0
 
     def days(self) -> list[str]:
         """Returns the days with events, sorted."""
-        return self._bucket.folders(PREFIX)
+        return self._files.days()
 
     def _contents(self, day: str) -> Iterable[bytes]:
-        objects = list(self._bucket.objects(f"{PREFIX}{day}/"))
-        for one in objects:
-            self._limits.require_size(f"{self._bucket.url}/{one.key}", one.size)
-
-        def content(one: Stored) -> bytes:
-            return (self._bucket.read(one.key) or "").encode()
-
-        with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
-            return list(pool.map(content, objects))
+        return read_all(self._files, day, self._limits)

@@ -4,7 +4,8 @@ from collections import defaultdict
 from contextlib import suppress
 
 from rec_assets.realtime.events import FORGET_REQUEST, Event, EventError
-from rec_assets.realtime.stream import EventStream, order_of
+from rec_assets.realtime.stream import EventStream, event_of
+from rec_assets.realtime.work_stream import order_of
 
 MAX_INDEXED = 1_000_000  # entries in memory, about 100 MB
 
@@ -43,7 +44,7 @@ class LaterEvents:
         now, events = self._stream.now(), []
         for entry in self._stream.entries(later):
             with suppress(EventError):
-                events.append(entry.event(now))
+                events.append(event_of(entry, now))
         return events
 
     def _forget(self, entry_id: str) -> None:

@@ -1,27 +1,32 @@
-"""Everything that Valkey and the offline log hold about one person: deletion and export. Knows no artifacts."""
+"""All that Valkey, the offline log and the log of answers hold about a person: deletion and export, no artifacts."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import polars as pl
 import redis
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.store import online
+from rec_assets.realtime.answers.answer import LISTS
+from rec_assets.realtime.answers.log import AnswerLog
+from rec_assets.realtime.answers.stream import AnswerStream, answers_in
 from rec_assets.realtime.open_log import open_log
 from rec_assets.realtime.recent_items import RecentItems
 from rec_assets.realtime.retired_users import RetiredUsers
 from rec_assets.realtime.seen_items import SeenItems
-from rec_assets.realtime.stream import Entry, EventStream
+from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.user_activity import Activity, UserActivityStore
+from rec_assets.realtime.work_stream import Entry
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect, translate_redis_errors
+from rec_assets.storage.valkey import Valkey, connect, nodes_of, translate_redis_errors
 
 PATIENCE_S = 30.0
 
 
 def forget_online(settings: Settings, user_id: int, text: str | None = None) -> dict[str, int]:
-    """Deletes a person from Valkey and from the offline log, while workers run or not.
+    """Deletes a person from Valkey and from both logs, while workers run or not.
 
     Retires the number first. So workers drop its events from then on, and nothing is written again. A repeated call
     deletes what is left.
@@ -32,23 +37,24 @@ def forget_online(settings: Settings, user_id: int, text: str | None = None) -> 
         text: the id as the shop writes it, which a dead letter may hold.
 
     Returns:
-        The number of deleted things by name: keys, stream entries, dead letters, and lines of the log.
+        The number of deleted things by name: keys, stream entries, dead letters, lines of the log, and answers.
 
     Raises:
         ActionableError: Valkey does not answer, or a worker has not applied its events after 30 s.
     """
-    stream, client = EventStream.connect(settings), connect(settings, SeenItems.DB)
-    names = _names(user_id, text)
+    stream, client = EventStream.connect(settings), connect(settings)
+    answers, names = AnswerStream.connect(settings), _names(user_id, text)
     with translate_redis_errors(client):
         RetiredUsers(client).add(user_id)
-        # A worker may apply events that it took before.
-        if not stream.wait_for_taken(PATIENCE_S):
+        # A worker may apply events and write answers that it took before.
+        if not stream.wait_for_taken(PATIENCE_S) or not answers.wait_for_taken(PATIENCE_S):
             raise ActionableError(
                 "A worker has not applied its events for 30 s.", "See `rec status`, then repeat this."
             )
-        entries, dead = stream.entries_of(names), stream.entries_of(names, dead=True)
+        entries, dead, shown = stream.entries_of(names), stream.dead_letters_of(names), answers.entries_of(names)
         stream.delete(entries)
-        stream.delete(dead, dead=True)
+        stream.delete_dead_letters(dead)
+        answers.delete(shown)
         keys = (RecentItems.key(user_id), SeenItems.key(user_id), Activity.key(user_id))
         deleted = {
             "features in Valkey": online.delete_user(settings, user_id),
@@ -56,17 +62,20 @@ def forget_online(settings: Settings, user_id: int, text: str | None = None) -> 
             "events in the stream": len(entries),
             "dead letters": len(dead),
             "lines of the offline log": open_log(settings).forget({user_id}),
+            "answers in the stream": len(shown),
+            "answers in their log": AnswerLog.of(settings).forget({user_id}),
         }
-        _rewrite_file(client)
+        for node in nodes_of(client):
+            _rewrite_file(node)
     return deleted
 
 
 def export_online(settings: Settings, user_id: int, text: str | None = None) -> dict[str, Any]:
-    """Returns all that Valkey and the offline log hold about a person, by origin; raises ActionableError.
+    """Returns all that Valkey and both logs hold about a person, by origin; raises ActionableError.
 
     Arguments are those of `forget_online`.
     """
-    stream, client = EventStream.connect(settings), connect(settings, SeenItems.DB)
+    stream, client = EventStream.connect(settings), connect(settings)
     names, activities = _names(user_id, text), UserActivityStore(client, settings)
     with translate_redis_errors(client):
         recent = activities.recent_items.latest(user_id)
@@ -81,10 +90,12 @@ def export_online(settings: Settings, user_id: int, text: str | None = None) -> 
             "valkey: items of the history in the seen filter": items[seen.astype(bool)].tolist(),
             "valkey: forgotten until": _time(activity.forgotten_until) if activity.forget_request else None,
             "valkey: events in the stream": [_fields(one) for one in stream.entries_of(names)],
-            "valkey: dead letters": [_fields(one) for one in stream.entries_of(names, dead=True)],
+            "valkey: dead letters": [_fields(one) for one in stream.dead_letters_of(names)],
             "offline log of the workers": [
                 row for day in log.days() for row in log.read(day).filter(user_id=user_id).to_dicts()
             ],
+            "valkey: answers in the stream": _lists(answers_in(AnswerStream.connect(settings).entries_of(names))),
+            "log of answers": _lists(AnswerLog.of(settings).of_user(user_id)),
         }
 
 
@@ -97,6 +108,10 @@ def _features(settings: Settings, user_id: int) -> dict[str, Any] | None:
         return None
     values = {name: column[0].item() for name, column in rows.columns.items()}
     return {name: None if value != value else value for name, value in values.items()} if rows.known[0] else None
+
+
+def _lists(answers: pl.DataFrame) -> list[dict[str, Any]]:
+    return answers.select(*LISTS).to_dicts()
 
 
 def _names(user_id: int, text: str | None) -> set[str]:
@@ -113,21 +128,21 @@ def _time(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat()
 
 
-def _rewrite_file(client: Any) -> None:
+def _rewrite_file(node: Valkey) -> None:
     """Writes the append-only file anew, because it still has the deleted keys; a managed Valkey may refuse it."""
     from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
     def is_busy() -> bool:
-        state = client.info("persistence")
+        state = node.info("persistence")
         return bool(state["aof_rewrite_in_progress"] or state["aof_rewrite_scheduled"])
 
     tries = Retrying(
         retry=retry_if_result(bool), stop=stop_after_delay(PATIENCE_S), wait=wait_fixed(0.05), retry_error_callback=bool
     )
     try:
-        if client.info("persistence")["aof_enabled"]:
+        if node.info("persistence")["aof_enabled"]:
             tries(is_busy)  # a rewrite that began before the deletion
-            client.bgrewriteaof()
+            node.bgrewriteaof()
             tries(is_busy)
     except redis.ResponseError:
         return

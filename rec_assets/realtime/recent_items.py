@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.features.history import LENGTH, MAX_ID, Ids, Times
+from rec_assets.storage import keys
 from rec_assets.storage.round_trip import RoundTrip, packed
 from rec_assets.storage.valkey import Valkey, execute_each, translate_redis_errors
 
@@ -20,24 +21,23 @@ _POWERS = 10 ** np.arange(_DIGITS - 1, -1, -1, dtype=np.int64)
 
 
 class RecentItems:
-    """Sorted sets `user:{user_id}:recent_items` in db 1: the latest `history.LENGTH` interactions by unix time.
+    """Sorted sets `keys.recent_items`: the latest `history.LENGTH` interactions by unix time.
 
     A member is `{time}:{item}`. A repeated interaction with an item is another member, and a duplicate event is not.
     Interactions of one second are ordered by item id. If the client is a pipeline, additions join its transaction.
     """
 
-    DB = 1
     USERS_AT_ONCE = 1000  # users per pipeline of `add_all`
 
     def __init__(self, client: Valkey, keep_days: int = 0) -> None:
-        """Uses a client of db 1; a history ends `keep_days` days after its last addition, with 0 never."""
+        """Uses a client; a history ends `keep_days` days after its last addition, with 0 never."""
         self._client = client
         self._keep = timedelta(days=keep_days)
 
     @staticmethod
     def key(user_id: int) -> str:
         """Returns the key of a user's sorted set."""
-        return f"user:{user_id}:recent_items"
+        return keys.recent_items(user_id)
 
     def add(self, user_id: int, item_ids: Sequence[int], at: int) -> None:
         """Records interactions of a user with one or more items at a unix time; duplicates change nothing."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 
+from rec_assets.storage.keys import RETIRED_USERS
 from rec_assets.storage.valkey import Valkey, command
 
 
 class RetiredUsers:
-    """The set `retired_users` of user ids in db 1."""
+    """The set `retired_users` of user ids."""
 
-    KEY = "retired_users"
+    KEY = RETIRED_USERS
 
     def __init__(self, client: Valkey) -> None:
         self._client = client

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rec_assets.storage import keys
 from rec_assets.storage.round_trip import RoundTrip, packed
 from rec_assets.storage.valkey import Valkey, command
 
@@ -15,13 +16,12 @@ Ids = npt.NDArray[np.integer[Any]]
 
 
 class SeenItems:
-    """Bloom filters `bf:seen:{user_id}` in db 1, deleted some days after the last addition.
+    """Bloom filters `keys.seen_items`, deleted some days after the last addition.
 
     A filter contains every added item, and one unseen item in a thousand. If the client is a pipeline, additions join
     its transaction.
     """
 
-    DB = 1
     ERROR_RATE = 0.001
     CAPACITY = 256  # items before a filter grows by EXPANSION
     EXPANSION = 2
@@ -32,7 +32,7 @@ class SeenItems:
     @staticmethod
     def key(user_id: int) -> str:
         """Returns the key of a user's filter."""
-        return f"bf:seen:{user_id}"
+        return keys.seen_items(user_id)
 
     def add(self, user_id: int, item_ids: Sequence[int], days: int) -> None:
         """Marks one or more items as seen; the user's filter is deleted `days` days from now."""

@@ -1,249 +1,76 @@
 """The stream that carries events from clients to workers. Does not interpret them."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
-import redis
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
-
 from rec_assets.realtime.events import Event
-from rec_assets.settings import Settings
-from rec_assets.storage.valkey import Valkey, connect, translate_redis_errors
-
-AHEAD_MS = 60_000  # clocks of a failed-over Valkey differ by less
-ALIVE_MS = 3000  # a live worker reads every second
-PAGE = 1000
-_POLL_S = 0.005
+from rec_assets.realtime.work_stream import Entry, StreamState, WorkStream, entry_of, of_users
+from rec_assets.storage.keys import DEAD_LETTERS, EVENTS
+from rec_assets.storage.valkey import transaction, translate_redis_errors, valkey_span
 
 
-@dataclass(frozen=True)
-class Entry:
-    """An entry of the stream.
+def event_of(entry: Entry, now: int) -> Event:
+    """Reads the event of an entry; raises EventError.
 
-    Attributes:
-        id: `<milliseconds of receipt>-<number>`.
-        fields: unvalidated fields of the event.
+    An event after its time of receipt comes from a client whose clock is ahead, and gets the time of receipt. After
+    Valkey's own clock was ahead, ids stay ahead of it; then `now` counts as the time of receipt.
+
+    Args:
+        entry: an entry of `EventStream`.
+        now: unix time in seconds, by Valkey's clock.
+    """
+    event = Event.parse(entry.fields)
+    return event.model_copy(update={"at": min(event.at, entry.received, now)})
+
+
+class EventStream(WorkStream):
+    """Stream `events`; `{events}:dead` holds dead letters. No entry is deleted before it was acknowledged.
+
+    Both are in one slot, so one node of a cluster holds all events.
     """
 
-    id: str
-    fields: Mapping[bytes, bytes]
-
-    @property
-    def received(self) -> int:
-        """Unix time of receipt in seconds, by Valkey's clock."""
-        return order_of(self.id)[0] // 1000
-
-    def event(self, now: int) -> Event:
-        """Reads the event; raises EventError.
-
-        An event after its time of receipt comes from a client whose clock is ahead, and gets the time of receipt. After
-        Valkey's own clock was ahead, ids stay ahead of it; then `now` counts as the time of receipt.
-
-        Args:
-            now: unix time in seconds, by Valkey's clock.
-        """
-        event = Event.parse(self.fields)
-        return event.model_copy(update={"at": min(event.at, self.received, now)})
-
-
-@dataclass(frozen=True)
-class StreamState:
-    """Backlog and workers of the stream.
-
-    Attributes:
-        waiting: number of entries that no worker has taken.
-        taken: number of entries taken but not acknowledged.
-        dead: number of dead letters.
-        workers: number of live workers.
-    """
-
-    waiting: int
-    taken: int
-    dead: int
-    workers: int
-
-
-def order_of(entry_id: str) -> tuple[int, int]:
-    """Returns the sort key of an entry id: `"9-10"` → `(9, 10)`."""
-    milliseconds, _, number = entry_id.partition("-")
-    return int(milliseconds), int(number or 0)
-
-
-class EventStream:
-    """Stream `events` in db 1 with the consumer group `workers`; the stream `events:dead` holds dead letters.
-
-    An entry belongs to the worker that took it until the worker acknowledges it. A worker that stops reading loses its
-    entries to the others. No entry is deleted before it was acknowledged.
-    """
-
-    DB = 1
-    KEY, DEAD, GROUP = "events", "events:dead", "workers"
-    KEPT_MS = 3_600_000  # minimum age at which applied entries are deleted
+    KEY, DEAD = EVENTS, DEAD_LETTERS
     DEAD_KEPT = 100_000
-
-    def __init__(self, client: Valkey) -> None:
-        self._client: Any = client  # redis-py types only half of the stream commands
-
-    @classmethod
-    def connect(cls, settings: Settings) -> "EventStream":
-        """Returns the stream in the settings' Valkey; connects at first use."""
-        return cls(connect(settings, cls.DB))
 
     def send(self, events: Sequence[Event]) -> list[str]:
         """Adds all events or none, and returns their entry ids; raises ActionableError if Valkey does not answer."""
-        with translate_redis_errors(self._client), self._client.pipeline(transaction=True) as pipeline:
+        with translate_redis_errors(self._client), transaction(self._client, self.KEY) as pipeline:
             for event in events:
                 pipeline.xadd(self.KEY, event.fields())
-            return [entry_id.decode() for entry_id in pipeline.execute()]
-
-    def now(self) -> int:
-        """Returns the unix time in seconds, by Valkey's clock."""
-        return int(self._client.time()[0])
+            with valkey_span("events"):
+                return [entry_id.decode() for entry_id in pipeline.execute()]
 
     def entries(self, entry_ids: Sequence[str]) -> list[Entry]:
         """Returns the entries with these ids, in one round trip; leaves out deleted ones."""
         with self._client.pipeline(transaction=False) as pipeline:
             for entry_id in entry_ids:
                 pipeline.xrange(self.KEY, entry_id, entry_id)
-            return [_entry(one) for found in pipeline.execute() for one in found]
-
-    def show_alive(self, worker: str) -> None:
-        """Renews the time at which a worker was last seen, while it applies entries and reads none."""
-        self._client.xclaim(self.KEY, self.GROUP, worker, 0, ["0-1"], justid=True)  # no entry has this id
-
-    def open(self) -> None:
-        """Creates the consumer group, unless it exists, so that it begins with the oldest entry."""
-        with suppress(redis.ResponseError):  # the group exists
-            self._client.xgroup_create(self.KEY, self.GROUP, "0", mkstream=True)
-
-    def take(self, worker: str, count: int, wait_ms: int) -> list[Entry]:
-        """Assigns at most `count` new entries to a worker; waits for the first at most `wait_ms` milliseconds."""
-        return self._read(worker, ">", count, wait_ms)
-
-    def taken_by(self, worker: str, count: int) -> list[Entry]:
-        """Returns a worker's oldest unacknowledged entries, at most `count`."""
-        return self._read(worker, "0", count, None)
-
-    def claim_stale(self, worker: str, idle_ms: int, count: int) -> list[Entry]:
-        """Assigns entries that other workers took at least `idle_ms` milliseconds ago to `worker`."""
-        answer = self._client.xautoclaim(self.KEY, self.GROUP, worker, idle_ms, count=count)
-        return [_entry(one) for one in answer[1]]
-
-    def done(self, entries: Sequence[Entry]) -> None:
-        """Acknowledges entries that were applied."""
-        if entries:
-            self._client.xack(self.KEY, self.GROUP, *(entry.id for entry in entries))
+            return [entry_of(one) for found in pipeline.execute() for one in found]
 
     def send_to_dead_letter(self, entry: Entry, reason: str) -> None:
         """Copies an entry that cannot be applied to the dead letters, with the reason, and acknowledges it."""
         fields: Any = {**entry.fields, b"entry": entry.id, b"reason": reason}
-        with self._client.pipeline(transaction=True) as pipeline:
+        with transaction(self._client, self.KEY) as pipeline:
             pipeline.xadd(self.DEAD, fields, maxlen=self.DEAD_KEPT, approximate=True)
             pipeline.xack(self.KEY, self.GROUP, entry.id)
             pipeline.execute()
 
     def dead(self, count: int) -> list[Entry]:
         """Returns the latest dead letters, newest first; the fields `entry` and `reason` hold old id and reason."""
-        return [_entry(one) for one in self._client.xrevrange(self.DEAD, count=count)]
+        return [entry_of(one) for one in self._client.xrevrange(self.DEAD, count=count)]
 
-    def entries_of(self, users: Collection[str], *, dead: bool = False) -> list[Entry]:
-        """Returns the entries, or the dead letters, whose user_id is one of these texts; reads the whole stream."""
-        wanted = {user.encode() for user in users}
-        return [
-            one for one in self._pages(self.DEAD if dead else self.KEY, "-") if one.fields.get(b"user_id") in wanted
-        ]
+    def dead_letters_of(self, users: Collection[str]) -> list[Entry]:
+        """Returns the dead letters whose user_id is one of these texts; reads all of them."""
+        return list(of_users(self._pages(self.DEAD, "-"), users))
 
-    def delete(self, entries: Sequence[Entry], *, dead: bool = False) -> None:
-        """Deletes entries or dead letters, also those that a worker has taken."""
-        ids = [entry.id for entry in entries]
-        if ids and not dead:
-            with suppress(redis.ResponseError):  # no consumer group yet
-                self._client.xack(self.KEY, self.GROUP, *ids)
-        if ids:
-            self._client.xdel(self.DEAD if dead else self.KEY, *ids)
-
-    def wait_for_taken(self, seconds: float) -> bool:
-        """Waits until live workers applied all entries that they have taken; returns False after `seconds`."""
-        if not self.state().workers:
-            return True
-        group = next(one for one in self._client.xinfo_groups(self.KEY) if one["name"] == self.GROUP.encode())
-        return self.wait(["0-1", group["last-delivered-id"].decode()], seconds)
-
-    def after(self, entry_id: str) -> Iterator[Entry]:
-        """Yields all entries after the one with this id, in order."""
-        yield from self._pages(self.KEY, f"({entry_id}")
-
-    def _pages(self, key: str, start: str) -> Iterator[Entry]:
-        while page := self._client.xrange(key, start, count=PAGE):
-            yield from map(_entry, page)
-            start = f"({page[-1][0].decode()}"
+    def delete_dead_letters(self, entries: Sequence[Entry]) -> None:
+        """Deletes dead letters."""
+        if entries:
+            self._client.xdel(self.DEAD, *(entry.id for entry in entries))
 
     def state(self) -> StreamState:
         """Returns backlog and workers; raises ActionableError if Valkey does not answer."""
         with translate_redis_errors(self._client):
-            groups = self._client.xinfo_groups(self.KEY) if self._client.exists(self.KEY) else []
-            group = next((one for one in groups if one["name"] == self.GROUP.encode()), None)
             dead = self._client.xlen(self.DEAD)
-            if group is None:
-                return StreamState(self._client.xlen(self.KEY), 0, dead, 0)
-            consumers = self._client.xinfo_consumers(self.KEY, self.GROUP)
-        alive = sum(one["idle"] < ALIVE_MS for one in consumers)
-        waiting = group["lag"]
-        if waiting is None:  # Valkey cannot count after deletions
-            waiting = sum(1 for _ in self.after(group["last-delivered-id"].decode()))
-        return StreamState(waiting, group["pending"], dead, alive)
-
-    def wait(self, entry_ids: Sequence[str], seconds: float) -> bool:
-        """Waits until workers applied or dead-lettered all entries; returns False after `seconds`.
-
-        Args:
-            entry_ids: ids that `send` returned.
-            seconds: time limit.
-        """
-
-        def is_open(_: None = None) -> bool:
-            groups = self._client.xinfo_groups(self.KEY)
-            group = next((one for one in groups if one["name"] == self.GROUP.encode()), None)
-            if group is None or order_of(group["last-delivered-id"].decode()) < order_of(entry_ids[-1]):
-                return True
-            return bool(self._client.xpending_range(self.KEY, self.GROUP, entry_ids[0], entry_ids[-1], count=1))
-
-        tries = Retrying(
-            retry=retry_if_result(bool),
-            stop=stop_after_delay(seconds),
-            wait=wait_fixed(_POLL_S),
-            retry_error_callback=lambda state: True,
-        )
-        with translate_redis_errors(self._client):
-            return not entry_ids or not tries(is_open)
-
-    def trim(self) -> None:
-        """Deletes entries older than an hour that are acknowledged, and consumers idle for an hour without entries.
-
-        After Valkey's clock was ahead, new ids stay ahead of it, and the age of entries is unknown. Then all
-        acknowledged entries are deleted.
-        """
-        groups = self._client.xinfo_groups(self.KEY)
-        group = next(one for one in groups if one["name"] == self.GROUP.encode())
-        seconds, microseconds = self._client.time()
-        now = seconds * 1000 + microseconds // 1000
-        delivered = order_of(group["last-delivered-id"].decode())
-        bounds = [delivered]
-        if delivered[0] <= now + AHEAD_MS:
-            bounds.append((now - self.KEPT_MS, 0))
-        if group["pending"]:
-            bounds.append(order_of(self._client.xpending(self.KEY, self.GROUP)["min"].decode()))
-        self._client.xtrim(self.KEY, minid="{}-{}".format(*min(bounds)), approximate=True)
-        for worker in self._client.xinfo_consumers(self.KEY, self.GROUP):
-            if worker["idle"] > self.KEPT_MS and not worker["pending"]:
-                self._client.xgroup_delconsumer(self.KEY, self.GROUP, worker["name"])
-
-    def _read(self, worker: str, start: str, count: int, wait_ms: int | None) -> list[Entry]:
-        answer = self._client.xreadgroup(self.GROUP, worker, {self.KEY: start}, count=count, block=wait_ms)
-        return [_entry(one) for _, entries in answer for one in entries]
-
-
-def _entry(answer: tuple[bytes, Mapping[bytes, bytes] | None]) -> Entry:
-    return Entry(answer[0].decode(), answer[1] or {})
+        return replace(super().state(), dead=dead)

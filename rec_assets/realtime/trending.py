@@ -1,18 +1,28 @@
 """Current popularity of items, overall and within categories."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import TypeAlias
 
 import polars as pl
+from redis.commands.core import Script
 
 from rec_assets.features.store.unavailable import UnavailableItems
 from rec_assets.realtime.behavior_log import day_of
 from rec_assets.realtime.events import Event
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import Valkey, connect, translate_redis_errors
+from rec_assets.storage.keys import trending
+from rec_assets.storage.valkey import (
+    Valkey,
+    connect,
+    is_cluster,
+    transaction,
+    translate_redis_errors,
+    valkey_span,
+)
 
 
 @dataclass(frozen=True)
@@ -30,58 +40,75 @@ class Counted:
         return day_of(event.at), key, event.item_id or 0, self.category_l1, self.category_l2
 
 
-PAGE = 100  # items that `top` reads at once
+PAGE = 100  # items that `top` reads at first
 
 Counts: TypeAlias = dict[str | bytes, bytes | float | int | str]  # the argument type of zadd
 
 
-# Counts each event of a day once: the test for duplicates and the increments are one atomic script.
+# Counts each event of a day once: the test for duplicates and the increments are one atomic script. All its keys begin
+# with KEYS[1], the name of a shard, whose braces put them into one slot.
 _COUNT = """
+local sets, filters = {}, {}
+local function count(name, item)
+  redis.call('ZINCRBY', KEYS[1] .. ':' .. name, 1, item)
+  sets[name] = true
+end
 for i = 2, #ARGV, 5 do
   local day, event, item, l1, l2 = unpack(ARGV, i, i + 4)
-  local filter = 'counted:' .. day
+  local filter = KEYS[1] .. ':counted:' .. day
   local new = redis.call('BF.INSERT', filter, 'CAPACITY', 4096, 'ERROR', 0.001, 'EXPANSION', 2, 'ITEMS', event)[1]
   if new == 1 then
     for _, name in ipairs({'global', 'cat_l1:' .. l1, 'cat_l2:' .. l2}) do
-      redis.call('ZINCRBY', 'trending:' .. name, 1, item)
-      redis.call('ZINCRBY', 'online:' .. day .. ':' .. name, 1, item)
-      redis.call('EXPIRE', 'online:' .. day .. ':' .. name, ARGV[1])
+      count(name, item)
+      count('online:' .. day .. ':' .. name, item)
     end
-    redis.call('EXPIRE', filter, ARGV[1])
+    filters[filter] = true
   end
 end
+for name in pairs(sets) do
+  redis.call('SADD', KEYS[1] .. ':names', name)
+  if string.sub(name, 1, 7) == 'online:' then redis.call('EXPIRE', KEYS[1] .. ':' .. name, ARGV[1]) end
+end
+for filter in pairs(filters) do redis.call('EXPIRE', filter, ARGV[1]) end
 """
 
 
 class Trending:
-    """Sorted sets of item ids by interactions, in db 3.
+    """Sorted sets of item ids by interactions, in shards by item: one, on a cluster `SHARDS_OF_CLUSTER`.
 
-    `trending:global`, `trending:cat_l1:{category}` and `trending:cat_l2:{category}` hold the counts of the batch's
-    week, plus the online counts of later days. `online:{day}:…` holds the online counts of one day. The Bloom filter
-    `counted:{day}` holds the counted events; because of it, one new event in a thousand is not counted.
+    In each shard, `global`, `cat_l1:{category}` and `cat_l2:{category}` hold the counts of the batch's week, plus the
+    online counts of later days. `online:{day}:…` holds the online counts of one day. `names` is the set of these names,
+    because a scan would read the keys of all users. The Bloom filter `counted:{day}` holds the counted events; because
+    of it, one new event in a thousand is not counted.
     """
 
-    DB = 3
-    GLOBAL = "trending:global"
+    GLOBAL, NAMES = "global", "names"
+    SHARDS_OF_CLUSTER = 16
     KEPT = timedelta(days=8)  # lifetime of online counts; the batch of their day replaces them earlier
 
     def __init__(self, client: Valkey) -> None:
         self._client = client
-        self._count = client.register_script(_COUNT)
+        self._shards = self.SHARDS_OF_CLUSTER if is_cluster(client) else 1
+
+    @cached_property
+    def _count(self) -> Script:
+        return self._client.register_script(_COUNT)
 
     @classmethod
     def connect(cls, settings: Settings) -> "Trending":
         """Returns the popularity in the settings' Valkey; connects at first use."""
-        return cls(connect(settings, cls.DB))
+        return cls(connect(settings))
 
     def count(self, counted: Iterable[Counted]) -> None:
         """Counts events, duplicates once; raises RedisError."""
-        words = [word for one in counted for word in one.words()]
-        if words:
-            self._count(args=[int(self.KEPT.total_seconds()), *words])
+        words: dict[int, list[str | int]] = {}
+        for one in counted:
+            words.setdefault(self._shard_of(one.event.item_id or 0), []).extend(one.words())
+        for shard, arguments in words.items():
+            self._count(keys=[trending(shard)], args=[int(self.KEPT.total_seconds()), *arguments])
 
     def replace(self, popularity: pl.DataFrame, day: str = "") -> None:
-        """Replaces all sets in one transaction, so that readers never get a mix of old and new sets.
+        """Replaces all sets of a shard in one transaction, so that readers never get a mix of old and new sets of it.
 
         Args:
             popularity: columns item_id, category_l1, category_l2, interactions (`features.popularity.item_popularity`);
@@ -91,20 +118,36 @@ class Trending:
         Raises:
             ActionableError: Valkey does not answer.
         """
-        sets = _sets(popularity.filter(pl.col("interactions") > 0))
+        counted = popularity.filter(pl.col("interactions") > 0)
         with translate_redis_errors(self._client):
-            stale = list(self._client.scan_iter("trending:*", count=1000))
-            since = [key.decode() for key in self._client.scan_iter("online:*", count=1000)] if day else []
-            with self._client.pipeline(transaction=True) as pipeline:
-                if stale:
-                    pipeline.delete(*stale)
-                for key, counts in sets.items():
-                    pipeline.zadd(key, counts)
-                for key in since:
-                    _, counted_on, name = key.split(":", 2)
-                    if counted_on > day:
-                        pipeline.zunionstore(f"trending:{name}", [f"trending:{name}", key])
-                pipeline.execute()
+            for shard in range(self._shards):
+                self._replace(shard, _sets(counted.filter(pl.col("item_id") % self._shards == shard)), day)
+
+    def _replace(self, shard: int, sets: Mapping[str, Counts], day: str) -> None:
+        prefix = trending(shard)
+        index = f"{prefix}:{self.NAMES}"
+        names = {name.decode() for name in self._client.smembers(index)}
+        online = sorted(name for name in names if name.startswith("online:"))
+        since = [name for name in online if name.split(":")[1] > day] if day else []
+        gone = [*(names - set(online)), *self._expired(prefix, online)]
+        with transaction(self._client, index) as pipeline:
+            for name in gone:
+                pipeline.delete(f"{prefix}:{name}")
+                pipeline.srem(index, name)
+            for name, counts in sets.items():
+                pipeline.zadd(f"{prefix}:{name}", counts)
+                pipeline.sadd(index, name)
+            for name in since:
+                total = name.split(":", 2)[2]
+                pipeline.zunionstore(f"{prefix}:{total}", [f"{prefix}:{total}", f"{prefix}:{name}"])
+                pipeline.sadd(index, total)
+            pipeline.execute()
+
+    def _expired(self, prefix: str, names: Sequence[str]) -> list[str]:
+        with self._client.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.exists(f"{prefix}:{name}")
+            return [name for name, exists in zip(names, pipeline.execute(), strict=True) if not exists]
 
     def top(self, k: int, *, category_l1: int | None = None, category_l2: int | None = None) -> list[tuple[int, int]]:
         """Returns at most `k` pairs of item id and interactions of available items, most popular first.
@@ -117,25 +160,42 @@ class Trending:
         Raises:
             ActionableError: Valkey does not answer.
         """
-        key = self.GLOBAL
+        name = self.GLOBAL
         if category_l1 is not None:
-            key = f"trending:cat_l1:{category_l1}"
+            name = f"cat_l1:{category_l1}"
         if category_l2 is not None:
-            key = f"trending:cat_l2:{category_l2}"
-        found: list[tuple[int, int]] = []
-        with translate_redis_errors(self._client):
+            name = f"cat_l2:{category_l2}"
+        with translate_redis_errors(self._client), valkey_span("trending"):
             unavailable = set(UnavailableItems(self._client).items().tolist())
-            for start in itertools.count(step=max(k, PAGE)):
-                rows = self._client.zrevrange(key, start, start + max(k, PAGE) - 1, withscores=True)
-                found += [(int(item), int(count)) for item, count in rows if int(item) not in unavailable]
-                if len(found) >= k or len(rows) < max(k, PAGE):
+            depth = max(k, PAGE)
+            while True:
+                shards = self._tops(name, depth)
+                is_all = all(len(shard) < depth for shard in shards)
+                # Equal counts have the order of Valkey, which is that of texts.
+                rows = sorted(
+                    itertools.chain.from_iterable(shards), key=lambda row: (row[1], str(row[0])), reverse=True
+                )
+                # Each shard has all counts of its items, so these rows contain the first `depth` of all items.
+                first = rows if is_all else rows[:depth]
+                found = [(item, count) for item, count in first if item not in unavailable]
+                if is_all or len(found) >= k:
                     return found[:k]
-        raise AssertionError("the pages of a sorted set end")
+                depth *= 2
+
+    def _tops(self, name: str, depth: int) -> list[list[tuple[int, int]]]:
+        """Returns the first pairs of each shard, in one round trip."""
+        with self._client.pipeline(transaction=False) as pipeline:
+            for shard in range(self._shards):
+                pipeline.zrevrange(f"{trending(shard)}:{name}", 0, depth - 1, withscores=True)
+            return [[(int(item), int(count)) for item, count in rows] for rows in pipeline.execute()]
+
+    def _shard_of(self, item_id: int) -> int:
+        return item_id % self._shards
 
 
 def _sets(popularity: pl.DataFrame) -> dict[str, Counts]:
     sets: dict[str, Counts] = {}
     for item, l1, l2, count in popularity.select("item_id", "category_l1", "category_l2", "interactions").iter_rows():
-        for key in (Trending.GLOBAL, f"trending:cat_l1:{l1}", f"trending:cat_l2:{l2}"):
-            sets.setdefault(key, {})[str(item)] = count
+        for name in (Trending.GLOBAL, f"cat_l1:{l1}", f"cat_l2:{l2}"):
+            sets.setdefault(name, {})[str(item)] = count
     return sets

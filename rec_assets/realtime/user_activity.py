@@ -13,12 +13,13 @@ from rec_assets.realtime.events import Event, Kind
 from rec_assets.realtime.recent_items import RecentItems
 from rec_assets.realtime.seen_items import SeenItems
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import Valkey, connect, translate_redis_errors
+from rec_assets.storage import keys
+from rec_assets.storage.valkey import Valkey, connect, pipeline_by_user, transaction, translate_redis_errors
 
 
 @dataclass(frozen=True)
 class Activity:
-    """A user's state beside the interactions, in the hash `user:{user_id}:activity`.
+    """A user's state beside the interactions, in the hash `keys.activity`.
 
     Attributes:
         version: increases with every recorded interaction and forget request.
@@ -34,7 +35,7 @@ class Activity:
     @staticmethod
     def key(user_id: int) -> str:
         """Returns the key of a user's hash."""
-        return f"user:{user_id}:activity"
+        return keys.activity(user_id)
 
     @classmethod
     def of(cls, values: Sequence[bytes | None]) -> "Activity":
@@ -48,10 +49,10 @@ FIELDS = ("version", "flushed", "flushed_at")  # stored names, in the order of t
 
 
 class UserActivityStore:
-    """Seen and recent items of users, in one database, so that each change is one transaction."""
+    """Seen and recent items of users. A change of one user is one transaction, except in `record_all` on a cluster."""
 
     def __init__(self, client: Valkey, settings: Settings) -> None:
-        """Uses a client of db 1; `seen_filter` and `seen_days` of the settings control the filter."""
+        """Uses a client; `seen_filter` and `seen_days` of the settings control the filter."""
         self.seen_items = SeenItems(client)
         self.recent_items = RecentItems(client, settings.history_days)
         self._client = client
@@ -60,7 +61,7 @@ class UserActivityStore:
     @classmethod
     def connect(cls, settings: Settings) -> "UserActivityStore":
         """Returns the store in the settings' Valkey; connects at first use."""
-        return cls(connect(settings, SeenItems.DB), settings)
+        return cls(connect(settings), settings)
 
     def record(self, user_id: int, item_ids: Sequence[int], at: int, kind: Kind = "clicked") -> None:
         """Records a user's interactions with items at a unix time; duplicates change nothing.
@@ -76,13 +77,16 @@ class UserActivityStore:
     def record_all(self, events: Sequence[Event]) -> dict[int, Activity]:
         """Records interactions like `record`, in one transaction; raises RedisError.
 
+        In a cluster, the commands of each user are applied in order, and a reader may see some without the rest. The
+        version comes last, so whoever computes from the state repeats the work after a change.
+
         Returns:
             Each user's activity after the transaction.
         """
         if not events:
             return {}
         users = sorted({event.user_id for event in events})
-        with self._client.pipeline(transaction=True) as pipeline:
+        with pipeline_by_user(self._client) as pipeline:
             for user, group in groupby(sorted(events, key=attrgetter("user_id")), attrgetter("user_id")):
                 interactions = list(group)
                 RecentItems(pipeline, self._settings.history_days).add_each(
@@ -131,7 +135,7 @@ class UserActivityStore:
             entry_id: stream entry id of the forget request.
             last: unix time of the last interaction before the request.
         """
-        with self._client.pipeline(transaction=True) as pipeline:
+        with transaction(self._client, Activity.key(user_id)) as pipeline:
             pipeline.delete(SeenItems.key(user_id))
             pipeline.hset(Activity.key(user_id), mapping={"flushed": entry_id, "flushed_at": last})
             self._changed(pipeline, user_id)

@@ -1,4 +1,4 @@
-"""Takes events from the stream and applies each at least once, whatever fails meanwhile.
+"""Takes events from the stream and applies each at least once, whatever fails meanwhile. Also runs the answer drain.
 
 An event is acknowledged after it is applied and the offline log has stored it. Until then it is delivered again.
 """
@@ -15,17 +15,20 @@ from pathlib import Path
 
 import redis
 
+from rec_assets.common import tracing
+from rec_assets.common.background_thread import background_thread
 from rec_assets.common.loop import Loop
+from rec_assets.realtime.answers.drain import AnswerDrain
 from rec_assets.realtime.apply_events import Received, Updates
+from rec_assets.realtime.consumer import Consumer
 from rec_assets.realtime.events import EventError
-from rec_assets.realtime.stream import Entry, EventStream
+from rec_assets.realtime.stream import EventStream
+from rec_assets.realtime.work_stream import Entry
 from rec_assets.settings import Settings
-from rec_assets.storage.own_valkey import require_own_valkey
+from rec_assets.storage.valkey import OUTAGES
 
-BATCH = 500
+TRACED_AS = "rec-worker"  # the name of this process in traces
 WAIT_MS = 1000
-CLAIM_EVERY_S = 1.0
-TRIM_EVERY_S = 60.0
 PAUSE_S = 0.5
 PROGRESS_EVERY_S = 1.0
 LONGEST_S = 600.0  # of a round with events that fail
@@ -60,18 +63,19 @@ class Worker:
         self._settings = settings
         self._stream = EventStream.connect(settings)
         self._updates = Updates(settings, self._stream, self.name)
-        self._idle_ms = idle_ms + int(2000 * self._updates.log.delay_s)
+        self._consumer = Consumer(settings, self._stream, self.name, idle_ms + int(2000 * self._updates.log.delay_s))
+        self._answers = AnswerDrain(settings, self.name, idle_ms)
         self._applied: list[Entry] = []  # and not yet acknowledged, because the log has not stored them
         self._alive = alive_file(settings)
         self._alive.parent.mkdir(parents=True, exist_ok=True)
-        self._resumes = True
-        self._claimed = self._trimmed = self._shown = 0.0
+        self._shown = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Applies events until `stop` is set; no error ends it. Events that cannot be applied now wait."""
         # Rounds wait for events themselves.
         loop = Loop("worker", self._round_or_resume, 0.0, self._alive.parent, PAUSE_S, LONGEST_S)
-        loop.run(stop)
+        with background_thread(self._answers.run):  # so that no event waits for a file of answers
+            loop.run(stop)
         with suppress(redis.RedisError, OSError):  # then another worker applies them again
             self._acknowledge(now=True)
 
@@ -81,13 +85,13 @@ class Worker:
         try:
             self.round()
         except Exception:
-            self._resumes = True
+            self._consumer.resumes = True
             self._applied.clear()
             self._updates.log.discard()
             raise
 
     def round(self, wait_ms: int = WAIT_MS) -> int:
-        """Takes entries and applies them: first its own unfinished ones, then stale ones of others, then new ones.
+        """Takes entries and applies them.
 
         Returns:
             Number of entries.
@@ -96,29 +100,11 @@ class Worker:
             redis.RedisError, OSError: the entries could not be applied now, and stay in the stream.
             ActionableError: Valkey belongs to another home.
         """
-        entries = self._take(wait_ms)
+        entries = self._consumer.take(wait_ms)
         if entries:
             self._apply(entries)
         self._acknowledge()
         return len(entries)
-
-    def _take(self, wait_ms: int) -> list[Entry]:
-        if self._resumes:
-            require_own_valkey(self._settings)
-            self._stream.open()
-            if entries := self._stream.taken_by(self.name, BATCH):
-                return entries
-            self._resumes = False
-        now = time.monotonic()
-        if now - self._trimmed > TRIM_EVERY_S:
-            self._stream.trim()
-            self._trimmed = now
-        if now - self._claimed > CLAIM_EVERY_S:
-            if entries := self._stream.claim_stale(self.name, self._idle_ms, BATCH):
-                logger.warning("Claimed %d events of a worker that stopped reading", len(entries))
-                return entries
-            self._claimed = now
-        return self._stream.take(self.name, BATCH, wait_ms)
 
     def _apply(self, entries: Sequence[Entry]) -> None:
         """Applies entries together; if this fails, applies each alone, which isolates the failing entries."""
@@ -146,7 +132,8 @@ class Worker:
     def _attempt(self, entries: Sequence[Entry]) -> None:
         """Applies and acknowledges entries; raises UnprocessableEvents if one of them may be the cause."""
         try:
-            self._updates.apply(self._parse(entries), self._progress)
+            with tracing.new_trace("apply events", {"rec.events": len(entries)}):
+                self._updates.apply(self._parse(entries), self._progress)
             self._applied.extend(entries)
             self._acknowledge()
         except Exception as error:  # an event that fails in any way must not block the others
@@ -156,7 +143,7 @@ class Worker:
 
     def _acknowledge(self, *, now: bool = False) -> None:
         """Acknowledges applied entries once the log has stored them; while it resumes, at once."""
-        if self._applied and self._updates.log.write(now=now or self._resumes):
+        if self._applied and self._updates.log.write(now=now or self._consumer.resumes):
             self._stream.done(self._applied)
             self._applied.clear()
 
@@ -183,4 +170,4 @@ class Worker:
 def _is_outage(error: Exception) -> bool:
     if isinstance(error, redis.ResponseError):
         return any(word in str(error) for word in SERVER_ERRORS)
-    return isinstance(error, (redis.RedisError, OSError))
+    return isinstance(error, (redis.RedisError, *OUTAGES, OSError))

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
+from rec_assets.common import tracing
 from rec_assets.datasets.related.again import AGAIN
 from rec_assets.datasets.related.tables import COMPLEMENT, SIMILAR, TOGETHER
 from rec_assets.realtime.events import FORGET_REQUEST, UNKNOWN_DEVICE, Event, EventError, Kind
@@ -19,8 +20,8 @@ from rec_assets.realtime.trending import Trending
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.filters import FILTERS, Filters
 from rec_assets.serving.graph.related_request import DEFAULT_LENGTH, LISTS
-from rec_assets.serving.graph.request import column, validate
-from rec_assets.serving.graph.spec import REASON, RECENT, RELATED_REQUEST, RELATED_RESPONSE, RESPONSE, Tensor
+from rec_assets.serving.graph.request import PROBE, column, validate
+from rec_assets.serving.graph.spec import RECENT, RELATED_REQUEST, RELATED_RESPONSE, RESPONSE, Tensor
 from rec_assets.serving.ids import CATEGORY_1, ITEM, UNKNOWN, USER, Id, Ids
 from rec_assets.serving.recommendations import Recommendations
 from rec_assets.serving.translation import Device, device_number, filter_numbers, session_numbers, unix_seconds
@@ -100,6 +101,15 @@ class Client:
         request = validate(given, one_user=True)
         return self._infer(self._model, infer_inputs(request, self._shape))
 
+    def probe(self) -> Recommendations:
+        """Returns the list of an anonymous user for a check of the servers; its answer is not recorded.
+
+        Raises:
+            UnavailableError: as `recommend`.
+        """
+        inputs = infer_inputs(validate({"user_id": [UNKNOWN]}), self._shape)
+        return self._infer(self._model, inputs, request_id=PROBE)
+
     def similar(self, item_id: Id, k: int = DEFAULT_LENGTH) -> Recommendations:
         """Returns the items most similar to an item: of near content and category, or chosen by the same users.
 
@@ -167,21 +177,31 @@ class Client:
         return self._infer(RELATED_ITEMS, inputs, RELATED_RESPONSE)
 
     def _infer(
-        self, model: str, inputs: Sequence[grpc.InferInput], tensors: Sequence[Tensor] = RESPONSE
+        self,
+        model: str,
+        inputs: Sequence[grpc.InferInput],
+        tensors: Sequence[Tensor] = RESPONSE,
+        request_id: str = "",
     ) -> Recommendations:
         outputs = [grpc.InferRequestedOutput(tensor.name) for tensor in tensors]
         start = time.perf_counter()
         try:
-            answer = self._triton.infer(model, inputs, outputs=outputs, client_timeout=TIMEOUT)
+            with tracing.call(f"triton {model}", {"rpc.system.name": "grpc"}):
+                answer = self._triton.infer(
+                    model,
+                    inputs,
+                    outputs=outputs,
+                    request_id=request_id,
+                    client_timeout=TIMEOUT,
+                    headers=tracing.headers(),
+                )
         except InferenceServerException as error:
             raise self._translated(error, model) from error
         elapsed = 1000 * (time.perf_counter() - start)
         made = {tensor.name: answer.as_numpy(tensor.name) for tensor in tensors}
         if any(one is None for one in made.values()):  # a server that aborts may end a request so
             raise failed(self._settings, "an answer without a list")
-        ids, scores, bundle = (made[tensor.name].ravel() for tensor in RESPONSE)
-        reason = made[REASON.name].item().decode() if REASON in tensors else ""
-        return Recommendations(ids, scores, bundle.item().decode(), elapsed, self.ids, reason)
+        return Recommendations.of(made, elapsed, self.ids)
 
     @cached_property
     def events(self) -> EventStream:

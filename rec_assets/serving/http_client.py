@@ -37,6 +37,8 @@ class Listed(Protocol):
     def milliseconds(self) -> float: ...  # noqa: D102
     @property
     def reason(self) -> str: ...  # noqa: D102
+    @property
+    def answer_id(self) -> str: ...  # noqa: D102
     def __len__(self) -> int: ...
 
 
@@ -72,6 +74,7 @@ class HttpList:
         bundle_id: id of the bundle that made the list.
         milliseconds: time from request to response, measured in the client.
         reason: why a list of `buy_again` is empty; an empty text for other lists.
+        answer_id: id of a list of `recommend`; an empty text for other lists.
     """
 
     ids: list[str]
@@ -79,6 +82,7 @@ class HttpList:
     bundle_id: str
     milliseconds: float
     reason: str = ""
+    answer_id: str = ""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -167,7 +171,9 @@ class HttpClient:
         elapsed = 1000 * (time.perf_counter() - start)
         items = found["items"]
         scores = np.array([one["score"] for one in items], np.float32)
-        return HttpList([one["item_id"] for one in items], scores, found["bundle_id"], elapsed, found.get("reason", ""))
+        ids = [one["item_id"] for one in items]
+        reason, answer_id = found.get("reason", ""), found.get("answer_id", "")
+        return HttpList(ids, scores, found["bundle_id"], elapsed, reason, answer_id)
 
     def _ask(self, path: str, body: object = None) -> Any:
         """Returns the parsed answer; sends a POST request if there is a body."""

@@ -1,11 +1,13 @@
 """A list as the Python client returns it, with the ids of the models and of the shop."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rec_assets.serving.graph.spec import ANSWER_ID, BUNDLE_ID, LIST, REASON
 from rec_assets.serving.ids import ITEM, Id, Ids
 
 
@@ -20,6 +22,8 @@ class Recommendations:
         milliseconds: time from request to response, measured in the client.
         translation: translates ids for `ids`.
         reason: why a list of `buy_again` is empty; an empty text for other lists.
+        answer_id: id of a list of `recommend`, which `rec explain` takes; an empty text for other lists, and for lists
+            of the topology `ensemble_model`.
     """
 
     item_ids: npt.NDArray[np.int32]
@@ -28,6 +32,16 @@ class Recommendations:
     milliseconds: float
     translation: Ids = field(repr=False, compare=False)
     reason: str = ""
+    answer_id: str = ""
+
+    @classmethod
+    def of(cls, made: Mapping[str, npt.NDArray[Any]], milliseconds: float, translation: Ids) -> "Recommendations":
+        """Returns the list in a response of Triton for one user: its outputs by name."""
+        ids, scores, *_ = (made[tensor.name].ravel() for tensor in LIST)
+        bundle_id, reason, answer_id = (
+            made[one.name].item().decode() if one.name in made else "" for one in (BUNDLE_ID, REASON, ANSWER_ID)
+        )
+        return cls(ids, scores, bundle_id, milliseconds, translation, reason, answer_id)
 
     @property
     def ids(self) -> list[Id]:

@@ -5,6 +5,7 @@ The asset `shop_rules` holds the rules as the owner wrote them, and all versions
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +16,7 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.features.history import MAX_ID
 from rec_assets.serving.ids import CATEGORY_1, CATEGORY_2, ITEM, UNKNOWN, Id, Ids
 from rec_assets.serving.rules.rules import Rules, parse_rules
-from rec_assets.serving.rules.store import CurrentRules
+from rec_assets.serving.rules.store import CurrentRules, version_of
 from rec_assets.settings import Settings
 from rec_assets.sources import category_names
 from rec_assets.sources.base import RAW_ITEMS
@@ -102,6 +103,22 @@ class ShopRules:
         """Reads all versions from the artifact store."""
         return RuleVersions.load(open_store(self._settings))
 
+    def find(self, digest: str) -> Rules[int]:
+        """Returns the kept rules whose version in Valkey has this digest, as hexadecimal digits.
+
+        Raises:
+            ActionableError: no kept version has it; a version whose items left the catalog cannot be found.
+        """
+        for version in reversed(self.versions().versions):
+            with suppress(ActionableError):
+                rules = self.check(version.text)
+                if version_of(rules).hex() == digest:
+                    return rules
+        raise ActionableError(
+            f"No kept version of the shop's rules has the digest {digest}.",
+            f"`rec rules show --history` lists the versions; the store keeps the last {MOST_VERSIONS}.",
+        )
+
     def publish(self, text: str, by: str) -> RuleVersion:
         """Publishes a version; every serving process follows within seconds.
 
@@ -141,7 +158,7 @@ class ShopRules:
         return made
 
     def _send(self, rules: Rules[int]) -> None:
-        CurrentRules(connect(self._settings, CurrentRules.DB)).replace(rules)
+        CurrentRules(connect(self._settings)).replace(rules)
 
     def _catalog(self) -> dict[str, set[int]] | None:
         """Returns the numbers of the catalog's items and categories, None before `raw_items`."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy.typing as npt
 
 from rec_assets.bundles.bundle import Bundle
+from rec_assets.common import tracing
 from rec_assets.serving.graph.request import validate
 from rec_assets.serving.graph.row_splits import ROW_SPLITS
 from rec_assets.serving.graph.spec import RESPONSE, STAGES, StageSpec, local_name
@@ -46,7 +47,7 @@ def run(stages: Mapping[str, Stage], request: Mapping[str, npt.ArrayLike]) -> Ar
 
     Returns:
         `ordered_ids` int32 [N] and `ordered_scores` float32 [N], the lists of all users in a row; `row_splits`
-        int64 [B + 1], the begin and end of each list; and `bundle_id` [B].
+        int64 [B + 1], the begin and end of each list; `bundle_id` [B] and `answer_id` [B].
 
     Raises:
         RequestError: the request is invalid.
@@ -72,15 +73,24 @@ def needed(stages: Mapping[str, Stage]) -> tuple[StageSpec, ...]:
 def answer(stages: Mapping[str, Stage], request: Arrays, specs: Sequence[StageSpec] = STAGES) -> Arrays:
     """Answers a request that `request.validate` returned; returns the arrays of `run`.
 
+    Arguments are those of `tensors_of`.
+    """
+    tensors = tensors_of(stages, request, specs)
+    return {name: tensors[name] for name in (*(tensor.name for tensor in RESPONSE), ROW_SPLITS)}
+
+
+def tensors_of(stages: Mapping[str, Stage], request: Arrays, specs: Sequence[StageSpec] = STAGES) -> Arrays:
+    """Runs a request; returns all tensors of the graph, as `walk` yields them after the last stage.
+
     Args:
         stages: all stages by name.
-        request: the five inputs [B].
+        request: the inputs of `graph.spec.REQUEST` [B], and optionally `answer_id`, bytes [B].
         specs: the stages to run: all of them, or `needed(stages)`.
     """
     tensors = dict(request)
     for _, tensors in walk(stages, request, specs):  # noqa: B007 - only the tensors after the last stage are used
         pass
-    return {name: tensors[name] for name in (*(tensor.name for tensor in RESPONSE), ROW_SPLITS)}
+    return tensors
 
 
 def walk(
@@ -90,13 +100,16 @@ def walk(
 
     Yields:
         After each stage, the stage's name and all tensors of the graph so far. `row_splits` belongs to the last stage
-        that changed the candidates.
+        that changed the candidates; those of each such stage stay, for example `unseen/row_splits`.
     """
     tensors = dict(request)
     for spec in specs:
-        splits = {ROW_SPLITS: tensors[ROW_SPLITS]} if ROW_SPLITS in tensors else {}
-        made = stages[spec.name]({local_name(name): tensors[name] for name in spec.reads} | splits)
+        inside = {name: tensors[name] for name in (*spec.reads_inside, ROW_SPLITS) if name in tensors}
+        with tracing.span(spec.name):
+            made = stages[spec.name]({local_name(name): tensors[name] for name in spec.reads} | inside)
         tensors |= {name: made[local_name(name)] for name in spec.makes}
+        tensors |= {name: made[local_name(name)] for name in spec.makes_inside if local_name(name) in made}
         if ROW_SPLITS in made:
-            tensors[ROW_SPLITS] = made[ROW_SPLITS]
+            level = spec.makes[0].partition("/")[0]
+            tensors[ROW_SPLITS] = tensors[f"{level}/{ROW_SPLITS}"] = made[ROW_SPLITS]
         yield spec.name, tensors

@@ -5,10 +5,9 @@ import redis
 from rec_assets.common.errors import ActionableError
 from rec_assets.settings import Settings
 from rec_assets.storage.home_identity import SHOWN
+from rec_assets.storage.keys import IDENTITY
 from rec_assets.storage.stores import open_store
 from rec_assets.storage.valkey import connect
-
-KEY = "rec_assets:identity"  # in db 0
 
 
 def require_own_valkey(settings: Settings) -> None:
@@ -24,14 +23,14 @@ def require_own_valkey(settings: Settings) -> None:
     except ActionableError:
         return
     try:
-        with connect(settings, 0) as client:
-            client.set(KEY, identity, nx=True)
-            found = (client.get(KEY) or b"").decode()
+        with connect(settings) as client:
+            client.set(IDENTITY, identity, nx=True)
+            found = (client.get(IDENTITY) or b"").decode()
     except redis.RedisError:
         return
     if found != identity:
         raise ActionableError(
             f"Valkey at {settings.valkey_host}:{settings.valkey_port} belongs to another home (identity "
             f"{found[:SHOWN]}, but {settings.home} has {identity[:SHOWN]}).",
-            f"Set REC_VALKEY_PORT or REC_HOME to the other one. To take over this Valkey, delete its key {KEY}.",
+            f"Set REC_VALKEY_PORT or REC_HOME to the other one. To take over this Valkey, delete its key {IDENTITY}.",
         )

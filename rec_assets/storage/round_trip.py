@@ -1,4 +1,4 @@
-"""Reads of a request: packed commands, answered in one round trip on one connection.
+"""Reads of a request: packed commands, answered in one round trip.
 
 A pipeline of redis-py spends more time on the words of a command than Valkey does. Here, commands are bytes.
 """
@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import redis
+from redis.exceptions import AskError
 
 from rec_assets.storage.valkey import Valkey, answers_of_each
+from rec_assets.storage.valkey_cluster import LazyCluster
 
 MOST_NUMBERS = 100_000  # whose words are kept, 10 MB
 
@@ -36,28 +38,77 @@ def packed(*words: bytes, numbers: Sequence[int] = ()) -> bytes:
     return b"".join([count, *map(_word, words), *map(_numbers.__getitem__, numbers)])
 
 
-def select(db: int) -> bytes:
-    """Returns the command that makes a database the one of the connection; its answer is OK."""
-    return packed(b"SELECT", b"%d" % db)
-
-
 class RoundTrip:
-    """Runs packed commands on a client's connections. With `select`, nothing else may use the client."""
+    """Runs packed commands on a client's connections; on a cluster, on one connection to each node of the keys."""
 
     def __init__(self, client: Valkey) -> None:
         """Connects at the first call, and again after an error."""
-        self._pool = client.connection_pool
+        self._client = client
 
     def __call__(self, commands: Sequence[bytes]) -> list[Any]:
-        """Returns the answer to each command, None for a key of a wrong type; raises all other errors of Redis."""
-        connection, answers = self._pool.get_connection(""), []
-        try:
-            connection.send_packed_command([b"".join(commands)])
+        """Returns the answer to each command, None for a key of a wrong type; raises all other errors of Redis.
+
+        The second word of each command is its key.
+        """
+        if not commands:
+            return []
+        if isinstance(self._client, LazyCluster):
+            return answers_of_each(_of_cluster(self._client, commands))
+        return answers_of_each(_answers([(self._client.connection_pool, commands)])[0])
+
+
+def _of_cluster(client: LazyCluster, commands: Sequence[bytes]) -> list[Any]:
+    """Asks all nodes at once. After an error, the next call reads the layout of the cluster again."""
+    cluster: Any = client.cluster
+    nodes: dict[str, tuple[Any, list[int]]] = {}  # each node, and the positions of its commands
+    for position, command in enumerate(commands):
+        node = cluster.nodes_manager.get_node_from_slot(cluster.keyslot(key_of(command)))
+        nodes.setdefault(node.name, (node, []))[1].append(position)
+    answers: list[Any] = [None] * len(commands)
+    try:
+        found = _answers(
+            [
+                (cluster.get_redis_connection(node).connection_pool, [commands[one] for one in mine])
+                for node, mine in nodes.values()
+            ]
+        )
+    except (redis.ConnectionError, redis.TimeoutError):
+        client.forget_layout()
+        raise
+    for (_, mine), its_answers in zip(nodes.values(), found, strict=True):
+        for position, answer in zip(mine, its_answers, strict=True):
+            answers[position] = answer
+    if any(isinstance(answer, AskError) for answer in answers):  # MovedError is one
+        client.forget_layout()
+    return answers
+
+
+def _answers(parts: Sequence[tuple[Any, Sequence[bytes]]]) -> list[list[Any]]:
+    """Sends the commands of each pool on a connection of it, then reads the answers; errors of commands are answers."""
+    taken: list[tuple[Any, Any]] = []
+    answers: list[list[Any]] = []
+    try:
+        for pool, commands in parts:
+            taken.append((pool, pool.get_connection("")))
+            taken[-1][1].send_packed_command([b"".join(commands)])
+        for (_, commands), (_, connection) in zip(parts, taken, strict=True):
+            answers.append(mine := [])
             for _ in commands:
                 try:
-                    answers.append(connection.read_response())
+                    mine.append(connection.read_response())
                 except redis.ResponseError as error:
-                    answers.append(error)
-        finally:
-            self._pool.release(connection)
-        return answers_of_each(answers)
+                    mine.append(error)
+    except BaseException:
+        for _, connection in taken:  # unread answers would be those of the next call
+            connection.disconnect()
+        raise
+    finally:
+        for pool, connection in taken:
+            pool.release(connection)
+    return answers
+
+
+def key_of(command: bytes) -> bytes:
+    """Returns the second word of a packed command."""
+    length, rest = command.split(b"\r\n", 4)[3:]
+    return rest[: int(length[1:])]

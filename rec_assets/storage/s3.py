@@ -73,19 +73,29 @@ class Bucket:
 
     def read_tagged(self, key: str) -> Tagged | None:
         """Returns the text of an object with the tag of its version, or None if the object does not exist."""
+        found = self._get(key)
+        return None if found is None else Tagged(found[0].decode(errors="replace"), found[1])
+
+    def read_bytes(self, key: str) -> bytes | None:
+        """Returns the content of an object, or None if the object does not exist."""
+        found = self._get(key)
+        return None if found is None else found[0]
+
+    def _get(self, key: str) -> tuple[bytes, str] | None:
         with self._actionable_errors(f"read {key}"):
             try:
                 answer = self._client.get_object(Bucket=self._name, Key=self._prefix + key)
-                return Tagged(answer["Body"].read().decode(errors="replace"), answer["ETag"])
+                return answer["Body"].read(), answer["ETag"]
             except ClientError as error:
                 if error.response["Error"]["Code"] in _MISSING:
                     return None
                 raise
 
-    def write(self, key: str, text: str) -> None:
-        """Writes a text as one object atomically: readers get the old or the new text."""
+    def write(self, key: str, content: str | bytes) -> None:
+        """Writes one object atomically: readers get the old or the new content."""
+        body = content.encode() if isinstance(content, str) else content
         with self._actionable_errors(f"write {key}"):
-            self._client.put_object(Bucket=self._name, Key=self._prefix + key, Body=text.encode())
+            self._client.put_object(Bucket=self._name, Key=self._prefix + key, Body=body)
 
     def create(self, key: str, text: str) -> str:
         """Writes a new object, unless it exists; returns the text that the object has."""

@@ -24,6 +24,7 @@ from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.request import DEVICE_TYPES, UNKNOWN
 from rec_assets.serving.ids import USER, Id
 from rec_assets.settings import Settings
+from rec_assets.storefront.explain import ordinal
 from rec_assets.storefront.rules import rules_router
 from rec_assets.storefront.views import ANONYMOUS, RECENT, FormInput, Shop
 
@@ -58,7 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="Storefront", docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     pages, shop = Jinja2Templates(directory=HERE / "templates"), Shop(settings)
-    pages.env.filters |= {"age": _age, "ordinal": _ordinal}
+    pages.env.filters |= {"age": _age, "ordinal": ordinal}
 
     app.add_middleware(HttpGuard, hosts=settings.host_names)
 
@@ -181,11 +182,6 @@ def _without_values(errors: Sequence[Any]) -> list[dict[str, Any]]:
 
 def _built(bundle: Path) -> float:
     return (bundle / "manifest.json").stat().st_mtime
-
-
-def _ordinal(number: int) -> str:
-    ending = "th" if 10 < number % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{ending}"
 
 
 def _age(seconds: float) -> str:

@@ -7,7 +7,7 @@ from threading import Lock
 import numpy as np
 
 from rec_assets.bundles.bundle import Bundle
-from rec_assets.serving.graph.request import validate
+from rec_assets.serving.graph.request import Ids, validate
 from rec_assets.serving.recommendations import Recommendations
 from rec_assets.serving.runner import load_stages, walk
 from rec_assets.serving.stages import Arrays, Stage
@@ -15,6 +15,12 @@ from rec_assets.serving.triton.local_bundle import live_bundle
 from rec_assets.settings import Settings
 
 SAME_SCORE = 1e-3
+
+
+def ordinal(number: int) -> str:
+    """Returns a number as a position: `2` → "2nd"."""
+    ending = "th" if 10 < number % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,15 @@ class Reason:
     matches: bool
     interactions: int
     of_category: int
+
+    @property
+    def text(self) -> str:
+        """Returns the reasons in a line, as the storefront shows them."""
+        parts = [f"retrieved {ordinal(self.retrieval_rank)}" if self.retrieval_rank else "popular"]
+        parts += ["top category"] if self.matches else []
+        parts += [f"chosen {self.interactions} times before"] if self.interactions else []
+        parts += [f"{self.of_category} of this category"] if self.of_category else []
+        return ", ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -103,36 +118,56 @@ class Explainer:
         return True
 
 
-def _explanation(
-    bundle: Bundle, tensors: Arrays, spent: dict[str, float], shown: Recommendations, drawn: bool
-) -> Explanation:
-    retrieved = tensors["retrieved/item_id"]
-    ranks = {item: rank for rank, item in enumerate(retrieved.tolist(), start=1)}
-    candidates, top_category = tensors["raw_item/item_id"], int(tensors["raw_user/top_category"][0])
-    categories = dict(zip(candidates.tolist(), tensors["raw_item/category_l1"].tolist(), strict=True))
+def latest_items(bundle: Bundle, tensors: Arrays) -> Ids:
+    """Returns the raw ids of the items of a request's history and session, newest first."""
     history = tensors["user/history_item_id"][0]
-    recent = bundle.lookups.decode("item_id", history[history > 0])
+    return bundle.lookups.decode("item_id", history[history > 0])
+
+
+def top_category(bundle: Bundle, tensors: Arrays) -> int:
+    """Returns the raw category that the models read as the top category of a request, -1 for none."""
+    return int(bundle.lookups.decode("top_category", tensors["user/top_category"])[0])
+
+
+def reasons_of(bundle: Bundle, tensors: Arrays, item_ids: Ids) -> dict[int, Reason]:
+    """Returns the reasons for the items of a list, by raw item id.
+
+    Args:
+        bundle: the bundle of the list.
+        tensors: all tensors of the graph for its request.
+        item_ids: raw ids of the list.
+    """
+    ranks = {item: rank for rank, item in enumerate(tensors["retrieved/item_id"].tolist(), start=1)}
+    candidates, top = tensors["raw_item/item_id"], top_category(bundle, tensors)
+    categories = dict(zip(candidates.tolist(), tensors["raw_item/category_l1"].tolist(), strict=True))
+    recent = latest_items(bundle, tensors)
     catalog_categories = dict(bundle.catalog().select("item_id", "category_l1").iter_rows())
     recent_categories = [catalog_categories.get(item) for item in recent.tolist()]
-    reasons = {
+    return {
         item: Reason(
             retrieval_rank=ranks.get(item, 0),
-            matches=top_category >= 0 and categories.get(item) == top_category,
+            matches=top >= 0 and categories.get(item) == top,
             interactions=int((recent == item).sum()),
             of_category=recent_categories.count(categories.get(item, -1)),
         )
-        for item in shown.item_ids.tolist()
+        for item in item_ids.tolist()
     }
+
+
+def _explanation(
+    bundle: Bundle, tensors: Arrays, spent: dict[str, float], shown: Recommendations, drawn: bool
+) -> Explanation:
+    retrieved, candidates = tensors["retrieved/item_id"], tensors["raw_item/item_id"]
     scores = dict(zip(candidates.tolist(), tensors["ranked/score"].tolist(), strict=True))
     same_scores = all(abs(scores.get(item, -1) - score) < SAME_SCORE for item, score in shown)
     same_order = np.array_equal(tensors["ordered_ids"][: len(shown)], shown.item_ids)
     return Explanation(
         bundle=bundle,
-        top_category=top_category,
-        recent=recent.tolist(),
+        top_category=top_category(bundle, tensors),
+        recent=latest_items(bundle, tensors).tolist(),
         retrieved=len(retrieved),
         filtered=int((~np.isin(retrieved, tensors["unseen/item_id"])).sum()),
-        reasons=reasons,
+        reasons=reasons_of(bundle, tensors, shown.item_ids),
         milliseconds=spent,
         agrees=same_scores and (drawn or same_order),
     )

@@ -158,7 +158,7 @@ class Shop:
         """
         problems = self.problems()
         try:
-            self.client.recommend(ANONYMOUS)
+            self.client.probe()
         except UnavailableError as error:
             return error.state, [Problem(error.problem, error.next_step), *problems]
         return "degraded" if problems else "well", problems

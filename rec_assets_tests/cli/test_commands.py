@@ -210,7 +210,7 @@ def test_what_was_bought_is_said_to_be_and_filtered_where_clicks_are_not(
     ]
     assert words("seen", 7, 13, 16, "--bought").stdout.startswith("User 7 has bought 2 more items.\n")
     drain(policy)
-    assert [item for item, _ in RecentItems(connect(valkey, RecentItems.DB)).latest(7)] == [16, 13, 10]
+    assert [item for item, _ in RecentItems(connect(valkey)).latest(7)] == [16, 13, 10]
     assert seen(valkey, 7, [10, 13, 16]) == [13, 16]
     assert words("forget", 7).stdout.startswith("The seen items of user 7 are no longer filtered.\n")
     drain(policy)

@@ -39,7 +39,7 @@ def test_commands_refuse_the_servers_of_another_home(
 ) -> None:
     require_own_triton(shop)
     require_own_valkey(shop)
-    client = redis.Redis(shop.valkey_host, shop.valkey_port, db=1)
+    client = redis.Redis(shop.valkey_host, shop.valkey_port)
     before = client.xlen("events")
     refused = rec(shop, tmp_path / "other", *words)
     assert refused.returncode == 1 and refused.stderr.startswith(f"{server} at 127.0.0.1:"), refused.stderr

@@ -14,13 +14,13 @@ ENVIRONMENTS = sorted(file.stem for file in (DEPLOY / "cdk/environments").glob("
 Template = dict[str, Any]
 
 
-def synthesize(folder: Path) -> dict[str, Template]:
-    """Runs deploy/cdk as people who deploy do, without a network; returns name of the stack → template."""
+def synthesize(folder: Path, app: Path = DEPLOY / "cdk") -> dict[str, Template]:
+    """Runs deploy/cdk (or a copy) as people who deploy do, without a network; returns name of the stack → template."""
     # In the environment of cfn-lint, which .ci/tools installs from requirements/deploy.txt.
     python = Path(require_tool("cfn-lint")).resolve().with_name("python")
     done = subprocess.run(
         [python, "app.py"],
-        cwd=DEPLOY / "cdk",
+        cwd=app,
         env={**os.environ, "CDK_OUTDIR": str(folder), "AWS_EC2_METADATA_DISABLED": "true"},
         capture_output=True,
         text=True,

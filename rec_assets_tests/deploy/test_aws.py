@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+import shutil
 import subprocess
 from ipaddress import ip_network
 from pathlib import Path
@@ -146,6 +147,23 @@ def test_valkey_has_bloom_filters_and_room_and_forgets_nobody(templates: dict[st
         assert values_of(name)["users"] * 20_000 < room
 
 
+def test_shards_of_valkey_are_a_cluster_with_an_alarm_for_each_node(tmp_path: Path) -> None:
+    app = shutil.copytree(DEPLOY / "cdk", tmp_path / "cdk")
+    for name in set(ENVIRONMENTS) - {"prod"}:
+        (app / f"environments/{name}.toml").unlink()
+    values = (app / "environments/prod.toml").read_text().replace("users = 50_000", "users = 30_000_000")
+    (app / "environments/prod.toml").write_text(f"{values}valkey_shards = 3\n")
+    templates = synthesize(tmp_path / "templates", app)
+    (group,) = of_type(templates["rec-prod-cache"], "ElastiCache::ReplicationGroup").values()
+    assert (group["ClusterMode"], group["NumNodeGroups"], group["ReplicasPerNodeGroup"]) == ("enabled", 3, 1)
+    assert group["AutomaticFailoverEnabled"] and "NumCacheClusters" not in group
+    assert group["CacheNodeType"] == "cache.r7g.16xlarge"
+    (parameters,) = of_type(templates["rec-prod-cache"], "ElastiCache::ParameterGroup").values()
+    assert parameters["Properties"]["cluster-enabled"] == "yes"
+    alarms = text_of(of_type(templates["rec-prod-alarms"], "CloudWatch::Alarm"))
+    assert all(f"-{shard:04}-{copy:03}" in alarms for shard in (1, 2, 3) for copy in (1, 2))
+
+
 def test_a_production_survives_a_zone_and_a_mistaken_deletion(templates: dict[str, Template]) -> None:
     (database,) = of_type(templates["rec-prod-database"], "RDS::DBInstance").values()
     assert database["MultiAZ"] and database["DeletionProtection"]
@@ -195,7 +213,7 @@ RIGHTS: dict[str, tuple[list[str], list[str], list[str], list[str]]] = {
     "rec-triton": (
         ["artifacts/identity", "artifacts/current/live_bundle/all.json", "artifacts/versions/model_bundle/a/b/f"],
         [],
-        ["artifacts/versions/raw_users/all/x/users.parquet", "artifacts/behavior/day"],
+        ["artifacts/versions/raw_users/all/x/users.parquet", "artifacts/behavior/day", "artifacts/answers/day"],
         ["artifacts/current/live_bundle/all.json"],
     ),
     "rec-storefront": (
@@ -225,7 +243,7 @@ RIGHTS: dict[str, tuple[list[str], list[str], list[str], list[str]]] = {
     ),
     "rec-worker": (
         ["feast/registry.db"],
-        ["artifacts/behavior/2025-03-14/part.parquet"],
+        ["artifacts/behavior/2025-03-14/part.parquet", "artifacts/answers/2025-03-14/part.parquet"],
         [],
         ["artifacts/current/x/y.json"],
     ),
@@ -268,8 +286,8 @@ def test_values_that_cannot_be_meant_are_refused(line: str, tmp_path: Path) -> N
         run_path(str(STACKS / "environment.py"))["read"](tmp_path / "dev.toml")
 
 
-def test_more_users_than_one_valkey_holds_are_refused() -> None:
+def test_more_users_than_one_shard_holds_are_refused() -> None:
     node_for = run_path(str(STACKS / "sizes.py"))["node_for"]
     assert node_for(20_000) == "cache.t4g.small"
-    with pytest.raises(ValueError, match="too large for one Valkey"):
+    with pytest.raises(ValueError, match="too large for one shard"):
         node_for(100_000_000)

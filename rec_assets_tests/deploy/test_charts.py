@@ -47,7 +47,8 @@ COMBINATIONS: dict[str, list[Manifest]] = {
     "platform": [
         PLATFORM | {"nodes": {"enabled": nodes}, "networkPolicy": {"enabled": policies}}
         for nodes, policies in product((True, False), repeat=2)
-    ],
+    ]
+    + [PLATFORM | {"networkPolicy": {"collector": {"namespace": "observability"}}}],
 }
 
 

@@ -182,7 +182,7 @@ def test_the_exporter_tells_what_waits_and_what_was_given_up(valkey: Settings, t
     registry.register(StreamCollector(settings))
     assert samples(registry) == {WAITING: 0, DEAD: 0, WORKERS: 0}
     Client(settings).record(1, [2, 3])
-    redis.Redis(settings.valkey_host or settings.host, settings.valkey_port, db=1).xadd("events", {"user_id": "nobody"})
+    redis.Redis(settings.valkey_host or settings.host, settings.valkey_port).xadd("events", {"user_id": "nobody"})
     assert samples(registry) == {WAITING: 3, DEAD: 0, WORKERS: 0}
     Worker(settings).round()
     assert samples(registry) == {WAITING: 0, DEAD: 1, WORKERS: 1}

@@ -104,6 +104,20 @@ def test_no_pod_calls_another_network_or_port(policies: list[Manifest], pods: di
         assert not allows(policies, pods[name], AWS, 22) and not allows(policies, pods[name], AWS, 80), name
 
 
+def test_only_with_a_collector_its_port_is_open_for_what_sends_traces(
+    policies: list[Manifest], pods: dict[str, Pod]
+) -> None:
+    collector = Pod("observability", {}, {})
+    opened = {"networkPolicy": {"collector": {"namespace": "observability"}}}
+    platform = {"cluster": "rec", "instanceProfile": "rec", "vpc": "10.40.0.0/16"} | opened
+    more = [*rendered("triton", opened), *rendered("platform", platform, "rec-assets")]
+    opening = policies + [one for one in more if one["kind"] == "NetworkPolicy"]
+    for name in ("api", "worker", "triton"):
+        assert not allows(policies, pods[name], collector, 4318), name
+        assert allows(opening, pods[name], collector, 4318) and not allows(opening, pods[name], collector, 80), name
+    assert not allows(opening, pods["step"], collector, 4318)
+
+
 def test_a_load_test_reaches_the_api_and_no_server_behind_it(policies: list[Manifest], pods: dict[str, Pod]) -> None:
     made = rendered("services", {"load": {"enabled": True}}, "rec-assets")
     policies = policies + [

@@ -7,7 +7,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from rec_assets.cli.local.server import LOOPBACK, is_open
-from rec_assets.cli.local.triton import Triton
+from rec_assets.cli.local.triton import Triton, trace_options
 from rec_assets.settings import Settings
 from rec_assets_tests.deploy.manifests import rendered
 from rec_assets_tests.servers import free_port
@@ -18,7 +18,8 @@ CLOSED = ["/v2/repository/index", "/v2/systemsharedmemory/status", "/v2/logging"
 
 
 def options_of_the_chart() -> list[str]:
-    deployment = next(one for one in rendered("triton", {}) if one["kind"] == "Deployment")
+    values = {"settings": {"REC_OTLP_ENDPOINT": "http://127.0.0.1:4318"}}
+    deployment = next(one for one in rendered("triton", values) if one["kind"] == "Deployment")
     _, _, options = deployment["spec"]["template"]["spec"]["containers"][0]["args"][0].partition("exec tritonserver ")
     # Leaves out paths and models of the cluster; the local server has its own.
     mine = [word for word in options.split() if not word.startswith(("--model-repository", "--load-model"))]
@@ -57,6 +58,10 @@ def status(settings: Settings, path: str, headers: dict[str, str]) -> int:
             return int(answer.status)
     except HTTPError as error:
         return error.code
+
+
+def test_the_options_of_traces_are_those_of_the_laptop() -> None:
+    assert set(trace_options("http://127.0.0.1:4318/")) <= set(options_of_the_chart())
 
 
 def test_it_starts_with_them_and_is_live(triton: Settings) -> None:

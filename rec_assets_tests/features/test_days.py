@@ -4,7 +4,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from rec_assets.features.days import whole_day
+from rec_assets.features.days import UNKNOWN_KIND, whole_day, with_kind
 from rec_assets.sources.roles import HISTORY, READ, SEEN, TARGET, online_role, only_roles
 
 SCHEMA = {"user_id": pl.Int32, "item_id": pl.Int32, "device_type": pl.Int32, "timestamp": pl.Int64, "role": pl.Int32}
@@ -63,3 +63,13 @@ def test_days_without_the_column_teach(day: WriteDay) -> None:
 def test_online_clicks_teach_unless_the_shop_says_that_views_are_history(clicks_teach: bool, roles: list[int]) -> None:
     events = pl.DataFrame({"kind": ["clicked", "bought"]}).with_columns(online_role(clicks_teach=clicks_teach))
     assert events["role"].to_list() == roles
+
+
+def test_an_interaction_has_the_kind_of_its_online_event(day: WriteDay) -> None:
+    raw, updates = day([(1, 10, 0, 50, 0), (2, 10, 1, 40, 0)], [(3, 11, -1, 45, 0), (1, 10, 2, 50, 0)])
+    kinds = pl.Series("kind", ["clicked", "bought"])  # in the order of time
+    without = with_kind(whole_day(raw, updates), updates).collect()
+    pl.read_parquet(updates).with_columns(kinds).write_parquet(updates)
+    rows = with_kind(whole_day(raw, updates), updates).select("user_id", "kind").collect()
+    assert sorted(rows.rows()) == [(1, "bought"), (2, UNKNOWN_KIND), (3, "clicked")]
+    assert without["kind"].to_list() == [UNKNOWN_KIND] * 3

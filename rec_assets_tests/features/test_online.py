@@ -114,7 +114,7 @@ def test_a_newer_day_replaces_the_one_before(filled: Settings, tmp_path: Path) -
 
 def test_users_are_written_many_at_a_time(valkey: Settings, files: tuple[Path, Path]) -> None:
     online.apply(valkey, *files)
-    client = connect(valkey, online.ONLINE_DB)
+    client = connect(valkey)
     before = client.info("stats")["total_reads_processed"]
     online.materialize(valkey, DAY - timedelta(days=1), DAY + timedelta(seconds=1), [USER_VIEW])
     assert client.dbsize() == USERS

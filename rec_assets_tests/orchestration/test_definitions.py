@@ -78,7 +78,14 @@ def test_the_lineage_reads_like_the_design(loaded: dict[str, dict[str, str]]) ->
             "finetuned_query_tower",
             "finetuned_dlrm",
         },
-        "evaluation": {"model_evaluation", "finetune_evaluation", "next_day_evaluation"},
+        "evaluation": {
+            "model_evaluation",
+            "finetune_evaluation",
+            "next_day_evaluation",
+            "shown_lists",
+            "outcomes",
+            "answer_drift",
+        },
         "serving": {"model_bundle", "finetuned_bundle", "triton_versions", "live_bundle", "shop_rules", "user_lists"},
     }
 

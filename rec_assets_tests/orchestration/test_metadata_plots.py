@@ -7,6 +7,12 @@ from dagster import MarkdownMetadataValue
 
 from rec_assets.orchestration import metadata_plots
 
+RATES = pl.DataFrame(
+    [("3 Mar", "any", 9, 0.0, 1e-18, 0.3), ("4 Mar", "any", 4, 0.5, 0.1, 0.9)],
+    ["value", "kind", "shown", "rate", "low", "high"],
+    orient="row",
+)
+
 
 def png_of(markdown: str) -> bytes:
     match = re.fullmatch(r"!\[.*\]\(data:image/png;base64,(.*)\)", markdown)
@@ -20,6 +26,7 @@ def png_of(markdown: str) -> bytes:
         metadata_plots.line_plot({"loss": [3.0, 2.0], "recall": [0.1, 0.2]}, "epoch", "training"),
         metadata_plots.line_plot({"a": [1.0], "b": [2.0], "c": [3.0]}, "day", "three"),
         metadata_plots.bar_plot({"ours": {"ndcg": 0.3}, "popularity": {"ndcg": 0.1}}, "", "quality"),
+        metadata_plots.rate_plot(RATES, "day", "share of answers", "answers", connect=True),
         metadata_plots.histogram([1.0, 2.0, 2.5], "price", "prices"),
         metadata_plots.scatter([[0.0, 1.0], [1.0, 0.0]], [0, 1], "map"),
     ],

@@ -35,6 +35,16 @@ def test_a_full_training_is_requested_once_a_week_for_the_last_day(pipeline: Pip
     assert request.partition_key == daily(pipeline.settings).get_last_partition_key()
 
 
+def test_outcomes_are_requested_for_the_day_whose_window_has_ended(pipeline: Pipeline) -> None:
+    from dagster import build_schedule_context
+
+    defs = definitions()
+    schedule = defs.get_schedule_def("outcome_update_schedule")
+    with build_schedule_context(repository_def=defs.get_repository_def()) as context:
+        (request,) = schedule.evaluate_tick(context).run_requests or ()
+    assert request.partition_key == (pipeline.settings.end_date - timedelta(days=2)).isoformat()
+
+
 def test_schedules_are_off_by_default(pipeline: Pipeline) -> None:
     from dagster import DefaultScheduleStatus
 

@@ -120,9 +120,9 @@ def test_new_rules_of_the_shop_are_recorded_once(tmp_path: Path, valkey: Setting
         cursor = result.cursor
         requested.append(len(result.run_requests or []))
     assert requested == [0, 1, 0, 1]
-    CurrentRules(connect(valkey, CurrentRules.DB)).replace(Rules())
+    CurrentRules(connect(valkey)).replace(Rules())
     with DagsterInstance.local_temp(str(tmp_path)) as instance:
         made = defs.resolve_job_def("rules_update").execute_in_process(instance=instance)
     (event,) = [one for one in made.all_events if one.is_step_materialization]
     assert event.step_materialization_data.materialization.metadata["version"].value == 2
-    assert CurrentRules(connect(valkey, CurrentRules.DB)).rules().block[0].items == [10]
+    assert CurrentRules(connect(valkey)).rules().block[0].items == [10]

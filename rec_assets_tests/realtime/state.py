@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import redis
 
 from rec_assets.features.store import online
 from rec_assets.realtime.open_log import open_log
@@ -13,8 +12,8 @@ from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.trending import Trending
 from rec_assets.realtime.worker import Worker
 from rec_assets.settings import Settings
-
-DB = 1
+from rec_assets.storage.keys import IDENTITY, ITEM_VERSION
+from rec_assets.storage.valkey import connect
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class State:
 
 
 def state_of(settings: Settings, users: list[int], items: int = 60) -> State:
-    client = redis.Redis(settings.host, settings.valkey_port, db=DB)
+    client = connect(settings)
     item_ids, splits = np.arange(items), np.array([0, items], np.int64)
     rows = online.read_users(online.open_store(settings, online.BULK_TIMEOUT), np.array(users)).columns
     log = open_log(settings)
@@ -50,7 +49,7 @@ def top_category(settings: Settings, user: int) -> int:
 
 
 def seen(settings: Settings, user: int, items: list[int]) -> list[int]:
-    client = redis.Redis(settings.host, settings.valkey_port, db=DB)
+    client = connect(settings)
     answers = SeenItems(client).contain(np.array([user]), np.array(items), np.array([0, len(items)], np.int64))
     return [item for item, answer in zip(items, answers, strict=True) if answer]
 
@@ -61,6 +60,14 @@ def drain(settings: Settings, name: str = "worker", idle_ms: int = 60_000) -> in
     while count := worker.round(wait_ms=1):
         applied += count
     return applied
+
+
+def delete_events_and_effects(settings: Settings) -> None:
+    """Deletes all keys except features and the identity."""
+    client = connect(settings)
+    for key in list(client.scan_iter()):
+        if not key.endswith(online.PROJECT.encode()) and key.decode() not in (IDENTITY, ITEM_VERSION):
+            client.delete(key)
 
 
 def backlog(settings: Settings) -> int:

@@ -4,7 +4,6 @@ import random
 import time
 
 import pytest
-import redis
 
 from rec_assets.features.history import LENGTH
 from rec_assets.realtime.behavior_log import BehaviorLog
@@ -13,14 +12,15 @@ from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.trending import Trending
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings
+from rec_assets.storage.valkey import connect
 from rec_assets_tests.realtime.conftest import CATEGORIES, MORNING
-from rec_assets_tests.realtime.state import backlog, drain, seen, state_of, top_category
+from rec_assets_tests.realtime.state import backlog, delete_events_and_effects, drain, seen, state_of, top_category
 
 DAY = 24 * 3600
 
 
 def recent(settings: Settings, user: int) -> list[tuple[int, int]]:
-    return RecentItems(redis.Redis(settings.host, settings.valkey_port, db=1)).latest(user)
+    return RecentItems(connect(settings)).latest(user)
 
 
 def test_an_event_changes_history_filter_feature_popularity_and_log(store: Settings) -> None:
@@ -89,8 +89,7 @@ def test_in_whatever_order_events_come_the_end_is_the_same(store: Settings) -> N
     events = [(user, rng.randrange(60), MORNING + rng.randrange(-2 * DAY, DAY)) for user in (1, 2) for _ in range(60)]
     states = []
     for attempt in range(3):
-        redis.Redis(store.host, store.valkey_port, db=1).flushdb()
-        redis.Redis(store.host, store.valkey_port, db=3).flushdb()
+        delete_events_and_effects(store)
         rng.shuffle(events)
         for user, item, at in events:
             client.record(user, [item], at)

@@ -91,4 +91,4 @@ def test_valkey_killed_and_restarted_mid_stream_loses_nothing_that_was_acknowled
     assert len(reported) > 1900
     assert {MORNING + number for number in reported} <= set(log["timestamp"].to_list())
     assert seen(own, 3, list(range(60))) == list(range(60))
-    assert redis.Redis(own.host, own.valkey_port, db=1).xpending("events", "workers")["pending"] == 0  # type: ignore[no-untyped-call]
+    assert redis.Redis(own.host, own.valkey_port).xpending("events", "workers")["pending"] == 0  # type: ignore[no-untyped-call]

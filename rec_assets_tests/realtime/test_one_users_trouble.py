@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import redis
 
-from rec_assets.features.store import online
 from rec_assets.features.store.online_reader import OnlineReader
 from rec_assets.features.store.views import USER_VIEW
 from rec_assets.realtime.behavior_log import BehaviorLog
 from rec_assets.realtime.recent_items import RecentItems
 from rec_assets.realtime.seen_items import SeenItems
-from rec_assets.realtime.stream import PAGE, EventStream
+from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.user_activity import UserActivityStore
+from rec_assets.realtime.work_stream import PAGE
 from rec_assets.realtime.worker import Worker, alive_file
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings
@@ -46,7 +46,7 @@ def histories(valkey: Settings) -> Valkey:
     activity = UserActivityStore.connect(valkey)
     for user in USERS.tolist():
         activity.record(user, [user], MORNING)
-    return connect(valkey, RecentItems.DB)
+    return connect(valkey)
 
 
 @pytest.mark.parametrize("kind", damages(""))
@@ -77,7 +77,7 @@ def test_an_outage_is_still_an_error(histories: Valkey, monkeypatch: pytest.Monk
 
 
 def test_damaged_features_cost_only_their_user(store: Settings) -> None:
-    reader, client = OnlineReader(store, USER_VIEW), connect(store, online.ONLINE_DB)
+    reader, client = OnlineReader(store, USER_VIEW), connect(store)
     whole = reader(USERS)
     key = next(key for key in client.keys("*rec_assets") if key == reader.key(DAMAGED))
     for damage in ({"hash": True}, {"hash": False}):
@@ -114,7 +114,7 @@ def test_many_forget_requests_under_a_backlog_read_it_once(store: Settings) -> N
 def test_a_long_round_shows_that_the_worker_lives(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rec_assets.realtime.worker.PROGRESS_EVERY_S", 0.0)
     monkeypatch.setattr("rec_assets.realtime.worker.RETRY_AFTER_S", (0.0,))
-    server = redis.Redis(store.valkey_host, store.valkey_port, db=1)
+    server = redis.Redis(store.valkey_host, store.valkey_port)
     for user in (3, 4):
         server.set(RecentItems.key(user), "no history")
         Client(store).record(user, [7], MORNING)
@@ -135,7 +135,7 @@ def test_showing_progress_renews_the_time_at_which_a_worker_was_seen(valkey: Set
     stream = EventStream.connect(valkey)
     stream.open()
     stream.take("one", 1, 1)
-    server: Any = redis.Redis(valkey.valkey_host, valkey.valkey_port, db=1)
+    server: Any = redis.Redis(valkey.valkey_host, valkey.valkey_port)
 
     def idle() -> int:
         (consumer,) = server.xinfo_consumers("events", "workers")
@@ -148,14 +148,14 @@ def test_showing_progress_renews_the_time_at_which_a_worker_was_seen(valkey: Set
 
 
 def test_after_a_clock_that_was_ahead_future_events_count_as_now_and_the_stream_is_trimmed(store: Settings) -> None:
-    server, client = redis.Redis(store.valkey_host, store.valkey_port, db=1), Client(store)
+    server, client = redis.Redis(store.valkey_host, store.valkey_port), Client(store)
     ahead = int(time.time() * 1000) + YEAR_MS
     event = {"user_id": 3, "item_id": 7, "at": MORNING, "kind": "clicked", "device_type": -1}
     server.xadd("events", event, id=f"{ahead}-1")  # as Valkey would while its clock is a year ahead
     (entry_id,) = client.record(3, [8], int(time.time()) + 86_400)
     assert entry_id.startswith(str(ahead)), "ids stay ahead"
     drain(store)
-    recent = RecentItems(connect(store, RecentItems.DB)).latest(3)
+    recent = RecentItems(connect(store)).latest(3)
     assert [item for item, _ in recent] == [8, 7] and recent[0][1] <= time.time()
     assert BehaviorLog.of(store).days()[-1] <= time.strftime("%Y-%m-%d", time.gmtime())
     client.record(4, [n % 60 for n in range(300)], MORNING)

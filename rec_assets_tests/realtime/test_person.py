@@ -3,14 +3,18 @@
 import json
 from pathlib import Path
 
-import redis
-
+from rec_assets.realtime.answers.drain import AnswerDrain
+from rec_assets.realtime.answers.log import AnswerLog
+from rec_assets.realtime.answers.stream import AnswerStream
 from rec_assets.realtime.behavior_log import BehaviorLog
 from rec_assets.realtime.events import Event
 from rec_assets.realtime.person import export_online, forget_online
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.worker import Worker
 from rec_assets.settings import Settings
+from rec_assets.storage.keys import DEAD_LETTERS
+from rec_assets.storage.valkey import connect
+from rec_assets_tests.realtime.answers.made import answer_for
 from rec_assets_tests.realtime.conftest import MORNING
 
 PERSON, OTHER, DAY = 37, 12, "2025-03-15"
@@ -20,13 +24,15 @@ def report(settings: Settings, user: int, *items: int) -> None:
     EventStream.connect(settings).send([Event(user_id=user, item_id=item, at=MORNING) for item in items])
 
 
+def show(settings: Settings, *users: int) -> None:
+    """Sends an answer for each user, as the graph does."""
+    AnswerStream.connect(settings).send([answer_for(user) for user in users])
+
+
 def dump(settings: Settings) -> dict[bytes, bytes]:
-    """Returns every key with its content, in all databases."""
-    found: dict[bytes, bytes] = {}
-    for db in range(4):
-        client = redis.Redis(settings.valkey_host, settings.valkey_port, db=db)
-        found |= {b"%d:%b" % (db, key): client.dump(key) or b"" for key in client.scan_iter()}
-    return found
+    """Returns every key with its content."""
+    client = connect(settings)
+    return {key: client.dump(key) or b"" for key in client.scan_iter()}
 
 
 def test_nothing_of_a_person_is_left(store: Settings, valkey_server: Settings) -> None:
@@ -35,8 +41,14 @@ def test_nothing_of_a_person_is_left(store: Settings, valkey_server: Settings) -
     report(store, OTHER, 3)
     assert worker.round() == 3
     report(store, PERSON, 5)  # not applied yet
-    redis.Redis(store.valkey_host, store.valkey_port, db=1).xadd("events:dead", {"user_id": PERSON, "reason": "x"})
+    connect(store).xadd(DEAD_LETTERS, {"user_id": PERSON, "reason": "x"})
+    show(store, PERSON, OTHER)
+    drain = AnswerDrain(store, "writer")
+    assert drain.round() == 2
+    show(store, PERSON)  # not written yet
     known = export_online(store, PERSON)
+    assert [one["item_ids"] for one in known["log of answers"]] == [[10, 13]]
+    assert len(known["valkey: answers in the stream"]) == 1
     assert [one["item_id"] for one in known["valkey: history"]] == [4, 3]
     assert known["valkey: items of the history in the seen filter"] == [4, 3]
     assert known["valkey: features"]["age"] == 57
@@ -51,22 +63,29 @@ def test_nothing_of_a_person_is_left(store: Settings, valkey_server: Settings) -
         "events in the stream": 3,
         "dead letters": 1,
         "lines of the offline log": 2,
+        "answers in the stream": 1,
+        "answers in their log": 1,
     }
     empty = export_online(store, PERSON)
     assert not any(empty.values())
-    assert [key for key in dump(store) if f":{PERSON}".encode() in key] == []
+    assert [key for key in dump(store) if f":{{{PERSON}}}".encode() in key] == []
     files = list((valkey_server.home / "valkey").rglob("*"))
     texts = [file.read_bytes() for file in files if file.is_file()]
     assert files
-    assert not any(f"user:{PERSON}:".encode() in text or f"seen:{PERSON}".encode() in text for text in texts)
-    assert any(f"user:{OTHER}:".encode() in text for text in texts)
+    assert not any(f"user:{{{PERSON}}}:".encode() in text for text in texts)
+    assert any(f"user:{{{OTHER}}}:".encode() in text for text in texts)
 
     report(store, PERSON, 6)  # a client that does not know
+    show(store, PERSON)
     worker.round()
+    drain.round()
+    assert AnswerStream.connect(store).state().waiting == 0
     assert not any(export_online(store, PERSON).values())
     assert stream.state().taken == stream.state().dead == 0
     assert len(export_online(store, OTHER)["valkey: history"]) == 1
     assert BehaviorLog.of(store).read(DAY)["user_id"].to_list() == [OTHER]
+    answers = AnswerLog.of(store)
+    assert [user for day in answers.days() for user in answers.read(day)["user_id"]] == [OTHER]
     assert not any(forget_online(store, PERSON).values())
 
 

@@ -21,7 +21,7 @@ SHORT = settings(max_examples=25, suppress_health_check=[HealthCheck.function_sc
 
 @pytest.fixture
 def client(valkey: Settings) -> Iterator[Valkey]:
-    with connect(valkey, RecentItems.DB) as client:
+    with connect(valkey) as client:
         yield client
 
 
@@ -96,7 +96,7 @@ def test_the_latest_stay_and_what_is_older_goes(client: Valkey, at_once: bool) -
         for _, item, at in interactions:
             RecentItems(client).add(7, [item], at)
     assert RecentItems(client).latest(7) == newest_first(interactions, 7)
-    assert client.zcard("user:7:recent_items") == LENGTH
+    assert client.zcard("user:{7}:recent_items") == LENGTH
     RecentItems(client).add(7, [999], NOON - 1)
     assert RecentItems(client).latest(7) == newest_first(interactions, 7)
 
@@ -117,11 +117,11 @@ def test_what_is_there_stays_when_more_is_written(client: Valkey) -> None:
 
 def test_a_full_history_stays_compact(client: Valkey) -> None:
     add_all(client, [(7, number, NOON + number) for number in range(LENGTH)])
-    assert client.object("encoding", "user:7:recent_items") == b"listpack"
+    assert client.object("encoding", "user:{7}:recent_items") == b"listpack"
 
 
 def test_a_server_that_is_away_is_named_with_what_to_do() -> None:
-    with connect(Settings(valkey_port=free_port()), RecentItems.DB) as away:
+    with connect(Settings(valkey_port=free_port())) as away:
         with pytest.raises(ActionableError, match="rec up"):
             add_all(away, [(1, 10, NOON)])
         with pytest.raises(redis.ConnectionError):

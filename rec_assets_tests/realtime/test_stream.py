@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from rec_assets.features.history import MAX_ID
 from rec_assets.realtime.events import Event
-from rec_assets.realtime.stream import EventStream, StreamState, order_of
+from rec_assets.realtime.stream import EventStream
+from rec_assets.realtime.work_stream import StreamState, order_of
 from rec_assets.settings import Settings
 
 NOON = 1_742_040_000

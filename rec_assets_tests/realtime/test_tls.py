@@ -24,8 +24,8 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 
 def test_seen_items_are_written_and_read_by_tls(tls: Settings) -> None:
-    SeenItems(connect(tls, SeenItems.DB)).add(7, [1, 2], days=7)
-    seen = SeenItems(connect_for_requests(tls, SeenItems.DB))
+    SeenItems(connect(tls)).add(7, [1, 2], days=7)
+    seen = SeenItems(connect_for_requests(tls))
     assert seen.contain(np.array([7]), np.array([1, 2, 3]), np.array([0, 3])).tolist() == [True, True, False]
 
 
@@ -47,7 +47,7 @@ def test_features_are_materialized_and_read_by_tls(tls: Settings, tmp_path: Path
     ],
 )
 def test_a_wrong_way_in_is_named(tls: Settings, change: dict[str, object], message: str) -> None:
-    client = connect(tls.model_copy(update=change), 0)
+    client = connect(tls.model_copy(update=change))
     with pytest.raises(ActionableError, match=f"(?s){message}"), translate_redis_errors(client):
         client.ping()
 

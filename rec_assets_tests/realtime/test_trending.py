@@ -1,6 +1,5 @@
 import polars as pl
 import pytest
-import redis
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.store.unavailable import UnavailableItems
@@ -34,8 +33,8 @@ def test_replacing_leaves_nothing_of_the_day_before(valkey: Settings) -> None:
     trending.replace(popularity([(2, 0, 6, 5)]))
     assert trending.top(10) == [(2, 5)]
     assert trending.top(10, category_l1=1) == []
-    keys = redis.Redis(valkey.host, valkey.valkey_port, db=3).keys()
-    assert sorted(keys) == [b"trending:cat_l1:0", b"trending:cat_l2:6", b"trending:global"]
+    names = [key.decode().partition("}:")[2] for key in connect(valkey).scan_iter()]
+    assert sorted(names) == ["cat_l1:0", "cat_l2:6", "global", "names"]
 
 
 def test_replacing_twice_is_replacing_once(valkey: Settings) -> None:
@@ -56,7 +55,7 @@ def test_unavailable_items_are_left_out_and_others_move_up(valkey: Settings) -> 
     trending = Trending.connect(valkey)
     trending.replace(popularity([(item, 0, 0, 1000 - item) for item in range(300)]))
     hidden = [0, *range(2, 250)]
-    UnavailableItems(connect(valkey, UnavailableItems.DB)).replace(hidden)
+    UnavailableItems(connect(valkey)).replace(hidden)
     assert [item for item, _ in trending.top(3)] == [1, 250, 251]
     assert [item for item, _ in trending.top(500, category_l1=0)] == [1, *range(250, 300)]
 

@@ -63,11 +63,11 @@ def test_to_forget_lifts_the_filter_of_one_user_and_leaves_their_history(valkey:
 @pytest.mark.parametrize("days", [1, 7])
 def test_a_filter_lives_some_days_from_the_last_addition(valkey: Settings, days: int) -> None:
     history = UserActivityStore.connect(valkey.model_copy(update={"seen_days": days}))
-    client = redis.Redis(valkey.host, valkey.valkey_port, db=1)
+    client = redis.Redis(valkey.host, valkey.valkey_port)
     history.record(7, [10], NOON)
-    client.expire("bf:seen:7", 5)
+    client.expire("user:{7}:seen", 5)
     history.record(7, [13], NOON)
-    assert client.ttl("bf:seen:7") == days * 24 * 60 * 60
+    assert client.ttl("user:{7}:seen") == days * 24 * 60 * 60
     assert seen(history, 7, [10, 13]) == [True, True]
 
 
@@ -122,7 +122,7 @@ def test_a_server_that_is_away_is_named_with_what_to_do() -> None:
 
 
 def test_request_clients_raise_at_once_when_the_server_is_away() -> None:
-    client = connect_for_requests(Settings(valkey_port=free_port()), SeenItems.DB)
+    client = connect_for_requests(Settings(valkey_port=free_port()))
     with pytest.raises(redis.ConnectionError):
         SeenItems(client).contain(np.array([7]), np.array([10]), np.array([0, 1]))
 
@@ -144,7 +144,7 @@ def test_rows_that_only_filter_join_the_filter_and_not_the_history(
 
 
 def test_the_filter_of_rows_lives_from_their_last_one_and_never_shortens_a_longer_life(valkey: Settings) -> None:
-    history, client = UserActivityStore.connect(valkey), connect_for_requests(valkey, SeenItems.DB)
+    history, client = UserActivityStore.connect(valkey), connect_for_requests(valkey)
     rows = pl.DataFrame({"user_id": [7], "item_id": [10], "timestamp": [NOON]})
     history.mark_seen(rows, NOON + DAY_SECONDS)
     assert 5 * DAY_SECONDS < client.ttl(SeenItems.key(7)) <= 6 * DAY_SECONDS
@@ -165,7 +165,7 @@ def test_rows_before_a_forget_request_do_not_come_back(valkey: Settings) -> None
 def test_a_history_ends_some_days_after_its_last_interaction_or_never(valkey: Settings, days: int) -> None:
     settings = valkey.model_copy(update={"history_days": days})
     UserActivityStore.connect(settings).record(7, [10], NOON)
-    history = RecentItems(connect(settings, RecentItems.DB), days)
+    history = RecentItems(connect(settings), days)
     history.add_all(np.array([8]), np.array([10]), np.array([NOON]))
-    ends = [connect(settings, RecentItems.DB).ttl(RecentItems.key(user)) for user in (7, 8)]
+    ends = [connect(settings).ttl(RecentItems.key(user)) for user in (7, 8)]
     assert [math.ceil(seconds / 86_400) for seconds in ends] == ([days] * 2 if days else [0, 0])

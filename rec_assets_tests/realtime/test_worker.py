@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import redis
 
+from rec_assets.common import tracing
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.store import online
 from rec_assets.realtime.behavior_log import BehaviorLog
@@ -17,11 +18,12 @@ from rec_assets.realtime.events import EventError
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.trending import Trending
 from rec_assets.realtime.user_activity import UserActivityStore
-from rec_assets.realtime.worker import Worker, alive_file
+from rec_assets.realtime.worker import TRACED_AS, Worker, alive_file
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings
+from rec_assets_tests.collector import running_collector
 from rec_assets_tests.realtime.conftest import MORNING
-from rec_assets_tests.realtime.state import backlog, drain, seen, state_of, top_category
+from rec_assets_tests.realtime.state import backlog, delete_events_and_effects, drain, seen, state_of, top_category
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.waiting import wait_until
 
@@ -46,7 +48,7 @@ def dead_letters(settings: Settings) -> list[str]:
 def test_what_is_no_event_is_put_aside_with_the_reason_and_the_others_get_through(
     store: Settings, fields: dict[str, object], reason: str
 ) -> None:
-    client = redis.Redis(store.host, store.valkey_port, db=1)
+    client = redis.Redis(store.host, store.valkey_port)
     Client(store).record(3, [7], MORNING)
     client.xadd("events", fields)
     Client(store).record(3, [8], MORNING)
@@ -71,7 +73,7 @@ def test_what_cannot_be_applied_for_a_moment_is_not_given_up(store: Settings, mo
 
 
 def test_an_event_that_cannot_be_applied_is_put_aside_and_the_others_get_through(store: Settings) -> None:
-    redis.Redis(store.host, store.valkey_port, db=1).set("user:4:recent_items", "not what it should be")
+    redis.Redis(store.host, store.valkey_port).set("user:{4}:recent_items", "not what it should be")
     for user in (3, 4, 5):
         Client(store).record(user, [7], MORNING)
     drain(store)
@@ -138,8 +140,7 @@ def test_two_workers_share_the_events_and_the_end_is_that_of_one(store: Settings
         client.record(user, [item], at)
     drain(store)
     alone = state_of(store, [1, 2, 3, 4, 5])
-    for db in (1, 3):
-        redis.Redis(store.host, store.valkey_port, db=db).flushdb()
+    delete_events_and_effects(store)
     stop = threading.Event()
     EventStream.connect(store).open()
     workers = [Worker(store, name) for name in ("one", "two")]
@@ -193,6 +194,17 @@ def test_events_wait_for_a_worker_and_need_no_feature_store(valkey: Settings, tm
     drain(bare)
     assert client.events.wait(sent, 1)
     assert seen(bare, 3, [7]) == [7]
+
+
+def test_a_batch_of_events_is_a_trace(valkey: Settings, tmp_path: Path) -> None:
+    bare = valkey.model_copy(update={"home": tmp_path})
+    Client(bare).record(3, [7, 8], MORNING)
+    with running_collector() as collector, tracing.traces(TRACED_AS, collector.endpoint, 1.0):
+        drain(bare)
+        tracing.stop()
+    assert [(one.service, one.name, one.attributes) for one in collector.spans] == [
+        ("rec-worker", "apply events", {"rec.events": 2})
+    ]
 
 
 def test_without_valkey_the_client_says_what_to_do() -> None:

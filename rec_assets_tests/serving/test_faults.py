@@ -52,7 +52,7 @@ def filled(shop: Settings, shop_bundle: Bundle, tmp_path: Path) -> Iterator[Sett
     fill(shop, shop_bundle, tmp_path)
     yield shop
     Valkey(shop).start()
-    connect(shop, 0).flushall()
+    connect(shop).flushall()
 
 
 def fill(shop: Settings, bundle: Bundle, folder: Path) -> None:
@@ -123,7 +123,7 @@ def test_during_an_outage_users_get_the_list_of_an_anonymous_user_and_afterwards
 
 
 def test_a_store_that_hangs_is_not_called_for_each_answer(client: Client, filled: Settings) -> None:
-    whole, store = settled(client, filled), connect(filled, 0)
+    whole, store = settled(client, filled), connect(filled)
     connections = store.info("stats")["total_connections_received"]
     process = psutil.Process(Valkey(filled).status().pid)
     process.send_signal(signal.SIGSTOP)

@@ -18,6 +18,7 @@ def test_a_request_gets_the_lists_of_its_users_padded_to_the_longest_one(
         "ordered_ids": np.array(flat, np.int32),
         "ordered_scores": np.array(flat, np.float32) / 100,
         "bundle_id": np.full(len(lists), b"4f2a", np.object_),
+        "answer_id": np.array([b"%d" % number for number in range(len(lists))], np.object_),
         "row_splits": np.cumsum([0, *map(len, lists)]),
     }
     cut, expected = lists_of(made, first, end), lists[first:end]
@@ -25,4 +26,5 @@ def test_a_request_gets_the_lists_of_its_users_padded_to_the_longest_one(
     assert cut["ordered_ids"].tolist() == [one + [-1] * (longest - len(one)) for one in expected]
     np.testing.assert_allclose(cut["ordered_scores"], np.maximum(cut["ordered_ids"], 0) / 100, rtol=1e-6)
     assert cut["bundle_id"].tolist() == [[b"4f2a"]] * len(expected)
+    assert cut["answer_id"].tolist() == [[b"%d" % number] for number in range(first, end)]
     assert [cut[name].dtype for name in ("ordered_ids", "ordered_scores")] == [np.int32, np.float32]

@@ -36,7 +36,7 @@ def test_an_item_leaves_every_list_at_once_and_stays_away_after_promotions(
 ) -> None:
     before = lists(shop)
     hidden = {one[0] for one in before}
-    unavailable = UnavailableItems(connect(shop, UnavailableItems.DB))
+    unavailable = UnavailableItems(connect(shop))
     unavailable.replace(hidden)
     try:
         wait_until(lambda: not hidden & shown(shop))

@@ -88,7 +88,7 @@ def test_the_fields_of_an_entry_are_an_event_or_refused(fields: dict[bytes, byte
     "refusal", [lambda client: client.config_set("maxmemory", "1"), lambda client: client.set("events", "no stream")]
 )
 def test_a_valkey_that_refuses_events_is_named(valkey: Settings, refusal: Callable[[Any], object]) -> None:
-    server = redis.Redis(valkey.valkey_host, valkey.valkey_port, db=1)
+    server = redis.Redis(valkey.valkey_host, valkey.valkey_port)
     refusal(server)
     try:
         with pytest.raises(ActionableError, match=r"(?s)refuses a command.*Check its memory"):

@@ -43,7 +43,7 @@ def silent(_: str) -> None:
 @pytest.fixture(scope="module")
 def promoted(shop: Settings, shop_bundle: Bundle) -> Iterator[Settings]:
     """Returns the shop's server with an empty online store; afterwards the shop's own bundle is live again."""
-    redis.Redis(shop.host, shop.valkey_port, db=0).flushdb()
+    redis.Redis(shop.host, shop.valkey_port).flushdb()
     yield shop
     server_control.go_live(shop, publish(shop_bundle, repository_path(shop), settings=shop))
 

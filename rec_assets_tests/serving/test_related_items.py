@@ -76,7 +76,7 @@ def test_the_server_lists_what_a_user_is_due_to_buy_again(
 ) -> None:
     user, now = 977_001, 1_742_040_000
     rows = [(10, now - 20 * DAY), (10, now - 10 * DAY), (13, now - 3 * DAY), (999, now - DAY), (16, now)]
-    RecentItems(connect_for_requests(shop, RecentItems.DB)).add_each(user, rows)
+    RecentItems(connect_for_requests(shop)).add_each(user, rows)
     codes = shop_bundle.lookups.encode("item_id", np.array([10, 10, 13]))
     times = np.array([at for _, at in rows[:3]])
     ids, chances = BuyAgain.load(shop_bundle.path / "related" / AGAIN).due(codes, times, now)
@@ -103,7 +103,7 @@ def test_a_list_that_cannot_be_made_is_empty_with_a_reason(valkey: Settings, tin
         assert not len(answer["ordered_ids"])
         return str(answer["reason"].item().decode())
 
-    RecentItems(connect_for_requests(valkey, RecentItems.DB)).add(5, [10], 1_742_040_000)
+    RecentItems(connect_for_requests(valkey)).add(5, [10], 1_742_040_000)
     config = tiny_bundle.manifest.config.model_copy(update={"repeats": False})
     without = replace(tiny_bundle, manifest=tiny_bundle.manifest.model_copy(update={"config": config}))
     assert reason(without, valkey) == again.NO_REPEATS
@@ -113,7 +113,7 @@ def test_a_list_that_cannot_be_made_is_empty_with_a_reason(valkey: Settings, tin
 
 def test_withdrawn_items_leave_the_lists(valkey: Settings, tiny_bundle: Bundle) -> None:
     before = expected(tiny_bundle, SIMILAR, [10])
-    UnavailableItems(connect_for_requests(valkey, UnavailableItems.DB)).replace(np.array(before[:1]))
+    UnavailableItems(connect_for_requests(valkey)).replace(np.array(before[:1]))
     assert ask(load_stage("related_lists", tiny_bundle, valkey), SIMILAR, [10]) == before[1:]
 
 

@@ -76,7 +76,7 @@ def test_an_interaction_changes_the_scores_from_the_next_second(tiny_bundle: Bun
         return run(stages, {"user_id": [user], "timestamp": [at]})["ordered_scores"].tolist()
 
     before = [scores(5, NOON + seconds) for seconds in (-1, 0, 1)]
-    UserActivityStore(connect(valkey, 1), valkey.model_copy(update={"seen_filter": "nothing"})).record(
+    UserActivityStore(connect(valkey), valkey.model_copy(update={"seen_filter": "nothing"})).record(
         5, [13, 40, 100], NOON
     )
     after = [scores(5, NOON + seconds) for seconds in (-1, 0, 1)]

@@ -53,7 +53,7 @@ def published(shop: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Setti
     """Settings of the shop, for commands too; without rules afterwards."""
     monkeypatch.setattr("rec_assets.settings.get_settings", lambda: shop)
     yield shop
-    CurrentRules(connect(shop, CurrentRules.DB)).replace(Rules())
+    CurrentRules(connect(shop)).replace(Rules())
 
 
 def command(*arguments: str) -> str:
@@ -105,7 +105,7 @@ def test_undo_goes_back_version_by_version_and_the_history_keeps_all(valkey: Set
         shop.undo("owner")
     for item in (10, 13, 16):
         shop.publish(BLOCK.format(item), "owner")
-    store = CurrentRules(connect(valkey, CurrentRules.DB))
+    store = CurrentRules(connect(valkey))
     blocked = []
     for _ in range(3):
         shop.undo("other")
@@ -124,7 +124,7 @@ def test_rules_that_valkey_missed_are_kept_and_can_be_applied(valkey: Settings, 
         away.publish(BLOCK.format(10), "owner")
     shop = ShopRules(valkey.model_copy(update={"home": tmp_path}))
     assert shop.apply().number == 1
-    assert CurrentRules(connect(valkey, CurrentRules.DB)).rules().block[0].items == [10]
+    assert CurrentRules(connect(valkey)).rules().block[0].items == [10]
 
 
 def test_a_file_has_the_ids_and_names_of_the_shop(valkey: Settings, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_without_rules_the_answer_is_the_same_to_the_byte(valkey: Settings, tiny
     settings = valkey.model_copy(update={"ranking_topk": 10})
     request = {"user_id": [-1, 3, 5], "timestamp": [int(NOON.timestamp())] * 3, "diversity": [0, 1, 1]}
     never = run(load_stages(tiny_bundle, settings, lambda: None), request)
-    CurrentRules(connect(valkey, CurrentRules.DB)).replace(Rules())
+    CurrentRules(connect(valkey)).replace(Rules())
     cleared = run(load_stages(tiny_bundle, settings), request)
     assert {name: values.tolist() for name, values in cleared.items()} == {
         name: values.tolist() for name, values in never.items()
@@ -168,7 +168,7 @@ def test_without_rules_the_answer_is_the_same_to_the_byte(valkey: Settings, tiny
 
 def test_a_blocked_category_leaves_full_lists_and_their_fill_up(valkey: Settings, tiny_bundle: Bundle) -> None:
     settings = valkey.model_copy(update={"ranking_topk": 10, "retrieval_topk": 12})
-    CurrentRules(connect(valkey, CurrentRules.DB)).replace(
+    CurrentRules(connect(valkey)).replace(
         Rules[int].model_validate_json('{"block": [{"name": "a", "category_l1": [0, 1]}]}')
     )
     made = run(

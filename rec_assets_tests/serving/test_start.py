@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-HEAVY = {"feast", "polars", "pandas", "pyarrow", "dask", "boto3", "dagster", "tensorflow"}
+HEAVY = {"feast", "polars", "pandas", "pyarrow", "dask", "boto3", "dagster", "tensorflow", "opentelemetry"}
 CODE = f"""
 import sys
 import rec_assets.serving.triton.graph_model

@@ -14,7 +14,8 @@ from rec_assets.settings import Settings
 from rec_assets.storage import bucket_store
 from rec_assets.storage.bucket_store import BucketStore
 from rec_assets.storage.home_identity import keep_identity, read_identity
-from rec_assets.storage.own_valkey import KEY, require_own_valkey
+from rec_assets.storage.keys import IDENTITY
+from rec_assets.storage.own_valkey import require_own_valkey
 from rec_assets_tests.s3 import BUCKET, READER, S3
 from rec_assets_tests.servers import free_port
 
@@ -40,7 +41,7 @@ def test_a_valkey_belongs_to_the_first_home_that_uses_it(valkey: Settings, tmp_p
         require_own_valkey(first)
     with pytest.raises(ActionableError, match=r"(?s)belongs to another home.*REC_VALKEY_PORT or REC_HOME"):
         require_own_valkey(second)
-    redis.Redis(valkey.valkey_host, valkey.valkey_port).delete(KEY)
+    redis.Redis(valkey.valkey_host, valkey.valkey_port).delete(IDENTITY)
     require_own_valkey(second)
 
 

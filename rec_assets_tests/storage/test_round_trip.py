@@ -6,30 +6,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rec_assets.settings import Settings
-from rec_assets.storage.round_trip import RoundTrip, packed, select
+from rec_assets.storage.round_trip import RoundTrip, packed
 from rec_assets.storage.valkey import Valkey, connect, connect_for_requests
 from rec_assets_tests.servers import free_port
 
 
 @pytest.fixture
 def client(valkey: Settings) -> Iterator[Valkey]:
-    with connect(valkey, 1) as client:
+    with connect(valkey) as client:
         yield client
 
 
-@given(st.lists(st.binary(), min_size=1), st.lists(st.integers(-(2**31), 2**31 - 1)))
+@given(st.lists(st.binary()), st.lists(st.integers(-(2**31), 2**31 - 1)))
 def test_commands_are_packed_as_redis_packs_them(words: list[bytes], numbers: list[int]) -> None:
-    expected = b"".join(redis.connection.Connection().pack_command(*words, *numbers))
-    assert packed(*words, numbers=numbers) == expected
-
-
-def test_two_databases_answer_in_one_round_trip(client: Valkey, valkey: Settings) -> None:
-    with connect(valkey, 0) as other:
-        other.set("name", "of 0")
-    client.set("name", "of 1")
-    ask = RoundTrip(connect_for_requests(valkey, 0))
-    get = packed(b"GET", b"name")
-    assert ask([select(1), get, select(0), get]) == [b"OK", b"of 1", b"OK", b"of 0"]
+    expected = b"".join(redis.connection.Connection().pack_command(b"MGET", *words, *numbers))
+    assert packed(b"MGET", *words, numbers=numbers) == expected
 
 
 def test_a_key_of_a_wrong_type_costs_no_other_key_its_answer(client: Valkey) -> None:
@@ -57,4 +48,4 @@ def test_a_closed_connection_is_opened_again(client: Valkey) -> None:
 
 def test_a_server_that_is_away_is_an_error() -> None:
     with pytest.raises(redis.ConnectionError):
-        RoundTrip(connect_for_requests(Settings(valkey_port=free_port()), 0))([packed(b"PING")])
+        RoundTrip(connect_for_requests(Settings(valkey_port=free_port())))([packed(b"PING")])

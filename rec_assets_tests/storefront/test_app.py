@@ -170,7 +170,7 @@ def test_health_names_what_is_wrong(address: str) -> None:
 
 @pytest.mark.slow
 def test_a_user_with_a_history_sees_what_to_buy_again(shop: Settings, serve: Serve) -> None:
-    RecentItems(connect_for_requests(shop, RecentItems.DB)).add(977_005, [10, 13], EVENT["at"] - 86_400)
+    RecentItems(connect_for_requests(shop)).add(977_005, [10, 13], EVENT["at"] - 86_400)
     address = serve(shop)
     answer, body = ask(address, f"/list?user=977005&at={EVENT['at']}")
     assert (answer.status, body.count("Buy again")) == (200, 1)

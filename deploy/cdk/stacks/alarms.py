@@ -14,6 +14,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.environment import Environment
+from stacks.sizes import node_names
 
 GIB = 2**30
 FIVE_MINUTES = cdk.Duration.minutes(5)
@@ -35,8 +36,8 @@ class Alarms(cdk.Stack):
         super().__init__(scope, name, **options)
         self._topic = sns.Topic(self, "Topic", topic_name=given.prefix, enforce_ssl=True)
         self._topic.add_subscription(subscriptions.EmailSubscription(given.alarm_email))
-        for number in range(2 if given.replicated else 1):
-            node = {"CacheClusterId": f"{valkey.ref}-{number + 1:03}"}
+        for number, name in enumerate(node_names(given.valkey_shards, 2 if given.replicated else 1)):
+            node = {"CacheClusterId": f"{valkey.ref}-{name}"}
             # Valkey evicts nothing: at 100 % it refuses events and features.
             self._alarm(f"ValkeyMemory{number}", _valkey("DatabaseMemoryUsagePercentage", node), 75)
             self._alarm(f"ValkeyProcessor{number}", _valkey("EngineCPUUtilization", node), 80)

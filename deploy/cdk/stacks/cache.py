@@ -18,7 +18,7 @@ PORT = 6379
 
 
 class Cache(cdk.Stack):
-    """Valkey without cluster mode, because the project uses several databases. Nothing is evicted."""
+    """Valkey as one shard, or as a cluster of `valkey_shards`. Nothing is evicted."""
 
     def __init__(
         self, scope: Construct, name: str, given: Environment, vpc: ec2.IVpc, nodes: ec2.ISecurityGroup, **options: Any
@@ -35,12 +35,26 @@ class Cache(cdk.Stack):
             cache_subnet_group_name=given.prefix,
             subnet_ids=vpc.select_subnets(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED).subnet_ids,
         )
+        is_cluster = given.valkey_shards > 1
+        shape: dict[str, Any]
+        if is_cluster:
+            shape = {
+                "num_node_groups": given.valkey_shards,
+                "replicas_per_node_group": int(given.replicated),
+                "automatic_failover_enabled": True,  # required in cluster mode
+            }
+        else:
+            shape = {
+                "num_cache_clusters": 2 if given.replicated else 1,
+                "automatic_failover_enabled": given.replicated,
+            }
         parameters = elasticache.CfnParameterGroup(
             self,
             "Parameters",
             cache_parameter_group_family="valkey8",
             description="Features do not expire, so a full store refuses writes instead of forgetting users",
-            properties={"maxmemory-policy": "noeviction", "reserved-memory-percent": "25"},
+            properties={"maxmemory-policy": "noeviction", "reserved-memory-percent": "25"}
+            | ({"cluster-enabled": "yes"} if is_cluster else {}),
         )
         group = only_from(self, "Group", vpc, nodes, PORT, "Valkey")
         self.group = elasticache.CfnReplicationGroup(
@@ -50,11 +64,9 @@ class Cache(cdk.Stack):
             replication_group_description="State of users and items",
             engine="valkey",
             engine_version=VERSION,
-            cache_node_type=node_for(given.users),
-            num_cache_clusters=2 if given.replicated else 1,
-            automatic_failover_enabled=given.replicated,
+            cache_node_type=node_for(given.users // given.valkey_shards),
             multi_az_enabled=given.replicated,
-            cluster_mode="disabled",
+            cluster_mode="enabled" if is_cluster else "disabled",
             cache_parameter_group_name=parameters.ref,
             cache_subnet_group_name=subnets.ref,
             security_group_ids=[group.security_group_id],
@@ -65,8 +77,12 @@ class Cache(cdk.Stack):
             auth_token=password.secret_value.unsafe_unwrap(),  # a reference, which CloudFormation resolves
             snapshot_retention_limit=7 if given.replicated else 1,
             auto_minor_version_upgrade=True,
+            **shape,
         )
-        cdk.CfnOutput(self, "Host", value=self.group.attr_primary_end_point_address)
+        address = (
+            self.group.attr_configuration_end_point_address if is_cluster else self.group.attr_primary_end_point_address
+        )
+        cdk.CfnOutput(self, "Host", value=address)
 
     def _word(self, name: str) -> secretsmanager.Secret:
         return secretsmanager.Secret(

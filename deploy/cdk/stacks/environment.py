@@ -31,6 +31,8 @@ class Environment:
         system_nodes: number of these nodes.
         database_instance: RDS class without `db.`.
         replicated: True if database and Valkey have a second copy in another zone.
+        valkey_shards: number of shards of Valkey. More than one is cluster mode, which needs REC_VALKEY_CLUSTER in the
+            values of the charts.
         deletable: True if the stacks may be deleted, with the data of the database and Valkey.
     """
 
@@ -50,6 +52,7 @@ class Environment:
     database_instance: str
     replicated: bool
     deletable: bool
+    valkey_shards: int = 1
 
     @property
     def prefix(self) -> str:

@@ -12,7 +12,7 @@ from constructs import Construct
 
 from stacks.environment import Environment
 from stacks.identity import pod_role
-from stacks.storage import ARTIFACTS, ATHENA, BEHAVIOR, FEAST, LOGS, OFFLINE, Storage
+from stacks.storage import ANSWERS, ARTIFACTS, ATHENA, BEHAVIOR, FEAST, LOGS, OFFLINE, Storage
 
 # What a server reads: the bundles and which of them is live. `current` has pointers, `versions` has files.
 BUNDLES = ("live_bundle", "model_bundle", "finetuned_bundle")
@@ -46,13 +46,14 @@ class Roles(cdk.Stack):
         graph = self._objects("ReadArtifacts", READ, [f"{ARTIFACTS}/*", FEATURES])
         logs = self._objects("WriteLogs", WRITE, [f"{LOGS}/*"])
         behavior = self._objects("WriteBehavior", ["s3:GetObject", "s3:PutObject"], [f"{BEHAVIOR}/*"])
+        answers = self._objects("WriteAnswers", WRITE, [f"{ANSWERS}/*"])  # old days are deleted
         everything = [ARTIFACTS, FEAST, LOGS, OFFLINE, ATHENA]
         made = self._objects("WriteArtifacts", WRITE, [f"{prefix}/*" for prefix in everything])
         accounts = {
             ("serving", "rec-triton"): served,
             ("rec-assets", "rec-storefront"): [*served, codes, shown],
             ("rec-assets", "rec-api"): [codes],
-            ("rec-assets", "rec-worker"): [*served, behavior],
+            ("rec-assets", "rec-worker"): [*served, behavior, answers],
             ("rec-assets", "rec-exporter"): [graph],
             ("rec-assets", "rec-dagster"): [graph, logs],
             ("rec-assets", "rec-steps"): [made, self._landed(), *self._queries()],

@@ -16,8 +16,14 @@ SIZES = {
 }
 
 
+def node_names(shards: int, copies: int) -> list[str]:
+    """Returns the ends of ElastiCache's names of nodes; in cluster mode they begin with the shard."""
+    nodes = [f"{copy + 1:03}" for copy in range(copies)]
+    return nodes if shards == 1 else [f"{shard + 1:04}-{node}" for shard in range(shards) for node in nodes]
+
+
 def node_for(users: int) -> str:
-    """Returns the smallest node type that holds the state of all users.
+    """Returns the smallest node type that holds the state of so many users.
 
     Raises:
         ValueError: one node is too small.
@@ -25,4 +31,4 @@ def node_for(users: int) -> str:
     for size, memory in SIZES.items():
         if users * USER_BYTES <= memory * 2**30 * FILLED:
             return size
-    raise ValueError(f"users is too large for one Valkey ({users}). Read docs/scaling.md, section engines.")
+    raise ValueError(f"users is too large for one shard of Valkey ({users}). Raise valkey_shards (docs/scaling.md).")

@@ -14,7 +14,8 @@ from stacks.tables import PARTITION, TABLES, columns_of
 
 # Prefixes below the bucket of artifacts. The values files of the charts name the same ones.
 ARTIFACTS, FEAST, LOGS, OFFLINE, ATHENA = "artifacts", "feast", "logs", "offline", "athena"
-BEHAVIOR = f"{ARTIFACTS}/behavior"  # the offline log of events, below REC_ARTIFACTS
+# The offline log of events and the log of answers, below REC_ARTIFACTS.
+BEHAVIOR, ANSWERS = f"{ARTIFACTS}/behavior", f"{ARTIFACTS}/answers"
 PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
 MOST_SCANNED = 100 * 2**30  # bytes of one query
 

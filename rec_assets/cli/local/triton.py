@@ -21,6 +21,7 @@ from rec_assets.serving.triton.model_repository import configured_processes, liv
 from rec_assets.serving.triton.own_server import server_id
 from rec_assets.serving.triton.repair import reload_dead_models
 from rec_assets.serving.triton.server_control import ServerTimeoutError
+from rec_assets.serving.triton.stage_model import TRACED_AS
 
 # APIs that need the control key, as in deploy/helm/triton.
 RESTRICTED = "model-repository,model-config,shared-memory,statistics,trace,logging"
@@ -70,6 +71,7 @@ class Triton(Server):
             str(binaries.triton_server()),
             "--disable-auto-complete-config",
             *(f"--{key}={value}" for key, value in options.items()),
+            *trace_options(self.settings.otlp_endpoint),
         ]
 
     def secret(self) -> str:
@@ -202,6 +204,21 @@ class Triton(Server):
         for file in [*(binaries.triton_folder() / "backends" / "python").iterdir(), binaries.python_stub()]:
             (python / file.name).symlink_to(file)
         return folder
+
+
+def trace_options(endpoint: str) -> list[str]:
+    """Returns options that make Triton send its own spans to a collector; none without an endpoint.
+
+    Triton continues traces of callers, and begins none itself (count=0).
+    """
+    values = [
+        "mode=opentelemetry",
+        "level=TIMESTAMPS",
+        "count=0",
+        f"opentelemetry,url={endpoint.rstrip('/')}/v1/traces",
+        f"opentelemetry,resource=service.name={TRACED_AS}",
+    ]
+    return [f"--trace-config={value}" for value in values] if endpoint else []
 
 
 def _paused(processes: Mapping[str, Sequence[psutil.Process]]) -> list[psutil.Process]:

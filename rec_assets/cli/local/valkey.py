@@ -4,6 +4,7 @@ import redis
 
 from rec_assets.cli.local import binaries
 from rec_assets.cli.local.server import LOOPBACK, Server, is_open
+from rec_assets.storage.move_keys import move_old_keys
 
 
 class Valkey(Server):
@@ -44,8 +45,12 @@ class Valkey(Server):
         except redis.RedisError:
             return False
 
+    def prepare(self) -> None:
+        """Moves keys of an earlier release to their present names."""
+        move_old_keys(self.settings)
+
     def detail(self) -> str:
-        """Returns the number of keys in each database."""
+        """Returns the number of keys."""
         try:
             with self._client() as client:
                 counts = {name: db["keys"] for name, db in client.info("keyspace").items()}

@@ -15,9 +15,11 @@ import numpy.typing as npt
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.store.offline import offline_config
 from rec_assets.features.store.views import (
+    FEATURES_OF,
     ITEM_FEATURES,
     ITEM_KEY,
     ITEM_VIEW,
+    KEY_OF,
     TIMESTAMP,
     USER_FEATURES,
     USER_KEY,
@@ -25,20 +27,17 @@ from rec_assets.features.store.views import (
     feast_objects,
 )
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey import connect, login
+from rec_assets.storage.keys import ITEM_VERSION
+from rec_assets.storage.valkey import OUTAGES, connect, login
 
 if TYPE_CHECKING:
     import polars as pl
     from feast import FeatureStore
 
 PROJECT = "rec_assets"
-ONLINE_DB = 0
 CONNECT_TIMEOUT = 0.05
 REQUEST_TIMEOUT = 0.1  # seconds; after that a request continues without features
 BULK_TIMEOUT = 10.0  # seconds, for whole catalogs and materialization
-# Changes whenever item features are written, so that readers refresh their copies. A random token, not a counter, so a
-# wiped store cannot repeat an old version.
-ITEM_VERSION = "item_features:version"
 _TIMES = "__ts"  # suffix of Feast's row timestamps after a feature name
 _REGISTRY_AGE = 60  # seconds until a running process reads newly applied views
 
@@ -67,7 +66,8 @@ class OnlineRows:
 def repo_config(settings: Settings, timeout: float = REQUEST_TIMEOUT) -> dict[str, Any]:
     """Returns the content of Feast's `feature_store.yaml` for these settings; `timeout` in seconds."""
     timeouts = {"socket_connect_timeout": CONNECT_TIMEOUT, "socket_timeout": timeout}
-    options = {"db": ONLINE_DB} | timeouts | login(settings)
+    # A cluster has one database and no option for it.
+    options = ({} if settings.valkey_cluster else {"db": 0}) | timeouts | login(settings)
     address = f"{settings.valkey_host}:{settings.valkey_port}"
     connection = ",".join([address, *(f"{name}={_as_feast(value)}" for name, value in options.items())])
     registry = settings.feast_registry or str(settings.home / "feast" / "registry.db")
@@ -75,7 +75,8 @@ def repo_config(settings: Settings, timeout: float = REQUEST_TIMEOUT) -> dict[st
         "project": PROJECT,
         "provider": "local",
         "registry": {"path": registry, "cache_ttl_seconds": _REGISTRY_AGE},
-        "online_store": {"type": "redis", "connection_string": connection},
+        "online_store": {"type": "redis", "connection_string": connection}
+        | ({"redis_type": "redis_cluster"} if settings.valkey_cluster else {}),
         "offline_store": offline_config(settings),
         "entity_key_serialization_version": 3,
     }
@@ -142,21 +143,23 @@ def materialize(settings: Settings, start: datetime, end: datetime, views: Seque
         written = list(views or (USER_VIEW, ITEM_VIEW))
         store.materialize(start, exclusive_end, feature_views=written)
         if ITEM_VIEW in written:
-            _renew_item_version(settings)
+            renew_item_version(settings)
 
 
-def _renew_item_version(settings: Settings) -> None:
-    with connect(settings, ONLINE_DB) as client:
+def renew_item_version(settings: Settings) -> None:
+    """Changes `ITEM_VERSION`, so that readers refresh their copies; raises RedisError.
+
+    A random token, not a counter, so a wiped store cannot repeat an old version.
+    """
+    with connect(settings) as client:
         client.set(ITEM_VERSION, uuid4().hex)
 
 
 @contextmanager
 def _explained(settings: Settings) -> Iterator[None]:
-    import redis
-
     try:
         yield
-    except (redis.ConnectionError, redis.TimeoutError) as error:
+    except OUTAGES as error:
         raise ActionableError(
             f"Valkey does not answer at {settings.valkey_host}:{settings.valkey_port} ({error}).",
             "Start it with `rec up`.",
@@ -190,11 +193,26 @@ def write_users(store: "FeatureStore", ids: Ids, columns: Mapping[str, npt.NDArr
 
     Silently skips a user whose stored row has the same or a later second.
     """
+    write_rows(store, USER_VIEW, ids, columns, times)
+
+
+def write_rows(store: "FeatureStore", view: str, ids: Ids, columns: Mapping[str, npt.NDArray[Any]], times: Ids) -> None:
+    """Writes the features of a view for ids [n], as `write_users` does; does not renew `ITEM_VERSION`."""
     import pandas as pd
 
     moments = pd.to_datetime(times, unit="s", utc=True)
-    frame = pd.DataFrame({USER_KEY: ids.astype(np.int64), **columns, TIMESTAMP: moments})
-    store.write_to_online_store(USER_VIEW, df=frame)
+    frame = pd.DataFrame({KEY_OF[view]: ids.astype(np.int64), **columns, TIMESTAMP: moments})
+    store.write_to_online_store(view, df=frame)
+
+
+def feature_columns(view: str, rows: "pl.DataFrame") -> dict[str, npt.NDArray[Any]]:
+    """Returns the features of a view as arrays [n] like those of `OnlineRows`: NaN or -1 for null."""
+    return {
+        name: rows[name].fill_null(-1).to_numpy().astype(dtype)
+        if issubclass(dtype, np.integer)
+        else rows[name].to_numpy().astype(dtype)  # Polars returns NaN for null
+        for name, dtype in FEATURES_OF[view].items()
+    }
 
 
 def delete_user(settings: Settings, user_id: int) -> int:
@@ -207,7 +225,7 @@ def delete_user(settings: Settings, user_id: int) -> int:
     key = EntityKey(join_keys=[USER_KEY], entity_values=[Value(int64_val=user_id)])
     version = config["entity_key_serialization_version"]
     name = serialize_entity_key(key, entity_key_serialization_version=version) + config["project"].encode()
-    with connect(settings, ONLINE_DB) as client:
+    with connect(settings) as client:
         return int(client.delete(name))
 
 
@@ -216,14 +234,10 @@ def write_items(settings: Settings, items: "pl.DataFrame", times: Ids) -> None:
 
     Silently skips an item whose stored row has the same or a later second. Raises as `materialize`.
     """
-    import pandas as pd
-
-    columns = {name: items[name].to_numpy().astype(dtype) for name, dtype in ITEM_FEATURES.items()}
-    moments = pd.to_datetime(times, unit="s", utc=True)
-    frame = pd.DataFrame({ITEM_KEY: items[ITEM_KEY].to_numpy().astype(np.int64), **columns, TIMESTAMP: moments})
     with _explained(settings):
-        open_store(settings, BULK_TIMEOUT).write_to_online_store(ITEM_VIEW, df=frame)
-        _renew_item_version(settings)
+        store, ids = open_store(settings, BULK_TIMEOUT), items[ITEM_KEY].to_numpy()
+        write_rows(store, ITEM_VIEW, ids, feature_columns(ITEM_VIEW, items), times)
+        renew_item_version(settings)
 
 
 def is_applied(store: "FeatureStore") -> bool:

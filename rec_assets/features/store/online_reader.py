@@ -16,16 +16,14 @@ import mmh3
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from rec_assets.features.store.online import ONLINE_DB, PROJECT, Ids, OnlineRows
-from rec_assets.features.store.views import ITEM_FEATURES, ITEM_KEY, ITEM_VIEW, USER_FEATURES, USER_KEY, USER_VIEW
+from rec_assets.features.store.online import PROJECT, Ids, OnlineRows
+from rec_assets.features.store.views import FEATURES_OF, KEY_OF
 from rec_assets.settings import Settings
 from rec_assets.storage.round_trip import RoundTrip, packed
 from rec_assets.storage.valkey import Valkey, connect_for_requests
 
 logger = logging.getLogger(__name__)
 
-_FEATURES = {USER_VIEW: USER_FEATURES, ITEM_VIEW: ITEM_FEATURES}
-_KEYS = {USER_VIEW: USER_KEY, ITEM_VIEW: ITEM_KEY}
 _FIELDS: dict[type[np.generic], str] = {np.float32: "float_val", np.int32: "int32_val"}  # of Feast's message `Value`
 _STRING, _INT64 = 2, 4  # Feast's numbers of value types
 
@@ -39,13 +37,13 @@ class OnlineReader:
         Args:
             settings: address of Valkey.
             view: `USER_VIEW` or `ITEM_VIEW`.
-            client: connection to `ONLINE_DB`; by default one with the short timeouts of requests.
+            client: connection to Valkey; by default one with the short timeouts of requests.
         """
-        self._view, self._features, name = view, _FEATURES[view], _KEYS[view].encode()
+        self._view, self._features, name = view, FEATURES_OF[view], KEY_OF[view].encode()
         self._fields = [struct.pack("<I", mmh3.hash(f"{view}:{feature}", signed=False)) for feature in self._features]
         # Entity keys of version 3: number of keys; type, length and text of the name; type, length and value of the id.
         self._prefix = struct.pack(f"<III{len(name)}sII", 1, _STRING, len(name), name, _INT64, 8)
-        self._round_trip = RoundTrip(client or connect_for_requests(settings, ONLINE_DB))
+        self._round_trip = RoundTrip(client or connect_for_requests(settings))
         self._message = _value_message()
 
     def __call__(self, ids: Ids) -> OnlineRows:
@@ -56,7 +54,7 @@ class OnlineReader:
         return self.rows(self._round_trip(self.commands(ids)))
 
     def commands(self, ids: Ids) -> list[bytes]:
-        """Returns the packed command for each id [n], for `ONLINE_DB`."""
+        """Returns the packed command for each id [n]."""
         return [packed(b"HMGET", self.key(number), *self._fields) for number in ids.tolist()]
 
     def rows(self, answers: Sequence[Any]) -> OnlineRows:

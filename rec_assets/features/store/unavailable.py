@@ -6,9 +6,9 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
+from rec_assets.storage.keys import UNAVAILABLE_ITEMS
 from rec_assets.storage.valkey import Valkey, command, translate_redis_errors
 
-KEY = "items:unavailable"
 TOKEN = 16  # bytes of the digest before the ids
 
 Ids = npt.NDArray[np.int32]
@@ -17,8 +17,6 @@ Ids = npt.NDArray[np.int32]
 class UnavailableItems:
     """One value: a digest of the ids, then the ids, int32 ascending. Readers ask for the digest until it changes."""
 
-    DB = 3
-
     def __init__(self, client: Valkey) -> None:
         self._client = client
 
@@ -26,15 +24,15 @@ class UnavailableItems:
         """Writes the items; raises ActionableError if Valkey does not answer."""
         ids = np.array(sorted(item_ids), "<i4").tobytes()
         with translate_redis_errors(self._client):
-            self._client.set(KEY, blake2b(ids, digest_size=TOKEN).digest() + ids)
+            self._client.set(UNAVAILABLE_ITEMS, blake2b(ids, digest_size=TOKEN).digest() + ids)
 
     def version(self) -> bytes | None:
         """Returns the digest, None before the first write; raises RedisError."""
-        return command(self._client, "GETRANGE", KEY, 0, TOKEN - 1) or None
+        return command(self._client, "GETRANGE", UNAVAILABLE_ITEMS, 0, TOKEN - 1) or None
 
     def items(self) -> Ids:
         """Returns the ids, ascending; raises RedisError."""
-        return np.frombuffer(self._client.get(KEY) or b"", "<i4").astype(np.int32)[TOKEN // 4 :]
+        return np.frombuffer(self._client.get(UNAVAILABLE_ITEMS) or b"", "<i4").astype(np.int32)[TOKEN // 4 :]
 
 
 def is_among(items: Ids, unavailable: Ids) -> npt.NDArray[np.bool_]:

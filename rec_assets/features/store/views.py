@@ -25,6 +25,8 @@ ITEM_FEATURES: dict[str, type[np.generic]] = {
     "category_l2": np.int32,
     "item_gender": np.int32,
 }
+FEATURES_OF = {USER_VIEW: USER_FEATURES, ITEM_VIEW: ITEM_FEATURES}
+KEY_OF = {USER_VIEW: USER_KEY, ITEM_VIEW: ITEM_KEY}
 
 
 def feast_objects(settings: Settings, users: Path, items: Path) -> "list[Entity | FeatureView]":

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 from dagster import AssetExecutionContext, MaterializeResult
 
+from rec_assets.features.days import INTERACTION
 from rec_assets.orchestration.assets.publishing import OWNERS, publish
 from rec_assets.orchestration.declared import asset
 from rec_assets.orchestration.metadata_plots import preview
@@ -26,7 +27,7 @@ UPDATES = "updates.parquet"
     group_name="features",
     owners=OWNERS,
     op_tags=CPU,
-    code_version="1",
+    code_version="2",
     kinds={"polars", "parquet"},
     partitions_def=daily,
     backfill_policy=parallel_backfill,
@@ -54,7 +55,8 @@ def behavioral_updates(
     def write(out: Path, day: str) -> dict[str, Any]:
         events = forgotten.without(log.read(day)).with_columns(online_role(clicks_teach=settings.clicks_teach))
         checked = check_interactions(events, date.fromisoformat(day), f"the offline log of {day}", items, users)
-        write_frame(checked.frame, out / UPDATES)
+        kinds = events.select(*INTERACTION, "kind")
+        write_frame(checked.frame.join(kinds, on=INTERACTION, how="left", maintain_order="left"), out / UPDATES)
         return {**checked.report.as_dict(), "preview": preview(checked.frame)}
 
     return publish(context, artifacts, write)

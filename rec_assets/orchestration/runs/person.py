@@ -18,8 +18,11 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.datasets.joined_days import HISTORY_ROWS, ROWS
 from rec_assets.orchestration.assets.behavioral_updates import UPDATES
 from rec_assets.orchestration.assets.features import USER_FEATURES
+from rec_assets.orchestration.assets.outcomes import OUTCOMES
+from rec_assets.orchestration.assets.shown_lists import LISTS
 from rec_assets.orchestration.dagster_internals import DATA_VERSION_TAG
 from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
+from rec_assets.realtime.answers.log import AnswerLog
 from rec_assets.settings import Settings
 from rec_assets.sources import Codes
 from rec_assets.sources.base import RAW_INTERACTIONS, RAW_USERS
@@ -32,6 +35,8 @@ from rec_assets.storage.versions import UNPARTITIONED, link_tree
 CODES = "id_codes"
 # Assets with rows with a user_id: files by asset, downstream assets first. Only the first file is in every partition.
 ROWS_OF_USERS = {
+    "outcomes": (OUTCOMES,),
+    "shown_lists": (LISTS,),
     "user_features": (USER_FEATURES,),
     "joined_interactions": (ROWS, HISTORY_ROWS),
     "behavioral_updates": (UPDATES,),
@@ -40,7 +45,12 @@ ROWS_OF_USERS = {
 }
 # Assets that mix the rows of all users; downstream assets first.
 MIXED = ("user_lists", "finetune_set", "replay_set", "training_set", "nvt_workflows", "masked_train_set")
-RECORDED = ("raw_users", "raw_interactions", "behavioral_updates")  # in Dagster, so that the others become stale
+RECORDED = (
+    "raw_users",
+    "raw_interactions",
+    "behavioral_updates",
+    "shown_lists",
+)  # in Dagster, so that the others become stale
 _USER_COLUMNS = ("user_id", "request_user_id", "user_ids", "vocabulary/user_id")
 
 
@@ -134,8 +144,10 @@ def _codes(store: ArtifactStore) -> Codes:
 
 def _is_somewhere(settings: Settings, code: int, codes: Codes) -> bool:
     store = open_store(settings)
-    return code in codes.forgotten.codes or any(
-        bool(_days_with(store, asset, code)) for asset in reversed(ROWS_OF_USERS)
+    return (
+        code in codes.forgotten.codes
+        or any(bool(_days_with(store, asset, code)) for asset in reversed(ROWS_OF_USERS))
+        or not AnswerLog.of(settings).of_user(code).is_empty()  # of a visitor without events
     )
 
 

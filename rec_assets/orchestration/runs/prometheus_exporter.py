@@ -91,7 +91,7 @@ class StreamCollector(Collector):
             logger.warning("%s", error)
             return
         yield GaugeMetricFamily(WAITING, "Events that no worker has applied yet", state.waiting + state.taken)
-        yield GaugeMetricFamily(DEAD, "Dead letters in events:dead", state.dead)
+        yield GaugeMetricFamily(DEAD, "Dead letters in {events}:dead", state.dead)
         yield GaugeMetricFamily(WORKERS, "Workers that read events within the last 3 seconds", state.workers)
 
 

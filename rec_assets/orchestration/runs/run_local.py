@@ -68,6 +68,7 @@ def backfill_phases(settings: Settings, last: date) -> list[Phase]:
         Phase("catalog", jobs.CATALOG, []),
         Phase("daily_data", jobs.DAILY, days),
         Phase("fine_tuning", jobs.FINETUNING, days),
+        Phase("outcome_update", jobs.OUTCOMES, days),
     ]
 
 

@@ -1,11 +1,10 @@
-"""Lists assets to rebuild: missing and stale ones, as in the Dagster UI, and those with a failed check."""
+"""Lists assets to rebuild: missing and stale ones, as in the Dagster UI, and those with a failed blocking check."""
 
 from collections.abc import Sequence
 
 from dagster import AssetKey, AssetSelection, DagsterInstance, Definitions
 
 from rec_assets.orchestration.dagster_internals import StaleMarks
-from rec_assets.orchestration.freshness import CHECK
 
 
 def out_of_date(
@@ -29,8 +28,8 @@ def out_of_date(
     stale_days: set[str] = set()
     for key in selected:
         wanted: Sequence[str | None] = days if marks.graph.get(key).is_partitioned else [None]
-        # A failed check blocks downstream assets, so the asset is rebuilt and checked again.
-        partitions = list(wanted) if marks.failed_checks(key, frozenset({CHECK})) else marks.stale(key, wanted)
+        # The check blocks downstream assets, so the asset is rebuilt and checked again.
+        partitions = list(wanted) if marks.has_failed_blocking_check(key) else marks.stale(key, wanted)
         if partitions:
             stale.add(key)
             stale_days.update(day for day in partitions if day is not None)

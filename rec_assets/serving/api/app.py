@@ -22,6 +22,7 @@ from rec_assets.serving.api.models import (
     PopularItem,
     Problem,
     RecommendRequest,
+    RecommendResponse,
     Recorded,
     ScoredItem,
     SimilarRequest,
@@ -30,6 +31,7 @@ from rec_assets.serving.api.models import (
     TrendingResponse,
 )
 from rec_assets.serving.api.problems import add_problem_handlers
+from rec_assets.serving.api.traces import request_spans
 from rec_assets.serving.client import Client
 from rec_assets.serving.graph.filters import Filters
 from rec_assets.serving.graph.request import DEVICE_TYPES
@@ -39,6 +41,7 @@ from rec_assets.serving.triton.availability import UnavailableError
 from rec_assets.settings import Settings
 
 MAX_CONNECTIONS = 200
+TRACED_AS = "rec-api"  # the name of this process in traces
 ANONYMOUS = -1
 
 
@@ -55,7 +58,11 @@ def api_server(settings: Settings) -> uvicorn.Server:
 def create_app(settings: Settings) -> FastAPI:
     """Returns the application for the servers of the settings, which may be down."""
     app = FastAPI(
-        title="rec_assets", docs_url=None, redoc_url=None, responses={s: {"model": Problem} for s in (401, 422, 503)}
+        title="rec_assets",
+        docs_url=None,
+        redoc_url=None,
+        responses={s: {"model": Problem} for s in (401, 422, 503)},
+        telemetry=request_spans(),
     )
     app.add_middleware(KeyGuard, keys=settings.api_key_set)
     app.add_middleware(HttpGuard, hosts=settings.host_names)
@@ -64,13 +71,14 @@ def create_app(settings: Settings) -> FastAPI:
     client = Client(settings)
 
     @app.post("/recommend")
-    def recommend(request: RecommendRequest) -> ListResponse:
+    def recommend(request: RecommendRequest) -> RecommendResponse:
         """Return the list of one user, or of a visitor with a session."""
         user = ANONYMOUS if request.user_id is None else request.user_id
         recent = [(one.item_id, one.at) for one in request.recent]
         filters = None if request.filters is None else Filters[Id](**request.filters.model_dump())
         answer = client.recommend(user, request.device, request.at, request.k, request.diversity, recent, filters)
-        return _list(answer)
+        made = _list(answer)
+        return RecommendResponse(bundle_id=made.bundle_id, items=made.items, answer_id=answer.answer_id)
 
     @app.post("/similar")
     def similar(request: SimilarRequest) -> ListResponse:
@@ -147,7 +155,7 @@ def _health(client: Client) -> Health:
     except ActionableError as error:
         problems.append(f"{error.problem} {error.next_step}")
     try:
-        client.recommend(ANONYMOUS)
+        client.probe()
     except UnavailableError as error:
         return Health(state=error.state, problems=[f"{error.problem} {error.next_step}", *problems])
     return Health(state="degraded" if problems else "serving", problems=problems)

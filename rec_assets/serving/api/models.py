@@ -85,6 +85,12 @@ class ListResponse(_Strict):
     items: list[ScoredItem]
 
 
+class RecommendResponse(ListResponse):
+    """A list, best item first, and the id under which it is remembered."""
+
+    answer_id: str = Field(description="Id of this answer, which `rec explain` takes; empty without a memory.")
+
+
 class BuyAgainResponse(ListResponse):
     """A list, best item first, or the reason why it is empty."""
 

@@ -15,6 +15,7 @@ UNKNOWN = -1
 NOW = 0
 AS_CONFIGURED = -1  # the server's setting for list length or ordering
 NO_ITEM = -1  # in places of `recent` without an item
+PROBE = "probe"  # id of Triton requests that nobody sees the answer of, which is not recorded
 # Values of missing inputs; a client may also send them.
 MISSING = {"device_type": UNKNOWN, "timestamp": NOW, "top_k": AS_CONFIGURED, "diversity": AS_CONFIGURED}
 _INT32 = np.iinfo(np.int32)

@@ -39,6 +39,14 @@ class Tensor:
 RECENT = "recent"  # the items of the user's session: pairs of raw item id and unix seconds
 RECENT_LENGTH = HISTORY_READ  # items of a session; the query tower reads no more
 
+BUNDLE_ID = Tensor("bundle_id", "BYTES")  # of the bundle that answered
+ANSWER_ID = Tensor("answer_id", "BYTES")  # of the answer for one user; an empty text from Triton's ensemble
+# Tensors inside one process: whether a candidate's features differ from the bundle's, and, for each request, the list's
+# length, whether it is sampled, and the version of the shop's rules with the microsecond since which it is active.
+DIFFERS = "raw_item/differs"
+LENGTH, IS_SAMPLED = "sampled/length", "sampled/is_sampled"
+RULES_VERSION, RULES_AT = "sampled/rules_version", "sampled/rules_at"
+
 
 @dataclass(frozen=True)
 class StageSpec:
@@ -46,11 +54,16 @@ class StageSpec:
 
     `reads` and `makes` are tensor names that are unique in the graph. A stage and its Triton model use the local name,
     the part after the slash: `user/gender` and `candidate/gender` are both `gender` there.
+
+    `reads_inside` and `makes_inside` exist only where one process runs the whole graph, and even there some may be
+    absent. Stages of Triton's ensemble do without them.
     """
 
     name: str
     reads: tuple[str, ...]
     makes: tuple[str, ...]
+    reads_inside: tuple[str, ...] = ()
+    makes_inside: tuple[str, ...] = ()
 
 
 @cache  # called a hundred times per request
@@ -106,6 +119,7 @@ STAGES: tuple[StageSpec, ...] = (
         "feast_item_lookup",
         ("unseen/item_id",),
         _at("raw_item", _RAW_ITEM),
+        makes_inside=(DIFFERS,),
     ),
     StageSpec(
         "nvt_item_transform",
@@ -136,8 +150,15 @@ STAGES: tuple[StageSpec, ...] = (
         "softmax_sampling",
         ("item/item_id", "ranked/score", "top_k", "diversity", FILTERS),
         _at("sampled", ("item_id", "score")),
+        reads_inside=(ANSWER_ID.name,),
+        makes_inside=(LENGTH, IS_SAMPLED, RULES_VERSION, RULES_AT),
     ),
-    StageSpec("item_id_decoder", _at("sampled", ("item_id", "score")), ("ordered_ids", "ordered_scores", "bundle_id")),
+    StageSpec(
+        "item_id_decoder",
+        _at("sampled", ("item_id", "score")),
+        ("ordered_ids", "ordered_scores", "bundle_id", "answer_id"),
+        reads_inside=(ANSWER_ID.name,),
+    ),
 )
 
 # One row per user; all but `user_id` are optional. `serving.graph.request.validate` describes them. Values have 32
@@ -147,8 +168,8 @@ REQUEST = (
     Tensor(RECENT, "INT64", (RECENT_LENGTH, 2)),
     Tensor(FILTERS, "BYTES"),
 )
-BUNDLE_ID = Tensor("bundle_id", "BYTES")  # of the bundle that answered
-RESPONSE = (Tensor("ordered_ids", "INT32"), Tensor("ordered_scores", "FP32"), BUNDLE_ID)
+LIST = (Tensor("ordered_ids", "INT32"), Tensor("ordered_scores", "FP32"), BUNDLE_ID)
+RESPONSE = (*LIST, ANSWER_ID)
 
 # The graph as a single stage, so that one process answers whole batches (`serving.runner`).
 WHOLE = StageSpec("graph_runner", tuple(one.name for one in REQUEST), tuple(one.name for one in RESPONSE))
@@ -156,7 +177,7 @@ WHOLE = StageSpec("graph_runner", tuple(one.name for one in REQUEST), tuple(one.
 # The lists around a basket or a history, a model beside the graph. `graph.related_request` describes its inputs.
 RELATED_REQUEST = tuple(Tensor(name, "INT64") for name in ("kind", "item_ids", "length", "user_id", "timestamp"))
 REASON = Tensor("reason", "BYTES")  # why a list is empty; an empty text for other lists
-RELATED_RESPONSE = (*RESPONSE, REASON)
+RELATED_RESPONSE = (*LIST, REASON)
 RELATED = StageSpec(
     "related_lists", tuple(one.name for one in RELATED_REQUEST), tuple(one.name for one in RELATED_RESPONSE)
 )
@@ -164,7 +185,7 @@ RELATED = StageSpec(
 
 def tensor(name: str) -> Tensor:
     """Returns the dtype and row shape of a tensor of the graph."""
-    for known in REQUEST + RELATED_RESPONSE + RELATED_REQUEST:
+    for known in REQUEST + RESPONSE + RELATED_RESPONSE + RELATED_REQUEST:
         if known.name == name:
             return known
     short = local_name(name)

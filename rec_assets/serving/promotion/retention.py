@@ -24,6 +24,7 @@ NEVER_DELETED = frozenset(
         "model_evaluation",
         "finetune_evaluation",
         "next_day_evaluation",
+        "outcomes",
         "following_day_evaluation",  # name of next_day_evaluation in release 0.1
     }
 )

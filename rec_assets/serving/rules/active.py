@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ from rec_assets.serving.rules.rules import Boost, Bury, Rules, Selection
 
 Ids = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True)
@@ -75,15 +76,19 @@ class ActiveRules:
         factors: factor of each item, float32 [v]; None if no item has one.
         caps: groups by encoded id [v], and their limits.
         pins: in the order of the file; the first pin of an item or of a position counts.
+        version: digest of the rules that these are part of, as hexadecimal digits; empty if they have no version.
+        at: the time at which they were active, in unix microseconds.
     """
 
     blocked: Ids
     factors: Floats | None
     caps: tuple[CandidateCap, ...]
     pins: tuple[ActivePin, ...]
+    version: str = ""
+    at: int = 0
 
     @classmethod
-    def of(cls, rules: Rules[int], items: ItemGroups, at: datetime) -> "ActiveRules | None":
+    def of(cls, rules: Rules[int], items: ItemGroups, at: datetime, version: bytes = b"") -> "ActiveRules | None":
         """Returns the rules that are active at a time, or None if none is."""
         rules = rules.at(at)
         if not any(rules.all()):
@@ -111,7 +116,8 @@ class ActiveRules:
             groups = np.full(items.size, NO_GROUP, np.int32)
             groups[items.codes] = items.categories[cap.each] if cap.each else items.selected(cap).astype(np.int32) - 1
             caps.append(CandidateCap(groups, cap.at_most))
-        return cls(blocked, factors if (factors != 1).any() else None, tuple(caps), pins)
+        kept_factors = factors if (factors != 1).any() else None
+        return cls(blocked, kept_factors, tuple(caps), pins, version.hex(), (at - EPOCH) // timedelta(microseconds=1))
 
     def factored(self, scores: npt.NDArray[Any], codes: Ids) -> npt.NDArray[Any]:
         """Returns probabilities [n] times the factors of their items (encoded ids [n])."""

@@ -62,7 +62,7 @@ class DueItems:
         tables = again_tables(bundle)
         repeats = bundle.manifest.config.repeats and (tables is None or tables.has_repeats)
         why = NO_REPEATS if not repeats else "" if settings.clicks_teach else CLICKS
-        recent = RecentItems(connect_for_requests(settings, RecentItems.DB))
+        recent = RecentItems(connect_for_requests(settings))
         return cls(tables, bundle.lookups, recent.histories, guard, bundle.bundle_id, why)
 
     def __call__(self, user_id: int, timestamp: int) -> tuple[Ids, npt.NDArray[np.float64], str]:

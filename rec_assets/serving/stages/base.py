@@ -6,8 +6,10 @@ from typing import Any, Protocol, TypeVar
 
 import numpy.typing as npt
 
+from rec_assets.common import tracing
 from rec_assets.serving.graph.spec import STAGES, local_name
 from rec_assets.serving.stages.circuit_breaker import CircuitBreaker
+from rec_assets.storage.valkey import valkey_span
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
@@ -62,7 +64,8 @@ class StoreGuard:
             self._miss("skipped because earlier calls failed")
             return None
         try:
-            answer = call()
+            with valkey_span(self.store):
+                answer = call()
         except Exception as error:  # any error of a store's client may reduce quality but must not prevent an answer
             self._breaker.failed()
             self._miss(f"{type(error).__name__}: {error}")
@@ -73,6 +76,7 @@ class StoreGuard:
 
     def _miss(self, reason: str) -> None:
         self.missed_calls += 1
+        tracing.event(f"{self.store}: {reason}")
         if not self._is_away:
             logger.warning("%s: %s", self._consequence, reason)
         self._is_away = True

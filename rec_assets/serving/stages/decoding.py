@@ -1,4 +1,4 @@
-"""Stage that decodes the items of the list to raw ids and adds the id of the bundle."""
+"""Stage that decodes the items of the list to raw ids and adds the ids of the bundle and of the answer."""
 
 from collections.abc import Mapping
 
@@ -24,13 +24,15 @@ class Decoder:
         return cls(bundle.lookups, bundle.bundle_id)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """Maps item_id int32 [N], score float32 [N] → ordered_ids int32, ordered_scores float32 [N], bundle_id [B].
+        """Maps item_id int32 [N], score float32 [N] → ordered_ids int32, ordered_scores float32 [N], and ids [B].
 
-        bundle_id is bytes, the type of Triton's strings.
+        bundle_id and answer_id are bytes, the type of Triton's strings. The input answer_id [B] is optional; without
+        it, the answers have no id.
         """
         requests = len(row_splits.splits_of(inputs, len(inputs["item_id"]))) - 1
         return {
             "ordered_ids": self._lookups.decode("item_id", inputs["item_id"]),
             "ordered_scores": inputs["score"].astype(np.float32),
             "bundle_id": np.full(requests, self._bundle_id, np.object_),
+            "answer_id": inputs.get("answer_id", np.full(requests, b"", np.object_)),
         }

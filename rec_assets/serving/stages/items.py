@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.columns import ITEM_CODES
-from rec_assets.features.store import online
 from rec_assets.features.store.online_reader import OnlineReader
 from rec_assets.features.store.views import ITEM_VIEW
 from rec_assets.inference.lookups import Lookups
@@ -17,6 +16,7 @@ from rec_assets.serving.stages.follow import follow
 from rec_assets.serving.tables.item_features import PAUSE_S, RawItemFeatures, ReadItems
 from rec_assets.serving.tables.memory_mapped import content_tables
 from rec_assets.settings import Settings
+from rec_assets.storage.keys import ITEM_VERSION
 from rec_assets.storage.valkey import connect, connect_for_requests
 
 ReadVersion = Callable[[], bytes | None]
@@ -46,12 +46,12 @@ class ItemLookup:
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "ItemLookup":
         """Reads the catalog and the online store, and starts a thread that follows later versions of the store."""
-        client = connect_for_requests(settings, online.ONLINE_DB)
+        client = connect_for_requests(settings)
         consequence = "The online store is unavailable, so item features are those of the last read"
         stage = cls(
             RawItemFeatures.of(bundle),
-            lambda: client.get(online.ITEM_VERSION),
-            OnlineReader(settings, ITEM_VIEW, connect(settings, online.ONLINE_DB)),
+            lambda: client.get(ITEM_VERSION),
+            OnlineReader(settings, ITEM_VIEW, connect(settings)),
             StoreGuard("item_features", consequence, valkey_breaker(settings)),
         )
         stage.refresh(pause_s=0)
@@ -82,7 +82,10 @@ class ItemLookup:
         return True
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """Maps item_id int32 [N] → item_id, category_l1, category_l2, item_gender int32 [N], price float32 [N]."""
+        """Maps item_id int32 [N] → item_id, category_l1, category_l2, item_gender int32 [N], price float32 [N].
+
+        Once the store was read, also `differs` bool [N]: True for items whose features are not those of the bundle.
+        """
         if self.guard.is_away:
             self.guard.missed_calls += 1
         return self._table.rows(inputs["item_id"].astype(np.int32))

@@ -52,7 +52,8 @@ class Ordering:
         """Maps item_id int32 [N], score float32 [N] → both for the ordered lists, and row_splits int64 [B + 1].
 
         The inputs top_k and diversity, int32 [B], and filters, texts [B], are optional. Equal scores keep their input
-        order. Raises RequestError.
+        order. With the optional input answer_id, bytes [B], the sample of a list depends only on the id of its answer.
+        The outputs inside a process tell how each list was made: see `graph.spec`. Raises RequestError.
         """
         items, scores, rules = inputs["item_id"], inputs["score"], self._rules()
         splits = row_splits.splits_of(inputs, len(items))
@@ -60,25 +61,33 @@ class Ordering:
         diversity = _requested(inputs, "diversity", len(splits) - 1)
         sampled = np.where(diversity == AS_CONFIGURED, self._diversity, diversity == 1)
         factored = scores if rules is None else rules.factored(scores, items)
-        keys = -self._sort_keys(factored, sampled[row_splits.request_of(splits)])
-        if rules is not None and (rules.caps or rules.pins):
-            return _with_rules(rules, inputs, keys, splits, lengths)
+        keys = -self._sort_keys(factored, sampled, splits, inputs.get("answer_id"))
+        made = {"length": lengths, "is_sampled": sampled}
+        if rules is not None:
+            made |= {"rules_version": np.full(len(lengths), rules.version), "rules_at": np.full(len(lengths), rules.at)}
+            if rules.caps or rules.pins:
+                return made | _with_rules(rules, inputs, keys, splits, lengths)
         ends = zip(splits[:-1].tolist(), splits[1:].tolist(), lengths.tolist(), strict=True)
         orders = [begin + np.argsort(keys[begin:end], kind="stable")[:length] for begin, end, length in ends]
         listed = np.concatenate(orders)
-        return {
+        return made | {
             "item_id": items[listed],
             "score": scores[listed],
             row_splits.ROW_SPLITS: row_splits.from_counts(np.minimum(np.diff(splits), lengths)),
         }
 
-    def _sort_keys(self, scores: Array, sampled: Array) -> Array:
-        """Returns sort keys [N], highest first: random keys where `sampled` is True, scores elsewhere."""
+    def _sort_keys(self, scores: Array, sampled: Array, splits: row_splits.Splits, answer_ids: Array | None) -> Array:
+        """Returns sort keys [N], highest first: random keys for requests with `sampled` [B], scores for the others."""
         if not sampled.any():
             return scores
-        # -log(E / w), because logarithms of weights do not overflow.
-        keys = TEMPERATURE * scores.astype(np.float64) - np.log(self._rng.exponential(size=len(scores)))
-        return np.where(sampled, keys, scores)
+        keys = scores.astype(np.float64)
+        for request in np.flatnonzero(sampled).tolist():
+            rows = slice(splits[request], splits[request + 1])
+            # The number of an id is the seed, so that the same id draws the same list.
+            rng = self._rng if answer_ids is None else np.random.default_rng(int(answer_ids[request], 16))
+            # -log(E / w), because logarithms of weights do not overflow.
+            keys[rows] = TEMPERATURE * keys[rows] - np.log(rng.exponential(size=rows.stop - rows.start))
+        return keys
 
 
 def _with_rules(

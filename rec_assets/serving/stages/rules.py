@@ -56,7 +56,7 @@ class FollowedRules:
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "FollowedRules":
         """Reads the rules of the store and follows later ones; Valkey may be unavailable."""
-        store = CurrentRules(connect_for_requests(settings, CurrentRules.DB))
+        store = CurrentRules(connect_for_requests(settings))
         consequence = "The rules of the shop are unavailable, so lists follow those of the last read"
         guard = StoreGuard("shop_rules", consequence, valkey_breaker(settings))
         copy = cls(lambda: item_groups(bundle), store.version, store.rules, guard)
@@ -77,9 +77,9 @@ class FollowedRules:
         names = {rule.name for _, rule in current.at(now).all()}
         if rules is None and names == self._names:
             return False
-        self._active = ActiveRules.of(current, self._items(), now) if names else None
-        self._rules, self._names = current, names
-        self._version = self._version if rules is None else version
+        version = self._version if rules is None else version
+        self._active = ActiveRules.of(current, self._items(), now, version or b"") if names else None
+        self._rules, self._names, self._version = current, names, version
         return True
 
     def __call__(self) -> ActiveRules | None:

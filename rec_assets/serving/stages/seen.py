@@ -72,7 +72,7 @@ class SeenFilter:
         """
         filters = None
         if settings.seen_filter != "nothing":
-            filters = SeenItems(connect_for_requests(settings, SeenItems.DB))
+            filters = SeenItems(connect_for_requests(settings))
         consequence = "The Bloom filters are unavailable, so seen items are not removed"
         guard = StoreGuard("seen_items", consequence, valkey_breaker(settings))
         return cls(

@@ -44,7 +44,7 @@ class Unavailable:
             hidden = catalog.filter(~pl.col("available")).select("item_id").collect()["item_id"].sort().to_numpy()
         else:
             hidden = np.empty(0)
-        store = UnavailableItems(connect_for_requests(settings, UnavailableItems.DB))
+        store = UnavailableItems(connect_for_requests(settings))
         consequence = "The catalog updates are unavailable, so lists may show withdrawn items"
         guard = StoreGuard("unavailable_items", consequence, valkey_breaker(settings))
         copy = cls(hidden.astype(np.int32), store.version, store.items, guard)

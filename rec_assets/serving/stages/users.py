@@ -19,7 +19,7 @@ from rec_assets.serving.stages.base import Array, Arrays, StoreGuard
 from rec_assets.serving.stages.circuit_breaker import CircuitBreaker, valkey_breaker
 from rec_assets.serving.stages.session import has_session, top_categories, with_session
 from rec_assets.settings import Settings
-from rec_assets.storage.round_trip import RoundTrip, select
+from rec_assets.storage.round_trip import RoundTrip
 from rec_assets.storage.valkey import connect_for_requests
 
 # Maps raw user ids [B] to their stored features, and to their histories as `RecentItems.histories_of`.
@@ -27,19 +27,18 @@ ReadUsers = Callable[[npt.NDArray[np.int32]], tuple[online.OnlineRows, tuple[Ids
 
 
 class StoredUsers:
-    """Reads features and histories of users in one round trip. Both are in one Valkey, in two databases."""
+    """Reads features and histories of users in one round trip."""
 
     def __init__(self, settings: Settings) -> None:
         """Connects at the first read."""
         self._features = OnlineReader(settings, USER_VIEW)
-        self._round_trip = RoundTrip(connect_for_requests(settings, online.ONLINE_DB))
+        self._round_trip = RoundTrip(connect_for_requests(settings))
 
     def __call__(self, users: npt.NDArray[np.int32]) -> tuple[online.OnlineRows, tuple[Ids, Times]]:
         """Reads users [B]; damaged values count as missing. Raises the errors of Redis."""
         features, histories = self._features.commands(users), RecentItems.commands(users)
-        answers = self._round_trip([select(online.ONLINE_DB), *features, select(RecentItems.DB), *histories])
-        first = 1 + len(users)
-        return self._features.rows(answers[1:first]), RecentItems.histories_of(answers[first + 1 :])
+        answers = self._round_trip([*features, *histories])
+        return self._features.rows(answers[: len(users)]), RecentItems.histories_of(answers[len(users) :])
 
 
 class UserLookup:

@@ -16,6 +16,7 @@ from rec_assets.inference.lookups import at_value, table_of_positions
 
 CHUNK = 250  # items per read: some milliseconds of Python, during which a request waits for the interpreter
 PAUSE_S = 0.01  # between two reads
+DIFFERS = "differs"
 
 Ids = npt.NDArray[np.int32]
 ReadItems = Callable[[Ids], OnlineRows]
@@ -28,7 +29,8 @@ class RawItemFeatures:
 
     Attributes:
         item_ids: raw, ascending, int32 [V].
-        columns: each feature [V + 1]; the last row, at -1, has the values for items outside the catalog.
+        columns: each feature [V + 1]; the last row, at -1, has the values for items outside the catalog. A table of
+            `updated` also has `differs`: True for items with other features than before.
     """
 
     item_ids: Ids
@@ -63,7 +65,8 @@ class RawItemFeatures:
                 values[rows] = np.where(stored.known, stored.columns[name], values[rows])
             if pause_s:
                 time.sleep(pause_s)
-        return RawItemFeatures(self.item_ids, columns)
+        differs = np.any([~_are_equal(columns[name], values) for name, values in self.columns.items()], axis=0)
+        return RawItemFeatures(self.item_ids, columns | {DIFFERS: differs})
 
     @cached_property
     def _table(self) -> Ids | None:
@@ -81,3 +84,8 @@ class RawItemFeatures:
         """Returns item_id and the features of some items [N]; features are -1 or NaN for items outside the catalog."""
         row = self._row_of(items)
         return {"item_id": items} | {name: values[row] for name, values in self.columns.items()}
+
+
+def _are_equal(some: npt.NDArray[Any], others: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    both_nan: npt.NDArray[np.bool_] = (some != some) & (others != others)
+    return (some == others) | both_nan

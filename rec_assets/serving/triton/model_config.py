@@ -9,6 +9,7 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.serving.graph.spec import (
+    ANSWER_ID,
     BUNDLE_ID,
     REASON,
     RELATED,
@@ -179,7 +180,7 @@ def _rows(one: Tensor) -> int:
     """Returns the row dimension: 1 for user-level tensors, -1 (any number) for candidate-level tensors."""
     if one in RELATED_REQUEST:
         return -1 if one.name == "item_ids" else 1
-    return 1 if one in (*REQUEST, BUNDLE_ID, REASON) or one.name.partition("/")[0] in _ONE_ROW else -1
+    return 1 if one in (*REQUEST, BUNDLE_ID, ANSWER_ID, REASON) or one.name.partition("/")[0] in _ONE_ROW else -1
 
 
 def _text(config: Any) -> str:

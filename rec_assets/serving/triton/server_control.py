@@ -13,6 +13,7 @@ from tritonclient.grpc import InferenceServerClientPlugin, Request
 from tritonclient.utils import InferenceServerException
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.serving.graph.request import PROBE
 from rec_assets.serving.graph.spec import BUNDLE_ID
 from rec_assets.serving.triton import control_key
 from rec_assets.serving.triton.model_config import (
@@ -250,7 +251,7 @@ def _infer(
     inputs = [grpc.InferInput(key, shape, "INT64") for key in values]
     for one in inputs:
         one.set_data_from_numpy(np.full(shape, values[one.name()], np.int64))
-    answer = client.infer(name, inputs, client_timeout=PROBE_TIMEOUT_S)
+    answer = client.infer(name, inputs, request_id=PROBE, client_timeout=PROBE_TIMEOUT_S)
     items, bundle = answer.as_numpy("ordered_ids"), answer.as_numpy(BUNDLE_ID.name)
     if items is None or bundle is None:  # a server that aborts may end a request so
         raise InferenceServerException("an answer without a list")

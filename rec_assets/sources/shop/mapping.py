@@ -27,10 +27,13 @@ class Rows(_Part):
         query: SQL that DuckDB runs in place of `files`; paths in it are relative to the mapping file, and
             `getvariable('first_day')` and `getvariable('last_day')` are the days of the shop.
         database: address of a Postgres database that runs `query`, such as postgresql://reader@db.example/shop.
+        unfold: column of lists of objects, such as the lines of an order; each element is a row with columns such as
+            `items.sku`.
         where: SQL condition on the raw columns; other rows are dropped and counted.
     """
 
     files: str = ""
+    unfold: str = ""
     query: str = ""
     database: str = ""
     where: str = ""
@@ -39,6 +42,8 @@ class Rows(_Part):
     def _query_of_the_database(self) -> Self:
         if self.database and not self.query:
             raise ValueError("`database` is given, but no `query`")
+        if self.unfold and not self.files:
+            raise ValueError("`unfold` is for `files`; a `query` calls unnest() itself")
         if self.database and not self.database.startswith(("postgresql://", "postgres://")):
             raise ValueError("`database` must be an address such as postgresql://reader@db.example/shop")
         return self
@@ -56,6 +61,7 @@ class Interactions(Rows):
         user, item, time: required columns.
         time_format: strptime format; empty: ISO text, a timestamp, or seconds to nanoseconds since 1970.
         device: column of device names or codes.
+        price: column of the paid price; the median of an item's rows is its price where its table has none.
         event: column of event types, such as view, cart and purchase.
         events: event types that teach: rows of trainings and hits in evaluations; empty: all without another role.
         history_events: event types that models read as history only.
@@ -70,6 +76,7 @@ class Interactions(Rows):
     time: str
     time_format: str = ""
     device: str = ""
+    price: str = ""
     event: str = ""
     events: tuple[str, ...] = ()
     history_events: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ The rows of all days lie in a cache, a folder a day. The cache is rebuilt when t
 """
 
 import hashlib
+import re
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -20,9 +21,10 @@ from rec_assets.sources.base import BestRanking
 from rec_assets.sources.image_files import copy_images
 from rec_assets.sources.roles import ROLE, TARGET
 from rec_assets.sources.shop import values
+from rec_assets.sources.shop.attributes import ShopTables, read_items, read_users
 from rec_assets.sources.shop.codes import CATEGORY_1, CATEGORY_2, ITEM, UNKNOWN, USER, Codes
 from rec_assets.sources.shop.mapping import Rows, Shop
-from rec_assets.sources.shop.tables import connect, data_files, kind_of, open_table
+from rec_assets.sources.shop.tables import data_files, kind_of
 
 EXAMPLES = 5  # values that an error shows
 ROWS = {"user": pl.String, "item": pl.String, "device_type": pl.Int32, "timestamp": pl.Int64, ROLE: pl.Int32}
@@ -125,9 +127,8 @@ class ShopSource:
         if folder.exists():
             return folder
         rows = self.shop.interactions
-        connection = connect(self.shop.timezone, self.base, self.shop.days)
-        table = open_table(connection, rows, self.base, self.limits)
-        self._require(table.columns, (rows.user, rows.item, rows.time, rows.device, rows.event, rows.rating))
+        columns = (rows.user, rows.item, rows.time, rows.device, rows.event, rows.rating)
+        connection = self._tables.open(rows, columns, "rows_of_the_shop")
         device = values.device(rows.device) if rows.device else "CAST(-1 AS INTEGER)"
         selected = (
             f"SELECT {values.identifier(rows.user)} AS user, {values.identifier(rows.item)} AS item, "
@@ -135,7 +136,6 @@ class ShopSource:
             f"{values.role(rows)} AS {ROLE} "
             f"FROM rows_of_the_shop WHERE {values.condition(rows)}"
         )
-        connection.register("rows_of_the_shop", table)
         stays = self.codes.forgotten.stays(values.quoted("user"), "timestamp")  # unquoted, it is DuckDB's user
         with write_atomically(folder) as draft:
             target = str(draft).replace("'", "''")
@@ -154,90 +154,19 @@ class ShopSource:
 
     @cached_property
     def _items(self) -> pl.DataFrame:
-        """Text columns item, title, description, category_l1, category_l2; price, item_gender, available, first_day."""
-        mapping = self.shop.items
-        source = mapping if mapping.is_given else self.shop.interactions
-        item = mapping.item or self.shop.interactions.item
-        connection = connect(self.shop.timezone, self.base, self.shop.days)
-        table = open_table(connection, source, self.base, self.limits)
-        categories = mapping.categories[:2]
-        named = (
-            item,
-            mapping.title,
-            mapping.description,
-            mapping.price,
-            mapping.gender,
-            mapping.first_day,
-            mapping.available,
-        )
-        self._require(table.columns, (*named, *categories))
-        connection.register("items_of_the_shop", table)
-        rows, stays = self.shop.interactions, "TRUE"
-        if not mapping.is_given:  # prices and titles are those of the interactions
-            time = values.seconds(rows.time, rows.time_format)
-            stays = self.codes.forgotten.stays(values.identifier(rows.user), time)
-        first, second = self._levels(categories)
-        arrival = f"min({values.seconds(mapping.first_day)})" if mapping.first_day else "NULL"
-        known = connection.sql(
-            f"SELECT {values.identifier(item)} AS item, {_most_common(mapping.title)} AS title, "
-            f"{_most_common(mapping.description)} AS description, mode({first}) AS category_l1, "
-            f"mode({second}) AS category_l2, "
-            f"{f'median({values.price(mapping.price)})' if mapping.price else 'NULL'} AS price, "
-            f"{f'mode({values.gender(mapping.gender)})' if mapping.gender else '-1'} AS item_gender, "
-            f"{f'bool_or({values.available(mapping.available)})' if mapping.available else 'true'} AS available, "
-            f"CAST(to_timestamp({arrival}) AS DATE) AS arrival FROM items_of_the_shop "
-            f"WHERE {stays} GROUP BY 1 ORDER BY 1"
-        ).pl()
-        known = known.filter(pl.col("item").is_not_null())
-        arrivals = self._first_days("item")
-        if mapping.is_given:
-            arrivals = arrivals.clear()  # an item of the table has always been there
-        else:
-            known = known.join(arrivals, on="item", how="semi")
-        return known.join(arrivals, on="item", how="left").select(
-            *(pl.col(name).cast(pl.String) for name in ("item", "title", "description", "category_l1", "category_l2")),
-            pl.col("price").cast(pl.Float32),
-            pl.col("item_gender").cast(pl.Int32),
-            "available",
-            first_day=pl.coalesce(pl.col("arrival").cast(pl.Date), "first_day"),
-        )
+        return read_items(self._tables, self._first_days("item"))
 
     @cached_property
     def _users(self) -> pl.DataFrame:
-        """Text column user, and age, gender, first_day."""
-        mapping = self.shop.users
-        arrivals = self._first_days("user")
-        if not (mapping.is_given or mapping.age or mapping.birth_year or mapping.gender):
-            return arrivals.select("user", "first_day", age=pl.lit(None, pl.Int32), gender=pl.lit(-1, pl.Int32))
-        source = mapping if mapping.is_given else self.shop.interactions
-        user = mapping.user or self.shop.interactions.user
-        connection = connect(self.shop.timezone, self.base, self.shop.days)
-        table = open_table(connection, source, self.base, self.limits)
-        self._require(table.columns, (user, mapping.age, mapping.birth_year, mapping.gender))
-        connection.register("users_of_the_shop", table)
-        age = values.whole(mapping.age) if mapping.age else "NULL"
-        if mapping.birth_year:
-            age = f"{self.shop.days.first.year} - {values.whole(mapping.birth_year)}"
-        known = connection.sql(
-            f"SELECT {values.identifier(user)} AS user, mode({age}) AS age, "
-            f"{f'mode({values.gender(mapping.gender)})' if mapping.gender else '-1'} AS gender "
-            f"FROM users_of_the_shop GROUP BY 1 ORDER BY 1"
-        ).pl()
-        gone = self.codes.forgotten.hides(known["user"]) & ~known["user"].is_in(arrivals["user"].implode())
-        users = arrivals.join(known.filter(~gone), on="user", how="full", coalesce=True).filter(
-            pl.col("user").is_not_null()
-        )
-        known_age = pl.col("age").cast(pl.Int32)
-        return users.sort("user").select(
-            "user",
-            # A user of a table has always been there.
-            pl.when(pl.col("user").is_in(known["user"].implode()) & mapping.is_given)
-            .then(None)
-            .otherwise("first_day")
-            .alias("first_day"),
-            age=pl.when(known_age.is_between(0, 120)).then(known_age),
-            gender=pl.col("gender").cast(pl.Int32).fill_null(-1),
-        )
+        return read_users(self._tables, self._first_days("user"))
+
+    @property
+    def _tables(self) -> ShopTables:
+        return ShopTables(self.shop, self.base, self.limits, self.codes.forgotten)
+
+    def _first_days(self, column: str) -> pl.DataFrame:
+        first = pl.from_epoch(pl.col("timestamp").min()).dt.date()
+        return self.rows().group_by(column).agg(first_day=first).sort(column).collect()
 
     def _encoded(self, kind: str, texts: pl.Series) -> pl.Series:
         """Returns the codes of texts, -1 for null; raises ActionableError for a text that has no code yet."""
@@ -250,37 +179,6 @@ class ShopSource:
                 "Materialize id_codes, raw_items and raw_users, then this asset again; the job daily_data does all.",
             )
         return encoded
-
-    def _first_days(self, column: str) -> pl.DataFrame:
-        first = pl.from_epoch(pl.col("timestamp").min()).dt.date()
-        return self.rows().group_by(column).agg(first_day=first).sort(column).collect()
-
-    def _levels(self, categories: Sequence[str]) -> tuple[str, str]:
-        """Returns SQL of both category levels.
-
-        A level below begins with the level above, so equal names in two categories stay apart.
-        """
-        if not categories:
-            return "NULL", "NULL"
-        if separator := self.shop.items.category_separator:
-            parts = f"string_split({values.words(categories[0])}, '{separator.replace(chr(39), chr(39) * 2)}')"
-            both = f"array_to_string(list_transform({parts}[1:2], lambda x: trim(x)), ' > ')"
-            return f"trim({parts}[1])", f"nullif({both}, '')"
-        if len(categories) == 1:
-            return values.words(categories[0]), values.words(categories[0])
-        first, second = (values.words(name) for name in categories)
-        return (
-            first,
-            f"CASE WHEN starts_with({second}, {first}) THEN {second} ELSE concat_ws(' > ', {first}, {second}) END",
-        )
-
-    def _require(self, columns: Sequence[str], named: Sequence[str]) -> None:
-        missing = [name for name in named if name and name not in columns]
-        if missing:
-            raise ActionableError(
-                f"The table has no column {', '.join(missing)} (columns: {', '.join(columns)}).",
-                "Correct the column in the mapping.",
-            )
 
     def _require_days(self, found: Sequence[str]) -> None:
         days = self.shop.days
@@ -304,10 +202,11 @@ class ShopSource:
             )
 
     def _files(self, rows: Rows) -> list[str]:
-        """Returns the files of a table, or those beside the mapping that a query names."""
+        """Returns the files of a table, or those that a query names."""
         if not rows.query:
             return data_files(rows.files, self.base)
-        return sorted(str(file) for file in self.base.iterdir() if kind_of(file.name) and file.name in rows.query)
+        named = [text for text in re.findall(r"'([^']+)'", rows.query) if kind_of(text) and "://" not in text]
+        return sorted({file for text in named for file in data_files(text, self.base)})
 
     def fingerprint(self) -> str:
         """Returns a name that changes with the mapping and with the files; for a query of no file, every day."""
@@ -318,7 +217,3 @@ class ShopSource:
         if len(facts) == 1:
             facts.append(datetime.now(UTC).date().isoformat())
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
-
-
-def _most_common(column: str) -> str:
-    return f"mode({values.text(column)})" if column else "NULL"

@@ -43,6 +43,7 @@ def open_table(
     """Opens a table with all its columns; text files have columns of text.
 
     A field of a nested column becomes a column of its own, such as `product.sku`, and a list of texts the text "a > b".
+    With `unfold`, each element of a list of objects has a row of its own.
 
     Args:
         connection: from `connect`.
@@ -61,7 +62,7 @@ def open_table(
         files = data_files(rows.files, base)
         if "://" in rows.files:
             connection.register_filesystem(UPath(rows.files).fs)
-        return _flat(_read(connection, files, limits))
+        return _flat(_unfolded(_read(connection, files, limits), rows.unfold))
     except (duckdb.Error, pa.ArrowInvalid) as error:
         origin = rows.files or "The query"
         reason = " ".join(str(error).splitlines()[:3])
@@ -109,23 +110,43 @@ def kind_of(file: str) -> tuple[str, ...]:
     return next((kind for kind in (PARQUET, TEXT, LINES) if name.endswith(kind)), ())
 
 
+def reader(location: str, base: Path) -> str:
+    """Returns the SQL of a table function that reads files as `open_table` does; relative paths stay relative.
+
+    Raises:
+        ActionableError: there are no such files, or they have different formats.
+    """
+    files = data_files(location, base)
+    if "*" not in location and "://" not in location and (base / location).is_dir():
+        location = f"{location}/**/*{Path(files[0]).suffix}"
+    return _function(f"'{_escaped(location)}'", files)
+
+
 def _read(connection: duckdb.DuckDBPyConnection, files: Sequence[str], limits: FileLimits) -> duckdb.DuckDBPyRelation:
+    listed = "[" + ", ".join(f"'{_escaped(file)}'" for file in files) + "]"
+    for file in files if kind_of(files[0]) == PARQUET else ():
+        with UPath(file).open("rb") as stream:
+            limits.require_parquet(file, stream)
+    return connection.sql(f"SELECT * FROM {_function(listed, files)}")
+
+
+def _function(listed: str, files: Sequence[str]) -> str:
     kinds = {kind_of(file) for file in files}
     if len(kinds) != 1:
         names = ", ".join(Path(file).name for file in files[:4])
         raise ActionableError(f"The files have different formats ({names}).", "Name files of one format by a glob.")
     (kind,) = kinds
-    listed = "[" + ", ".join("'" + file.replace("'", "''") + "'" for file in files) + "]"
     if kind == PARQUET:
-        for file in files:
-            with UPath(file).open("rb") as stream:
-                limits.require_parquet(file, stream)
-        return connection.sql(f"SELECT * FROM read_parquet({listed}, union_by_name=true)")
+        return f"read_parquet({listed}, union_by_name=true)"
     if kind == LINES:
-        return connection.sql(f"SELECT * FROM read_json_auto({listed}, union_by_name=true)")
+        return f"read_json_auto({listed}, union_by_name=true)"
     # As text: a stock code keeps its leading zeros. Not strict: reports end with totals and blank lines.
     options = f"all_varchar=true, header=true, union_by_name=true, strict_mode=false, encoding='{_encoding(files)}'"
-    return connection.sql(f"SELECT * FROM read_csv({listed}, {options})")
+    return f"read_csv({listed}, {options})"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("'", "''")
 
 
 def _encoding(files: Sequence[str]) -> str:
@@ -142,6 +163,30 @@ def _encoding(files: Sequence[str]) -> str:
     return "utf-8"
 
 
+def lists_of_objects(rows: Rows, base: Path) -> list[str]:
+    """Returns the columns of a table whose values are lists of objects, such as the lines of an order."""
+    if kind_of(data_files(rows.files, base)[0]) == TEXT:
+        return []
+    table = _read(connect(base=base), data_files(rows.files, base), DEFAULT_LIMITS)
+    return [name for name, kind in zip(table.columns, table.types, strict=True) if _is_list_of_objects(kind)]
+
+
+def _is_list_of_objects(kind: Any) -> bool:
+    return bool(kind.id == "list" and kind.children[0][1].id == "struct")
+
+
+def _unfolded(table: duckdb.DuckDBPyRelation, column: str) -> duckdb.DuckDBPyRelation:
+    """Returns one row for each element of a column of lists; an empty list has no row."""
+    if not column:
+        return table
+    if column not in table.columns or table.types[table.columns.index(column)].id != "list":
+        raise ActionableError(
+            f"The table has no list {column} (columns: {', '.join(table.columns)}).", "Correct `unfold` in the mapping."
+        )
+    name = column.replace('"', '""')
+    return table.project(f'* REPLACE (unnest("{name}") AS "{name}")')
+
+
 def _flat(table: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     leaves = [leaf for name, kind in zip(table.columns, table.types, strict=True) for leaf in _leaves((name,), kind)]
     if all(expression == f'"{name}"' for name, expression in leaves):
@@ -156,5 +201,7 @@ def _leaves(path: tuple[str, ...], kind: Any) -> list[tuple[str, str]]:
     if kind.id == "struct":
         return [leaf for name, below in kind.children for leaf in _leaves((*path, name), below)]
     if kind.id == "list":
+        if kind.children[0][1].id == "list":  # several paths of categories: all levels in one
+            expression = f"flatten({expression})"
         expression = f"array_to_string(CAST({expression} AS VARCHAR[]), ' > ')"
     return [(".".join(path), expression)]

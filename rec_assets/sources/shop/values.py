@@ -145,6 +145,12 @@ def whole(column: str) -> str:
     return f"try_cast(round({amount(column)}) AS INTEGER)"
 
 
+def year(column: str) -> str:
+    """Returns the year of a date or of a year, INTEGER; example: 1980-02-03."""
+    text = f"CAST({quoted(column)} AS VARCHAR)"
+    return f"try_cast(nullif(regexp_extract({text}, '(19|20)[0-9][0-9]'), '') AS INTEGER)"
+
+
 def _coded(column: str, names: tuple[tuple[str, ...], ...]) -> str:
     text = f"lower(trim(CAST({quoted(column)} AS VARCHAR)))"
     cases = " ".join(

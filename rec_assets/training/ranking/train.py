@@ -252,7 +252,7 @@ def scale_to_probabilities(model: Ranker, logits: npt.NDArray[Any], hits: npt.ND
     """Fits slope and intercept (Platt 1999) so that the sigmoid of the logit [n] estimates the hit rate."""
     if hits.all() or not hits.any():
         return
-    fitted = LogisticRegression(penalty=None).fit(logits.reshape(-1, 1), hits)
+    fitted = LogisticRegression(C=np.inf).fit(logits.reshape(-1, 1), hits)
     if fitted.coef_[0, 0] > 0:  # a negative slope would reverse the order
         model.slope.assign(fitted.coef_[0, 0])
         model.intercept.assign(fitted.intercept_[0])

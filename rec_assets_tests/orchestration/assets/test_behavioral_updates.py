@@ -47,7 +47,7 @@ def replayed(pipeline: Pipeline, valkey: Settings, tmp_path: Path) -> Settings:
     days = [key for key in pipeline.store.partitions("raw_interactions") if key < pipeline.day]
     past = latest_events(pl.scan_parquet([raw_day(pipeline, key) for key in days])).collect()
     columns = (past[name].to_numpy() for name in INTERACTION)
-    RecentItems(connect(settings, RecentItems.DB)).add_all(*columns)
+    RecentItems(connect(settings)).add_all(*columns)
     rows = pl.read_parquet(raw_day(pipeline, pipeline.day)).rename({"timestamp": "at"})
     EventStream.connect(settings).send([Event.of(row) for row in rows.iter_rows(named=True)])
     assert drain(settings) == rows.height
@@ -129,11 +129,13 @@ def test_interactions_recorded_online_change_the_training_rows_until_they_are_de
     try:
         changed = build()
         joined = pl.read_parquet(pipeline.artifact("joined_interactions", day.isoformat()) / "rows.parquet")
+        updates = pl.read_parquet(pipeline.artifact("behavioral_updates", day.isoformat()) / "updates.parquet")
     finally:
         bucket = Bucket(pipeline.settings.artifacts)
         bucket.delete([one.key for one in bucket.objects(f"behavior/{day}/test-")])
         after = build()
     assert joined.filter(user_id=7, timestamp=noon)["item_id"].to_list() == [int(raw["item_id"][0])]
     assert joined.height == raw.height + 1
+    assert updates["kind"].to_list() == ["clicked", "clicked"]
     assert all(changed[asset] != before[asset] for asset in assets[:3])
     assert after == before

@@ -106,7 +106,7 @@ def test_a_catalog_update_tells_serving_what_left_and_what_changed(tmp_path: Pat
         prepare_dagster_home(settings)
         export(tmp_path, 3)
         assert run("daily_data", 0) and run("online_store", 0)
-        unavailable = UnavailableItems(connect(settings, UnavailableItems.DB))
+        unavailable = UnavailableItems(connect(settings))
         assert unavailable.items().tolist() == []
         numbers = Ids(settings)
         items = [numbers.number(ITEM, f"item {n}") for n in range(3)]

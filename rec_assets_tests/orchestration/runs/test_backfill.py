@@ -28,7 +28,7 @@ def trained(tmp_path: Path) -> Settings:
 def test_no_day_since_the_last_full_training_is_left_out(trained: Settings, last: date, days: list[str]) -> None:
     catalog, *daily = backfill_phases(trained, last)
     assert (catalog.job, catalog.days) == ("catalog", [])
-    assert [phase.job for phase in daily] == ["daily_data", "fine_tuning"]
+    assert [phase.job for phase in daily] == ["daily_data", "fine_tuning", "outcome_update"]
     assert all(phase.days == [f"2025-03-{day}" for day in days] for phase in daily)
 
 

@@ -19,6 +19,8 @@ from rec_assets.orchestration.runs.person import (
     user_ids_in,
 )
 from rec_assets.orchestration.runs.run_local import PARTITION_RANGE
+from rec_assets.realtime.answers.answer import SCHEMA
+from rec_assets.realtime.answers.log import AnswerLog
 from rec_assets.settings import Settings
 from rec_assets.sources.files import USERS, export
 from rec_assets.sources.retail import RetailParameters, RetailSource
@@ -28,7 +30,15 @@ from rec_assets_tests.pipeline import materialize, settings_from
 pytestmark = pytest.mark.slow
 START, DAYS = date(2025, 3, 3), 3
 KEYS = [(START + timedelta(days=n)).isoformat() for n in range(DAYS)]
-DAILY = ["raw_interactions", "behavioral_updates", "user_features", "joined_interactions", "masked_train_set"]
+DAILY = [
+    "raw_interactions",
+    "behavioral_updates",
+    "user_features",
+    "joined_interactions",
+    "masked_train_set",
+    "shown_lists",
+    "outcomes",
+]
 TRAINING = ["nvt_workflows", "training_set"]
 
 
@@ -61,6 +71,18 @@ def home(folder: Path, files: Path) -> Iterator[Settings]:
         yield settings
 
 
+def show(settings: Settings, users: Sequence[int]) -> None:
+    """Logs an answer for each user at the first second of the second day, with all items."""
+    at = 1_741_046_400_000
+    rows = [
+        (f"{user:032x}", at, user, "bundle", "", 0, at // 1000, False, "", list(range(40)), [0.1] * 40, b"")
+        for user in users
+    ]
+    log = AnswerLog.of(settings, "test")
+    log.append(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
+    assert log.write(now=True)
+
+
 def digests(settings: Settings, assets: Sequence[str]) -> dict[tuple[str, str], str]:
     store = open_store(settings)
     return {(asset, key): store.get(asset, key).digest for asset in assets for key in store.partitions(asset)}
@@ -69,10 +91,13 @@ def digests(settings: Settings, assets: Sequence[str]) -> dict[tuple[str, str], 
 def test_a_deleted_person_was_never_there(tmp_path: Path, exports: tuple[Path, Path, int]) -> None:
     whole, without, user = exports
     everything = ["raw_users", *DAILY, *TRAINING]
+    others = pl.read_parquet(without / USERS)["user_id"].to_list()
     for settings in home(tmp_path / "never", without):
+        show(settings, others)
         build()
         never = digests(settings, everything)
     for settings in home(tmp_path / "home", whole):
+        show(settings, [*others, user])
         build()
         store = open_store(settings)
         personal = {
@@ -91,8 +116,8 @@ def test_a_deleted_person_was_never_there(tmp_path: Path, exports: tuple[Path, P
         assert {f"{asset} [{KEYS[-1]}]" for asset in TRAINING} <= set(known["also in"])
 
         forget_offline(settings, person, 1_800_000_000)
-        # Rows are rewritten to the bytes of a new materialization.
-        kept = digests(settings, [asset for asset in ROWS_OF_USERS if asset != "behavioral_updates"])
+        # Rows are rewritten to the bytes of a new materialization; rates of `outcomes` are counts that stay until then.
+        kept = digests(settings, [asset for asset in ROWS_OF_USERS if asset not in ("behavioral_updates", "outcomes")])
         assert kept == {key: digest for key, digest in never.items() if key in kept}
         assert export_offline(settings, person) == {"also in": []}
         for asset in everything:

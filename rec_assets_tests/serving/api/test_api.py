@@ -102,7 +102,7 @@ def test_both_clients_have_the_same_lists(shop: Settings) -> None:
             client.buy_again("977003", 4, NOON),
         ]
 
-    RecentItems(connect_for_requests(shop, RecentItems.DB)).add(977_003, [10, 13], NOON - 86_400)
+    RecentItems(connect_for_requests(shop)).add(977_003, [10, 13], NOON - 86_400)
     with in_thread(api_server(shop.model_copy(update={"api_port": free_port()}))) as address:
         for by_http, by_grpc in zip(lists(HttpClient(f"http://{address}/")), lists(Client(shop)), strict=True):
             assert len(by_http) == len(by_grpc) > 0

@@ -117,7 +117,7 @@ def test_an_unavailable_item_leaves_candidates_and_refill_within_seconds(
     stage = Shop(shop.bundle, settings).stage(ranking_topk=4)
     popular = [item for item in by_popularity if item not in (10, 13)]
     assert lists(stage(CANDIDATES))[1] == [10, 13, *popular[:2]]
-    unavailable = UnavailableItems(connect(shop.settings, UnavailableItems.DB))
+    unavailable = UnavailableItems(connect(shop.settings))
     unavailable.replace([popular[0], 10])
     wait_until(lambda: lists(stage(CANDIDATES))[1] == [13, *popular[1:4]])
     assert not {10, popular[0]} & set(stage(CANDIDATES)["item_id"].tolist())

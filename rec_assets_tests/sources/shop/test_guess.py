@@ -5,11 +5,15 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.sources.contract import check_items
 from rec_assets.sources.shop.check import count_events
 from rec_assets.sources.shop.guess import days_of, guess_shop
+from rec_assets.sources.shop.guess.draft import span_of
+from rec_assets_tests.sources.shop.layouts import layouts, write_layout
 from rec_assets_tests.sources.shop.opened import opened
 
 
@@ -62,6 +66,25 @@ def test_an_unusual_export_needs_no_correction(tmp_path: Path, name: str) -> Non
     assert prices.to_list() == pytest.approx([1014.7, 3.5])
 
 
+LAYOUTS = layouts()
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_the_tables_of_well_known_exports_need_no_correction(tmp_path: Path, name: str) -> None:
+    write_layout(LAYOUTS[name], tmp_path / "data")
+    shop = guess_shop(tmp_path / "data", tmp_path).shop
+    rows, items = shop.interactions, shop.items
+    found = rows.user, rows.item, rows.time, items.title, items.price or rows.price, [*items.categories]
+    assert found == LAYOUTS[name].expected
+    source = opened(shop, tmp_path)
+    assert source.rows().collect().height >= 100
+    checked = check_items(source.items(), "items").frame
+    assert checked.height <= 30
+    has_price = bool(items.price or rows.price)
+    assert checked["price"].is_not_null().all() == has_price
+    assert source.users().height <= 40
+
+
 def test_tables_are_linked_by_their_values_and_ratings_are_filtered(tmp_path: Path) -> None:
     ratings = [(user, film, 1.0 + film % 5, 1_707_806_520 + 86_400 * user) for user in range(9) for film in range(20)]
     columns = ["userId", "movieId", "rating", "timestamp"]
@@ -80,10 +103,30 @@ def test_tables_are_linked_by_their_values_and_ratings_are_filtered(tmp_path: Pa
     assert counted == {"rating 4 or higher": (len(liked), "teaches"), "rating below 4": (low, "filters")}
 
 
+@pytest.mark.parametrize("per_day", [1, 300, 1_000])
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 14, 30, 90, 400, 2000])
-def test_the_windows_of_a_history_fit_into_it_and_end_near_its_end(count: int) -> None:
+def test_the_windows_of_a_history_fit_into_it_and_end_at_its_end(count: int, per_day: int) -> None:
     last = date(2024, 12, 31)
-    days = days_of(last - timedelta(days=count - 1), last)
+    end = (last - date(1970, 1, 1)).days
+    days = days_of(dict.fromkeys(range(end - count + 1, end + 1), per_day))
     assert days.train >= 1 and days.valid >= 1
     assert days.first + timedelta(days=days.count - 1) == last
     assert days.train + days.valid <= max(days.count, 2)
+    most = {1: 840, 300: 420, 1_000: 210}[per_day]
+    assert days.count <= most
+    if count >= most:
+        assert days.count >= 0.9 * most
+
+
+@given(
+    st.dictionaries(st.integers(17_000, 17_400), st.integers(1, 50), min_size=1),
+    st.sampled_from([[], [0], [29_000], [0, 29_000]]),
+)
+def test_a_few_wrong_dates_do_not_move_the_span_of_a_history(counts: dict[int, int], wrong: list[int]) -> None:
+    right = {day: 1_000 * count for day, count in sorted(counts.items())}
+    span = span_of(dict(sorted((right | dict.fromkeys(wrong, 1)).items())))
+    assert min(right) <= span[0] <= span[1] <= max(right)
+    near = [day for day in right if min(right) + 60 >= day]
+    assert span[0] in near
+    if not wrong and max(right) - min(right) <= 60:
+        assert span == (min(right), max(right))

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from rec_assets.common.errors import ActionableError
 from rec_assets.sources.roles import HISTORY, SEEN, TARGET
 from rec_assets.sources.shop.check import count_events, summarize
-from rec_assets.sources.shop.columns import event_roles
 from rec_assets.sources.shop.guess import guess_shop
+from rec_assets.sources.shop.guess.events import event_roles
 from rec_assets.sources.shop.mapping import Interactions, Shop, load_shop
 from rec_assets.sources.shop.writing import as_toml
 from rec_assets_tests.sources.shop.opened import opened

@@ -1,0 +1,267 @@
+"""Finds the tables of a shop: interactions, items and users. Joins the lines of orders with their orders."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rec_assets.common.errors import ActionableError
+from rec_assets.sources.shop.guess import names
+from rec_assets.sources.shop.guess.sample import LINKED, Sample
+from rec_assets.sources.shop.mapping import Rows
+from rec_assets.sources.shop.tables import connect, data_files, kind_of, lists_of_objects, open_table, reader
+
+SAMPLE_ROWS = 50_000
+NEEDED = ("user", "item", "time")
+SAYING = {"title", "description", "price", "available", "age", "birth_year", "gender"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A candidate for a table of the mapping.
+
+    Attributes:
+        label: files of the table, for notes and errors.
+        origin: files or query, relative to `root`.
+        root: folder of the data.
+        roles: column by role.
+        rows: number of all rows.
+        sample: some of them.
+    """
+
+    label: str
+    origin: Rows
+    root: Path
+    roles: dict[str, str]
+    rows: int
+    sample: Sample
+
+    @classmethod
+    def read(cls, label: str, origin: Rows, root: Path) -> "Table":
+        """Reads a sample and recognizes columns."""
+        connection = connect(base=root)
+        table = open_table(connection, origin, root)
+        rows = int(table.aggregate("count(*)").fetchall()[0][0])
+        sample = Sample.of(connection, table.limit(SAMPLE_ROWS).pl())
+        return cls(label, origin, root, sample.roles(), rows, sample)
+
+    @property
+    def lacking(self) -> list[str]:
+        """The roles that interactions need and the table has no column of."""
+        return [role for role in NEEDED if role not in self.roles]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The chosen tables; those of items and users may be absent. `unused` have interactions too."""
+
+    main: Table
+    items: Table | None
+    users: Table | None
+    unused: tuple[Table, ...]
+
+
+def find_tables(location: Path, base: Path) -> Tables:
+    """Finds the tables in a file or a folder.
+
+    Raises:
+        ActionableError: there are no data files, or no table has users, items and times.
+    """
+    root = location if location.is_dir() else location.parent
+    tables = [Table.read(files, Rows(files=files), root) for files in _groups(location)]
+    rows = [one for one in map(_unfolded, tables) if not one.lacking] or [*_joined(tables)]
+    if not rows:
+        raise _refusal(location, tables, base)
+    main = max(rows, key=lambda one: one.rows)
+    parts = main.label.split(" with ")
+    rest = [one for one in tables if one.label not in parts]
+    main = _with_known_items(main, rest)
+    unused = tuple(one for one in rows if one.label != main.label)
+    others = [one for one in rest if one.label not in {table.label for table in unused}]
+    catalogs = [linked for one in others if (linked := _linked(one, main, "item"))]
+    catalog = max(catalogs, key=lambda one: len(one.roles), default=None)
+    people = [
+        linked
+        for one in others
+        if catalog is None or one.label != catalog.label
+        if (linked := _linked(one, main, "user"))
+    ]
+    return Tables(main, catalog, max(people, key=lambda one: len(one.roles), default=None), unused)
+
+
+def _groups(location: Path) -> list[str]:
+    """Returns the tables below a folder: a subfolder of parts, a glob of files of one kind and name, or a file.
+
+    Files of one name belong together if the columns of one are among those of the other.
+    """
+    if location.is_file():
+        return [location.name]
+    found = [os.path.relpath(file, location) for file in data_files(".", location)]
+    groups: dict[str, list[str]] = {}
+    for name in found:
+        top, _, rest = name.partition(os.sep)
+        stem = re.sub(r"[\d_.\-]+.*$", "", top)
+        groups.setdefault(top if rest else f"{stem}{kind_of(top)[0]}", []).append(name)
+    files: list[str] = []
+    for group, members in groups.items():
+        if os.sep in members[0]:
+            files.append(group)
+            continue
+        for part in _alike(members, location):
+            glob = common_glob(part, found) if len(part) > 1 else part[0]
+            files += [glob] if glob else part
+    return files
+
+
+def _alike(files: Sequence[str], root: Path) -> list[list[str]]:
+    """Groups files whose columns are those of the first, or some of them, or more."""
+    parts: list[tuple[set[str], list[str]]] = []
+    for file in files:
+        columns = set(open_table(connect(base=root), Rows(files=file), root).columns) if len(files) > 1 else set()
+        part = next((members for known, members in parts if known <= columns or columns <= known), None)
+        if part is None:
+            parts.append((columns, [file]))
+        else:
+            part.append(file)
+    return [members for _, members in parts]
+
+
+def common_glob(files: list[str], others: list[str]) -> str | None:
+    """Returns a glob that matches exactly these files of a folder, None where none with one star does."""
+    ordered = sorted(files)
+    start = _common_start(ordered)
+    end = _common_start([name[::-1] for name in ordered])[::-1]
+    matching = [name for name in others if name.startswith(start) and name.endswith(end) and os.sep not in name]
+    return f"{start}*{end}" if sorted(matching) == ordered else None
+
+
+def _common_start(files: list[str]) -> str:
+    first, last = min(files), max(files)
+    return first[: next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))]
+
+
+def _unfolded(table: Table) -> Table:
+    """Returns the table with a row for each element of a list of objects, if its items are in there."""
+    lists = lists_of_objects(table.origin, table.root)
+    if table.roles.get("item", "") not in ("", *lists):
+        return table
+    for column in lists:
+        unfolded = Table.read(table.label, Rows(files=table.origin.files, unfold=column), table.root)
+        if not unfolded.lacking:
+            return unfolded
+    return table
+
+
+def _joined(tables: Sequence[Table]) -> Iterator[Table]:
+    """Yields the tables of order lines with the columns that only the table of their orders has."""
+    for lines in tables:
+        for heads in tables:
+            gives = [role for role in lines.lacking if role in heads.roles]
+            if "item" in lines.roles and lines is not heads and gives and (keys := _keys(lines, heads)):
+                table = _join(lines, heads, keys, gives)
+                # An order may name its own customer record: another table then knows who that is.
+                if "user" in table.roles and heads.sample.is_key(heads.roles.get("user", heads.sample.columns[0])):
+                    table = next(_people_of(table, heads, tables), table)
+                if not table.lacking:
+                    yield table
+
+
+def _people_of(table: Table, heads: Table, tables: Sequence[Table]) -> Iterator[Table]:
+    own = table.roles["user"]
+    for people in tables:
+        key = people.sample.column_named(own)
+        if people is not heads and key and people.sample.is_key(key):
+            wider = [name for name in people.sample.candidates("user") if name != key]
+            if wider:
+                column = wider[0]
+                yield _join(table, replace(people, roles={"user": column}), (own, key), ["user"])
+
+
+def _keys(lines: Table, heads: Table) -> tuple[str, str] | None:
+    """Returns the columns of both tables that hold the order of a line, None without any."""
+    stem = re.sub(r"s$", "", names.plain(Path(heads.label).stem))
+    for column in lines.sample.columns:
+        if column in (lines.roles["item"], lines.roles.get("user")) or names.plain(column) == "id":
+            continue
+        own = names.plain(column) == f"{stem}id"
+        key = heads.sample.column_named(column) if names.CODED.search(names.plain(column)) else None
+        key = key if key and heads.sample.is_key(key) else heads.sample.column_named("id") if own else None
+        if key and heads.sample.is_key(key) and _matched(lines, heads, column, key) >= LINKED:
+            return column, key
+    return None
+
+
+def _matched(lines: Table, heads: Table, column: str, key: str) -> float:
+    """Returns the share of sampled lines whose order is in the table of orders."""
+    connection = connect(base=lines.root)
+    connection.register("lines", open_table(connection, lines.origin, lines.root).limit(SAMPLE_ROWS))
+    connection.register("heads", open_table(connection, heads.origin, heads.root))
+    found = f'CAST("{column}" AS VARCHAR) IN (SELECT CAST("{key}" AS VARCHAR) FROM heads)'
+    return float(connection.sql(f"SELECT avg(CAST({found} AS INT)) FROM lines").fetchall()[0][0] or 0)
+
+
+def _join(lines: Table, heads: Table, keys: tuple[str, str], gives: Iterable[str]) -> Table:
+    added = {role: heads.roles[role] for role in gives}
+    taken = [role for role in (*added, "device") if role in heads.roles]
+    named = {role: _free_name(heads.roles[role], lines.sample.columns) for role in taken}
+    columns = ", ".join(f'heads."{heads.roles[role]}" AS "{named[role]}"' for role in taken)
+    left = f"({lines.origin.query})" if lines.origin.query else reader(lines.origin.files, lines.root)
+    query = (
+        f"SELECT lines.*, {columns} FROM {left} AS lines JOIN {reader(heads.origin.files, heads.root)} AS heads "
+        f'ON CAST(lines."{keys[0]}" AS VARCHAR) = CAST(heads."{keys[1]}" AS VARCHAR)'
+    )
+    table = Table.read(f"{lines.label} with {heads.label}", Rows(query=query), lines.root)
+    return replace(table, roles=lines.roles | named)
+
+
+def _free_name(column: str, taken: Iterable[str]) -> str:
+    return f"{column} of the order" if column in taken else column
+
+
+def _with_known_items(main: Table, others: Sequence[Table]) -> Table:
+    """Returns the interactions with the item column that another table has too, as its key."""
+    candidates = [name for name in main.sample.candidates("item") if name not in main.roles.values()]
+    for column in (main.roles["item"], *candidates):
+        for one in others:
+            key = one.sample.column_named(column)
+            if key and one.sample.is_unique(key):
+                return replace(main, roles=main.roles | {"item": column})
+    return main
+
+
+def _linked(table: Table, main: Table, role: str) -> Table | None:
+    """Returns a table of items or of users with the column that holds the ids of the interactions, None for others.
+
+    A column of the same name has them. Without one, a column has them whose values are ids of the interactions and
+    seldom repeat. Small numbers may be ids, ages or prices, so a table whose file is named after users has no items.
+    """
+    other = {"item": "user", "user": "item"}[role]
+    column = table.sample.column_named(main.roles[role])
+    if column is not None and not table.sample.is_unique(column) and table.sample.rows > 1:
+        return None
+    if column is None and (names.is_of(table.label, other) or table.sample.column_named(main.roles[other])):
+        return None
+    by_values = None if column else table.sample.column_with(main.sample.values_of(main.roles[role]))
+    column = column or by_values
+    kept = {name: held for name, held in table.roles.items() if held != column and name not in ("item", "user")}
+    # Equal values alone may be chance; the table must also say something of its items or users.
+    if column is None or (by_values and not kept.keys() & SAYING):
+        return None
+    return replace(table, roles=kept | {role: column})
+
+
+def _refusal(location: Path, tables: Sequence[Table], base: Path) -> ActionableError:
+    best = max(tables, key=lambda one: (len(NEEDED) - len(one.lacking), one.rows))
+    lacking = " and ".join(f"no {role}" for role in best.lacking)
+    step = (
+        f"Rename its columns to user_id, item_id and time, or write {base / 'shop.toml'} by hand, as "
+        "docs/bring-your-own-data.md describes."
+    )
+    if names.looks_like_data(best.sample.columns):
+        step = "Its first line seems to be data. Write a line with the names of the columns above it."
+    return ActionableError(
+        f"{location} has no table with users, items and times. The closest is {best.label}, which has {lacking} "
+        f"(columns: {', '.join(best.sample.columns)}).",
+        step,
+    )

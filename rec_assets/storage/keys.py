@@ -1,0 +1,33 @@
+"""Names of all keys in Valkey, except the keys of Feast, which end with its project's name.
+
+All keys are in one database, because a cluster has only one. Keys with the same text in braces are in one slot of a
+cluster, so one transaction may change them together.
+"""
+
+IDENTITY = "rec_assets:identity"
+EVENTS, DEAD_LETTERS = "events", "{events}:dead"
+ANSWERS = "answers"
+RETIRED_USERS = "retired_users"
+UNAVAILABLE_ITEMS, SHOP_RULES = "items:unavailable", "shop:rules"
+ITEM_VERSION = "item_features:version"
+WRITTEN_DAYS, WRITING_LOCK = "features:written", "features:writing"
+
+
+def recent_items(user_id: int) -> str:
+    """Returns the key of a user's history."""
+    return f"user:{{{user_id}}}:recent_items"
+
+
+def seen_items(user_id: int) -> str:
+    """Returns the key of a user's seen filter."""
+    return f"user:{{{user_id}}}:seen"
+
+
+def activity(user_id: int) -> str:
+    """Returns the key of a user's activity."""
+    return f"user:{{{user_id}}}:activity"
+
+
+def trending(shard: int) -> str:
+    """Returns the first part of the keys of trending items: `{trending:0}`."""
+    return f"{{trending:{shard}}}"

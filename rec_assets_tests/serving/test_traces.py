@@ -1,0 +1,202 @@
+"""Traces through the API, the real Triton and the real Valkey, as a collector gets them."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from http.client import HTTPConnection
+
+import numpy as np
+import pytest
+from tritonclient import grpc
+from tritonclient.utils import InferenceServerException
+
+from rec_assets.bundles.bundle import Bundle
+from rec_assets.cli.local.triton import Triton
+from rec_assets.cli.local.valkey import Valkey
+from rec_assets.common import tracing
+from rec_assets.serving.api.app import TRACED_AS, api_server
+from rec_assets.serving.graph.spec import WHOLE
+from rec_assets.serving.runner import needed, run
+from rec_assets.serving.stages import Arrays, Stage
+from rec_assets.serving.triton import model_config, model_repository, server_control
+from rec_assets.settings import Settings
+from rec_assets_tests.collector import Collector, Span, running_collector
+from rec_assets_tests.servers import free_port, in_thread
+from rec_assets_tests.serving.test_stage_model import TOY_CONFIG, TOY_MODEL
+from rec_assets_tests.waiting import wait_until
+
+pytestmark = pytest.mark.slow
+CALLER = "b7ad6b7169203331"
+
+
+@dataclass(frozen=True)
+class Servers:
+    """An API in this process that begins no traces itself, a Triton and a Valkey."""
+
+    settings: Settings
+    valkey: Valkey
+
+    def ask(self, path: str, body: object, traceparent: str = "") -> int:
+        """Returns the status of the response to a POST request."""
+        headers = {"Content-Type": "application/json"} | ({"traceparent": traceparent} if traceparent else {})
+        connection = HTTPConnection("127.0.0.1", self.settings.api_port, timeout=20)
+        connection.request("POST", path, json.dumps(body), headers)
+        with connection.getresponse() as response:
+            response.read()
+            return response.status
+
+
+def trace(number: int) -> str:
+    return f"{number:032x}"
+
+
+def header(number: int, flags: str = "01") -> str:
+    return f"00-{trace(number)}-{CALLER}-{flags}"
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    """A collector that gets spans a tenth of a second after they end."""
+    with pytest.MonkeyPatch.context() as patch, running_collector() as running:
+        patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+        yield running
+
+
+@pytest.fixture(scope="module")
+def servers(collector: Collector, tiny_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Servers"]:
+    """Servers of their own, because the options of Triton differ."""
+    ports = {f"{name}_port": free_port() for name in ("valkey", "triton_grpc", "triton_metrics", "api")}
+    values = {"home": tmp_path_factory.mktemp("traces"), "triton_instances": 1, "ranking_topk": 10, **ports}
+    settings = Settings.model_validate(values | {"otlp_endpoint": collector.endpoint, "trace_share": 0})
+    models = model_repository.repository_path(settings)
+    valkey, triton = Valkey(settings), Triton(settings)
+    with pytest.MonkeyPatch.context() as patch, tracing.traces(TRACED_AS, settings.otlp_endpoint, 0):
+        # Leaves only the topology with one process: the other one has 14 processes.
+        patch.delitem(model_config.TOPOLOGIES, model_config.ENSEMBLE)
+        patch.setattr(server_control, "LIVE", (model_config.RECOMMENDER, model_config.RELATED_ITEMS))
+        model_repository.switch(models, model_repository.publish(tiny_bundle, models, settings=settings))
+        valkey.start()
+        triton.start()
+        try:
+            with in_thread(api_server(settings)):
+                yield Servers(settings, valkey)
+        finally:
+            triton.stop()
+            valkey.stop()
+
+
+def complete(collector: Collector, number: int, first: str) -> list[Span]:
+    """Waits until the spans of the API and of Triton have arrived, and returns the trace."""
+    spans = collector.trace
+    # Each process sends a block after the blocks within it: these two end last.
+    wait_until(lambda: {first, "InferRequest"} <= {one.name for one in spans(trace(number))})
+    wait_until(lambda: any(one.name.endswith(" batch") for one in spans(trace(number))))
+    return spans(trace(number))
+
+
+def test_one_request_is_one_trace_from_the_caller_to_valkey(
+    servers: Servers, collector: Collector, stages_alone: dict[str, Stage]
+) -> None:
+    assert servers.ask("/recommend", {"user_id": "3"}) == 200  # begins no trace
+    assert servers.ask("/recommend", {"user_id": "3"}, header(1, flags="00")) == 200
+    assert servers.ask("/recommend", {"user_id": "3"}, header(2)) == 200
+    spans = complete(collector, 2, "POST /recommend")
+    path = collector.path(trace(2), "valkey user_features")
+    assert [(one.service, one.name) for one in path] == [
+        ("rec-triton", "valkey user_features"),
+        ("rec-triton", "feast_user_lookup"),
+        ("rec-triton", f"{WHOLE.name} batch"),
+        ("rec-triton", WHOLE.name),
+        ("rec-triton", "recommender"),
+        ("rec-triton", "InferRequest"),
+        ("rec-api", "triton recommender"),
+        ("rec-api", "POST /recommend"),
+    ]
+    assert path[-1].parent == CALLER
+    (batch,) = (one for one in spans if one.name == f"{WHOLE.name} batch")
+    assert batch.attributes == {"rec.requests": 1}
+    stages = sorted(one.name for one in spans if one.parent == batch.id)
+    assert stages == sorted(spec.name for spec in needed(stages_alone))
+    stores = {one.name for one in spans if one.attributes.get("db.system.name") == "valkey"}
+    assert stores == {"valkey user_features", "valkey recent_items", "valkey seen_items"}
+    assert not any(one.failed for one in spans)
+    assert {one.trace for one in collector.spans} == {trace(2)}
+
+
+def test_every_request_of_a_batch_has_all_stages_in_its_own_trace(
+    servers: Servers, collector: Collector, stages_alone: dict[str, Stage]
+) -> None:
+    numbers = range(10, 34)
+    with ThreadPoolExecutor(8) as threads:
+        asked = threads.map(lambda one: servers.ask("/recommend", {"user_id": str(one)}, header(one)), numbers)
+        assert list(asked) == [200] * len(numbers)
+    for number in numbers:
+        names = [one.name for one in complete(collector, number, "POST /recommend")]
+        assert {names.count(spec.name) for spec in needed(stages_alone)} == {1}
+    batches = [one for one in collector.spans if one.name == f"{WHOLE.name} batch"]
+    assert max(int(one.attributes["rec.requests"]) for one in batches) > 1
+
+
+def test_other_requests_have_their_calls_and_no_span_names_a_person(servers: Servers, collector: Collector) -> None:
+    event = {"user_id": "3", "item_id": "10", "at": 1_742_040_000}
+    assert servers.ask("/people/977001/forget", {}, header(40)) == 200
+    assert servers.ask("/events", {"events": [event]}, header(41)) == 200
+    assert servers.ask("/similar", {"item_id": "10"}, header(42)) == 200
+    complete(collector, 42, "POST /similar")
+    assert [one.name for one in collector.path(trace(42), "related_lists batch")][-1] == "POST /similar"
+    wait_until(lambda: len(collector.trace(trace(41))) == 2)
+    assert [one.name for one in collector.path(trace(41), "valkey events")] == ["valkey events", "POST /events"]
+    assert collector.trace(trace(40)) == []
+
+
+def test_a_stage_that_fails_is_marked(servers: Servers, collector: Collector) -> None:
+    folder = model_repository.repository_path(servers.settings) / "toy" / "1"
+    folder.mkdir(parents=True)
+    (folder / "model.py").write_text(TOY_MODEL)
+    (folder.parent / "config.pbtxt").write_text(TOY_CONFIG)
+    server_control.load(servers.settings, ["toy"])
+    one = grpc.InferInput("x", [1], "INT32").set_data_from_numpy(np.zeros(1, np.int32))  # the toy fails for 0
+    address = f"{servers.settings.host}:{servers.settings.triton_grpc_port}"
+    with grpc.InferenceServerClient(address) as client, pytest.raises(InferenceServerException, match="KeyError"):
+        client.infer("toy", [one], headers={"traceparent": header(50)})
+    wait_until(lambda: any(span.name == "toy batch" for span in collector.trace(trace(50))))
+    assert [span.name for span in collector.trace(trace(50)) if span.failed] == ["toy batch"]
+
+
+def test_an_error_in_a_batch_marks_the_stage_and_the_batch_in_every_trace(
+    servers: Servers, collector: Collector, stages_alone: dict[str, Stage]
+) -> None:
+    def fails(inputs: object) -> Arrays:
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError), tracing.continued([header(51), None, header(52)], "batch", {"rec.requests": 3}):
+        run({**stages_alone, "dlrm_ranking": fails}, {"user_id": [1, 2, 3]})
+    for number in (51, 52):
+        wait_until(lambda: any(one.name == "batch" for one in collector.trace(trace(number))))  # noqa: B023
+        failed = [one.name for one in collector.trace(trace(number)) if one.failed]
+        assert [name for name in failed if "valkey" not in name] == ["dlrm_ranking", "batch"]
+
+
+def test_without_valkey_its_calls_fail_in_the_trace_of_a_degraded_list(servers: Servers, collector: Collector) -> None:
+    servers.valkey.stop()
+    try:
+        assert servers.ask("/recommend", {"user_id": "3"}, header(60)) == 200
+    finally:
+        servers.valkey.start()
+    spans = complete(collector, 60, "POST /recommend")
+    stores = ("user_features", "recent_items", "seen_items")
+    assert {one.name for one in spans if one.failed} == {f"valkey {store}" for store in stores}
+    (lookup,) = (one for one in spans if one.name == "feast_user_lookup")
+    assert [event.partition(":")[0] for event in lookup.events] == ["user_features", "recent_items"]
+
+
+def test_a_collector_that_hangs_costs_no_answer_and_later_traces_arrive(servers: Servers, collector: Collector) -> None:
+    collector.answers.clear()
+    try:
+        asked = [servers.ask("/recommend", {"user_id": "3"}, header(number)) for number in range(70, 130)]
+    finally:
+        collector.answers.set()
+    assert set(asked) == {200}
+    assert servers.ask("/recommend", {"user_id": "3"}, header(130)) == 200
+    complete(collector, 130, "POST /recommend")
