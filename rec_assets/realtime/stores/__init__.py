@@ -1,1 +1,1 @@
-"""What the worker keeps for each user and item in Valkey."""
+"""State of users and items in Valkey, which the worker keeps."""
