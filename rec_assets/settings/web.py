@@ -1,0 +1,46 @@
+"""Settings of the storefront, the HTTP API, traces and the ports of pages."""
+
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt
+
+
+class WebSettings(BaseModel):
+    """Addresses, keys and traces of pages and of the HTTP API."""
+
+    storefront_port: PositiveInt = Field(8080, description="Port of `rec storefront`.")
+    storefront_address: str = Field("127.0.0.1", description="Address that `rec storefront` listens on.")
+    api_port: PositiveInt = Field(8090, description="Port of `rec api`.")
+    api_address: str = Field(
+        "127.0.0.1", description="Address that `rec api` listens on; without `api_keys`, of this machine only."
+    )
+    api_keys: str = Field(
+        "", exclude=True, repr=False, description="Keys that clients of `rec api` send, with commas; secrets."
+    )
+    api_metrics_port: NonNegativeInt = Field(
+        0, description="Port of the Prometheus metrics of `rec api`, on its address and without a key; 0: none."
+    )
+    otlp_endpoint: str = Field(
+        "",
+        description="Collector of traces (OTLP over HTTP), such as http://localhost:4318; empty: no traces.",
+    )
+    trace_share: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of requests that begin a trace; a trace of the caller is always continued.",
+    )
+    dagster_port: PositiveInt = Field(3000, description="Port of Dagster's UI in `rec dev`, on 127.0.0.1.")
+    allowed_hosts: str = Field(
+        "",
+        description="Host names under which storefront, API, agent and Dagster's UI may be called, with commas; "
+        "localhost and addresses are always allowed.",
+    )
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """Names in `allowed_hosts`."""
+        return frozenset(name.strip().lower() for name in self.allowed_hosts.split(",") if name.strip())
+
+    @property
+    def api_key_set(self) -> frozenset[str]:
+        """Keys in `api_keys`."""
+        return frozenset(key.strip() for key in self.api_keys.split(",") if key.strip())
