@@ -38,7 +38,9 @@ def test_an_answer_is_found_in_the_stream_and_then_equal_in_the_log(settings: Se
     assert in_stream["sampled"] is False and in_stream["timestamp"] == 1_742_040_000
 
 
-@pytest.mark.parametrize(("answer_id", "problem"), [("42", "is no id"), ("01a21fca7f057e709cad7f85f68cc659", "is stored")])
+@pytest.mark.parametrize(
+    ("answer_id", "problem"), [("42", "is no id"), ("01a21fca7f057e709cad7f85f68cc659", "is stored")]
+)
 def test_an_answer_that_is_not_stored_is_explained(settings: Settings, answer_id: str, problem: str) -> None:
     with pytest.raises(ActionableError, match=problem):
         find_answer(settings, answer_id)
