@@ -115,16 +115,23 @@ def _groups(location: Path) -> list[str]:
 
 
 def _alike(files: Sequence[str], root: Path) -> list[list[str]]:
-    """Groups files whose columns are those of the first, or some of them, or more."""
-    parts: list[tuple[set[str], list[str]]] = []
+    """Groups files whose columns are those of the first, or some of them, or more.
+
+    Files whose names differ only in digits are read once.
+    """
+    by_name: dict[str, list[str]] = {}
     for file in files:
-        columns = set(open_table(connect(base=root), Rows(files=file), root).columns) if len(files) > 1 else set()
-        part = next((members for known, members in parts if known <= columns or columns <= known), None)
+        by_name.setdefault(re.sub(r"\d+", "0", file), []).append(file)
+    parts: list[tuple[set[str], list[str]]] = []
+    for members in by_name.values():
+        table = open_table(connect(base=root), Rows(files=members[0]), root) if len(by_name) > 1 else None
+        columns = set(table.columns if table is not None else ())
+        part = next((known for held, known in parts if held <= columns or columns <= held), None)
         if part is None:
-            parts.append((columns, [file]))
+            parts.append((columns, members))
         else:
-            part.append(file)
-    return [members for _, members in parts]
+            part += members
+    return [sorted(members) for _, members in parts]
 
 
 def common_glob(files: list[str], others: list[str]) -> str | None:
