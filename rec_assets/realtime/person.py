@@ -9,9 +9,10 @@ import redis
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.store import online
-from rec_assets.realtime.answers.answer import LISTS
+from rec_assets.realtime.answers.entries import answers_in
 from rec_assets.realtime.answers.log import AnswerLog
-from rec_assets.realtime.answers.stream import AnswerStream, answers_in
+from rec_assets.realtime.answers.schema import LISTS
+from rec_assets.realtime.answers.stream import AnswerStream
 from rec_assets.realtime.log.open_log import open_log
 from rec_assets.realtime.stores.recent_items import RecentItems
 from rec_assets.realtime.stores.retired_users import RetiredUsers

@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 import redis
 
 from rec_assets.common.loop import Loop
+from rec_assets.realtime.answers.entries import answers_in
 from rec_assets.realtime.answers.log import INTERVAL_S, AnswerLog
-from rec_assets.realtime.answers.stream import AnswerStream, answers_in
+from rec_assets.realtime.answers.stream import AnswerStream
 from rec_assets.realtime.consumer import Consumer
 from rec_assets.realtime.stores.retired_users import RetiredUsers
 from rec_assets.realtime.work_stream import Entry

@@ -4,7 +4,8 @@ from contextlib import suppress
 from typing import Any
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.realtime.answers.answer import day_of, is_id, milliseconds_of
+from rec_assets.realtime.answers.entries import answers_in
+from rec_assets.realtime.answers.ids import day_of, is_id, milliseconds_of
 from rec_assets.realtime.answers.log import AnswerLog
 from rec_assets.realtime.answers.stream import AnswerStream
 from rec_assets.settings import Settings
@@ -12,7 +13,7 @@ from rec_assets.storage.valkey.client import connect, translate_redis_errors
 
 
 def find_answer(settings: Settings, answer_id: str) -> dict[str, Any]:
-    """Returns the columns of `answer.SCHEMA` of an answer.
+    """Returns the columns of `schema.SCHEMA` of an answer.
 
     Raises:
         ActionableError: the id is invalid, or no such answer is stored.
@@ -22,9 +23,8 @@ def find_answer(settings: Settings, answer_id: str) -> dict[str, Any]:
     client = connect(settings)
     # The stream first: an answer leaves it after it was written to the log.
     with suppress(ActionableError), translate_redis_errors(client):
-        found = AnswerStream(client).find(answer_id)
-        if found.height:
-            return found.row(0, named=True)
+        if entry := AnswerStream(client).find(answer_id):
+            return answers_in([entry]).row(0, named=True)
     found = AnswerLog.of(settings).find(answer_id)
     if found.height:
         return found.row(0, named=True)

@@ -10,7 +10,8 @@ from io import BytesIO
 import polars as pl
 
 from rec_assets.common.file_limits import FileLimits
-from rec_assets.realtime.answers.answer import LISTS, SCHEMA, day_of, milliseconds_of
+from rec_assets.realtime.answers.ids import day_of, milliseconds_of
+from rec_assets.realtime.answers.schema import LISTS, SCHEMA
 from rec_assets.realtime.log.waiting_rows import WaitingRows
 from rec_assets.settings import Settings
 from rec_assets.storage.day_files import READS_AT_ONCE, DayFiles, open_day_files, read_all

@@ -26,7 +26,7 @@ _CLASSES = {
     "dlrm_ranking": ("ranking", "Ranking"),
     "softmax_sampling": ("ordering", "Ordering"),
     "item_id_decoder": ("decoding", "Decoder"),
-    "related_lists": ("related", "RelatedLists"),
+    "related_lists": ("related.lists", "RelatedLists"),
 }
 
 

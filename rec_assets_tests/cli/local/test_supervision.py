@@ -38,7 +38,7 @@ def test_two_ups_at_once_start_each_server_once_and_down_ends_all(empty: Setting
         "supervisor": 1,
     }
     assert [(server.state, server.detail) for server in status(empty)] == [
-        ("running", "db0: 1 keys, db1: 1 keys"),
+        ("running", "db0: 3 keys"),
         ("running", "nothing published yet"),
         ("running", "0 events waiting, 0 dead letters"),
         ("running", "works: all servers answer"),

@@ -4,7 +4,7 @@ import polars as pl
 from hypothesis import strategies as st
 
 from rec_assets.evaluation.outcomes.shown import shown_rows
-from rec_assets.realtime.answers.answer import LISTS
+from rec_assets.realtime.answers.schema import LISTS
 
 INTERACTIONS = {"user_id": pl.Int32, "item_id": pl.Int32, "timestamp": pl.Int64, "kind": pl.String}
 ITEMS = st.integers(0, 3)

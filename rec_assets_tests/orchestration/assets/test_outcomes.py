@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 from dagster import AssetCheckSeverity, ExecuteInProcessResult
 
-from rec_assets.realtime.answers.answer import SCHEMA, new_ids
+from rec_assets.realtime.answers.ids import new_ids
 from rec_assets.realtime.answers.log import AnswerLog
+from rec_assets.realtime.answers.schema import SCHEMA
 from rec_assets.storage.s3 import Bucket
 from rec_assets_tests.pipeline import Pipeline, definitions
 

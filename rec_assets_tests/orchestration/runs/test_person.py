@@ -19,8 +19,8 @@ from rec_assets.orchestration.runs.person import (
     user_ids_in,
 )
 from rec_assets.orchestration.runs.run_local import PARTITION_RANGE
-from rec_assets.realtime.answers.answer import SCHEMA
 from rec_assets.realtime.answers.log import AnswerLog
+from rec_assets.realtime.answers.schema import SCHEMA
 from rec_assets.settings import Settings
 from rec_assets.sources.files import USERS, export
 from rec_assets.sources.retail import RetailParameters, RetailSource

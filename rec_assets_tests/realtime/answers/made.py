@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from rec_assets.realtime.answers.answer import new_ids
+from rec_assets.realtime.answers.ids import new_ids
 from rec_assets.realtime.answers.stream import Answer
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from rec_assets.realtime.answers.answer import INPUTS, LISTS, SCHEMA, is_id, milliseconds_of, new_ids
+from rec_assets.realtime.answers.ids import is_id, milliseconds_of, new_ids
 from rec_assets.realtime.answers.log import AnswerLog
+from rec_assets.realtime.answers.schema import INPUTS, LISTS, SCHEMA
 from rec_assets.settings import Settings
 from rec_assets_tests.s3 import BUCKET
 

@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.cli import app
+from rec_assets.realtime.answers.entries import answers_in
 from rec_assets.realtime.answers.log import AnswerLog
-from rec_assets.realtime.answers.stream import AnswerStream, answers_in
+from rec_assets.realtime.answers.stream import AnswerStream
 from rec_assets.serving.answers.replay import Replayer
 from rec_assets.serving.client import Client
 from rec_assets.serving.graph.filters import Filters

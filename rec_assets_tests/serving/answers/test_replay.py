@@ -13,8 +13,9 @@ import pytest
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.store import online
-from rec_assets.realtime.answers.answer import new_ids
-from rec_assets.realtime.answers.stream import Answer, AnswerStream, answers_in
+from rec_assets.realtime.answers.entries import answers_in
+from rec_assets.realtime.answers.ids import new_ids
+from rec_assets.realtime.answers.stream import Answer, AnswerStream
 from rec_assets.realtime.stores.user_activity import UserActivityStore
 from rec_assets.realtime.work_stream import Entry
 from rec_assets.serving.answers.capture import is_chosen
