@@ -21,15 +21,18 @@ CHUNK = 1 << 20  # bytes
 COMPRESSED = (".gz", ".zst")
 
 
-def connect(timezone: str = "UTC", base: Path = Path(), days: Days | None = None) -> duckdb.DuckDBPyConnection:
+def connect(
+    timezone: str = "UTC", base: Path = Path(), days: Days | None = None, *, threads: int | None = None
+) -> duckdb.DuckDBPyConnection:
     """Opens DuckDB in memory.
 
     Args:
         timezone: zone of times without one.
         base: folder that relative paths in queries start from.
         days: the days of the variables `first_day` and `last_day`.
+        threads: number of threads of a query; those of the machine by default.
     """
-    connection = duckdb.connect()
+    connection = duckdb.connect(config={} if threads is None else {"threads": threads})
     connection.execute("SET TimeZone = ?", [timezone])
     connection.execute("SET file_search_path = ?", [str(base.absolute())])
     for name, day in {"first_day": days.first, "last_day": days.last}.items() if days else ():

@@ -190,7 +190,7 @@ def _origin(table: Table, base: Path) -> dict[str, Any]:
 
 def _history(shop: Shop, base: Path) -> tuple[dict[int, int], float]:
     """Returns the interactions by day since 1970, and the share of them that repeat an item of an earlier day."""
-    connection, rows = connect(shop.timezone, base), shop.interactions
+    connection, rows = connect(shop.timezone, base, threads=1), shop.interactions
     connection.register("shop_rows", open_table(connection, rows, base))
     user, item = values.identifier(rows.user), values.identifier(rows.item)
     teaches = f"{values.meets(rows)} AND {values.role(rows)} = {TARGET}"

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import duckdb
-import polars as pl
 
 from rec_assets.sources.shop import values
 from rec_assets.sources.shop.guess import names
@@ -28,16 +27,19 @@ YEARS = (631_152_000, 4_102_444_800)  # 1990 to 2100
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows of a table, registered in a DuckDB connection as `sample`."""
+    """Rows of a table, in the table `sample` of a DuckDB connection.
+
+    Its many small queries run in one thread: with several, DuckDB 2.0 stopped for ever now and then on a busy machine.
+    """
 
     connection: duckdb.DuckDBPyConnection
     columns: tuple[str, ...]
     _formats: dict[str, str | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> "Sample":
-        """Registers rows."""
-        connection.register("sample", rows)
+    def of(cls, connection: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation) -> "Sample":
+        """Copies rows of the connection."""
+        rows.create("sample")
         return cls(connection, tuple(rows.columns))
 
     def number(self, expression: str, table: str = "sample") -> float:

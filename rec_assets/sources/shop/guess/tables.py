@@ -40,10 +40,10 @@ class Table:
     @classmethod
     def read(cls, label: str, origin: Rows, root: Path) -> "Table":
         """Reads a sample and recognizes columns."""
-        connection = connect(base=root)
+        connection = connect(base=root, threads=1)
         table = open_table(connection, origin, root)
         rows = int(table.aggregate("count(*)").fetchall()[0][0])
-        sample = Sample.of(connection, table.limit(SAMPLE_ROWS).pl())
+        sample = Sample.of(connection, table.limit(SAMPLE_ROWS))
         return cls(label, origin, root, sample.roles(), rows, sample)
 
     @property
@@ -124,7 +124,7 @@ def _alike(files: Sequence[str], root: Path) -> list[list[str]]:
         by_name.setdefault(re.sub(r"\d+", "0", file), []).append(file)
     parts: list[tuple[set[str], list[str]]] = []
     for members in by_name.values():
-        table = open_table(connect(base=root), Rows(files=members[0]), root) if len(by_name) > 1 else None
+        table = open_table(connect(base=root, threads=1), Rows(files=members[0]), root) if len(by_name) > 1 else None
         columns = set(table.columns if table is not None else ())
         part = next((known for held, known in parts if held <= columns or columns <= held), None)
         if part is None:
@@ -201,7 +201,7 @@ def _keys(lines: Table, heads: Table) -> tuple[str, str] | None:
 
 def _matched(lines: Table, heads: Table, column: str, key: str) -> float:
     """Returns the share of sampled lines whose order is in the table of orders."""
-    connection = connect(base=lines.root)
+    connection = connect(base=lines.root, threads=1)
     connection.register("lines", open_table(connection, lines.origin, lines.root).limit(SAMPLE_ROWS))
     connection.register("heads", open_table(connection, heads.origin, heads.root))
     found = f'CAST("{column}" AS VARCHAR) IN (SELECT CAST("{key}" AS VARCHAR) FROM heads)'
