@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,8 +104,14 @@ def shop_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 @pytest.fixture(scope="session")
 def shop(shop_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings of running servers with version 1 live, 30 candidates per request and lists of 10 items."""
+    with running_shop(shop_bundle, tmp_path_factory.mktemp("shop")) as settings:
+        yield settings
+
+
+@contextmanager
+def running_shop(shop_bundle: Bundle, home: Path) -> Iterator[Settings]:
+    """Runs servers as `shop` describes, for tests that promote bundles and would leave other versions to the rest."""
     ports = {f"{name}_port": free_port() for name in ("valkey", "triton_grpc", "triton_metrics")}
-    home = tmp_path_factory.mktemp("shop")
     settings = Settings.model_validate({"home": home, "retrieval_topk": 30, "ranking_topk": 10, **ports})
     models = model_repository.repository_path(settings)
     model_repository.switch(models, model_repository.publish(shop_bundle, models, settings=settings))

@@ -23,6 +23,7 @@ from rec_assets.orchestration.runs.prometheus_exporter import (
     FAILED,
     FEATURES,
     LIVE_AS_OF,
+    STOPPED,
     WAITING,
     WORKERS,
     GraphCollector,
@@ -104,6 +105,7 @@ def test_every_metric_that_is_asked_for_is_made_by_someone(shop: Settings, tmp_p
     made |= {
         LIVE_AS_OF,
         FEATURES,
+        STOPPED,
         FAILED,
         WAITING,
         DEAD,

@@ -74,7 +74,7 @@ def servers(collector: Collector, tiny_bundle: Bundle, tmp_path_factory: pytest.
     with pytest.MonkeyPatch.context() as patch, tracing.traces(TRACED_AS, settings.otlp_endpoint, 0):
         # Leaves only the topology with one process: the other one has 14 processes.
         patch.delitem(model_config.TOPOLOGIES, model_config.ENSEMBLE)
-        patch.setattr(server_control, "LIVE", (model_config.RECOMMENDER, model_config.RELATED_ITEMS))
+        patch.setattr(model_config, "LIVE", (model_config.RECOMMENDER, model_config.RELATED_ITEMS))
         model_repository.switch(models, model_repository.publish(tiny_bundle, models, settings=settings))
         valkey.start()
         triton.start()
@@ -102,9 +102,9 @@ def test_one_request_is_one_trace_from_the_caller_to_valkey(
     assert servers.ask("/recommend", {"user_id": "3"}, header(1, flags="00")) == 200
     assert servers.ask("/recommend", {"user_id": "3"}, header(2)) == 200
     spans = complete(collector, 2, "POST /recommend")
-    path = collector.path(trace(2), "valkey user_features")
+    path = collector.path(trace(2), "valkey users")
     assert [(one.service, one.name) for one in path] == [
-        ("rec-triton", "valkey user_features"),
+        ("rec-triton", "valkey users"),
         ("rec-triton", "feast_user_lookup"),
         ("rec-triton", f"{WHOLE.name} batch"),
         ("rec-triton", WHOLE.name),
@@ -119,7 +119,7 @@ def test_one_request_is_one_trace_from_the_caller_to_valkey(
     stages = sorted(one.name for one in spans if one.parent == batch.id)
     assert stages == sorted(spec.name for spec in needed(stages_alone))
     stores = {one.name for one in spans if one.attributes.get("db.system.name") == "valkey"}
-    assert stores == {"valkey user_features", "valkey recent_items", "valkey seen_items"}
+    assert stores == {"valkey users", "valkey seen_items"}
     assert not any(one.failed for one in spans)
     assert {one.trace for one in collector.spans} == {trace(2)}
 
@@ -188,10 +188,10 @@ def test_without_valkey_its_calls_fail_in_the_trace_of_a_degraded_list(servers: 
     finally:
         servers.valkey.start()
     spans = complete(collector, 60, "POST /recommend")
-    stores = ("user_features", "recent_items", "seen_items")
+    stores = ("users", "seen_items")
     assert {one.name for one in spans if one.failed} == {f"valkey {store}" for store in stores}
     (lookup,) = (one for one in spans if one.name == "feast_user_lookup")
-    assert [event.partition(":")[0] for event in lookup.events] == ["user_features", "recent_items"]
+    assert [event.partition(":")[0] for event in lookup.events] == ["users"]
 
 
 def test_a_collector_that_hangs_costs_no_answer_and_later_traces_arrive(servers: Servers, collector: Collector) -> None:

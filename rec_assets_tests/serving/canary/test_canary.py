@@ -24,9 +24,10 @@ from rec_assets.serving.promotion.promote import promote
 from rec_assets.serving.promotion.watch import watch
 from rec_assets.serving.triton import server_control
 from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER
-from rec_assets.serving.triton.model_repository import bundle_id, publish, repository_path, version_of, versions
+from rec_assets.serving.triton.model_repository import bundle_id, repository_path, version_of, versions
 from rec_assets.settings import Settings
 from rec_assets.storage.artifacts.store import ArtifactStore
+from rec_assets_tests.conftest import running_shop
 from rec_assets_tests.serving.stored_bundles import add
 from rec_assets_tests.waiting import wait_until
 
@@ -40,6 +41,13 @@ def silent(_: str) -> None:
 
 
 @pytest.fixture(scope="module")
+def shop(shop_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Servers of their own, because the canaries leave other versions."""
+    with running_shop(shop_bundle, tmp_path_factory.mktemp("canaries")) as settings:
+        yield settings
+
+
+@pytest.fixture(scope="module")
 def judged(shop: Settings) -> Settings:
     """Settings that judge a bundle after five requests, and never by its time."""
     changes = {"canary_min_requests": 5, "canary_max_slowdown": 1e6, "watch_max_ms": 1e6}
@@ -47,15 +55,12 @@ def judged(shop: Settings) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def days(shop: Settings, shop_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Days]:
-    """Returns a store with two bundles, of which the first is live; afterwards the shop's own bundle is live again."""
+def days(shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> Days:
+    """Returns a store with two bundles, of which the first is live."""
     store = ArtifactStore(tmp_path_factory.mktemp("days"))
     one, two = add(store, 1), add(store, 2)
     promote(store, shop, one.bundle_id, silent)
-    yield store, one, two
-    server_control.unload_candidate(shop)
-    folder = repository_path(shop)
-    server_control.go_live(shop, version_of(folder, shop_bundle.bundle_id) or publish(shop_bundle, folder))
+    return store, one, two
 
 
 def processes(settings: Settings, bundle: Bundle) -> list[psutil.Process]:
