@@ -64,7 +64,7 @@ def valkey_span(part: str) -> AbstractContextManager[None]:
     """Measures a call as a part of the current trace.
 
     Args:
-        part: what the call reads or writes, such as user_features.
+        part: what the call reads or writes, such as seen_items.
     """
     return tracing.call(f"valkey {part}", {"db.system.name": "valkey"})
 
