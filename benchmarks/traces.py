@@ -19,8 +19,8 @@ from rich.table import Table
 
 from benchmarks.machine import machine
 from benchmarks.traffic import draw_requests, known_users, live_bundle_here
-from rec_assets.common import tracing
 from rec_assets.common.errors import ActionableError
+from rec_assets.common.traces import tracing
 from rec_assets.serving.runner import answer, load_stages, needed
 from rec_assets.settings import get_settings
 

@@ -6,7 +6,7 @@ from rec_assets.cli.console import load_settings, say
 def api() -> None:
     """Serve recommendations and popular items as JSON over HTTP; docs/api.md shows the requests."""
     from rec_assets.common.silence import silence_deprecations
-    from rec_assets.common.tracing import traces
+    from rec_assets.common.traces.tracing import traces
     from rec_assets.serving.api.app import TRACED_AS, api_server
     from rec_assets.serving.api.metrics import serve_metrics
     from rec_assets.serving.triton.own_server import require_own_triton

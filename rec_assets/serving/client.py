@@ -11,7 +11,7 @@ import numpy.typing as npt
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
-from rec_assets.common import tracing
+from rec_assets.common.traces import tracing
 from rec_assets.datasets.related.again import AGAIN
 from rec_assets.datasets.related.tables import COMPLEMENT, SIMILAR, TOGETHER
 from rec_assets.realtime.events import FORGET_REQUEST, UNKNOWN_DEVICE, Event, EventError, Kind

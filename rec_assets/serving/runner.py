@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy.typing as npt
 
 from rec_assets.bundles.bundle import Bundle
-from rec_assets.common import tracing
+from rec_assets.common.traces import tracing
 from rec_assets.serving.graph.request import validate
 from rec_assets.serving.graph.row_splits import ROW_SPLITS
 from rec_assets.serving.graph.spec import RESPONSE, STAGES, StageSpec, local_name

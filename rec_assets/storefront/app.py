@@ -16,8 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.middleware.base import RequestResponseEndpoint
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.common.http_guard import HttpGuard
-from rec_assets.common.http_server import http_server
+from rec_assets.common.http.guard import HttpGuard
+from rec_assets.common.http.server import http_server
 from rec_assets.features.history import MAX_ID
 from rec_assets.realtime.events import Event, EventError
 from rec_assets.serving.graph.errors import RequestError

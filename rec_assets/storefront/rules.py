@@ -12,7 +12,7 @@ from fastapi.templating import Jinja2Templates
 from pydantic import BaseModel, ConfigDict
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.common.http_guard import is_loopback
+from rec_assets.common.http.guard import is_loopback
 from rec_assets.evaluation.bundles.try_rules import try_rules
 from rec_assets.serving.rule_versions import NO_RULES, ShopRules
 from rec_assets.serving.triton.local_bundle import live_bundle

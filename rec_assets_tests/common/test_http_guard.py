@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rec_assets.common.http_guard import HttpGuard, Message, Receive, Send, is_cross_site, is_known_host
+from rec_assets.common.http.guard import HttpGuard, Message, Receive, Send, is_cross_site, is_known_host
 
 HERE = "127.0.0.1:3000"
 

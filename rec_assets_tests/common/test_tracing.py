@@ -3,8 +3,8 @@ from contextlib import suppress
 
 import pytest
 
-from rec_assets.common import tracing
 from rec_assets.common.errors import ActionableError
+from rec_assets.common.traces import tracing
 from rec_assets_tests.collector import running_collector
 from rec_assets_tests.servers import free_port
 
@@ -55,6 +55,6 @@ def test_without_a_collector_spans_are_dropped_and_no_block_fails(caplog: pytest
 
 
 def test_a_missing_library_is_named_with_the_next_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "rec_assets.common.open_telemetry", None)
+    monkeypatch.setitem(sys.modules, "rec_assets.common.traces.open_telemetry", None)
     with pytest.raises(ActionableError, match=r"rec_assets\[tracing\]"):
         tracing.start("test", "http://localhost:4318", 1.0)

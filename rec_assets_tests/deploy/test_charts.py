@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rec_assets.common.http_server import LAST_REQUESTS_S
+from rec_assets.common.http.server import LAST_REQUESTS_S
 from rec_assets.realtime.worker import alive_file
 from rec_assets.serving.api.keys import OPEN_PATHS
 from rec_assets.settings import Settings

@@ -23,13 +23,13 @@ import rec_assets.serving as serving
 for module in pkgutil.walk_packages(serving.__path__, "rec_assets.serving."):
     importlib.import_module(module.name)
 import rec_assets.storage.artifacts.bucket_store, rec_assets.features.store.online, rec_assets.features.store.views
-import rec_assets.common.open_telemetry
+import rec_assets.common.traces.open_telemetry
 from feast import FeatureStore
 """
 ORCHESTRATION = """
 import rec_assets.definitions, rec_assets.orchestration.runs.prometheus_exporter
 import rec_assets.realtime.worker, rec_assets.serving.api.app, rec_assets.storefront.app
-import rec_assets.common.open_telemetry
+import rec_assets.common.traces.open_telemetry
 from feast import FeatureStore
 rec_assets.definitions.defs.get_repository_def()
 """

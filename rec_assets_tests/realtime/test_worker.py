@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import redis
 
-from rec_assets.common import tracing
 from rec_assets.common.errors import ActionableError
+from rec_assets.common.traces import tracing
 from rec_assets.features.store import online
 from rec_assets.realtime.events import EventError
 from rec_assets.realtime.log.behavior_log import BehaviorLog

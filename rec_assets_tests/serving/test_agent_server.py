@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from rec_assets.bundles.live_record import LIVE_BUNDLE
-from rec_assets.common import http_server
+from rec_assets.common.http import server as http_server
 from rec_assets.common.loop import FAILURES
 from rec_assets.serving.promotion import agent_server
 from rec_assets.serving.promotion.agent import Agent

@@ -14,7 +14,7 @@ from tritonclient.utils import InferenceServerException
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.cli.local.triton import Triton
 from rec_assets.cli.local.valkey import Valkey
-from rec_assets.common import tracing
+from rec_assets.common.traces import tracing
 from rec_assets.serving.api.app import TRACED_AS, api_server
 from rec_assets.serving.graph.spec import WHOLE
 from rec_assets.serving.runner import needed, run

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from rec_assets.common import http_server
+from rec_assets.common.http import server as http_server
 from rec_assets.realtime.stores.recent_items import RecentItems
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings

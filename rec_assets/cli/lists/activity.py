@@ -97,7 +97,7 @@ def worker() -> None:
     import logging
 
     from rec_assets.common.silence import silence_deprecations
-    from rec_assets.common.tracing import traces
+    from rec_assets.common.traces.tracing import traces
     from rec_assets.realtime.worker import TRACED_AS, Worker
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

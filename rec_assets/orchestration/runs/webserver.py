@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from rec_assets.common.http_guard import HttpGuard
+from rec_assets.common.http.guard import HttpGuard
 from rec_assets.settings import get_settings
 
 MAX_BODY = 16 * 1024 * 1024  # bytes; the configuration of a run may be long

@@ -6,8 +6,8 @@ import uvicorn
 from fastapi import FastAPI, Query, Response
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.common.http_guard import HttpGuard
-from rec_assets.common.http_server import http_server
+from rec_assets.common.http.guard import HttpGuard
+from rec_assets.common.http.server import http_server
 from rec_assets.realtime.events import UNKNOWN_DEVICE, Event
 from rec_assets.serving.api.keys import KeyGuard, require_safe_address
 from rec_assets.serving.api.metrics import RequestTimer

@@ -5,7 +5,7 @@ from collections.abc import Collection, MutableMapping
 from typing import Any
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.common.http_guard import App, Receive, Send, is_loopback
+from rec_assets.common.http.guard import App, Receive, Send, is_loopback
 from rec_assets.serving.api.problems import problem_response
 from rec_assets.settings import Settings
 

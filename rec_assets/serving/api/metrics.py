@@ -6,7 +6,7 @@ from typing import Any
 
 from prometheus_client import REGISTRY, Histogram, start_http_server
 
-from rec_assets.common.http_guard import App, Message, Receive, Send
+from rec_assets.common.http.guard import App, Message, Receive, Send
 from rec_assets.settings import Settings
 
 NAME = "rec_api_request_seconds"

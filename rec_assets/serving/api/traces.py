@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi.telemetry import TelemetryConfig
 
-from rec_assets.common import tracing
+from rec_assets.common.traces import tracing
 from rec_assets.serving.api.keys import OPEN_PATHS
 
 PEOPLE = "/people/"  # these paths contain ids of users, which must not become attributes of spans

@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy.typing as npt
 
-from rec_assets.common import tracing
+from rec_assets.common.traces import tracing
 from rec_assets.serving.graph.spec import STAGES, local_name
 from rec_assets.serving.stages.circuit_breaker import CircuitBreaker
 from rec_assets.storage.valkey.client import valkey_span

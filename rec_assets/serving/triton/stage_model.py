@@ -13,8 +13,8 @@ import numpy as np
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.bundles.signature import require_signed
-from rec_assets.common import tracing
 from rec_assets.common.errors import ActionableError
+from rec_assets.common.traces import tracing
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.stages import Arrays, Stage, load_stage
 from rec_assets.serving.stages.base import guards_of

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias, cast
 import redis
 from redis.exceptions import MovedError, RedisClusterException
 
-from rec_assets.common import tracing
 from rec_assets.common.errors import ActionableError
+from rec_assets.common.traces import tracing
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey.cluster import LazyCluster, cluster_client
 

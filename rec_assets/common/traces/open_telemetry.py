@@ -31,7 +31,7 @@ class Traces:
     """The traces of one process. One block of work may belong to several traces, as a batch of requests does."""
 
     def __init__(self, service: str, endpoint: str, share: float) -> None:
-        """Starts the thread that sends spans; does not connect yet. `common.tracing.start` describes the arguments."""
+        """Starts the thread that sends spans; does not connect yet. `tracing.start` describes the arguments."""
         self.provider = TracerProvider(
             sampler=ParentBased(TraceIdRatioBased(share)),
             resource=Resource.create({SERVICE_NAME: service}),

@@ -9,7 +9,7 @@ from rec_assets.common.errors import ActionableError
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
-    from rec_assets.common.open_telemetry import Attributes, Traces
+    from rec_assets.common.traces.open_telemetry import Attributes, Traces
 
 _NO_SPAN = nullcontext()
 _traces: "Traces | None" = None
@@ -30,7 +30,7 @@ def start(service: str, endpoint: str, share: float) -> None:
     if not endpoint or _traces is not None:
         return
     try:
-        from rec_assets.common.open_telemetry import Traces
+        from rec_assets.common.traces.open_telemetry import Traces
     except ImportError as error:
         raise ActionableError(
             f"The library of traces is missing ({error.name}).",

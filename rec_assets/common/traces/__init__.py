@@ -1,0 +1,1 @@
+"""Traces: spans of this process, and their way to a collector by OpenTelemetry."""
