@@ -22,7 +22,7 @@ def shown_rows(answers: pl.DataFrame) -> pl.DataFrame:
     """Returns one row per answer and position, in the order of the answers; an empty list has no row.
 
     Args:
-        answers: the columns of `realtime.answers.answer.LISTS`.
+        answers: the columns of `realtime.answers.schema.LISTS`.
 
     Returns:
         The columns of `SHOWN`.

@@ -1,7 +1,7 @@
 """Ranker signals: relation of a candidate to the user's history. Training and serving share them.
 
 Counts and days are logarithms. A signal of days is 0 without an interaction; then the count beside it is 0, too.
-Does not contain signals that are equal for all users (`features.item_signals`).
+Does not contain signals that are equal for all users (`features.signals.item_signals`).
 """
 
 from typing import Any

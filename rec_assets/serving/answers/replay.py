@@ -82,7 +82,7 @@ class Replayer:
         """Makes an answer again.
 
         Args:
-            answer: the columns of `realtime.answers.answer.SCHEMA`.
+            answer: the columns of `realtime.answers.schema.SCHEMA`.
 
         Raises:
             ActionableError: the rules of the answer are not kept.
