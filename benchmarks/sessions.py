@@ -5,8 +5,9 @@
 The models are those of `benchmarks.quality --following`; a session is the input `recent` of a request.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -62,7 +63,7 @@ def anonymous(
     recent[..., 0] = np.where(has_item, items.raw_ids[sessions.item_ids[:, :RECENT_LENGTH]], NO_ITEM)
     recent[..., 1] = np.where(has_item, sessions.timestamps[:, :RECENT_LENGTH], NO_ITEM)
     unknown = np.full(rows, NO_CATEGORY, np.int32)
-    encoded = transform(
+    encoded: Mapping[str, Any] = transform(
         {
             "age": np.full(rows, age, np.float32),
             "gender": unknown,

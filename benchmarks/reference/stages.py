@@ -10,7 +10,7 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.store import online
 from rec_assets.features.store.views import ITEM_FEATURES
 from rec_assets.serving.graph.spec import STAGES, local_name
-from rec_assets.serving.stages.base import Array, Arrays
+from rec_assets.serving.stages.base import Array, Arrays, Stage
 from rec_assets.serving.stages.users import UserTransform
 from rec_assets.settings import Settings
 
@@ -73,7 +73,7 @@ class UserWorkflow:
 
     def __init__(self, workflows: Path, bundle: Bundle) -> None:
         self._workflow = Workflow(workflows, "nvt_user_transform")
-        self._histories = UserTransform(bundle.lookups)
+        self._histories: Stage = UserTransform(bundle.lookups)
 
     def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
         """Returns the same outputs as `UserTransform`."""

@@ -97,7 +97,7 @@ class FactoredRanker:
         self._length = inputs[ITEM_VECTOR_ROWS][1] if ITEM_VECTOR_ROWS in inputs else None
         self._columns = self._candidate.get_modelmeta().custom_metadata_map[COLUMNS].split(",")
 
-    def __call__(self, features: Mapping[str, Array], splits: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    def __call__(self, features: Mapping[str, Any], splits: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """Returns the score of each candidate, float32 [N].
 
         Args:

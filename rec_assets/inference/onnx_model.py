@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +54,7 @@ class OnnxModel:
         self._output = output.name
         self._width = width
 
-    def __call__(self, features: Mapping[str, npt.NDArray[np.generic]]) -> npt.NDArray[np.float32]:
+    def __call__(self, features: Mapping[str, Any]) -> npt.NDArray[np.float32]:
         """Returns float32 [n, width] for features of [n] or [n, d]; ignores features that the model does not read."""
         rows = len(features[next(iter(self._dtypes))])
         if rows == 0:

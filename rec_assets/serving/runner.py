@@ -110,6 +110,5 @@ def walk(
         tensors |= {name: made[local_name(name)] for name in spec.makes}
         tensors |= {name: made[local_name(name)] for name in spec.makes_inside if local_name(name) in made}
         if ROW_SPLITS in made:
-            level = spec.makes[0].partition("/")[0]
-            tensors[ROW_SPLITS] = tensors[f"{level}/{ROW_SPLITS}"] = made[ROW_SPLITS]
+            tensors[ROW_SPLITS] = made[ROW_SPLITS]
         yield spec.name, tensors

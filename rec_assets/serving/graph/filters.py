@@ -1,7 +1,7 @@
 """Filters of a request: the items that its list may have. A request carries a filter as JSON."""
 
 from functools import lru_cache
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rec_assets.serving.graph.errors import RequestError
 
-FILTERS = "filters"
+FILTERS: Final = "filters"
 MOST_VALUES = 1_000  # of one list
 MOST_BYTES = 65_536
 Id = TypeVar("Id")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +36,7 @@ class RelatedRequest:
     timestamp: int
 
 
-def validate_related(request: Mapping[str, npt.ArrayLike | None]) -> RelatedRequest:
+def validate_related(request: Mapping[str, Any]) -> RelatedRequest:
     """Returns a valid request.
 
     Args:

@@ -58,7 +58,7 @@ def validate(
     return filled
 
 
-def user_ids(request: Mapping[str, npt.ArrayLike | None]) -> Ids:
+def user_ids(request: Mapping[str, Any]) -> Ids:
     """Returns the user ids of a request, int32 [B]; raises RequestError if they are missing, empty or invalid."""
     given = request.get("user_id")
     if given is None:

@@ -4,16 +4,16 @@
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 Splits = npt.NDArray[np.int64]
-ROW_SPLITS = "row_splits"
+ROW_SPLITS: Final = "row_splits"
 
 
-def splits_of(inputs: Mapping[str, npt.NDArray[Any]], candidates: int) -> Splits:
+def splits_of(inputs: Mapping[str, Any], candidates: int) -> Splits:
     """Returns `row_splits` of the inputs; without them (as in Triton's ensemble), the splits of a single request."""
     given = inputs.get(ROW_SPLITS)
     return np.array([0, candidates], np.int64) if given is None else given.astype(np.int64)

@@ -6,7 +6,7 @@ tensors are flat and have one row per candidate.
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Final, Literal
 
 from rec_assets.features import history
 from rec_assets.features.columns import (
@@ -23,8 +23,9 @@ from rec_assets.features.columns import (
     USER_FEATURES,
 )
 from rec_assets.serving.graph.filters import FILTERS
+from rec_assets.serving.graph.row_splits import ROW_SPLITS
 
-DType = Literal["INT32", "INT64", "FP32", "BYTES"]
+DType = Literal["INT32", "INT64", "FP32", "BYTES", "BOOL"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Tensor:
     dims: tuple[int, ...] = ()
 
 
-RECENT = "recent"  # the items of the user's session: pairs of raw item id and unix seconds
+RECENT: Final = "recent"  # the items of the user's session: pairs of raw item id and unix seconds
 RECENT_LENGTH = HISTORY_READ  # items of a session; the query tower reads no more
 
 BUNDLE_ID = Tensor("bundle_id", "BYTES")  # of the bundle that answered
@@ -56,7 +57,8 @@ class StageSpec:
     the part after the slash: `user/gender` and `candidate/gender` are both `gender` there.
 
     `reads_inside` and `makes_inside` exist only where one process runs the whole graph, and even there some may be
-    absent. Stages of Triton's ensemble do without them.
+    absent. Stages of Triton's ensemble do without them. Stages that choose candidates make `row_splits`, and all stages
+    after them may read the latest.
     """
 
     name: str
@@ -87,6 +89,16 @@ _HISTORY: dict[str, DType] = {
 }
 
 
+_INSIDE: dict[str, DType] = {
+    local_name(DIFFERS): "BOOL",
+    local_name(LENGTH): "INT32",
+    local_name(IS_SAMPLED): "BOOL",
+    local_name(RULES_VERSION): "BYTES",
+    local_name(RULES_AT): "INT64",
+    ROW_SPLITS: "INT64",
+}
+
+
 def _at(level: str, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{level}/{name}" for name in names)
 
@@ -109,11 +121,13 @@ STAGES: tuple[StageSpec, ...] = (
         "faiss_retrieval",
         ("query/query_embedding", *_at("user", (HISTORY_IDS, "history_timestamp")), "request/timestamp", FILTERS),
         _at("retrieved", _RETRIEVED),
+        makes_inside=_at("retrieved", (ROW_SPLITS,)),
     ),
     StageSpec(
         "filter_seen_items",
         ("user_id", *_at("retrieved", _RETRIEVED), "user/history_item_id", RECENT, FILTERS),
         _at("unseen", _RETRIEVED),
+        makes_inside=_at("unseen", (ROW_SPLITS,)),
     ),
     StageSpec(
         "feast_item_lookup",
@@ -151,7 +165,7 @@ STAGES: tuple[StageSpec, ...] = (
         ("item/item_id", "ranked/score", "top_k", "diversity", FILTERS),
         _at("sampled", ("item_id", "score")),
         reads_inside=(ANSWER_ID.name,),
-        makes_inside=(LENGTH, IS_SAMPLED, RULES_VERSION, RULES_AT),
+        makes_inside=(LENGTH, IS_SAMPLED, RULES_VERSION, RULES_AT, f"sampled/{ROW_SPLITS}"),
     ),
     StageSpec(
         "item_id_decoder",
@@ -193,6 +207,8 @@ def tensor(name: str) -> Tensor:
         return Tensor(name, "FP32", (CONTENT_DIM,))
     if short == "query_embedding":
         return Tensor(name, "FP32", (EMBEDDING_DIM,))
+    if short in _INSIDE:
+        return Tensor(name, _INSIDE[short])
     if short in _HISTORY:
         return Tensor(name, _HISTORY[short], (history.LENGTH,))
     if short in _FLOATS:

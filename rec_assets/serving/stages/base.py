@@ -21,12 +21,13 @@ logger = logging.getLogger(__name__)
 class Stage(Protocol):
     """Maps named arrays to named arrays; the names are local names of the serving graph.
 
-    User-level arrays have one row per request, candidate-level arrays are flat. A batch of several requests also has
-    `row_splits` (see `serving.graph.row_splits`). Stages also have a class method `load(bundle, settings)`, which reads
-    their files. An optional attribute `unread` names inputs of the graph that a stage does not read.
+    The types of a stage's arrays are in `serving.graph.tensors`. User-level arrays have one row per request,
+    candidate-level arrays are flat. A batch of several requests also has `row_splits` (see `serving.graph.row_splits`).
+    Stages also have a class method `load(bundle, settings)`, which reads their files. An optional attribute `unread`
+    names inputs of the graph that a stage does not read.
     """
 
-    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+    def __call__(self, inputs: Any) -> Mapping[str, Any]:
         """Answers a batch of requests."""
         ...
 

@@ -1,7 +1,8 @@
 """Stages for the context of a request: device and time."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 
@@ -9,7 +10,12 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.clock import clock_features
 from rec_assets.inference.lookups import Lookups
 from rec_assets.serving.graph.request import NOW, UNKNOWN, column
-from rec_assets.serving.stages.base import Array, Arrays
+from rec_assets.serving.graph.tensors import (
+    ContextPreprocessorInputs,
+    ContextPreprocessorOutputs,
+    NvtContextTransformInputs,
+    NvtContextTransformOutputs,
+)
 from rec_assets.settings import Settings
 
 
@@ -25,7 +31,7 @@ class ContextPreprocessor:
         """Reads the device vocabulary."""
         return cls(bundle.lookups)
 
-    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+    def __call__(self, inputs: ContextPreprocessorInputs) -> ContextPreprocessorOutputs:
         """Maps device_type and timestamp, optional integers [B], → both int32 [B]; raises RequestError."""
         given = {name: column(name, inputs[name]) for name in ("device_type", "timestamp") if name in inputs}
         rows = max(map(len, given.values()), default=1)
@@ -49,7 +55,7 @@ class ContextTransform:
         """Reads the fitted workflow."""
         return cls(bundle.lookups)
 
-    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+    def __call__(self, inputs: NvtContextTransformInputs) -> NvtContextTransformOutputs:
         """Maps device_type, timestamp int32 [B] → device_type encoded int32 [B], the clock features float32 [B]."""
         encoded = {"device_type": self._lookups.encode("device_type", inputs["device_type"])}
-        return encoded | clock_features(inputs["timestamp"])
+        return cast(NvtContextTransformOutputs, encoded | clock_features(inputs["timestamp"]))

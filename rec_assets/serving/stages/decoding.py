@@ -1,13 +1,11 @@
 """Stage that decodes the items of the list to raw ids and adds the ids of the bundle and of the answer."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.inference.lookups import Lookups
 from rec_assets.serving.graph import row_splits
-from rec_assets.serving.stages.base import Array, Arrays
+from rec_assets.serving.graph.tensors import ItemIdDecoderInputs, ItemIdDecoderOutputs
 from rec_assets.settings import Settings
 
 
@@ -23,7 +21,7 @@ class Decoder:
         """Reads the item vocabulary."""
         return cls(bundle.lookups, bundle.bundle_id)
 
-    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+    def __call__(self, inputs: ItemIdDecoderInputs) -> ItemIdDecoderOutputs:
         """Maps item_id int32 [N], score float32 [N] → ordered_ids int32, ordered_scores float32 [N], and ids [B].
 
         bundle_id and answer_id are bytes, the type of Triton's strings. The input answer_id [B] is optional; without

@@ -1,16 +1,24 @@
 """Stages for item features: raw features of the whole catalog in memory, then encoded features for the models."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
 from rec_assets.bundles.bundle import Bundle
-from rec_assets.features.columns import ITEM_CODES
 from rec_assets.features.store.online_reader import OnlineReader
 from rec_assets.features.store.views import ITEM_VIEW
 from rec_assets.inference.lookups import Lookups
-from rec_assets.serving.stages.base import Array, Arrays, StoreGuard
+from rec_assets.serving.graph.tensors import (
+    FeastItemLookupInputs,
+    FeastItemLookupOutputs,
+    MultimodalEmbeddingLookupInputs,
+    MultimodalEmbeddingLookupOutputs,
+    NvtItemTransformInputs,
+    NvtItemTransformOutputs,
+)
+from rec_assets.serving.stages.base import StoreGuard
 from rec_assets.serving.stages.circuit_breaker import valkey_breaker
 from rec_assets.serving.stages.follow import follow
 from rec_assets.serving.tables.item_features import PAUSE_S, RawItemFeatures, ReadItems
@@ -81,14 +89,14 @@ class ItemLookup:
         self._table, self._version = table, version
         return True
 
-    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+    def __call__(self, inputs: FeastItemLookupInputs) -> FeastItemLookupOutputs:
         """Maps item_id int32 [N] → item_id, category_l1, category_l2, item_gender int32 [N], price float32 [N].
 
         Once the store was read, also `differs` bool [N]: True for items whose features are not those of the bundle.
         """
         if self.guard.is_away:
             self.guard.missed_calls += 1
-        return self._table.rows(inputs["item_id"].astype(np.int32))
+        return cast(FeastItemLookupOutputs, self._table.rows(inputs["item_id"].astype(np.int32)))
 
 
 class ItemTransform:
@@ -102,10 +110,16 @@ class ItemTransform:
         """Reads the fitted workflow."""
         return cls(bundle.lookups)
 
-    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+    def __call__(self, inputs: NvtItemTransformInputs) -> NvtItemTransformOutputs:
         """Maps raw features [N] → item_id, category_l1, category_l2, item_gender encoded, price_log_norm; [N] each."""
-        encoded = {name: self._lookups.encode(name, inputs[name]) for name in ITEM_CODES}
-        return encoded | {"price_log_norm": self._lookups.price_log_norm(inputs["price"])}
+        encode = self._lookups.encode
+        return {
+            "item_id": encode("item_id", inputs["item_id"]),
+            "category_l1": encode("category_l1", inputs["category_l1"]),
+            "category_l2": encode("category_l2", inputs["category_l2"]),
+            "item_gender": encode("item_gender", inputs["item_gender"]),
+            "price_log_norm": self._lookups.price_log_norm(inputs["price"]),
+        }
 
 
 class ContentLookup:
@@ -120,7 +134,7 @@ class ContentLookup:
         """Reads both matrices; raises ActionableError unless they have one row per encoded item id."""
         return cls(**content_tables(bundle))
 
-    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+    def __call__(self, inputs: MultimodalEmbeddingLookupInputs) -> MultimodalEmbeddingLookupOutputs:
         """Maps encoded item_id int32 [N] → image_embedding and text_embedding float32 [N, 64]."""
         items = inputs["item_id"]
         return {"image_embedding": self._image[items], "text_embedding": self._text[items]}

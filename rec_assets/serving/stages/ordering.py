@@ -1,15 +1,14 @@
 """Stage that makes the list: the best candidates in order, or a random sample that favors high scores."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.serving.graph import row_splits
 from rec_assets.serving.graph.filters import FILTERS, filter_texts, parse
 from rec_assets.serving.graph.request import AS_CONFIGURED, Ids, column, list_lengths
+from rec_assets.serving.graph.tensors import SoftmaxSamplingInputs, SoftmaxSamplingOutputs
 from rec_assets.serving.rules.active import ActiveRules
-from rec_assets.serving.stages.base import Array, Arrays
+from rec_assets.serving.stages.base import Array
 from rec_assets.serving.stages.rules import FollowedRules, GetRules, no_rules
 from rec_assets.settings import Settings
 
@@ -48,7 +47,7 @@ class Ordering:
         rules = rules or FollowedRules.load(bundle, settings)
         return cls(settings.ranking_topk, diversity=settings.diversity_mode, seed=settings.seed, rules=rules)
 
-    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+    def __call__(self, inputs: SoftmaxSamplingInputs) -> SoftmaxSamplingOutputs:
         """Maps item_id int32 [N], score float32 [N] → both for the ordered lists, and row_splits int64 [B + 1].
 
         The inputs top_k and diversity, int32 [B], and filters, texts [B], are optional. Equal scores keep their input
@@ -57,24 +56,28 @@ class Ordering:
         """
         items, scores, rules = inputs["item_id"], inputs["score"], self._rules()
         splits = row_splits.splits_of(inputs, len(items))
-        lengths = list_lengths(_requested(inputs, "top_k", len(splits) - 1), self._topk)
-        diversity = _requested(inputs, "diversity", len(splits) - 1)
+        lengths = list_lengths(_requested("top_k", inputs.get("top_k"), len(splits) - 1), self._topk)
+        diversity = _requested("diversity", inputs.get("diversity"), len(splits) - 1)
         sampled = np.where(diversity == AS_CONFIGURED, self._diversity, diversity == 1)
         factored = scores if rules is None else rules.factored(scores, items)
         keys = -self._sort_keys(factored, sampled, splits, inputs.get("answer_id"))
-        made = {"length": lengths, "is_sampled": sampled}
-        if rules is not None:
-            made |= {"rules_version": np.full(len(lengths), rules.version), "rules_at": np.full(len(lengths), rules.at)}
-            if rules.caps or rules.pins:
-                return made | _with_rules(rules, inputs, keys, splits, lengths)
-        ends = zip(splits[:-1].tolist(), splits[1:].tolist(), lengths.tolist(), strict=True)
-        orders = [begin + np.argsort(keys[begin:end], kind="stable")[:length] for begin, end, length in ends]
+        if rules is not None and (rules.caps or rules.pins):
+            orders = _ruled_orders(rules, inputs, keys, splits, lengths)
+        else:
+            ends = zip(splits[:-1].tolist(), splits[1:].tolist(), lengths.tolist(), strict=True)
+            orders = [begin + np.argsort(keys[begin:end], kind="stable")[:length] for begin, end, length in ends]
         listed = np.concatenate(orders)
-        return made | {
+        made: SoftmaxSamplingOutputs = {
             "item_id": items[listed],
             "score": scores[listed],
-            row_splits.ROW_SPLITS: row_splits.from_counts(np.minimum(np.diff(splits), lengths)),
+            "row_splits": row_splits.from_counts(np.array([len(order) for order in orders], np.int64)),
+            "length": lengths,
+            "is_sampled": sampled,
         }
+        if rules is not None:
+            made["rules_version"] = np.full(len(lengths), rules.version)
+            made["rules_at"] = np.full(len(lengths), rules.at)
+        return made
 
     def _sort_keys(self, scores: Array, sampled: Array, splits: row_splits.Splits, answer_ids: Array | None) -> Array:
         """Returns sort keys [N], highest first: random keys for requests with `sampled` [B], scores for the others."""
@@ -90,22 +93,17 @@ class Ordering:
         return keys
 
 
-def _with_rules(
-    rules: ActiveRules, inputs: Mapping[str, Array], keys: Array, splits: row_splits.Splits, lengths: Ids
-) -> Arrays:
-    """Returns the outputs of `Ordering` under caps and pins; keys [N] are ascending sort keys."""
+def _ruled_orders(
+    rules: ActiveRules, inputs: SoftmaxSamplingInputs, keys: Array, splits: row_splits.Splits, lengths: Ids
+) -> list[Array]:
+    """Returns the positions of each list under caps and pins; keys [N] are ascending sort keys."""
     items, filters = inputs["item_id"], filter_texts(inputs.get(FILTERS), len(lengths))
     orders = []
     for begin, end, length, text in zip(splits[:-1], splits[1:], lengths.tolist(), filters.tolist(), strict=True):
         pins = rules.pins_for(parse(text)) if text else rules.open_pins
         orders.append(begin + rules.order(items[begin:end], -keys[begin:end], length, pins))
-    listed = np.concatenate(orders)
-    return {
-        "item_id": items[listed],
-        "score": inputs["score"][listed],
-        row_splits.ROW_SPLITS: row_splits.from_counts(np.array([len(order) for order in orders], np.int64)),
-    }
+    return orders
 
 
-def _requested(inputs: Mapping[str, Array], name: str, requests: int) -> Ids:
-    return column(name, inputs[name]) if name in inputs else np.full(requests, AS_CONFIGURED, np.int32)
+def _requested(name: str, given: Array | None, requests: int) -> Ids:
+    return column(name, given) if given is not None else np.full(requests, AS_CONFIGURED, np.int32)

@@ -1,6 +1,7 @@
 """Stages that score candidates: `Unroll` builds one row of features per candidate, `Ranking` scores the rows."""
 
 from collections.abc import Mapping
+from typing import Any, cast
 
 import numpy as np
 
@@ -14,7 +15,13 @@ from rec_assets.features.signals.past import Past
 from rec_assets.inference.factored_ranker import ITEM_MODEL, FactoredRanker
 from rec_assets.inference.onnx_model import OnnxModel
 from rec_assets.serving.graph import row_splits
-from rec_assets.serving.stages.base import Array, Arrays, inputs_of
+from rec_assets.serving.graph.tensors import (
+    DlrmRankingInputs,
+    DlrmRankingOutputs,
+    UnrollFeaturesInputs,
+    UnrollFeaturesOutputs,
+)
+from rec_assets.serving.stages.base import Array, inputs_of
 from rec_assets.serving.tables.memory_mapped import content_tables, item_facts, item_neighbors, signal_tables
 from rec_assets.settings import Settings
 
@@ -46,7 +53,7 @@ class Unroll:
         config = bundle.manifest.config
         return cls(signal_tables(bundle), item_neighbors(bundle), ranks_own_apart=config.ranks_own_apart)
 
-    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+    def __call__(self, inputs: UnrollFeaturesInputs) -> UnrollFeaturesOutputs:
         """Maps encoded item_id [N], features [B], histories [B, LENGTH], timestamp [B] → features and signals [N] each.
 
         Signals are float32: retrieval_rank, `HISTORY_SIGNALS` and `ITEM_SIGNALS`.
@@ -59,12 +66,10 @@ class Unroll:
         of_history = history_signals(past, items, owners, self._facts, self._neighbors, of_items["repurchase_days"])
         # Without choices, the rank is the logarithm of the position, as the rankers of earlier bundles read it.
         chosen = of_history["times_chosen"] if self._ranks_own_apart else np.zeros(len(items))
-        return {
-            **{name: values[owners] for name, values in inputs.items() if name not in _SOURCES},
-            "retrieval_rank": retrieval_rank(owners, chosen),
-            **of_history,
-            **of_items,
-        }
+        given: Mapping[str, Array] = cast(Any, inputs)
+        repeated = {name: values[owners] for name, values in given.items() if name not in _SOURCES}
+        ranks = {"retrieval_rank": retrieval_rank(owners, chosen)}
+        return cast(UnrollFeaturesOutputs, repeated | ranks | of_history | of_items)
 
 
 class Ranking:
@@ -88,7 +93,7 @@ class Ranking:
         content = {f"{name}_embedding": table for name, table in content_tables(bundle).items()}
         return cls(FactoredRanker(file.parent, bundle.lookups.size("item_id"), content))
 
-    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+    def __call__(self, inputs: DlrmRankingInputs) -> DlrmRankingOutputs:
         """Maps features of candidates, [N] or [N, 64] each, → score float32 [N].
 
         The candidates of a request have the same features of the user and the context. The factored ranker reads them

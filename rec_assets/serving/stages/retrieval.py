@@ -16,7 +16,13 @@ from rec_assets.inference.lookups import FIRST_KNOWN, Lookups
 from rec_assets.inference.onnx_model import OnnxModel
 from rec_assets.serving.graph import row_splits
 from rec_assets.serving.graph.filters import FILTERS, filter_texts
-from rec_assets.serving.stages.base import Array, Arrays, inputs_of
+from rec_assets.serving.graph.tensors import (
+    FaissRetrievalInputs,
+    FaissRetrievalOutputs,
+    QueryTowerInputs,
+    QueryTowerOutputs,
+)
+from rec_assets.serving.stages.base import Array, inputs_of
 from rec_assets.serving.stages.filtered import Allowed, FilteredSources, exact_search
 from rec_assets.serving.stages.items import ItemLookup
 from rec_assets.serving.tables.item_features import RawItemFeatures
@@ -37,7 +43,7 @@ class QueryEncoding:
         """Loads the exported tower; raises ActionableError if its inputs do not fit the graph."""
         return cls(OnnxModel(bundle.file("query_tower"), inputs_of("query_tower"), EMBEDDING_DIM))
 
-    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+    def __call__(self, inputs: QueryTowerInputs) -> QueryTowerOutputs:
         """Maps encoded user and context features [B] and histories [B, LENGTH] → query_embedding float32 [B, 64]."""
         return {"query_embedding": self._model(inputs)}
 
@@ -133,7 +139,7 @@ class Retrieval:
         filtered = FilteredSources(sources, tables["popularity_month"], index, lookups, catalog or bundled)
         return cls(sources, popular, min(settings.retrieval_topk, index.ntotal), lookups, filtered)
 
-    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+    def __call__(self, inputs: FaissRetrievalInputs) -> FaissRetrievalOutputs:
         """Retrieves candidates, best first.
 
         Maps query_embedding float32 [B, 64], history_item_id (encoded) int32 and history_timestamp int64 [B, LENGTH],
@@ -151,7 +157,7 @@ class Retrieval:
         return {
             "item_id": self._lookups.decode("item_id", items[mask]),
             "retrieval_score": scores[mask],
-            row_splits.ROW_SPLITS: row_splits.from_counts(mask.sum(axis=1)),
+            "row_splits": row_splits.from_counts(mask.sum(axis=1)),
         }
 
     def _with_filters(

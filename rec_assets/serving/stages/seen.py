@@ -1,7 +1,5 @@
 """Stage that removes unavailable, blocked and seen items, and refills short lists with popular unseen items."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import numpy.typing as npt
 
@@ -12,8 +10,9 @@ from rec_assets.serving.graph import row_splits
 from rec_assets.serving.graph.filters import FILTERS, filter_texts
 from rec_assets.serving.graph.request import Ids, sessions, user_ids
 from rec_assets.serving.graph.spec import RECENT
+from rec_assets.serving.graph.tensors import FilterSeenItemsInputs, FilterSeenItemsOutputs
 from rec_assets.serving.rules.active import ActiveRules
-from rec_assets.serving.stages.base import Array, Arrays, StoreGuard
+from rec_assets.serving.stages.base import StoreGuard
 from rec_assets.serving.stages.circuit_breaker import valkey_breaker
 from rec_assets.serving.stages.rules import FollowedRules, GetRules, no_rules
 from rec_assets.serving.stages.session import has_session
@@ -85,7 +84,7 @@ class SeenFilter:
             rules=rules or FollowedRules.load(bundle, settings),
         )
 
-    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+    def __call__(self, inputs: FilterSeenItemsInputs) -> FilterSeenItemsOutputs:
         """Removes unavailable and seen candidates and refills short lists.
 
         Maps user_id int32 [B], item_id and retrieval_score [N], history_item_id [B, LENGTH] → item_id and
@@ -103,7 +102,7 @@ class SeenFilter:
         # Popular items do not satisfy a filter; retrieval finds as many allowed items as there are.
         missing = np.where(is_filtered, 0, self._least - np.diff(kept))
         if (missing <= 0).all():  # nearly always
-            return {"item_id": items[unseen], "retrieval_score": scores[unseen], row_splits.ROW_SPLITS: kept}
+            return {"item_id": items[unseen], "retrieval_score": scores[unseen], "row_splits": kept}
         owners = row_splits.request_of(splits)[unseen]
         refill, refill_scores, refill_owners = self._refill(
             users, items, scores, splits, missing, inputs["history_item_id"], left_out
@@ -112,10 +111,10 @@ class SeenFilter:
         return {
             "item_id": np.concatenate([items[unseen], refill])[order],
             "retrieval_score": np.concatenate([scores[unseen], refill_scores])[order],
-            row_splits.ROW_SPLITS: kept + np.searchsorted(refill_owners, np.arange(len(splits))),
+            "row_splits": kept + np.searchsorted(refill_owners, np.arange(len(splits))),
         }
 
-    def _left_out(self, inputs: Mapping[str, Array]) -> Ids | None:
+    def _left_out(self, inputs: FilterSeenItemsInputs) -> Ids | None:
         """Returns further items that each request leaves out, raw ids [B, n] padded with -1; None without any."""
         if not self._covers_sessions or RECENT not in inputs or not has_session(inputs[RECENT]).any():
             return None

@@ -1,5 +1,7 @@
 """The session of a request (`recent`): joined with the stored history, and the category of its items."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -8,8 +10,8 @@ from rec_assets.features.top_category import NO_CATEGORY, WINDOW_SECONDS
 from rec_assets.serving.graph.request import NO_ITEM
 
 
-def has_session(recent: Ids) -> npt.NDArray[np.bool_]:
-    """Returns True for requests [B] with at least one pair in `recent` int32 [B, n, 2]."""
+def has_session(recent: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.bool_]:
+    """Returns True for requests [B] with at least one pair in `recent` [B, n, 2]."""
     return (recent[..., 0] != NO_ITEM).any(axis=1)
 
 

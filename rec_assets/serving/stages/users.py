@@ -1,6 +1,6 @@
 """Stages for user features and histories: raw values of the online stores, then encoded values for the models."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,13 @@ from rec_assets.inference.lookups import FIRST_KNOWN, Lookups
 from rec_assets.realtime.stores.recent_items import NO_ITEM, RecentItems
 from rec_assets.serving.graph.request import UNKNOWN, sessions, user_ids
 from rec_assets.serving.graph.spec import RECENT
-from rec_assets.serving.stages.base import Array, Arrays, StoreGuard
+from rec_assets.serving.graph.tensors import (
+    FeastUserLookupInputs,
+    FeastUserLookupOutputs,
+    NvtUserTransformInputs,
+    NvtUserTransformOutputs,
+)
+from rec_assets.serving.stages.base import StoreGuard
 from rec_assets.serving.stages.circuit_breaker import CircuitBreaker, valkey_breaker
 from rec_assets.serving.stages.session import has_session, top_categories, with_session
 from rec_assets.settings import Settings
@@ -55,7 +61,7 @@ class UserLookup:
         """Prepares the reads; Valkey may be unavailable."""
         return cls(StoredUsers(settings), bundle.lookups.age_mean, valkey_breaker(settings))
 
-    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+    def __call__(self, inputs: FeastUserLookupInputs) -> FeastUserLookupOutputs:
         """Maps user_id int32 [B] → raw features [B], recent_item_id int32 and recent_timestamp int64 [B, LENGTH].
 
         Features are age float32, gender and top_category int32. Recent items are sorted newest first and padded with
@@ -102,7 +108,7 @@ class UserTransform:
         categories[:FIRST_KNOWN] = NO_CATEGORY
         return cls(bundle.lookups, categories)
 
-    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
+    def __call__(self, inputs: NvtUserTransformInputs) -> NvtUserTransformOutputs:
         """Maps the outputs of `UserLookup` and timestamp int32 [B] → features [B] and histories [B, LENGTH].
 
         The input recent, int32 [B, n, 2], is optional. Its items join the history and give the `top_category` of a user

@@ -79,7 +79,7 @@ class BundleModel(ABC):
         given = {name: self.backend.get_input_tensor_by_name(request, name) for name in self._inputs}
         return {name: tensor.as_numpy() for name, tensor in given.items() if tensor is not None}
 
-    def attempt(self, call: Callable[..., Arrays], *arguments: Any) -> Any:
+    def attempt(self, call: Callable[..., Mapping[str, Any]], *arguments: Any) -> Any:
         """Returns the arrays of the call, or an error response if the call fails."""
         backend = self.backend
         try:

@@ -1,10 +1,11 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.clock import clock_features
 from rec_assets.serving.graph.errors import RequestError
-from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.context import ContextPreprocessor, ContextTransform
 
 NOON = 1_741_608_000
@@ -30,7 +31,7 @@ def ints(*values: int) -> "np.ndarray[tuple[int], np.dtype[np.int32]]":
     ],
 )
 def test_missing_and_unknown_values_are_filled_in(
-    preprocess: ContextPreprocessor, given: Arrays, device: list[int], timestamp: list[int]
+    preprocess: ContextPreprocessor, given: Any, device: list[int], timestamp: list[int]
 ) -> None:
     made = preprocess(given)
     assert made["device_type"].tolist() == device
@@ -44,7 +45,7 @@ def test_a_negative_time_is_refused_here_too(preprocess: ContextPreprocessor) ->
 
 
 def test_context_is_encoded_like_in_training(tiny_bundle: Bundle) -> None:
-    made = ContextTransform(tiny_bundle.lookups)({"device_type": ints(-1, 0, 2), "timestamp": ints(1, NOON, 0)})
+    made: Any = ContextTransform(tiny_bundle.lookups)({"device_type": ints(-1, 0, 2), "timestamp": ints(1, NOON, 0)})
     assert made.pop("device_type").tolist() == [2, 3, 5]
     for name, values in clock_features([1, NOON, 0]).items():
         np.testing.assert_array_equal(made.pop(name), values)

@@ -68,7 +68,7 @@ def test_retrieval_equals_an_exact_search_of_the_allowed_items(
     filters = filters.model_copy(update={"new_to_user": new})
     history = [10, 11, 11, 20]
     inputs = inputs_with(2, history) | {FILTERS: np.array([filters.text(), ""], np.object_)}
-    stage = Retrieval.of(tiny_bundle, Settings(retrieval_topk=50), {**signals(tiny_bundle)})
+    stage: Stage = Retrieval.of(tiny_bundle, Settings(retrieval_topk=50), {**signals(tiny_bundle)})
     made = stage(inputs)
     first, second = np.split(made["item_id"], made["row_splits"][1:-1])
     allowed = {i["item_id"] for i in tiny_bundle.catalog().iter_rows(named=True) if allows(filters, i)}

@@ -14,6 +14,7 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.store import online
 from rec_assets.features.store.views import ITEM_FEATURES
+from rec_assets.serving.graph.tensors import NvtItemTransformInputs
 from rec_assets.serving.stages.base import StoreGuard
 from rec_assets.serving.stages.items import ContentLookup, ItemLookup, ItemTransform
 from rec_assets.serving.tables.item_features import RawItemFeatures
@@ -114,7 +115,7 @@ def test_a_stage_without_references_is_no_longer_refreshed(tiny_bundle: Bundle, 
 
 
 def test_features_are_encoded_and_unknown_items_are_out_of_vocabulary(tiny_bundle: Bundle) -> None:
-    raw = {
+    raw: NvtItemTransformInputs = {
         "item_id": np.array([10, 9999], np.int32),
         "category_l1": np.array([0, -1], np.int32),
         "category_l2": np.array([7, -1], np.int32),

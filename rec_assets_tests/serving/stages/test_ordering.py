@@ -1,10 +1,11 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rec_assets.serving.graph.errors import RequestError
-from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.decoding import Decoder
 from rec_assets.serving.stages.ordering import Ordering
 from rec_assets_tests.serving.synthetic import make_catalog, make_lookups
@@ -12,13 +13,13 @@ from rec_assets_tests.serving.synthetic import make_catalog, make_lookups
 REQUESTS = st.lists(st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), max_size=12), min_size=1, max_size=5)
 
 
-def candidates(requests: list[list[float]]) -> Arrays:
+def candidates(requests: list[list[float]]) -> Any:
     scores = np.array([score for request in requests for score in request], np.float32)
     splits = np.concatenate([[0], np.cumsum([len(request) for request in requests])]).astype(np.int64)
     return {"item_id": np.arange(len(scores), dtype=np.int32), "score": scores, "row_splits": splits}
 
 
-def lists(made: Arrays) -> list[list[int]]:
+def lists(made: Any) -> list[list[int]]:
     return [row.tolist() for row in np.split(made["item_id"], made["row_splits"][1:-1])]
 
 

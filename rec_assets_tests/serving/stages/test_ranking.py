@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ TABLES: Arrays = {
 NEIGHBORS = Neighbors(np.zeros((7, 1), np.int32), np.zeros((7, 1), np.float32))
 
 
-def request(histories: list[list[tuple[int, int]]], splits: list[int], items: list[int]) -> Arrays:
+def request(histories: list[list[tuple[int, int]]], splits: list[int], items: list[int]) -> Any:
     """Returns requests at noon; each history has (encoded item, time) pairs."""
     padded = UserHistories.empty(len(histories))
     for row, history in enumerate(histories):
@@ -54,7 +55,7 @@ def request(histories: list[list[tuple[int, int]]], splits: list[int], items: li
     }
 
 
-def unrolled(inputs: Arrays, *, ranks_own_apart: bool = True) -> Arrays:
+def unrolled(inputs: Any, *, ranks_own_apart: bool = True) -> Any:
     return Unroll(TABLES, NEIGHBORS, ranks_own_apart=ranks_own_apart)(inputs)
 
 
@@ -103,7 +104,7 @@ def test_the_signals_of_a_bundle_equal_those_of_training(tiny_bundle: Bundle) ->
         [(9, 5)],
     ]
     inputs = request(histories, [0, 30, 50], rng.integers(2, 53, 50).tolist())
-    made = Unroll.load(tiny_bundle, Settings())(inputs)
+    made: Any = Unroll.load(tiny_bundle, Settings())(inputs)
     tables = signal_tables(tiny_bundle)
     past = Past(UserHistories(inputs["history_item_id"], inputs["history_timestamp"]), inputs["timestamp"])
     items, owners, facts = inputs["item_id"], np.repeat([0, 1], [30, 20]), item_facts(tables)
@@ -113,13 +114,13 @@ def test_the_signals_of_a_bundle_equal_those_of_training(tiny_bundle: Bundle) ->
         np.testing.assert_array_equal(made[name], values)
 
 
-def ranked_rows(bundle: Bundle, splits: list[int]) -> Arrays:
+def ranked_rows(bundle: Bundle, splits: list[int]) -> Any:
     """Returns random inputs of the ranker: candidates of requests with these row splits."""
     rng = np.random.default_rng(0)
     items = rng.integers(0, bundle.lookups.size("item_id"), splits[-1]).astype(np.int32)
     content = {f"{name}_embedding": table[items] for name, table in content_tables(bundle).items()}
     owners = np.repeat(np.arange(len(splits) - 1), np.diff(splits))
-    rows: Arrays = {"item_id": items, **content, "row_splits": np.array(splits)}
+    rows: Any = {"item_id": items, **content, "row_splits": np.array(splits)}
     for name in RANKER_FEATURES:
         if name not in rows:
             codes, numbers = (

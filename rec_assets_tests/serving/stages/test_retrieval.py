@@ -1,5 +1,6 @@
 import shutil
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -9,7 +10,7 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.clock import clock_features
 from rec_assets.features.history import LENGTH, UserHistories
-from rec_assets.serving.stages.base import Arrays
+from rec_assets.serving.stages.base import Stage
 from rec_assets.serving.stages.retrieval import QueryEncoding, Retrieval
 from rec_assets.settings import Settings
 
@@ -20,7 +21,7 @@ def queries(rows: int) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
     return np.random.default_rng(3).normal(size=(rows, 64)).astype(np.float32)
 
 
-def inputs_with(rows: int, *histories: list[int]) -> Arrays:
+def inputs_with(rows: int, *histories: list[int]) -> Any:
     """Returns inputs with `rows` queries; the first ones have the given histories of encoded ids."""
     padded = UserHistories.empty(rows)
     for row, history in enumerate(histories):
@@ -138,8 +139,8 @@ def test_vectors_that_are_missing_or_do_not_fit_the_bundle_are_refused(copy: Pat
 
 
 def test_a_batch_of_queries_equals_single_queries(tiny_bundle: Bundle) -> None:
-    tower = QueryEncoding.load(tiny_bundle, Settings())
-    users = {
+    tower: Stage = QueryEncoding.load(tiny_bundle, Settings())
+    users: Any = {
         "age_norm": np.array([0.5, -1, 0], np.float32),
         "age_binned": np.array([3, 4, 5], np.int32),
         "gender": np.array([3, 4, 2], np.int32),

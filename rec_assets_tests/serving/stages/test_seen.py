@@ -1,6 +1,7 @@
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,7 +12,6 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.history import LENGTH
 from rec_assets.features.store.unavailable import UnavailableItems
 from rec_assets.realtime.stores.user_activity import UserActivityStore
-from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.seen import SeenFilter
 from rec_assets.serving.tables.memory_mapped import signal_tables
 from rec_assets.settings import Settings
@@ -20,7 +20,7 @@ from rec_assets_tests.servers import free_port
 from rec_assets_tests.waiting import wait_until
 
 # Encoded ids 3, 4, … are items 10, 13, … in the categories 0, 1, 2, 3, 0, …
-CANDIDATES: Arrays = {
+CANDIDATES: Any = {
     "user_id": np.array([1, 2, 3], np.int32),
     "item_id": np.array([10, 13, 16, 10, 13, 19], np.int32),
     "retrieval_score": np.array([6, 5, 4, 3, 2, 1], np.float32),
@@ -37,7 +37,7 @@ class Shop:
     bundle: Bundle
     settings: Settings
 
-    def filtered(self, inputs: Arrays, ranking_topk: int = 1) -> Arrays:
+    def filtered(self, inputs: Any, ranking_topk: int = 1) -> Any:
         return self.stage(ranking_topk)(inputs)
 
     def stage(self, ranking_topk: int = 1) -> SeenFilter:
@@ -55,7 +55,7 @@ def by_popularity(tiny_bundle: Bundle) -> list[int]:
     return (10 + 3 * np.argsort(-signal_tables(tiny_bundle)["popularity_week"][3:], kind="stable")).tolist()
 
 
-def lists(made: Arrays) -> list[list[int]]:
+def lists(made: Any) -> list[list[int]]:
     return [row.tolist() for row in np.split(made["item_id"], made["row_splits"][1:-1])]
 
 
@@ -70,7 +70,7 @@ def test_each_user_keeps_their_unseen_items(shop: Shop) -> None:
 
 def test_one_request_needs_no_row_splits(shop: Shop) -> None:
     UserActivityStore.connect(shop.settings).record(1, [13], 1)
-    one: Arrays = {"user_id": np.array([1], np.int32), "item_id": np.array([10, 13], np.int32)}
+    one: Any = {"user_id": np.array([1], np.int32), "item_id": np.array([10, 13], np.int32)}
     one |= {"retrieval_score": np.array([2, 1], np.float32), "history_item_id": np.zeros((1, LENGTH), np.int32)}
     made = shop.filtered(one)
     assert made["item_id"].tolist() == [10]

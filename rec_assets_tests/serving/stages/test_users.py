@@ -1,6 +1,6 @@
 import logging
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -10,7 +10,6 @@ from rec_assets.features.history import LENGTH, Ids, Times
 from rec_assets.features.store.online import OnlineRows
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.request import sessions
-from rec_assets.serving.stages.base import Arrays
 from rec_assets.serving.stages.users import ReadUsers, UserLookup, UserTransform
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
@@ -24,7 +23,7 @@ STORED = OnlineRows(
         "top_category": np.array([2, -1, -1], np.int32),
     },
 )
-USERS = {"user_id": np.array([5, 99, 7], np.int32)}
+USERS: Any = {"user_id": np.array([5, 99, 7], np.int32)}
 T = TypeVar("T")
 
 
@@ -52,11 +51,11 @@ def answering(answers: list[T | Exception]) -> Callable[[object], T]:
     return read
 
 
-def transform(bundle: Bundle, *histories: list[tuple[int, int]], now: int = NOON) -> Arrays:
+def transform(bundle: Bundle, *histories: list[tuple[int, int]], now: int = NOON) -> Any:
     items, times = recent(*histories)
     missing = np.full(len(histories), -1, np.int32)
-    features: Arrays = {"age": missing.astype(np.float32), "gender": missing, "top_category": missing}
-    given: Arrays = {"recent_item_id": items, "recent_timestamp": times}
+    features: Any = {"age": missing.astype(np.float32), "gender": missing, "top_category": missing}
+    given: Any = {"recent_item_id": items, "recent_timestamp": times}
     given["timestamp"] = np.full(len(histories), now, np.int32)
     return UserTransform(bundle.lookups)(features | given)
 
@@ -112,7 +111,7 @@ def test_an_invalid_request_is_not_an_outage(tiny_bundle: Bundle) -> None:
 
 def test_features_are_encoded_and_missing_ones_are_out_of_vocabulary(tiny_bundle: Bundle) -> None:
     items, times = recent([], [], [])
-    raw: Arrays = {
+    raw: Any = {
         "age": np.array([50.75, np.nan, 38.5], np.float32),
         "gender": np.array([0, 1, -1], np.int32),
         "top_category": np.array([3, -1, -1], np.int32),
@@ -120,7 +119,7 @@ def test_features_are_encoded_and_missing_ones_are_out_of_vocabulary(tiny_bundle
         "recent_timestamp": times,
         "timestamp": np.full(3, NOON, np.int32),
     }
-    made = UserTransform(tiny_bundle.lookups)(raw)
+    made: Any = UserTransform(tiny_bundle.lookups)(raw)
     assert all((made.pop(f"history_{name}") == 0).all() for name in ("item_id", "timestamp", "hours"))
     assert {name: values.tolist() for name, values in made.items()} == {
         "gender": [3, 4, 2],
@@ -142,7 +141,7 @@ def test_a_history_is_encoded_newest_first_and_a_new_item_is_unknown(tiny_bundle
 def test_a_session_gives_the_top_category_of_a_user_without_one(tiny_bundle: Bundle) -> None:
     items, times = recent([], [])
     session = sessions([[(13, NOON - HOUR), (16, NOON - 2), (13, NOON - 1)], [(16, NOON - 1), (-1, -1), (-1, -1)]], 2)
-    raw: Arrays = {name: np.array([-1, 3], np.int32) for name in ("age", "gender", "top_category")}
+    raw: Any = {name: np.array([-1, 3], np.int32) for name in ("age", "gender", "top_category")}
     raw |= {"recent_item_id": items, "recent_timestamp": times, "timestamp": np.full(2, NOON, np.int32)}
     made = UserTransform.load(tiny_bundle, Settings())(raw | {"recent": session})
     # Item 13 has category 1, which is code 4. The second user has the stored category 3, which is code 6.
