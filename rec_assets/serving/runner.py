@@ -32,7 +32,7 @@ def load_stages(bundle: Bundle, settings: Settings, rules: GetRules | None = Non
     shared: dict[str, Stage] = {
         "feast_item_lookup": items,
         "faiss_retrieval": Retrieval.load(bundle, settings, items),
-        "filter_seen_items": SeenFilter.load(bundle, settings, rules),
+        "filter_seen_items": SeenFilter.load(bundle, settings, rules, lambda: items.table),
         "softmax_sampling": Ordering.load(bundle, settings, rules),
     }
     return {spec.name: shared.get(spec.name) or load_stage(spec.name, bundle, settings) for spec in STAGES}

@@ -22,6 +22,7 @@ from rec_assets.serving.graph.tensors import (
     QueryTowerInputs,
     QueryTowerOutputs,
 )
+from rec_assets.serving.stages.allowed import GetCatalog
 from rec_assets.serving.stages.base import Array, inputs_of
 from rec_assets.serving.stages.filtered import Allowed, FilteredSources, exact_search
 from rec_assets.serving.stages.items import ItemLookup
@@ -92,7 +93,7 @@ class Retrieval:
         bundle: Bundle,
         settings: Settings,
         tables: Mapping[str, Array],
-        catalog: Callable[[], RawItemFeatures] | None = None,
+        catalog: GetCatalog | None = None,
     ) -> "Retrieval":
         """Reads index and vectors, and takes popularity and groups from tables as of `signal_tables`.
 

@@ -13,8 +13,9 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.filters import FILTERS, MOST_BYTES, Filters, filter_texts
 from rec_assets.serving.runner import run
-from rec_assets.serving.stages import Stage, filtered
-from rec_assets.serving.stages.filtered import FilteredSources, allowed_items
+from rec_assets.serving.stages import Stage, allowed, filtered
+from rec_assets.serving.stages.allowed import allowed_items
+from rec_assets.serving.stages.filtered import FilteredSources
 from rec_assets.serving.stages.retrieval import Retrieval
 from rec_assets.serving.tables.item_features import RawItemFeatures
 from rec_assets.settings import Settings
@@ -111,7 +112,7 @@ def test_an_inverted_index_finds_the_nearest_of_many_allowed_items(
 def test_a_changed_price_counts_at_once_and_few_filters_are_kept(
     tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filtered, "MOST_FILTERS", 2)
+    monkeypatch.setattr(allowed, "MOST_FILTERS", 2)
     tables = [RawItemFeatures.of(tiny_bundle)]
     stage = Retrieval.of(tiny_bundle, Settings(), signals(tiny_bundle), lambda: tables[-1])
     cheap = Filters[int](max_price=7.0).text()
@@ -126,7 +127,7 @@ def test_a_changed_price_counts_at_once_and_few_filters_are_kept(
     assert listed() == [13, 16, 22]
     for least in range(5):
         stage(inputs_with(1) | {FILTERS: np.array([Filters[int](min_price=least).text()], np.object_)})
-    assert len(stage._filtered._kept) == 2  # type: ignore[attr-defined]
+    assert len(stage._filtered.kept) == 2  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
