@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from rec_assets.features.store.item_attributes import UNKNOWN_BRAND
 from rec_assets.inference.candidate_sources import Flags, Ids
 from rec_assets.inference.lookups import FIRST_KNOWN, Lookups
 from rec_assets.serving.graph.filters import Filters, parse
@@ -79,13 +80,19 @@ def allowed_codes(filters: Filters[Any], catalog: RawItemFeatures, lookups: Look
 
 
 def allowed_items(filters: Filters[Any], catalog: RawItemFeatures) -> Flags:
-    """Returns True for the items of a catalog [c] that a filter allows. Does not read `new_to_user`."""
-    columns = {name: values[:-1] for name, values in catalog.columns.items()} | {"item": catalog.item_ids}
+    """Returns True for the items of a catalog [c] that a filter allows. Does not read `new_to_user`.
+
+    A catalog without the column `brand` has unknown brands.
+    """
+    unknown = np.full(len(catalog.item_ids), UNKNOWN_BRAND, np.int32)
+    columns = {"brand": unknown} | {name: values[:-1] for name, values in catalog.columns.items()}
+    columns["item"] = catalog.item_ids
     allowed: npt.NDArray[np.bool_] = np.ones(len(catalog.item_ids), np.bool_)
     for name, wanted, unwanted in (
         ("item", filters.items, filters.not_items),
         ("category_l1", filters.category_l1, filters.not_category_l1),
         ("category_l2", filters.category_l2, filters.not_category_l2),
+        ("brand", filters.brand, filters.not_brand),
     ):
         if wanted is not None:
             allowed &= _is_among(columns[name], wanted)

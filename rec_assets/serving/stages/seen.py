@@ -16,9 +16,9 @@ from rec_assets.serving.graph.spec import RECENT
 from rec_assets.serving.graph.tensors import FilterSeenItemsInputs, FilterSeenItemsOutputs
 from rec_assets.serving.rules.active import ActiveRules
 from rec_assets.serving.stages.allowed import GetCatalog, KeptByFilter
+from rec_assets.serving.stages.attributes import read_catalog
 from rec_assets.serving.stages.base import StoreGuard
 from rec_assets.serving.stages.circuit_breaker import valkey_breaker
-from rec_assets.serving.stages.items import ItemLookup
 from rec_assets.serving.stages.rules import FollowedRules, GetRules, no_rules
 from rec_assets.serving.stages.session import has_session
 from rec_assets.serving.stages.unavailable import Unavailable
@@ -85,21 +85,19 @@ class SeenFilter:
             bundle: the bundle.
             settings: policy of the seen filter, and the address of Valkey.
             rules: returns the active rules; by default, the stage follows the rules of the shop.
-            catalog: returns the current features of all items; by default they are read for the first short list with
-                a filter.
+            catalog: returns the current features and brands of all items; by default they are read for the first
+                short list with a filter.
         """
         filters = None
         if settings.seen_filter != "nothing":
             filters = SeenItems(connect_for_requests(settings))
         consequence = "The Bloom filters are unavailable, so seen items are not removed"
         guard = StoreGuard("seen_items", consequence, valkey_breaker(settings))
-        fallback, items = Fallback.load(bundle), cache(lambda: ItemLookup.load(bundle, settings))
+        fallback, read = Fallback.load(bundle), cache(lambda: read_catalog(bundle, settings))
         return cls(
             filters,
             fallback,
-            KeptByFilter(
-                lambda _, allowed: fallback.among(allowed), catalog or (lambda: items().table), bundle.lookups
-            ),
+            KeptByFilter(lambda _, allowed: fallback.among(allowed), catalog or (lambda: read()()), bundle.lookups),
             settings.ranking_topk,
             Unavailable.load(bundle, settings),
             guard,
