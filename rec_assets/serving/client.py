@@ -25,6 +25,7 @@ from rec_assets.serving.graph.request import PROBE, column, validate
 from rec_assets.serving.graph.spec import RECENT, RELATED_REQUEST, RELATED_RESPONSE, RESPONSE, Tensor
 from rec_assets.serving.ids import CATEGORY_1, ITEM, UNKNOWN, USER, Id, Ids
 from rec_assets.serving.recommendations import Recommendations
+from rec_assets.serving.rules.blocked import BlockedItems
 from rec_assets.serving.translation import Device, device_number, filter_numbers, session_numbers, unix_seconds
 from rec_assets.serving.triton.availability import failed, translated
 from rec_assets.serving.triton.infer_inputs import infer_inputs
@@ -220,6 +221,10 @@ class Client:
     def _trending(self) -> Trending:
         return Trending.connect(self._settings)
 
+    @cached_property
+    def _blocked(self) -> BlockedItems:
+        return BlockedItems(self._settings)
+
     def record(
         self,
         user_id: Id,
@@ -273,6 +278,8 @@ class Client:
     def trending(self, k: int = 10, category: Id | None = None) -> list[tuple[int, int]]:
         """Returns at most `k` pairs of item id and interactions of the last week, most popular first.
 
+        Items that are not available or that the rules of the shop block are left out.
+
         Args:
             k: maximum number of pairs, at least 1.
             category: level-1 category that the items must have, its name or number; all categories by default.
@@ -283,7 +290,8 @@ class Client:
         """
         if k < 1:
             raise RequestError("k must be positive")
-        return self._trending.top(k, category_l1=None if category is None else self.ids.number(CATEGORY_1, category))
+        number = None if category is None else self.ids.number(CATEGORY_1, category)
+        return self._trending.top(k, category_l1=number, hidden=self._blocked)
 
     def known(self, kind: str, given: Id) -> int:
         """Returns the number of an id that events may name; raises EventError for an unknown text, or RequestError."""

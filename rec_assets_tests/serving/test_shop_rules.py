@@ -1,7 +1,7 @@
 """Rules of a shop: their versions, and the lists of a running server that follow them."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,9 @@ from typer.testing import CliRunner
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.cli import app
 from rec_assets.common.errors import ActionableError
+from rec_assets.features.store import online
 from rec_assets.features.store.item_attributes import ItemAttributes, StoredItemAttributes
+from rec_assets.realtime.stores.trending import Trending
 from rec_assets.serving.client import Client
 from rec_assets.serving.graph.filters import FILTERS, Filters
 from rec_assets.serving.rule_versions import ShopRules
@@ -27,6 +29,7 @@ from rec_assets.settings import Settings
 from rec_assets.storage.valkey.client import connect
 from rec_assets_tests.codes import publish_codes
 from rec_assets_tests.servers import free_port
+from rec_assets_tests.serving.synthetic import write_features
 from rec_assets_tests.waiting import wait_until
 
 NOON = datetime(2025, 3, 10, 12, tzinfo=UTC)
@@ -203,6 +206,24 @@ def test_rules_of_brands_and_stocks_follow_the_catalog_without_a_new_version(
     )
     wait_until(lambda: not {sold_out, moved} & set(listed()))
     assert moved not in listed(Filters[int](brand=[1, moved % 4]).text())
+
+
+def test_trending_leaves_out_blocked_items_and_fills_up(valkey: Settings, tiny_bundle: Bundle, tmp_path: Path) -> None:
+    settings = valkey.model_copy(update={"home": tmp_path})
+    catalog, client = tiny_bundle.catalog(), Client(settings)
+    online.apply(settings, *write_features(tiny_bundle, tmp_path, NOON, pl.col("price")))
+    online.materialize(settings, NOON - timedelta(days=1), NOON)
+    brands = catalog.with_columns(brand=pl.col("item_id") % 4)
+    StoredItemAttributes(connect(settings)).replace(ItemAttributes.of(brands))
+    Trending.connect(settings).replace(catalog.with_columns(interactions=pl.col("item_id")))
+    everything = [item for item, _ in client.trending(60)]
+    assert len(everything) == catalog.height
+    block = {"name": "a", "items": [everything[0]], "category_l1": [2], "brand": [3]}
+    CurrentRules(connect(settings)).replace(Rules[int].model_validate({"block": [block]}))
+    gone = {everything[0], *brands.filter((pl.col("category_l1") == 2) | (pl.col("brand") == 3))["item_id"]}
+    assert [item for item, _ in client.trending(5)] == [item for item in everything if item not in gone][:5]
+    CurrentRules(connect(settings)).replace(Rules())
+    assert [item for item, _ in client.trending(60)] == everything
 
 
 def test_a_blocked_category_leaves_full_lists_and_their_fill_up(valkey: Settings, tiny_bundle: Bundle) -> None:

@@ -1,16 +1,18 @@
 """Current popularity of items, overall and within categories."""
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from typing import TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 from redis.commands.core import Script
 
-from rec_assets.features.store.unavailable import UnavailableItems
+from rec_assets.features.store.unavailable import Ids, UnavailableItems
 from rec_assets.realtime.events import Event
 from rec_assets.realtime.log.behavior_log import day_of
 from rec_assets.settings import Settings
@@ -149,13 +151,21 @@ class Trending:
                 pipeline.exists(f"{prefix}:{name}")
             return [name for name, exists in zip(names, pipeline.execute(), strict=True) if not exists]
 
-    def top(self, k: int, *, category_l1: int | None = None, category_l2: int | None = None) -> list[tuple[int, int]]:
+    def top(
+        self,
+        k: int,
+        *,
+        category_l1: int | None = None,
+        category_l2: int | None = None,
+        hidden: Callable[[Ids], npt.NDArray[np.bool_]] | None = None,
+    ) -> list[tuple[int, int]]:
         """Returns at most `k` pairs of item id and interactions of available items, most popular first.
 
         Args:
             k: maximum number of pairs.
             category_l1: restricts the items to this level-1 category.
             category_l2: restricts the items to this level-2 category, and overrides `category_l1`.
+            hidden: returns True for those of some items [n] that are left out, too.
 
         Raises:
             ActionableError: Valkey does not answer.
@@ -178,6 +188,9 @@ class Trending:
                 # Each shard has all counts of its items, so these rows contain the first `depth` of all items.
                 first = rows if is_all else rows[:depth]
                 found = [(item, count) for item, count in first if item not in unavailable]
+                if hidden is not None:
+                    gone = hidden(np.array([item for item, _ in found], np.int32))
+                    found = [one for one, is_gone in zip(found, gone.tolist(), strict=True) if not is_gone]
                 if is_all or len(found) >= k:
                     return found[:k]
                 depth *= 2
