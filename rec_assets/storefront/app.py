@@ -122,6 +122,12 @@ def create_app(settings: Settings) -> FastAPI:
         items, problem = shop.trending(category)
         return pages.TemplateResponse(request, "trending.html", {"items": items, "problem": problem})
 
+    @app.get("/around/{item_id}", response_class=HTMLResponse)
+    def around(request: Request, item_id: ItemId) -> Response:
+        shelves, problem = shop.around(item_id)
+        facts = {"item": shop.catalog.item(item_id), "shelves": shelves, "problem": problem}
+        return pages.TemplateResponse(request, "around.html", facts)
+
     @app.post("/events")
     def record(fields: Annotated[Fields, Depends(_fields)]) -> Response:
         start, user = time.perf_counter(), fields.get("user_id")

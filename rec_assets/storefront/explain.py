@@ -1,4 +1,7 @@
-"""Explains a list: runs the stages of the live bundle again, one by one, and measures their time."""
+"""Explains a list: runs the stages of the live bundle again, one by one, and measures their time.
+
+The form of the page has neither a session nor filters, so neither has an explanation here. `rec explain` reads both.
+"""
 
 import time
 from dataclasses import dataclass, field

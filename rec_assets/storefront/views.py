@@ -133,6 +133,19 @@ class Shop:
             return []
         return [(self.catalog.item(item), score) for item, score in answer]
 
+    def around(self, item_id: int) -> tuple[list[tuple[str, list[Item]]], Problem | None]:
+        """Returns similar items and items bought together, by title, or the problem that prevented it."""
+        try:
+            answers = {
+                "Similar": self.client.similar(item_id, RECENT),
+                "Bought together": self.client.bought_together([item_id], RECENT),
+            }
+        except ActionableError as error:
+            return [], Problem(error.problem, error.next_step)
+        except RequestError as error:
+            return [], Problem(f"Invalid request: {error}.", "Choose another item.")
+        return [(title, [self.catalog.item(item) for item, _ in answer]) for title, answer in answers.items()], None
+
     def trending(self, category: int | None) -> tuple[list[tuple[Item, int]], Problem | None]:
         """Returns the most popular items with their numbers of interactions, or the problem that prevented it."""
         top, problem = _or_problem(lambda: self.client.trending(RECENT, category))

@@ -92,7 +92,9 @@ def test_an_anonymous_user_gets_another_list_on_another_device_and_at_another_ti
     assert desktop != mobile != shown(page)
 
 
-def test_a_clicked_item_disappears_and_comes_back_when_it_is_forgotten(address: str, open_page: Open) -> None:
+def test_a_clicked_item_disappears_and_comes_back_when_it_is_forgotten(
+    address: str, pipeline: Pipeline, open_page: Open
+) -> None:
     page = open_page(address)
     visit(page, 11)
     before = shown(page)
@@ -100,6 +102,10 @@ def test_a_clicked_item_disappears_and_comes_back_when_it_is_forgotten(address: 
     assert before[0] not in shown(page)
     expect(page.locator("#notice")).to_contain_text("Applied in")
     expect(page.locator("#mine .move").filter(has_text="▲").first).to_be_visible()
+    expect(page.locator("#around h3")).to_have_text(["Similar", "Bought together"])
+    similar = Client(pipeline.settings).similar(before[0], 8).item_ids.tolist()
+    around = page.locator("#around .shelf").first.locator("li").all()
+    assert [int(one.get_attribute("data-item") or 0) for one in around] == similar
     act(page, f".buy[data-item='{before[1]}']")
     assert not set(before[:2]) & set(shown(page))
     expect(page.locator("#shopper .strip img")).not_to_have_count(0)

@@ -58,6 +58,15 @@ async function refresh({ moves = false } = {}) {
 
 const popular = () => fragment(`/trending?${new URLSearchParams($("category").value ? { category: $("category").value } : {})}`, $("trending")).catch((error) => notify(error.message, true));
 
+async function around(item) {
+  try {
+    await fragment(`/around/${item}`, $("around"));
+    $("around").hidden = false;
+  } catch (error) {
+    notify(error.message, true);
+  }
+}
+
 async function report(event) {
   try {
     const answer = await fetch("/events", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(event) });
@@ -77,7 +86,7 @@ async function interact(button) {
   if (!await report({ user_id: user(), item_id: Number(button.dataset.item), at, kind: button.dataset.kind, device_type: Number(device()) })) return;
   button.closest(".card").classList.add("gone");
   if (now() <= at) setClock(at + 1); // a request uses only the history before its time
-  await Promise.all([refresh({ moves: true }), popular()]);
+  await Promise.all([refresh({ moves: true }), popular(), around(button.dataset.item)]);
 }
 
 async function forget() {
