@@ -13,7 +13,7 @@ NO_CATEGORY = -1
 _WINDOW = ("user_id", "timestamp", "category_l1", "position")
 
 
-def top_category_as_of(queries: "pl.LazyFrame", events: "pl.LazyFrame") -> "pl.LazyFrame":
+def top_category_as_of(queries: "pl.LazyFrame", events: "pl.LazyFrame", *, may_be_busy: bool = True) -> "pl.LazyFrame":
     """Returns the `category_l1` with most of a user's events in the 24 hours strictly before each query.
 
     In a tie the category with the latest event wins; an empty window gives -1. Only the latest `history.LENGTH` events
@@ -23,6 +23,7 @@ def top_category_as_of(queries: "pl.LazyFrame", events: "pl.LazyFrame") -> "pl.L
     Args:
         queries: user_id int32, timestamp int64 (unix seconds); any order, duplicates allowed.
         events: user_id int32, timestamp int64, category_l1 int32; at least the 24 hours before the queries.
+        may_be_busy: False if no user has more than `history.LENGTH` events; a few milliseconds faster.
 
     Returns:
         One row per distinct (user_id, timestamp) of `queries`: user_id, timestamp, top_category int32.
@@ -37,10 +38,14 @@ def top_category_as_of(queries: "pl.LazyFrame", events: "pl.LazyFrame") -> "pl.L
         .with_row_index("position")
         .with_columns(pl.col("position").cast(pl.Int64))
     )
-    busy = ordered.group_by("user_id").len().filter(pl.col("len") > LENGTH)
+    if may_be_busy:
+        busy = ordered.group_by("user_id").len().filter(pl.col("len") > LENGTH)
+        few = _few_events(distinct, ordered.join(busy, on="user_id", how="anti"))
+        window = pl.concat([few, _many_events(distinct, ordered, busy)])
+    else:
+        window = _few_events(distinct, ordered)
     best = (
-        pl.concat([_few_events(distinct, ordered, busy), _many_events(distinct, ordered, busy)])
-        .group_by("user_id", "timestamp", "category_l1")
+        window.group_by("user_id", "timestamp", "category_l1")
         .agg(count=pl.len(), last=pl.col("position").max())
         .sort("count", "last", descending=True)
         .unique(["user_id", "timestamp"], keep="first", maintain_order=True)
@@ -51,17 +56,17 @@ def top_category_as_of(queries: "pl.LazyFrame", events: "pl.LazyFrame") -> "pl.L
     )
 
 
-def _few_events(queries: "pl.LazyFrame", events: "pl.LazyFrame", busy: "pl.LazyFrame") -> "pl.LazyFrame":
-    """Returns a row for each event in the window of each query, for users who are not `busy`."""
+def _few_events(queries: "pl.LazyFrame", events: "pl.LazyFrame") -> "pl.LazyFrame":
+    """Returns a row for each event in the window of each query."""
     import polars as pl
 
     at, until = pl.col("at"), pl.col("timestamp")
-    pairs = queries.join(events.join(busy, on="user_id", how="anti"), on="user_id")
+    pairs = queries.join(events, on="user_id")
     return pairs.filter(at >= until - WINDOW_SECONDS, at < until).select(*_WINDOW)
 
 
 def _many_events(queries: "pl.LazyFrame", events: "pl.LazyFrame", busy: "pl.LazyFrame") -> "pl.LazyFrame":
-    """Returns the same for `busy` users, at most the latest `LENGTH` events of a query.
+    """Returns the same for the events of `busy` users, at most the latest `LENGTH` events of a query.
 
     It looks up the ends of each window, because pairs of all queries and events of a user would not fit into memory.
     """

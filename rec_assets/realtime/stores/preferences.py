@@ -149,7 +149,8 @@ class TopCategoryWriter:
         level_1 = [(user, at, categories[item][0]) for user, at, item in interactions]
         known = [row for row in level_1 if row[2] != NO_CATEGORY]
         queries = pl.LazyFrame(sorted(moments), schema=QUERIES, orient="row")
-        answers = top_category_as_of(queries, pl.LazyFrame(known, schema=EVENTS, orient="row")).collect()
+        events = pl.LazyFrame(known, schema=EVENTS, orient="row")
+        answers = top_category_as_of(queries, events, may_be_busy=False).collect()  # a store has no more
         users, times, found = (answers[name].to_list() for name in (*QUERIES, "top_category"))
         return dict(zip(zip(users, times, strict=True), found, strict=True))
 
