@@ -106,6 +106,24 @@ def test_a_file_without_times_says_what_is_missing(tmp_path: Path) -> None:
     assert "Add a column with the date of each row" in str(raised.value)
 
 
+def test_a_file_that_is_no_table_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 and no more")
+    file, line, names = FORMATS["Gowalla"]
+    draft = drafted(tmp_path, file, line)
+    assert draft.shop.interactions.columns == names
+    assert any("left out: broken.parquet" in note for note in draft.notes)
+    (tmp_path / file).unlink()
+    with pytest.raises(ActionableError, match=r"broken\.parquet"):
+        guess_shop(tmp_path, tmp_path)
+
+
+def test_years_above_columns_do_not_make_a_header_line_data(tmp_path: Path) -> None:
+    rows = [f"{n % USERS},{n % ITEMS},{START + n},{n},{n + 1}" for n in range(ROWS)]
+    (tmp_path / "orders.csv").write_text("\n".join(["customer_id,sku,bought_at,2019,2020", *rows]) + "\n")
+    mapping = guess_shop(tmp_path, tmp_path).shop.interactions
+    assert (mapping.columns, mapping.user, mapping.item) == ((), "customer_id", "sku")
+
+
 @pytest.mark.parametrize(
     ("value", "written"),
     [

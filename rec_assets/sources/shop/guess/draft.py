@@ -50,6 +50,7 @@ def guess_shop(location: Path, base: Path) -> Draft:
     tables = find_tables(location, base)
     interactions, notes = _interactions(tables.main, base)
     notes += [f"  not used, though it has interactions too: {one.label}, {one.rows:,} rows" for one in tables.unused]
+    notes += [f"  left out: {error.problem}" for error in tables.unreadable]
     items, item_notes = _items(tables.items or tables.main, tables.items is not None, interactions.item, base)
     if tables.items and not items.price and (paid := tables.main.roles.get("price")):
         interactions = interactions.model_copy(update={"price": paid})

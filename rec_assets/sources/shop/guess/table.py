@@ -3,6 +3,9 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import duckdb
+
+from rec_assets.common.errors import ActionableError
 from rec_assets.sources.shop.guess.headerless import column_names, looks_like_data
 from rec_assets.sources.shop.guess.sample import Sample
 from rec_assets.sources.shop.mapping import Rows
@@ -50,9 +53,17 @@ class Table:
 
 
 def read_files(files: str, root: Path) -> Table:
-    """Reads a sample of files; columns without names get names by their values."""
-    table = Table.read(files, Rows(files=files), root)
-    if not looks_like_data(table.sample.columns) or not (columns := column_names(table.sample)):
-        return table
-    note = f"  {files} has no header line; its columns are taken as {', '.join(columns)}"
-    return replace(Table.read(files, Rows(files=files, columns=columns), root), notes=(note,))
+    """Reads a sample of files; columns without names get names by their values.
+
+    Raises:
+        ActionableError: DuckDB cannot read the files.
+    """
+    try:
+        table = Table.read(files, Rows(files=files), root)
+        if not looks_like_data(table.sample.columns) or not (columns := column_names(table.sample)):
+            return table
+        note = f"  {files} has no header line; its columns are taken as {', '.join(columns)}"
+        return replace(Table.read(files, Rows(files=files, columns=columns), root), notes=(note,))
+    except duckdb.Error as error:  # DuckDB reads a file when its rows are counted
+        reason = " ".join(str(error).splitlines()[:3])
+        raise ActionableError(f"{files} is not readable ({reason}).", "Correct this file, or move it away.") from error

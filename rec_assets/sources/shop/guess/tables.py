@@ -21,12 +21,16 @@ SAYING = {"title", "description", "price", "available", "age", "birth_year", "ge
 
 @dataclass(frozen=True)
 class Tables:
-    """The chosen tables; those of items and users may be absent. `unused` have interactions too."""
+    """The chosen tables; those of items and users may be absent. `unused` have interactions too.
+
+    `unreadable` are the problems of files that were left out.
+    """
 
     main: Table
     items: Table | None
     users: Table | None
     unused: tuple[Table, ...]
+    unreadable: tuple[ActionableError, ...]
 
 
 def find_tables(location: Path, base: Path) -> Tables:
@@ -36,11 +40,19 @@ def find_tables(location: Path, base: Path) -> Tables:
         ActionableError: there are no data files, or no table has users, items and times.
     """
     root = location if location.is_dir() else location.parent
-    tables = [with_a_row_each(read_files(files, root)) for files in _groups(location)]
+    tables: list[Table] = []
+    unreadable: list[ActionableError] = []
+    for files in _groups(location):
+        try:
+            tables.append(with_a_row_each(read_files(files, root)))
+        except ActionableError as error:  # perhaps no table of the shop
+            unreadable.append(error)
     rows = [one for one in map(_unfolded, tables) if not one.lacking]
     if not rows:
         tried = [with_dates(one) for one in (*tables, *_joined(tables))]
         rows = [one for one in tried if not one.lacking]
+        if not rows and unreadable:
+            raise unreadable[0]
         if not rows:
             raise _refusal(location, tried, base)
     main = max(rows, key=lambda one: one.rows)
@@ -57,7 +69,7 @@ def find_tables(location: Path, base: Path) -> Tables:
         if catalog is None or one.label != catalog.label
         if (linked := _linked(one, main, "user"))
     ]
-    return Tables(main, catalog, max(people, key=lambda one: len(one.roles), default=None), unused)
+    return Tables(main, catalog, max(people, key=lambda one: len(one.roles), default=None), unused, tuple(unreadable))
 
 
 def _groups(location: Path) -> list[str]:
