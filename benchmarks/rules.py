@@ -2,9 +2,9 @@
 
     python -m benchmarks.rules [--candidates 300]
 
-A request has candidates of a catalog with categories; a list has 10 items. The rules block items and a category, boost
-and bury categories, pin two items, and cap each category. The steps are those of `filter_seen_items` that read rules
-and of `softmax_sampling`. Requests with and without rules take turns.
+A request has candidates of a catalog with categories and brands; a list has 10 items. The rules block items and a
+category, boost and bury categories, weigh by stock, pin two items, and cap each category and each brand. The steps are
+those of `filter_seen_items` that read rules and of `softmax_sampling`. Requests with and without rules take turns.
 """
 
 import time
@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import machine
+from rec_assets.features.store.item_attributes import ItemAttributes
 from rec_assets.features.store.unavailable import is_among
 from rec_assets.inference.lookups import CATEGORICALS, Lookups
 from rec_assets.serving.rules.active import ActiveRules, ItemGroups
@@ -34,9 +35,19 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
         "boost": [{"name": "b", "factor": 1.5, "category_l1": [1, 2]}],
         "bury": [{"name": "c", "factor": 0.5, "category_l1": [3]}],
     },
+    "weigh": {"weigh": [{"name": "f", "by": "stock", "values": [0, 10], "factors": [0.5, 1]}]},
     "pin": {"pin": [{"name": f"d{n}", "item": 200 + n, "position": n} for n in (1, 4)]},
     "cap": {"cap": [{"name": "e", "at_most": 3, "each": "category_l1"}]},
+    "cap by brand": {"cap": [{"name": "g", "at_most": 2, "each": "brand"}]},
 }
+
+
+def _all() -> dict[str, list[Any]]:
+    """Returns the rules of all kinds together."""
+    found: dict[str, list[Any]] = {}
+    for kind, rules in (one for content in KINDS.values() for one in content.items()):
+        found.setdefault(kind, []).extend(rules)
+    return found
 
 
 def _same(rules: ActiveRules | None) -> ActiveRules | None:
@@ -53,7 +64,8 @@ def main(
     categories = {"category_l1": ids % CATEGORIES, "category_l2": ids % STYLES}
     vocabularies = {name: np.arange(items if name == "item_id" else 2, dtype=np.int64) for name in CATEGORICALS}
     lookups = Lookups(vocabularies, (), 0.0, 0.0, 1.0, 0.0, 1.0)
-    groups = ItemGroups.of(ids, categories, lookups)
+    stock = (ids % STYLES).astype(np.float32)
+    groups = ItemGroups.of(ids, categories, lookups, ItemAttributes(ids, ids % STYLES, stock, stock))
     requests = [rng.choice(ids, candidates, replace=False) for _ in range(REQUESTS)]
     scores = rng.random((REQUESTS, candidates), np.float32)
 
@@ -74,7 +86,7 @@ def main(
         return 1e6 * (spent + time.perf_counter() - start)
 
     shown = Table("rules", "without, µs", "with, µs", "cost, µs")
-    for name, content in {**KINDS, "all": {k: v for kind in KINDS.values() for k, v in kind.items()}}.items():
+    for name, content in {**KINDS, "all": _all()}.items():
         active = ActiveRules.of(Rules[int].model_validate(content), groups, datetime.now(UTC))
         plain, ruled = Ordering(LENGTH), Ordering(LENGTH, rules=partial(_same, active))
         times = np.array([[answer(None, plain, n), answer(active, ruled, n)] for n in range(REQUESTS)])[WARM_UP:]

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.settings import Settings
 from rec_assets.sources import Codes
-from rec_assets.sources.shop.codes import CATEGORY_1, CATEGORY_2, ITEM, UNKNOWN, USER
+from rec_assets.sources.shop.codes import BRAND, CATEGORY_1, CATEGORY_2, ITEM, UNKNOWN, USER
 from rec_assets.storage.artifacts.stores import open_store
 
-__all__ = ["CATEGORY_1", "CATEGORY_2", "ITEM", "UNKNOWN", "USER", "Id", "Ids"]
+__all__ = ["BRAND", "CATEGORY_1", "CATEGORY_2", "ITEM", "UNKNOWN", "USER", "Id", "Ids"]
 
 Id = int | str
 LOOK_EVERY_S = 10.0  # between two looks for codes that are newer than an unknown text
@@ -45,7 +45,7 @@ class Ids:
         """Returns the number of an id, -1 for an unknown text.
 
         Args:
-            kind: `USER`, `ITEM`, `CATEGORY_1` or `CATEGORY_2`.
+            kind: `USER`, `ITEM`, `CATEGORY_1`, `CATEGORY_2` or `BRAND`.
             given: the id as the shop writes it, or the number of the models.
 
         Raises:

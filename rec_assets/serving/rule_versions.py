@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.history import MAX_ID
-from rec_assets.serving.ids import CATEGORY_1, CATEGORY_2, ITEM, UNKNOWN, Id, Ids
+from rec_assets.serving.ids import BRAND, CATEGORY_1, CATEGORY_2, ITEM, UNKNOWN, Id, Ids
 from rec_assets.serving.rules.rules import Rules, parse_rules
 from rec_assets.serving.rules.store import CurrentRules, version_of
 from rec_assets.settings import Settings
@@ -26,7 +26,7 @@ from rec_assets.storage.valkey.client import connect
 
 ASSET, FILE, VERSIONS = "shop_rules", "rules.toml", "versions.json"
 MOST_VERSIONS = 100
-_KINDS = {"items": ITEM, "item": ITEM, "category_l1": CATEGORY_1, "category_l2": CATEGORY_2}
+_KINDS = {"items": ITEM, "item": ITEM, "category_l1": CATEGORY_1, "category_l2": CATEGORY_2, "brand": BRAND}
 
 
 class RuleVersion(BaseModel):
@@ -95,7 +95,7 @@ class ShopRules:
         """Returns the rules of a file with the numbers of the models.
 
         Raises:
-            ActionableError: the file is wrong, or names items or categories that the shop lacks; a line for each.
+            ActionableError: the file is wrong, or names unknown items, categories or brands; a line for each.
         """
         return numbered(parse_rules(text, file), self._ids, self._catalog(), category_names(self._settings), file)
 
@@ -161,15 +161,17 @@ class ShopRules:
         CurrentRules(connect(self._settings)).replace(rules)
 
     def _catalog(self) -> dict[str, set[int]] | None:
-        """Returns the numbers of the catalog's items and categories, None before `raw_items`."""
+        """Returns the numbers of the catalog's items, categories and brands, None before `raw_items`."""
         import polars as pl
 
         artifact = open_store(self._settings).find("raw_items")
         if artifact is None:
             return None
-        columns = {ITEM: "item_id", CATEGORY_1: "category_l1", CATEGORY_2: "category_l2"}
-        rows = pl.read_parquet(artifact / RAW_ITEMS, columns=list(columns.values()))
-        return {kind: set(rows[column].drop_nulls().unique().to_list()) for kind, column in columns.items()}
+        columns, file = {ITEM: "item_id", CATEGORY_1: CATEGORY_1, CATEGORY_2: CATEGORY_2}, artifact / RAW_ITEMS
+        columns |= {BRAND: BRAND} if BRAND in pl.read_parquet_schema(file) else {}
+        rows = pl.read_parquet(file, columns=list(columns.values()))
+        found = {kind: set(rows[column].drop_nulls().unique().to_list()) for kind, column in columns.items()}
+        return {BRAND: set(), **found}
 
 
 def numbered(
@@ -185,7 +187,7 @@ def numbered(
         file: name of the file, for messages.
 
     Raises:
-        ActionableError: an item or a category is unknown; a line for each rule.
+        ActionableError: an item, a category or a brand is unknown; a line for each rule.
     """
     codes, problems = {name: code for code, name in names.items()}, []
 

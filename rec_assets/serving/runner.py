@@ -11,6 +11,7 @@ from rec_assets.serving.graph.request import validate
 from rec_assets.serving.graph.row_splits import ROW_SPLITS
 from rec_assets.serving.graph.spec import RESPONSE, STAGES, StageSpec, local_name
 from rec_assets.serving.stages import Arrays, Stage, load_stage
+from rec_assets.serving.stages.attributes import CatalogWithBrands, FollowedAttributes
 from rec_assets.serving.stages.items import ItemLookup
 from rec_assets.serving.stages.ordering import Ordering
 from rec_assets.serving.stages.retrieval import Retrieval
@@ -27,12 +28,14 @@ def load_stages(bundle: Bundle, settings: Settings, rules: GetRules | None = Non
         settings: serving settings.
         rules: returns the active rules; by default, the stages follow the rules of the shop.
     """
-    rules = rules or FollowedRules.load(bundle, settings)
+    attributes = FollowedAttributes.load(settings)
+    rules = rules or FollowedRules.load(bundle, settings, attributes)
     items = ItemLookup.load(bundle, settings)
+    catalog = CatalogWithBrands(lambda: items.table, attributes)
     shared: dict[str, Stage] = {
         "feast_item_lookup": items,
-        "faiss_retrieval": Retrieval.load(bundle, settings, items),
-        "filter_seen_items": SeenFilter.load(bundle, settings, rules),
+        "faiss_retrieval": Retrieval.load(bundle, settings, catalog),
+        "filter_seen_items": SeenFilter.load(bundle, settings, rules, catalog),
         "softmax_sampling": Ordering.load(bundle, settings, rules),
     }
     return {spec.name: shared.get(spec.name) or load_stage(spec.name, bundle, settings) for spec in STAGES}

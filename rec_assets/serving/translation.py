@@ -7,7 +7,7 @@ from typing import Literal
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.filters import FILTERS, Filters
 from rec_assets.serving.graph.request import DEVICE_TYPES
-from rec_assets.serving.ids import CATEGORY_1, CATEGORY_2, ITEM, UNKNOWN, Id, Ids
+from rec_assets.serving.ids import BRAND, CATEGORY_1, CATEGORY_2, ITEM, UNKNOWN, Id, Ids
 
 Device = Literal["mobile", "desktop", "tablet"]
 
@@ -48,7 +48,7 @@ def session_numbers(ids: Ids, recent: Iterable[tuple[Id, int | datetime]]) -> li
 
 
 def filter_numbers(ids: Ids, given: Filters[Id]) -> Filters[int]:
-    """Returns a filter with the numbers of the models; raises RequestError for an unknown category."""
+    """Returns a filter with the numbers of the models; raises RequestError for an unknown category or brand."""
 
     def numbers(kind: str, values: list[Id] | None) -> list[int] | None:
         found = None if values is None else [ids.number(kind, one) for one in values]
@@ -57,7 +57,7 @@ def filter_numbers(ids: Ids, given: Filters[Id]) -> Filters[int]:
         return found
 
     kinds = {"items": ITEM, "not_items": ITEM} | {
-        f"{prefix}{kind}": kind for kind in (CATEGORY_1, CATEGORY_2) for prefix in ("", "not_")
+        f"{prefix}{kind}": kind for kind in (CATEGORY_1, CATEGORY_2, BRAND) for prefix in ("", "not_")
     }
     translated = {name: numbers(kind, getattr(given, name)) for name, kind in kinds.items()}
     return Filters[int](**{**given.model_dump(), **translated})

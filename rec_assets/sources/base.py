@@ -11,6 +11,8 @@ import polars as pl
 Int32s = npt.NDArray[np.int32]
 # Files of the assets raw_interactions, raw_items and raw_users.
 RAW_INTERACTIONS, RAW_ITEMS, RAW_USERS = "interactions.parquet", "items.parquet", "users.parquet"
+# Columns of raw_items that no model reads; only filters and rules do. A catalog without such values lacks the column.
+ATTRIBUTES = ("brand", "margin", "stock")
 
 
 def midnight(day: date) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.sources.base import ATTRIBUTES
 from rec_assets.sources.roles import HISTORY, ROLE, SEEN
 
 if TYPE_CHECKING:
@@ -121,7 +122,8 @@ def check_items(frame: pl.DataFrame, file: str) -> Checked:
     Returns:
         item_id int32, title str, product_description str, price float32 or null, category_l1 int32, category_l2 int32,
         item_gender int32, first_day date or null, available bool, sorted by item_id. A missing title becomes the
-        first words of the description, or "Item <id>" without a description.
+        first words of the description, or "Item <id>" without a description. Also brand int32, margin and stock
+        float32 or null: each only if the catalog has a known value.
 
     Raises:
         ActionableError: the frame is empty, a column is missing, has another type or values out of range, or
@@ -137,7 +139,10 @@ def check_items(frame: pl.DataFrame, file: str) -> Checked:
     title = pl.coalesce(pl.when(text.str.len_chars() > 0).then(text) for text in (pl.col("title"), opening, numbered))
     # A price of 0 stands for a missing one in exports.
     price = pl.when(pl.col("price") > 0).then(pl.col("price"))
-    return Checked(checked.frame.with_columns(title=title, price=price), checked.report)
+    items = checked.frame.with_columns(title=title, price=price)
+    known = {"brand": pl.col("brand") >= 0, **{name: pl.col(name).is_not_null() for name in ("margin", "stock")}}
+    absent = [name for name in ATTRIBUTES if not items.select(known[name].any()).item()]
+    return Checked(items.drop(absent), checked.report)
 
 
 def _keyed(frame: pl.DataFrame, table: Table, file: str, key: str) -> Checked:

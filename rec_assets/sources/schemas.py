@@ -10,7 +10,7 @@ from datetime import date
 import polars as pl
 
 from rec_assets.common.units import DAY_SECONDS
-from rec_assets.sources.base import midnight
+from rec_assets.sources.base import ATTRIBUTES, midnight
 from rec_assets.sources.roles import ROLE, SEEN, TARGET
 
 with warnings.catch_warnings():
@@ -19,6 +19,8 @@ with warnings.catch_warnings():
     import pandera.polars as pa
 
 UNKNOWN = -1
+LARGEST = 3e38  # below the largest float32
+FINITE = pa.Check.in_range(-LARGEST, LARGEST)
 CODES = ("category_l1", "category_l2", "item_gender")  # of items
 
 
@@ -87,7 +89,8 @@ def items() -> Table:
 
     Categories are codes from 0, -1 or null unknown. item_gender has the codes of a user's gender; 2 means for anyone.
     A price of null or 0 is unknown. An item without first_day has always existed. An item that is not available, such
-    as one that is out of stock, is trained on and never shown.
+    as one that is out of stock, is trained on and never shown. Brands are codes from 0, -1 or null unknown; margin and
+    stock are any finite numbers, null unknown.
     """
     columns = {
         "item_id": _id(unique=True),
@@ -99,6 +102,9 @@ def items() -> Table:
         "item_gender": _code(2),
         "first_day": pa.Column(pl.Date, nullable=True),
         "available": pa.Column(pl.Boolean),
+        "brand": pa.Column(pl.Int32, pa.Check.ge(UNKNOWN)),
+        "margin": pa.Column(pl.Float32, FINITE, nullable=True),
+        "stock": pa.Column(pl.Float32, FINITE, nullable=True),
     }
     return Table(
         pa.DataFrameSchema(columns),
@@ -109,6 +115,7 @@ def items() -> Table:
             "category_l1": UNKNOWN,
             "category_l2": UNKNOWN,
             "item_gender": UNKNOWN,
+            "brand": UNKNOWN,
         },
-        optional=("title", "product_description", "price", *CODES, "first_day", "available"),
+        optional=("title", "product_description", "price", *CODES, "first_day", "available", *ATTRIBUTES),
     )

@@ -6,13 +6,16 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.cli import app
 from rec_assets.common.errors import ActionableError
+from rec_assets.features.store.item_attributes import ItemAttributes, StoredItemAttributes
 from rec_assets.serving.client import Client
+from rec_assets.serving.graph.filters import FILTERS, Filters
 from rec_assets.serving.rule_versions import ShopRules
 from rec_assets.serving.rules.rules import Rules
 from rec_assets.serving.rules.store import CurrentRules
@@ -129,10 +132,12 @@ def test_rules_that_valkey_missed_are_kept_and_can_be_applied(valkey: Settings, 
 
 def test_a_file_has_the_ids_and_names_of_the_shop(valkey: Settings, tmp_path: Path) -> None:
     settings = valkey.model_copy(update={"home": tmp_path})
-    publish_codes(settings, {"item": ["sku-a", "sku-b", "17"], "category_l1": ["Garden", "Toys"]})
+    publish_codes(settings, {"item": ["sku-a", "sku-b", "17"], "category_l1": ["Garden", "Toys"], "brand": ["Acme"]})
     shop = ShopRules(settings)
-    found = shop.check('[[block]]\nname = "a"\nitems = ["sku-b", 17]\ncategory_l1 = ["Toys"]')
-    assert (found.block[0].items, found.block[0].category_l1) == ([2, 0], [1])
+    found = shop.check('[[block]]\nname = "a"\nitems = ["sku-b", 17]\ncategory_l1 = ["Toys"]\nbrand = ["Acme"]')
+    assert (found.block[0].items, found.block[0].category_l1, found.block[0].brand) == ([2, 0], [1], [0])
+    with pytest.raises(ActionableError, match=r"rule 'a' \(block\): brand has no \"Acne\""):
+        shop.check('[[block]]\nname = "a"\nbrand = ["Acne"]')
     message = r"rule 'b' \(block\): category_l2 has no \"Fun\".*\n.*rule 'a' \(pin\): item has no \"sku-c\""
     text = '[[pin]]\nname = "a"\nitem = "sku-c"\nposition = 1\n[[block]]\nname = "b"\ncategory_l2 = ["Fun"]'
     with pytest.raises(ActionableError, match=message):
@@ -145,7 +150,7 @@ def test_a_rule_begins_and_ends_without_a_new_version(tiny_bundle: Bundle) -> No
         '{"block": [{"name": "a", "items": [10], "from": "2025-03-02T00:00:00Z", "until": "2025-03-03T00:00:00Z"}]}'
     )
     copy = FollowedRules(
-        lambda: item_groups(tiny_bundle), lambda: b"1", lambda: rules, StoreGuard("", ""), lambda: clock[0]
+        lambda _: item_groups(tiny_bundle), lambda: b"1", lambda: rules, StoreGuard("", ""), lambda: clock[0]
     )
     seen = []
     for day in (1, 2, 3):
@@ -164,6 +169,40 @@ def test_without_rules_the_answer_is_the_same_to_the_byte(valkey: Settings, tiny
     assert {name: values.tolist() for name, values in cleared.items()} == {
         name: values.tolist() for name, values in never.items()
     }
+
+
+def test_rules_of_brands_and_stocks_follow_the_catalog_without_a_new_version(
+    valkey: Settings, tiny_bundle: Bundle
+) -> None:
+    settings = valkey.model_copy(update={"ranking_topk": 10})
+    catalog, store = tiny_bundle.catalog(), StoredItemAttributes(connect(valkey))
+    catalog = catalog.with_columns(brand=pl.col("item_id") % 4, stock=pl.lit(100, pl.Float32))
+    store.replace(ItemAttributes.of(catalog))
+    weigh = {"name": "stock", "by": "stock", "values": [0, 10], "factors": [0, 1]}
+    rules = {"block": [{"name": "gone", "brand": [1]}], "weigh": [weigh]}
+    CurrentRules(connect(valkey)).replace(Rules[int].model_validate(rules))
+    stages, request = load_stages(tiny_bundle, settings), {"user_id": [3], "timestamp": [int(NOON.timestamp())]}
+
+    def listed(filters: str = "") -> list[int]:
+        return run(stages, request | {FILTERS: [filters]})["ordered_ids"].tolist()
+
+    first = listed()
+    assert {item % 4 for item in first} == {0, 2, 3}
+    of_two = listed(Filters[int](brand=[1, 2]).text())
+    assert of_two == [item for item in listed(Filters[int](brand=[2]).text()) if item % 4 == 2]
+    # The best item is sold out and thus the last one, and the next one changes its brand.
+    sold_out, moved = first[:2]
+    stock, brand = ((pl.col("item_id") == item) for item in (sold_out, moved))
+    store.replace(
+        ItemAttributes.of(
+            catalog.with_columns(
+                stock=pl.when(stock).then(0).otherwise("stock").cast(pl.Float32),
+                brand=pl.when(brand).then(1).otherwise("brand"),
+            )
+        )
+    )
+    wait_until(lambda: not {sold_out, moved} & set(listed()))
+    assert moved not in listed(Filters[int](brand=[1, moved % 4]).text())
 
 
 def test_a_blocked_category_leaves_full_lists_and_their_fill_up(valkey: Settings, tiny_bundle: Bundle) -> None:

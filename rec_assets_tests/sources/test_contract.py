@@ -174,6 +174,8 @@ def test_a_missing_first_day_means_always_there() -> None:
         ({"category_l1": [-2, 0]}, "category_l1"),
         ({"item_gender": [3, 0]}, "item_gender"),
         ({"title": [1, 2]}, "title"),
+        ({"brand": [-2, 0]}, "brand"),
+        ({"stock": [float("inf"), 0.0]}, "stock"),
     ],
 )
 def test_a_bad_catalog_is_refused(columns: dict[str, Any], column: str) -> None:
@@ -190,6 +192,14 @@ def test_what_a_shop_does_not_know_is_unknown_and_no_error() -> None:
         check_users(users().select("user_id"), "users.parquet").frame.select("age", "gender").rows() == [(None, -1)] * 2
     )
     assert check(rows().drop("device_type")).frame["device_type"].unique().to_list() == [-1]
+
+
+def test_a_catalog_has_only_the_attributes_that_some_item_has() -> None:
+    assert not {"brand", "margin", "stock"} & set(check_items(items(), "items.parquet").frame.columns)
+    given = items(brand=[None, None], margin=[-0.5, None], stock=[float("nan"), None])
+    frame = check_items(given, "items.parquet").frame
+    assert frame.select("item_id", "margin").rows() == [(1, None), (2, -0.5)]
+    assert not {"brand", "stock"} & set(frame.columns)
 
 
 def test_an_empty_catalog_is_refused() -> None:

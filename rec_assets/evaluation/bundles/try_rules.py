@@ -14,11 +14,13 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.datasets.joined_days import ROWS, log_of, read_events
 from rec_assets.evaluation.bundles.replay import AS_BUNDLED, PastRequests, answers, first_arrivals
 from rec_assets.features.joins import USER_COLUMNS
+from rec_assets.features.store.item_attributes import NO_ATTRIBUTES, ItemAttributes
 from rec_assets.realtime.stores.recent_items import NO_ITEM
 from rec_assets.serving.rules.active import ActiveRules
 from rec_assets.serving.rules.rules import Rules
 from rec_assets.serving.stages.rules import item_groups
 from rec_assets.settings import Settings
+from rec_assets.sources.base import RAW_ITEMS
 from rec_assets.storage.artifacts.store import ArtifactStore
 
 DEPTH, USERS, SEED = 10, 500, 0
@@ -62,7 +64,7 @@ def try_rules(
 
     Args:
         bundle: the bundle that answers.
-        store: artifact store with `joined_interactions`.
+        store: artifact store with `joined_interactions`, and `raw_items` for rules that read attributes.
         settings: serving settings.
         rules: rules with the numbers of the models.
         at: time with a zone; rules outside their period have no effect.
@@ -76,7 +78,9 @@ def try_rules(
         raise ActionableError("There are no joined days.", "Materialize joined_interactions, or run `rec demo`.")
     joined = [store.get("joined_interactions", day) / ROWS for day in days]
     requests, log = last_requests(joined[-REQUEST_DAYS:], users), log_of(joined)
-    active = ActiveRules.of(rules, item_groups(bundle), at)
+    raw_items = store.find("raw_items")
+    attributes = NO_ATTRIBUTES if raw_items is None else ItemAttributes.read(raw_items / RAW_ITEMS)
+    active = ActiveRules.of(rules, item_groups(bundle, attributes), at)
     without, probabilities = answers(bundle, requests, log, AS_BUNDLED, DEPTH, settings)
     ruled, ruled_probabilities = answers(bundle, requests, log, AS_BUNDLED, DEPTH, settings, lambda: active)
     return compare_lists(without, ruled, float(probabilities.sum()), float(ruled_probabilities.sum()))

@@ -9,6 +9,7 @@ import polars as pl
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.evaluation.bundles.replay import AS_BUNDLED, PastRequests, answers
 from rec_assets.features.history import InteractionLog
+from rec_assets.features.store.item_attributes import NO_ATTRIBUTES, ItemAttributes
 from rec_assets.realtime.stores.recent_items import NO_ITEM
 from rec_assets.serving.graph.request import UNKNOWN
 from rec_assets.serving.rules.active import ActiveRules
@@ -29,6 +30,7 @@ def lists_of_users(
     codes: Codes,
     settings: Settings,
     rules: Rules[int],
+    attributes: ItemAttributes = NO_ATTRIBUTES,
 ) -> Iterator[pl.DataFrame]:
     """Yields the lists of some users at a time, in the order of the users.
 
@@ -42,12 +44,14 @@ def lists_of_users(
         codes: the shop's own ids.
         settings: source of `retrieval_topk`.
         rules: the rules of the shop, as of the current time.
+        attributes: attributes of the items, for rules.
 
     Yields:
         A row for each user and item: `user` and `item` as the shop writes them, `user_id` and `item_id` of the models,
         `rank` from 1, `score` (the ranker's probability) and `bundle_id`.
     """
-    active = ActiveRules.of(rules, item_groups(bundle), datetime.now(UTC)) if any(rules.all()) else None
+    groups, now = item_groups(bundle, attributes), datetime.now(UTC)
+    active = ActiveRules.of(rules, groups, now) if any(rules.all()) else None
     asked = users.with_columns(device_type=pl.lit(UNKNOWN), timestamp=pl.lit(at))
     for start in range(0, users.height, USERS_OF_A_PART):
         part = asked.slice(start, USERS_OF_A_PART)

@@ -1,38 +1,34 @@
 """Items that no list may show, in Valkey. The catalog update writes them; serving and trending read them."""
 
 from collections.abc import Iterable
-from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
 
-from rec_assets.storage.valkey.client import Valkey, command, translate_redis_errors
+from rec_assets.storage.valkey.client import Valkey
 from rec_assets.storage.valkey.keys import UNAVAILABLE_ITEMS
-
-TOKEN = 16  # bytes of the digest before the ids
+from rec_assets.storage.valkey.versioned_value import VersionedValue
 
 Ids = npt.NDArray[np.int32]
 
 
 class UnavailableItems:
-    """One value: a digest of the ids, then the ids, int32 ascending. Readers ask for the digest until it changes."""
+    """The ids, int32 ascending, as one value of Valkey."""
 
     def __init__(self, client: Valkey) -> None:
-        self._client = client
+        self._value = VersionedValue(client, UNAVAILABLE_ITEMS)
 
     def replace(self, item_ids: Iterable[int]) -> None:
         """Writes the items; raises ActionableError if Valkey does not answer."""
-        ids = np.array(sorted(item_ids), "<i4").tobytes()
-        with translate_redis_errors(self._client):
-            self._client.set(UNAVAILABLE_ITEMS, blake2b(ids, digest_size=TOKEN).digest() + ids)
+        self._value.replace(np.array(sorted(item_ids), "<i4").tobytes())
 
     def version(self) -> bytes | None:
-        """Returns the digest, None before the first write; raises RedisError."""
-        return command(self._client, "GETRANGE", UNAVAILABLE_ITEMS, 0, TOKEN - 1) or None
+        """Returns the version, None before the first write; raises RedisError."""
+        return self._value.version()
 
     def items(self) -> Ids:
         """Returns the ids, ascending; raises RedisError."""
-        return np.frombuffer(self._client.get(UNAVAILABLE_ITEMS) or b"", "<i4").astype(np.int32)[TOKEN // 4 :]
+        return np.frombuffer(self._value.content(), "<i4").astype(np.int32)
 
 
 def is_among(items: Ids, unavailable: Ids) -> npt.NDArray[np.bool_]:

@@ -19,6 +19,7 @@ from rec_assets.serving.graph.spec import (
     IS_SAMPLED,
     LENGTH,
     RECENT,
+    RULED,
     RULES_AT,
     RULES_VERSION,
 )
@@ -37,7 +38,7 @@ _ALWAYS = (
     *(f"{level}/{ROW_SPLITS}" for level in ("retrieved", "unseen")),
     *(LENGTH, IS_SAMPLED),
 )
-_SOMETIMES = (DIFFERS, RULES_VERSION, RULES_AT)
+_SOMETIMES = (DIFFERS, RULES_VERSION, RULES_AT, *RULED)
 _NONE = np.empty(0, np.intp)
 
 
@@ -100,6 +101,7 @@ def _inputs(tensors: Arrays, row: int) -> list[Array]:
         tensors["retrieved/item_id"][retrieved],
         *[tensors[f"unseen/{name}"][unseen] for name in _UNSEEN],
         *[tensors[f"raw_item/{name}"][changed] for name in _ITEM],
+        *[tensors[name][unseen] if name in tensors else _NONE for name in RULED],
     ]
 
 

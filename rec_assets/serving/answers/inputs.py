@@ -5,6 +5,7 @@ stores, too. Their retrieval scores are recorded, because a query vector depends
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from rec_assets.features.columns import RETRIEVAL_SCORE
 from rec_assets.realtime.answers.packing import pack, unpack
 
 Array = npt.NDArray[Any]
-_VERSION = b"1"
 # Arrays by name, in the order of the bytes. `changed/…` has the candidates whose features are not those of the bundle.
 FIELDS: dict[str, str] = {
     "top_k": "<i4",
@@ -33,17 +33,28 @@ FIELDS: dict[str, str] = {
     "changed/category_l2": "<i4",
     "changed/item_gender": "<i4",
     "changed/price": "<f4",
+    # Of all candidates, where a rule of the shop reads them.
+    "brand": "<i4",
+    "margin": "<f4",
+    "stock": "<f4",
 }
+_FIELDS = {b"2": len(FIELDS), b"1": len(FIELDS) - 3}  # number of arrays by version, the newest first
 
 
 def pack_inputs(arrays: Sequence[Array]) -> bytes:
     """Returns the arrays of `FIELDS`, in this order and of these dtypes, as bytes."""
-    return pack([_VERSION, *[array.tobytes() for array in arrays]])
+    return pack([next(iter(_FIELDS)), *[array.tobytes() for array in arrays]])
 
 
 def unpack_inputs(content: bytes) -> dict[str, Array]:
-    """Returns the arrays of `pack_inputs` by name, [n] each; raises ValueError for other bytes."""
-    version, *parts = unpack(content, 1 + len(FIELDS))
-    if version != _VERSION:
-        raise ValueError(f"inputs of version {version!r}, expected {_VERSION!r}")
-    return {name: np.frombuffer(part, dtype) for (name, dtype), part in zip(FIELDS.items(), parts, strict=True)}
+    """Returns the arrays of `pack_inputs` by name, [n] each; raises ValueError for other bytes.
+
+    Arrays that inputs of an earlier version lack are empty.
+    """
+    for version, count in _FIELDS.items():
+        with suppress(ValueError):
+            first, *parts = unpack(content, 1 + count)
+            if first == version:
+                parts += [b""] * (len(FIELDS) - count)
+                return {n: np.frombuffer(part, kind) for (n, kind), part in zip(FIELDS.items(), parts, strict=True)}
+    raise ValueError(f"{len(content)} bytes are no inputs of a version that this release reads")

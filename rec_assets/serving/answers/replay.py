@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.history import LENGTH
+from rec_assets.features.store.item_attributes import NO_ATTRIBUTES, ItemAttributes
 from rec_assets.serving.answers.inputs import unpack_inputs
 from rec_assets.serving.graph.filters import FILTERS
 from rec_assets.serving.graph.request import NO_ITEM, Ids, sessions
@@ -89,7 +90,7 @@ class Replayer:
             ValueError: the inputs are of another release.
         """
         inputs = unpack_inputs(answer["inputs"])
-        rules = self._rules(answer["rules_version"], int(inputs["rules_at"][0]))
+        rules = self._rules(answer["rules_version"], int(inputs["rules_at"][0]), _attributes(inputs))
         stages = {**self._stages, _ORDERING: Ordering(int(inputs["top_k"][0]), rules=lambda: rules)}
         tensors = tensors_of(stages, self._request(answer, inputs), _SPECS)
         ids, scores = tensors["ordered_ids"], tensors["ordered_scores"]
@@ -125,15 +126,25 @@ class Replayer:
             values[changed] = inputs[f"changed/{name}"]
         return {f"raw_item/{name}": values for name, values in rows.items()}
 
-    def _rules(self, version: str, microseconds: int) -> ActiveRules | None:
+    def _rules(self, version: str, microseconds: int, attributes: ItemAttributes) -> ActiveRules | None:
         if not version:
             return None
         at = EPOCH + timedelta(microseconds=microseconds)
-        return ActiveRules.of(self._find_rules(version), self._groups, at, bytes.fromhex(version))
+        groups = self._groups.with_attributes(attributes)
+        return ActiveRules.of(self._find_rules(version), groups, at, bytes.fromhex(version))
 
     @cached_property
     def _groups(self) -> ItemGroups:
         return item_groups(self._bundle)
+
+
+def _attributes(inputs: Arrays) -> ItemAttributes:
+    """Returns the recorded attributes of the candidates; none where no rule read them."""
+    if not len(inputs["brand"]):
+        return NO_ATTRIBUTES
+    order = np.argsort(inputs["unseen/item_id"])
+    columns = [inputs[name][order] for name in ("unseen/item_id", "brand", "margin", "stock")]
+    return ItemAttributes(columns[0], columns[1], columns[2], columns[3])
 
 
 def _padded(values: npt.NDArray[Any], padding: int) -> npt.NDArray[Any]:

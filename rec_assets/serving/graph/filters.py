@@ -21,7 +21,7 @@ Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class Filters(BaseModel, Generic[Id]):
     """Properties that the items of a list must have. An item must satisfy all parts; an absent part allows all items.
 
-    The price and the categories are the current ones of the catalog. An item without a price is in no price range.
+    Prices, categories and brands are the current ones of the catalog. An item without a price is in no price range.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
@@ -32,6 +32,8 @@ class Filters(BaseModel, Generic[Id]):
     not_category_l1: Some[Id] = Field([], description="No item of these level-1 categories.")
     category_l2: Some[Id] | None = Field(None, description="Only items of these level-2 categories.")
     not_category_l2: Some[Id] = Field([], description="No item of these level-2 categories.")
+    brand: Some[Id] | None = Field(None, description="Only items of these brands.")
+    not_brand: Some[Id] = Field([], description="No item of these brands.")
     min_price: Price | None = Field(None, description="Lowest price.")
     max_price: Price | None = Field(None, description="Highest price.")
     new_to_user: bool = Field(False, description="Only items outside the user's history and session.")

@@ -47,6 +47,7 @@ ANSWER_ID = Tensor("answer_id", "BYTES")  # of the answer for one user; an empty
 DIFFERS = "raw_item/differs"
 LENGTH, IS_SAMPLED = "sampled/length", "sampled/is_sampled"
 RULES_VERSION, RULES_AT = "sampled/rules_version", "sampled/rules_at"
+RULED = ("ruled/brand", "ruled/margin", "ruled/stock")  # of the candidates, where a rule of the shop reads them
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ STAGES: tuple[StageSpec, ...] = (
         ("item/item_id", "ranked/score", "top_k", "diversity", FILTERS),
         _at("sampled", ("item_id", "score")),
         reads_inside=(ANSWER_ID.name,),
-        makes_inside=(LENGTH, IS_SAMPLED, RULES_VERSION, RULES_AT, f"sampled/{ROW_SPLITS}"),
+        makes_inside=(LENGTH, IS_SAMPLED, RULES_VERSION, RULES_AT, *RULED, f"sampled/{ROW_SPLITS}"),
     ),
     StageSpec(
         "item_id_decoder",

@@ -345,6 +345,9 @@ class SoftmaxSamplingOutputs(TypedDict):
     is_sampled: NotRequired[Flags]  # [N]
     rules_version: NotRequired[Texts]  # [N]
     rules_at: NotRequired[Int64]  # [N]
+    brand: NotRequired[Int32]  # [N]
+    margin: NotRequired[Int32]  # [N]
+    stock: NotRequired[Int32]  # [N]
     row_splits: NotRequired[Int64]  # [B + 1]
 
 

@@ -1,7 +1,7 @@
 """The rules that are active at one moment, as arrays over the items of one bundle."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rec_assets.features.store.item_attributes import NO_ATTRIBUTES, UNKNOWN_BRAND, ItemAttributes
 from rec_assets.inference.lookups import FIRST_KNOWN, Lookups
 from rec_assets.serving.graph.filters import Filters
 from rec_assets.serving.rules.order import NO_GROUP, CandidateCap, Keys, Positions, list_order
-from rec_assets.serving.rules.rules import Boost, Bury, Rules, Selection
+from rec_assets.serving.rules.rules import Boost, Bury, Rules, Selection, Weigh
 
 Ids = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
@@ -26,22 +27,45 @@ class ItemGroups:
     Attributes:
         item_ids: raw, ascending, int32 [c].
         codes: encoded ids, int32 [c].
-        categories: raw categories by level `category_l1` and `category_l2`, int32 [c] each.
+        categories: raw `category_l1` and `category_l2`, and `brand` where it is known, int32 [c] each.
         size: number of encoded ids.
+        numbers: `margin` and `stock` where they are known, NaN for items without, float32 [c] each.
     """
 
     item_ids: Ids
     codes: Ids
     categories: Mapping[str, Ids]
     size: int
+    numbers: Mapping[str, Floats] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, item_ids: Ids, categories: Mapping[str, Ids], lookups: Lookups) -> "ItemGroups":
+    def of(
+        cls,
+        item_ids: Ids,
+        categories: Mapping[str, Ids],
+        lookups: Lookups,
+        attributes: ItemAttributes = NO_ATTRIBUTES,
+    ) -> "ItemGroups":
         """Returns the items of a catalog, raw ids ascending [n], that have an encoded id."""
         codes = lookups.encode("item_id", item_ids)
         known = codes >= FIRST_KNOWN
         kept = {level: values[known] for level, values in categories.items()}
-        return cls(item_ids[known], codes[known], kept, lookups.size("item_id"))
+        return cls(item_ids[known], codes[known], kept, lookups.size("item_id")).with_attributes(attributes)
+
+    def with_attributes(self, attributes: ItemAttributes) -> "ItemGroups":
+        """Returns the same items with brands, margins and stocks."""
+        found = attributes.at(self.item_ids)
+        numbers = {"margin": found.margin, "stock": found.stock}
+        return replace(self, categories={**self.categories, "brand": found.brand}, numbers=numbers)
+
+    @property
+    def attributes(self) -> dict[str, npt.NDArray[Any]]:
+        """Returns brand, margin and stock by encoded id [v]; -1 and NaN for ids outside the catalog."""
+        by_code = {"brand": np.full(self.size, UNKNOWN_BRAND, np.int32)}
+        by_code |= {name: np.full(self.size, np.nan, np.float32) for name in self.numbers}
+        for name, values in {"brand": self.categories["brand"], **self.numbers}.items():
+            by_code[name][self.codes] = values
+        return by_code
 
     def selected(self, rule: Selection[int]) -> npt.NDArray[np.bool_]:
         """Returns True for the items [c] that a rule selects."""
@@ -52,9 +76,15 @@ class ItemGroups:
         return mask
 
 
+def factors_of(rule: Weigh, values: Floats) -> Floats:
+    """Returns the factors of values [n] by a rule, 1 for NaN."""
+    factors = np.interp(values, rule.values, rule.factors)
+    return np.where(np.isnan(values), 1, factors).astype(np.float32)
+
+
 @dataclass(frozen=True)
 class ActivePin:
-    """A pinned item, raw and encoded, its position from 0, and the categories by level that a list stays within."""
+    """A pinned item, raw and encoded, its position from 0, and the categories and brands that a list stays within."""
 
     item_id: int
     code: int
@@ -75,6 +105,7 @@ class ActiveRules:
         blocked: raw ids of items that no list may have, ascending.
         factors: factor of each item, float32 [v]; None if no item has one.
         caps: groups by encoded id [v], and their limits.
+        attributes: brand int32, margin and stock float32, by encoded id [v]; None if no rule reads them.
         pins: in the order of the file; the first pin of an item or of a position counts.
         version: digest of the rules that these are part of, as hexadecimal digits; empty if they have no version.
         at: the time at which they were active, in unix microseconds.
@@ -84,6 +115,7 @@ class ActiveRules:
     factors: Floats | None
     caps: tuple[CandidateCap, ...]
     pins: tuple[ActivePin, ...]
+    attributes: Mapping[str, npt.NDArray[Any]] | None = None
     version: str = ""
     at: int = 0
 
@@ -100,6 +132,8 @@ class ActiveRules:
         weights: list[Boost[int] | Bury[int]] = [*rules.boost, *rules.bury]
         for weight in weights:
             factors[items.codes[items.selected(weight)]] *= np.float32(weight.factor)
+        for weigh in rules.weigh:
+            factors[items.codes] *= factors_of(weigh, items.numbers[weigh.by])
         codes = dict(zip(items.item_ids.tolist(), items.codes.tolist(), strict=True)) if rules.pin else {}
         pins = tuple(
             ActivePin(
@@ -117,7 +151,9 @@ class ActiveRules:
             groups[items.codes] = items.categories[cap.each] if cap.each else items.selected(cap).astype(np.int32) - 1
             caps.append(CandidateCap(groups, cap.at_most))
         kept_factors = factors if (factors != 1).any() else None
-        return cls(blocked, kept_factors, tuple(caps), pins, version.hex(), (at - EPOCH) // timedelta(microseconds=1))
+        attributes = items.attributes if rules.read_attributes else None
+        microseconds = (at - EPOCH) // timedelta(microseconds=1)
+        return cls(blocked, kept_factors, tuple(caps), pins, attributes, version.hex(), microseconds)
 
     def factored(self, scores: npt.NDArray[Any], codes: Ids) -> npt.NDArray[Any]:
         """Returns probabilities [n] times the factors of their items (encoded ids [n])."""

@@ -1,4 +1,4 @@
-"""The rules of a shop as its owner writes them: blocks, boosts, buries, pins and caps, with optional periods."""
+"""The rules of a shop as its owner writes them: blocks, factors, pins and caps, with optional periods."""
 
 import tomllib
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ MOST_VALUES = 10_000  # of one list
 MOST_RULES = 200  # of one kind
 MOST_BYTES = 65_536  # of a file
 MOST_FACTOR = 100.0
+MOST_POINTS = 20
 LAST_POSITION = 100
 CHECK_AGAIN = "Correct the file, then run `rec rules check` again."
 Id = TypeVar("Id")
@@ -29,6 +30,7 @@ def _moment(value: Any) -> Any:
 
 
 Moment = Annotated[datetime, BeforeValidator(_moment)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
 _STRICT = ConfigDict(strict=True, extra="forbid", frozen=True, populate_by_name=True)
 
 
@@ -52,23 +54,24 @@ class Rule(BaseModel):
 
 
 class Selection(Rule, Generic[Id]):
-    """A rule for all items that are named or are in a named category."""
+    """A rule for all items that are named, or are in a named category, or are of a named brand."""
 
     items: Some[Id] = []
     category_l1: Some[Id] = []
     category_l2: Some[Id] = []
+    brand: Some[Id] = []
 
     @property
     def is_empty(self) -> bool:
         """Returns True if the rule names nothing."""
-        return not (self.items or self.category_l1 or self.category_l2)
+        return not (self.items or self.category_l1 or self.category_l2 or self.brand)
 
 
 class _NonEmpty(Selection[Id], Generic[Id]):
     @model_validator(mode="after")
     def _names_something(self) -> "_NonEmpty[Id]":
         if self.is_empty:
-            raise ValueError("name 'items', 'category_l1' or 'category_l2'")
+            raise ValueError("name 'items', 'category_l1', 'category_l2' or 'brand'")
         return self
 
 
@@ -88,25 +91,46 @@ class Bury(_NonEmpty[Id], Generic[Id]):
     factor: Annotated[float, Field(ge=0, lt=1)]
 
 
+class Weigh(Rule):
+    """Items whose probability is multiplied by a factor of their margin or stock.
+
+    The factor follows straight lines between the points of `values` and `factors`; it is the first factor below the
+    first value, and the last one above the last. Items without the value keep their probability.
+    """
+
+    by: Literal["margin", "stock"]
+    values: Annotated[list[Number], Field(min_length=2, max_length=MOST_POINTS)]
+    factors: Annotated[list[Annotated[float, Field(ge=0, le=MOST_FACTOR)]], Field(max_length=MOST_POINTS)]
+
+    @model_validator(mode="after")
+    def _has_points(self) -> "Weigh":
+        if len(self.values) != len(self.factors):
+            raise ValueError("'values' and 'factors' must have the same length")
+        if sorted(set(self.values)) != self.values:
+            raise ValueError("'values' must ascend")
+        return self
+
+
 class Pin(Rule, Generic[Id]):
-    """An item at a position of the list, 1 is the first. With categories: only in lists that stay within them."""
+    """An item at a position of the list, 1 is the first. With categories or brands: only in lists within them."""
 
     item: Id
     position: Annotated[int, Field(ge=1, le=LAST_POSITION)]
     category_l1: Some[Id] = []
     category_l2: Some[Id] = []
+    brand: Some[Id] = []
 
 
 class Cap(Selection[Id], Generic[Id]):
-    """A list has at most this number of the selected items, or of the items of each category of a level."""
+    """A list has at most this number of the selected items, or of the items of each category of a level or brand."""
 
     at_most: Annotated[int, Field(ge=1)]
-    each: Literal["category_l1", "category_l2"] | None = None
+    each: Literal["category_l1", "category_l2", "brand"] | None = None
 
     @model_validator(mode="after")
     def _has_one_scope(self) -> "Cap[Id]":
         if self.is_empty == (self.each is None):
-            raise ValueError("give either 'each', or 'items', 'category_l1' or 'category_l2'")
+            raise ValueError("give either 'each', or 'items', 'category_l1', 'category_l2' or 'brand'")
         return self
 
 
@@ -117,6 +141,7 @@ class Rules(BaseModel, Generic[Id]):
     block: Annotated[list[Block[Id]], Field(max_length=MOST_RULES)] = []
     boost: Annotated[list[Boost[Id]], Field(max_length=MOST_RULES)] = []
     bury: Annotated[list[Bury[Id]], Field(max_length=MOST_RULES)] = []
+    weigh: Annotated[list[Weigh], Field(max_length=MOST_RULES)] = []
     pin: Annotated[list[Pin[Id]], Field(max_length=MOST_RULES)] = []
     cap: Annotated[list[Cap[Id]], Field(max_length=MOST_RULES)] = []
 
@@ -134,6 +159,12 @@ class Rules(BaseModel, Generic[Id]):
             for rule in getattr(self, kind):
                 yield kind, rule
 
+    @property
+    def read_attributes(self) -> bool:
+        """Returns True if a rule depends on the brand, margin or stock of items."""
+        brands = (getattr(rule, "brand", None) or getattr(rule, "each", None) == "brand" for _, rule in self.all())
+        return bool(self.weigh) or any(brands)
+
     def at(self, moment: datetime) -> "Rules[Id]":
         """Returns the rules that are active at a time with a zone."""
         return self.model_copy(
@@ -141,7 +172,7 @@ class Rules(BaseModel, Generic[Id]):
         )
 
 
-KINDS = ("block", "boost", "bury", "pin", "cap")
+KINDS = ("block", "boost", "bury", "weigh", "pin", "cap")
 
 
 def parse_rules(text: str, file: str = "rules.toml") -> Rules[int | str]:

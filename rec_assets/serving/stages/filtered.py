@@ -1,24 +1,20 @@
 """The candidate sources of requests with a filter: each source reads only allowed items."""
 
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from rec_assets.inference.candidate_sources import CandidateSources, Flags, Floats, Ids, PopularItems, Search, best
 from rec_assets.inference.lookups import FIRST_KNOWN, Lookups
-from rec_assets.serving.graph.filters import Filters, parse
-from rec_assets.serving.tables.item_features import RawItemFeatures
+from rec_assets.serving.graph.filters import Filters
+from rec_assets.serving.stages.allowed import GetCatalog, KeptByFilter
 
 if TYPE_CHECKING:
     import faiss
 
 EXACT_UP_TO = 200_000  # allowed items; up to here, an exact search is faster (benchmarks/filters.py)
 MOST_VECTORS = 400_000  # of the filters that are kept, 100 MB
-MOST_FILTERS = 64
 MORE_LISTS = 2.0
 
 
@@ -40,7 +36,7 @@ class FilteredSources:
         popularity_month: Floats,
         index: "faiss.Index",
         lookups: Lookups,
-        catalog: Callable[[], RawItemFeatures],
+        catalog: GetCatalog,
     ) -> None:
         """Stores the parts.
 
@@ -55,31 +51,14 @@ class FilteredSources:
         self._popularity = popularity_month
         self._index = index
         self._lookups = lookups
-        self._catalog = catalog
-        self._of: RawItemFeatures | None = None
-        self._kept: OrderedDict[str, Allowed] = OrderedDict()
+        self.kept = KeptByFilter(self._restricted, catalog, lookups, most=MOST_VECTORS, size=_vectors)
 
     def __call__(self, text: str) -> Allowed:
-        """Returns the parts for the text of a filter. Filters of earlier features of the catalog are dropped."""
-        catalog = self._catalog()
-        if catalog is not self._of:
-            self._kept.clear()
-            self._of = catalog
-        if text not in self._kept:
-            self._kept[text] = self._restricted(parse(text), catalog)
-            while len(self._kept) > 1 and (
-                len(self._kept) > MOST_FILTERS or sum(one.vectors for one in self._kept.values()) > MOST_VECTORS
-            ):
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(text)
-        return self._kept[text]
+        """Returns the parts for the text of a filter."""
+        return self.kept(text)
 
-    def _restricted(self, filters: Filters[int], catalog: RawItemFeatures) -> Allowed:
-        codes = self._lookups.encode("item_id", catalog.item_ids)
-        kept = codes[allowed_items(filters, catalog)]
-        allowed = np.zeros(len(self._sources.indexed), np.bool_)
-        allowed[kept[(kept >= FIRST_KNOWN) & (kept < len(allowed))]] = True
-        allowed &= self._sources.indexed
+    def _restricted(self, filters: Filters[int], allowed: Flags) -> Allowed:
+        allowed = allowed[: len(self._sources.indexed)] & self._sources.indexed
         members = np.flatnonzero(allowed).astype(np.int32)
         search = self._search(members)
         exact = search is None
@@ -114,6 +93,10 @@ class FilteredSources:
         return search
 
 
+def _vectors(allowed: Allowed) -> int:
+    return allowed.vectors
+
+
 def exact_search(members: Ids, vectors: Floats) -> Search:
     """Returns an exact search among some items.
 
@@ -127,31 +110,3 @@ def exact_search(members: Ids, vectors: Floats) -> Search:
         return members[best(queries @ held.T, depth)]
 
     return search
-
-
-def allowed_items(filters: Filters[Any], catalog: RawItemFeatures) -> Flags:
-    """Returns True for the items of a catalog [c] that a filter allows. Does not read `new_to_user`."""
-    columns = {name: values[:-1] for name, values in catalog.columns.items()} | {"item": catalog.item_ids}
-    allowed: npt.NDArray[np.bool_] = np.ones(len(catalog.item_ids), np.bool_)
-    for name, wanted, unwanted in (
-        ("item", filters.items, filters.not_items),
-        ("category_l1", filters.category_l1, filters.not_category_l1),
-        ("category_l2", filters.category_l2, filters.not_category_l2),
-    ):
-        if wanted is not None:
-            allowed &= _is_among(columns[name], wanted)
-        if unwanted:
-            allowed &= ~_is_among(columns[name], unwanted)
-    # In the type of the prices, so that an item of exactly this price is in the range.
-    if filters.min_price is not None:
-        allowed &= columns["price"] >= np.float32(filters.min_price)
-    if filters.max_price is not None:
-        allowed &= columns["price"] <= np.float32(filters.max_price)
-    return allowed
-
-
-def _is_among(values: Ids, wanted: list[int]) -> Flags:
-    """Returns True for values [n] in a list. Other numbers than theirs would make NumPy sort all values."""
-    numbers = np.array(wanted, np.int64)
-    near = numbers[(numbers >= values.min(initial=0)) & (numbers <= values.max(initial=0))]
-    return np.isin(values, near)

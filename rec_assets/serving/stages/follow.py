@@ -2,10 +2,14 @@
 
 import time
 import weakref
+from collections.abc import Callable
 from threading import Thread
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
+
+from rec_assets.serving.stages.base import StoreGuard
 
 LOOK_EVERY_S = 1.0  # between two reads of a version, one short command each
+T = TypeVar("T")
 
 
 class Following(Protocol):
@@ -14,6 +18,41 @@ class Following(Protocol):
     def refresh(self) -> bool:
         """Reads the data again if their version changed; returns True if it replaced the copy."""
         ...
+
+
+class FollowedCopy(Generic[T]):
+    """A copy of one versioned value of a store."""
+
+    def __init__(
+        self, value: T, read_version: Callable[[], bytes | None], read: Callable[[], T], guard: StoreGuard
+    ) -> None:
+        """Creates a copy with a first value.
+
+        Args:
+            value: the value until the first read.
+            read_version: returns the version of the store's value, None without one.
+            read: returns the store's value.
+            guard: guard of both reads.
+        """
+        self.value = value
+        self._read_version = read_version
+        self._read = read
+        self._version: bytes | None = None
+        self.guard = guard
+
+    def refresh(self) -> bool:
+        """Reads the value if its version changed; returns True if it replaced the copy.
+
+        A store that lost its data changes nothing.
+        """
+        version = self.guard.call(self._read_version)
+        if version in (None, self._version):
+            return False
+        value = self.guard.call(self._read)
+        if value is None:
+            return False
+        self.value, self._version = value, version
+        return True
 
 
 def follow(copy: Following, name: str) -> None:

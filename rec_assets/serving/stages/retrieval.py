@@ -22,9 +22,10 @@ from rec_assets.serving.graph.tensors import (
     QueryTowerInputs,
     QueryTowerOutputs,
 )
+from rec_assets.serving.stages.allowed import GetCatalog
+from rec_assets.serving.stages.attributes import read_catalog
 from rec_assets.serving.stages.base import Array, inputs_of
 from rec_assets.serving.stages.filtered import Allowed, FilteredSources, exact_search
-from rec_assets.serving.stages.items import ItemLookup
 from rec_assets.serving.tables.item_features import RawItemFeatures
 from rec_assets.serving.tables.memory_mapped import item_facts, item_neighbors, signal_tables
 from rec_assets.settings import Settings
@@ -75,16 +76,15 @@ class Retrieval:
         self._filtered = filtered
 
     @classmethod
-    def load(cls, bundle: Bundle, settings: Settings, items: ItemLookup | None = None) -> "Retrieval":
+    def load(cls, bundle: Bundle, settings: Settings, catalog: GetCatalog | None = None) -> "Retrieval":
         """Reads index, vectors and tables; raises ActionableError if one does not fit the bundle.
 
         Args:
             bundle: the bundle.
             settings: number of candidates, and the address of the online store.
-            items: current features of all items for filters; by default they are read.
+            catalog: returns the current features and brands of all items for filters; by default they are read.
         """
-        items = items or ItemLookup.load(bundle, settings)
-        return cls.of(bundle, settings, signal_tables(bundle), lambda: items.table)
+        return cls.of(bundle, settings, signal_tables(bundle), catalog or read_catalog(bundle, settings))
 
     @classmethod
     def of(
@@ -92,7 +92,7 @@ class Retrieval:
         bundle: Bundle,
         settings: Settings,
         tables: Mapping[str, Array],
-        catalog: Callable[[], RawItemFeatures] | None = None,
+        catalog: GetCatalog | None = None,
     ) -> "Retrieval":
         """Reads index and vectors, and takes popularity and groups from tables as of `signal_tables`.
 

@@ -1,5 +1,8 @@
 """Stage that removes unavailable, blocked and seen items, and refills short lists with popular unseen items."""
 
+from collections.abc import Callable
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -7,11 +10,13 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.store.unavailable import is_among
 from rec_assets.realtime.stores.seen_items import SeenItems
 from rec_assets.serving.graph import row_splits
-from rec_assets.serving.graph.filters import FILTERS, filter_texts
+from rec_assets.serving.graph.filters import FILTERS, filter_texts, parse
 from rec_assets.serving.graph.request import Ids, sessions, user_ids
 from rec_assets.serving.graph.spec import RECENT
 from rec_assets.serving.graph.tensors import FilterSeenItemsInputs, FilterSeenItemsOutputs
 from rec_assets.serving.rules.active import ActiveRules
+from rec_assets.serving.stages.allowed import GetCatalog, KeptByFilter
+from rec_assets.serving.stages.attributes import read_catalog
 from rec_assets.serving.stages.base import StoreGuard
 from rec_assets.serving.stages.circuit_breaker import valkey_breaker
 from rec_assets.serving.stages.rules import FollowedRules, GetRules, no_rules
@@ -29,13 +34,14 @@ class SeenFilter:
 
     The Bloom filters are read in one round trip. No item counts as seen if Valkey is unavailable or the policy filters
     nothing. The items of a session are seen if the policy covers clicks. A short list is refilled with the most
-    popular unseen items; each gets the lowest retrieval score of the list's candidates.
+    popular unseen items that its filter allows; each gets the lowest retrieval score of the list's candidates.
     """
 
     def __init__(
         self,
         seen_items: SeenItems | None,
         fallback: Fallback,
+        filtered: Callable[[str], Fallback],
         least: int,
         unavailable: Unavailable,
         guard: StoreGuard,
@@ -48,6 +54,7 @@ class SeenFilter:
         Args:
             seen_items: the Bloom filters, None to filter nothing.
             fallback: popular items that refill short lists.
+            filtered: returns those of them that the text of a filter allows.
             least: minimum number of candidates per user; shorter lists are refilled.
             unavailable: items that no list may show.
             guard: guard of the Bloom filters.
@@ -58,25 +65,39 @@ class SeenFilter:
         self._covers_sessions = covers_sessions
         self._seen_items = seen_items
         self._fallback = fallback
+        self._filtered = filtered
         self._least = least
         self._unavailable = unavailable
         self.guard = guard
         self.catalog_guard = unavailable.guard
 
     @classmethod
-    def load(cls, bundle: Bundle, settings: Settings, rules: GetRules | None = None) -> "SeenFilter":
-        """Reads item popularity and the unavailable items, and follows the rules of the shop unless they are given.
+    def load(
+        cls,
+        bundle: Bundle,
+        settings: Settings,
+        rules: GetRules | None = None,
+        catalog: GetCatalog | None = None,
+    ) -> "SeenFilter":
+        """Reads item popularity and the unavailable items. Valkey may be unavailable.
 
-        Valkey may be unavailable.
+        Args:
+            bundle: the bundle.
+            settings: policy of the seen filter, and the address of Valkey.
+            rules: returns the active rules; by default, the stage follows the rules of the shop.
+            catalog: returns the current features and brands of all items; by default they are read for the first
+                short list with a filter.
         """
         filters = None
         if settings.seen_filter != "nothing":
             filters = SeenItems(connect_for_requests(settings))
         consequence = "The Bloom filters are unavailable, so seen items are not removed"
         guard = StoreGuard("seen_items", consequence, valkey_breaker(settings))
+        fallback, read = Fallback.load(bundle), cache(lambda: read_catalog(bundle, settings))
         return cls(
             filters,
-            Fallback.load(bundle),
+            fallback,
+            KeptByFilter(lambda _, allowed: fallback.among(allowed), catalog or (lambda: read()()), bundle.lookups),
             settings.ranking_topk,
             Unavailable.load(bundle, settings),
             guard,
@@ -89,23 +110,22 @@ class SeenFilter:
 
         Maps user_id int32 [B], item_id and retrieval_score [N], history_item_id [B, LENGTH] → item_id and
         retrieval_score of the new lists, and row_splits int64 [B + 1]. The inputs recent, int32 [B, n, 2], and filters,
-        texts [B], are optional; the list of a request with a filter is not refilled. Raises RequestError.
+        texts [B], are optional. Raises RequestError.
         """
         users, items, scores = user_ids(inputs), inputs["item_id"], inputs["retrieval_score"]
         splits = row_splits.splits_of(inputs, len(items))
-        is_filtered = filter_texts(inputs.get(FILTERS), len(users)) != ""
+        texts = filter_texts(inputs.get(FILTERS), len(users))
         if (rules := self._rules()) is not None and rules.pins:
-            items, scores, splits = with_pins(rules, items, scores, splits, ~is_filtered)
+            items, scores, splits = with_pins(rules, items, scores, splits, texts == "")
         left_out = self._left_out(inputs)
         unseen = ~self._hidden(users, items, splits, left_out)
         kept = row_splits.keep(splits, unseen)
-        # Popular items do not satisfy a filter; retrieval finds as many allowed items as there are.
-        missing = np.where(is_filtered, 0, self._least - np.diff(kept))
+        missing = self._least - np.diff(kept)
         if (missing <= 0).all():  # nearly always
             return {"item_id": items[unseen], "retrieval_score": scores[unseen], "row_splits": kept}
         owners = row_splits.request_of(splits)[unseen]
         refill, refill_scores, refill_owners = self._refill(
-            users, items, scores, splits, missing, inputs["history_item_id"], left_out
+            users, items, scores, splits, missing, inputs["history_item_id"], left_out, texts
         )
         order = np.argsort(np.concatenate([owners, refill_owners]), kind="stable")
         return {
@@ -146,6 +166,7 @@ class SeenFilter:
         missing: npt.NDArray[np.int64],
         histories: Ids,
         left_out: Ids | None,
+        texts: npt.NDArray[np.object_],
     ) -> tuple[Ids, Scores, npt.NDArray[np.int64]]:
         """Returns refill items for short lists, their scores, and their request numbers in ascending order.
 
@@ -164,7 +185,7 @@ class SeenFilter:
         popular_items, lowest_scores = [], []
         for request in short:
             candidates = slice(splits[request], splits[request + 1])
-            popular = self._fallback.order(histories[request])
+            popular = self._popular(texts[request], histories[request])
             popular_items.append(popular[~np.isin(popular, items[candidates])])
             lowest_scores.append(scores[candidates].min() if splits[request] < splits[request + 1] else 0)
         ids = np.concatenate([np.empty(0, np.int32), *popular_items])
@@ -179,6 +200,12 @@ class SeenFilter:
         taken = row_splits.place_of(ids_splits) < missing[short][row]
         ids, row = ids[taken], row[taken]
         return ids, np.array(lowest_scores, np.float32)[row], short[row]
+
+    def _popular(self, text: str, history: Ids) -> Ids:
+        """Returns the raw ids of popular items that the text of a filter allows, in the order for a history."""
+        if not text:
+            return self._fallback.order(history)
+        return self._filtered(text).order(history, with_own=not parse(text).new_to_user)
 
 
 def with_pins(

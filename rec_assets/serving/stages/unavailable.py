@@ -1,7 +1,5 @@
 """The items that no list may show, kept in memory beside a stage and refreshed within a second."""
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 
@@ -9,30 +7,13 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.store.unavailable import Ids, UnavailableItems, is_among
 from rec_assets.serving.stages.base import StoreGuard
 from rec_assets.serving.stages.circuit_breaker import valkey_breaker
-from rec_assets.serving.stages.follow import follow
+from rec_assets.serving.stages.follow import FollowedCopy, follow
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey.client import connect_for_requests
 
 
-class Unavailable:
+class Unavailable(FollowedCopy[Ids]):
     """Answers which candidates are unavailable: as the bundle's catalog says until a catalog update was written."""
-
-    def __init__(
-        self, bundled: Ids, read_version: Callable[[], bytes | None], read_items: Callable[[], Ids], guard: StoreGuard
-    ) -> None:
-        """Creates a copy with the items of the bundle.
-
-        Args:
-            bundled: unavailable items of the bundle's catalog, ascending.
-            read_version: returns the version of the store's items, None without one.
-            read_items: returns the store's items, ascending.
-            guard: guard of both reads.
-        """
-        self._items = bundled
-        self._read_version = read_version
-        self._read_items = read_items
-        self._version: bytes | None = None
-        self.guard = guard
 
     @classmethod
     def load(cls, bundle: Bundle, settings: Settings) -> "Unavailable":
@@ -52,20 +33,6 @@ class Unavailable:
         follow(copy, "unavailable_items")
         return copy
 
-    def refresh(self) -> bool:
-        """Reads the items if their version changed; returns True if it replaced them.
-
-        A store that lost its data changes nothing.
-        """
-        version = self.guard.call(self._read_version)
-        if version in (None, self._version):
-            return False
-        items = self.guard.call(self._read_items)
-        if items is None:
-            return False
-        self._items, self._version = items, version
-        return True
-
     def __call__(self, items: Ids) -> npt.NDArray[np.bool_]:
         """Returns True for unavailable items [N]."""
-        return is_among(items, self._items)
+        return is_among(items, self.value)

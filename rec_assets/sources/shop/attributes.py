@@ -14,6 +14,8 @@ from rec_assets.sources.shop import values
 from rec_assets.sources.shop.mapping import Rows, Shop
 from rec_assets.sources.shop.tables import connect, open_table
 
+TEXTS = ("item", "title", "description", "category_l1", "category_l2", "brand")
+
 
 @dataclass(frozen=True)
 class ShopTables:
@@ -62,12 +64,16 @@ def read_items(tables: ShopTables, arrivals: pl.DataFrame) -> pl.DataFrame:
         arrivals: item and first_day of every item of the interactions.
 
     Returns:
-        Text columns item, title, description, category_l1, category_l2; price, item_gender, available, first_day.
+        Text columns item, title, description, category_l1, category_l2, brand; price, margin, stock, item_gender,
+        available, first_day.
     """
     mapping, rows = tables.shop.items, tables.shop.interactions
     item, categories = mapping.item or rows.item, mapping.categories[:2]
     named = (mapping.title, mapping.description, mapping.price, mapping.gender, mapping.first_day, mapping.available)
-    connection = tables.open(mapping if mapping.is_given else rows, (item, *named, *categories), "items_of_the_shop")
+    attributes = (mapping.brand, mapping.margin, mapping.stock)
+    connection = tables.open(
+        mapping if mapping.is_given else rows, (item, *named, *attributes, *categories), "items_of_the_shop"
+    )
     first, second = _levels(categories, mapping.category_separator)
     arrival = f"min({values.seconds(mapping.first_day)})" if mapping.first_day else "NULL"
     known = connection.sql(
@@ -75,6 +81,9 @@ def read_items(tables: ShopTables, arrivals: pl.DataFrame) -> pl.DataFrame:
         f"{_most_common(mapping.description)} AS description, mode({first}) AS category_l1, "
         f"mode({second}) AS category_l2, "
         f"{f'median({values.price(mapping.price)})' if mapping.price else 'NULL'} AS price, "
+        f"{f'mode({values.words(mapping.brand)})' if mapping.brand else 'NULL'} AS brand, "
+        f"{f'median({values.number(mapping.margin)})' if mapping.margin else 'NULL'} AS margin, "
+        f"{f'median({values.number(mapping.stock)})' if mapping.stock else 'NULL'} AS stock, "
         f"{f'mode({values.gender(mapping.gender)})' if mapping.gender else '-1'} AS item_gender, "
         f"{f'bool_or({values.available(mapping.available)})' if mapping.available else 'true'} AS available, "
         f"CAST(to_timestamp({arrival}) AS DATE) AS arrival FROM items_of_the_shop "
@@ -87,8 +96,8 @@ def read_items(tables: ShopTables, arrivals: pl.DataFrame) -> pl.DataFrame:
     else:
         known = known.join(arrivals, on="item", how="semi")
     return known.join(arrivals, on="item", how="left").select(
-        *(pl.col(name).cast(pl.String) for name in ("item", "title", "description", "category_l1", "category_l2")),
-        pl.col("price").cast(pl.Float32),
+        *(pl.col(name).cast(pl.String) for name in TEXTS),
+        *(pl.col(name).cast(pl.Float32) for name in ("price", "margin", "stock")),
         pl.col("item_gender").cast(pl.Int32),
         "available",
         first_day=pl.coalesce(pl.col("arrival").cast(pl.Date), "first_day"),

@@ -6,8 +6,10 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from rec_assets.sources.base import ATTRIBUTES
 from rec_assets.sources.roles import HISTORY, ROLE, SEEN, TARGET
 from rec_assets.sources.shop import values
+from rec_assets.sources.shop.mapping import Items
 from rec_assets.sources.shop.source import ShopSource
 from rec_assets.sources.shop.tables import connect, open_table
 
@@ -110,6 +112,7 @@ def summarize(source: ShopSource) -> Summary:
         **({"rows that do not teach": f"{kept.height - used.height:,}"} if kept.height > used.height else {}),
         "users": f"{used['user'].n_unique():,}",
         "items": f"{items.height:,} in the catalog, {used['item'].n_unique():,} with interactions",
+        **_attributes(items, shop.items),
         "interactions per user, median": f"{median:g}",
         "repeated interactions": f"{again / max(1, visits.height):.0%}",
         "new users in the days after training": f"{cold / max(1, arriving.len()):.0%} of {arriving.len():,}",
@@ -123,6 +126,18 @@ def summarize(source: ShopSource) -> Summary:
         "ages and genders": bool(shop.users.age or shop.users.birth_year or shop.users.gender),
     }
     return Summary(figures, {name: cost for name, cost in ABSENT.items() if not known[name]})
+
+
+def _attributes(items: pl.DataFrame, mapping: Items) -> dict[str, str]:
+    """Returns a figure for each column that only filters and rules read."""
+    found = {}
+    for name in ATTRIBUTES:
+        if getattr(mapping, name):
+            known = items[name].drop_nulls()
+            span = "" if name == "brand" else f" from {float(known.min()):g} to {float(known.max()):g}"  # type: ignore[arg-type]
+            values = f"{known.n_unique():,} values{span}"
+            found[name] = f"{known.len():,} of {items.height:,} items, {values}" if known.len() else "no readable value"
+    return found
 
 
 def _in_interactions(source: ShopSource) -> Iterator[Problem]:
@@ -175,6 +190,7 @@ def _outside(source: ShopSource, rows: pl.DataFrame) -> Iterator[Problem]:
 def _in_items(source: ShopSource) -> Iterator[Problem]:
     items, mapping = source.catalog(), source.shop.items
     named = {"title": mapping.title, "price": mapping.price, "category_l1": ", ".join(mapping.categories)}
+    named |= {name: getattr(mapping, name) for name in ATTRIBUTES}
     for column, name in named.items():
         lacking = items.filter(pl.col(column).is_null())
         if name and lacking.height:

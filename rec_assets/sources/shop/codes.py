@@ -1,4 +1,4 @@
-"""Codes of a shop's ids: int32 numbers for users, items and categories. A value keeps its code for ever."""
+"""Codes of a shop's ids: int32 numbers for users, items, categories and brands. A value keeps its code for ever."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -9,8 +9,8 @@ import polars as pl
 from rec_assets.sources.forgotten import Forgotten
 
 FILE = "codes.parquet"
-USER, ITEM, CATEGORY_1, CATEGORY_2 = "user", "item", "category_l1", "category_l2"
-KINDS = (USER, ITEM, CATEGORY_1, CATEGORY_2)
+USER, ITEM, CATEGORY_1, CATEGORY_2, BRAND = "user", "item", "category_l1", "category_l2", "brand"
+KINDS = (USER, ITEM, CATEGORY_1, CATEGORY_2, BRAND)
 SCHEMA = {"kind": pl.String, "value": pl.String, "code": pl.Int32}
 UNKNOWN = -1
 OWN_NUMBERS = 1_000_000_000  # leaves room for texts after the largest number
@@ -88,7 +88,7 @@ class Codes:
 
     def with_texts(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Returns a frame of raw data with texts in place of codes, for people; unchanged without codes."""
-        columns = {"user_id": USER, "item_id": ITEM, CATEGORY_1: CATEGORY_1, CATEGORY_2: CATEGORY_2}
+        columns = {"user_id": USER, "item_id": ITEM, **{kind: kind for kind in (CATEGORY_1, CATEGORY_2, BRAND)}}
         found = {} if self.is_empty else {name: kind for name, kind in columns.items() if name in frame.columns}
         return frame.with_columns(self.decode(kind, frame[name]).alias(name) for name, kind in found.items())
 

@@ -116,6 +116,7 @@ class Items(Rows):
         images: folder with images named by item id.
         first_day: column of the arrival date.
         available: column that says whether an item can be shown: yes or no, a state, or a stock above 0.
+        brand, margin, stock: columns that no model reads; filters and rules of the shop do.
     """
 
     item: str = ""
@@ -129,6 +130,9 @@ class Items(Rows):
     images: str = ""
     first_day: str = ""
     available: str = ""
+    brand: str = ""
+    margin: str = ""
+    stock: str = ""
 
 
 class Users(Rows):

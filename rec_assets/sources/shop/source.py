@@ -22,7 +22,7 @@ from rec_assets.sources.image_files import copy_images
 from rec_assets.sources.roles import ROLE, TARGET
 from rec_assets.sources.shop import values
 from rec_assets.sources.shop.attributes import ShopTables, read_items, read_users
-from rec_assets.sources.shop.codes import CATEGORY_1, CATEGORY_2, ITEM, UNKNOWN, USER, Codes
+from rec_assets.sources.shop.codes import BRAND, CATEGORY_1, CATEGORY_2, ITEM, UNKNOWN, USER, Codes
 from rec_assets.sources.shop.mapping import Rows, Shop
 from rec_assets.sources.shop.tables import data_files, kind_of
 
@@ -57,7 +57,7 @@ class ShopSource:
         return (rows if rows is not None and rows.is_given else self.shop.interactions).files or "the query"
 
     def identifiers(self) -> dict[str, pl.Series]:
-        """Returns every user, item and category, as texts by kind."""
+        """Returns every user, item, category and brand, as texts by kind."""
         users, items = (self.rows().select(pl.col(name).unique()).collect()[name] for name in ("user", "item"))
         return {
             USER: pl.concat([users, self._users["user"]]),
@@ -65,6 +65,7 @@ class ShopSource:
             ITEM: pl.concat([items, self._items["item"]]),
             CATEGORY_1: self._items["category_l1"],
             CATEGORY_2: self._items["category_l2"],
+            BRAND: self._items["brand"].drop_nulls(),
         }
 
     def rows(self) -> pl.LazyFrame:
@@ -72,7 +73,7 @@ class ShopSource:
         return pl.scan_parquet(self._days / "**/*.parquet", schema=ROWS, hive_partitioning=False)
 
     def catalog(self) -> pl.DataFrame:
-        """Returns the items with texts as they are: item, title, description, both categories; price, first_day."""
+        """Returns the items with texts as they are, as `read_items`."""
         return self._items
 
     def interactions(self, day: date) -> pl.DataFrame:
@@ -88,10 +89,12 @@ class ShopSource:
         )
 
     def items(self) -> pl.DataFrame:
-        """Returns the catalog: ids and categories as codes, -1 for no category, null for no price."""
+        """Returns the catalog: ids, categories and brands as codes, -1 for none; null for no price, margin or stock."""
         items = self._items
         return items.select(
             "price",
+            "margin",
+            "stock",
             "item_gender",
             "first_day",
             "available",
@@ -102,6 +105,7 @@ class ShopSource:
             else pl.coalesce("description", "title"),
             category_l1=self._encoded(CATEGORY_1, items["category_l1"]),
             category_l2=self._encoded(CATEGORY_2, items["category_l2"]),
+            brand=self._encoded(BRAND, items["brand"]),
         )
 
     def users(self) -> pl.DataFrame:

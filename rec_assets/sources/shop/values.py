@@ -126,6 +126,12 @@ def price(column: str) -> str:
     return f"try_cast(CASE WHEN {value} > 0 AND {value} < 3e38 THEN {value} END AS FLOAT)"
 
 
+def number(column: str) -> str:
+    """Returns a finite number of any sign, FLOAT."""
+    value = amount(column)
+    return f"try_cast(CASE WHEN abs({value}) < 3e38 THEN {value} END AS FLOAT)"
+
+
 def device(column: str) -> str:
     """Returns 0 mobile, 1 desktop, 2 tablet, -1 unknown."""
     return _coded(column, (MOBILE, DESKTOP, TABLET))

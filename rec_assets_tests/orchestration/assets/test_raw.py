@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from dagster import AssetKey, DagsterInstance
 
+from rec_assets.features.store.item_attributes import StoredItemAttributes
 from rec_assets.features.store.online_reader import OnlineReader
 from rec_assets.features.store.unavailable import UnavailableItems
 from rec_assets.features.store.views import ITEM_VIEW
@@ -37,6 +38,8 @@ time = "time"
 files = "items.csv"
 item = "item"
 price = "price"
+brand = "brand"
+stock = "price"
 [users]
 files = "users.csv"
 user = "user"
@@ -53,7 +56,8 @@ def export(folder: Path, days: int) -> None:
 
 
 def write_items(folder: Path, prices: Mapping[str, int]) -> None:
-    pl.DataFrame({"item": prices.keys(), "price": prices.values()}).write_csv(folder / "items.csv")
+    brands = [f"brand {price}" for price in prices.values()]
+    pl.DataFrame({"item": prices.keys(), "price": prices.values(), "brand": brands}).write_csv(folder / "items.csv")
 
 
 def run(job: str, day: int | None) -> bool:
@@ -116,3 +120,10 @@ def test_a_catalog_update_tells_serving_what_left_and_what_changed(tmp_path: Pat
             assert unavailable.items().tolist() == [items[n] for n in range(3) if f"item {n}" not in prices]
             stored = OnlineReader(settings, ITEM_VIEW)(np.array(items, np.int32)).columns["price"]
             assert stored.tolist() == [prices["item 0"], 5, 5]
+            attributes = StoredItemAttributes(connect(settings)).attributes()
+            shown = {number: prices[f"item {n}"] for n, number in enumerate(items) if f"item {n}" in prices}
+            assert dict(zip(attributes.item_ids.tolist(), attributes.stock.tolist(), strict=True)) == shown
+            texts_of = Codes.load(open_store(settings).get("id_codes").path).decode(
+                "brand", pl.Series(attributes.brand)
+            )
+            assert texts_of.to_list() == [f"brand {shown[item]}" for item in attributes.item_ids.tolist()]

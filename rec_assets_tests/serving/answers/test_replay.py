@@ -13,13 +13,15 @@ import pytest
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.store import online
+from rec_assets.features.store.item_attributes import ItemAttributes, StoredItemAttributes
 from rec_assets.realtime.answers.entries import answers_in
 from rec_assets.realtime.answers.ids import new_ids
+from rec_assets.realtime.answers.packing import pack
 from rec_assets.realtime.answers.stream import Answer, AnswerStream
 from rec_assets.realtime.stores.user_activity import UserActivityStore
 from rec_assets.realtime.work_stream import Entry
 from rec_assets.serving.answers.capture import is_chosen
-from rec_assets.serving.answers.inputs import pack_inputs, unpack_inputs
+from rec_assets.serving.answers.inputs import FIELDS, pack_inputs, unpack_inputs
 from rec_assets.serving.answers.recorder import AnswerRecorder
 from rec_assets.serving.answers.replay import Replayer
 from rec_assets.serving.graph.request import validate
@@ -36,7 +38,8 @@ FILTERS = ["", "", '{"category_l1":[2]}', '{"max_price":30.0,"not_category_l2":[
 RULES = Rules[int].model_validate(
     {
         "boost": [{"name": "spring", "factor": 50.0, "items": [70, 73]}],
-        "cap": [{"name": "variety", "at_most": 3, "each": "category_l1"}],
+        "cap": [{"name": "variety", "at_most": 3, "each": "category_l1"}, {"name": "b", "at_most": 2, "each": "brand"}],
+        "weigh": [{"name": "stock", "by": "stock", "values": [0, 90], "factors": [0.5, 2]}],
         "pin": [{"name": "hero", "item": 100, "position": 2}],
     }
 )
@@ -93,6 +96,8 @@ def test_every_answer_of_mixed_batches_is_made_again_bit_for_bit(
 ) -> None:
     if has_rules:
         CurrentRules(connect(valkey)).replace(RULES)
+        facts = {"brand": pl.col("item_id") % 9, "stock": (pl.col("item_id") % 100).cast(pl.Float32)}
+        StoredItemAttributes(connect(valkey)).replace(ItemAttributes.of(tiny_bundle.catalog().with_columns(**facts)))
         stages = load_stages(tiny_bundle, valkey.model_copy(update={"ranking_topk": 10, "retrieval_topk": 30}))
     sent: list[Answer] = []
     recorder, rng = AnswerRecorder(sent.extend), np.random.default_rng(0)
@@ -112,6 +117,7 @@ def test_every_answer_of_mixed_batches_is_made_again_bit_for_bit(
     inputs = [unpack_inputs(one["inputs"]) for one in answers]
     assert any(len(one["recent"]) for one in inputs) and any(len(one["raw_user/recent_item_id"]) for one in inputs)
     assert {one["sampled"] for one in answers} == {True, False} and len({one["filters"] for one in answers}) > 3
+    assert all(len(one["stock"]) == (len(one["unseen/item_id"]) if has_rules else 0) for one in inputs)
     if not has_rules:
         assert any(len(one["changed/item_id"]) for one in inputs)
         assert not all(len(one["changed/item_id"]) == len(one["unseen/item_id"]) for one in inputs)
@@ -135,6 +141,18 @@ def test_an_answer_with_other_inputs_is_not_equal(
         arrays[name] = arrays[name] + np.float32(1)
         changed = answer | {"inputs": pack_inputs(list(arrays.values()))}
     assert not replayer.replay(changed).is_equal
+
+
+def test_inputs_of_the_release_before_brands_are_read() -> None:
+    arrays = {
+        name: np.arange(3, dtype=kind) for name, kind in FIELDS.items() if name not in ("brand", "margin", "stock")
+    }
+    read = unpack_inputs(pack([b"1", *(one.tobytes() for one in arrays.values())]))
+    assert {name: values.tolist() for name, values in read.items()} == {
+        name: [0, 1, 2] if name in arrays else [] for name in FIELDS
+    }
+    with pytest.raises(ValueError, match="version that this release reads"):
+        unpack_inputs(pack([b"0", *(one.tobytes() for one in arrays.values())]))
 
 
 def test_a_share_of_the_answers_is_recorded_and_always_the_same() -> None:

@@ -4,18 +4,22 @@ import numpy as np
 import pytest
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.features.store.item_attributes import ItemAttributes
 from rec_assets.serving.graph.filters import Filters
 from rec_assets.serving.rules.active import ActiveRules, ItemGroups
 from rec_assets.serving.rules.rules import Rules, parse_rules
 
 NOON = datetime(2025, 3, 10, 12, tzinfo=UTC)
 # Raw items 10, 13, … 28 with codes 3 to 9; categories 0, 1, 0, 1, … and 0, 1, 2, 0, 1, …
+# Brands 5, 5, 5, 5, 6, none, none; stocks 0, 10, … 50, none.
+RAW = np.arange(10, 31, 3, dtype=np.int32)
+STOCK = np.array([0, 10, 20, 30, 40, 50, np.nan], np.float32)
 ITEMS = ItemGroups(
-    np.arange(10, 31, 3, dtype=np.int32),
+    RAW,
     np.arange(3, 10, dtype=np.int32),
     {"category_l1": np.arange(7, dtype=np.int32) % 2, "category_l2": np.arange(7, dtype=np.int32) % 3},
     10,
-)
+).with_attributes(ItemAttributes(RAW, np.array([5, 5, 5, 5, 6, -1, -1], np.int32), np.full_like(STOCK, np.nan), STOCK))
 CODES = ITEMS.codes
 
 
@@ -33,14 +37,21 @@ def found(text: str, at: datetime = NOON) -> ActiveRules:
     ("text", "message"),
     [
         ('[[boost]]\nname = "spring"\nfactor = 0.5\nitems = [1]', r"rule 'spring' \(boost\): factor .*greater than 1"),
-        ('[[block]]\nname = "all"', r"rule 'all' \(block\): name 'items', 'category_l1' or 'category_l2'"),
+        ('[[block]]\nname = "all"', r"rule 'all' \(block\): name 'items', .* or 'brand'"),
         ("[[block]]\nitems = [1]", r"rule 1 without a name \(block\): name Field required"),
         (
             '[[pin]]\nname = "hero"\nitem = 1\nposition = 0',
             r"rule 'hero' \(pin\): position .*greater than or equal to 1",
         ),
         ('[[cap]]\nname = "few"\nat_most = 2', r"rule 'few' \(cap\): give either 'each'"),
-        ('[[blok]]\nname = "a"', r"blok is unknown, expected block, boost, bury, pin, cap"),
+        ('[[blok]]\nname = "a"', r"blok is unknown, expected block, boost, bury, weigh, pin, cap"),
+        (
+            '[[weigh]]\nname="a"\nby="price"\nvalues=[0,1]\nfactors=[1,2]',
+            r"rule 'a' \(weigh\): by .*'margin' or 'stock'",
+        ),
+        ('[[weigh]]\nname="a"\nby="stock"\nvalues=[1,1]\nfactors=[1,2]', r"rule 'a' \(weigh\): 'values' must ascend"),
+        ('[[weigh]]\nname="a"\nby="stock"\nvalues=[0,1]\nfactors=[1]', r"'values' and 'factors' must have the same"),
+        ('[[weigh]]\nname="a"\nby="stock"\nvalues=[0,1]\nfactors=[1,200]', r"factors .*less than or equal to 100"),
         ('[[block]]\nname = "a"\nitem = [1]', r"rule 'a' \(block\): item is not a field of this rule"),
         ('[[block]]\nname="a"\nitems=[1]\n[[block]]\nname="a"\nitems=[2]', r"two rules have the name 'a'"),
         ('[[block]]\nname="a"\nitems=[1]\nfrom=2025-03-02\nuntil=2025-03-01', r"'until' must be after 'from'"),
@@ -77,6 +88,27 @@ def test_factors_of_several_rules_multiply() -> None:
     assert rules.factored(np.full(7, 0.2, np.float32), CODES).tolist() == pytest.approx(
         [0.1, 0.2, 0.2, 0.4, 0.2, 0.4, 0.2]
     )
+
+
+def test_the_factor_of_a_stock_follows_lines_between_points_and_is_one_without_a_stock() -> None:
+    rules = found(
+        '[[weigh]]\nname = "a"\nby = "stock"\nvalues = [10, 30, 40]\nfactors = [0.5, 1.0, 2.0]\n'
+        '[[weigh]]\nname = "b"\nby = "margin"\nvalues = [0, 1]\nfactors = [0, 9]'
+    )
+    assert rules.factors is not None
+    assert rules.factors[CODES].tolist() == [0.5, 0.5, 0.75, 1, 2, 2, 1]
+    assert rules.attributes is not None and rules.attributes["brand"][CODES].tolist() == [5, 5, 5, 5, 6, -1, -1]
+    assert found('[[block]]\nname = "a"\nitems = [13]').attributes is None, "no rule reads them"
+
+
+def test_rules_select_pin_and_cap_by_brand() -> None:
+    keys = np.linspace(1, 0, 7)
+    assert found('[[block]]\nname = "a"\nbrand = [6]\nitems = [13]').blocked.tolist() == [13, 22]
+    # Items without a brand are in no group.
+    each = found('[[cap]]\nname = "a"\nat_most = 1\neach = "brand"')
+    assert each.order(CODES, keys, 7).tolist() == [0, 4, 5, 6]
+    pin = found('[[pin]]\nname = "a"\nitem = 22\nposition = 1\nbrand = [6]')
+    assert len(pin.pins_for(Filters[int](brand=[6]))) == 1 and not pin.pins_for(Filters[int](brand=[5, 6]))
 
 
 def test_a_cap_counts_the_selected_items_or_those_of_each_category() -> None:

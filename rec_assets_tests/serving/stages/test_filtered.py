@@ -10,11 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rec_assets.bundles.bundle import Bundle
+from rec_assets.features.store.item_attributes import ItemAttributes
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.filters import FILTERS, MOST_BYTES, Filters, filter_texts
 from rec_assets.serving.runner import run
-from rec_assets.serving.stages import Stage, filtered
-from rec_assets.serving.stages.filtered import FilteredSources, allowed_items
+from rec_assets.serving.stages import Stage, allowed, filtered
+from rec_assets.serving.stages.allowed import allowed_items
+from rec_assets.serving.stages.attributes import CatalogWithBrands
+from rec_assets.serving.stages.filtered import FilteredSources
 from rec_assets.serving.stages.retrieval import Retrieval
 from rec_assets.serving.tables.item_features import RawItemFeatures
 from rec_assets.settings import Settings
@@ -32,6 +35,8 @@ FILTER = st.builds(
     not_category_l1=CATEGORIES,
     category_l2=st.none() | CATEGORIES,
     not_category_l2=CATEGORIES,
+    brand=st.none() | CATEGORIES,
+    not_brand=CATEGORIES,
     min_price=PRICES,
     max_price=PRICES,
 )
@@ -47,6 +52,8 @@ def allows(filters: Filters[int], item: dict[str, Any]) -> bool:
         and item["category_l1"] not in filters.not_category_l1
         and (filters.category_l2 is None or item["category_l2"] in filters.category_l2)
         and item["category_l2"] not in filters.not_category_l2
+        and (filters.brand is None or item["brand"] in filters.brand)
+        and item["brand"] not in filters.not_brand
         and (filters.min_price is None or price >= np.float32(filters.min_price))
         and (filters.max_price is None or price <= np.float32(filters.max_price))
     )
@@ -54,10 +61,11 @@ def allows(filters: Filters[int], item: dict[str, Any]) -> bool:
 
 @given(FILTER)
 def test_a_filter_allows_items_that_satisfy_all_its_parts(tiny_bundle: Bundle, filters: Filters[int]) -> None:
-    catalog = tiny_bundle.catalog().sort("item_id")
+    catalog = tiny_bundle.catalog().with_columns(brand=pl.col("item_id") % 7 - 1).sort("item_id")
+    brands = CatalogWithBrands(lambda: RawItemFeatures.of(tiny_bundle), lambda: ItemAttributes.of(catalog))
     assert filters == Filters[int].model_validate_json(filters.text() or "{}")
     expected = [allows(filters, item) for item in catalog.iter_rows(named=True)]
-    assert allowed_items(filters, RawItemFeatures.of(tiny_bundle)).tolist() == expected
+    assert allowed_items(filters, brands()).tolist() == expected
 
 
 @settings(max_examples=40, deadline=None)
@@ -71,7 +79,8 @@ def test_retrieval_equals_an_exact_search_of_the_allowed_items(
     stage: Stage = Retrieval.of(tiny_bundle, Settings(retrieval_topk=50), {**signals(tiny_bundle)})
     made = stage(inputs)
     first, second = np.split(made["item_id"], made["row_splits"][1:-1])
-    allowed = {i["item_id"] for i in tiny_bundle.catalog().iter_rows(named=True) if allows(filters, i)}
+    catalog = tiny_bundle.catalog().with_columns(brand=-1)
+    allowed = {i["item_id"] for i in catalog.iter_rows(named=True) if allows(filters, i)}
     own = set(tiny_bundle.lookups.decode("item_id", [10, 11, 20]).tolist())
     assert set(first.tolist()) == (allowed - own if new and filters.text() else allowed)
     # The other request of the batch has no filter.
@@ -111,7 +120,7 @@ def test_an_inverted_index_finds_the_nearest_of_many_allowed_items(
 def test_a_changed_price_counts_at_once_and_few_filters_are_kept(
     tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filtered, "MOST_FILTERS", 2)
+    monkeypatch.setattr(allowed, "MOST_FILTERS", 2)
     tables = [RawItemFeatures.of(tiny_bundle)]
     stage = Retrieval.of(tiny_bundle, Settings(), signals(tiny_bundle), lambda: tables[-1])
     cheap = Filters[int](max_price=7.0).text()
@@ -126,7 +135,7 @@ def test_a_changed_price_counts_at_once_and_few_filters_are_kept(
     assert listed() == [13, 16, 22]
     for least in range(5):
         stage(inputs_with(1) | {FILTERS: np.array([Filters[int](min_price=least).text()], np.object_)})
-    assert len(stage._filtered._kept) == 2  # type: ignore[attr-defined]
+    assert len(stage._filtered.kept) == 2  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -158,7 +167,7 @@ def test_a_list_is_filled_with_allowed_items_only(
         ([b'{"items": [2147483648]}'], "filters.items.0: Input should be less than 2147483648"),
         ([b'{"items": [1180591620717411303424]}'], "filters.items.0: Input should be less than 2147483648"),
         ([b'{"items": [true]}'], "filters.items.0: Input should be a valid integer"),
-        ([b'{"brand": [1]}'], "filters.brand: Extra inputs are not permitted"),
+        ([b'{"color": [1]}'], "filters.color: Extra inputs are not permitted"),
         ([b'{"max_price": -1}'], "filters.max_price: Input should be greater than or equal to 0"),
         ([b'{"max_price": 1e400}'], "filters.max_price: Input should be a finite number"),
         ([b'{"items": [' + b"1," * 1000 + b"1]}"], "filters.items: List should have at most 1000 items"),

@@ -12,6 +12,7 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.history import LENGTH
 from rec_assets.features.store.unavailable import UnavailableItems
 from rec_assets.realtime.stores.user_activity import UserActivityStore
+from rec_assets.serving.graph.filters import FILTERS, Filters
 from rec_assets.serving.stages.seen import SeenFilter
 from rec_assets.serving.tables.memory_mapped import signal_tables
 from rec_assets.settings import Settings
@@ -100,6 +101,30 @@ def test_refill_items_follow_the_retrieved_ones_and_the_users_categories_come_fi
     assert lists(made)[2] == [19, *preferred, *others][:20]
     assert made["retrieval_score"][made["row_splits"][2] :].tolist() == [1] * 20
     assert lists(made)[1][2:] == [item for item in by_popularity if item not in (10, 13)][:18]
+
+
+def test_a_filtered_list_is_refilled_with_popular_unseen_items_that_the_filter_allows(
+    shop: Shop, by_popularity: list[int]
+) -> None:
+    allowed = [item for item in by_popularity if (item - 10) // 3 % 4 == 1]
+    seen = allowed[:2]
+    UserActivityStore.connect(shop.settings).record(1, seen, 1)
+    history = CANDIDATES["history_item_id"].copy()
+    history[1:, 0] = 3 + (allowed[3] - 10) // 3
+    style = Filters[int](category_l1=[1])
+    new = style.model_copy(update={"new_to_user": True})
+    filters = np.array([style.text(), new.text(), Filters[int](items=[19, allowed[3]]).text()], np.object_)
+    # Retrieval finds allowed items only.
+    one_each = {"item_id": np.array([13, 13, 19], np.int32), "retrieval_score": np.array([5, 2, 1], np.float32)}
+    inputs = CANDIDATES | one_each | {"row_splits": np.arange(4), "history_item_id": history, FILTERS: filters}
+    made = shop.filtered(inputs, ranking_topk=len(allowed) + 5)
+    first, second, third = lists(made)
+    left = [13] if 13 not in seen else []
+    assert first == left + [item for item in allowed if item not in (*seen, 13)]
+    assert second == [13, *(item for item in allowed if item not in (allowed[3], 13))]
+    assert third == [19, allowed[3]]
+    scores = np.split(made["retrieval_score"], made["row_splits"][1:-1])
+    assert [set(one.tolist()) for one in scores] == [{5}, {2}, {1}]
 
 
 def test_only_a_user_who_has_seen_everything_gets_an_empty_list(shop: Shop) -> None:

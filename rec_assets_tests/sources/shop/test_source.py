@@ -130,6 +130,24 @@ def test_items_and_users_get_what_their_tables_say(tmp_path: Path) -> None:
     assert users["age"].to_list() == [30, None, 17, 99, 45, None]
 
 
+def test_brands_margins_and_stocks_are_read_and_the_check_says_what_it_found(tmp_path: Path) -> None:
+    data = write(tmp_path / "data", "parquet")
+    stocks = ["3", "-1", "", *["7"] * (ITEMS - 3)]
+    facts = {"vendor": ["Acme", "", *["Best  Co"] * (ITEMS - 2)], "margin": ["0,25"] * ITEMS, "units": stocks}
+    catalog().with_columns(pl.Series(name, values) for name, values in facts.items()).write_csv(data / "products.csv")
+    draft = guess_shop(data, tmp_path)
+    assert draft.shop.items.brand == "vendor" and "  brand: vendor" in draft.notes
+    mapped = draft.shop.items.model_copy(update={"margin": "margin", "stock": "units"})
+    source = opened(draft.shop.model_copy(update={"items": mapped}), tmp_path)
+    items = check_items(source.items(), "items").frame
+    assert source.codes.decode("brand", items["brand"]).to_list() == ["Acme", None, *["Best Co"] * (ITEMS - 2)]
+    assert items["margin"].to_list() == [0.25] * ITEMS
+    assert items["stock"].to_list() == [3, -1, None, *[7] * (ITEMS - 3)]
+    figures = summarize(source).figures
+    assert (figures["brand"], figures["stock"]) == ("7 of 8 items, 2 values", "7 of 8 items, 3 values from -1 to 7")
+    assert {one.where: one.rows for one in find_problems(source)}["items, vendor"] == 1
+
+
 def test_a_later_export_extends_the_codes_and_is_read_anew(tmp_path: Path) -> None:
     data = write(tmp_path / "data", "csv.gz")
     shop = guess_shop(data, tmp_path).shop

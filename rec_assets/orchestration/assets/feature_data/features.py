@@ -25,7 +25,7 @@ from rec_assets.orchestration.partitions import (
     with_day_before,
 )
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
-from rec_assets.sources.base import RAW_INTERACTIONS, RAW_ITEMS, RAW_USERS
+from rec_assets.sources.base import ATTRIBUTES, RAW_INTERACTIONS, RAW_ITEMS, RAW_USERS
 from rec_assets.sources.roles import READ, TARGET, only_roles
 from rec_assets.storage.artifacts.artifact import Artifact
 from rec_assets.storage.frames import write_frame
@@ -36,8 +36,10 @@ ITEM_FEATURES, USER_FEATURES, POPULARITY = "item_features.parquet", "user_featur
 
 
 def known_by(frame: pl.LazyFrame, day: str) -> pl.LazyFrame:
-    """Filters users or items: keeps rows with `first_day` null or at most `day`."""
-    return frame.filter(pl.col("first_day").is_null() | (pl.col("first_day") <= date.fromisoformat(day)))
+    """Keeps users or items with `first_day` null or at most `day`, without the columns that no model reads."""
+    return frame.drop(ATTRIBUTES, strict=False).filter(
+        pl.col("first_day").is_null() | (pl.col("first_day") <= date.fromisoformat(day))
+    )
 
 
 def midnight_after(day: str) -> datetime:

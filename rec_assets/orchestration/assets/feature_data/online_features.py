@@ -106,11 +106,12 @@ def online_catalog(
     raw_items: Artifact,
     feature_store: Artifact,
 ) -> MaterializeResult[None]:
-    """Changes of the catalog, in Valkey: items that no list may show, new prices and categories.
+    """Changes of the catalog, in Valkey: items that no list may show, new prices and categories, and item attributes.
 
     Every serving process reads them within a second. The earlier version of this asset shows which items changed.
     """
     from rec_assets.features.store import online
+    from rec_assets.features.store.item_attributes import ItemAttributes, StoredItemAttributes
     from rec_assets.features.store.unavailable import UnavailableItems
     from rec_assets.storage.valkey.client import connect
 
@@ -119,12 +120,15 @@ def online_catalog(
     def write(out: Path, _: str) -> dict[str, Any]:
         before = None if earlier is None else pl.read_parquet(earlier / CATALOG_STATE)
         daily_features = int(midnight_after((feature_store / APPLIED).read_text().strip()).timestamp())
-        state = next_state(pl.read_parquet(raw_items / RAW_ITEMS), before, daily_features)
+        items = pl.read_parquet(raw_items / RAW_ITEMS)
+        state = next_state(items, before, daily_features)
         changed = changed_since(state, before)
         if changed.height:
             online.write_items(settings, changed, changed[CHANGED_AT].to_numpy())
         hidden = state.filter(~pl.col("available"))["item_id"]
-        UnavailableItems(connect(settings)).replace(hidden)
+        client = connect(settings)
+        UnavailableItems(client).replace(hidden)
+        StoredItemAttributes(client).replace(ItemAttributes.of(items))
         write_frame(state, out / CATALOG_STATE)
         return {"items": state.height, "unavailable_items": hidden.len(), "changed_items": changed.height}
 

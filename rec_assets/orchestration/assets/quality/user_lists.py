@@ -18,6 +18,7 @@ from rec_assets.orchestration.metadata_plots import preview
 from rec_assets.orchestration.op_tags import CPU
 from rec_assets.orchestration.partitions import daily, model_days, model_window, window
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
+from rec_assets.sources.base import RAW_ITEMS
 from rec_assets.storage.artifacts.artifact import Artifact
 
 LISTS = "lists"  # a folder of parquet files
@@ -42,6 +43,7 @@ def user_lists(
     user_features: Days,
     joined_interactions: Days,
     id_codes: Artifact,
+    raw_items: Artifact,
 ) -> MaterializeResult[None]:
     """The list of every user at the end of the day, by the bundle of the day, as parquet files. For e-mail.
 
@@ -50,6 +52,7 @@ def user_lists(
     from rec_assets.bundles.bundle import Bundle
     from rec_assets.datasets.joined_days import log_of
     from rec_assets.evaluation.bundles.user_lists import lists_of_users
+    from rec_assets.features.store.item_attributes import ItemAttributes
     from rec_assets.serving.rule_versions import ShopRules
     from rec_assets.serving.rules.rules import Rules
     from rec_assets.sources import Codes
@@ -72,7 +75,8 @@ def user_lists(
         shop = ShopRules(settings)
         current = shop.versions().current
         rules = shop.check(current.text) if current.number else Rules()
-        parts = lists_of_users(bundle, users, log, at, Codes.load(id_codes.path), settings, rules)
+        codes, attributes = Codes.load(id_codes.path), ItemAttributes.read(raw_items / RAW_ITEMS)
+        parts = lists_of_users(bundle, users, log, at, codes, settings, rules, attributes)
         for number, part in enumerate(parts):
             part.write_parquet(out / LISTS / f"part-{number:05}.parquet")
             with_list, rows = with_list + part["user_id"].n_unique(), rows + part.height

@@ -144,7 +144,7 @@ def _items(table: Table, own: bool, item: str, base: Path) -> tuple[Items, list[
         if own or role == "price" or sample.determined(name, key) >= ONE_VALUE
     }
     images = next((name for name in IMAGE_FOLDERS if (table.root / name).is_dir()), "")
-    named = ("title", "description", "price", "available", "user", "time", "event", "item")
+    named = ("title", "description", "price", "available", "brand", "user", "time", "event", "item")
     categories = category_columns(sample, key, {table.roles[role] for role in named if role in table.roles} | {key})
     items = Items(
         **(_origin(table, base) if own else {}),
@@ -156,6 +156,7 @@ def _items(table: Table, own: bool, item: str, base: Path) -> tuple[Items, list[
         category_separator=sample.separator(categories[0]) if len(categories) == 1 else "",
         gender=roles.get("gender", "") if own else "",
         available=roles.get("available", "") if own else "",
+        brand=roles.get("brand", ""),
         images=_relative(table.root / images, base) if images else "",
     )
     shown = {
@@ -166,7 +167,7 @@ def _items(table: Table, own: bool, item: str, base: Path) -> tuple[Items, list[
         "images": items.images,
     }
     absent = ", ".join(name for name, value in shown.items() if not value and name != "description")
-    shown["available"] = items.available
+    shown |= {"available": items.available, "brand": items.brand}
     notes = [f"items: {table.label if own else 'taken from the interactions'}", *(table.notes if own else ())]
     notes += [f"  {name}: {value}" for name, value in shown.items() if value]
     return items, [*notes, f"  absent: {absent}"] if absent else notes

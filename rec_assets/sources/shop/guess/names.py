@@ -22,6 +22,7 @@ WORDS = {
     "event": "eventtype event action behavior",
     "rating": "rating stars score overall",
     "quantity": "quantity qty units menge anzahl",
+    "brand": "brand manufacturer vendor marke hersteller",
 }
 # Names with such a word do not have the role, whatever else they hold.
 OTHERS = {
@@ -37,6 +38,7 @@ OTHERS = {
     "price": "freight ship total tax discount",
     "rating": "number count average",
     "event": "date time id",
+    "brand": "count number url user customer",
 }
 # The first of these has no other role: several levels of categories are told apart by their values.
 CATEGORIES = (
