@@ -13,7 +13,6 @@ from rec_assets.datasets.rows import Arrays
 from rec_assets.datasets.training_set import TrainingSet
 from rec_assets.evaluation.evaluate_models import Rank
 from rec_assets.features.columns import SIGNALS, TIMESTAMP
-from rec_assets.features.history import PADDING_ID
 from rec_assets.orchestration.assets.models.training import VALIDATION_RETRIEVAL
 from rec_assets.settings import Settings
 from rec_assets.storage.artifacts.store import ArtifactStore
@@ -41,12 +40,11 @@ def boosted_trees(store: ArtifactStore, day: str, served: Retrieval, settings: S
     signals, chosen = [], []
     for lists_of in (training_lists, validation_lists):
         lists = lists_of(data, retrieval, config, seed)
-        mask = lists.inputs["item_id"] != PADDING_ID
-        for part in (mask, mask & lists.new):
+        for part in (lists.mask, lists.mask & lists.new):
             interacted = lists.interacted & part
             rows, positions, _ = draw_lists(part, interacted, config.positives, config.negatives, seed)
             at = rows[:, None], positions
-            signals.append(np.stack([lists.inputs[name][at][part[at]] for name in SIGNALS], axis=1))
+            signals.append(lists.signals[at][part[at]])
             chosen.append(interacted[at][part[at]])
     trees = HistGradientBoostingClassifier(**TREES, random_state=seed)
     trees.fit(np.concatenate(signals), np.concatenate(chosen))
@@ -58,7 +56,7 @@ def boosted_trees(store: ArtifactStore, day: str, served: Retrieval, settings: S
             window = np.arange(start, min(start + REQUESTS_AT_A_TIME, len(scores)))
             part, now = candidates.at(window), columns[TIMESTAMP][window]
             inputs = all_signals(part, histories.at(window), now, served.items, served.neighbors)
-            flat = np.stack([inputs[name].ravel() for name in SIGNALS], axis=1)
+            flat = inputs.reshape(-1, len(SIGNALS))
             scores[window] = trees.decision_function(flat).reshape(part.item_ids.shape)
         return candidates.order_by(scores)
 

@@ -133,7 +133,7 @@ def ranker(data: TrainingSet, _: int) -> tuple[int, Speed]:
     candidates = Candidates(ids, np.sort(random.normal(size=shape).astype(np.float32))[:, ::-1])
     histories, near = histories_of(requests, data.log), item_neighbors(towers_log(data), len(data.items.raw_ids))
     lists = RankerLists.of(requests, candidates, histories, data.log, data.items, near, HORIZON_DAYS)
-    model = build_ranker(data, [lists.inputs])
+    model = build_ranker(data, [lists])
     model.train_on(data.items.features)
     compile_with_adam(model, config.learning_rate)
     positions = config.batch_size * (config.positives + config.negatives)

@@ -58,8 +58,8 @@ def valkey(valkey_server: Settings) -> Settings:
 
 @pytest.fixture(scope="session")
 def valkey_cluster_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    with running_cluster(tmp_path_factory.mktemp("cluster")) as settings:
-        yield settings
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster.settings
 
 
 @pytest.fixture

@@ -42,7 +42,12 @@ def read_events(joined: Sequence[Path], columns: Sequence[str]) -> pl.DataFrame:
 
 def log_of(joined: Sequence[Path], lookups: Lookups | None = None) -> InteractionLog:
     """Returns the log of some days with encoded item ids, without lookups with raw ones."""
-    events = read_events(joined, ("user_id", "item_id", "timestamp"))
-    users, raw_items, times, roles = (events[name].to_numpy() for name in ("user_id", "item_id", "timestamp", ROLE))
-    items = raw_items if lookups is None else lookups.encode("item_id", raw_items)
-    return InteractionLog.of(users, times, items, np.asarray(roles == HISTORY))
+    parts = [InteractionLog.of([], [], [])]
+    # File by file, because the columns of all days would take more memory than the log.
+    for role, files in ((TARGET, joined), (HISTORY, history_files(joined))):
+        for file in files:
+            events = pl.read_parquet(file, columns=["user_id", "item_id", "timestamp"])
+            users, raw_items, times = (events[name].to_numpy() for name in ("user_id", "item_id", "timestamp"))
+            items = raw_items if lookups is None else lookups.encode("item_id", raw_items)
+            parts.append(InteractionLog.of(users, times, items, np.full(len(users), role == HISTORY)))
+    return InteractionLog.merged(parts)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from rec_assets.common.threads import in_threads, windows
 from rec_assets.datasets.candidates import Candidates
 from rec_assets.datasets.item_table import ItemTable
 from rec_assets.datasets.ranking_features import ranking_columns
@@ -87,8 +88,9 @@ class Retrieval:
         popular = [PopularItems.of(table, indexed) for table in popularity]
         count = len(columns[REQUEST_USER_ID])
         found = Candidates(np.zeros((count, k), np.int32), np.zeros((count, k), np.float32))
-        for start in range(0, count, BATCH):
-            batch = take(columns, slice(start, start + BATCH))
+
+        def retrieve(window: slice) -> None:
+            batch = take(columns, window)
             histories, now = histories_of(batch, self.log), batch[TIMESTAMP]
             queries = model({**batch, HISTORY_IDS: histories.item_ids, HISTORY_HOURS: histories.hours(now)})
             days = self.items.signals.row(now)
@@ -96,7 +98,9 @@ class Retrieval:
                 rows = np.flatnonzero(days == day)
                 past = Past(histories.at(rows), now[rows])
                 ids, scores = sources(queries[rows], past, popular[day], k)
-                found.item_ids[start + rows], found.scores[start + rows] = ids, scores
+                found.item_ids[window.start + rows], found.scores[window.start + rows] = ids, scores
+
+        in_threads(retrieve, windows(count, BATCH))
         return found
 
     def ranking_columns(self, columns: Arrays, candidates: Candidates) -> Arrays:

@@ -1,6 +1,6 @@
 """Encoded rows as arrays, one per column."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,13 @@ import polars as pl
 from rec_assets.features.columns import CONTEXT_FEATURES, REQUEST_USER_ID, USER_FEATURES
 
 Arrays = dict[str, npt.NDArray[Any]]
+ROW_COLUMNS = ("user_id", *USER_FEATURES, *CONTEXT_FEATURES, "item_id")
 # Names in files of release 0.1, and their names of today.
 _RENAMED = {"asked_by": REQUEST_USER_ID, "columns/asked_by": f"columns/{REQUEST_USER_ID}"}
 
 
-def load_rows(folder: Path) -> Arrays:
-    """Loads transformed rows: ids, user and context features, each [n], int32 or float32, in file order."""
-    columns = ["user_id", *USER_FEATURES, *CONTEXT_FEATURES, "item_id"]
+def load_rows(folder: Path, columns: Sequence[str] = ROW_COLUMNS) -> Arrays:
+    """Loads columns of transformed rows, each [n], int32 or float32, in file order."""
     files = sorted(folder.glob("*.parquet"))
     # One column at a time: together they would be in memory twice.
     return {name: pl.read_parquet(files, columns=[name])[name].to_numpy() for name in columns}

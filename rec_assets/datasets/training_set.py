@@ -1,7 +1,7 @@
 """The training set of one as-of day on disk: rows, histories, item table and validation queries for all trainers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -48,6 +48,10 @@ class TrainingSet(EvaluationSet):
         """Returns the latest timestamp of the training rows, unix seconds."""
         return int(self.rows[TIMESTAMP].max())
 
+    def without_rows(self) -> Self:
+        """Returns the set without training rows, so that the memory of millions of rows can be freed."""
+        return replace(self, rows={name: column[:0].copy() for name, column in self.rows.items()})
+
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Reads a folder completed by `build_training_set` or `build_finetune_set`."""
@@ -87,7 +91,7 @@ def build_training_set(
         lookups: codes of the fitted workflow.
         repeats: whether lists may repeat items; None decides by the share of repeats in the validation days.
     """
-    train_ids = load_rows(folder / TRAIN)["item_id"]
+    train_ids = load_rows(folder / TRAIN, ["item_id"])["item_id"]
     log = log_of([*joined_train, *joined_valid], lookups)
     log.save(folder / LOG)
     for part, masked in ((TRAIN, masked_train), (LAST, masked_valid)):

@@ -4,6 +4,7 @@ A history contains the latest `LENGTH` interactions, newest first. Training read
 serving reads them from the Valkey key `user:{id}:recent_items`. Both return padded rows.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -88,6 +89,14 @@ class InteractionLog:
         """Sorts interactions [n] by user, second and item; without `only_history`, all teach."""
         keys, items = _keys(user_ids, timestamps), np.asarray(item_ids, np.int32)
         flags = np.zeros(len(keys), np.bool_) if only_history is None else only_history
+        return cls(keys, items, flags).at(np.lexsort((items, keys)))
+
+    @classmethod
+    def merged(cls, logs: "Sequence[InteractionLog]") -> "InteractionLog":
+        """Returns the interactions of all logs; of equal ones, those of earlier logs come first."""
+        keys, items, flags = (
+            np.concatenate([getattr(log, name) for log in logs]) for name in ("keys", "item_ids", "only_history")
+        )
         return cls(keys, items, flags).at(np.lexsort((items, keys)))
 
     def at(self, index: npt.NDArray[Any]) -> "InteractionLog":

@@ -1,5 +1,6 @@
 """The FAISS index over the item vectors of the whole catalog."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import faiss
@@ -23,7 +24,9 @@ def has_gpu() -> bool:
     return bool(getattr(faiss, "get_num_gpus", int)())
 
 
-def build_index(items: ItemVectors, *, gpu: bool | None = None) -> faiss.Index:
+def build_index(
+    items: ItemVectors, *, frequent: npt.NDArray[np.int32] | None = None, gpu: bool | None = None
+) -> faiss.Index:
     """Builds an inner-product index by raw item id: exact up to `EXACT_UP_TO` items, an inverted file beyond.
 
     A search of the inverted file reads as many lists as `WANTED_RECALL` needs, measured with item vectors as queries.
@@ -32,6 +35,8 @@ def build_index(items: ItemVectors, *, gpu: bool | None = None) -> faiss.Index:
 
     Args:
         items: the item vectors.
+        frequent: raw ids of the most frequent items. Their vectors lie where the queries of users lie, so recall is
+            measured with them too: a random sample of a catalog with few known items hardly contains them.
         gpu: whether to use a GPU; None uses one if FAISS finds it.
     """
     count, dim = items.vectors.shape
@@ -47,7 +52,10 @@ def build_index(items: ItemVectors, *, gpu: bool | None = None) -> faiss.Index:
         index.cp.max_points_per_centroid, index.cp.niter = VECTORS_PER_LIST, 10
         index.train(items.vectors)
         index.add_with_ids(items.vectors, ids)
-    tune(index, items)
+    samples = [items.vectors[np.random.default_rng(0).choice(count, TUNING_QUERIES, replace=False)]]
+    if frequent is not None and len(known := items.only(frequent[:TUNING_QUERIES]).vectors):
+        samples.append(known)
+    tune(index, items, samples)
     return index
 
 
@@ -69,12 +77,13 @@ def index_spec(count: int) -> str:
     return "IDMap2,Flat" if count <= EXACT_UP_TO else f"IVF{int(4 * np.sqrt(count))},Flat"
 
 
-def tune(index: faiss.IndexIVF, items: ItemVectors) -> None:
-    """Doubles the number of lists that a search reads until recall reaches `WANTED_RECALL`."""
+def tune(index: faiss.IndexIVF, items: ItemVectors, samples: Sequence[npt.NDArray[np.float32]]) -> None:
+    """Doubles the number of lists that a search reads until each sample of queries has a recall of `WANTED_RECALL`."""
     lists = index.nlist
-    sample = items.vectors[np.random.default_rng(0).choice(len(items.vectors), TUNING_QUERIES, replace=False)]
     index.nprobe = max(1, lists // 512)
-    while index.nprobe < lists and recall_against_exact(index, items, sample, DEPTH) < WANTED_RECALL:
+    while index.nprobe < lists and any(
+        recall_against_exact(index, items, sample, DEPTH) < WANTED_RECALL for sample in samples
+    ):
         index.nprobe = min(2 * index.nprobe, lists)
 
 

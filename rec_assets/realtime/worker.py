@@ -107,15 +107,16 @@ class Worker:
         return len(entries)
 
     def _apply(self, entries: Sequence[Entry]) -> None:
-        """Applies entries together; if this fails, applies each alone, which isolates the failing entries."""
+        """Applies entries together; if this fails, applies each half, which isolates the failing entries."""
         try:
             self._attempt(entries)
         except UnprocessableEvents as error:
-            for entry in entries if len(entries) > 1 else ():
-                self._apply([entry])
-                self._progress()
             if len(entries) == 1:
-                self._retry(entries[0], error)
+                return self._retry(entries[0], error)
+            half = len(entries) // 2
+            for part in (entries[:half], entries[half:]):
+                self._apply(part)
+                self._progress()
 
     def _retry(self, entry: Entry, error: UnprocessableEvents) -> None:
         """Retries an entry, because the failure may be temporary; then sends the entry to the dead letters."""

@@ -1,17 +1,16 @@
 """Client of `rec api` over HTTP, with the list methods of `serving.client.Client`. Needs neither Triton nor Valkey."""
 
-import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
-from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode
-from urllib.request import Request, urlopen
 
 import numpy as np
 import numpy.typing as npt
+from urllib3 import BaseHTTPResponse, PoolManager
+from urllib3.exceptions import HTTPError, ProtocolError
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.realtime.events import Kind
@@ -22,6 +21,7 @@ from rec_assets.serving.ids import Id
 from rec_assets.serving.translation import Device, unix_seconds
 
 TIMEOUT = 10.0  # seconds
+CONNECTIONS = 16  # that stay open; more threads at a time open more
 
 
 class Listed(Protocol):
@@ -89,7 +89,9 @@ class HttpList:
 
 
 class HttpClient:
-    """Asks a running `rec api`. Every method raises as described here.
+    """Asks a running `rec api` on connections that stay open; safe to keep and share between threads.
+
+    Every method raises as described here.
 
     Raises:
         RequestError: an argument is invalid.
@@ -101,7 +103,8 @@ class HttpClient:
         if not address.startswith(("http://", "https://")):
             raise ActionableError(f"Invalid address of an API ('{address}').", "Write it as http://HOST:PORT.")
         self._address = address.rstrip("/")
-        self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._pool = PoolManager(maxsize=CONNECTIONS, headers=headers, timeout=TIMEOUT, retries=False)
 
     def recommend(
         self,
@@ -177,26 +180,32 @@ class HttpClient:
 
     def _ask(self, path: str, body: object = None) -> Any:
         """Returns the parsed answer; sends a POST request if there is a body."""
-        content = None if body is None else json.dumps(body).encode()
         try:
-            request = Request(self._address + path, content, self._headers)  # noqa: S310 - `__init__` checks the scheme
-            with urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
-                return json.load(answer)
+            try:
+                answer = self._send(path, body)
+            except ProtocolError:  # the API closed a connection that had stayed open; all requests may be repeated
+                answer = self._send(path, body)
         except HTTPError as error:
-            raise _translated(error) from error
-        except (URLError, OSError) as error:
-            problem = f"The API does not answer at {self._address} ({getattr(error, 'reason', error)})."
+            problem = f"The API does not answer at {self._address} ({error})."
             raise ActionableError(problem, "Start it: rec api. Or correct the address.") from error
+        if answer.status != 200:
+            raise _translated(answer)
+        return answer.json()
+
+    def _send(self, path: str, body: object) -> BaseHTTPResponse:
+        if body is None:
+            return self._pool.request("GET", self._address + path)
+        return self._pool.request("POST", self._address + path, json=body)
 
 
-def _translated(error: HTTPError) -> Exception:
+def _translated(answer: BaseHTTPResponse) -> Exception:
     """Returns the RequestError or ActionableError for a refused request."""
     try:
-        problem = json.load(error)
+        problem = answer.json()
         detail, next_step = str(problem["detail"]), str(problem["next_step"])
     except (ValueError, KeyError, TypeError):
-        return ActionableError(f"The API answered with status {error.code}.", "Read the log of the API.")
-    if error.code == 422:
+        return ActionableError(f"The API answered with status {answer.status}.", "Read the log of the API.")
+    if answer.status == 422:
         return RequestError(detail.removeprefix("Invalid request: ").removesuffix("."))
     return ActionableError(detail, next_step)
 

@@ -20,6 +20,7 @@ OUTPUTS = {
     "Landing": "rec-landing",
     "InstanceProfile": "rec-node",
     "Host": "host.example",
+    "IsCluster": "true",
 }
 # Neither answers an unknown question.
 AWS = """#!/bin/bash

@@ -158,6 +158,7 @@ def test_shards_of_valkey_are_a_cluster_with_an_alarm_for_each_node(tmp_path: Pa
     assert (group["ClusterMode"], group["NumNodeGroups"], group["ReplicasPerNodeGroup"]) == ("enabled", 3, 1)
     assert group["AutomaticFailoverEnabled"] and "NumCacheClusters" not in group
     assert group["CacheNodeType"] == "cache.r7g.16xlarge"
+    assert templates["rec-prod-cache"]["Outputs"]["IsCluster"]["Value"] == "true"
     (parameters,) = of_type(templates["rec-prod-cache"], "ElastiCache::ParameterGroup").values()
     assert parameters["Properties"]["cluster-enabled"] == "yes"
     alarms = text_of(of_type(templates["rec-prod-alarms"], "CloudWatch::Alarm"))

@@ -56,7 +56,14 @@ def test_every_manifest_is_strictly_valid(installed: Installation) -> None:
 
 def test_all_charts_mean_the_same_stores(installed: Installation) -> None:
     parts = installed.settings
-    for name in ("REC_ARTIFACTS", "REC_FEAST_REGISTRY", "REC_VALKEY_HOST", "REC_VALKEY_TLS", "AWS_REGION"):
+    for name in (
+        "REC_ARTIFACTS",
+        "REC_FEAST_REGISTRY",
+        "REC_VALKEY_HOST",
+        "REC_VALKEY_CLUSTER",
+        "REC_VALKEY_TLS",
+        "AWS_REGION",
+    ):
         assert len({settings[name] for settings in parts.values()}) == 1, name
 
 

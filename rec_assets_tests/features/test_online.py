@@ -11,7 +11,7 @@ import yaml
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.store import online
 from rec_assets.features.store.online_reader import OnlineReader
-from rec_assets.features.store.views import ITEM_FEATURES, ITEM_VIEW, USER_VIEW
+from rec_assets.features.store.views import ITEM_FEATURES, ITEM_VIEW, USER_KEY, USER_VIEW
 from rec_assets.settings import Settings, get_settings
 from rec_assets.storage.artifacts.store import ArtifactStore
 from rec_assets.storage.valkey.client import connect
@@ -89,6 +89,14 @@ def test_the_online_reader_returns_the_rows_of_feast(filled: Settings) -> None:
         for name, values in expected.columns.items():
             np.testing.assert_array_equal(rows.columns[name], values)
             assert rows.columns[name].dtype == values.dtype
+
+
+def test_the_online_reader_returns_the_times_of_feast(filled: Settings) -> None:
+    ids = np.array([7, 42, 999_999])
+    fetched = online.open_store(filled).get_online_features([f"{USER_VIEW}:age"], {USER_KEY: ids.tolist()})
+    expected = fetched.to_dict(include_event_timestamps=True)["age__ts"]
+    assert OnlineReader(filled, USER_VIEW).with_times(ids)[1].tolist() == expected
+    assert expected[0] > 0 and expected[2] == 0
 
 
 def test_repeating_a_day_changes_nothing_and_an_older_day_never_wins(filled: Settings, tmp_path: Path) -> None:

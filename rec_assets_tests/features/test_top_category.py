@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rec_assets.features import top_category as module
 from rec_assets.features.history import LENGTH
 from rec_assets.features.top_category import NO_CATEGORY, WINDOW_SECONDS, top_category_as_of
 
@@ -25,9 +26,9 @@ def top_category(rows: list[Event], user: int, at: int) -> int:
     return int(top_category_as_of(queries, frame(rows)).collect()["top_category"].item())
 
 
-def by_hand(rows: list[Event], user: int, at: int) -> int:
+def by_hand(rows: list[Event], user: int, at: int, latest: int = LENGTH) -> int:
     """Implements the definition directly; categories of the same second count in ascending order."""
-    window = [(t, c) for u, t, c in sorted(rows) if u == user and at - WINDOW_SECONDS <= t < at]
+    window = [(t, c) for u, t, c in sorted(rows) if u == user and at - WINDOW_SECONDS <= t < at][-latest:]
     counts = Counter(category for _, category in window)
     last = {category: position for position, (_, category) in enumerate(window)}
     return max(counts, key=lambda c: (counts[c], last[c]), default=NO_CATEGORY)
@@ -38,6 +39,13 @@ def test_the_most_frequent_category_of_24_hours_wins_and_the_latest_in_a_tie(
     rows: list[Event], user: int, at: int
 ) -> None:
     assert top_category(rows, user, at) == by_hand(rows, user, at)
+
+
+@given(events, st.integers(1, 4), st.integers(0, 13).map(lambda n: n * WINDOW_SECONDS // 5), st.integers(1, 8))
+def test_busy_users_and_others_have_one_definition(rows: list[Event], user: int, at: int, latest: int) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "LENGTH", latest)
+        assert top_category(rows, user, at) == by_hand(rows, user, at, latest)
 
 
 @given(events, st.tuples(st.integers(1, 3), st.integers(0, 100_000), st.integers(0, 3)))

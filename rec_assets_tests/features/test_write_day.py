@@ -139,8 +139,7 @@ def test_only_changed_rows_are_written(written: Settings) -> None:
     assert users == WrittenDay(USERS, USERS // 50, is_full=False)
     assert items == WrittenDay(ITEMS, 0, is_full=False)
     assert client.get(ITEM_VERSION) == version
-    store = online.open_store(written, online.BULK_TIMEOUT)
-    rows, times = online.read_users_with_times(store, np.arange(1, USERS + 1))
+    rows, times = OnlineReader(written, USER_VIEW).with_times(np.arange(1, USERS + 1))
     changed = np.arange(USERS) % 50 == 0
     assert np.isnan(rows.columns["age"][changed]).all()
     assert times.tolist() == np.where(changed, int(later.timestamp()), int(FIRST.timestamp())).tolist()

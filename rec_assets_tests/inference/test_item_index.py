@@ -31,6 +31,20 @@ def test_a_large_catalog_gets_an_inverted_file_that_still_finds_most(monkeypatch
     assert index.nprobe < index.nlist
 
 
+def test_the_frequent_items_of_a_mostly_unknown_catalog_find_their_neighbors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(item_index, "EXACT_UP_TO", 1000)
+    rng, count = np.random.default_rng(0), 20_000
+    unknown = rng.normal(size=(20, 16))[np.arange(count) % 20] + 0.05 * rng.normal(size=(count, 16))
+    trained = rng.choice(count, 40, replace=False)
+    unknown[trained] = rng.normal(size=(40, 16)) / 3
+    items = ItemVectors(np.arange(count, dtype=np.int32), unknown.astype(np.float32))
+    frequent = items.raw_ids[trained]
+    alone, both = build_index(items), build_index(items, frequent=frequent)
+    queries = items.vectors[trained]
+    assert recall_against_exact(alone, items, queries, 300) < item_index.MIN_RECALL
+    assert recall_against_exact(both, items, queries, 300) >= item_index.MIN_RECALL
+
+
 def test_a_catalog_smaller_than_the_depth_is_recalled_whole() -> None:
     items = vectors(5)
     assert recall_against_exact(build_index(items), items, items.vectors, 300) == 1.0

@@ -14,12 +14,12 @@ from rec_assets.realtime.stores.seen_items import SeenItems
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey.client import connect, connect_for_requests, translate_redis_errors
 from rec_assets_tests.features.test_online import DAY, write_features
-from rec_assets_tests.tls import PASSWORD, running_tls_store
+from rec_assets_tests.tls import PASSWORD, UNCERTIFIED, running_tls_store
 
 
-@pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    with running_tls_store(tmp_path_factory.mktemp("tls")) as settings:
+@pytest.fixture(scope="module", params=[False, True], ids=["one server", "cluster"])
+def tls(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    with running_tls_store(tmp_path_factory.mktemp("tls"), cluster=request.param) as settings:
         yield settings
 
 
@@ -43,7 +43,7 @@ def test_features_are_materialized_and_read_by_tls(tls: Settings, tmp_path: Path
         ({"valkey_password": ""}, "refuses the login.*REC_VALKEY_PASSWORD"),
         ({"valkey_tls": False}, "does not answer"),
         ({"valkey_ca": ""}, "does not answer.*certificate verify failed"),
-        ({"valkey_host": "127.0.0.1"}, "does not answer.*certificate verify failed"),  # not in the certificate
+        ({"valkey_host": UNCERTIFIED}, "does not answer.*certificate verify failed"),
     ],
 )
 def test_a_wrong_way_in_is_named(tls: Settings, change: dict[str, object], message: str) -> None:

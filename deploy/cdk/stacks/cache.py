@@ -83,6 +83,7 @@ class Cache(cdk.Stack):
             self.group.attr_configuration_end_point_address if is_cluster else self.group.attr_primary_end_point_address
         )
         cdk.CfnOutput(self, "Host", value=address)
+        cdk.CfnOutput(self, "IsCluster", value=str(is_cluster).lower())
 
     def _word(self, name: str) -> secretsmanager.Secret:
         return secretsmanager.Secret(

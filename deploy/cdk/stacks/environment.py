@@ -31,8 +31,8 @@ class Environment:
         system_nodes: number of these nodes.
         database_instance: RDS class without `db.`.
         replicated: True if database and Valkey have a second copy in another zone.
-        valkey_shards: number of shards of Valkey. More than one is cluster mode, which needs REC_VALKEY_CLUSTER in the
-            values of the charts.
+        valkey_shards: number of shards of Valkey. More than one is cluster mode, which `deploy/charts` tells the
+            charts.
         deletable: True if the stacks may be deleted, with the data of the database and Valkey.
     """
 

@@ -38,7 +38,6 @@ PROJECT = "rec_assets"
 CONNECT_TIMEOUT = 0.05
 REQUEST_TIMEOUT = 0.1  # seconds; after that a request continues without features
 BULK_TIMEOUT = 10.0  # seconds, for whole catalogs and materialization
-_TIMES = "__ts"  # suffix of Feast's row timestamps after a feature name
 _REGISTRY_AGE = 60  # seconds until a running process reads newly applied views
 
 Ids = npt.NDArray[np.integer[Any]]
@@ -181,13 +180,6 @@ def read_items(store: "FeatureStore", ids: Ids) -> OnlineRows:
     return _read(store, ITEM_VIEW, ITEM_KEY, ITEM_FEATURES, ids)
 
 
-def read_users_with_times(store: "FeatureStore", ids: Ids) -> tuple[OnlineRows, npt.NDArray[np.int64]]:
-    """Reads users [n] like `read_users`, and the event_timestamp of each row in unix seconds, 0 if missing."""
-    fetched = _fetch(store, USER_VIEW, USER_KEY, USER_FEATURES, ids, times=True)
-    times = np.array(fetched[f"{next(iter(USER_FEATURES))}{_TIMES}"], np.int64)
-    return _rows(fetched, USER_FEATURES, ids), times
-
-
 def write_users(store: "FeatureStore", ids: Ids, columns: Mapping[str, npt.NDArray[Any]], times: Ids) -> None:
     """Writes `USER_FEATURES` of users [n] with event_timestamps in unix seconds [n]; raises as `read_users`.
 
@@ -255,12 +247,10 @@ def _fetch(
     key: str,
     features: Mapping[str, type[np.generic]],
     ids: Ids,
-    *,
-    times: bool = False,
 ) -> dict[str, list[Any]]:
     names = [f"{view}:{name}" for name in features]
     response = store.get_online_features(features=names, entity_rows={key: ids.tolist()})
-    return response.to_dict(include_event_timestamps=times)
+    return response.to_dict()
 
 
 def _rows(fetched: Mapping[str, list[Any]], features: Mapping[str, type[np.generic]], ids: Ids) -> OnlineRows:

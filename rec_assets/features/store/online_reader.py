@@ -14,7 +14,9 @@ from typing import Any
 
 import mmh3
 import numpy as np
+import numpy.typing as npt
 from google.protobuf.message import DecodeError
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from rec_assets.features.store.online import PROJECT, Ids, OnlineRows
 from rec_assets.features.store.views import FEATURES_OF, KEY_OF
@@ -43,6 +45,7 @@ class OnlineReader:
         self._fields = [struct.pack("<I", mmh3.hash(f"{view}:{feature}", signed=False)) for feature in self._features]
         # Entity keys of version 3: number of keys; type, length and text of the name; type, length and value of the id.
         self._prefix = struct.pack(f"<III{len(name)}sII", 1, _STRING, len(name), name, _INT64, 8)
+        self._written_at = f"_ts:{view}".encode()  # Feast's field of the event_timestamp
         self._round_trip = RoundTrip(client or connect_for_requests(settings))
         self._message = _value_message()
 
@@ -53,9 +56,14 @@ class OnlineReader:
         """
         return self.rows(self._round_trip(self.commands(ids)))
 
-    def commands(self, ids: Ids) -> list[bytes]:
-        """Returns the packed command for each id [n]."""
-        return [packed(b"HMGET", self.key(number), *self._fields) for number in ids.tolist()]
+    def with_times(self, ids: Ids) -> tuple[OnlineRows, npt.NDArray[np.int64]]:
+        """Reads ids [n] like `__call__`, and the event_timestamp of each row in unix seconds, 0 if missing."""
+        answers = self._round_trip(self.commands(ids, self._written_at))
+        return self.rows(answers), np.array([_seconds((cells or (None,))[-1]) for cells in answers], np.int64)
+
+    def commands(self, ids: Ids, *more: bytes) -> list[bytes]:
+        """Returns the packed command for each id [n], which also reads more fields."""
+        return [packed(b"HMGET", self.key(number), *self._fields, *more) for number in ids.tolist()]
 
     def rows(self, answers: Sequence[Any]) -> OnlineRows:
         """Returns the features in the answers to `commands` [n]."""
@@ -83,6 +91,14 @@ class OnlineReader:
             logger.warning("%s: a stored row is damaged: %s", self._view, error)
             return {}
         return values
+
+
+def _seconds(cell: bytes | None) -> int:
+    """Returns the unix seconds of a stored timestamp, 0 for a missing or damaged one."""
+    try:
+        return int(Timestamp.FromString(cell or b"").seconds)
+    except DecodeError:
+        return 0
 
 
 @cache

@@ -9,10 +9,13 @@ import numpy as np
 import polars as pl
 
 from rec_assets.features.store import online
+from rec_assets.features.store.online_reader import OnlineReader
+from rec_assets.features.store.views import USER_VIEW
 from rec_assets.features.top_category import NO_CATEGORY, WINDOW_SECONDS, top_category_as_of
 from rec_assets.realtime.events import Event
 from rec_assets.realtime.stores.user_activity import Activity, UserActivityStore
 from rec_assets.settings import Settings
+from rec_assets.storage.valkey.client import connect
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -62,6 +65,7 @@ class TopCategoryWriter:
 
     def _open(self) -> None:
         self._store = online.open_store(self._settings, online.BULK_TIMEOUT)
+        self._users = OnlineReader(self._settings, USER_VIEW, connect(self._settings))
         self._categories = ItemCategories(self._store)
         self._is_applied = True
 
@@ -145,8 +149,10 @@ class TopCategoryWriter:
         level_1 = [(user, at, categories[item][0]) for user, at, item in interactions]
         known = [row for row in level_1 if row[2] != NO_CATEGORY]
         queries = pl.LazyFrame(sorted(moments), schema=QUERIES, orient="row")
-        answers = top_category_as_of(queries, pl.LazyFrame(known, schema=EVENTS, orient="row")).collect()
-        return {(user, at): category for user, at, category in answers.iter_rows()}
+        events = pl.LazyFrame(known, schema=EVENTS, orient="row")
+        answers = top_category_as_of(queries, events, may_be_busy=False).collect()  # a store has no more
+        users, times, found = (answers[name].to_list() for name in (*QUERIES, "top_category"))
+        return dict(zip(zip(users, times, strict=True), found, strict=True))
 
     def _write(self, top_categories: Mapping[int, tuple[int, int]]) -> None:
         """Writes values that differ from the stored ones; other columns of a user's row stay.
@@ -158,7 +164,7 @@ class TopCategoryWriter:
             return
         users = np.array(list(top_categories), np.int64)
         as_of, categories = (np.array(column, np.int64) for column in zip(*top_categories.values(), strict=True))
-        rows, written = online.read_users_with_times(self._store, users)
+        rows, written = self._users.with_times(users)
         new = rows.columns["top_category"] != categories
         if not new.any():
             return

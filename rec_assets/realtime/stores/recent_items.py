@@ -86,8 +86,7 @@ class RecentItems:
 
     def latest(self, user_id: int, k: int = LENGTH) -> list[tuple[int, int]]:
         """Returns at most `k` pairs of item id and unix time, newest first; within a second, larger ids first."""
-        rows = self._client.zrevrange(self.key(user_id), 0, k - 1, withscores=True)
-        return _interactions(rows)
+        return _interactions(self._client.zrevrange(self.key(user_id), 0, k - 1))
 
     def since(self, starts: Mapping[int, int]) -> dict[int, list[tuple[int, int]]]:
         """Returns interactions from each user's start on, in the form and order of `latest`, in one round trip.
@@ -97,7 +96,7 @@ class RecentItems:
         """
         with self._client.pipeline(transaction=False) as pipeline:
             for user_id, start in starts.items():
-                pipeline.zrevrangebyscore(self.key(user_id), "+inf", start, withscores=True)
+                pipeline.zrevrangebyscore(self.key(user_id), "+inf", start)
             answers = execute_each(pipeline)
         return {user_id: _interactions(answer) for user_id, answer in zip(starts, answers, strict=True)}
 
@@ -151,6 +150,6 @@ def _readable(members: Iterable[bytes]) -> list[tuple[int, int]]:
     return [(at, item) for at, item in pairs if at <= MAX_ID and item <= MAX_ID]
 
 
-def _interactions(answer: Iterable[tuple[bytes, float]] | None) -> list[tuple[int, int]]:
+def _interactions(answer: Iterable[bytes] | None) -> list[tuple[int, int]]:
     """Returns pairs of item id and unix time; leaves out damaged members. None is the answer for a damaged key."""
-    return [(item, at) for at, item in _readable(member for member, _ in answer or ())]
+    return [(item, at) for at, item in _readable(answer or ())]

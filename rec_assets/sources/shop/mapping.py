@@ -27,12 +27,14 @@ class Rows(_Part):
         query: SQL that DuckDB runs in place of `files`; paths in it are relative to the mapping file, and
             `getvariable('first_day')` and `getvariable('last_day')` are the days of the shop.
         database: address of a Postgres database that runs `query`, such as postgresql://reader@db.example/shop.
+        columns: names of the columns, for text files without a header line.
         unfold: column of lists of objects, such as the lines of an order; each element is a row with columns such as
             `items.sku`.
         where: SQL condition on the raw columns; other rows are dropped and counted.
     """
 
     files: str = ""
+    columns: tuple[str, ...] = ()
     unfold: str = ""
     query: str = ""
     database: str = ""
@@ -44,6 +46,8 @@ class Rows(_Part):
             raise ValueError("`database` is given, but no `query`")
         if self.unfold and not self.files:
             raise ValueError("`unfold` is for `files`; a `query` calls unnest() itself")
+        if self.columns and not self.files:
+            raise ValueError("`columns` is for `files`; a `query` names its columns itself")
         if self.database and not self.database.startswith(("postgresql://", "postgres://")):
             raise ValueError("`database` must be an address such as postgresql://reader@db.example/shop")
         return self

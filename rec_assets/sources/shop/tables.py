@@ -1,7 +1,5 @@
 """Opens the files or the query of a mapping as DuckDB relations. Does not interpret columns."""
 
-import codecs
-import gzip
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +12,12 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.common.file_limits import FileLimits
 from rec_assets.sources.shop.mapping import Days, Rows
 from rec_assets.sources.shop.postgres import run_query
+from rec_assets.sources.shop.text_files import csv_options
 
-PARQUET, TEXT, LINES = (".parquet", ".pq"), (".csv", ".tsv", ".txt"), (".json", ".jsonl", ".ndjson")
+PARQUET, LINES = (".parquet", ".pq"), (".json", ".jsonl", ".ndjson")
+# The last five are those of MovieLens, RecBole and the RecSys challenges.
+TEXT = (".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".item", ".user")
 DEFAULT_LIMITS = FileLimits()
-CHUNK = 1 << 20  # bytes
 COMPRESSED = (".gz", ".zst")
 
 
@@ -65,7 +65,7 @@ def open_table(
         files = data_files(rows.files, base)
         if "://" in rows.files:
             connection.register_filesystem(UPath(rows.files).fs)
-        return _flat(_unfolded(_read(connection, files, limits), rows.unfold))
+        return _flat(_unfolded(_read(connection, files, limits, rows.columns), rows.unfold))
     except (duckdb.Error, pa.ArrowInvalid) as error:
         origin = rows.files or "The query"
         reason = " ".join(str(error).splitlines()[:3])
@@ -92,8 +92,9 @@ def data_files(location: str, base: Path) -> list[str]:
             f"{location} needs a missing package ({error}).", "Install this package into the environment of `rec`."
         ) from error
     if any(sign in location for sign in "*?["):
-        start: Any = UPath(location.split("*")[0].rpartition("/")[0]) if remote else base
-        found = list(start.glob(location[len(str(start)) + 1 :] if remote else location))
+        absolute = remote or Path(location).is_absolute()
+        start: Any = UPath(location.split("*")[0].rpartition("/")[0]) if absolute else base
+        found = list(start.glob(location[len(str(start)) + 1 :] if absolute else location))
     elif is_folder:
         found = [file for file in root.rglob("*") if not any(part[0] in "._" for part in file.relative_to(root).parts)]
     else:
@@ -101,7 +102,7 @@ def data_files(location: str, base: Path) -> list[str]:
     files = sorted(str(file) for file in found if kind_of(str(file)) and file.is_file())
     if not files:
         kinds = ", ".join((*PARQUET[:1], *TEXT[:2], *LINES[:2]))
-        raise ActionableError(f"{location} has no data files (in {base}).", f"Name a file, folder or glob of {kinds}.")
+        raise ActionableError(f"{root} has no data files.", f"Name a file, folder or glob of {kinds}.")
     return files
 
 
@@ -113,27 +114,29 @@ def kind_of(file: str) -> tuple[str, ...]:
     return next((kind for kind in (PARQUET, TEXT, LINES) if name.endswith(kind)), ())
 
 
-def reader(location: str, base: Path) -> str:
-    """Returns the SQL of a table function that reads files as `open_table` does; relative paths stay relative.
+def reader(rows: Rows, base: Path) -> str:
+    """Returns the SQL of a table function that reads `files` as `open_table` does; relative paths stay relative.
 
     Raises:
         ActionableError: there are no such files, or they have different formats.
     """
-    files = data_files(location, base)
+    location, files = rows.files, data_files(rows.files, base)
     if "*" not in location and "://" not in location and (base / location).is_dir():
         location = f"{location}/**/*{Path(files[0]).suffix}"
-    return _function(f"'{_escaped(location)}'", files)
+    return _function(f"'{_escaped(location)}'", files, rows.columns)
 
 
-def _read(connection: duckdb.DuckDBPyConnection, files: Sequence[str], limits: FileLimits) -> duckdb.DuckDBPyRelation:
+def _read(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[str], limits: FileLimits, columns: Sequence[str] = ()
+) -> duckdb.DuckDBPyRelation:
     listed = "[" + ", ".join(f"'{_escaped(file)}'" for file in files) + "]"
     for file in files if kind_of(files[0]) == PARQUET else ():
         with UPath(file).open("rb") as stream:
             limits.require_parquet(file, stream)
-    return connection.sql(f"SELECT * FROM {_function(listed, files)}")
+    return connection.sql(f"SELECT * FROM {_function(listed, files, columns)}")
 
 
-def _function(listed: str, files: Sequence[str]) -> str:
+def _function(listed: str, files: Sequence[str], columns: Sequence[str]) -> str:
     kinds = {kind_of(file) for file in files}
     if len(kinds) != 1:
         names = ", ".join(Path(file).name for file in files[:4])
@@ -143,27 +146,11 @@ def _function(listed: str, files: Sequence[str]) -> str:
         return f"read_parquet({listed}, union_by_name=true)"
     if kind == LINES:
         return f"read_json_auto({listed}, union_by_name=true)"
-    # As text: a stock code keeps its leading zeros. Not strict: reports end with totals and blank lines.
-    options = f"all_varchar=true, header=true, union_by_name=true, strict_mode=false, encoding='{_encoding(files)}'"
-    return f"read_csv({listed}, {options})"
+    return f"read_csv({listed}, {csv_options(files, columns)})"
 
 
 def _escaped(text: str) -> str:
     return text.replace("'", "''")
-
-
-def _encoding(files: Sequence[str]) -> str:
-    """Returns utf-8 if all bytes of all files are, else utf-16 by its first bytes, else latin-1."""
-    for file in files:
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        with UPath(file).open("rb") as raw:
-            stream: Any = gzip.GzipFile(fileobj=raw) if file.lower().endswith(".gz") else raw
-            while not file.lower().endswith(".zst") and (chunk := stream.read(CHUNK)):
-                try:
-                    decoder.decode(chunk)
-                except UnicodeDecodeError:
-                    return "utf-16" if chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "latin-1"
-    return "utf-8"
 
 
 def lists_of_objects(rows: Rows, base: Path) -> list[str]:

@@ -12,6 +12,7 @@ ABSENT = (
     *("false", "f", "no", "n", "out of stock", "outofstock", "out_of_stock", "sold out", "soldout", "unavailable"),
     *("not available", "discontinued", "withdrawn", "inactive", "deleted", "archived", "disabled"),
 )
+NO_ID = ("", "NA", "N/A", "<NA>", "NaN", "nan", "NULL", "null", "None", "\\N")  # as programs write a missing value
 OTHER = ("other", "x", "d", "diverse", "unisex", "all", "anyone", "nonbinary", "2")
 
 
@@ -21,9 +22,11 @@ def quoted(column: str) -> str:
 
 
 def identifier(column: str) -> str:
-    """Returns an id as text: trimmed, and 17850.0 as 17850; NULL for an empty one."""
+    """Returns an id as text: trimmed, and 17850.0 as 17850; NULL for an empty one and for a text of `NO_ID`."""
     text = f"trim(CAST({quoted(column)} AS VARCHAR))"
-    return f"nullif(regexp_replace({text}, '^(-?[0-9]+)\\.0+$', '\\1'), '')"
+    no_id = ", ".join(map(literal, NO_ID))
+    whole = f"regexp_replace({text}, '^(-?[0-9]+)\\.0+$', '\\1')"
+    return f"CASE WHEN {text} NOT IN ({no_id}) THEN {whole} END"
 
 
 def words(column: str) -> str:

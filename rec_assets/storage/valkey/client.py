@@ -140,11 +140,12 @@ def translate_redis_errors(client: Valkey) -> Iterator[None]:
     address = client.address if isinstance(client, LazyCluster) else _address(client)
     try:
         yield
-    except redis.AuthenticationError as error:
-        raise ActionableError(
-            f"Valkey at {address} refuses the login ({error}).", "Set REC_VALKEY_USER and REC_VALKEY_PASSWORD."
-        ) from error
-    except OUTAGES as error:
+    except OUTAGES as error:  # a refused login is one, too; a client of a cluster tells it by the cause only
+        refusal = next((one for one in (error, error.__cause__) if isinstance(one, redis.AuthenticationError)), None)
+        if refusal is not None:
+            raise ActionableError(
+                f"Valkey at {address} refuses the login ({refusal}).", "Set REC_VALKEY_USER and REC_VALKEY_PASSWORD."
+            ) from error
         raise ActionableError(f"Valkey does not answer at {address} ({error}).", "Start it with `rec up`.") from error
     except redis.ResponseError as error:
         if "unknown command" not in str(error):

@@ -3,6 +3,8 @@
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Self
 
+from redis.connection import SSLConnection
+
 if TYPE_CHECKING:
     from redis.cluster import RedisCluster
 
@@ -20,6 +22,13 @@ def _client(host: str, port: int, options: tuple[tuple[str, Any], ...]) -> "Lazy
     return LazyCluster(host, port, dict(options))
 
 
+class _CheckedTls(SSLConnection):
+    """A connection by TLS that checks the host name of the certificate; redis-py's cluster drops this option."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, ssl_check_hostname=True)
+
+
 class LazyCluster:
     """Passes all calls to `redis.cluster.RedisCluster`, whose constructor asks the cluster for its layout."""
 
@@ -32,7 +41,11 @@ class LazyCluster:
         """Returns the connected client; raises RedisClusterException."""
         from redis.cluster import RedisCluster
 
-        return RedisCluster(host=self._host, port=self._port, **self._options)
+        if not self._options.get("ssl"):
+            return RedisCluster(host=self._host, port=self._port, **self._options)
+        options = {name: value for name, value in self._options.items() if name not in ("ssl", "ssl_check_hostname")}
+        # Only with an address as a URL does redis-py use this class.
+        return RedisCluster(url=f"redis://{self._host}:{self._port}", connection_class=_CheckedTls, **options)
 
     def forget_layout(self) -> None:
         """Lets the next call read the layout of the cluster again, because a node or a slot has moved."""

@@ -3,11 +3,11 @@
 A pipeline of redis-py spends more time on the words of a command than Valkey does. Here, commands are bytes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import redis
-from redis.exceptions import AskError
+from redis.exceptions import AskError, MovedError
 
 from rec_assets.storage.valkey.client import Valkey, answers_of_each
 from rec_assets.storage.valkey.cluster import LazyCluster
@@ -30,6 +30,7 @@ def _word(value: bytes) -> bytes:
 
 
 _numbers = _Numbers()
+_ASKING = b"*1\r\n$6\r\nASKING\r\n"  # lets a node answer for a slot that is still on its way to it
 
 
 def packed(*words: bytes, numbers: Sequence[int] = ()) -> bytes:
@@ -58,7 +59,10 @@ class RoundTrip:
 
 
 def _of_cluster(client: LazyCluster, commands: Sequence[bytes]) -> list[Any]:
-    """Asks all nodes at once. After an error, the next call reads the layout of the cluster again."""
+    """Asks all nodes at once, then the nodes to which slots move.
+
+    After an error, and after a slot has moved, the next call reads the layout of the cluster again.
+    """
     cluster: Any = client.cluster
     nodes: dict[str, tuple[Any, list[int]]] = {}  # each node, and the positions of its commands
     for position, command in enumerate(commands):
@@ -78,9 +82,25 @@ def _of_cluster(client: LazyCluster, commands: Sequence[bytes]) -> list[Any]:
     for (_, mine), its_answers in zip(nodes.values(), found, strict=True):
         for position, answer in zip(mine, its_answers, strict=True):
             answers[position] = answer
-    if any(isinstance(answer, AskError) for answer in answers):  # MovedError is one
-        client.forget_layout()
+    if redirected := {place: answer for place, answer in enumerate(answers) if isinstance(answer, AskError)}:
+        _follow(cluster, commands, answers, redirected)
+        if any(isinstance(answer, MovedError) for answer in redirected.values()):
+            client.forget_layout()
     return answers
+
+
+def _follow(cluster: Any, commands: Sequence[bytes], answers: list[Any], redirected: Mapping[int, AskError]) -> None:
+    """Asks the nodes that have taken over slots, or are about to, and replaces the errors that name them."""
+    nodes: dict[tuple[str, int], list[int]] = {}
+    for place, error in redirected.items():
+        nodes.setdefault(error.node_addr, []).append(place)
+    for places in nodes.values():
+        error = redirected[places[0]]
+        if (node := cluster.get_node(host=error.host, port=error.port)) is not None:
+            pool = cluster.get_redis_connection(node).connection_pool
+            asked = _answers([(pool, [word for place in places for word in (_ASKING, commands[place])])])[0]
+            for place, answer in zip(places, asked[1::2], strict=True):
+                answers[place] = answer
 
 
 def _answers(parts: Sequence[tuple[Any, Sequence[bytes]]]) -> list[list[Any]]:

@@ -1,12 +1,12 @@
 """Batches of an epoch: rows in a seeded permutation, with histories and features looked up batch by batch."""
 
-import os
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from rec_assets.common.threads import THREADS
 from rec_assets.datasets.rows import Arrays
 from rec_assets.features.columns import (
     CONTEXT_FEATURES,
@@ -17,8 +17,6 @@ from rec_assets.features.columns import (
     USER_FEATURES,
 )
 from rec_assets.features.history import PADDING_ID, InteractionLog
-
-THREADS = min(8, len(os.sched_getaffinity(0)))
 
 
 class LogTensors:
@@ -60,30 +58,12 @@ def retrieval_batches(
         columns[HISTORY_HOURS] = tf.where(mask, ages / 3600, 0.0)
         return columns, tf.gather(targets, index)
 
-    batches = _epoch(len(request_times), batch_size, seed)
+    batches = index_batches(len(request_times), batch_size, seed)
     return batches.map(gather, num_parallel_calls=THREADS, deterministic=True).prefetch(THREADS)
 
 
-def ranking_batches(requests: Arrays, lists: Arrays, batch_size: int, seed: int) -> tf.data.Dataset:
-    """Returns one epoch of candidate lists: columns of requests [batch] and of list positions [batch, length].
-
-    Args:
-        requests: user and context columns of the requests, [n].
-        lists: encoded `item_id` int32 [n, length], and other columns of each position [n, length].
-        batch_size: lists per batch.
-        seed: random seed for the permutation of lists.
-    """
-    request_columns = {name: tf.constant(requests[name]) for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
-    list_columns = {name: tf.constant(array) for name, array in lists.items()}
-
-    def gather(index: Any) -> dict[str, Any]:
-        return {name: tf.gather(array, index) for name, array in {**request_columns, **list_columns}.items()}
-
-    batches = _epoch(len(lists["item_id"]), batch_size, seed)
-    return batches.map(gather, num_parallel_calls=THREADS, deterministic=True).prefetch(THREADS)
-
-
-def _epoch(rows: int, batch_size: int, seed: int) -> tf.data.Dataset:
+def index_batches(rows: int, batch_size: int, seed: int) -> tf.data.Dataset:
+    """Returns the numbers of all rows in random order, int64 [batch] each; drops a last partial batch."""
     order = np.random.default_rng(seed).permutation(rows)
     size = max(1, min(batch_size, rows))
     # Split into batches here: `Dataset.batch` would process row by row.

@@ -72,14 +72,13 @@ def fit_until_best(
     for epoch, batches in drawn_ahead(epoch_batches, len(history.loss), max_epochs):
         if epoch - max(history.best_epoch, warm_up) >= patience:
             break
-        losses: list[float] = []
-        collect = tf.keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: losses.append(logs["loss"]))  # noqa: B023
-        model.fit(batches, epochs=1, verbose=0, callbacks=[collect, *([average] if average else [])])
+        losses = _Losses()
+        model.fit(batches, epochs=1, verbose=0, callbacks=[losses, *([average] if average else [])])
         with average.applied(model) if average else nullcontext():
             value, best = validate(), history.best
             if value > best:
                 best_weights, history.best_epoch = model.get_weights(), epoch + 1
-        history.loss.append(float(np.mean(losses)))
+        history.loss.append(losses.mean)
         history.validation.append(value)
         if unfinished:
             _store(model, average, history, best_weights, unfinished)
@@ -99,6 +98,22 @@ def drawn_ahead(
             batches = following.result()
             following = ahead.submit(epoch_batches, epoch + 1) if epoch + 1 < end else None
             yield epoch, batches
+
+
+class _Losses(tf.keras.callbacks.Callback):
+    """Collects the loss of every step on its device: waiting for each loss would stop the steps of a GPU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._supports_tf_logs = True
+        self._values: list[Any] = []
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any]) -> None:
+        self._values.append(logs["loss"])
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean([float(value) for value in self._values]))
 
 
 def _store(

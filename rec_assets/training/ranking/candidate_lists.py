@@ -17,8 +17,7 @@ from rec_assets.datasets.rows import Arrays, take
 from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
 from rec_assets.features.history import PADDING_ID, InteractionLog, UserHistories
 from rec_assets.features.signals.neighbors import Neighbors
-from rec_assets.training.loop.batches import ranking_batches
-from rec_assets.training.ranking.dlrm import CHOSEN
+from rec_assets.training.loop.list_batches import DrawnLists, ranking_batches
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
 PARTS = 8
@@ -30,13 +29,15 @@ class RankerLists:
 
     Attributes:
         requests: encoded user and context columns, raw user ids and timestamps.
-        inputs: `item_id` int32 and `SIGNALS` float32 of every candidate, [n, k] each.
+        item_ids: encoded items of the candidates, int32 [n, k], padded with `PADDING_ID`.
+        signals: `SIGNALS` of every candidate, float32 [n, k, signals].
         interacted: bool [n, k], True for candidates with an interaction within the horizon.
         new: bool [n, k], True for candidates outside the history.
     """
 
     requests: Arrays
-    inputs: Arrays
+    item_ids: npt.NDArray[np.int32]
+    signals: npt.NDArray[np.float32]
     interacted: Flags
     new: Flags
 
@@ -58,13 +59,18 @@ class RankerLists:
         interacted = interacted_later(requests, candidates, log, horizon_days)
         rows = np.flatnonzero(interacted.any(axis=1))
         requests, candidates, histories = take(requests, rows), candidates.at(rows), histories.at(rows)
-        inputs = all_signals(candidates, histories, requests[TIMESTAMP], items, neighbors)
-        return cls(requests, inputs, interacted[rows], new_to_users(candidates, histories))
+        signals = all_signals(candidates, histories, requests[TIMESTAMP], items, neighbors)
+        return cls(requests, candidates.item_ids, signals, interacted[rows], new_to_users(candidates, histories))
 
     def __len__(self) -> int:
         return len(self.interacted)
 
-    def draw(self, positives: int, negatives: int, seed: int) -> tuple[Arrays, Arrays]:
+    @property
+    def mask(self) -> Flags:
+        """Returns True for candidates, False for padding, bool [n, k]."""
+        return self.item_ids != PADDING_ID
+
+    def draw(self, positives: int, negatives: int, seed: int) -> DrawnLists:
         """Draws two lists per request: one from all candidates, one from new candidates only.
 
         Without the second list, nearly all positives would be repeat purchases.
@@ -73,19 +79,14 @@ class RankerLists:
             positives: maximum number of positives per list.
             negatives: number of negatives per list.
             seed: random seed for the draws.
-
-        Returns:
-            The requests [m], and the columns of list positions with `CHOSEN` [m, length].
         """
-        mask = self.inputs["item_id"] != PADDING_ID
+        mask = self.mask
         drawn = (
             draw_lists(mask, self.interacted, positives, negatives, seed),
             draw_lists(mask & self.new, self.interacted & self.new, positives, negatives, seed),
         )
         rows, positions, positive = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
-        flat = rows[:, None] * self.interacted.shape[1] + positions
-        lists = {name: np.take(values, flat) for name, values in self.inputs.items()}
-        return take(self.requests, rows), lists | {CHOSEN: positive}
+        return DrawnLists(self.item_ids, self.signals, rows, positions, positive, take(self.requests, rows))
 
 
 def epoch_of(
@@ -99,12 +100,7 @@ def epoch_of(
         batch_size: lists per batch.
         seed: random seed for the draws and the order of lists.
     """
-    drawn = [lists.draw(positives, negatives, seed) for lists in sets]
-    requests, lists = (
-        {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        for parts in zip(*drawn, strict=True)
-    )
-    return ranking_batches(requests, lists, batch_size, seed)
+    return ranking_batches([lists.draw(positives, negatives, seed) for lists in sets], batch_size, seed)
 
 
 def arrivals(rows: Arrays, users: Flags, most: int, seed: int) -> npt.NDArray[np.int64]:

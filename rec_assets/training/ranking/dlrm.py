@@ -20,6 +20,7 @@ from rec_assets.features.columns import (
     USER_FEATURES,
 )
 from rec_assets.training.loop.gradients import gradients
+from rec_assets.training.loop.list_batches import CHOSEN, ITEM_IDS, LIST_SIGNALS
 from rec_assets.training.retrieval.towers import content_columns
 
 EMBEDDING_DIM = 32
@@ -28,7 +29,6 @@ TOP_LAYERS = [128, 64, 32]
 L2_EMBEDDINGS = 1e-4
 # Share of candidates without item features in a training step: the ranker must not learn items by heart.
 ITEM_DROPOUT = 0.8
-CHOSEN = "chosen"
 _constant = tf.keras.initializers.Constant
 
 Floats = npt.NDArray[np.float32]
@@ -85,6 +85,20 @@ class Ranker(tf.keras.Model):
         read = (*RANKED_ITEM_FEATURES, *CONTENT_FEATURES)
         self.items = {name: tf.constant(table) for name, table in as_columns(items).items() if name in read}
 
+    def columns_of(self, requests: dict[str, Any], item_ids: Any, signals: Any) -> dict[str, Any]:
+        """Returns the inputs of `call` for lists; item features come from `train_on`.
+
+        Args:
+            requests: user and context columns [lists].
+            item_ids: encoded items of all positions, int32 [lists * length].
+            signals: `SIGNALS` of the positions, float32 [lists, length, signals].
+        """
+        length = tf.shape(signals)[1] if signals.shape[1] is None else signals.shape[1]
+        columns = {name: tf.repeat(requests[name], length)[:, None] for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
+        columns |= {name: tf.gather(table, item_ids) for name, table in self.items.items()}
+        flat = tf.reshape(signals, [-1, len(SIGNALS)])
+        return columns | dict(zip(SIGNALS, tf.split(flat, len(SIGNALS), axis=1), strict=True))
+
     def call(self, columns: dict[str, Any], training: bool = False) -> Any:
         """Returns logits of an interaction, float32 [n, 1]."""
         signals = {
@@ -97,19 +111,17 @@ class Ranker(tf.keras.Model):
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Trains one step on lists; columns of requests are [lists], columns of list positions [lists, length].
 
-        `chosen` bool [lists, positives] is True for positives among the first positions; later positions are negatives.
+        `CHOSEN` bool [lists, positives] is True for positives among the first positions; later positions are negatives.
         The loss of a positive is a softmax over the positive and the negatives. Every list has the same weight.
         """
         is_positive = tf.cast(batch[CHOSEN], tf.float32)
-        length, positives = batch[RETRIEVAL_SCORE].shape[1], is_positive.shape[1]
-        ids = tf.reshape(batch["item_id"], [-1])
-        flat = {name: tf.repeat(batch[name], length)[:, None] for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
+        length, positives = batch[ITEM_IDS].shape[1], is_positive.shape[1]
+        ids = tf.reshape(batch[ITEM_IDS], [-1])
         # Item 0, the padding, has no known feature.
         shown = tf.where(tf.random.uniform(tf.shape(ids)) < ITEM_DROPOUT, 0, ids)
-        flat |= {name: tf.gather(table, shown) for name, table in self.items.items()}
-        flat |= {name: tf.reshape(batch[name], [-1, 1]) for name in SIGNALS}
+        columns = self.columns_of(batch, shown, batch[LIST_SIGNALS])
         with tf.GradientTape() as tape:
-            logits = tf.reshape(self(flat, training=True), [-1, length])
+            logits = tf.reshape(self(columns, training=True), [-1, length])
             against = tf.reduce_logsumexp(logits[:, positives:], axis=1, keepdims=True)
             losses = tf.nn.softplus(against - logits[:, :positives]) * is_positive
             loss = tf.reduce_mean(tf.reduce_sum(losses, axis=1) / tf.reduce_sum(is_positive, axis=1))

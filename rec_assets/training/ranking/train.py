@@ -10,9 +10,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from sklearn.linear_model import LogisticRegression
 
-from rec_assets.datasets.candidates import Candidates
 from rec_assets.datasets.ranker_users import trains_ranker
-from rec_assets.datasets.ranking_features import in_batches
 from rec_assets.datasets.request_features import histories_of
 from rec_assets.datasets.retrieve import Retrieval
 from rec_assets.datasets.rows import Arrays, as_columns, take
@@ -38,10 +36,10 @@ from rec_assets.training.loop.determinism import make_deterministic
 from rec_assets.training.loop.early_stopping import Report, TrainingHistory, drawn_ahead, fit_until_best
 from rec_assets.training.ranking.candidate_lists import RankerLists, arrivals, epoch_of, new_to_users
 from rec_assets.training.ranking.dlrm import Ranker
+from rec_assets.training.ranking.score import CandidateScorer
 
 METRIC = "ndcg@10"
 VALIDATION_USERS = 3_000
-USERS_PER_BATCH = 64
 EXAMPLE_USERS, EXAMPLE_CANDIDATES = 4, 50
 TINY = 1e-6  # so that a list without hits has a logarithm
 MIN_DEVIATION, NO_INPUT = 1e-6, 1e12
@@ -102,12 +100,13 @@ def train_ranker(
     sample = data.validation.sample(VALIDATION_USERS, seed)
     validation = retrieval(sample.columns, config.depth)
     model = compiled_ranker(data, [lists], config)
+    score = CandidateScorer(model, sample.columns, validation, retrieval)
     report(f"{len(lists)} lists, {lists.interacted.sum() / max(1, len(lists)):.1f} positives each")
     new = new_to_users(validation, histories_of(sample.columns, data.log))
     tracks = {ALL: (validation, sample.relevant), NEW: (validation.where(new), data.unseen_pairs(sample))}
 
     def validate() -> float:
-        logits = score_candidates(model, sample.columns, validation, retrieval)
+        logits = score()
         values = [
             score_lists(sample.user_ids, data.items.raw_ids[part.order_by(logits).item_ids], relevant, (METRIC,))[
                 METRIC
@@ -129,7 +128,7 @@ def train_ranker(
         warm_up=config.averaged_epochs,
         unfinished=unfinished,
     )
-    logits = score_candidates(model, sample.columns, validation, retrieval)
+    logits = score()
     hits = among(sample.user_ids, data.items.raw_ids[validation.item_ids], sample.relevant)
     mask = validation.item_ids != PADDING_ID
     scale_to_probabilities(model, logits[mask], hits[mask])
@@ -169,7 +168,7 @@ def train_on_all_days(
 
 def compiled_ranker(data: TrainingSet, lists: Sequence[RankerLists], config: RankerConfig) -> Ranker:
     """Builds an untrained ranker for lists, ready for `fit`."""
-    model = build_ranker(data, [one.inputs for one in lists])
+    model = build_ranker(data, lists)
     model.train_on(data.items.features)
     compile_with_adam(model, config.learning_rate)
     return model
@@ -214,19 +213,19 @@ def list_batches(lists: Sequence[RankerLists], config: RankerConfig, seed: int) 
     return epoch_of(lists, config.positives, config.negatives, config.batch_size, seed)
 
 
-def build_ranker(data: TrainingSet, inputs: Sequence[Arrays] = ()) -> Ranker:
+def build_ranker(data: TrainingSet, lists: Sequence[RankerLists] = ()) -> Ranker:
     """Builds the ranker with all variables created.
 
     Args:
         data: the training set.
-        inputs: `SIGNALS` of the lists of the training, whose means and deviations normalize the input; without any for
-            a model whose weights are restored.
+        lists: the lists of the training; means and deviations of their signals normalize the input. Without any for a
+            model whose weights are restored.
     """
     means, scales = np.zeros(len(SIGNALS), np.float32), np.ones(len(SIGNALS), np.float32)
-    if any(part["item_id"].size for part in inputs):
-        masks = [part["item_id"] != PADDING_ID for part in inputs]
-        for number, name in enumerate(SIGNALS):
-            values = np.concatenate([part[name][mask] for part, mask in zip(inputs, masks, strict=True)])
+    if any(part.item_ids.size for part in lists):
+        masks = [part.mask for part in lists]
+        for number in range(len(SIGNALS)):
+            values = np.concatenate([part.signals[..., number][mask] for part, mask in zip(lists, masks, strict=True)])
             means[number], deviation = values.mean(dtype=np.float64), values.std(dtype=np.float64)
             # A signal without variation in training is no input, whatever its later values are.
             scales[number] = deviation if deviation > MIN_DEVIATION else NO_INPUT
@@ -244,19 +243,6 @@ def restore_ranker(data: TrainingSet, checkpoint: Path) -> Ranker:
     model = build_ranker(data)
     restore_checkpoint(model, checkpoint)
     return model
-
-
-def score_candidates(
-    model: Ranker, columns: Arrays, candidates: Candidates, retrieval: Retrieval
-) -> npt.NDArray[np.float32]:
-    """Returns logits float32 [q, k] of every candidate of every request."""
-    score = tf.function(lambda batch: model(batch), reduce_retracing=True)
-    logits = []
-    for requests, part in in_batches(columns, candidates, USERS_PER_BATCH):
-        flat = retrieval.ranking_columns(requests, part)
-        batch = {name: tf.constant(flat[name]) for name in RANKER_FEATURES}
-        logits.append(score(as_columns(batch)).numpy().reshape(part.item_ids.shape))
-    return np.concatenate(logits)
 
 
 def scale_to_probabilities(model: Ranker, logits: npt.NDArray[Any], hits: npt.NDArray[np.bool_]) -> None:

@@ -78,7 +78,9 @@ def export_query_tower(model: TwoTower, data: TrainingSet, file: Path, *, saved_
 
 def write_item_index(vectors: ItemVectors, items: ItemTable, log: InteractionLog, folder: Path) -> faiss.Index:
     """Writes the index, the vectors by encoded id and the neighbors in a log into `folder`; returns the index."""
-    index = build_index(vectors)
+    counts = np.bincount(log.item_ids, minlength=len(items.raw_ids))
+    most = np.argsort(-counts, kind="stable")
+    index = build_index(vectors, frequent=items.raw_ids[most[counts[most] > 0]])
     write_index(index, folder / INDEX)
     item_neighbors(log, len(items.raw_ids)).save(folder)
     np.save(folder / VECTORS, vectors.by_encoded_id(items.encode(vectors.raw_ids), len(items.raw_ids)))

@@ -66,7 +66,8 @@ def alone(valkey: Settings) -> Settings:
 
 
 def test_the_http_client_reports_events_and_says_what_is_wrong(alone: Settings) -> None:
-    with in_thread(api_server(alone.model_copy(update={"api_port": free_port(), "api_keys": "k"}))) as address:
+    settings = alone.model_copy(update={"api_port": free_port(), "api_keys": "k"})
+    with in_thread(api_server(settings)) as address:
         client = HttpClient(f"http://{address}", "k")
         assert client.record("3", ["10", 13], NOON, "bought", "tablet") == 2
         assert client.forget(3) == 1
@@ -84,6 +85,8 @@ def test_the_http_client_reports_events_and_says_what_is_wrong(alone: Settings) 
             HttpClient(f"http://{address}").recommend("3")
     with pytest.raises(ActionableError, match="does not answer"):
         client.similar("10")
+    with in_thread(api_server(settings)):
+        assert client.trending() == []
     with pytest.raises(ActionableError, match="Invalid address"):
         HttpClient("localhost:8090")
 

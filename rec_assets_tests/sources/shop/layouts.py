@@ -33,7 +33,7 @@ def layouts() -> dict[str, Layout]:
 
 
 def write_layout(layout: Layout, folder: Path) -> None:
-    """Writes the files of a layout, CSV or JSON lines by their names."""
+    """Writes the files of a layout: CSV, text with tabs, or JSON lines, by their names."""
     folder.mkdir(parents=True, exist_ok=True)
     draw = random.Random(3)
     for name, columns in layout.files.items():
@@ -41,6 +41,8 @@ def write_layout(layout: Layout, folder: Path) -> None:
         values = [_row(columns, number, draw) for number in range(rows)]
         if name.endswith(".csv"):
             lines = [",".join(columns), *(",".join(f'"{value}"' for value in row.values()) for row in values)]
+        elif name.endswith((".inter", ".item")):
+            lines = ["\t".join(columns), *("\t".join(map(str, row.values())) for row in values)]
         else:
             lines = [json.dumps(_nested(row)) for row in values]
         (folder / name).write_text("\n".join(lines) + "\n")
@@ -57,6 +59,7 @@ def _row(columns: Columns, number: int, draw: random.Random) -> dict[str, Any]:
         "milliseconds": lambda _: int(moment.timestamp() * 1e3),
         "microseconds": lambda _: str(int(moment.timestamp() * 1e6)),
         "time": lambda form: moment.strftime(form or "%Y-%m-%d %H:%M:%S"),
+        "day": lambda _: draw.randrange(1, 200),
         "stars": lambda _: float(draw.randrange(1, 6)),
         "text": lambda _: f"Thing {number}, all good",
         "of_item": lambda _: f"Thing {item}",

@@ -200,16 +200,17 @@ def dlrm_model(
     )
 
     day = only(context)
-    data = TrainingSet.load(training_set[day].path)
     folder = two_tower_model[day] / VALIDATION_RETRIEVAL
-    retrieval = Retrieval(folder / MODEL, folder, data.items, data.log, data.repeats)
     state = TrainingState.of(context, artifacts.store(), settings, two_tower_model[day], training_set[day])
 
     def write(out: Path, _: str) -> dict[str, Any]:
         seed = seed_for(settings.seed, "dlrm_model", day)
         epochs = min(RankerConfig.max_epochs, settings.max_epochs)
         config = RankerConfig(settings.valid_days, settings.retrieval_topk, max_epochs=epochs)
+        data = TrainingSet.load(training_set[day].path)
+        retrieval = Retrieval(folder / MODEL, folder, data.items, data.log, data.repeats)
         lists = [training_lists(data, retrieval, config, seed)]
+        data = data.without_rows()
         selected, history = train_ranker(data, retrieval, lists[0], config, seed, state.report, state.file)
         (out / VALIDATION_RANKER).mkdir()
         export_ranker(selected, data, retrieval, out / VALIDATION_RANKER / MODEL)

@@ -15,7 +15,8 @@ from rec_assets.sources.shop.guess.categories import category_columns
 from rec_assets.sources.shop.guess.events import event_roles
 from rec_assets.sources.shop.guess.names import CODED, plain
 from rec_assets.sources.shop.guess.sample import ONE_VALUE
-from rec_assets.sources.shop.guess.tables import Table, find_tables
+from rec_assets.sources.shop.guess.table import Table
+from rec_assets.sources.shop.guess.tables import find_tables
 from rec_assets.sources.shop.mapping import Days, Interactions, Items, Shop, Users
 from rec_assets.sources.shop.tables import connect, open_table
 
@@ -49,12 +50,14 @@ def guess_shop(location: Path, base: Path) -> Draft:
     tables = find_tables(location, base)
     interactions, notes = _interactions(tables.main, base)
     notes += [f"  not used, though it has interactions too: {one.label}, {one.rows:,} rows" for one in tables.unused]
+    notes += [f"  left out: {error.problem}" for error in tables.unreadable]
     items, item_notes = _items(tables.items or tables.main, tables.items is not None, interactions.item, base)
     if tables.items and not items.price and (paid := tables.main.roles.get("price")):
         interactions = interactions.model_copy(update={"price": paid})
         item_notes = [note.replace("absent: price, ", "absent: ") for note in item_notes if note != "  absent: price"]
         item_notes.append(f"  price: {paid} of the interactions")
     notes += [*item_notes, f"users: {tables.users.label if tables.users else 'taken from the interactions'}"]
+    notes += tables.users.notes if tables.users else ()
     users = _users(tables.users, base)
     draft = Shop(name=_name_of(location), days=ANY_DAYS, interactions=interactions, items=items, users=users)
     counts, repeats = _history(draft, base)
@@ -94,7 +97,7 @@ def days_of(counts: Mapping[int, int]) -> Days:
 
 def _interactions(table: Table, base: Path) -> tuple[Interactions, list[str]]:
     roles, sample = table.roles, table.sample
-    notes = [f"interactions: {table.label}, {table.rows:,} rows"]
+    notes = [f"interactions: {table.label}, {table.rows:,} rows", *table.notes]
     notes += [f"  one row for each element of {table.origin.unfold}"] if table.origin.unfold else []
     notes += [f"  {role}: {roles[role]}" for role in ("user", "item", "time", "device") if role in roles]
     where, roles_of_events = "", dict[str, tuple[str, ...]]()
@@ -165,7 +168,7 @@ def _items(table: Table, own: bool, item: str, base: Path) -> tuple[Items, list[
     }
     absent = ", ".join(name for name, value in shown.items() if not value and name != "description")
     shown |= {"available": items.available, "brand": items.brand}
-    notes = [f"items: {table.label if own else 'taken from the interactions'}"]
+    notes = [f"items: {table.label if own else 'taken from the interactions'}", *(table.notes if own else ())]
     notes += [f"  {name}: {value}" for name, value in shown.items() if value]
     return items, [*notes, f"  absent: {absent}"] if absent else notes
 
@@ -180,7 +183,11 @@ def _users(table: Table | None, base: Path) -> Users:
 def _origin(table: Table, base: Path) -> dict[str, Any]:
     """Returns the entries of a mapping that say where a table lies, with paths relative to the mapping file."""
     if table.origin.files:
-        return {"files": _relative(table.root / table.origin.files, base), "unfold": table.origin.unfold}
+        return {
+            "files": _relative(table.root / table.origin.files, base),
+            "columns": table.origin.columns,
+            "unfold": table.origin.unfold,
+        }
     moved = re.sub(
         r"(read_\w+\(')([^']+)'",
         lambda found: f"{found[1]}{_relative(table.root / found[2], base)}'",

@@ -50,13 +50,14 @@ NOT_CATEGORIES = "len number count age customer user member event url"
 SHORT = frozenset({"age", "day", "sku", "ean", "sex", "text", "class", "uid", "cat", "desc"})
 CODED = re.compile(r"(id|code|key|no|nr|num|number)$")
 MOMENT = re.compile(r"(at|on|ts|ms|epoch)$")
+TYPED = re.compile(r":(token|float)(_seq)?$")
 # Codes of things that are neither users nor items.
 FOREIGN = "order invoice session review transaction store shop seller region postal zip parent brand line row basket"
 
 
 def plain(column: str) -> str:
-    """Returns the letters and digits of a name, in small letters."""
-    return re.sub(r"[^a-z0-9]", "", column.lower())
+    """Returns the letters and digits of a name, in small letters, without a type as in RecBole's "item_id:token"."""
+    return re.sub(r"[^a-z0-9]", "", TYPED.sub("", column.lower()))
 
 
 def ranked(role: str, columns: Iterable[str], others: str | None = None) -> list[tuple[int, str]]:
@@ -89,9 +90,10 @@ def is_of(file: str, role: str) -> bool:
     return any(word in plain(file) for word in WORDS[role].split())
 
 
-def looks_like_data(columns: Iterable[str]) -> bool:
-    """Returns True if names of columns are numbers, so that the first line of a file was taken for its header."""
-    return any(re.fullmatch(r"-?\d+([.,]\d+)?", column.strip()) for column in columns)
+def is_of_items(name: str) -> bool:
+    """Returns True if a name says what items have: a title, a price, a category, or whether they can be sold."""
+    saying = any(ranked(role, [name]) for role in ("title", "description", "price", "available"))
+    return saying or rank_of(name, CATEGORIES.split(), NOT_CATEGORIES.split()) is not None
 
 
 def _holds(name: str, word: str) -> bool:

@@ -59,6 +59,10 @@ class Sample:
         """Returns the number of values of a column."""
         return int(self.number(f"count(DISTINCT {values.identifier(column)})"))
 
+    def filled(self, column: str) -> float:
+        """Returns the share of rows that have a value of a column."""
+        return self.share(f"{values.identifier(column)} IS NOT NULL")
+
     def is_key(self, column: str) -> bool:
         """Returns True if no value of a column repeats, in more than a few rows."""
         return self.rows >= FEW and self.distinct(column) == self.rows
@@ -121,6 +125,7 @@ class Sample:
         found = names.ranked(role, self.columns)
         if role in ("user", "item"):
             found = [one for one in found if not self.is_key(one[1])] or found
+            found = [one for one in found if self.filled(one[1]) >= LINKED] or found
         if role == "user" and not found:  # a name of customers is better than none
             found = names.ranked(role, self.columns, others="")[:1]
         if role == "time":  # a moment tells more than its day as text

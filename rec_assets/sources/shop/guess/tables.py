@@ -8,58 +8,29 @@ from pathlib import Path
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.sources.shop.guess import names
-from rec_assets.sources.shop.guess.sample import LINKED, Sample
+from rec_assets.sources.shop.guess.derived import with_a_row_each, with_dates
+from rec_assets.sources.shop.guess.headerless import looks_like_data
+from rec_assets.sources.shop.guess.sample import LINKED
+from rec_assets.sources.shop.guess.table import NEEDED, SAMPLE_ROWS, Table, read_files
 from rec_assets.sources.shop.mapping import Rows
 from rec_assets.sources.shop.tables import connect, data_files, kind_of, lists_of_objects, open_table, reader
 
-SAMPLE_ROWS = 50_000
-NEEDED = ("user", "item", "time")
+GUIDE = "see docs/bring-your-own-data.md"
 SAYING = {"title", "description", "price", "available", "age", "birth_year", "gender"}
 
 
 @dataclass(frozen=True)
-class Table:
-    """A candidate for a table of the mapping.
-
-    Attributes:
-        label: files of the table, for notes and errors.
-        origin: files or query, relative to `root`.
-        root: folder of the data.
-        roles: column by role.
-        rows: number of all rows.
-        sample: some of them.
-    """
-
-    label: str
-    origin: Rows
-    root: Path
-    roles: dict[str, str]
-    rows: int
-    sample: Sample
-
-    @classmethod
-    def read(cls, label: str, origin: Rows, root: Path) -> "Table":
-        """Reads a sample and recognizes columns."""
-        connection = connect(base=root, threads=1)
-        table = open_table(connection, origin, root)
-        rows = int(table.aggregate("count(*)").fetchall()[0][0])
-        sample = Sample.of(connection, table.limit(SAMPLE_ROWS))
-        return cls(label, origin, root, sample.roles(), rows, sample)
-
-    @property
-    def lacking(self) -> list[str]:
-        """The roles that interactions need and the table has no column of."""
-        return [role for role in NEEDED if role not in self.roles]
-
-
-@dataclass(frozen=True)
 class Tables:
-    """The chosen tables; those of items and users may be absent. `unused` have interactions too."""
+    """The chosen tables; those of items and users may be absent. `unused` have interactions too.
+
+    `unreadable` are the problems of files that were left out.
+    """
 
     main: Table
     items: Table | None
     users: Table | None
     unused: tuple[Table, ...]
+    unreadable: tuple[ActionableError, ...]
 
 
 def find_tables(location: Path, base: Path) -> Tables:
@@ -69,10 +40,21 @@ def find_tables(location: Path, base: Path) -> Tables:
         ActionableError: there are no data files, or no table has users, items and times.
     """
     root = location if location.is_dir() else location.parent
-    tables = [Table.read(files, Rows(files=files), root) for files in _groups(location)]
-    rows = [one for one in map(_unfolded, tables) if not one.lacking] or [*_joined(tables)]
+    tables: list[Table] = []
+    unreadable: list[ActionableError] = []
+    for files in _groups(location):
+        try:
+            tables.append(with_a_row_each(read_files(files, root)))
+        except ActionableError as error:  # perhaps no table of the shop
+            unreadable.append(error)
+    rows = [one for one in map(_unfolded, tables) if not one.lacking]
     if not rows:
-        raise _refusal(location, tables, base)
+        tried = [with_dates(one) for one in (*tables, *_joined(tables))]
+        rows = [one for one in tried if not one.lacking]
+        if not rows and unreadable:
+            raise unreadable[0]
+        if not rows:
+            raise _refusal(location, tried, base)
     main = max(rows, key=lambda one: one.rows)
     parts = main.label.split(" with ")
     rest = [one for one in tables if one.label not in parts]
@@ -87,7 +69,7 @@ def find_tables(location: Path, base: Path) -> Tables:
         if catalog is None or one.label != catalog.label
         if (linked := _linked(one, main, "user"))
     ]
-    return Tables(main, catalog, max(people, key=lambda one: len(one.roles), default=None), unused)
+    return Tables(main, catalog, max(people, key=lambda one: len(one.roles), default=None), unused, tuple(unreadable))
 
 
 def _groups(location: Path) -> list[str]:
@@ -117,7 +99,7 @@ def _groups(location: Path) -> list[str]:
 def _alike(files: Sequence[str], root: Path) -> list[list[str]]:
     """Groups files whose columns are those of the first, or some of them, or more.
 
-    Files whose names differ only in digits are read once.
+    Files whose names differ only in digits are read once. Without header lines, only such files belong together.
     """
     by_name: dict[str, list[str]] = {}
     for file in files:
@@ -126,6 +108,7 @@ def _alike(files: Sequence[str], root: Path) -> list[list[str]]:
     for members in by_name.values():
         table = open_table(connect(base=root, threads=1), Rows(files=members[0]), root) if len(by_name) > 1 else None
         columns = set(table.columns if table is not None else ())
+        columns = {members[0]} if looks_like_data(columns) else columns
         part = next((known for held, known in parts if held <= columns or columns <= held), None)
         if part is None:
             parts.append((columns, members))
@@ -170,8 +153,7 @@ def _joined(tables: Sequence[Table]) -> Iterator[Table]:
                 # An order may name its own customer record: another table then knows who that is.
                 if "user" in table.roles and heads.sample.is_key(heads.roles.get("user", heads.sample.columns[0])):
                     table = next(_people_of(table, heads, tables), table)
-                if not table.lacking:
-                    yield table
+                yield table
 
 
 def _people_of(table: Table, heads: Table, tables: Sequence[Table]) -> Iterator[Table]:
@@ -213,9 +195,9 @@ def _join(lines: Table, heads: Table, keys: tuple[str, str], gives: Iterable[str
     taken = [role for role in (*added, "device") if role in heads.roles]
     named = {role: _free_name(heads.roles[role], lines.sample.columns) for role in taken}
     columns = ", ".join(f'heads."{heads.roles[role]}" AS "{named[role]}"' for role in taken)
-    left = f"({lines.origin.query})" if lines.origin.query else reader(lines.origin.files, lines.root)
+    left = f"({lines.origin.query})" if lines.origin.query else reader(lines.origin, lines.root)
     query = (
-        f"SELECT lines.*, {columns} FROM {left} AS lines JOIN {reader(heads.origin.files, heads.root)} AS heads "
+        f"SELECT lines.*, {columns} FROM {left} AS lines JOIN {reader(heads.origin, heads.root)} AS heads "
         f'ON CAST(lines."{keys[0]}" AS VARCHAR) = CAST(heads."{keys[1]}" AS VARCHAR)'
     )
     table = Table.read(f"{lines.label} with {heads.label}", Rows(query=query), lines.root)
@@ -261,12 +243,9 @@ def _linked(table: Table, main: Table, role: str) -> Table | None:
 def _refusal(location: Path, tables: Sequence[Table], base: Path) -> ActionableError:
     best = max(tables, key=lambda one: (len(NEEDED) - len(one.lacking), one.rows))
     lacking = " and ".join(f"no {role}" for role in best.lacking)
-    step = (
-        f"Rename its columns to user_id, item_id and time, or write {base / 'shop.toml'} by hand, as "
-        "docs/bring-your-own-data.md describes."
-    )
-    if names.looks_like_data(best.sample.columns):
-        step = "Its first line seems to be data. Write a line with the names of the columns above it."
+    step = f"Rename its columns to user_id, item_id and time, or write {base / 'shop.toml'} by hand ({GUIDE})."
+    if best.lacking == ["time"]:
+        step = f"Add a column with the date of each row; evaluations use later days than trainings ({GUIDE})."
     return ActionableError(
         f"{location} has no table with users, items and times. The closest is {best.label}, which has {lacking} "
         f"(columns: {', '.join(best.sample.columns)}).",

@@ -1,0 +1,72 @@
+"""Options with which DuckDB reads text files, from the first bytes of a file. Does not read tables."""
+
+import codecs
+import gzip
+import re
+from collections.abc import Sequence
+from typing import IO, Any
+
+from upath import UPath
+
+CHUNK = 1 << 20  # bytes
+SINGLE_QUOTED = re.compile(r"(?:^|[,;|\t])'[^'\n]*'(?=[,;|\t]|$)")
+
+
+def csv_options(files: Sequence[str], columns: Sequence[str] = ()) -> str:
+    """Returns options of DuckDB's read_csv.
+
+    All columns are read as text, so that a stock code keeps its leading zeros. The reading is not strict, because
+    reports end with totals and blank lines. DuckDB guesses the separator. It does not guess the quotes: one apostrophe
+    at the start of a value is enough for a wrong guess that drops rows.
+
+    Args:
+        files: files of one table, gzipped or not.
+        columns: names of the columns, if the files have no header line.
+    """
+    encoding = _encoding(files)
+    head = _head(files[0]).decode(encoding, errors="replace")
+    options = ["all_varchar=true", "union_by_name=true", "strict_mode=false", f"encoding='{encoding}'"]
+    names = ", ".join("'" + name.replace("'", "''") + "'" for name in columns)
+    options += [f"header=false, names=[{names}]"] if columns else ["header=true"]
+    options += [f"quote='{_quote(head)}'", f"escape='{_escape(head)}'"]
+    if head.partition("\n")[0].count("::") > 1:  # DuckDB tries separators of one sign only
+        options.append("delim='::'")
+    return ", ".join(options)
+
+
+def _open(file: str, raw: IO[bytes]) -> Any:
+    return gzip.GzipFile(fileobj=raw) if file.lower().endswith(".gz") else raw
+
+
+def _head(file: str) -> bytes:
+    """Returns the first bytes of a file, none of a file that only DuckDB can decompress."""
+    if file.lower().endswith(".zst"):
+        return b""
+    with UPath(file).open("rb") as raw:
+        return bytes(_open(file, raw).read(CHUNK))
+
+
+def _quote(head: str) -> str:
+    """Returns the quotes around values, as SQL: single ones if most lines have such a value."""
+    lines = head.splitlines()
+    single = sum(bool(SINGLE_QUOTED.search(line)) for line in lines)
+    return "''" if '"' not in head and single > len(lines) / 2 else '"'
+
+
+def _escape(head: str) -> str:
+    """Returns the sign before a quote within quotes, as SQL: mostly the quote itself."""
+    return "\\" if head.count('\\"') > head.count('""') else _quote(head)
+
+
+def _encoding(files: Sequence[str]) -> str:
+    """Returns utf-8 if all bytes of all files are, else utf-16 by its first bytes, else latin-1."""
+    for file in files:
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        with UPath(file).open("rb") as raw:
+            stream = _open(file, raw)
+            while not file.lower().endswith(".zst") and (chunk := stream.read(CHUNK)):
+                try:
+                    decoder.decode(chunk)
+                except UnicodeDecodeError:
+                    return "utf-16" if chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "latin-1"
+    return "utf-8"
