@@ -11,11 +11,11 @@ from rec_assets.serving.graph.request import validate
 from rec_assets.serving.graph.row_splits import ROW_SPLITS
 from rec_assets.serving.graph.spec import RESPONSE, STAGES, StageSpec, local_name
 from rec_assets.serving.stages import Arrays, Stage, load_stage
-from rec_assets.serving.stages.attributes import CatalogWithBrands, FollowedAttributes
+from rec_assets.serving.stages.followed.attributes import CatalogWithBrands, FollowedAttributes
+from rec_assets.serving.stages.followed.rules import FollowedRules, GetRules
 from rec_assets.serving.stages.items import ItemLookup
 from rec_assets.serving.stages.ordering import Ordering
 from rec_assets.serving.stages.retrieval import Retrieval
-from rec_assets.serving.stages.rules import FollowedRules, GetRules
 from rec_assets.serving.stages.seen import SeenFilter
 from rec_assets.settings import Settings
 

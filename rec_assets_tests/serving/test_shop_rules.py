@@ -23,7 +23,7 @@ from rec_assets.serving.rules.rules import Rules
 from rec_assets.serving.rules.store import CurrentRules
 from rec_assets.serving.runner import load_stages, run
 from rec_assets.serving.stages.base import StoreGuard
-from rec_assets.serving.stages.rules import FollowedRules, item_groups
+from rec_assets.serving.stages.followed.rules import FollowedRules, item_groups
 from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey.client import connect

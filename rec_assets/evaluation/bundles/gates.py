@@ -32,7 +32,7 @@ from rec_assets.serving.graph.spec import STAGES
 from rec_assets.serving.runner import load_stages, run, walk
 from rec_assets.serving.stages import Stage
 from rec_assets.serving.stages.base import inputs_of
-from rec_assets.serving.stages.rules import no_rules
+from rec_assets.serving.stages.followed.rules import no_rules
 from rec_assets.settings import Settings
 
 Figures = dict[str, float | str]

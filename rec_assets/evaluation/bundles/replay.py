@@ -19,11 +19,11 @@ from rec_assets.serving.graph.spec import STAGES
 from rec_assets.serving.runner import run
 from rec_assets.serving.stages import Stage, load_stage
 from rec_assets.serving.stages.base import StoreGuard
+from rec_assets.serving.stages.followed.rules import GetRules, no_rules
 from rec_assets.serving.stages.items import ItemLookup
 from rec_assets.serving.stages.ordering import Ordering
 from rec_assets.serving.stages.ranking import Unroll
 from rec_assets.serving.stages.retrieval import Retrieval
-from rec_assets.serving.stages.rules import GetRules, no_rules
 from rec_assets.serving.stages.seen import SeenFilter
 from rec_assets.serving.stages.users import UserLookup
 from rec_assets.serving.tables.item_features import RawItemFeatures

@@ -18,7 +18,7 @@ from rec_assets.features.store.item_attributes import NO_ATTRIBUTES, ItemAttribu
 from rec_assets.realtime.stores.recent_items import NO_ITEM
 from rec_assets.serving.rules.active import ActiveRules
 from rec_assets.serving.rules.rules import Rules
-from rec_assets.serving.stages.rules import item_groups
+from rec_assets.serving.stages.followed.rules import item_groups
 from rec_assets.settings import Settings
 from rec_assets.sources.base import RAW_ITEMS
 from rec_assets.storage.artifacts.store import ArtifactStore

@@ -24,8 +24,8 @@ from rec_assets.serving.rules.active import EPOCH, ActiveRules, ItemGroups
 from rec_assets.serving.rules.rules import Rules
 from rec_assets.serving.runner import tensors_of
 from rec_assets.serving.stages import Arrays, Stage, load_stage
+from rec_assets.serving.stages.followed.rules import item_groups
 from rec_assets.serving.stages.ordering import Ordering
-from rec_assets.serving.stages.rules import item_groups
 from rec_assets.serving.tables.item_features import RawItemFeatures
 from rec_assets.settings import Settings
 

@@ -26,7 +26,7 @@ from rec_assets.serving.canary.tally import (
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.request import PROBE
 from rec_assets.serving.recommendations import Recommendations
-from rec_assets.serving.stages.follow import follow
+from rec_assets.serving.stages.followed.follow import follow
 from rec_assets.serving.triton.availability import NotServedError, UnavailableError
 from rec_assets.serving.triton.model_config import CANDIDATE_SUFFIX
 from rec_assets.settings import Settings

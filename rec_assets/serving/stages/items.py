@@ -20,7 +20,7 @@ from rec_assets.serving.graph.tensors import (
 )
 from rec_assets.serving.stages.base import StoreGuard
 from rec_assets.serving.stages.circuit_breaker import valkey_breaker
-from rec_assets.serving.stages.follow import follow
+from rec_assets.serving.stages.followed.follow import follow
 from rec_assets.serving.tables.item_features import PAUSE_S, RawItemFeatures, ReadItems
 from rec_assets.serving.tables.memory_mapped import content_tables
 from rec_assets.settings import Settings

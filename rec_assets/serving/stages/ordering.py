@@ -9,7 +9,7 @@ from rec_assets.serving.graph.request import AS_CONFIGURED, Ids, column, list_le
 from rec_assets.serving.graph.tensors import SoftmaxSamplingInputs, SoftmaxSamplingOutputs
 from rec_assets.serving.rules.active import ActiveRules
 from rec_assets.serving.stages.base import Array
-from rec_assets.serving.stages.rules import FollowedRules, GetRules, no_rules
+from rec_assets.serving.stages.followed.rules import FollowedRules, GetRules, no_rules
 from rec_assets.settings import Settings
 
 # From the reference design (docs/glossary.md): a score that is higher by 0.05 is e times as likely to come first.

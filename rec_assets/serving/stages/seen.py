@@ -16,12 +16,12 @@ from rec_assets.serving.graph.spec import RECENT
 from rec_assets.serving.graph.tensors import FilterSeenItemsInputs, FilterSeenItemsOutputs
 from rec_assets.serving.rules.active import ActiveRules
 from rec_assets.serving.stages.allowed import GetCatalog, KeptByFilter
-from rec_assets.serving.stages.attributes import read_catalog
 from rec_assets.serving.stages.base import StoreGuard
 from rec_assets.serving.stages.circuit_breaker import valkey_breaker
-from rec_assets.serving.stages.rules import FollowedRules, GetRules, no_rules
+from rec_assets.serving.stages.followed.attributes import read_catalog
+from rec_assets.serving.stages.followed.rules import FollowedRules, GetRules, no_rules
+from rec_assets.serving.stages.followed.unavailable import Unavailable
 from rec_assets.serving.stages.session import has_session
-from rec_assets.serving.stages.unavailable import Unavailable
 from rec_assets.serving.tables.fallback_items import Fallback
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey.client import connect_for_requests

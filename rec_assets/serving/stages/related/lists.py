@@ -13,9 +13,9 @@ from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.related_request import validate_related
 from rec_assets.serving.graph.tensors import RelatedListsInputs, RelatedListsOutputs
 from rec_assets.serving.stages.base import StoreGuard
+from rec_assets.serving.stages.followed.rules import FollowedRules, GetRules, no_rules
+from rec_assets.serving.stages.followed.unavailable import Unavailable
 from rec_assets.serving.stages.related.again import DueItems, history_guard
-from rec_assets.serving.stages.rules import FollowedRules, GetRules, no_rules
-from rec_assets.serving.stages.unavailable import Unavailable
 from rec_assets.serving.tables.memory_mapped import related_tables, signal_tables
 from rec_assets.settings import Settings
 

@@ -14,7 +14,7 @@ from rec_assets.features.store.item_attributes import (
 from rec_assets.serving.stages.allowed import GetCatalog
 from rec_assets.serving.stages.base import StoreGuard
 from rec_assets.serving.stages.circuit_breaker import valkey_breaker
-from rec_assets.serving.stages.follow import FollowedCopy, follow
+from rec_assets.serving.stages.followed.follow import FollowedCopy, follow
 from rec_assets.serving.stages.items import ItemLookup
 from rec_assets.serving.tables.item_features import RawItemFeatures
 from rec_assets.settings import Settings

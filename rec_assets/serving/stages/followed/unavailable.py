@@ -7,7 +7,7 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.store.unavailable import Ids, UnavailableItems, is_among
 from rec_assets.serving.stages.base import StoreGuard
 from rec_assets.serving.stages.circuit_breaker import valkey_breaker
-from rec_assets.serving.stages.follow import FollowedCopy, follow
+from rec_assets.serving.stages.followed.follow import FollowedCopy, follow
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey.client import connect_for_requests
 

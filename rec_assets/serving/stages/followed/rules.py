@@ -9,10 +9,10 @@ from rec_assets.features.store.item_attributes import NO_ATTRIBUTES, ItemAttribu
 from rec_assets.serving.rules.active import ActiveRules, ItemGroups
 from rec_assets.serving.rules.rules import Rules
 from rec_assets.serving.rules.store import CurrentRules
-from rec_assets.serving.stages.attributes import FollowedAttributes, GetAttributes, no_attributes
 from rec_assets.serving.stages.base import StoreGuard
 from rec_assets.serving.stages.circuit_breaker import valkey_breaker
-from rec_assets.serving.stages.follow import follow
+from rec_assets.serving.stages.followed.attributes import FollowedAttributes, GetAttributes, no_attributes
+from rec_assets.serving.stages.followed.follow import follow
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey.client import connect_for_requests
 
