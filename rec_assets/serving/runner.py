@@ -11,7 +11,8 @@ from rec_assets.serving.graph.request import validate
 from rec_assets.serving.graph.row_splits import ROW_SPLITS
 from rec_assets.serving.graph.spec import RESPONSE, STAGES, StageSpec, local_name
 from rec_assets.serving.stages import Arrays, Stage, load_stage
-from rec_assets.serving.stages.followed.attributes import CatalogWithBrands, FollowedAttributes
+from rec_assets.serving.stages.catalog import CatalogWithBrands
+from rec_assets.serving.stages.followed.attributes import FollowedAttributes
 from rec_assets.serving.stages.followed.rules import FollowedRules, GetRules
 from rec_assets.serving.stages.items import ItemLookup
 from rec_assets.serving.stages.ordering import Ordering

@@ -24,8 +24,8 @@ from rec_assets.serving.graph.tensors import (
 )
 from rec_assets.serving.stages.allowed import GetCatalog
 from rec_assets.serving.stages.base import Array, inputs_of
+from rec_assets.serving.stages.catalog import read_catalog
 from rec_assets.serving.stages.filtered import Allowed, FilteredSources, exact_search
-from rec_assets.serving.stages.followed.attributes import read_catalog
 from rec_assets.serving.tables.item_features import RawItemFeatures
 from rec_assets.serving.tables.memory_mapped import item_facts, item_neighbors, signal_tables
 from rec_assets.settings import Settings

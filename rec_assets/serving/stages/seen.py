@@ -17,8 +17,8 @@ from rec_assets.serving.graph.tensors import FilterSeenItemsInputs, FilterSeenIt
 from rec_assets.serving.rules.active import ActiveRules
 from rec_assets.serving.stages.allowed import GetCatalog, KeptByFilter
 from rec_assets.serving.stages.base import StoreGuard
+from rec_assets.serving.stages.catalog import read_catalog
 from rec_assets.serving.stages.circuit_breaker import valkey_breaker
-from rec_assets.serving.stages.followed.attributes import read_catalog
 from rec_assets.serving.stages.followed.rules import FollowedRules, GetRules, no_rules
 from rec_assets.serving.stages.followed.unavailable import Unavailable
 from rec_assets.serving.stages.session import has_session

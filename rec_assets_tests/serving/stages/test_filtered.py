@@ -16,8 +16,8 @@ from rec_assets.serving.graph.filters import FILTERS, MOST_BYTES, Filters, filte
 from rec_assets.serving.runner import run
 from rec_assets.serving.stages import Stage, allowed, filtered
 from rec_assets.serving.stages.allowed import allowed_items
+from rec_assets.serving.stages.catalog import CatalogWithBrands
 from rec_assets.serving.stages.filtered import FilteredSources
-from rec_assets.serving.stages.followed.attributes import CatalogWithBrands
 from rec_assets.serving.stages.retrieval import Retrieval
 from rec_assets.serving.tables.item_features import RawItemFeatures
 from rec_assets.settings import Settings
