@@ -1,13 +1,11 @@
 """Measures the daily assets of a shop with many small days.
 
 .venv/bin/python -m benchmarks.small_days [--days 365] [--rows 50] prints the seconds of catalog and days, and of each
-asset. `--profile FILE` writes a profile for `python -m pstats`.
+asset without its events and checks.
 """
 
-import cProfile
 import tempfile
 import time
-from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -20,9 +18,8 @@ from rec_assets.settings import Settings
 
 
 def main(
-    days: Annotated[int, typer.Option(help="Number of days.")] = 365,
+    days: Annotated[int, typer.Option(min=2, help="Number of days.")] = 365,
     rows: Annotated[int, typer.Option(help="Rows of a day.")] = 50,
-    profile: Annotated[Path | None, typer.Option(help="File for a profile of the run of the days.")] = None,
 ) -> None:
     """Builds the days of a shop of 60 users and 40 items."""
     from rec_assets.orchestration.runs.run_local import phases, rebuild
@@ -32,17 +29,20 @@ def main(
         data.mkdir()
         write(shop(per_day=rows, days=days), data)
         home = Path(folder) / "home"
-        settings = Settings(home=home, source="files", files_location=str(data), start_date=FIRST, days=days)
+        settings = Settings(
+            home=home,
+            source="files",
+            files_location=str(data),
+            start_date=FIRST,
+            days=days,
+            train_days=days - 1,  # a full training reads all days
+            valid_days=1,
+        )
         catalog, daily, *_ = phases(settings)
         for phase in (catalog, daily):
             started = time.monotonic()
-            with ExitStack() as stack:
-                if profile is not None and phase is daily:
-                    profiler = stack.enter_context(cProfile.Profile())
-                rebuild(settings, [phase])
+            rebuild(settings, [phase])
             typer.echo(f"{phase.job}: {time.monotonic() - started:.1f} s")
-        if profile is not None:
-            profiler.dump_stats(profile)
         keys = {(FIRST + timedelta(days=n)).isoformat() for n in range(days)}
         for asset, cost in sorted(costs(settings, keys).items(), key=lambda one: -one[1].seconds):
             typer.echo(f"| {asset} | {cost.seconds:.1f} | {cost.peak_mb / 1_000:.1f} GB |")

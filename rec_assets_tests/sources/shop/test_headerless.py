@@ -30,6 +30,11 @@ FORMATS: dict[str, tuple[str, Line, tuple[str, ...]]] = {
         lambda user, item, second, draw: f"{user}::{item}::{draw.randint(1, 5)}::{second}",
         ("user_id", "item_id", "rating", "timestamp"),
     ),
+    "Amazon 2018": (
+        "Luxury_Beauty.csv",
+        lambda user, item, second, draw: f"B{item:09d},A{user:013d},{draw.randint(1, 5)}.0,{second}",
+        ("item_id", "user_id", "rating", "timestamp"),
+    ),
     "MovieLens 100K": (
         "u.data",
         lambda user, item, second, draw: f"{user}\t{item}\t{draw.randint(1, 5)}\t{second}",

@@ -13,6 +13,7 @@ WORD = re.compile(r"[^\W\d]{2}")
 MANY = 10  # values that users and items have at least
 FEW_TYPES = 20  # types of events at most
 SAME = 0.9  # share of an item's rows with one value, from which a column belongs to the item
+ITEM_CODE = "B[0-9A-Z]{9}"  # Amazon's
 STARS = ({"1", "2", "3", "4", "5"}, 10)  # values that a column of ratings has, and the end of the longest scale
 
 
@@ -40,7 +41,10 @@ def column_names(sample: Sample) -> tuple[str, ...]:
 
 
 def _of_interactions(sample: Sample) -> dict[str, str]:
-    """Returns columns by name. The user stands left of the item in the exports that have no header line."""
+    """Returns columns by name.
+
+    In most exports without a header line, the user stands left of the item; in Amazon's ratings of 2018, right of it.
+    """
     found: dict[str, str] = {}
     times = [name for name in sample.columns if sample.time_format(name) is not None]
     if times:
@@ -52,6 +56,8 @@ def _of_interactions(sample: Sample) -> dict[str, str]:
         if sample.distinct(name) >= MANY and not sample.is_key(name) and not _has_fractions(sample, name)
     ]
     full = [name for name in ids if sample.filled(name) >= SAME] or ids
+    if len(full) > 1 and _have_item_codes(sample, full[0]) and not _have_item_codes(sample, full[1]):
+        full[:2] = full[1], full[0]
     found |= dict(zip(("user_id", "item_id"), full, strict=False))
     free = [name for name in free if name not in found.values()]
     if types := [name for name in free if _are_events(sample, name)]:
@@ -93,6 +99,10 @@ def _of_things(sample: Sample) -> dict[str, str]:
 
 def _has_fractions(sample: Sample, column: str) -> bool:
     return sample.share(f"coalesce(regexp_full_match({values.identifier(column)}, '-?[0-9]+\\.[0-9]+'), false)") > 0.1
+
+
+def _have_item_codes(sample: Sample, column: str) -> bool:
+    return sample.share(f"coalesce(regexp_full_match({values.identifier(column)}, '{ITEM_CODE}'), false)") > 0.1
 
 
 def _are_events(sample: Sample, column: str) -> bool:
