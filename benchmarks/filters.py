@@ -26,7 +26,7 @@ from rec_assets.inference.item_index import DEPTH, build_index
 from rec_assets.inference.item_vectors import ItemVectors
 from rec_assets.inference.lookups import CATEGORICALS, FIRST_KNOWN, Lookups
 from rec_assets.serving.graph.filters import Filters
-from rec_assets.serving.stages.filtered import FilteredSources, exact_search
+from rec_assets.serving.stages.filtered import Restriction, exact_search, kept_by_filter
 from rec_assets.serving.tables.item_features import RawItemFeatures
 
 SHARES = (0.5, 0.1, 0.01, 0.001)
@@ -52,7 +52,8 @@ def main(items: Annotated[int, typer.Option(min=1_000, help="Number of items.")]
     columns = {name: np.zeros(items + 1, dtype) for name, dtype in ITEM_FEATURES.items()}
     columns["price"] = np.random.default_rng(0).random(items + 1).astype(np.float32)
     catalog = RawItemFeatures(ids, columns)
-    filtered = FilteredSources(sources, indexed.astype(np.float32), index, lookups, lambda: catalog)
+    restriction = Restriction(sources, indexed.astype(np.float32), index, lookups)
+    filtered = kept_by_filter(restriction, lambda: catalog, lookups)
     queries = vectors(QUERIES, 2)
     shown = Table("allowed items", "first request, ms", "search, ms", "without filter, ms", f"recall@{DEPTH}")
     for share in track(SHARES, "filters"):

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cached_property, partial
 
-import numpy as np
 import numpy.typing as npt
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
@@ -21,14 +20,14 @@ from rec_assets.serving.canary.router import CanaryRouter
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.filters import FILTERS, Filters
 from rec_assets.serving.graph.related_request import DEFAULT_LENGTH, LISTS
-from rec_assets.serving.graph.request import PROBE, column, validate
-from rec_assets.serving.graph.spec import RECENT, RELATED_REQUEST, RELATED_RESPONSE, RESPONSE, Tensor
+from rec_assets.serving.graph.request import PROBE, validate
+from rec_assets.serving.graph.spec import RECENT, RELATED_RESPONSE, RESPONSE, Tensor
 from rec_assets.serving.ids import CATEGORY_1, ITEM, UNKNOWN, USER, Id, Ids
 from rec_assets.serving.recommendations import Recommendations
 from rec_assets.serving.rules.blocked import BlockedItems
 from rec_assets.serving.translation import Device, device_number, filter_numbers, session_numbers, unix_seconds
 from rec_assets.serving.triton.availability import failed, translated
-from rec_assets.serving.triton.infer_inputs import infer_inputs
+from rec_assets.serving.triton.infer_inputs import infer_inputs, related_inputs
 from rec_assets.serving.triton.model_config import RECOMMENDER, RELATED_ITEMS, shape_of_one
 from rec_assets.settings import Settings
 
@@ -172,13 +171,7 @@ class Client:
 
     def _related(self, kind: str, k: int, arguments: dict[str, npt.ArrayLike]) -> Recommendations:
         given = {"kind": [LISTS.index(kind)], "length": [k], **arguments}
-        inputs = []
-        for tensor in RELATED_REQUEST:
-            if tensor.name in given:
-                values = column("k" if tensor.name == "length" else tensor.name, given[tensor.name]).astype(np.int64)
-                inputs.append(grpc.InferInput(tensor.name, list(values.shape), tensor.dtype))
-                inputs[-1].set_data_from_numpy(values)
-        return self._infer(RELATED_ITEMS, inputs, RELATED_RESPONSE)
+        return self._infer(RELATED_ITEMS, related_inputs(given), RELATED_RESPONSE)
 
     def _infer(
         self,

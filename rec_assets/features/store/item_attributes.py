@@ -5,15 +5,17 @@ The catalog update writes them into Valkey; serving reads them.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from rec_assets.sources.base import ATTRIBUTES
 from rec_assets.storage.valkey.client import Valkey
 from rec_assets.storage.valkey.keys import ITEM_ATTRIBUTES
 from rec_assets.storage.valkey.versioned_value import VersionedValue
+
+if TYPE_CHECKING:
+    import polars as pl
 
 UNKNOWN_BRAND = -1
 
@@ -37,8 +39,12 @@ class ItemAttributes:
     stock: Floats
 
     @classmethod
-    def of(cls, items: pl.DataFrame) -> "ItemAttributes":
+    def of(cls, items: "pl.DataFrame") -> "ItemAttributes":
         """Returns the attributes of a frame with item_id and some of the columns; none if it has no such column."""
+        import polars as pl  # here, because serving reads attributes and no frames
+
+        from rec_assets.sources.base import ATTRIBUTES
+
         names = [name for name in ATTRIBUTES if name in items.columns]
         rows = items.select("item_id", *names).sort("item_id") if names else items.clear()
         unknown = np.full(rows.height, np.nan, np.float32)
@@ -52,6 +58,10 @@ class ItemAttributes:
     @classmethod
     def read(cls, file: Path) -> "ItemAttributes":
         """Reads a parquet file with item_id and some of the columns, or none of them."""
+        import polars as pl
+
+        from rec_assets.sources.base import ATTRIBUTES
+
         columns = pl.read_parquet_schema(file)
         return cls.of(pl.read_parquet(file, columns=["item_id", *(name for name in ATTRIBUTES if name in columns)]))
 
@@ -66,7 +76,8 @@ class ItemAttributes:
         return ItemAttributes(items, np.where(known, self.brand[row], np.int32(UNKNOWN_BRAND)), *numbers)
 
 
-NO_ATTRIBUTES = ItemAttributes.of(pl.DataFrame(schema={"item_id": pl.Int32}))
+_NO_IDS, _NO_NUMBERS = np.empty(0, np.int32), np.empty(0, np.float32)
+NO_ATTRIBUTES = ItemAttributes(_NO_IDS, _NO_IDS, _NO_NUMBERS, _NO_NUMBERS)
 
 
 class StoredItemAttributes:

@@ -27,8 +27,8 @@ class Allowed:
     vectors: int
 
 
-class FilteredSources:
-    """Restricts the candidate sources to the items of a filter, and keeps the latest filters."""
+class Restriction:
+    """Restricts the candidate sources to the items of a filter."""
 
     def __init__(
         self,
@@ -36,7 +36,6 @@ class FilteredSources:
         popularity_month: Floats,
         index: "faiss.Index",
         lookups: Lookups,
-        catalog: GetCatalog,
     ) -> None:
         """Stores the parts.
 
@@ -45,19 +44,14 @@ class FilteredSources:
             popularity_month: the signal of this name by encoded id [v].
             index: the index that `sources` searches.
             lookups: the fitted workflow.
-            catalog: returns the current features of all items.
         """
         self._sources = sources
         self._popularity = popularity_month
         self._index = index
         self._lookups = lookups
-        self.kept = KeptByFilter(self._restricted, catalog, lookups, most=MOST_VECTORS, size=_vectors)
 
-    def __call__(self, text: str) -> Allowed:
-        """Returns the parts for the text of a filter."""
-        return self.kept(text)
-
-    def _restricted(self, filters: Filters[int], allowed: Flags) -> Allowed:
+    def __call__(self, filters: Filters[int], allowed: Flags) -> Allowed:
+        """Returns the parts for a filter and its allowed items, True by encoded id [v]."""
         allowed = allowed[: len(self._sources.indexed)] & self._sources.indexed
         members = np.flatnonzero(allowed).astype(np.int32)
         search = self._search(members)
@@ -93,8 +87,9 @@ class FilteredSources:
         return search
 
 
-def _vectors(allowed: Allowed) -> int:
-    return allowed.vectors
+def kept_by_filter(restriction: Restriction, catalog: GetCatalog, lookups: Lookups) -> KeptByFilter[Allowed]:
+    """Returns the restricted sources for the text of a filter, and keeps those of the latest filters."""
+    return KeptByFilter(restriction, catalog, lookups, most=MOST_VECTORS, size=lambda one: one.vectors)
 
 
 def exact_search(members: Ids, vectors: Floats) -> Search:

@@ -25,7 +25,7 @@ from rec_assets.serving.graph.tensors import (
 from rec_assets.serving.stages.allowed import GetCatalog
 from rec_assets.serving.stages.base import Array, inputs_of
 from rec_assets.serving.stages.catalog import read_catalog
-from rec_assets.serving.stages.filtered import Allowed, FilteredSources, exact_search
+from rec_assets.serving.stages.filtered import Allowed, Restriction, exact_search, kept_by_filter
 from rec_assets.serving.tables.item_features import RawItemFeatures
 from rec_assets.serving.tables.memory_mapped import item_facts, item_neighbors, signal_tables
 from rec_assets.settings import Settings
@@ -136,7 +136,8 @@ class Retrieval:
         )
         popular = PopularItems.of(tables["popularity_month"], indexed)
         bundled = cache(lambda: RawItemFeatures.of(bundle))
-        filtered = FilteredSources(sources, tables["popularity_month"], index, lookups, catalog or bundled)
+        restriction = Restriction(sources, tables["popularity_month"], index, lookups)
+        filtered = kept_by_filter(restriction, catalog or bundled, lookups)
         return cls(sources, popular, min(settings.retrieval_topk, index.ntotal), lookups, filtered)
 
     def __call__(self, inputs: FaissRetrievalInputs) -> FaissRetrievalOutputs:

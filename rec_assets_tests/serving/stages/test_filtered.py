@@ -17,7 +17,7 @@ from rec_assets.serving.runner import run
 from rec_assets.serving.stages import Stage, allowed, filtered
 from rec_assets.serving.stages.allowed import allowed_items
 from rec_assets.serving.stages.catalog import CatalogWithBrands
-from rec_assets.serving.stages.filtered import FilteredSources
+from rec_assets.serving.stages.filtered import Restriction, kept_by_filter
 from rec_assets.serving.stages.retrieval import Retrieval
 from rec_assets.serving.tables.item_features import RawItemFeatures
 from rec_assets.settings import Settings
@@ -108,7 +108,8 @@ def test_an_inverted_index_finds_the_nearest_of_many_allowed_items(
     inverted.add_with_ids(sources.vectors[3:], lookups.decode("item_id", np.arange(3, 53)).astype(np.int64))
     faiss.extract_index_ivf(inverted).nprobe = 2
     half = Filters[int](category_l1=[0, 1])
-    parts = FilteredSources(sources, tables["popularity_month"], inverted, lookups, lambda: catalog)(half.text())
+    restriction = Restriction(sources, tables["popularity_month"], inverted, lookups)
+    parts = kept_by_filter(restriction, lambda: catalog, lookups)(half.text())
     assert parts.vectors == 0  # no copy of the vectors for an exact search
     members = np.sort(lookups.encode("item_id", catalog.item_ids[allowed_items(half, catalog)]))
     found = parts.sources.search(queries(4), 6)
@@ -135,7 +136,7 @@ def test_a_changed_price_counts_at_once_and_few_filters_are_kept(
     assert listed() == [13, 16, 22]
     for least in range(5):
         stage(inputs_with(1) | {FILTERS: np.array([Filters[int](min_price=least).text()], np.object_)})
-    assert len(stage._filtered.kept) == 2  # type: ignore[attr-defined]
+    assert len(stage._filtered) == 2  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import gc
 import itertools
 import weakref
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.features.store import online
 from rec_assets.features.store.views import ITEM_FEATURES
 from rec_assets.serving.graph.tensors import NvtItemTransformInputs
+from rec_assets.serving.runner import load_stages
 from rec_assets.serving.stages.base import StoreGuard
 from rec_assets.serving.stages.items import ContentLookup, ItemLookup, ItemTransform
 from rec_assets.serving.tables.item_features import RawItemFeatures
@@ -112,6 +114,17 @@ def test_a_stage_without_references_is_no_longer_refreshed(tiny_bundle: Bundle, 
     held = weakref.ref(stage)
     del stage
     assert wait_until(lambda: held() is None)
+
+
+def test_unloaded_stages_read_no_store_even_before_a_garbage_collection(tiny_bundle: Bundle, valkey: Settings) -> None:
+    gc.disable()
+    try:
+        stages = load_stages(tiny_bundle, valkey)
+        held = [weakref.ref(stage) for stage in stages.values()]
+        stages.clear()
+        wait_until(lambda: all(one() is None for one in held))
+    finally:
+        gc.enable()
 
 
 def test_features_are_encoded_and_unknown_items_are_out_of_vocabulary(tiny_bundle: Bundle) -> None:
