@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from urllib.parse import quote
@@ -106,6 +107,19 @@ def test_a_connection_that_sends_no_request_is_closed(address: str, monkeypatch:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
         assert connection.recv(100) == b""
     assert ask(address, "/static/icon.svg")[0].status == 200
+
+
+def test_a_connection_that_is_used_stays_open(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "HEADERS_S", 0.1)
+    with closing(HTTPConnection(address.removeprefix("http://"))) as connection:
+        connection.connect()
+        for _ in range(4):
+            connection.request("GET", "/static/icon.svg")
+            assert connection.getresponse().read()
+            connection.sock.settimeout(0.05)
+            with pytest.raises(TimeoutError):  # it is open, and has nothing to read
+                connection.sock.recv(1)
+            connection.sock.settimeout(10)
 
 
 def test_an_event_from_a_form_of_another_site_is_refused(address: str, valkey: Settings) -> None:

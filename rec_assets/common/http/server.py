@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import h11
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -38,7 +39,10 @@ def http_server(app: FastAPI, address: str, port: int, max_connections: int) -> 
 
 
 class ImpatientProtocol(H11Protocol):
-    """Closes a connection that sends no complete request within `HEADERS_S` seconds."""
+    """Closes a connection that sends no complete headers within `HEADERS_S` seconds.
+
+    Between two requests, and during one, only uvicorn's own limits hold: clients keep connections open.
+    """
 
     _timer: asyncio.TimerHandle | None = None
 
@@ -48,21 +52,23 @@ class ImpatientProtocol(H11Protocol):
         self._start()
 
     def data_received(self, data: bytes) -> None:
-        """Starts the time limit, unless it runs already."""
+        """Starts the time limit when a part of the headers has arrived, and ends it when all have."""
         super().data_received(data)
-        if self._timer is None:
+        is_partial = self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
+        if is_partial and self._timer is None:
             self._start()
+        elif not is_partial:
+            self._stop()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends the time limit."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop()
         super().connection_lost(exc)
 
     def _start(self) -> None:
-        self._timer = self.loop.call_later(HEADERS_S, self._end)
+        self._timer = self.loop.call_later(HEADERS_S, self.transport.close)
 
-    def _end(self) -> None:
-        self._timer = None
-        if self.cycle is None or self.cycle.response_complete:
-            self.transport.close()
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
