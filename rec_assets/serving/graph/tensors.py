@@ -1,6 +1,7 @@
 """The arrays that each stage reads and makes. Written by tools/stage-types from `spec`: change that instead.
 
-Shapes in comments: B requests, N candidates of all requests. Triton's ensemble leaves out what is not required.
+Shapes in comments: B requests, N candidates of all requests. Triton's ensemble leaves out what is not required. A stage
+that reads all arrays of an earlier one inherits them.
 """
 
 from typing import Any, NotRequired, TypedDict
@@ -30,11 +31,8 @@ class ContextPreprocessorOutputs(TypedDict):
     timestamp: Int32  # [B]
 
 
-class NvtContextTransformInputs(TypedDict):
+class NvtContextTransformInputs(ContextPreprocessorOutputs):
     """Arrays that `nvt_context_transform` reads."""
-
-    device_type: Int32  # [B]
-    timestamp: Int32  # [B]
 
 
 class NvtContextTransformOutputs(TypedDict):
@@ -63,14 +61,9 @@ class FeastUserLookupOutputs(TypedDict):
     recent_timestamp: Int64  # [B, 400]
 
 
-class NvtUserTransformInputs(TypedDict):
+class NvtUserTransformInputs(FeastUserLookupOutputs):
     """Arrays that `nvt_user_transform` reads."""
 
-    age: Float32  # [B]
-    gender: Int32  # [B]
-    top_category: Int32  # [B]
-    recent_item_id: Int32  # [B, 400]
-    recent_timestamp: Int64  # [B, 400]
     timestamp: Int32  # [B]
     recent: NotRequired[Integers]  # [B, 50, 2]
 
@@ -87,18 +80,13 @@ class NvtUserTransformOutputs(TypedDict):
     history_hours: Float32  # [B, 400]
 
 
-class QueryTowerInputs(TypedDict):
+class QueryTowerInputs(NvtContextTransformOutputs):
     """Arrays that `query_tower` reads."""
 
     age_norm: Float32  # [B]
     age_binned: Int32  # [B]
     gender: Int32  # [B]
     top_category: Int32  # [B]
-    device_type: Int32  # [B]
-    hour_sine: Float32  # [B]
-    hour_cosine: Float32  # [B]
-    day_of_week_sine: Float32  # [B]
-    day_of_week_cosine: Float32  # [B]
     history_item_id: Int32  # [B, 400]
     history_hours: Float32  # [B, 400]
 
@@ -109,10 +97,9 @@ class QueryTowerOutputs(TypedDict):
     query_embedding: Float32  # [B, 64]
 
 
-class FaissRetrievalInputs(TypedDict):
+class FaissRetrievalInputs(QueryTowerOutputs):
     """Arrays that `faiss_retrieval` reads."""
 
-    query_embedding: Float32  # [B, 64]
     history_item_id: Int32  # [B, 400]
     history_timestamp: Int64  # [B, 400]
     timestamp: Int32  # [B]
@@ -127,16 +114,13 @@ class FaissRetrievalOutputs(TypedDict):
     row_splits: NotRequired[Int64]  # [B + 1]
 
 
-class FilterSeenItemsInputs(TypedDict):
+class FilterSeenItemsInputs(FaissRetrievalOutputs):
     """Arrays that `filter_seen_items` reads."""
 
     user_id: Integers  # [B]
-    item_id: Int32  # [N]
-    retrieval_score: Float32  # [N]
     history_item_id: Int32  # [B, 400]
     recent: NotRequired[Integers]  # [B, 50, 2]
     filters: NotRequired[Texts]  # [B]
-    row_splits: NotRequired[Int64]  # [B + 1]
 
 
 class FilterSeenItemsOutputs(TypedDict):
@@ -200,7 +184,7 @@ class MultimodalEmbeddingLookupOutputs(TypedDict):
     text_embedding: Float32  # [N, 64]
 
 
-class UnrollFeaturesInputs(TypedDict):
+class UnrollFeaturesInputs(NvtContextTransformOutputs):
     """Arrays that `unroll_features` reads."""
 
     item_id: Int32  # [N]
@@ -210,11 +194,6 @@ class UnrollFeaturesInputs(TypedDict):
     top_category: Int32  # [B]
     history_item_id: Int32  # [B, 400]
     history_timestamp: Int64  # [B, 400]
-    device_type: Int32  # [B]
-    hour_sine: Float32  # [B]
-    hour_cosine: Float32  # [B]
-    day_of_week_sine: Float32  # [B]
-    day_of_week_cosine: Float32  # [B]
     timestamp: Int32  # [B]
     row_splits: NotRequired[Int64]  # [B + 1]
 
@@ -264,56 +243,9 @@ class UnrollFeaturesOutputs(TypedDict):
     item_age: Float32  # [N]
 
 
-class DlrmRankingInputs(TypedDict):
+class DlrmRankingInputs(NvtItemTransformOutputs, MultimodalEmbeddingLookupOutputs, UnrollFeaturesOutputs):
     """Arrays that `dlrm_ranking` reads."""
 
-    age_norm: Float32  # [N]
-    age_binned: Int32  # [N]
-    gender: Int32  # [N]
-    top_category: Int32  # [N]
-    device_type: Int32  # [N]
-    hour_sine: Float32  # [N]
-    hour_cosine: Float32  # [N]
-    day_of_week_sine: Float32  # [N]
-    day_of_week_cosine: Float32  # [N]
-    retrieval_rank: Float32  # [N]
-    times_chosen: Float32  # [N]
-    days_since: Float32  # [N]
-    overdue: Float32  # [N]
-    baskets_since: Float32  # [N]
-    share_of_baskets: Float32  # [N]
-    share_of_category_l2_rows: Float32  # [N]
-    price_difference: Float32  # [N]
-    neighbor_score: Float32  # [N]
-    times_in_category_l2: Float32  # [N]
-    affinity_to_category_l2: Float32  # [N]
-    days_since_category_l2: Float32  # [N]
-    times_in_category_l1: Float32  # [N]
-    affinity_to_category_l1: Float32  # [N]
-    days_since_category_l1: Float32  # [N]
-    history_length: Float32  # [N]
-    baskets: Float32  # [N]
-    baskets_month: Float32  # [N]
-    days_since_any: Float32  # [N]
-    basket_size: Float32  # [N]
-    repeat_share: Float32  # [N]
-    popularity_day: Float32  # [N]
-    popularity_week: Float32  # [N]
-    popularity_month: Float32  # [N]
-    popularity_trend: Float32  # [N]
-    share_of_category: Float32  # [N]
-    buyers: Float32  # [N]
-    repurchase_rate: Float32  # [N]
-    repurchase_days: Float32  # [N]
-    first_purchases: Float32  # [N]
-    item_age: Float32  # [N]
-    item_id: Int32  # [N]
-    category_l1: Int32  # [N]
-    category_l2: Int32  # [N]
-    item_gender: Int32  # [N]
-    price_log_norm: Float32  # [N]
-    image_embedding: Float32  # [N, 64]
-    text_embedding: Float32  # [N, 64]
     retrieval_score: Float32  # [N]
     row_splits: NotRequired[Int64]  # [B + 1]
 
@@ -324,11 +256,10 @@ class DlrmRankingOutputs(TypedDict):
     score: Float32  # [N]
 
 
-class SoftmaxSamplingInputs(TypedDict):
+class SoftmaxSamplingInputs(DlrmRankingOutputs):
     """Arrays that `softmax_sampling` reads."""
 
     item_id: Int32  # [N]
-    score: Float32  # [N]
     top_k: NotRequired[Integers]  # [B]
     diversity: NotRequired[Integers]  # [B]
     filters: NotRequired[Texts]  # [B]
