@@ -298,22 +298,3 @@ class ItemIdDecoderOutputs(TypedDict):
     ordered_scores: Float32  # [N]
     bundle_id: Texts  # [B]
     answer_id: Texts  # [B]
-
-
-class RelatedListsInputs(TypedDict):
-    """Arrays that `related_lists` reads."""
-
-    kind: Integers  # [B]
-    item_ids: NotRequired[Integers]  # [B]
-    length: NotRequired[Integers]  # [B]
-    user_id: Integers  # [B]
-    timestamp: NotRequired[Integers]  # [B]
-
-
-class RelatedListsOutputs(TypedDict):
-    """Arrays that `related_lists` makes."""
-
-    ordered_ids: Int32  # [N]
-    ordered_scores: Float32  # [N]
-    bundle_id: Texts  # [B]
-    reason: Texts  # [B]

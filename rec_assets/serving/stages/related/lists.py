@@ -1,5 +1,7 @@
 """Stage of the lists around a basket, and of the items to buy again, without unavailable and blocked items."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,8 +13,7 @@ from rec_assets.features.store.unavailable import is_among
 from rec_assets.inference.lookups import Lookups
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.related_request import validate_related
-from rec_assets.serving.graph.tensors import RelatedListsInputs, RelatedListsOutputs
-from rec_assets.serving.stages.base import StoreGuard
+from rec_assets.serving.stages.base import Array, Arrays, StoreGuard
 from rec_assets.serving.stages.followed.rules import FollowedRules, GetRules, no_rules
 from rec_assets.serving.stages.followed.unavailable import Unavailable
 from rec_assets.serving.stages.related.again import DueItems, history_guard
@@ -65,7 +66,7 @@ class RelatedLists:
         categories, related = signal_tables(bundle)["group_l2"], related_tables(bundle)
         return cls(related, categories, bundle.lookups, unavailable, bundle.bundle_id, due_items, guard, rules)
 
-    def __call__(self, inputs: RelatedListsInputs) -> RelatedListsOutputs:
+    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
         """Returns one list.
 
         Maps kind, length, user_id and timestamp [1], and item_ids [n] → ordered_ids int32 and ordered_scores float32
