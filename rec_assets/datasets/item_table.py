@@ -61,6 +61,12 @@ class ItemTable:
         """Returns True for encoded items [n, k] that are on sale at some times, unix seconds [n]."""
         return self.first_days[item_ids] <= (timestamps // DAY_SECONDS)[:, None]
 
+    def on_first_day(
+        self, item_ids: npt.NDArray[np.integer[Any]], timestamps: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.bool_]:
+        """Returns True for encoded items [n, k] whose first day has some of these times, unix seconds [n]."""
+        return self.first_days[item_ids] == (timestamps // DAY_SECONDS)[:, None]
+
     @property
     def categories(self) -> ItemCategories:
         """Returns the shop's own categories by encoded id."""

@@ -58,6 +58,11 @@ def test_an_item_is_on_sale_from_its_first_day_on(table: ItemTable) -> None:
     assert found.tolist() == [[True, False, True], [True, True, True]]
 
 
+def test_only_an_item_with_a_known_first_day_has_one(table: ItemTable) -> None:
+    found = table.on_first_day(np.array([[3, 4, 5]] * 3), np.array([101, 102, 103]) * 86_400)
+    assert found.tolist() == [[False] * 3, [False, True, False], [False] * 3]
+
+
 def test_a_saved_table_reads_back(table: ItemTable, tmp_path: Path) -> None:
     table.save(tmp_path / "items.npz")
     again = ItemTable.load(tmp_path / "items.npz")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,11 +7,17 @@ from hypothesis import strategies as st
 
 from rec_assets.datasets.candidates import Candidates
 from rec_assets.datasets.ranker_users import trains_ranker
-from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
+from rec_assets.features.columns import REQUEST_USER_ID, SIGNALS, TIMESTAMP
 from rec_assets.features.history import InteractionLog, UserHistories
-from rec_assets.training.ranking.candidate_lists import arrivals, draw_lists, interacted_later, new_to_users
-
-DAY = 86_400
+from rec_assets.features.signals.history_signals import NEIGHBOR_SCORE
+from rec_assets.training.ranking.candidate_lists import (
+    RankerLists,
+    arrivals,
+    draw_lists,
+    interacted_later,
+    new_to_users,
+)
+from rec_assets_tests.datasets.random_inputs import DAY, ranking_inputs
 
 
 def candidates(requests: int, depth: int, seed: int) -> Candidates:
@@ -70,3 +78,19 @@ def test_about_a_quarter_of_the_users_and_no_anonymous_user_is_the_rankers() -> 
     assert trains_ranker(np.arange(10_000)).mean() == pytest.approx(0.25, abs=0.02)
     assert trains_ranker(np.arange(0, 1_000_000, 4)).mean() == pytest.approx(0.25, abs=0.02)
     assert not trains_ranker(np.array([-1])).any()
+
+
+def test_items_have_no_neighbor_score_on_their_first_day_and_all_other_signals() -> None:
+    found, past, times, items, neighbors = ranking_inputs(seed=3)
+    requests = {REQUEST_USER_ID: np.arange(len(times)), TIMESTAMP: times + 10 * DAY}
+    log = InteractionLog.of(requests[REQUEST_USER_ID], requests[TIMESTAMP], found.item_ids[:, 0])
+    old, new = (
+        RankerLists.of(requests, found, past, log, replace(items, first_days=first), neighbors, horizon_days=3).signals
+        for first in (np.zeros_like(items.first_days), np.full_like(items.first_days, 11))
+    )
+    first_day = requests[TIMESTAMP] // DAY == 11
+    score = SIGNALS.index(NEIGHBOR_SCORE)
+    assert old[first_day, :, score].any()
+    expected = old.copy()
+    expected[first_day, :, score] = 0
+    np.testing.assert_array_equal(new, expected)

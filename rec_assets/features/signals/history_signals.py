@@ -15,6 +15,7 @@ from rec_assets.features.signals.past import PRIOR_ROWS, Past, require_below
 
 OWN_FIRST = 8.0  # more than the logarithm of any position, so own items stay first
 PRICE_VARIANCE = 0.1  # of normalized log prices, added to a user's own variance
+NEIGHBOR_SCORE = "neighbor_score"
 REQUEST_SIGNALS = ("history_length", "baskets", "baskets_month", "days_since_any", "basket_size", "repeat_share")
 CATEGORY_SIGNALS = ("times_in_{}", "affinity_to_{}", "days_since_{}")
 HISTORY_SIGNALS = (
@@ -25,7 +26,7 @@ HISTORY_SIGNALS = (
     "share_of_baskets",
     "share_of_category_l2_rows",
     "price_difference",
-    "neighbor_score",
+    NEIGHBOR_SCORE,
     *(name.format(level) for level in ("category_l2", "category_l1") for name in CATEGORY_SIGNALS),
     *REQUEST_SIGNALS,
 )

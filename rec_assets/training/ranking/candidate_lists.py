@@ -14,8 +14,9 @@ from rec_assets.datasets.candidates import Candidates
 from rec_assets.datasets.item_table import ItemTable
 from rec_assets.datasets.ranking_features import all_signals
 from rec_assets.datasets.rows import Arrays, take
-from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
+from rec_assets.features.columns import REQUEST_USER_ID, SIGNALS, TIMESTAMP
 from rec_assets.features.history import PADDING_ID, InteractionLog, UserHistories
+from rec_assets.features.signals.history_signals import NEIGHBOR_SCORE
 from rec_assets.features.signals.neighbors import Neighbors
 from rec_assets.training.loop.list_batches import DrawnLists, ranking_batches
 
@@ -54,12 +55,16 @@ class RankerLists:
     ) -> "RankerLists":
         """Looks up later interactions in a log, which must end before any evaluation data.
 
-        Drops requests without a positive, because their lists carry no information about the order.
+        Drops requests without a positive, because their lists carry no information about the order. Items have no
+        neighbor score on their first day, as in requests after the training: the neighbors come from all rows of the
+        training, so for these items they contain only choices from this day on.
         """
         interacted = interacted_later(requests, candidates, log, horizon_days)
         rows = np.flatnonzero(interacted.any(axis=1))
         requests, candidates, histories = take(requests, rows), candidates.at(rows), histories.at(rows)
         signals = all_signals(candidates, histories, requests[TIMESTAMP], items, neighbors)
+        first_day = items.on_first_day(candidates.item_ids, requests[TIMESTAMP])
+        signals[..., SIGNALS.index(NEIGHBOR_SCORE)][first_day] = 0
         return cls(requests, candidates.item_ids, signals, interacted[rows], new_to_users(candidates, histories))
 
     def __len__(self) -> int:

@@ -172,7 +172,7 @@ def faiss_index(
     return publish(context, artifacts, write)
 
 
-@asset(**{**TRAINER, "code_version": "10"}, kinds={"tensorflow", "onnx"})
+@asset(**{**TRAINER, "code_version": "11"}, kinds={"tensorflow", "onnx"})
 def dlrm_model(
     context: AssetExecutionContext,
     artifacts: Artifacts,
