@@ -104,7 +104,7 @@ def _interactions(table: Table, base: Path) -> tuple[Interactions, list[str]]:
     if quantity := roles.get("quantity"):
         where = f"coalesce(try_cast({values.quoted(quantity)} AS DOUBLE), 1) > 0"
         notes.append(f"  rows without a positive {quantity} are dropped as returns")
-    if event := roles.get("event"):
+    if event := _event_column(table):
         counts = sample.counts(event)
         roles_of_events = event_roles(kind.strip() for kind in counts)
         if roles_of_events.get("events", ()) == tuple(sorted({kind.strip() for kind in counts})):
@@ -126,13 +126,28 @@ def _interactions(table: Table, base: Path) -> tuple[Interactions, list[str]]:
         time=roles["time"],
         time_format=sample.time_format(roles["time"]) or "",
         device=roles.get("device", ""),
-        event=roles.get("event", "") if roles_of_events else "",
+        event=event if roles_of_events else "",
         **roles_of_events,
         rating=rating,
         rating_at_least=liked,
         low_ratings="seen" if rating else "dropped",
     )
     return mapping, notes
+
+
+def _event_column(table: Table) -> str:
+    """Returns the first column of event types whose teaching rows have items; "" without one.
+
+    Some exports have two: a kind of rows, such as page views and events, and the action of an event.
+    """
+    sample, item = table.sample, values.identifier(table.roles["item"])
+    for column in sample.candidates("event") if "event" in table.roles else ():
+        teaching = event_roles(kind.strip() for kind in sample.counts(column)).get("events", ())
+        listed = ", ".join(map(values.literal, teaching))
+        kind = f"trim(CAST({values.quoted(column)} AS VARCHAR))"
+        if teaching and sample.share(f"coalesce({kind} IN ({listed}) AND {item} IS NOT NULL, false)") > 0:
+            return column
+    return ""
 
 
 def _items(table: Table, own: bool, item: str, base: Path) -> tuple[Items, list[str]]:
