@@ -7,7 +7,7 @@ from rec_assets.sources.shop import values
 from rec_assets.sources.shop.guess import names
 from rec_assets.sources.shop.guess.table import Table
 from rec_assets.sources.shop.mapping import Rows
-from rec_assets.sources.shop.tables import reader
+from rec_assets.sources.shop.tables import connect, open_table, reader
 
 PARENT = "parent"
 
@@ -23,7 +23,9 @@ def with_references(catalog: Table, others: Sequence[Table]) -> Table:
         others: tables that may belong to them.
     """
     item = catalog.roles["item"]
-    columns, joins, labels = [], [], []
+    columns: list[str] = []
+    joins: list[str] = []
+    labels: list[str] = []
     taken = set(catalog.sample.columns)
     for key in (item, *(name for name in catalog.sample.columns if name != item and names.is_category(name))):
         for one in others:
@@ -46,11 +48,16 @@ def with_references(catalog: Table, others: Sequence[Table]) -> Table:
     origin = f"({catalog.origin.query})" if catalog.origin.query else reader(catalog.origin, catalog.root)
     query = " ".join([f"SELECT items.*, {', '.join(columns)} FROM {origin} AS items", *joins])
     made = Table.read(" with ".join([catalog.label, *labels]), Rows(query=query), catalog.root)
+    if not all(made.sample.filled(name) for name in made.sample.columns if name not in catalog.sample.columns):
+        return catalog  # the same name of a key, and other keys
     return replace(made, roles=made.roles | catalog.roles, notes=catalog.notes)
 
 
 def _has_a_row_each(table: Table, key: str) -> bool:
-    return table.sample.rows > 1 and table.sample.distinct(key) == table.sample.rows == table.rows
+    connection = connect(base=table.root, threads=1)
+    counted = f"count(DISTINCT {values.identifier(key)})"
+    distinct = open_table(connection, table.origin, table.root).aggregate(counted).fetchall()[0][0]
+    return bool(1 < distinct == table.rows)
 
 
 def _said_of_items(table: Table, key: str, taken: Iterable[str]) -> dict[str, str]:

@@ -17,7 +17,10 @@ from rec_assets.sources.shop.guess.table import SAMPLE_ROWS, Table, read_files
 from rec_assets.sources.shop.mapping import Rows
 from rec_assets.sources.shop.tables import connect, data_files, kind_of, lists_of_objects, open_table, reader
 
-SAYING = {"title", "description", "price", "available", "age", "birth_year", "gender"}
+SAYING = {
+    "item": {"title", "description", "price", "available", "gender"},
+    "user": {"age", "birth_year", "gender"},
+}
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def find_tables(location: Path, base: Path) -> Tables:
     unused = tuple(one for one in rows if one.label != main.label)
     others = [one for one in rest if one.label not in {table.label for table in unused}]
     catalogs = [linked for one in others if (linked := _linked(one, main, "item"))]
-    catalog = max(catalogs, key=lambda one: len(one.roles), default=None)
+    catalog = max(catalogs, key=lambda one: (_has_most_items(one, main), len(one.roles)), default=None)
     people = [
         linked
         for one in others
@@ -230,6 +233,12 @@ def _with_known_items(main: Table, others: Sequence[Table]) -> Table:
     return main
 
 
+def _has_most_items(table: Table, main: Table) -> bool:
+    """Returns True if the table has most items of the interactions; the numbers of categories may be ids of a few."""
+    items = main.sample.values_of(main.roles["item"])
+    return len(items & table.sample.values_of(table.roles["item"])) >= LINKED * len(items)
+
+
 def _linked(table: Table, main: Table, role: str) -> Table | None:
     """Returns a table of items or of users with the column that holds the ids of the interactions, None for others.
 
@@ -246,6 +255,6 @@ def _linked(table: Table, main: Table, role: str) -> Table | None:
     column = column or by_values
     kept = {name: held for name, held in table.roles.items() if held != column and name not in ("item", "user")}
     # Equal values alone may be chance; the table must also say something of its items or users.
-    if column is None or (by_values and not kept.keys() & SAYING):
+    if column is None or (by_values and not kept.keys() & SAYING[role]):
         return None
     return replace(table, roles=kept | {role: column})
