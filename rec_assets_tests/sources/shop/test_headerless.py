@@ -119,6 +119,12 @@ def test_a_file_without_times_says_what_is_missing(tmp_path: Path) -> None:
     assert "Add a column with the date of each row" in str(raised.value)
 
 
+def test_names_as_ids_are_titles(tmp_path: Path) -> None:
+    line: Line = lambda user, item, second, draw: f"user_{user}\t{second}\tThe Band no {item}"  # noqa: E731
+    shop = drafted(tmp_path, "plays.tsv", line).shop
+    assert (shop.interactions.columns, shop.items.title) == (("user_id", "timestamp", "item_id"), "item_id")
+
+
 def test_a_file_that_is_no_table_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 and no more")
     file, line, names = FORMATS["Gowalla"]
