@@ -19,8 +19,8 @@ _RENAMED = {"asked_by": REQUEST_USER_ID, "columns/asked_by": f"columns/{REQUEST_
 def load_rows(folder: Path, columns: Sequence[str] = ROW_COLUMNS) -> Arrays:
     """Loads columns of transformed rows, each [n], int32 or float32, in file order."""
     files = sorted(folder.glob("*.parquet"))
-    # One column at a time: together they would be in memory twice.
-    return {name: pl.read_parquet(files, columns=[name])[name].to_numpy() for name in columns}
+    # One column at a time, and copied: Polars keeps memory for ten seconds after it is free.
+    return {name: pl.read_parquet(files, columns=[name])[name].to_numpy(writable=True) for name in columns}
 
 
 def load_arrays(file: Path) -> Arrays:

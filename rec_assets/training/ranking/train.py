@@ -10,6 +10,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from sklearn.linear_model import LogisticRegression
 
+from rec_assets.common.threads import in_threads
 from rec_assets.datasets.ranker_users import trains_ranker
 from rec_assets.datasets.request_features import histories_of
 from rec_assets.datasets.retrieve import Retrieval
@@ -35,7 +36,7 @@ from rec_assets.training.loop.data_parallel import compile_with_adam
 from rec_assets.training.loop.determinism import make_deterministic
 from rec_assets.training.loop.early_stopping import Report, TrainingHistory, drawn_ahead, fit_until_best
 from rec_assets.training.ranking.candidate_lists import RankerLists, arrivals, epoch_of, new_to_users
-from rec_assets.training.ranking.dlrm import Ranker
+from rec_assets.training.ranking.dlrm import Floats, Ranker
 from rec_assets.training.ranking.score import CandidateScorer
 
 METRIC = "ndcg@10"
@@ -221,14 +222,7 @@ def build_ranker(data: TrainingSet, lists: Sequence[RankerLists] = ()) -> Ranker
         lists: the lists of the training; means and deviations of their signals normalize the input. Without any for a
             model whose weights are restored.
     """
-    means, scales = np.zeros(len(SIGNALS), np.float32), np.ones(len(SIGNALS), np.float32)
-    if any(part.item_ids.size for part in lists):
-        masks = [part.mask for part in lists]
-        for number in range(len(SIGNALS)):
-            values = np.concatenate([part.signals[..., number][mask] for part, mask in zip(lists, masks, strict=True)])
-            means[number], deviation = values.mean(dtype=np.float64), values.std(dtype=np.float64)
-            # A signal without variation in training is no input, whatever its later values are.
-            scales[number] = deviation if deviation > MIN_DEVIATION else NO_INPUT
+    means, scales = signal_moments(lists)
     model = Ranker(load_schema(data.schema_file), means, scales)
     example = take(data.validation.columns, slice(0, 1))
     columns = {name: example[name] for name in (*USER_FEATURES, *CONTEXT_FEATURES)} | data.items.at(np.array([0]))
@@ -236,6 +230,22 @@ def build_ranker(data: TrainingSet, lists: Sequence[RankerLists] = ()) -> Ranker
     batch = as_columns({name: columns[name] for name in RANKER_FEATURES})
     model({name: tf.constant(column) for name, column in batch.items()})
     return model
+
+
+def signal_moments(lists: Sequence[RankerLists]) -> tuple[Floats, Floats]:
+    """Returns mean and scale of each of `SIGNALS` over all candidates, float32 [s] each; 0 and 1 without candidates."""
+    means, scales = np.zeros(len(SIGNALS), np.float32), np.ones(len(SIGNALS), np.float32)
+    masks = [part.mask for part in lists]
+
+    def measure(number: int) -> None:
+        values = np.concatenate([part.signals[..., number][mask] for part, mask in zip(lists, masks, strict=True)])
+        means[number], deviation = values.mean(dtype=np.float64), values.std(dtype=np.float64)
+        # A signal without variation in training is no input, whatever its later values are.
+        scales[number] = deviation if deviation > MIN_DEVIATION else NO_INPUT
+
+    if any(mask.any() for mask in masks):
+        in_threads(measure, range(len(SIGNALS)))
+    return means, scales
 
 
 def restore_ranker(data: TrainingSet, checkpoint: Path) -> Ranker:

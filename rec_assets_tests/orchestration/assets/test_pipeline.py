@@ -120,6 +120,30 @@ def test_validation_days_are_trained_on_after_validation(pipeline: Pipeline) -> 
     assert not np.allclose(validated, served)
 
 
+def test_training_scores_candidates_as_the_exported_ranker_does(pipeline: Pipeline) -> None:
+    import tensorflow as tf
+
+    from rec_assets.datasets.retrieve import Retrieval
+    from rec_assets.datasets.rows import as_columns
+    from rec_assets.datasets.training_set import TrainingSet
+    from rec_assets.features.columns import RANKER_FEATURES
+    from rec_assets.training.ranking.score import CandidateScorer
+    from rec_assets.training.ranking.train import restore_ranker
+
+    data = TrainingSet.load(pipeline.artifact("training_set").path)
+    folder = pipeline.artifact("two_tower_model") / "validation_retrieval"
+    retrieval = Retrieval(folder / "model.onnx", folder, data.items, data.log, data.repeats)
+    requests = data.validation.sample(20, 0).columns
+    candidates = retrieval(requests, pipeline.settings.retrieval_topk)
+    model = restore_ranker(data, pipeline.artifact("dlrm_model").path)
+    model.train_on(data.items.features)
+    logits = CandidateScorer(model, requests, candidates, retrieval)()
+    columns = retrieval.ranking_columns(requests, candidates)
+    inputs = as_columns({name: columns[name] for name in RANKER_FEATURES})
+    exported = model({name: tf.constant(column) for name, column in inputs.items()}).numpy()
+    assert logits.ravel() == pytest.approx(exported.ravel(), abs=1e-4)
+
+
 def test_lists_of_the_ranker_have_only_items_that_were_on_sale(pipeline: Pipeline) -> None:
     from rec_assets.datasets.retrieve import Retrieval
     from rec_assets.datasets.training_set import TrainingSet
