@@ -22,10 +22,10 @@ OUTCOMES = {
 }
 # What a shop loses without a column.
 ABSENT = {
-    "titles": "lists show ids instead of names, and descriptions have no text",
+    "titles": "lists show ids instead of names",
     "prices": "the ranker has no price",
     "categories": "new items have no rate of their category to start from",
-    "images": "new items are placed by their description alone",
+    "images": "vectors of items do not say how they look",
     "devices": "lists do not differ by device",
     "ages and genders": "users without history get the same list",
 }

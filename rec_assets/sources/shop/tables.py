@@ -70,6 +70,8 @@ def open_table(
         origin = rows.files or "The query"
         reason = " ".join(str(error).splitlines()[:3])
         step = "Correct the file or the mapping."
+        if "JSON" in reason:
+            step = "Write the file as JSON lines with double quotes, or as CSV."
         if "extension" in reason:
             step = "Give the address of a Postgres as `database`, install the DuckDB extension, or export the table."
         raise ActionableError(f"{origin} is not readable ({reason}).", step) from error

@@ -9,6 +9,9 @@ from typing import IO, Any
 from upath import UPath
 
 CHUNK = 1 << 20  # bytes
+SEPARATORS = (",", ";", "\t", "|")
+LINES = 100  # that show the separator
+QUOTED = re.compile(r'"(?:[^"\\]|\\.|"")*"')
 SINGLE_QUOTED = re.compile(r"(?:^|[,;|\t])'[^'\n]*'(?=[,;|\t]|$)")
 
 
@@ -16,8 +19,8 @@ def csv_options(files: Sequence[str], columns: Sequence[str] = ()) -> str:
     """Returns options of DuckDB's read_csv.
 
     All columns are read as text, so that a stock code keeps its leading zeros. The reading is not strict, because
-    reports end with totals and blank lines. DuckDB guesses the separator. It does not guess the quotes: one apostrophe
-    at the start of a value is enough for a wrong guess that drops rows.
+    reports end with totals and blank lines. DuckDB guesses the separator where the first line leaves a choice. It does
+    not guess the quotes: one apostrophe at the start of a value is enough for a wrong guess that drops rows.
 
     Args:
         files: files of one table, gzipped or not.
@@ -29,8 +32,8 @@ def csv_options(files: Sequence[str], columns: Sequence[str] = ()) -> str:
     names = ", ".join("'" + name.replace("'", "''") + "'" for name in columns)
     options += [f"header=false, names=[{names}]"] if columns else ["header=true"]
     options += [f"quote='{_quote(head)}'", f"escape='{_escape(head)}'"]
-    if head.partition("\n")[0].count("::") > 1:  # DuckDB tries separators of one sign only
-        options.append("delim='::'")
+    if separator := _separator(head):
+        options.append(f"delim='{separator}'")
     return ", ".join(options)
 
 
@@ -44,6 +47,19 @@ def _head(file: str) -> bytes:
         return b""
     with UPath(file).open("rb") as raw:
         return bytes(_open(file, raw).read(CHUNK))
+
+
+def _separator(head: str) -> str:
+    """Returns the sign between values, "" where the first line has none or several of the usual ones outside quotes.
+
+    DuckDB tries separators of one sign only, and may take one that is frequent within values.
+    """
+    first, *lines = [QUOTED.sub("", line) for line in head.splitlines()[:LINES] if line.strip()] or [""]
+    if first.count("::") > 1:
+        return "::"
+    found = [sign for sign in SEPARATORS if sign in first]
+    fitting = [line for line in lines if all(line.count(sign) >= first.count(sign) for sign in found)]
+    return found[0] if len(found) == 1 and lines and len(fitting) > len(lines) / 2 else ""
 
 
 def _quote(head: str) -> str:

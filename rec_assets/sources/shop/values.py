@@ -6,8 +6,8 @@ from rec_assets.sources.shop.mapping import Interactions
 MOBILE = ("mobile", "phone", "smartphone", "android", "ios", "iphone", "app", "0")
 DESKTOP = ("desktop", "web", "pc", "computer", "laptop", "browser", "1")
 TABLET = ("tablet", "ipad", "2")
-FEMALE = ("f", "female", "woman", "women", "w", "girl", "girls", "ladies", "0")
-MALE = ("m", "male", "man", "men", "boy", "boys", "mens", "1")
+FEMALE = ("f", "female", "woman", "women", "w", "girl", "girls", "ladies", "ж", "0")
+MALE = ("m", "male", "man", "men", "boy", "boys", "mens", "м", "1")
 ABSENT = (
     *("false", "f", "no", "n", "out of stock", "outofstock", "out_of_stock", "sold out", "soldout", "unavailable"),
     *("not available", "discontinued", "withdrawn", "inactive", "deleted", "archived", "disabled"),

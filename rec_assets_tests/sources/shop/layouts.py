@@ -1,7 +1,8 @@
 """Writes exports with the column names of `layouts.toml` and made-up values.
 
 Of the kinds of values, `key` counts the rows, and `user`, `item` and `order` are one of 40 users, 30 items and 200
-orders. A text after a colon is a strptime format, a prefix of ids, or a choice. A name with [] is a list of objects.
+orders. `place` counts the rows up to a number and again. A text after a colon is a strptime format, a prefix of ids,
+or a choice. A name with [] is a list of objects.
 """
 
 import json
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 Columns = dict[str, str]
-ROWS = {"key": 150, "item_key": 30, "user_key": 40, "order_key": 200}
+ROWS = {"key": 150, "item_key": 30, "user_key": 40, "order_key": 200, "six_key": 6, "two_key": 2}
 START = datetime(2019, 10, 1, 8, 30, tzinfo=UTC)
 
 
@@ -62,6 +63,9 @@ def _row(columns: Columns, number: int, draw: random.Random) -> dict[str, Any]:
         "day": lambda _: draw.randrange(1, 200),
         "stars": lambda _: float(draw.randrange(1, 6)),
         "text": lambda _: f"Thing {number}, all good",
+        "cyrillic": lambda _: f"Вещь {number}",
+        "place": lambda among: number % int(among),
+        "half": lambda _: number // 3,
         "of_item": lambda _: f"Thing {item}",
         "word_of_item": lambda _: f"Kind {item % 3}",
         "word": lambda _: draw.choice(["red", "green", "blue", "grey"]),

@@ -103,6 +103,20 @@ def test_tables_are_linked_by_their_values_and_ratings_are_filtered(tmp_path: Pa
     assert counted == {"rating 4 or higher": (len(liked), "teaches"), "rating below 4": (low, "filters")}
 
 
+@pytest.mark.parametrize(("first", "joined"), [(0, True), (100, False)])
+def test_names_of_categories_are_joined_where_the_keys_are_the_same(tmp_path: Path, first: int, joined: bool) -> None:
+    numbers = list(range(60))
+    rows = {"user_id": [n % 7 for n in numbers], "sku": [n % 30 for n in numbers], "time": ["2024-02-13"] * 60}
+    pl.DataFrame(rows).write_csv(tmp_path / "orders.csv")
+    pl.DataFrame({"sku": range(30), "category_id": [n % 4 for n in range(30)]}).write_csv(tmp_path / "items.csv")
+    names = {"category_id": range(first, first + 4), "name": ["Pans", "Cups", "Mugs", "Pots"]}
+    pl.DataFrame(names).write_csv(tmp_path / "kinds.csv")
+    shop = guess_shop(tmp_path, tmp_path).shop
+    assert shop.items.categories == (("name of category_id",) if joined else ("category_id",))
+    found = opened(shop, tmp_path).items().sort("item_id")
+    assert (found.height, found["category_l1"].n_unique()) == (30, 4)
+
+
 @pytest.mark.parametrize("per_day", [1, 300, 1_000])
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 14, 30, 90, 400, 2000])
 def test_the_windows_of_a_history_fit_into_it_and_end_at_its_end(count: int, per_day: int) -> None:

@@ -57,6 +57,14 @@ FORMATS: dict[str, tuple[str, Line, tuple[str, ...]]] = {
         ),
         ("user_id", "timestamp", "column3", "column4", "item_id"),
     ),
+    "Foursquare": (
+        "dataset_TSMC2014_NYC.txt",
+        lambda user, item, second, draw: (
+            f"{user}\t4b{item:03d}\t4bf{item % 5}\tCafé no {item % 5}\t{40 + item / 9:.9f}\t{item / 9:.9f}\t-240\t"
+            f"{iso(second, '%a %b %d %H:%M:%S +0000 %Y')}"
+        ),
+        ("user_id", "item_id", "column3", "category", "column5", "column6", "column7", "timestamp"),
+    ),
     "Last.fm": (
         "userid-timestamp-artid-artname.tsv",
         lambda user, item, second, draw: (
@@ -111,6 +119,12 @@ def test_a_file_without_times_says_what_is_missing(tmp_path: Path) -> None:
     assert "Add a column with the date of each row" in str(raised.value)
 
 
+def test_names_as_ids_are_titles(tmp_path: Path) -> None:
+    line: Line = lambda user, item, second, draw: f"user_{user}\t{second}\tThe Band no {item}"  # noqa: E731
+    shop = drafted(tmp_path, "plays.tsv", line).shop
+    assert (shop.interactions.columns, shop.items.title) == (("user_id", "timestamp", "item_id"), "item_id")
+
+
 def test_a_file_that_is_no_table_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 and no more")
     file, line, names = FORMATS["Gowalla"]
@@ -145,3 +159,33 @@ def test_quotes_in_values_lose_no_row(tmp_path: Path, value: str, written: str) 
     table = open_table(connect(base=tmp_path), Rows(files="orders.csv"), tmp_path)
     assert table.count("*").fetchall() == [(3_000,)]
     assert set(table.fetchall()[7]) == {"7", value}
+
+
+@pytest.mark.parametrize(
+    ("header", "line"),
+    [
+        ("itemId;price;name", "{n};3;4875,776,56689"),
+        ('"ISBN";"Title";"Year"', '"{n}";"The \\"Myth\\"; it &amp; x, y";"2002"'),
+        ("item\tname\tyear", "{n}\ta, b; c, d; e\t2002"),
+    ],
+)
+def test_signs_within_values_do_not_separate_them(tmp_path: Path, header: str, line: str) -> None:
+    (tmp_path / "items.csv").write_text("\n".join([header, *(line.format(n=n) for n in range(300))]) + "\n")
+    table = open_table(connect(base=tmp_path), Rows(files="items.csv"), tmp_path)
+    assert len(table.columns) == 3
+    assert {row[0] for row in table.fetchall()} == {str(n) for n in range(300)}
+
+
+def test_a_time_without_a_year_is_shown(tmp_path: Path) -> None:
+    lines = [f"{n % USERS},{n % ITEMS},{1 + n % 12:02d}{1 + n % 28:02d}" for n in range(ROWS)]
+    (tmp_path / "user_log.csv").write_text("\n".join(["user_id,item_id,time_stamp", *lines]) + "\n")
+    with pytest.raises(ActionableError, match=r"Its column time_stamp has no full dates \(such as \d{4}, "):
+        guess_shop(tmp_path, tmp_path)
+
+
+def test_an_unreadable_table_does_not_hide_why_there_are_no_interactions(tmp_path: Path) -> None:
+    (tmp_path / "books.parquet").write_bytes(b"PAR1 and no more")
+    lines = [f"{n % USERS},{n % ITEMS},{n % 5}" for n in range(ROWS)]
+    (tmp_path / "ratings.csv").write_text("\n".join(["user_id,book_id,rating", *lines]) + "\n")
+    with pytest.raises(ActionableError, match=r"ratings\.csv, which has no time"):
+        guess_shop(tmp_path, tmp_path)

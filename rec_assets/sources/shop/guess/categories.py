@@ -2,7 +2,7 @@
 
 from math import log
 
-from rec_assets.sources.shop.guess.names import CATEGORIES, NOT_CATEGORIES, rank_of
+from rec_assets.sources.shop.guess.names import is_category
 from rec_assets.sources.shop.guess.sample import ONE_VALUE, Sample
 
 PER_CATEGORY = 5  # items that a category should have on average
@@ -21,11 +21,7 @@ def category_columns(sample: Sample, item: str, taken: set[str]) -> tuple[str, .
         item: column of item ids.
         taken: columns with another role.
     """
-    named = [
-        name
-        for name in sample.columns
-        if name not in taken and rank_of(name, CATEGORIES.split(), NOT_CATEGORIES.split()) is not None
-    ]
+    named = [name for name in sample.columns if name not in taken and is_category(name)]
     fitting = [name for name in named if sample.determined(name, item) >= ONE_VALUE]
     texts = [name for name in fitting if not sample.is_number(name)]
     sizes = {name: sample.distinct(name) for name in texts or fitting}

@@ -14,7 +14,7 @@ from rec_assets.sources.shop import values
 from rec_assets.sources.shop.guess.categories import category_columns
 from rec_assets.sources.shop.guess.events import event_roles
 from rec_assets.sources.shop.guess.names import CODED, plain
-from rec_assets.sources.shop.guess.sample import ONE_VALUE
+from rec_assets.sources.shop.guess.sample import ONE_VALUE, Sample
 from rec_assets.sources.shop.guess.table import Table
 from rec_assets.sources.shop.guess.tables import find_tables
 from rec_assets.sources.shop.mapping import Days, Interactions, Items, Shop, Users
@@ -104,7 +104,7 @@ def _interactions(table: Table, base: Path) -> tuple[Interactions, list[str]]:
     if quantity := roles.get("quantity"):
         where = f"coalesce(try_cast({values.quoted(quantity)} AS DOUBLE), 1) > 0"
         notes.append(f"  rows without a positive {quantity} are dropped as returns")
-    if event := roles.get("event"):
+    if event := _event_column(table):
         counts = sample.counts(event)
         roles_of_events = event_roles(kind.strip() for kind in counts)
         if roles_of_events.get("events", ()) == tuple(sorted({kind.strip() for kind in counts})):
@@ -117,7 +117,7 @@ def _interactions(table: Table, base: Path) -> tuple[Interactions, list[str]]:
     if rating:
         largest = sample.number(f"max({values.amount(rating)})")
         liked = next((least for end, least in LIKED.items() if largest <= end), 0.0)
-        notes.append(f"  rows with a {rating} below {liked:g} only filter, as not liked")
+        notes.append(f"  rows with {rating} below {liked:g} only filter, as not liked")
     mapping = Interactions(
         **_origin(table, base),
         where=where,
@@ -126,13 +126,28 @@ def _interactions(table: Table, base: Path) -> tuple[Interactions, list[str]]:
         time=roles["time"],
         time_format=sample.time_format(roles["time"]) or "",
         device=roles.get("device", ""),
-        event=roles.get("event", "") if roles_of_events else "",
+        event=event if roles_of_events else "",
         **roles_of_events,
         rating=rating,
         rating_at_least=liked,
         low_ratings="seen" if rating else "dropped",
     )
     return mapping, notes
+
+
+def _event_column(table: Table) -> str:
+    """Returns the first column of event types whose teaching rows have items; "" without one.
+
+    Some exports have two: a kind of rows, such as page views and events, and the action of an event.
+    """
+    sample, item = table.sample, values.identifier(table.roles["item"])
+    for column in sample.candidates("event") if "event" in table.roles else ():
+        teaching = event_roles(kind.strip() for kind in sample.counts(column)).get("events", ())
+        listed = ", ".join(map(values.literal, teaching))
+        kind = f"trim(CAST({values.quoted(column)} AS VARCHAR))"
+        if teaching and sample.share(f"coalesce({kind} IN ({listed}) AND {item} IS NOT NULL, false)") > 0:
+            return column
+    return ""
 
 
 def _items(table: Table, own: bool, item: str, base: Path) -> tuple[Items, list[str]]:
@@ -149,7 +164,7 @@ def _items(table: Table, own: bool, item: str, base: Path) -> tuple[Items, list[
     items = Items(
         **(_origin(table, base) if own else {}),
         item=key if own else "",
-        title=roles.get("title", "" if sample.is_number(key) or CODED.search(plain(key)) else key),
+        title=roles.get("title", key if _is_readable(sample, key) else ""),
         description=roles.get("description", ""),
         price=roles.get("price", ""),
         categories=categories,
@@ -171,6 +186,12 @@ def _items(table: Table, own: bool, item: str, base: Path) -> tuple[Items, list[
     notes = [f"items: {table.label if own else 'taken from the interactions'}", *(table.notes if own else ())]
     notes += [f"  {name}: {value}" for name, value in shown.items() if value]
     return items, [*notes, f"  absent: {absent}"] if absent else notes
+
+
+def _is_readable(sample: Sample, item: str) -> bool:
+    """Returns True if the ids of items are their names: texts of words, or no codes by the name of their column."""
+    of_words = sample.share(f"coalesce({values.words(item)} LIKE '% %', false)") >= ONE_VALUE
+    return of_words or not (sample.is_number(item) or CODED.search(plain(item)))
 
 
 def _users(table: Table | None, base: Path) -> Users:

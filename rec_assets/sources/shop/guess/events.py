@@ -10,7 +10,7 @@ EVENT_WORDS = {
     "": "remove refund return cancel delete impression",
     "seen_events": "hide hidden dismiss dislike unlike block skip ignore notinterested seen",
     "history_events": "preview hover compare share",
-    "events": "purchase buy bought order transaction checkout sale cart basket view pv click detail fav wish like",
+    "events": "purchase buy bought order transaction checkout sale cart add basket view pv click detail fav wish like",
 }
 
 

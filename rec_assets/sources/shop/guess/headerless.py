@@ -72,7 +72,7 @@ def _of_interactions(sample: Sample) -> dict[str, str]:
         if kinds := [
             name for name in own if 1 < sample.distinct(name) <= size / 2 and not _has_fractions(sample, name)
         ]:
-            found["category"] = kinds[0]
+            found["category"] = next((name for name in kinds if _are_texts(sample, name)), kinds[0])
     return found
 
 

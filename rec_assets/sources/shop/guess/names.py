@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 # Words of column names by role, most telling first. A name matches if it holds the word, separators aside.
 WORDS = {
     "user": "customerunique customerid userid visitorid customer user visitor client member buyer shopper reviewer "
-    "account household kunde email uid session",
+    "account household kunde email uid profilename session",
     "item": "stockcode sku itemid productid parentasin asin article artikel item product produkt produit producto ean "
-    "isbn movie film book recipe track song artist video game business listing offer variant",
+    "isbn movie film book recipe track song artist video game anime beer business listing offer variant",
     "available": "availability instock isavailable available onhand inventory stock",
     "time": "timestamp datetime eventtime createdat created purchase order invoice transaction paid bought event "
     "review time date day datum fecha zeit",
-    "title": "title productname itemname prodname lineitemname name label bezeichnung description",
+    "title": "title productname itemname prodname lineitemname name label bezeichnung caption description",
     "description": "productdescription description desc text details about summary overview",
     "price": "unitprice price saleprice amount preis prix precio",
     "gender": "gender sex",
@@ -33,8 +33,8 @@ OTHERS = {
     "image url brand vendor color colour size geohash status tax discount rating order stock text",
     "time": "ship deliver due limit birth expire expir updat modif approv carrier estimat signup since number week",
     "title": "customer user client buyer review bill ship store seller brand vendor categor depart index group section "
-    "colour color type city country region file status appearance member class family event",
-    "description": "review len number status",
+    "colour color type city country region file status appearance member class family event vector embedding",
+    "description": "review len number status vector embedding",
     "price": "freight ship total tax discount",
     "rating": "number count average",
     "event": "date time id",
@@ -43,12 +43,12 @@ OTHERS = {
 # The first of these has no other role: several levels of categories are told apart by their values.
 CATEGORIES = (
     "department category categor kategorie warengruppe genre aisle family subclass rayon productgroup producttype "
-    "itemtype productclass itemclass garmentgroup sectionname indexname cat class"
+    "itemtype productclass itemclass garmentgroup sectionname indexname cat class style level"
 )
 NOT_CATEGORIES = "len number count age customer user member event url"
 # Short words mean something only in short names: "page" holds "age".
 SHORT = frozenset({"age", "day", "sku", "ean", "sex", "text", "class", "uid", "cat", "desc"})
-CODED = re.compile(r"(id|code|key|no|nr|num|number)$")
+CODED = re.compile(r"(id|hash|code|key|no|nr|num|number)$")
 MOMENT = re.compile(r"(at|on|ts|ms|epoch)$")
 TYPED = re.compile(r":(token|float)(_seq)?$")
 # Codes of things that are neither users nor items.
@@ -90,10 +90,15 @@ def is_of(file: str, role: str) -> bool:
     return any(word in plain(file) for word in WORDS[role].split())
 
 
+def is_category(name: str) -> bool:
+    """Returns True if a name says that a column has categories, or their numbers."""
+    return rank_of(name, CATEGORIES.split(), NOT_CATEGORIES.split()) is not None
+
+
 def is_of_items(name: str) -> bool:
     """Returns True if a name says what items have: a title, a price, a category, or whether they can be sold."""
     saying = any(ranked(role, [name]) for role in ("title", "description", "price", "available"))
-    return saying or rank_of(name, CATEGORIES.split(), NOT_CATEGORIES.split()) is not None
+    return saying or is_category(name)
 
 
 def _holds(name: str, word: str) -> bool:

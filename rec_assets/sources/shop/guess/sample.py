@@ -69,7 +69,7 @@ class Sample:
 
     def is_number(self, column: str) -> bool:
         """Returns True if most values of a column are numbers, with or without the sign of a currency."""
-        number = f"{values.amount(column)} IS NOT NULL AND NOT regexp_matches({values.identifier(column)}, '[A-Za-z]')"
+        number = f"{values.amount(column)} IS NOT NULL AND NOT regexp_matches({values.identifier(column)}, '\\p{{L}}')"
         filled = f"sample WHERE {values.identifier(column)} IS NOT NULL"
         return self.number(f"avg(CAST({number} AS INT))", filled) > READABLE
 

@@ -8,15 +8,19 @@ from pathlib import Path
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.sources.shop.guess import names
+from rec_assets.sources.shop.guess.catalog import with_references
 from rec_assets.sources.shop.guess.derived import with_a_row_each, with_dates
 from rec_assets.sources.shop.guess.headerless import looks_like_data
+from rec_assets.sources.shop.guess.refusal import refusal
 from rec_assets.sources.shop.guess.sample import LINKED
-from rec_assets.sources.shop.guess.table import NEEDED, SAMPLE_ROWS, Table, read_files
+from rec_assets.sources.shop.guess.table import SAMPLE_ROWS, Table, read_files
 from rec_assets.sources.shop.mapping import Rows
 from rec_assets.sources.shop.tables import connect, data_files, kind_of, lists_of_objects, open_table, reader
 
-GUIDE = "see docs/bring-your-own-data.md"
-SAYING = {"title", "description", "price", "available", "age", "birth_year", "gender"}
+SAYING = {
+    "item": {"title", "description", "price", "available", "gender"},
+    "user": {"age", "birth_year", "gender"},
+}
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,10 @@ def find_tables(location: Path, base: Path) -> Tables:
     if not rows:
         tried = [with_dates(one) for one in (*tables, *_joined(tables))]
         rows = [one for one in tried if not one.lacking]
-        if not rows and unreadable:
+        if not rows and unreadable and all(len(one.lacking) > 1 for one in tried):
             raise unreadable[0]
         if not rows:
-            raise _refusal(location, tried, base)
+            raise refusal(location, tried, base)
     main = max(rows, key=lambda one: one.rows)
     parts = main.label.split(" with ")
     rest = [one for one in tables if one.label not in parts]
@@ -62,14 +66,17 @@ def find_tables(location: Path, base: Path) -> Tables:
     unused = tuple(one for one in rows if one.label != main.label)
     others = [one for one in rest if one.label not in {table.label for table in unused}]
     catalogs = [linked for one in others if (linked := _linked(one, main, "item"))]
-    catalog = max(catalogs, key=lambda one: len(one.roles), default=None)
+    catalog = max(catalogs, key=lambda one: (_has_most_items(one, main), len(one.roles)), default=None)
     people = [
         linked
         for one in others
         if catalog is None or one.label != catalog.label
         if (linked := _linked(one, main, "user"))
     ]
-    return Tables(main, catalog, max(people, key=lambda one: len(one.roles), default=None), unused, tuple(unreadable))
+    users = max(people, key=lambda one: len(one.roles), default=None)
+    if catalog is not None:
+        catalog = with_references(catalog, [one for one in others if users is None or one.label != users.label])
+    return Tables(main, catalog, users, unused, tuple(unreadable))
 
 
 def _groups(location: Path) -> list[str]:
@@ -106,15 +113,22 @@ def _alike(files: Sequence[str], root: Path) -> list[list[str]]:
         by_name.setdefault(re.sub(r"\d+", "0", file), []).append(file)
     parts: list[tuple[set[str], list[str]]] = []
     for members in by_name.values():
-        table = open_table(connect(base=root, threads=1), Rows(files=members[0]), root) if len(by_name) > 1 else None
-        columns = set(table.columns if table is not None else ())
-        columns = {members[0]} if looks_like_data(columns) else columns
+        columns = _columns_of(members[0], root) if len(by_name) > 1 else set()
         part = next((known for held, known in parts if held <= columns or columns <= held), None)
         if part is None:
             parts.append((columns, members))
         else:
             part += members
     return [sorted(members) for _, members in parts]
+
+
+def _columns_of(file: str, root: Path) -> set[str]:
+    """Returns the columns of a file; the name of the file if it has no header line, or if DuckDB cannot read it."""
+    try:
+        columns = set(open_table(connect(base=root, threads=1), Rows(files=file), root).columns)
+    except ActionableError:  # find_tables explains it
+        return {file}
+    return {file} if looks_like_data(columns) else columns
 
 
 def common_glob(files: list[str], others: list[str]) -> str | None:
@@ -219,6 +233,12 @@ def _with_known_items(main: Table, others: Sequence[Table]) -> Table:
     return main
 
 
+def _has_most_items(table: Table, main: Table) -> bool:
+    """Returns True if the table has most items of the interactions; the numbers of categories may be ids of a few."""
+    items = main.sample.values_of(main.roles["item"])
+    return len(items & table.sample.values_of(table.roles["item"])) >= LINKED * len(items)
+
+
 def _linked(table: Table, main: Table, role: str) -> Table | None:
     """Returns a table of items or of users with the column that holds the ids of the interactions, None for others.
 
@@ -235,19 +255,6 @@ def _linked(table: Table, main: Table, role: str) -> Table | None:
     column = column or by_values
     kept = {name: held for name, held in table.roles.items() if held != column and name not in ("item", "user")}
     # Equal values alone may be chance; the table must also say something of its items or users.
-    if column is None or (by_values and not kept.keys() & SAYING):
+    if column is None or (by_values and not kept.keys() & SAYING[role]):
         return None
     return replace(table, roles=kept | {role: column})
-
-
-def _refusal(location: Path, tables: Sequence[Table], base: Path) -> ActionableError:
-    best = max(tables, key=lambda one: (len(NEEDED) - len(one.lacking), one.rows))
-    lacking = " and ".join(f"no {role}" for role in best.lacking)
-    step = f"Rename its columns to user_id, item_id and time, or write {base / 'shop.toml'} by hand ({GUIDE})."
-    if best.lacking == ["time"]:
-        step = f"Add a column with the date of each row; evaluations use later days than trainings ({GUIDE})."
-    return ActionableError(
-        f"{location} has no table with users, items and times. The closest is {best.label}, which has {lacking} "
-        f"(columns: {', '.join(best.sample.columns)}).",
-        step,
-    )

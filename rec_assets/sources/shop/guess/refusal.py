@@ -1,0 +1,45 @@
+"""Explains why a folder has no table of interactions, with the next step."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rec_assets.common.errors import ActionableError
+from rec_assets.sources.shop.guess import names
+from rec_assets.sources.shop.guess.table import NEEDED, Table
+
+GUIDE = "see docs/bring-your-own-data.md"
+DATED = ("timestamp", "datetime", "time", "date")
+EXAMPLES = 3
+
+
+def refusal(location: Path, tables: Sequence[Table], base: Path) -> ActionableError:
+    """Returns the error for tables of which none has users, items and times; it describes the closest one.
+
+    Args:
+        location: the exported data.
+        tables: the tables that were tried, at least one.
+        base: folder of the mapping file.
+    """
+    best = max(tables, key=lambda one: (len(NEEDED) - len(one.lacking), one.rows))
+    lacking = " and ".join(f"no {role}" for role in best.lacking)
+    named = "columns by their values, without a header line" if best.origin.columns else "columns"
+    step = f"Rename its columns to user_id, item_id and time, or write {base / 'shop.toml'} by hand ({GUIDE})."
+    if best.origin.columns:
+        step = f"Write a first line with names of columns, such as user_id, item_id and time ({GUIDE})."
+    unreadable = _unreadable_times(best) if "time" in best.lacking else ""
+    if best.lacking == ["time"]:
+        step = f"Add a column with the date of each row; evaluations use later days than trainings ({GUIDE})."
+    return ActionableError(
+        f"{location} has no table with users, items and times. The closest is {best.label}, which has {lacking} "
+        f"({named}: {', '.join(best.sample.columns)}).{unreadable}",
+        step,
+    )
+
+
+def _unreadable_times(table: Table) -> str:
+    """Returns a sentence about a column that is named as a time and has none, "" without one."""
+    column = next((name for name in table.sample.columns if names.rank_of(name, DATED) is not None), None)
+    if column is None:
+        return ""
+    examples = ", ".join(list(table.sample.counts(column))[:EXAMPLES])
+    return f" Its column {column} has no full dates (such as {examples})."
