@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import numpy as np
 import numpy.typing as npt
-from urllib3 import BaseHTTPResponse, PoolManager
+from urllib3 import BaseHTTPResponse, connection_from_url
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from rec_assets.common.errors import ActionableError
@@ -104,7 +104,10 @@ class HttpClient:
             raise ActionableError(f"Invalid address of an API ('{address}').", "Write it as http://HOST:PORT.")
         self._address = address.rstrip("/")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._pool = PoolManager(maxsize=CONNECTIONS, headers=headers, timeout=TIMEOUT, retries=False)
+        self._prefix = urlsplit(self._address).path
+        self._pool = connection_from_url(
+            self._address, maxsize=CONNECTIONS, headers=headers, timeout=TIMEOUT, retries=False
+        )
 
     def recommend(
         self,
@@ -194,8 +197,8 @@ class HttpClient:
 
     def _send(self, path: str, body: object) -> BaseHTTPResponse:
         if body is None:
-            return self._pool.request("GET", self._address + path)
-        return self._pool.request("POST", self._address + path, json=body)
+            return self._pool.request("GET", self._prefix + path)
+        return self._pool.request("POST", self._prefix + path, json=body)
 
 
 def _translated(answer: BaseHTTPResponse) -> Exception:
