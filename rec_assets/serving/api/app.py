@@ -37,7 +37,7 @@ from rec_assets.serving.api.traces import request_spans
 from rec_assets.serving.client import Client
 from rec_assets.serving.graph.filters import Filters
 from rec_assets.serving.graph.request import DEVICE_TYPES
-from rec_assets.serving.ids import ITEM, USER, Id
+from rec_assets.serving.ids import ITEM, UNKNOWN, USER, Id
 from rec_assets.serving.recommendations import Recommendations
 from rec_assets.serving.triton.availability import UnavailableError
 from rec_assets.settings import Settings
@@ -45,7 +45,6 @@ from rec_assets.settings import Settings
 MAX_CONNECTIONS = 200
 MAX_REQUESTS = 40  # that wait for other servers
 TRACED_AS = "rec-api"  # the name of this process in traces
-ANONYMOUS = -1
 
 
 def api_server(settings: Settings) -> uvicorn.Server:
@@ -78,23 +77,27 @@ def create_app(settings: Settings) -> FastAPI:
     @in_thread
     def recommend(request: RecommendRequest) -> RecommendResponse:
         """Return the list of one user, or of a visitor with a session."""
-        user = ANONYMOUS if request.user_id is None else request.user_id
         recent = [(one.item_id, one.at) for one in request.recent]
         filters = None if request.filters is None else Filters[Id](**request.filters.model_dump())
-        answer = client.recommend(user, request.device, request.at, request.k, request.diversity, recent, filters)
+        answer = client.recommend(
+            _user(request), request.device, request.at, request.k, request.diversity, recent, filters
+        )
         return RecommendResponse(bundle_id=answer.bundle_id, items=_items(answer), answer_id=answer.answer_id)
 
     @app.post("/similar")
     @in_thread
     def similar(request: SimilarRequest) -> ListResponse:
         """Return the items most similar to an item."""
-        return _list(client.similar(request.item_id, request.k))
+        return _list(client.similar(request.item_id, request.k, user_id=_user(request)))
 
     @app.post("/bought-together")
     @in_thread
     def bought_together(request: TogetherRequest) -> ListResponse:
         """Return the items most often in baskets with the items of a basket."""
-        return _list(client.bought_together(request.item_ids, request.k, complement=request.complement))
+        answer = client.bought_together(
+            request.item_ids, request.k, complement=request.complement, user_id=_user(request)
+        )
+        return _list(answer)
 
     @app.post("/buy-again")
     @in_thread
@@ -149,6 +152,10 @@ def create_app(settings: Settings) -> FastAPI:
         return found
 
     return app
+
+
+def _user(request: RecommendRequest | SimilarRequest | TogetherRequest) -> Id:
+    return UNKNOWN if request.user_id is None else request.user_id
 
 
 def _list(answer: Recommendations) -> ListResponse:

@@ -99,9 +99,9 @@ def test_both_clients_have_the_same_lists(shop: Settings) -> None:
             client.recommend(
                 -1, None, NOON, 5, recent=[("10", NOON - 60)], filters=Filters(max_price=12.0, not_items=[13])
             ),
-            client.similar(10, 3),
+            client.similar(10, 3, user_id="3"),
             client.bought_together(["13", 16], 4),
-            client.bought_together(["13", 16], 4, complement=True),
+            client.bought_together(["13", 16], 4, complement=True, user_id="3"),
             client.buy_again("977003", 4, NOON),
         ]
 
