@@ -1,4 +1,4 @@
-"""Measures the cost of the HTTP API: the same requests by gRPC, by `HttpClient`, and on a kept connection, in turns.
+"""Measures the cost of the HTTP API: the same requests by gRPC, by `HttpClient`, and on kept connections, in turns.
 
     rec up; python -m benchmarks.api
 
@@ -6,6 +6,7 @@ Triton, the API and this script share the cores of this machine. The API of the 
 """
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -29,22 +30,35 @@ from rec_assets.serving.http_client import HttpClient
 from rec_assets.settings import Settings, get_settings
 
 K, WARM_UP = 20, 50
+HEAD = b"POST /recommend HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
 
 def callers_of(settings: Settings) -> dict[str, Callable[[int], object]]:
     """Returns a request of a user's list by each way."""
     client, http = Client(settings), HttpClient(f"http://127.0.0.1:{settings.api_port}")
     connection = HTTPConnection("127.0.0.1", settings.api_port)
+    plain = socket.create_connection(("127.0.0.1", settings.api_port))
+
+    def body_for(user: int) -> bytes:
+        return json.dumps({"user_id": str(user), "device": "mobile", "k": K}).encode()
 
     def kept(user: int) -> object:
-        body = json.dumps({"user_id": str(user), "device": "mobile", "k": K})
-        connection.request("POST", "/recommend", body, {"Content-Type": "application/json"})
+        connection.request("POST", "/recommend", body_for(user), {"Content-Type": "application/json"})
         return connection.getresponse().read()
+
+    def without_client(user: int) -> object:
+        body = body_for(user)
+        plain.sendall(HEAD % len(body) + body)
+        answer = b""
+        while not answer.endswith(b'"}'):
+            answer += plain.recv(1 << 16)
+        return answer
 
     return {
         "gRPC": lambda user: client.recommend(user, "mobile", k=K),
         "HttpClient": lambda user: http.recommend(user, "mobile", k=K),
-        "one HTTP connection": kept,
+        "http.client of Python": kept,
+        "a plain socket": without_client,
     }
 
 

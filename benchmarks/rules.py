@@ -20,7 +20,6 @@ from rich.table import Table
 
 from benchmarks.machine import machine
 from rec_assets.features.store.item_attributes import ItemAttributes
-from rec_assets.features.store.unavailable import is_among
 from rec_assets.inference.lookups import CATEGORICALS, Lookups
 from rec_assets.serving.rules.active import ActiveRules, ItemGroups
 from rec_assets.serving.rules.rules import Rules
@@ -76,7 +75,7 @@ def main(
         if rules is not None:
             if rules.pins:
                 raw, _, splits = with_pins(rules, raw, score, splits, np.ones(1, np.bool_))
-            kept = ~is_among(raw, rules.blocked)
+            kept = ~rules.blocked.has(raw)
             raw = raw[kept]
         spent = time.perf_counter() - start
         codes = lookups.encode("item_id", raw)  # outside the rules

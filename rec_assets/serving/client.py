@@ -19,7 +19,7 @@ from rec_assets.realtime.stream import EventStream
 from rec_assets.serving.canary.router import CanaryRouter
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.filters import FILTERS, Filters
-from rec_assets.serving.graph.related_request import DEFAULT_LENGTH, LISTS
+from rec_assets.serving.graph.related_request import DEFAULT_LENGTH, LISTS, validate_related
 from rec_assets.serving.graph.request import PROBE, validate
 from rec_assets.serving.graph.spec import RECENT, RELATED_RESPONSE, RESPONSE, Tensor
 from rec_assets.serving.ids import CATEGORY_1, ITEM, UNKNOWN, USER, Id, Ids
@@ -113,22 +113,23 @@ class Client:
         inputs = infer_inputs(validate({"user_id": [UNKNOWN]}), self._shape)
         return self._infer(self._model, inputs, request_id=PROBE)
 
-    def similar(self, item_id: Id, k: int = DEFAULT_LENGTH) -> Recommendations:
+    def similar(self, item_id: Id, k: int = DEFAULT_LENGTH, *, user_id: Id = UNKNOWN) -> Recommendations:
         """Returns the items most similar to an item: of near content and category, or chosen by the same users.
 
         Args:
             item_id: id as the shop writes it, a str, or the number of the models, an int. An item that the live bundle
                 does not know has an empty list.
             k: maximum length of the list, 1 to 50.
+            user_id: the user that gets the list, so that during a canary all lists of the user are of one bundle.
 
         Raises:
             RequestError: an argument is invalid, or the live bundle is of a release without these lists.
             UnavailableError: Triton is unreachable, fails, or serves no such lists.
         """
-        return self._related(SIMILAR, k, self._basket([item_id]))
+        return self._related(SIMILAR, k, self._basket([item_id]), self.ids.number(USER, user_id))
 
     def bought_together(
-        self, item_ids: Sequence[Id], k: int = DEFAULT_LENGTH, *, complement: bool = False
+        self, item_ids: Sequence[Id], k: int = DEFAULT_LENGTH, *, complement: bool = False, user_id: Id = UNKNOWN
     ) -> Recommendations:
         """Returns the items most often in baskets with the items of a basket; the scores are sums of probabilities.
 
@@ -137,13 +138,15 @@ class Client:
             k: maximum length of the list, 1 to 50.
             complement: only items that complete the basket: none that could replace one of its items, and fewer of
                 the items that are in every basket. The scores are sums of damped probabilities.
+            user_id: as for `similar`.
 
         Raises:
             RequestError, UnavailableError: as `similar`.
         """
         if isinstance(item_ids, str) or not isinstance(item_ids, Iterable):
             raise RequestError("item_ids must be a sequence of ids")
-        return self._related(COMPLEMENT if complement else TOGETHER, k, self._basket(item_ids))
+        kind = COMPLEMENT if complement else TOGETHER
+        return self._related(kind, k, self._basket(item_ids), self.ids.number(USER, user_id))
 
     def buy_again(
         self, user_id: Id, k: int = DEFAULT_LENGTH, timestamp: int | datetime | None = None
@@ -162,16 +165,18 @@ class Client:
             RequestError: an argument is invalid, or the live bundle is of a release without these lists.
             UnavailableError: Triton is unreachable, fails, or serves no such lists.
         """
-        given: dict[str, npt.ArrayLike] = {"user_id": [self.ids.number(USER, user_id)]}
-        seconds = unix_seconds(timestamp)
-        return self._related(AGAIN, k, given if seconds is None else {**given, "timestamp": seconds})
+        user, seconds = self.ids.number(USER, user_id), unix_seconds(timestamp)
+        given: dict[str, npt.ArrayLike] = {"user_id": [user]}
+        return self._related(AGAIN, k, given if seconds is None else {**given, "timestamp": seconds}, user)
 
     def _basket(self, item_ids: Sequence[Id]) -> dict[str, npt.ArrayLike]:
         return {"item_ids": [self.ids.number(ITEM, item) for item in item_ids]}
 
-    def _related(self, kind: str, k: int, arguments: dict[str, npt.ArrayLike]) -> Recommendations:
+    def _related(self, kind: str, k: int, arguments: dict[str, npt.ArrayLike], user: int) -> Recommendations:
         given = {"kind": [LISTS.index(kind)], "length": [k], **arguments}
-        return self._infer(RELATED_ITEMS, related_inputs(given), RELATED_RESPONSE)
+        inputs = related_inputs(given)
+        validate_related(given)  # here, so that a wrong request does not count as an error of a canary
+        return self._canary.answer(partial(self._infer, RELATED_ITEMS, inputs, RELATED_RESPONSE), user)
 
     def _infer(
         self,

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import numpy as np
 import numpy.typing as npt
-from urllib3 import BaseHTTPResponse, PoolManager
+from urllib3 import BaseHTTPResponse, connection_from_url
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from rec_assets.common.errors import ActionableError
@@ -17,7 +17,7 @@ from rec_assets.realtime.events import Kind
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.filters import Filters
 from rec_assets.serving.graph.related_request import DEFAULT_LENGTH
-from rec_assets.serving.ids import Id
+from rec_assets.serving.ids import UNKNOWN, Id
 from rec_assets.serving.translation import Device, unix_seconds
 
 TIMEOUT = 10.0  # seconds
@@ -55,9 +55,11 @@ class ListClient(Protocol):
         recent: Iterable[tuple[Id, int | datetime]] = (),
         filters: Filters[Id] | None = None,
     ) -> Listed: ...
-    def similar(self, item_id: Id, k: int = DEFAULT_LENGTH) -> Listed: ...  # noqa: D102
+    def similar(  # noqa: D102
+        self, item_id: Id, k: int = DEFAULT_LENGTH, *, user_id: Id = UNKNOWN
+    ) -> Listed: ...
     def bought_together(  # noqa: D102
-        self, item_ids: Sequence[Id], k: int = DEFAULT_LENGTH, *, complement: bool = False
+        self, item_ids: Sequence[Id], k: int = DEFAULT_LENGTH, *, complement: bool = False, user_id: Id = UNKNOWN
     ) -> Listed: ...
     def buy_again(  # noqa: D102
         self, user_id: Id, k: int = DEFAULT_LENGTH, timestamp: int | datetime | None = None
@@ -104,7 +106,10 @@ class HttpClient:
             raise ActionableError(f"Invalid address of an API ('{address}').", "Write it as http://HOST:PORT.")
         self._address = address.rstrip("/")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._pool = PoolManager(maxsize=CONNECTIONS, headers=headers, timeout=TIMEOUT, retries=False)
+        self._prefix = urlsplit(self._address).path
+        self._pool = connection_from_url(
+            self._address, maxsize=CONNECTIONS, headers=headers, timeout=TIMEOUT, retries=False
+        )
 
     def recommend(
         self,
@@ -118,7 +123,7 @@ class HttpClient:
     ) -> HttpList:
         """Returns a recommendation list for one user; arguments as for `Client.recommend`, -1 for an anonymous user."""
         body = {
-            "user_id": None if user_id == -1 else str(user_id),
+            "user_id": _user(user_id),
             "device": device_type,
             "at": _seconds(timestamp),
             "k": k,
@@ -128,13 +133,16 @@ class HttpClient:
         }
         return self._list("/recommend", body)
 
-    def similar(self, item_id: Id, k: int = DEFAULT_LENGTH) -> HttpList:
+    def similar(self, item_id: Id, k: int = DEFAULT_LENGTH, *, user_id: Id = UNKNOWN) -> HttpList:
         """Returns the items most similar to an item; arguments as for `Client.similar`."""
-        return self._list("/similar", {"item_id": str(item_id), "k": k})
+        return self._list("/similar", {"item_id": str(item_id), "k": k, "user_id": _user(user_id)})
 
-    def bought_together(self, item_ids: Sequence[Id], k: int = DEFAULT_LENGTH, *, complement: bool = False) -> HttpList:
+    def bought_together(
+        self, item_ids: Sequence[Id], k: int = DEFAULT_LENGTH, *, complement: bool = False, user_id: Id = UNKNOWN
+    ) -> HttpList:
         """Returns the items bought with a basket; arguments as for `Client.bought_together`."""
-        return self._list("/bought-together", {"item_ids": _texts(item_ids), "k": k, "complement": complement})
+        body = {"item_ids": _texts(item_ids), "k": k, "complement": complement, "user_id": _user(user_id)}
+        return self._list("/bought-together", body)
 
     def buy_again(self, user_id: Id, k: int = DEFAULT_LENGTH, timestamp: int | datetime | None = None) -> HttpList:
         """Returns the items that a user is due to buy again; arguments as for `Client.buy_again`."""
@@ -194,8 +202,8 @@ class HttpClient:
 
     def _send(self, path: str, body: object) -> BaseHTTPResponse:
         if body is None:
-            return self._pool.request("GET", self._address + path)
-        return self._pool.request("POST", self._address + path, json=body)
+            return self._pool.request("GET", self._prefix + path)
+        return self._pool.request("POST", self._prefix + path, json=body)
 
 
 def _translated(answer: BaseHTTPResponse) -> Exception:
@@ -213,6 +221,10 @@ def _translated(answer: BaseHTTPResponse) -> Exception:
 def _seconds(timestamp: int | datetime | None) -> int | None:
     seconds = unix_seconds(timestamp)
     return None if seconds is None else seconds[0]
+
+
+def _user(user_id: Id) -> str | None:
+    return None if user_id == UNKNOWN else str(user_id)
 
 
 def _texts(item_ids: Sequence[Id]) -> list[str]:

@@ -123,8 +123,8 @@ def create_app(settings: Settings) -> FastAPI:
         return pages.TemplateResponse(request, "trending.html", {"items": items, "problem": problem})
 
     @app.get("/around/{item_id}", response_class=HTMLResponse)
-    def around(request: Request, item_id: ItemId) -> Response:
-        shelves, problem = shop.around(item_id)
+    def around(request: Request, item_id: ItemId, user: str) -> Response:
+        shelves, problem = shop.around(item_id, _number(shop, USER, user))
         facts = {"item": shop.catalog.item(item_id), "shelves": shelves, "problem": problem}
         return pages.TemplateResponse(request, "around.html", facts)
 

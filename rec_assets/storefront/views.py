@@ -133,12 +133,12 @@ class Shop:
             return []
         return [(self.catalog.item(item), score) for item, score in answer]
 
-    def around(self, item_id: int) -> tuple[list[tuple[str, list[Item]]], Problem | None]:
-        """Returns similar items and items bought together, by title, or the problem that prevented it."""
+    def around(self, item_id: int, user_id: int) -> tuple[list[tuple[str, list[Item]]], Problem | None]:
+        """Returns similar items and items bought together for a user, by title, or the problem that prevented it."""
         try:
             answers = {
-                "Similar": self.client.similar(item_id, RECENT),
-                "Bought together": self.client.bought_together([item_id], RECENT),
+                "Similar": self.client.similar(item_id, RECENT, user_id=user_id),
+                "Bought together": self.client.bought_together([item_id], RECENT, user_id=user_id),
             }
         except ActionableError as error:
             return [], Problem(error.problem, error.next_step)

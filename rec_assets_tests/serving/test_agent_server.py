@@ -93,6 +93,18 @@ def test_a_body_that_does_not_arrive_is_given_up(server: str) -> None:
         assert b" 408 " in connection.recv(1000)
 
 
+CHUNKED = f"POST /abort HTTP/1.1\r\nHost: localhost\r\n{KEY_HEADER}: {KEY}\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "begin", ["GET /", "GET /alive HTTP/1.1\r\nHost: localhost\r\nX: ", f"{CHUNKED}1;x=", f"{CHUNKED}0\r\nX: "]
+)
+def test_what_a_request_has_beside_its_body_is_limited(server: str, begin: str) -> None:
+    with socket.create_connection(host_and_port(server), timeout=10) as connection:
+        connection.sendall(begin.encode() + b"x" * http_server.MAX_HEADERS)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
+
+
 def test_further_requests_are_refused_while_others_hang_and_served_afterwards(server: str) -> None:
     with ExitStack() as hanging:
         for _ in range(2):

@@ -82,9 +82,9 @@ def test_what_is_no_event_is_refused_and_never_as_a_page(address: str, valkey: S
 
 
 def test_the_lists_around_an_item_say_what_is_wrong_without_triton(address: str) -> None:
-    answer, body = ask(address, "/around/10")
+    answer, body = ask(address, "/around/10?user=3")
     assert answer.status == 200 and 'role="alert"' in body and "Similar" not in body
-    assert ask(address, "/around/none")[0].status == 422
+    assert ask(address, "/around/none?user=3")[0].status == 422
 
 
 def test_a_request_to_another_host_or_of_another_site_is_refused(address: str, valkey: Settings) -> None:

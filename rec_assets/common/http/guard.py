@@ -84,7 +84,8 @@ class HttpGuard:
             return await _refuse(scope, receive, send, 403, "request of another site")
         if scope["type"] == "http" and ("transfer-encoding" in headers or headers.get("content-length", "0") != "0"):
             try:
-                body = await asyncio.wait_for(self._read(receive), self._body_s)
+                async with asyncio.timeout(self._body_s):
+                    body = await self._read(receive)
             except TimeoutError:
                 return await _refuse(scope, receive, send, 408, "the body did not arrive in time")
             if body is None:

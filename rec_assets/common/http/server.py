@@ -3,12 +3,12 @@
 import asyncio
 from typing import Any
 
-import h11
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEADERS_S = 10.0  # for the first line and the headers of a request
+MAX_HEADERS = 64 * 1024  # bytes
 LAST_REQUESTS_S = 5  # for running requests after a signal to end
 
 
@@ -38,13 +38,16 @@ def http_server(app: FastAPI, address: str, port: int, max_connections: int) -> 
     )
 
 
-class ImpatientProtocol(H11Protocol):
-    """Closes a connection that sends no complete headers within `HEADERS_S` seconds.
+class ImpatientProtocol(HttpToolsProtocol):
+    """Closes connections whose requests have slow or large headers.
 
-    Between two requests, and during one, only uvicorn's own limits hold: clients keep connections open.
+    Headers must be complete within `HEADERS_S` seconds. Between two requests, and during one, only uvicorn's own limits
+    hold: clients keep connections open. A request may have `MAX_HEADERS` bytes beside its body: its first line, headers
+    and trailers, and the sizes of its chunks.
     """
 
     _timer: asyncio.TimerHandle | None = None
+    _bytes = 0  # of the current request, without its body
 
     def connection_made(self, transport: Any) -> None:
         """Starts the time limit."""
@@ -52,13 +55,31 @@ class ImpatientProtocol(H11Protocol):
         self._start()
 
     def data_received(self, data: bytes) -> None:
-        """Starts the time limit when a part of the headers has arrived, and ends it when all have."""
+        """Reads a part of a request, and refuses the request if it is too large."""
+        self._bytes += len(data)
         super().data_received(data)
-        is_partial = self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
-        if is_partial and self._timer is None:
-            self._start()
-        elif not is_partial:
-            self._stop()
+        if self._bytes > MAX_HEADERS and not self.transport.is_closing():
+            self.send_400_response("Headers are too large.")
+
+    def on_message_begin(self) -> None:
+        """Starts the time limit when a part of the headers has arrived."""
+        super().on_message_begin()
+        self._start()
+
+    def on_headers_complete(self) -> None:
+        """Ends the time limit."""
+        super().on_headers_complete()
+        self._stop()
+
+    def on_body(self, body: bytes) -> None:
+        """Takes a part of the body."""
+        self._bytes -= len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Begins to count again."""
+        self._bytes = 0
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends the time limit."""
@@ -66,7 +87,8 @@ class ImpatientProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def _start(self) -> None:
-        self._timer = self.loop.call_later(HEADERS_S, self.transport.close)
+        if self._timer is None:
+            self._timer = self.loop.call_later(HEADERS_S, self.transport.close)
 
     def _stop(self) -> None:
         if self._timer is not None:

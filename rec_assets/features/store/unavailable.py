@@ -29,11 +29,3 @@ class UnavailableItems:
     def items(self) -> Ids:
         """Returns the ids, ascending; raises RedisError."""
         return np.frombuffer(self._value.content(), "<i4").astype(np.int32)
-
-
-def is_among(items: Ids, unavailable: Ids) -> npt.NDArray[np.bool_]:
-    """Returns True for items [N] that are among ascending ids [U]."""
-    if not len(unavailable):
-        return np.zeros(len(items), np.bool_)
-    positions = np.minimum(np.searchsorted(unavailable, items), len(unavailable) - 1)
-    return unavailable[positions] == items

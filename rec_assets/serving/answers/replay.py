@@ -139,12 +139,14 @@ class Replayer:
 
 
 def _attributes(inputs: Arrays) -> ItemAttributes:
-    """Returns the recorded attributes of the candidates; none where no rule read them."""
-    if not len(inputs["brand"]):
-        return NO_ATTRIBUTES
-    order = np.argsort(inputs["unseen/item_id"])
-    columns = [inputs[name][order] for name in ("unseen/item_id", "brand", "margin", "stock")]
-    return ItemAttributes(columns[0], columns[1], columns[2], columns[3])
+    """Returns the recorded attributes of the candidates; unknown where no rule read them."""
+    items = inputs["unseen/item_id"]
+    order = np.argsort(items)
+    unknown = NO_ATTRIBUTES.at(items)
+    brand, margin, stock = (
+        (inputs[name] if len(inputs[name]) else getattr(unknown, name))[order] for name in ("brand", "margin", "stock")
+    )
+    return ItemAttributes(items[order], brand, margin, stock)
 
 
 def _padded(values: npt.NDArray[Any], padding: int) -> npt.NDArray[Any]:

@@ -31,18 +31,20 @@ from rec_assets.serving.api.models import (
     TrendingResponse,
 )
 from rec_assets.serving.api.problems import add_problem_handlers
+from rec_assets.serving.api.routes import JsonRoute
+from rec_assets.serving.api.threads import RequestThreads
 from rec_assets.serving.api.traces import request_spans
 from rec_assets.serving.client import Client
 from rec_assets.serving.graph.filters import Filters
 from rec_assets.serving.graph.request import DEVICE_TYPES
-from rec_assets.serving.ids import ITEM, USER, Id
+from rec_assets.serving.ids import ITEM, UNKNOWN, USER, Id
 from rec_assets.serving.recommendations import Recommendations
 from rec_assets.serving.triton.availability import UnavailableError
 from rec_assets.settings import Settings
 
 MAX_CONNECTIONS = 200
+MAX_REQUESTS = 40  # that wait for other servers
 TRACED_AS = "rec-api"  # the name of this process in traces
-ANONYMOUS = -1
 
 
 def api_server(settings: Settings) -> uvicorn.Server:
@@ -64,40 +66,48 @@ def create_app(settings: Settings) -> FastAPI:
         responses={s: {"model": Problem} for s in (401, 422, 503)},
         telemetry=request_spans(),
     )
+    app.router.route_class = JsonRoute
     app.add_middleware(KeyGuard, keys=settings.api_key_set)
     app.add_middleware(HttpGuard, hosts=settings.host_names)
     app.add_middleware(RequestTimer)
     add_problem_handlers(app)
-    client = Client(settings)
+    client, in_thread = Client(settings), RequestThreads(MAX_REQUESTS)
 
     @app.post("/recommend")
+    @in_thread
     def recommend(request: RecommendRequest) -> RecommendResponse:
         """Return the list of one user, or of a visitor with a session."""
-        user = ANONYMOUS if request.user_id is None else request.user_id
         recent = [(one.item_id, one.at) for one in request.recent]
         filters = None if request.filters is None else Filters[Id](**request.filters.model_dump())
-        answer = client.recommend(user, request.device, request.at, request.k, request.diversity, recent, filters)
-        made = _list(answer)
-        return RecommendResponse(bundle_id=made.bundle_id, items=made.items, answer_id=answer.answer_id)
+        answer = client.recommend(
+            _user(request), request.device, request.at, request.k, request.diversity, recent, filters
+        )
+        return RecommendResponse(bundle_id=answer.bundle_id, items=_items(answer), answer_id=answer.answer_id)
 
     @app.post("/similar")
+    @in_thread
     def similar(request: SimilarRequest) -> ListResponse:
         """Return the items most similar to an item."""
-        return _list(client.similar(request.item_id, request.k))
+        return _list(client.similar(request.item_id, request.k, user_id=_user(request)))
 
     @app.post("/bought-together")
+    @in_thread
     def bought_together(request: TogetherRequest) -> ListResponse:
         """Return the items most often in baskets with the items of a basket."""
-        return _list(client.bought_together(request.item_ids, request.k, complement=request.complement))
+        answer = client.bought_together(
+            request.item_ids, request.k, complement=request.complement, user_id=_user(request)
+        )
+        return _list(answer)
 
     @app.post("/buy-again")
+    @in_thread
     def buy_again(request: BuyAgainRequest) -> BuyAgainResponse:
         """Return the items that a user is due to buy again, from the stored history."""
         answer = client.buy_again(request.user_id, request.k, request.at)
-        made = _list(answer)
-        return BuyAgainResponse(bundle_id=made.bundle_id, items=made.items, reason=answer.reason)
+        return BuyAgainResponse(bundle_id=answer.bundle_id, items=_items(answer), reason=answer.reason)
 
     @app.get("/trending")
+    @in_thread
     def trending(k: Annotated[int, Query(ge=1, le=MAX_K)] = 10, category: Text | None = None) -> TrendingResponse:
         """Return the most popular items of the last week, overall or of a level-1 category."""
         top = client.trending(k, category)
@@ -105,6 +115,7 @@ def create_app(settings: Settings) -> FastAPI:
         return TrendingResponse(items=items)
 
     @app.post("/events")
+    @in_thread
     def events(request: EventsRequest) -> Recorded:
         """Record interactions; a worker applies them within milliseconds. Sending them again has no further effect."""
         found = [
@@ -122,6 +133,7 @@ def create_app(settings: Settings) -> FastAPI:
         return Recorded(recorded=len(client.events.send(found)))
 
     @app.post("/people/{user_id}/forget")
+    @in_thread
     def forget(user_id: Text) -> Recorded:
         """Clear a user's seen filter and top category. `rec forget-person` deletes all that is known."""
         return Recorded(recorded=len(client.forget(user_id)))
@@ -132,6 +144,7 @@ def create_app(settings: Settings) -> FastAPI:
         return Alive()
 
     @app.get("/health", responses={503: {"model": Health}})
+    @in_thread
     def health(response: Response) -> Health:
         """Return the state of the servers; 503 unless lists can be served. Needs no key, for probes."""
         found = _health(client)
@@ -141,10 +154,17 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
+def _user(request: RecommendRequest | SimilarRequest | TogetherRequest) -> Id:
+    return UNKNOWN if request.user_id is None else request.user_id
+
+
 def _list(answer: Recommendations) -> ListResponse:
+    return ListResponse(bundle_id=answer.bundle_id, items=_items(answer))
+
+
+def _items(answer: Recommendations) -> list[ScoredItem]:
     scored = zip(answer.ids, answer.scores.tolist(), strict=True)
-    items = [ScoredItem(item_id=str(item), score=score) for item, score in scored]
-    return ListResponse(bundle_id=answer.bundle_id, items=items)
+    return [ScoredItem(item_id=str(item), score=score) for item, score in scored]
 
 
 def _health(client: Client) -> Health:

@@ -1,6 +1,6 @@
 """Bodies of requests and responses. Values are never converted: `true` is no number, and NaN is refused."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +18,8 @@ MAX_BASKET, MAX_EVENTS = 100, 100
 Text = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH)]
 Seconds = Annotated[int, Field(gt=0, le=MAX_ID, description="Unix seconds.")]
 Length = Annotated[int, Field(ge=1, le=MAX_RELATED, description="Most items.")]
+
+LIST_USER: Any = Field(None, description="User that gets the list, so that a canary gives the user one bundle for all.")
 
 
 class _Strict(BaseModel):
@@ -50,6 +52,7 @@ class SimilarRequest(_Strict):
 
     item_id: Text
     k: Length = 10
+    user_id: Text | None = LIST_USER
 
 
 class TogetherRequest(_Strict):
@@ -58,6 +61,7 @@ class TogetherRequest(_Strict):
     item_ids: Annotated[list[Text], Field(min_length=1, max_length=MAX_BASKET)]
     k: Length = 10
     complement: bool = Field(False, description="Only items that complete the basket, no substitutes of its items.")
+    user_id: Text | None = LIST_USER
 
 
 class BuyAgainRequest(_Strict):

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rec_assets.common.id_set import IdSet
 from rec_assets.features.store.item_attributes import NO_ATTRIBUTES, UNKNOWN_BRAND, ItemAttributes
 from rec_assets.inference.lookups import FIRST_KNOWN, Lookups
 from rec_assets.serving.graph.filters import Filters
 from rec_assets.serving.rules.order import NO_GROUP, CandidateCap, Keys, Positions, list_order
-from rec_assets.serving.rules.rules import Boost, Bury, Rules, Selection, Weigh
+from rec_assets.serving.rules.rules import Attribute, Boost, Bury, Rules, Selection, Weigh
 
 Ids = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
@@ -58,13 +59,11 @@ class ItemGroups:
         numbers = {"margin": found.margin, "stock": found.stock}
         return replace(self, categories={**self.categories, "brand": found.brand}, numbers=numbers)
 
-    @property
-    def attributes(self) -> dict[str, npt.NDArray[Any]]:
-        """Returns brand, margin and stock by encoded id [v]; -1 and NaN for ids outside the catalog."""
-        by_code = {"brand": np.full(self.size, UNKNOWN_BRAND, np.int32)}
-        by_code |= {name: np.full(self.size, np.nan, np.float32) for name in self.numbers}
-        for name, values in {"brand": self.categories["brand"], **self.numbers}.items():
-            by_code[name][self.codes] = values
+    def attribute(self, name: Attribute) -> npt.NDArray[Any]:
+        """Returns brand int32, or margin or stock float32, by encoded id [v]; -1 or NaN outside the catalog."""
+        unknown, values = (UNKNOWN_BRAND, self.categories[name]) if name == "brand" else (np.nan, self.numbers[name])
+        by_code = np.full(self.size, unknown, values.dtype)
+        by_code[self.codes] = values
         return by_code
 
     def selected(self, rule: Selection[int]) -> npt.NDArray[np.bool_]:
@@ -102,20 +101,20 @@ class ActiveRules:
     """Rules as arrays by encoded id [v].
 
     Attributes:
-        blocked: raw ids of items that no list may have, ascending.
+        blocked: raw ids of items that no list may have.
         factors: factor of each item, float32 [v]; None if no item has one.
         caps: groups by encoded id [v], and their limits.
-        attributes: brand int32, margin and stock float32, by encoded id [v]; None if no rule reads them.
+        attributes: those that a rule reads, of brand int32, margin and stock float32, by encoded id [v].
         pins: in the order of the file; the first pin of an item or of a position counts.
         version: digest of the rules that these are part of, as hexadecimal digits; empty if they have no version.
         at: the time at which they were active, in unix microseconds.
     """
 
-    blocked: Ids
+    blocked: IdSet
     factors: Floats | None
     caps: tuple[CandidateCap, ...]
     pins: tuple[ActivePin, ...]
-    attributes: Mapping[str, npt.NDArray[Any]] | None = None
+    attributes: Mapping[Attribute, npt.NDArray[Any]] = field(default_factory=dict)
     version: str = ""
     at: int = 0
 
@@ -127,7 +126,7 @@ class ActiveRules:
             return None
         named = [item for rule in rules.block for item in rule.items]  # also items outside the catalog
         masks = [items.item_ids[items.selected(rule)] for rule in rules.block]
-        blocked = np.unique(np.concatenate([np.array(named, np.int32), *masks])).astype(np.int32)
+        blocked = IdSet(np.concatenate([np.array(named, np.int32), *masks]))
         factors = np.ones(items.size, np.float32)
         weights: list[Boost[int] | Bury[int]] = [*rules.boost, *rules.bury]
         for weight in weights:
@@ -151,7 +150,7 @@ class ActiveRules:
             groups[items.codes] = items.categories[cap.each] if cap.each else items.selected(cap).astype(np.int32) - 1
             caps.append(CandidateCap(groups, cap.at_most))
         kept_factors = factors if (factors != 1).any() else None
-        attributes = items.attributes if rules.read_attributes else None
+        attributes = {name: items.attribute(name) for name in rules.read_attributes}
         microseconds = (at - EPOCH) // timedelta(microseconds=1)
         return cls(blocked, kept_factors, tuple(caps), pins, attributes, version.hex(), microseconds)
 

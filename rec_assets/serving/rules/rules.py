@@ -18,6 +18,7 @@ LAST_POSITION = 100
 CHECK_AGAIN = "Correct the file, then run `rec rules check` again."
 Id = TypeVar("Id")
 Some = Annotated[list[Id], Field(max_length=MOST_VALUES)]
+Attribute = Literal["brand", "margin", "stock"]
 
 
 def _moment(value: Any) -> Any:
@@ -160,10 +161,11 @@ class Rules(BaseModel, Generic[Id]):
                 yield kind, rule
 
     @property
-    def read_attributes(self) -> bool:
-        """Returns True if a rule depends on the brand, margin or stock of items."""
+    def read_attributes(self) -> frozenset[Attribute]:
+        """Returns the attributes of items that a rule depends on."""
         brands = (getattr(rule, "brand", None) or getattr(rule, "each", None) == "brand" for _, rule in self.all())
-        return bool(self.weigh) or any(brands)
+        found: set[Attribute] = {"brand"} if any(brands) else set()
+        return frozenset(found.union(rule.by for rule in self.weigh))
 
     def at(self, moment: datetime) -> "Rules[Id]":
         """Returns the rules that are active at a time with a zone."""

@@ -77,9 +77,8 @@ class Ordering:
         if rules is not None:
             made["rules_version"] = np.full(len(lengths), rules.version)
             made["rules_at"] = np.full(len(lengths), rules.at)
-            if (attributes := rules.attributes) is not None:
-                made["brand"], made["margin"] = attributes["brand"][items], attributes["margin"][items]
-                made["stock"] = attributes["stock"][items]
+            for name, values in rules.attributes.items():
+                made[name] = values[items]
         return made
 
     def _sort_keys(self, scores: Array, sampled: Array, splits: row_splits.Splits, answer_ids: Array | None) -> Array:

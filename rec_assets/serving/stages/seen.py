@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.bundles.bundle import Bundle
-from rec_assets.features.store.unavailable import is_among
 from rec_assets.realtime.stores.seen_items import SeenItems
 from rec_assets.serving.graph import row_splits
 from rec_assets.serving.graph.filters import FILTERS, filter_texts, parse
@@ -144,7 +143,7 @@ class SeenFilter:
         """Returns True for candidates [N] that are unavailable, seen or in their request's row of `left_out`."""
         hidden = self._seen(users, items, splits) | self._unavailable(items)
         if (rules := self._rules()) is not None:
-            hidden |= is_among(items, rules.blocked)
+            hidden |= rules.blocked.has(items)
         if left_out is not None:
             requests = np.arange(len(left_out))[:, None] << 32
             hidden |= np.isin((row_splits.request_of(splits) << 32) + items, (requests + left_out)[left_out >= 0])

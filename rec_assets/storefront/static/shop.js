@@ -60,7 +60,7 @@ const popular = () => fragment(`/trending?${new URLSearchParams($("category").va
 
 async function around(item) {
   try {
-    await fragment(`/around/${item}`, $("around"));
+    await fragment(`/around/${item}?${new URLSearchParams({ user: user() })}`, $("around"));
     $("around").hidden = false;
   } catch (error) {
     notify(error.message, true);

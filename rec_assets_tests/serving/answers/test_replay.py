@@ -117,7 +117,9 @@ def test_every_answer_of_mixed_batches_is_made_again_bit_for_bit(
     inputs = [unpack_inputs(one["inputs"]) for one in answers]
     assert any(len(one["recent"]) for one in inputs) and any(len(one["raw_user/recent_item_id"]) for one in inputs)
     assert {one["sampled"] for one in answers} == {True, False} and len({one["filters"] for one in answers}) > 3
-    assert all(len(one["stock"]) == (len(one["unseen/item_id"]) if has_rules else 0) for one in inputs)
+    for name in ("brand", "stock"):
+        assert all(len(one[name]) == (len(one["unseen/item_id"]) if has_rules else 0) for one in inputs)
+    assert not any(len(one["margin"]) for one in inputs), "no rule reads it"
     if not has_rules:
         assert any(len(one["changed/item_id"]) for one in inputs)
         assert not all(len(one["changed/item_id"]) == len(one["unseen/item_id"]) for one in inputs)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection
-from inspect import iscoroutinefunction
+from inspect import iscoroutinefunction, unwrap
 from typing import Any
 from urllib.request import urlopen
 
@@ -99,9 +99,9 @@ def test_both_clients_have_the_same_lists(shop: Settings) -> None:
             client.recommend(
                 -1, None, NOON, 5, recent=[("10", NOON - 60)], filters=Filters(max_price=12.0, not_items=[13])
             ),
-            client.similar(10, 3),
+            client.similar(10, 3, user_id="3"),
             client.bought_together(["13", 16], 4),
-            client.bought_together(["13", 16], 4, complement=True),
+            client.bought_together(["13", 16], 4, complement=True, user_id="3"),
             client.buy_again("977003", 4, NOON),
         ]
 
@@ -185,7 +185,7 @@ def test_alive_needs_neither_a_key_nor_another_server(alone: Settings, serve: Ca
 
 def test_alive_waits_for_no_thread_that_waits_for_triton(alone: Settings) -> None:
     (route,) = (one for one in create_app(alone).routes if isinstance(one, APIRoute) and one.path == "/alive")
-    assert iscoroutinefunction(route.endpoint)
+    assert iscoroutinefunction(unwrap(route.endpoint))
 
 
 def test_requests_are_counted_by_route_and_status(alone: Settings, serve: Callable[[Settings], Ask]) -> None:
@@ -266,6 +266,16 @@ def test_a_wrong_request_gets_a_problem_with_a_next_step(
     status, problem = serve(alone)(path, body)
     assert status == 422
     assert set(problem) == {"title", "status", "detail", "next_step"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [("application/json", 200), ("application/json; charset=utf-8", 200), ("text/plain", 422), ("", 422)],
+)
+def test_a_body_must_be_json(kind: str, status: int, alone: Settings, serve: Callable[[Settings], Ask]) -> None:
+    """A page of another site can send other types without a question to this server."""
+    body = json.dumps({"events": [{"user_id": "3", "item_id": "10", "at": NOON}]})
+    assert serve(alone)("/events", body, **{"content-type": kind})[0] == status
 
 
 def test_foreign_hosts_and_unknown_paths_are_refused(alone: Settings, serve: Callable[[Settings], Ask]) -> None:

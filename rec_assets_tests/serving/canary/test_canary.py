@@ -22,6 +22,7 @@ from rec_assets.serving.promotion.canary import counts_of, is_routed, route_of, 
 from rec_assets.serving.promotion.catalog import resolve_bundle
 from rec_assets.serving.promotion.promote import promote
 from rec_assets.serving.promotion.watch import watch
+from rec_assets.serving.recommendations import Recommendations
 from rec_assets.serving.triton import server_control
 from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER
 from rec_assets.serving.triton.model_repository import bundle_id, repository_path, version_of, versions
@@ -86,14 +87,28 @@ def test_users_of_the_share_get_the_candidate_until_it_is_accepted_for_all(judge
     assert set(expected.values()) == {one.bundle_id, two.bundle_id}
     for asking in (client, Client(judged, ENSEMBLE)):
         assert {user: asking.recommend(user).bundle_id for user in USERS} == expected
-    assert client.recommend(-1).bundle_id == one.bundle_id, "an anonymous user has no stable id"
+
+    def around(user: int) -> list[Recommendations]:
+        basket = [10, 13]
+        return [
+            client.similar(10, user_id=user),
+            client.bought_together(basket, user_id=user),
+            client.bought_together(basket, complement=True, user_id=user),
+            client.buy_again(user),
+        ]
+
+    assert {user: {one.bundle_id for one in around(user)} for user in USERS} == {
+        user: {wanted} for user, wanted in expected.items()
+    }
+    anonymous = (client.recommend(-1), client.similar(10), client.bought_together([10, 13]))
+    assert {one.bundle_id for one in anonymous} == {one.bundle_id}, "an anonymous user has no stable id"
 
     inside = sum(map(route.has, USERS))
     outside = len(USERS) - inside
-    wait_until(lambda: Tally.of(MIRRORED, counts_of(judged, canary)).answers >= 2 * outside + 1)
+    wait_until(lambda: Tally.of(MIRRORED, counts_of(judged, canary)).answers >= 6 * outside + 3)
     counts = counts_of(judged, canary)
     arms = (CANDIDATE, LIVE, SHADOW)
-    assert [Tally.of(arm, counts).answers for arm in arms] == [2 * inside, 2 * outside, 2 * outside + 1]
+    assert [Tally.of(arm, counts).answers for arm in arms] == [6 * inside, 6 * outside, 6 * outside + 3]
     shadow = Shadow.of(counts)
     assert 0 < shadow.overlap <= 1 and shadow.difference > 0
 
@@ -109,13 +124,13 @@ def test_users_of_the_share_get_the_candidate_until_it_is_accepted_for_all(judge
     assert watch(store, judged) is None
     for _ in range(20):
         fail(judged, RECOMMENDER)
-    wanted = watch(store, judged)
-    assert wanted is not None and wanted.bundle_id == one.bundle_id
-    assert re.search(r"of \d+ requests to graph_runner failed, 0.00% with the bundle before", wanted.reason)
-    promote(store, judged, wanted.bundle_id, silent)
+    back = watch(store, judged)
+    assert back is not None and back.bundle_id == one.bundle_id
+    assert re.search(r"of \d+ requests to graph_runner failed, 0.00% with the bundle before", back.reason)
+    promote(store, judged, back.bundle_id, silent)
     assert client.recommend(7).bundle_id == one.bundle_id
     assert watch(store, judged) is None
-    assert read_canary(store).reason(two.manifest) == f"rolled back: {wanted.reason}"
+    assert read_canary(store).reason(two.manifest) == f"rolled back: {back.reason}"
     assert resolve_bundle(store, judged, "newest").bundle_id == one.bundle_id
 
 

@@ -77,7 +77,7 @@ def test_a_rule_is_active_from_its_start_until_its_end() -> None:
 
 def test_blocks_name_items_and_categories_and_also_items_outside_the_catalog() -> None:
     rules = found('[[block]]\nname = "a"\nitems = [13, 999]\n[[block]]\nname = "b"\ncategory_l2 = [2]')
-    assert rules.blocked.tolist() == [13, 16, 25, 999]
+    assert rules.blocked.ids.tolist() == [13, 16, 25, 999]
     assert rules.factors is None and not rules.caps and not rules.pins
 
 
@@ -97,13 +97,29 @@ def test_the_factor_of_a_stock_follows_lines_between_points_and_is_one_without_a
     )
     assert rules.factors is not None
     assert rules.factors[CODES].tolist() == [0.5, 0.5, 0.75, 1, 2, 2, 1]
-    assert rules.attributes is not None and rules.attributes["brand"][CODES].tolist() == [5, 5, 5, 5, 6, -1, -1]
-    assert found('[[block]]\nname = "a"\nitems = [13]').attributes is None, "no rule reads them"
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('[[block]]\nname = "a"\nitems = [13]', set()),
+        ('[[block]]\nname = "a"\nbrand = [5]', {"brand"}),
+        ('[[cap]]\nname = "a"\nat_most = 1\neach = "brand"', {"brand"}),
+        ('[[weigh]]\nname = "a"\nby = "stock"\nvalues = [0, 1]\nfactors = [0, 1]', {"stock"}),
+    ],
+)
+def test_only_the_attributes_that_a_rule_reads_are_kept_for_the_answers(text: str, names: set[str]) -> None:
+    attributes = found(text).attributes
+    assert attributes.keys() == names
+    if "brand" in names:
+        assert attributes["brand"][CODES].tolist() == [5, 5, 5, 5, 6, -1, -1]
+    if "stock" in names:
+        np.testing.assert_equal(attributes["stock"][CODES], STOCK)
 
 
 def test_rules_select_pin_and_cap_by_brand() -> None:
     keys = np.linspace(1, 0, 7)
-    assert found('[[block]]\nname = "a"\nbrand = [6]\nitems = [13]').blocked.tolist() == [13, 22]
+    assert found('[[block]]\nname = "a"\nbrand = [6]\nitems = [13]').blocked.ids.tolist() == [13, 22]
     # Items without a brand are in no group.
     each = found('[[cap]]\nname = "a"\nat_most = 1\neach = "brand"')
     assert each.order(CODES, keys, 7).tolist() == [0, 4, 5, 6]

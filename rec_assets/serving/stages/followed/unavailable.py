@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.bundles.bundle import Bundle
-from rec_assets.features.store.unavailable import Ids, UnavailableItems, is_among
+from rec_assets.common.id_set import IdSet
+from rec_assets.features.store.unavailable import Ids, UnavailableItems
 from rec_assets.serving.stages.base import StoreGuard
 from rec_assets.serving.stages.circuit_breaker import valkey_breaker
 from rec_assets.serving.stages.followed.follow import FollowedCopy, follow
@@ -12,7 +13,7 @@ from rec_assets.settings import Settings
 from rec_assets.storage.valkey.client import connect_for_requests
 
 
-class Unavailable(FollowedCopy[Ids]):
+class Unavailable(FollowedCopy[IdSet]):
     """Answers which candidates are unavailable: as the bundle's catalog says until a catalog update was written."""
 
     @classmethod
@@ -28,11 +29,11 @@ class Unavailable(FollowedCopy[Ids]):
         store = UnavailableItems(connect_for_requests(settings))
         consequence = "The catalog updates are unavailable, so lists may show withdrawn items"
         guard = StoreGuard("unavailable_items", consequence, valkey_breaker(settings))
-        copy = cls(hidden.astype(np.int32), store.version, store.items, guard)
+        copy = cls(IdSet(hidden.astype(np.int32)), store.version, lambda: IdSet(store.items()), guard)
         copy.refresh()
         follow(copy, "unavailable_items")
         return copy
 
     def __call__(self, items: Ids) -> npt.NDArray[np.bool_]:
         """Returns True for unavailable items [N]."""
-        return is_among(items, self.value)
+        return self.value.has(items)

@@ -9,7 +9,6 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.datasets.related.again import AGAIN
 from rec_assets.datasets.related.tables import COMPLEMENT, RelatedItems
 from rec_assets.features.history import Ids
-from rec_assets.features.store.unavailable import is_among
 from rec_assets.inference.lookups import Lookups
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.related_request import validate_related
@@ -80,7 +79,7 @@ class RelatedLists:
             reason = ""
         hidden, rules = self._unavailable(items), self._rules()
         if rules is not None:
-            hidden |= is_among(items, rules.blocked)
+            hidden |= rules.blocked.has(items)
         shown = np.flatnonzero(~hidden)[: request.length]
         return {
             "ordered_ids": items[shown],
