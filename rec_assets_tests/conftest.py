@@ -28,6 +28,7 @@ from rec_assets_tests.serving.synthetic import make_bundle, write_features
 from rec_assets_tests.valkey_cluster import running_cluster
 
 if TYPE_CHECKING:
+    from xdist.remote import Producer
     from xdist.scheduler import LoadFileScheduling
 
 silence_tensorflow()  # before a test imports it
@@ -36,11 +37,14 @@ hypothesis_settings.load_profile("suite")
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config) -> "LoadFileScheduling":
-    """Returns the scheduler of the suite; called only where tests run in several processes."""
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "LoadFileScheduling":
+    """Returns the scheduler of the suite; called only where tests run in several processes.
+
+    Without `log`, xdist's own log, the scheduler would print a line for every test.
+    """
     from rec_assets_tests.scheduling import SharedServersScheduling
 
-    return SharedServersScheduling(config)
+    return SharedServersScheduling(config, log)
 
 
 @pytest.fixture(scope="session")

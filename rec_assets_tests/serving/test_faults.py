@@ -49,6 +49,18 @@ def client(request: pytest.FixtureRequest, shop: Settings) -> Client:
     return Client(shop, request.param)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def prices_of_the_bundle_afterwards(
+    shop: Settings, shop_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Gives the servers, which other files share, their prices back: they keep the last ones of an emptied store."""
+    yield
+    write_items(shop, shop_bundle, tmp_path_factory.mktemp("prices"), pl.col("price"))
+    for topology in TOPOLOGIES:
+        settled(Client(shop, topology), shop)
+    connect(shop).flushall()
+
+
 @pytest.fixture
 def filled(shop: Settings, shop_bundle: Bundle, tmp_path: Path) -> Iterator[Settings]:
     """Fills the shop's Valkey with the features, history and seen items of one user; empties it afterwards."""
