@@ -61,6 +61,10 @@ def running_s3(home: Path) -> Iterator[S3]:
             yield s3
         finally:
             server.kill()  # an orderly shutdown takes half a minute, and its data are not kept
+            server.wait()
+            for name, value in options.items():
+                for unused in Path("/tmp").glob(f"seaweedfs-*-{value}.sock") if ".port" in name else ():
+                    unused.unlink(missing_ok=True)
 
 
 def _make_bucket(s3: S3, server: "subprocess.Popen[bytes]", log: Path) -> None:
