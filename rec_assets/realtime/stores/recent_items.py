@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from rec_assets.features.history import LENGTH, MAX_ID, Ids, Times
 from rec_assets.storage.valkey import keys
-from rec_assets.storage.valkey.client import Valkey, execute_each, translate_redis_errors
+from rec_assets.storage.valkey.client import Valkey, translate_redis_errors
 from rec_assets.storage.valkey.round_trip import RoundTrip, packed
 
 NO_ITEM = -1
@@ -94,10 +94,11 @@ class RecentItems:
         Args:
             starts: earliest unix time by user id.
         """
-        with self._client.pipeline(transaction=False) as pipeline:
-            for user_id, start in starts.items():
-                pipeline.zrevrangebyscore(self.key(user_id), "+inf", start)
-            answers = execute_each(pipeline)
+        commands = [
+            packed(b"ZREVRANGEBYSCORE", self.key(user_id).encode(), b"+inf", b"%d" % start)
+            for user_id, start in starts.items()
+        ]
+        answers = RoundTrip(self._client)(commands)
         return {user_id: _interactions(answer) for user_id, answer in zip(starts, answers, strict=True)}
 
     def histories(self, user_ids: npt.NDArray[np.int32]) -> tuple[Ids, Times]:

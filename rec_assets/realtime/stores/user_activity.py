@@ -14,7 +14,8 @@ from rec_assets.realtime.stores.recent_items import RecentItems
 from rec_assets.realtime.stores.seen_items import SeenItems
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey import keys
-from rec_assets.storage.valkey.client import Valkey, connect, pipeline_by_user, transaction, translate_redis_errors
+from rec_assets.storage.valkey.client import Valkey, connect, transaction, translate_redis_errors
+from rec_assets.storage.valkey.packed_pipeline import pipeline_by_user
 
 
 @dataclass(frozen=True)

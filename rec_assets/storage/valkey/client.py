@@ -94,14 +94,6 @@ def is_cluster(client: Valkey) -> bool:
     return isinstance(client, LazyCluster)
 
 
-def pipeline_by_user(client: Valkey) -> Any:
-    """Returns a pipeline for keys of several users: one transaction; in a cluster, only the order of a user's commands.
-
-    One transaction of a cluster cannot change several slots.
-    """
-    return client.pipeline(transaction=not is_cluster(client))
-
-
 def node_of(client: Valkey, key: str) -> Valkey:
     """Returns a client of the node that holds a key."""
     if not isinstance(client, LazyCluster):
@@ -116,11 +108,6 @@ def nodes_of(client: Valkey) -> list[Valkey]:
         return [client]
     cluster: Any = client.cluster
     return [cast(Valkey, cluster.get_redis_connection(node)) for node in cluster.get_primaries()]
-
-
-def execute_each(pipeline: Any) -> list[Any]:
-    """Executes a pipeline of one command per key, and returns the `answers_of_each`."""
-    return answers_of_each(pipeline.execute(raise_on_error=False))
 
 
 def answers_of_each(answers: Sequence[Any]) -> list[Any]:

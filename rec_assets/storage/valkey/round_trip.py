@@ -1,4 +1,4 @@
-"""Reads of a request: packed commands, answered in one round trip.
+"""Packed commands, answered in one round trip: the reads of a request and the writes of a worker.
 
 A pipeline of redis-py spends more time on the words of a command than Valkey does. Here, commands are bytes.
 """
@@ -55,7 +55,12 @@ class RoundTrip:
             return []
         if isinstance(self._client, LazyCluster):
             return answers_of_each(_of_cluster(self._client, commands))
-        return answers_of_each(_answers([(self._client.connection_pool, commands)])[0])
+        return answers_of_each(answers_of(self._client.connection_pool, commands))
+
+
+def answers_of(pool: Any, commands: Sequence[bytes]) -> list[Any]:
+    """Returns the answer of one server to each packed command; errors of commands are answers."""
+    return _answers([(pool, commands)])[0]
 
 
 def _of_cluster(client: LazyCluster, commands: Sequence[bytes]) -> list[Any]:
