@@ -8,9 +8,7 @@ from functools import cached_property, partial
 
 import numpy.typing as npt
 from tritonclient import grpc
-from tritonclient.utils import InferenceServerException
 
-from rec_assets.common.traces import tracing
 from rec_assets.datasets.related.again import AGAIN
 from rec_assets.datasets.related.tables import COMPLEMENT, SIMILAR, TOGETHER
 from rec_assets.realtime.events import FORGET_REQUEST, UNKNOWN_DEVICE, Event, EventError, Kind
@@ -26,18 +24,10 @@ from rec_assets.serving.ids import CATEGORY_1, ITEM, UNKNOWN, USER, Id, Ids
 from rec_assets.serving.recommendations import Recommendations
 from rec_assets.serving.rules.blocked import BlockedItems
 from rec_assets.serving.translation import Device, device_number, filter_numbers, session_numbers, unix_seconds
-from rec_assets.serving.triton.availability import failed, translated
+from rec_assets.serving.triton.connection import TIMEOUT, Connection
 from rec_assets.serving.triton.infer_inputs import infer_inputs, related_inputs
 from rec_assets.serving.triton.model_config import RECOMMENDER, RELATED_ITEMS, shape_of_one
 from rec_assets.settings import Settings
-
-TIMEOUT = 10.0  # seconds
-CHANNEL = [
-    ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-]
 
 
 class Client:
@@ -53,9 +43,7 @@ class Client:
         self._settings = settings
         self._model = model
         self._shape = shape_of_one(model)
-        self._address = f"{settings.host}:{settings.triton_grpc_port}"
-        # gRPC would wait up to two minutes before it tries a restarted server again.
-        self._triton = grpc.InferenceServerClient(self._address, channel_args=CHANNEL)
+        self._triton = Connection(settings)
         self._canary = CanaryRouter(settings)
         self.ids = Ids(settings)
 
@@ -189,25 +177,7 @@ class Client:
         request_id: str = "",
     ) -> Recommendations:
         """Sends a request to a model; a suffix to its name selects the candidate of a canary."""
-        model += suffix
-        outputs = [grpc.InferRequestedOutput(tensor.name) for tensor in tensors]
-        start = time.perf_counter()
-        try:
-            with tracing.call(f"triton {model}", {"rpc.system.name": "grpc"}):
-                answer = self._triton.infer(
-                    model,
-                    inputs,
-                    outputs=outputs,
-                    request_id=request_id,
-                    client_timeout=timeout,
-                    headers=tracing.headers(),
-                )
-        except InferenceServerException as error:
-            raise translated(self._settings, error, model) from error
-        elapsed = 1000 * (time.perf_counter() - start)
-        made = {tensor.name: answer.as_numpy(tensor.name) for tensor in tensors}
-        if any(one is None for one in made.values()):  # a server that aborts may end a request so
-            raise failed(self._settings, "an answer without a list")
+        made, elapsed = self._triton.infer(model + suffix, inputs, tensors, timeout, request_id)
         return Recommendations.of(made, elapsed, self.ids)
 
     @cached_property
