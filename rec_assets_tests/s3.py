@@ -62,9 +62,9 @@ def running_s3(home: Path) -> Iterator[S3]:
         finally:
             server.kill()  # an orderly shutdown takes half a minute, and its data are not kept
             server.wait()
-            for name, value in options.items():
-                for unused in Path("/tmp").glob(f"seaweedfs-*-{value}.sock") if ".port" in name else ():
-                    unused.unlink(missing_ok=True)
+            used = [value for name, value in options.items() if ".port" in name]
+            for socket_file in [file for port in used for file in Path("/tmp").glob(f"seaweedfs-*-{port}.sock")]:
+                socket_file.unlink(missing_ok=True)
 
 
 def _make_bucket(s3: S3, server: "subprocess.Popen[bytes]", log: Path) -> None:

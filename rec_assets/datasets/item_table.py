@@ -64,7 +64,7 @@ class ItemTable:
     def on_first_day(
         self, item_ids: npt.NDArray[np.integer[Any]], timestamps: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.bool_]:
-        """Returns True for encoded items [n, k] whose first day has some of these times, unix seconds [n]."""
+        """Returns True for encoded items [n, k] that are on sale from the day of some times on, unix seconds [n]."""
         return self.first_days[item_ids] == (timestamps // DAY_SECONDS)[:, None]
 
     @property

@@ -16,9 +16,10 @@ _MULTI, _EXEC = packed(b"MULTI"), packed(b"EXEC")
 
 
 class PackedTransaction(CoreCommands):  # type: ignore[type-arg] # the class itself is not generic
-    """Collects commands, which `execute` applies together or, if Valkey refuses one of them, not at all.
+    """Collects commands, which `execute` applies together or, if Valkey does not accept one of them, not at all.
 
-    Answers are as Valkey sends them: redis-py converts those of some commands.
+    A command may also fail when it is applied, as on a key of a wrong type; the others then stay applied. Answers are
+    as Valkey sends them: redis-py converts those of some commands.
     """
 
     def __init__(self, client: Valkey) -> None:

@@ -85,7 +85,7 @@ class Ranker(tf.keras.Model):
         read = (*RANKED_ITEM_FEATURES, *CONTENT_FEATURES)
         self.items = {name: tf.constant(table) for name, table in as_columns(items).items() if name in read}
 
-    def of_lists(self, requests: dict[str, Any], item_ids: Any, signals: Any, training: bool = False) -> Any:
+    def logits_of_lists(self, requests: dict[str, Any], item_ids: Any, signals: Any, training: bool = False) -> Any:
         """Returns logits of the positions of lists, float32 [lists * length, 1]; item features come from `train_on`.
 
         Args:
@@ -128,7 +128,7 @@ class Ranker(tf.keras.Model):
         # Item 0, the padding, has no known feature.
         shown = tf.where(tf.random.uniform(tf.shape(ids)) < ITEM_DROPOUT, 0, ids)
         with tf.GradientTape() as tape:
-            logits = tf.reshape(self.of_lists(batch, shown, batch[LIST_SIGNALS], training=True), [-1, length])
+            logits = tf.reshape(self.logits_of_lists(batch, shown, batch[LIST_SIGNALS], training=True), [-1, length])
             against = tf.reduce_logsumexp(logits[:, positives:], axis=1, keepdims=True)
             losses = tf.nn.softplus(against - logits[:, :positives]) * is_positive
             loss = tf.reduce_mean(tf.reduce_sum(losses, axis=1) / tf.reduce_sum(is_positive, axis=1))

@@ -39,7 +39,7 @@ class CandidateScorer:
         self._requests = {name: columns[name] for name in (*USER_FEATURES, *CONTEXT_FEATURES)}
 
         def score(requests: dict[str, Any], item_ids: Any, signals: Any) -> Any:
-            return tf.reshape(model.of_lists(requests, tf.reshape(item_ids, [-1]), signals), tf.shape(item_ids))
+            return tf.reshape(model.logits_of_lists(requests, tf.reshape(item_ids, [-1]), signals), tf.shape(item_ids))
 
         self._score = tf.function(score, reduce_retracing=True)
 
