@@ -11,9 +11,11 @@ import polars as pl
 from rec_assets.datasets.item_table import ItemTable
 from rec_assets.datasets.queries import Queries
 from rec_assets.datasets.request_features import histories_of
+from rec_assets.datasets.rows import take
 from rec_assets.features.history import PADDING_ID, InteractionLog
 
 ITEMS, LOG, VALIDATION, REPEATS = "items.npz", "log.npz", "validation", "repeats.json"
+QUERIES_AT_ONCE = 20_000  # padded histories of all users of a large shop would take gigabytes
 MIN_SHARE_OF_REPEATS = 0.05  # below it, own items would take more places of candidates than they bring hits
 
 
@@ -45,10 +47,15 @@ class EvaluationSet:
 
     def unseen_pairs(self, queries: Queries) -> pl.DataFrame:
         """Returns the relevant pairs of queries whose item is outside the user's history."""
-        past = histories_of(queries.columns, self.log).item_ids
-        rows, places = np.nonzero(past != PADDING_ID)
-        known = pl.DataFrame({"user_id": queries.user_ids[rows], "item_id": self.items.raw_ids[past[rows, places]]})
+        starts = range(0, max(len(queries), 1), QUERIES_AT_ONCE)
+        known = pl.concat(self._known_pairs(queries, slice(start, start + QUERIES_AT_ONCE)) for start in starts)
         return queries.relevant.join(known, on=["user_id", "item_id"], how="anti")
+
+    def _known_pairs(self, queries: Queries, part: slice) -> pl.DataFrame:
+        past = histories_of(take(queries.columns, part), self.log).item_ids
+        rows, places = np.nonzero(past != PADDING_ID)
+        users, items = queries.user_ids[part][rows], self.items.raw_ids[past[rows, places]]
+        return pl.DataFrame({"user_id": users, "item_id": items})
 
     @property
     def share_of_repeats(self) -> float:
