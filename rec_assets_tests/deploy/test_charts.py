@@ -171,7 +171,7 @@ def test_promotions_find_every_pod_ready_or_not(triton: list[Manifest]) -> None:
 
 def test_only_who_promotes_reaches_the_agents_and_from_any_namespace(triton: list[Manifest]) -> None:
     rules = of_kind(triton, "NetworkPolicy")["spec"]["ingress"]
-    (agent,) = (rule for rule in rules if rule["ports"] == [{"port": "agent"}])
+    (agent,) = (rule for rule in rules if rule["ports"] == [{"port": 8081}])
     pods = [one for one in agent["from"] if "podSelector" in one]
     promotes = {"matchLabels": {"rec-assets.io/promotes": "true"}}
     assert pods == [{"namespaceSelector": {}, "podSelector": promotes}]
