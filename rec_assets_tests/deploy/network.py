@@ -1,4 +1,4 @@
-"""Answers whether network policies let one pod call another: the rules of Kubernetes as EKS applies them, without a cluster.
+"""Answers whether network policies let one pod call another, by the rules of Kubernetes as EKS applies them.
 
 EKS resolves policies in a controller of its own (amazon-network-policy-controller-k8s), which differs from the rules in
 two points: names of ports are not found if the port is a sidecar's, and a Service is reached by its own address.
@@ -49,8 +49,8 @@ def allows(policies: list[Manifest], source: Pod, target: Pod | Outside, port: i
 def lets_out(policies: list[Manifest], source: Pod, service: Service, port: int) -> bool:
     """Returns True if a pod may call the address of a Service whose pods listen on `port`.
 
-    EKS filters before the address of the Service is replaced by that of a pod. It lets the address through if the labels
-    of a rule are part of the Service's selector; other labels of the pods do not count.
+    EKS filters before the address of the Service becomes that of a pod. It opens the address if the labels of a rule
+    are part of the Service's selector; other labels of the pods do not count.
     """
     return _side(policies, "egress", source, Pod(service.namespace, service.selector), port, "TCP")
 
@@ -65,8 +65,7 @@ def _side(policies: list[Manifest], way: str, pod: Pod, other: Pod | Outside, po
         and _selects(one["spec"]["podSelector"], pod.labels)
     ]
     return not mine or any(
-        _matches(rule, "to" if way == "egress" else "from", pod, other)
-        and _opens(rule.get("ports"), port, protocol)
+        _matches(rule, "to" if way == "egress" else "from", pod, other) and _opens(rule.get("ports"), port, protocol)
         for spec in mine
         for rule in spec.get(way, [])
     )
