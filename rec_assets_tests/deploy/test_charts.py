@@ -250,6 +250,15 @@ def test_a_load_test_is_off_and_calls_the_service_of_the_api_with_its_key() -> N
     assert pod["restartPolicy"] == "Never" and job["spec"]["backoffLimit"] == 0
 
 
+def test_services_have_minutes_to_import_their_packages_when_all_start_at_once() -> None:
+    deployments = [
+        one for one in rendered("services", {"storefront": {"enabled": True}}) if one["kind"] == "Deployment"
+    ]
+    pods = [one["spec"]["template"]["spec"]["containers"][0] for one in deployments]
+    probes = [pod["startupProbe"] for pod in pods if "startupProbe" in pod]
+    assert len(probes) == 3 and all(one["failureThreshold"] * one["periodSeconds"] >= 240 for one in probes)
+
+
 def test_the_api_ends_after_its_pause_and_its_last_requests(api: list[Manifest]) -> None:
     pod = of_kind(api, "Deployment")["spec"]["template"]["spec"]
     pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]

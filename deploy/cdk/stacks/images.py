@@ -26,8 +26,8 @@ class Images(cdk.Stack):
                 removal_policy=cdk.RemovalPolicy.DESTROY if given.deletable else cdk.RemovalPolicy.RETAIN,
                 empty_on_delete=given.deletable,
             )
-            # A version is an index with a tag, and untagged parts: the image, its packages, its provenance. ECR keeps the
-            # parts of an index, so the second rule deletes those of deleted versions only.
+            # A version is an index with a tag, and untagged parts: image, packages, provenance. ECR keeps parts of an
+            # index, so the second rule deletes those of deleted versions only.
             repository.add_lifecycle_rule(
                 description="Keeps the newest 20 versions",
                 tag_status=ecr.TagStatus.TAGGED,
