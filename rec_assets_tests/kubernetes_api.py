@@ -38,6 +38,7 @@ class Cluster:
         self.jobs: dict[str, Manifest] = {}
         self.pods: dict[str, Manifest] = {}
         self.logs: dict[str, str] = {}
+        self.loses: set[str] = set()  # steps of Dagster whose first pod is killed after the step has started
         self._threads: list[threading.Thread] = []
 
     def pod_specs(self) -> list[Manifest]:
@@ -74,12 +75,25 @@ class Cluster:
         environment = {"PATH": PATH, "HOME": os.environ.get("HOME", "/"), "PYTHONWARNINGS": "ignore"}
         environment |= {one["name"]: one["value"] for one in container.get("env", []) if "value" in one}
         command = [*container.get("command", []), *container.get("args", [])]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        self.logs[name] = done.stdout + done.stderr
-        ended = {"exitCode": done.returncode, "startedAt": _now(), "finishedAt": _now()}
-        pod["status"] = _status(container, "Failed" if done.returncode else "Succeeded", terminated=ended)
-        result = {"failed": 1} if done.returncode else {"succeeded": 1}
+        status, self.logs[name] = self._ended(command, environment)
+        ended = {"exitCode": status, "startedAt": _now(), "finishedAt": _now()}
+        pod["status"] = _status(container, "Failed" if status else "Succeeded", terminated=ended)
+        result = {"failed": 1} if status else {"succeeded": 1}
         job["status"] = {**job["status"], "active": 0, "completionTime": _now(), **result}
+
+    def _ended(self, command: list[str], environment: dict[str, str]) -> tuple[int, str]:
+        """Runs a container's command to its end, or until it is lost; returns its exit status and its output."""
+        step, lines = environment.get("DAGSTER_RUN_STEP_KEY", ""), []
+        with subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                lines.append(line)
+                if step in self.loses and "STEP_START" in line:
+                    self.loses.remove(step)
+                    process.kill()
+        return process.returncode, "".join(lines)
 
 
 def _status(container: Manifest, phase: str = "Running", **state: Manifest) -> Manifest:

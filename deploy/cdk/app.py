@@ -35,7 +35,8 @@ def build(app: cdk.App, given: environment.Environment) -> None:
     database = Database(app, f"{given.prefix}-database", given, network.vpc, cluster.security_group, **options)
     cache = Cache(app, f"{given.prefix}-cache", given, network.vpc, cluster.security_group, **options)
     Roles(app, f"{given.prefix}-roles", given, storage, cluster.control_plane, **options)
-    Alarms(app, f"{given.prefix}-alarms", given, database.instance, cache.group, nodes.queue, **options)
+    watched = (database.instance, cache.group, nodes.queue)
+    Alarms(app, f"{given.prefix}-alarms", given, *watched, cluster.control_plane, **options)
 
 
 app = cdk.App(analytics_reporting=False)

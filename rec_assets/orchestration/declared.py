@@ -17,6 +17,8 @@ import dagster
 from rec_assets.settings import Settings
 
 T = TypeVar("T")
+# A pod can be lost with its node. Steps that reject their input raise errors that allow no retry.
+RETRIES_OF_PODS = dagster.RetryPolicy(max_retries=2)
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Declared:
         options = {name: _resolve(value, settings) for name, value in self.options.items()}
         if windows := options.pop("windows", None):
             options["ins"] = {name: dagster.AssetIn(partition_mapping=mapping) for name, mapping in windows.items()}
+        if settings.executor == "k8s":
+            options["retry_policy"] = RETRIES_OF_PODS
         return self.decorator(**options)(self.function)
 
 

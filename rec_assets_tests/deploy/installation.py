@@ -21,6 +21,7 @@ OUTPUTS = {
     "InstanceProfile": "rec-node",
     "Host": "host.example",
     "IsCluster": "true",
+    "TopicArn": "arn:aws:sns:eu-central-1:111122223333:rec",
 }
 # Neither answers an unknown question.
 AWS = """#!/bin/bash

@@ -1,4 +1,8 @@
-"""Answers whether network policies let one pod call another: the rules of Kubernetes, without a cluster."""
+"""Answers whether network policies let one pod call another, by the rules of Kubernetes as EKS applies them.
+
+EKS resolves policies in a controller of its own (amazon-network-policy-controller-k8s), which differs from the rules in
+two points: names of ports are not found if the port is a sidecar's, and a Service is reached by its own address.
+"""
 
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -9,16 +13,23 @@ from rec_assets_tests.deploy.manifests import Manifest
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod that has network policies; `ports` has the numbers of named ports."""
+    """A pod that has network policies."""
 
     namespace: str
     labels: dict[str, str]
-    ports: dict[str, int]
 
     @property
     def address(self) -> str:
         """An address of the subnets of nodes."""
         return "10.40.1.1"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A Service with an address of its own. Headless ones have none: their callers call the pods."""
+
+    namespace: str
+    selector: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,15 @@ def allows(policies: list[Manifest], source: Pod, target: Pod | Outside, port: i
     return egress and ingress
 
 
+def lets_out(policies: list[Manifest], source: Pod, service: Service, port: int) -> bool:
+    """Returns True if a pod may call the address of a Service whose pods listen on `port`.
+
+    EKS filters before the address of the Service becomes that of a pod. It opens the address if the labels of a rule
+    are part of the Service's selector; other labels of the pods do not count.
+    """
+    return _side(policies, "egress", source, Pod(service.namespace, service.selector), port, "TCP")
+
+
 def _side(policies: list[Manifest], way: str, pod: Pod, other: Pod | Outside, port: int, protocol: str) -> bool:
     """Applies the policies of a pod for one way. Without a policy for this way, everything is allowed."""
     mine = [
@@ -44,10 +64,8 @@ def _side(policies: list[Manifest], way: str, pod: Pod, other: Pod | Outside, po
         and way.capitalize() in one["spec"]["policyTypes"]
         and _selects(one["spec"]["podSelector"], pod.labels)
     ]
-    names = other.ports if way == "egress" and isinstance(other, Pod) else pod.ports
     return not mine or any(
-        _matches(rule, "to" if way == "egress" else "from", pod, other)
-        and _opens(rule.get("ports"), names, port, protocol)
+        _matches(rule, "to" if way == "egress" else "from", pod, other) and _opens(rule.get("ports"), port, protocol)
         for spec in mine
         for rule in spec.get(way, [])
     )
@@ -75,7 +93,6 @@ def _selects(selector: Manifest, labels: dict[str, str]) -> bool:
     return selector.get("matchLabels", {}).items() <= labels.items()
 
 
-def _opens(ports: list[Any] | None, names: dict[str, int], port: int, protocol: str) -> bool:
-    return ports is None or any(
-        names.get(one["port"], one["port"]) == port and one.get("protocol", "TCP") == protocol for one in ports
-    )
+def _opens(ports: list[Any] | None, port: int, protocol: str) -> bool:
+    """Returns True if a rule opens a port by its number; a name opens nothing."""
+    return ports is None or any(one["port"] == port and one.get("protocol", "TCP") == protocol for one in ports)

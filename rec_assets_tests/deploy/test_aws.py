@@ -11,6 +11,7 @@ from runpy import run_path
 from typing import Any
 
 import pytest
+import yaml
 from feast.infra.offline_stores.contrib.athena_offline_store import athena_source
 from feast.infra.utils import aws_utils
 
@@ -172,7 +173,65 @@ def test_a_production_survives_a_zone_and_a_mistaken_deletion(templates: dict[st
     assert group["MultiAZEnabled"] and group["AutomaticFailoverEnabled"]
     for template in all_of(templates, "storage"):
         kept = [one for one in template["Resources"].values() if one["Type"] in ("AWS::S3::Bucket", "AWS::KMS::Key")]
-        assert len(kept) == 3 and {one["DeletionPolicy"] for one in kept} == {"Retain"}
+        # A failed creation leaves none of them, whose names would stop the next one.
+        assert len(kept) == 3 and {one["DeletionPolicy"] for one in kept} == {"RetainExceptOnCreate"}
+
+
+def test_a_small_environment_is_deleted_with_its_images(
+    templates: dict[str, Template],
+) -> None:
+    for name in ENVIRONMENTS:
+        repositories = of_type(templates[f"rec-{name}-images"], "ECR::Repository").values()
+        assert all(one.get("EmptyOnDelete", False) == values_of(name)["deletable"] for one in repositories)
+
+
+def test_only_versions_are_counted_not_the_parts_that_buildx_pushes_with_them(templates: dict[str, Template]) -> None:
+    for template in all_of(templates, "images"):
+        for repository in of_type(template, "ECR::Repository").values():
+            rules = json.loads(repository["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
+            counted = [one["selection"] for one in rules if one["selection"]["countType"] == "imageCountMoreThan"]
+            assert [(one["tagStatus"], one["tagPatternList"], one["countNumber"]) for one in counted] == [
+                ("tagged", ["*"], 20)
+            ]
+
+
+def test_alarms_and_alerts_reach_people(templates: dict[str, Template]) -> None:
+    monitoring = yaml.safe_load((DEPLOY / "values/kube-prometheus-stack.yaml").read_text())["alertmanager"]
+    for template in all_of(templates, "alarms"):
+        ((topic, _),) = of_type(template, "SNS::Topic").items()
+        (subscription,) = of_type(template, "SNS::Subscription").values()
+        assert subscription["TopicArn"] == {"Ref": topic} and subscription["Protocol"] == "email"
+        # A topic with a policy lets in only those that the policy names.
+        (policy,) = of_type(template, "SNS::TopicPolicy").values()
+        senders = [one for one in policy["PolicyDocument"]["Statement"] if one["Effect"] == "Allow"]
+        assert [one["Principal"] for one in senders] == [{"Service": "cloudwatch.amazonaws.com"}]
+        (statement,) = statements_of(template, monitoring["serviceAccount"]["name"])
+        assert (statement["Action"], statement["Resource"]) == ("sns:Publish", {"Ref": topic})
+    names = {one["labels"]["severity"] for one in alerts()}
+    (route,) = monitoring["config"]["route"]["routes"]
+    assert all(name in route["matchers"][0] for name in names) and names == {"warning", "critical"}
+    (people,) = (one for one in monitoring["config"]["receivers"] if one["name"] == route["receiver"])
+    assert people["sns_configs"][0]["topic_arn"] == "${TOPIC}"
+
+
+def alerts() -> list[dict[str, Any]]:
+    rules = yaml.safe_load((DEPLOY / "monitoring/rules.yaml").read_text())["groups"]
+    return [one for group in rules for one in group["rules"] if "alert" in one]
+
+
+def test_karpenter_may_start_the_first_spot_node_of_an_account(templates: dict[str, Template]) -> None:
+    for template in all_of(templates, "nodes"):
+        (made,) = (
+            one for one in statements_of(template, "karpenter") if "CreateServiceLinkedRole" in text_of(one["Action"])
+        )
+        assert made["Condition"] == {"StringEquals": {"iam:AWSServiceName": "spot.amazonaws.com"}}
+
+
+def test_system_nodes_get_the_version_of_the_cluster(templates: dict[str, Template]) -> None:
+    for template in all_of(templates, "cluster"):
+        (cluster,) = of_type(template, "EKS::Cluster").values()
+        (nodes,) = of_type(template, "EKS::Nodegroup").values()
+        assert nodes["Version"] == cluster["Version"]
 
 
 def test_karpenter_hears_of_interruptions_and_may_read_them(templates: dict[str, Template]) -> None:

@@ -171,7 +171,7 @@ def test_promotions_find_every_pod_ready_or_not(triton: list[Manifest]) -> None:
 
 def test_only_who_promotes_reaches_the_agents_and_from_any_namespace(triton: list[Manifest]) -> None:
     rules = of_kind(triton, "NetworkPolicy")["spec"]["ingress"]
-    (agent,) = (rule for rule in rules if rule["ports"] == [{"port": "agent"}])
+    (agent,) = (rule for rule in rules if rule["ports"] == [{"port": 8081}])
     pods = [one for one in agent["from"] if "podSelector" in one]
     promotes = {"matchLabels": {"rec-assets.io/promotes": "true"}}
     assert pods == [{"namespaceSelector": {}, "podSelector": promotes}]
@@ -248,6 +248,15 @@ def test_a_load_test_is_off_and_calls_the_service_of_the_api_with_its_key() -> N
     ]
     assert container["envFrom"] == [{"secretRef": {"name": "rec-api"}}]
     assert pod["restartPolicy"] == "Never" and job["spec"]["backoffLimit"] == 0
+
+
+def test_services_have_minutes_to_import_their_packages_when_all_start_at_once() -> None:
+    deployments = [
+        one for one in rendered("services", {"storefront": {"enabled": True}}) if one["kind"] == "Deployment"
+    ]
+    pods = [one["spec"]["template"]["spec"]["containers"][0] for one in deployments]
+    probes = [pod["startupProbe"] for pod in pods if "startupProbe" in pod]
+    assert len(probes) == 3 and all(one["failureThreshold"] * one["periodSeconds"] >= 240 for one in probes)
 
 
 def test_the_api_ends_after_its_pause_and_its_last_requests(api: list[Manifest]) -> None:

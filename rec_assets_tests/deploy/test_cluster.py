@@ -46,7 +46,7 @@ def test_as_many_gpus_as_trainings_may_run_at_once() -> None:
     values = yaml.safe_load((DEPLOY / "values/dagster.yaml").read_text())
     nodes = rendered("platform", PLATFORM)
     pools = {one["metadata"]["name"]: one for one in nodes if one["kind"] == "NodePool"}
-    limit = values["additionalInstanceConfig"]["concurrency"]["pools"]["default_limit"]
+    limit = values["concurrency"]["pools"]["defaultLimit"]
     assert pools["rec-gpu"]["spec"]["limits"]["nvidia.com/gpu"] == str(limit)
 
 

@@ -94,6 +94,12 @@ def test_every_environment_writes_and_promotes(installed: Installation) -> None:
         assert labels["rec-assets.io/promotes"] == "true"
 
 
+def test_the_probe_of_dagsters_webserver_calls_the_port_that_it_listens_on(installed: Installation) -> None:
+    # The chart writes the probe as it is, with its own port by default, and waits until it succeeds.
+    webserver = installed.merged("dagster")["dagsterWebserver"]
+    assert webserver["readinessProbe"]["httpGet"] == {"path": "/server_info", "port": webserver["service"]["port"]}
+
+
 def test_monitors_and_rules_have_the_labels_that_the_operator_selects(installed: Installation) -> None:
     spec = installed.merged("kube-prometheus-stack")["prometheus"]["prometheusSpec"]
     kinds = {"PodMonitor": "podMonitorSelector", "PrometheusRule": "ruleSelector"}

@@ -4,12 +4,14 @@ import pytest
 
 from rec_assets_tests.deploy.installation import Installation
 from rec_assets_tests.deploy.manifests import Manifest, rendered
-from rec_assets_tests.deploy.network import Outside, Pod, allows
+from rec_assets_tests.deploy.network import Outside, Pod, Service, allows, lets_out
 
-DNS = Pod("kube-system", {"k8s-app": "kube-dns"}, {})
+DNS = Pod("kube-system", {"k8s-app": "kube-dns"})
 AWS, AGENT = Outside("52.219.1.1"), Outside("169.254.170.23")
 STORE = Outside("10.40.200.9")  # in the isolated subnets
 ELSEWHERE = Outside("10.99.0.1")
+# The selector of the code location's Service in Dagster's chart, without the names of chart and release.
+SELECTED = {"component": "user-deployments", "deployment": "rec-assets"}
 
 
 @pytest.fixture
@@ -24,22 +26,30 @@ def pods(installed: Installation) -> dict[str, Pod]:
     run = dagster["runLauncher"]["config"]["k8sRunLauncher"]["runK8sConfig"]["podTemplateSpecMetadata"]["labels"]
     code = dagster["dagster-user-deployments"]["deployments"][0]
     found = {
-        "webserver": Pod("rec-assets", {"component": "dagster-webserver"}, {}),
-        "daemon": Pod("rec-assets", {"component": "dagster-daemon"}, {}),
-        "code": Pod("rec-assets", code["labels"], {"grpc": code["port"]}),
-        "step": Pod("rec-assets", run, {}),  # steps have the labels of their run
-        "prometheus": Pod("monitoring", {"app.kubernetes.io/name": "prometheus"}, {}),
-        "shop": Pod("default", {"rec-assets.io/api-client": "true"}, {}),
-        "stranger": Pod("default", {}, {}),
+        "webserver": Pod("rec-assets", {"component": "dagster-webserver"}),
+        "daemon": Pod("rec-assets", {"component": "dagster-daemon"}),
+        "code": Pod("rec-assets", {**SELECTED, **code["labels"]}),
+        "step": Pod("rec-assets", run),  # steps have the labels of their run
+        "prometheus": Pod("monitoring", {"app.kubernetes.io/name": "prometheus"}),
+        "shop": Pod("default", {"rec-assets.io/api-client": "true"}),
+        "stranger": Pod("default", {}),
     }
     for manifests in installed.manifests.values():
         for one in manifests:
             if one["kind"] == "Deployment":
-                template = one["spec"]["template"]
-                containers = [*template["spec"].get("initContainers", []), *template["spec"]["containers"]]
-                ports = {p["name"]: p["containerPort"] for c in containers for p in c.get("ports", [])}
+                labels = one["spec"]["template"]["metadata"]["labels"]
+                found[one["metadata"]["name"].removeprefix("rec-")] = Pod(one["metadata"]["namespace"], labels)
+    return found
+
+
+@pytest.fixture
+def services(installed: Installation) -> dict[str, Service]:
+    found = {"code": Service("rec-assets", SELECTED)}
+    for manifests in installed.manifests.values():
+        for one in manifests:
+            if one["kind"] == "Service" and one["spec"].get("clusterIP") != "None":
                 name = one["metadata"]["name"].removeprefix("rec-")
-                found[name] = Pod(one["metadata"]["namespace"], template["metadata"]["labels"], ports)
+                found[name] = Service(one["metadata"]["namespace"], one["spec"]["selector"])
     return found
 
 
@@ -83,6 +93,28 @@ def test_a_connection_that_is_needed_is_open(
     assert allows(policies, pods[source], pods[target], port)
 
 
+@pytest.mark.parametrize(
+    ("source", "service", "port"),
+    [
+        ("webserver", "code", 3030),
+        ("daemon", "code", 3030),
+        ("step", "triton", 8001),
+        ("storefront", "triton", 8001),
+        ("api", "triton", 8001),
+    ],
+)
+def test_a_service_is_called_by_its_own_address(
+    policies: list[Manifest],
+    pods: dict[str, Pod],
+    services: dict[str, Service],
+    source: str,
+    service: str,
+    port: int,
+) -> None:
+    assert lets_out(policies, pods[source], services[service], port)
+    assert not lets_out(policies, pods[source], services["storefront"], 8080)
+
+
 @pytest.mark.parametrize(("source", "target", "port"), CLOSED)
 def test_another_connection_is_closed(
     policies: list[Manifest], pods: dict[str, Pod], source: str, target: str, port: int
@@ -107,7 +139,7 @@ def test_no_pod_calls_another_network_or_port(policies: list[Manifest], pods: di
 def test_only_with_a_collector_its_port_is_open_for_what_sends_traces(
     policies: list[Manifest], pods: dict[str, Pod]
 ) -> None:
-    collector = Pod("observability", {}, {})
+    collector = Pod("observability", {})
     opened = {"networkPolicy": {"collector": {"namespace": "observability"}}}
     platform = {"cluster": "rec", "instanceProfile": "rec", "vpc": "10.40.0.0/16"} | opened
     more = [*rendered("triton", opened), *rendered("platform", platform, "rec-assets")]
@@ -118,13 +150,15 @@ def test_only_with_a_collector_its_port_is_open_for_what_sends_traces(
     assert not allows(opening, pods["step"], collector, 4318)
 
 
-def test_a_load_test_reaches_the_api_and_no_server_behind_it(policies: list[Manifest], pods: dict[str, Pod]) -> None:
+def test_a_load_test_reaches_the_api_and_no_server_behind_it(
+    policies: list[Manifest], pods: dict[str, Pod], services: dict[str, Service]
+) -> None:
     made = rendered("services", {"load": {"enabled": True}}, "rec-assets")
     policies = policies + [
         one for one in made if one["kind"] == "NetworkPolicy" and one["metadata"]["name"] == "rec-load"
     ]
     (job,) = (one for one in made if one["kind"] == "Job")
-    load = Pod("rec-assets", job["spec"]["template"]["metadata"]["labels"], {})
-    assert allows(policies, load, pods["api"], 8090)
+    load = Pod("rec-assets", job["spec"]["template"]["metadata"]["labels"])
+    assert allows(policies, load, pods["api"], 8090) and lets_out(policies, load, services["api"], 8090)
     assert not allows(policies, load, pods["api"], 9102) and not allows(policies, load, pods["triton"], 8001)
     assert not allows(policies, pods["worker"], pods["api"], 8090)

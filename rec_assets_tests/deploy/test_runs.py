@@ -15,6 +15,7 @@ from rec_assets_tests.s3 import BUCKET, S3
 GPU_IMAGE = "registry.example/rec-assets-gpu:1"
 RUN = "7f1ac3be-4b0a-4c53-9e0c-2b3f7d0c8a11"
 CPU_STEPS, GPU_STEPS = ["id_codes", "raw_items", "raw_users"], ["image_embeddings", "text_embeddings"]
+LOST = "raw_users"  # the step whose first pod is killed
 
 pytestmark = pytest.mark.slow
 
@@ -54,14 +55,17 @@ def launched(s3_server: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         **s3_server.environment(),
     }
     with running_cluster(home) as (cluster, kubeconfig):
+        cluster.loses.add(LOST)
         launch("catalog", RUN, home, settings, cluster, kubeconfig)
         yield Launched(cluster, BucketStore(home / "reader", settings["REC_ARTIFACTS"]))
 
 
-def test_the_run_and_each_step_are_pods_of_their_own_and_succeed(launched: Launched) -> None:
-    assert sorted(map(_step, launched.cluster.pod_specs())) == sorted(["run", *CPU_STEPS, *GPU_STEPS])
-    phases = {name: pod["status"]["phase"] for name, pod in launched.cluster.pods.items()}
-    assert set(phases.values()) == {"Succeeded"}, json.dumps(launched.cluster.logs)[-3000:]
+def test_the_run_and_each_step_are_pods_of_their_own_and_a_step_whose_pod_is_lost_gets_another(
+    launched: Launched,
+) -> None:
+    phases = sorted((_step(pod["spec"]), pod["status"]["phase"]) for pod in launched.cluster.pods.values())
+    ended = [(step, "Succeeded") for step in ("run", *CPU_STEPS, *GPU_STEPS)]
+    assert phases == sorted([*ended, (LOST, "Failed")]), json.dumps(launched.cluster.logs)[-3000:]
 
 
 def test_the_steps_left_their_artifacts_in_the_bucket(launched: Launched, s3: S3) -> None:

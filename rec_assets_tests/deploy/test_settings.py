@@ -75,15 +75,27 @@ def test_dagster_accepts_what_the_chart_writes_into_dagster_yaml(tmp_path: Path)
     }
     logs = snake(values["computeLogManager"]["config"]["s3ComputeLogManager"])
     monitoring = snake(values["dagsterDaemon"]["runMonitoring"])
+    queue = values["dagsterDaemon"]["runCoordinator"].get("config", {}).get("queuedRunCoordinator", {})
+    limits = values["concurrency"]
+    assert limits["enabled"]  # otherwise the chart adds `max_concurrent_runs: -1` to the queue
     instance = {
         "run_launcher": {"module": "dagster_k8s", "class": "K8sRunLauncher", "config": config},
         "compute_logs": {"module": "dagster_aws.s3", "class": "S3ComputeLogManager", "config": logs},
         "run_monitoring": monitoring,
+        "run_coordinator": {
+            "module": "dagster.core.run_coordinator",
+            "class": "QueuedRunCoordinator",
+            "config": {"dequeue_use_threads": True, "dequeue_num_workers": 4, **snake(queue)},
+        },
+        "concurrency": {"pools": snake(limits["pools"]), "runs": snake(limits["runs"])},
         **values["additionalInstanceConfig"],
     }
     (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(instance))
     with DagsterInstance.from_config(str(tmp_path)) as loaded:
         assert type(loaded.run_launcher).__name__ == "K8sRunLauncher"
         assert loaded.run_monitoring_max_resume_run_attempts == 3
-        assert loaded.get_concurrency_config().pool_config.default_pool_limit == 2
+        concurrency = loaded.get_concurrency_config()
+        assert concurrency.pool_config.default_pool_limit == 2
+        assert concurrency.run_queue_config and concurrency.run_queue_config.max_concurrent_runs == 10
+        assert loaded.run_monitoring_settings["free_slots_after_run_end_seconds"] == 300
         assert not loaded.get_settings("run_retries")["retry_on_asset_or_op_failure"]

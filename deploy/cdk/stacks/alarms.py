@@ -1,4 +1,4 @@
-"""Alarms of the services that Prometheus does not see, and the budget of the month."""
+"""Alarms of the services that Prometheus does not see, the way of all alarms to people, and the budget of the month."""
 
 from typing import Any
 
@@ -6,7 +6,9 @@ import aws_cdk as cdk
 from aws_cdk import aws_budgets as budgets
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_eks as eks
 from aws_cdk import aws_elasticache as elasticache
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
@@ -14,6 +16,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.environment import Environment
+from stacks.identity import pod_role
 from stacks.sizes import node_names
 
 GIB = 2**30
@@ -31,11 +34,13 @@ class Alarms(cdk.Stack):
         database: rds.DatabaseInstance,
         valkey: elasticache.CfnReplicationGroup,
         interruptions: sqs.Queue,
+        cluster: eks.CfnCluster,
         **options: Any,
     ) -> None:
         super().__init__(scope, name, **options)
         self._topic = sns.Topic(self, "Topic", topic_name=given.prefix, enforce_ssl=True)
         self._topic.add_subscription(subscriptions.EmailSubscription(given.alarm_email))
+        self._let_alarms_send(cluster)
         for number, name in enumerate(node_names(given.valkey_shards, 2 if given.replicated else 1)):
             node = {"CacheClusterId": f"{valkey.ref}-{name}"}
             # Valkey evicts nothing: at 100 % it refuses events and features.
@@ -46,6 +51,20 @@ class Alarms(cdk.Stack):
         age = interruptions.metric_approximate_age_of_oldest_message(period=FIVE_MINUTES)
         self._alarm("UnreadInterruptions", age, 120)
         self._budget(given)
+
+    def _let_alarms_send(self, cluster: eks.CfnCluster) -> None:
+        """Lets CloudWatch and Alertmanager send. `enforce_ssl` replaces the policy that let CloudWatch."""
+        send: dict[str, Any] = {"actions": ["sns:Publish"], "resources": [self._topic.topic_arn]}
+        self._topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="Alarms",
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                conditions={"StringEquals": {"aws:SourceAccount": self.account}},
+                **send,
+            )
+        )
+        pod_role(self, "Alerts", cluster, "monitoring", "alertmanager", [iam.PolicyStatement(sid="Alerts", **send)])
+        cdk.CfnOutput(self, "TopicArn", value=self._topic.topic_arn)
 
     def _alarm(self, name: str, metric: cloudwatch.IMetric, threshold: float, *, below: bool = False) -> None:
         operator = cloudwatch.ComparisonOperator

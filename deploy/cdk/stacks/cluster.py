@@ -129,6 +129,7 @@ class Cluster(cdk.Stack):
             self,
             "System",
             cluster_name=self.control_plane.ref,
+            version=KUBERNETES,  # otherwise the nodes would keep the version of their creation for ever
             node_role=node_role(self, "SystemRole").role_arn,
             subnets=subnets,
             instance_types=[given.system_instance],

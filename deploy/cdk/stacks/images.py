@@ -24,8 +24,20 @@ class Images(cdk.Stack):
                 image_tag_mutability=ecr.TagMutability.IMMUTABLE,
                 image_scan_on_push=True,
                 removal_policy=cdk.RemovalPolicy.DESTROY if given.deletable else cdk.RemovalPolicy.RETAIN,
-                empty_on_delete=False,
+                empty_on_delete=given.deletable,
             )
-            repository.add_lifecycle_rule(description="Keeps the newest 20 versions", max_image_count=20)
+            # A version is an index with a tag, and untagged parts: image, packages, provenance. ECR keeps parts of an
+            # index, so the second rule deletes those of deleted versions only.
+            repository.add_lifecycle_rule(
+                description="Keeps the newest 20 versions",
+                tag_status=ecr.TagStatus.TAGGED,
+                tag_pattern_list=["*"],
+                max_image_count=20,
+            )
+            repository.add_lifecycle_rule(
+                description="Deletes parts of deleted versions",
+                tag_status=ecr.TagStatus.UNTAGGED,
+                max_image_age=cdk.Duration.days(1),
+            )
         registry = f"{self.account}.dkr.ecr.{self.region}.{self.url_suffix}"
         cdk.CfnOutput(self, "Registry", value=f"{registry}/{given.prefix}")

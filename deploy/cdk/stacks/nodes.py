@@ -123,5 +123,12 @@ class Nodes(cdk.Stack):
                 [role.role_arn],
                 {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
             ),
+            # A new account has no such role. EC2 makes it at the first spot node, if the caller may.
+            allow(
+                "MakeTheRoleOfSpotNodes",
+                ["iam:CreateServiceLinkedRole"],
+                ["*"],
+                {"StringEquals": {"iam:AWSServiceName": "spot.amazonaws.com"}},
+            ),
             allow("FindTheCluster", ["eks:DescribeCluster"], [cluster.attr_arn]),
         ]

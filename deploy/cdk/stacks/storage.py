@@ -17,17 +17,17 @@ ARTIFACTS, FEAST, LOGS, OFFLINE, ATHENA = "artifacts", "feast", "logs", "offline
 # The offline log of events and the log of answers, below REC_ARTIFACTS.
 BEHAVIOR, ANSWERS = f"{ARTIFACTS}/behavior", f"{ARTIFACTS}/answers"
 PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
+# Names of buckets are taken once, so a bucket that a failed creation leaves would stop the next one.
+KEPT = cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
 MOST_SCANNED = 100 * 2**30  # bytes of one query
 
 
 class Storage(cdk.Stack):
-    """Everything that outlives the cluster. Deleting the stack keeps key and buckets."""
+    """Everything that outlives the cluster. Deleting the stack keeps key and buckets; a failed creation does not."""
 
     def __init__(self, scope: Construct, name: str, given: Environment, **options: Any) -> None:
         super().__init__(scope, name, **options)
-        self.key = kms.Key(
-            self, "Key", alias=given.prefix, enable_key_rotation=True, removal_policy=cdk.RemovalPolicy.RETAIN
-        )
+        self.key = kms.Key(self, "Key", alias=given.prefix, enable_key_rotation=True, removal_policy=KEPT)
         self.artifacts = self._bucket(f"{given.prefix}-artifacts")
         self.landing = self._bucket(f"{given.prefix}-landing")
         # Query results and temporary tables are read once.
@@ -57,7 +57,7 @@ class Storage(cdk.Stack):
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             enforce_ssl=True,
             versioned=True,
-            removal_policy=cdk.RemovalPolicy.RETAIN,
+            removal_policy=KEPT,
         )
         # Deletes parts of interrupted uploads, and versions that were deleted or replaced a month ago.
         bucket.add_lifecycle_rule(
