@@ -53,7 +53,7 @@ def histories_in(answers: pl.DataFrame) -> pl.DataFrame:
 
 def read_shown(files: Sequence[Path]) -> pl.LazyFrame:
     """Reads files of shown lists; columns that a file of an earlier release lacks are null."""
-    return pl.scan_parquet(files, schema=SHOWN, missing_columns="insert")
+    return pl.scan_parquet([*files], schema=SHOWN, missing_columns="insert")
 
 
 def _history_in(inputs: bytes, now: int) -> tuple[int | None, int | None]:
