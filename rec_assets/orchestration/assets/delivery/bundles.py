@@ -39,7 +39,7 @@ COMMON: dict[str, Any] = {
 }
 
 
-@asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, code_version="8")
+@asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, code_version="9")
 def model_bundle(
     context: AssetExecutionContext,
     artifacts: Artifacts,
@@ -66,7 +66,7 @@ def model_bundle(
 
 @asset(
     **COMMON,
-    code_version="7",
+    code_version="8",
     backfill_policy=BackfillPolicy.single_run(),
     deps=[*earlier("model_bundle"), On("finetuned_bundle", only_day_before)],
 )
