@@ -15,8 +15,9 @@ import polars as pl
 import typer
 
 from rec_assets.common.units import DAY_SECONDS
-from rec_assets.datasets.related.again import SOON_DAYS, BuyAgain, Purchases
+from rec_assets.datasets.related.again import SOON_DAYS, Purchases
 from rec_assets.datasets.related.baskets import basket_matrix, basket_numbers, popularity
+from rec_assets.datasets.related.count_again import count_again
 from rec_assets.datasets.related.tables import COMPLEMENT, TOGETHER, RelatedItems
 from rec_assets.datasets.related.together import bought_together, complements, completed_by
 from rec_assets.evaluation.metrics import score_lists
@@ -31,6 +32,7 @@ DEPTH = 10
 METRICS = ("recall@10", "ndcg@10", "hit_rate@10")
 TEST_DAYS = 14
 HALF_LIFE_DAYS = 28
+BINS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # edges of probabilities
 
 Ids = npt.NDArray[np.integer[Any]]
 Lists = list[tuple[Ids, Ids]]  # the list and the relevant items of each query
@@ -72,7 +74,7 @@ def evaluate_again(train: InteractionLog, test: InteractionLog, size: int, now: 
     """Prints the table of buy again for the next `SOON_DAYS` and `TEST_DAYS` days."""
     history = newest(train)
     pairs = Purchases.of(history.user_ids, history.item_ids, history.timestamps)
-    again = BuyAgain.of(train, size).scores(pairs, now)
+    again = count_again(train, size).scores(pairs, now)
     age = (now - pairs.last) / DAY_SECONDS
     methods = {
         "most frequent": (pairs.last, pairs.days),
@@ -94,6 +96,18 @@ def evaluate_again(train: InteractionLog, test: InteractionLog, size: int, now: 
             print(row(name, [(items[one], items[one][bought[one]]) for one in own]))
         if days == SOON_DAYS:
             print(f"\nExpected purchases {again.sum():.0f}, observed {is_bought.sum()}")
+            print_calibration(again, is_bought)
+
+
+def print_calibration(chances: npt.NDArray[np.float64], is_bought: npt.NDArray[np.bool_]) -> None:
+    """Prints expected and observed purchases of pairs [p] by their probability."""
+    bins = np.searchsorted(BINS, chances, side="right")
+    print("\n| probability | pairs | expected | observed |")
+    print("| --- | ---: | ---: | ---: |")
+    for number, (low, high) in enumerate(zip((0, *BINS), (*BINS, 1), strict=True)):
+        if (mask := bins == number).any():
+            rates = f"{chances[mask].mean():.3f} | {is_bought[mask].mean():.3f}"
+            print(f"| {low} to {high} | {mask.sum()} | {rates} |")
 
 
 def carts(test: InteractionLog, known: npt.NDArray[np.bool_], seed: int) -> list[tuple[Ids, Ids]]:

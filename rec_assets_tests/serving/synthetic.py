@@ -13,7 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from rec_assets.bundles.bundle import LATER_PARTS, PART_FILES, Bundle, ServingConfig, write_bundle
 from rec_assets.bundles.provenance import Lineage, codes_of
 from rec_assets.common.units import DAY_SECONDS
-from rec_assets.datasets.related.again import AGAIN, BuyAgain
+from rec_assets.datasets.related.again import AGAIN
+from rec_assets.datasets.related.count_again import count_again
 from rec_assets.datasets.related.tables import KINDS, RelatedItems
 from rec_assets.features.columns import CONTENT_FEATURES, EMBEDDING_DIM, ITEM_CODES
 from rec_assets.features.history import PADDING_ID, InteractionLog
@@ -59,7 +60,7 @@ def make_bundle(path: Path, seed: int = 0, items: int = 50, users: int = 20, as_
         drawn = np.random.default_rng(seed + 1)
         RelatedItems({kind: make_neighbors(lookups, drawn) for kind in KINDS}).save(parts["related"])
         (parts["related"] / AGAIN).mkdir()
-        BuyAgain.of(make_log(lookups, drawn), lookups.size("item_id")).save(parts["related"] / AGAIN)
+        count_again(make_log(lookups, drawn), lookups.size("item_id")).save(parts["related"] / AGAIN)
         for part in parts.values():
             lineage(lookups, seed).write(part)
         write_bundle(

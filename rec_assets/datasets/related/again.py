@@ -1,7 +1,8 @@
 """Buy again: items that a user is due to buy again, by the user's own interval and the item's usual one.
 
-The score of an item is a share that was observed: of the pairs of a user and an item with as many purchases and as many
-intervals since the last one, how many were bought within a week. The item's own share corrects it.
+The score of an item starts from a share that was observed: of the pairs of a user and an item with as many purchases
+and as many intervals since the last one, how many were bought within a week. A factor of the item corrects the odds of
+this share. `count_again.py` counts both.
 """
 
 from dataclasses import dataclass
@@ -12,12 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.common.units import DAY_SECONDS
-from rec_assets.features.history import InteractionLog
 
 SOON_DAYS = 7  # a score is the probability of a purchase within these days
-SNAPSHOTS = 4  # moments, `SOON_DAYS` apart, whose following days teach the tables
 PRIOR_GAPS = 2.0  # gaps at the item's interval that are added to a user's gaps
-PRIOR_PURCHASES = 5.0  # purchases at the shop's values that are added to those of an item
 DAYS_EDGES = np.array([2, 3, 4, 6, 10])  # days with a purchase of the item
 SINCE_EDGES = np.array([0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3, 5])  # days since the last purchase, in intervals
 AGAIN = "again"  # folder of the tables in a bundle
@@ -70,38 +68,13 @@ class BuyAgain:
     """Tables that score the items of a user's history.
 
     Attributes:
-        chances: share of pairs that are bought within `SOON_DAYS`, by days with a purchase (`DAYS_EDGES`) and by
-            intervals since the last purchase (`SINCE_EDGES`), as one flat table, float32 [6 * 10].
-        items: usual interval in days, and purchases relative to `chances`, by encoded item id, rows `ITEM_ROW` [v].
+        chances: probability below 1 that a pair is bought within `SOON_DAYS`, as one flat table, float32 [6 * 10]. Rows
+            are days with a purchase (`DAYS_EDGES`), columns are intervals since the last one (`SINCE_EDGES`).
+        items: usual interval in days, and factor of the odds of `chances`, by encoded item id, rows `ITEM_ROW` [v].
     """
 
     chances: npt.NDArray[np.float32]
     items: npt.NDArray[Any]
-
-    @classmethod
-    def of(cls, log: InteractionLog, size: int) -> "BuyAgain":
-        """Counts repeated purchases.
-
-        Each of `SNAPSHOTS` moments splits the log: the pairs before it are compared with the purchases of the next
-        `SOON_DAYS`. Both tables are shrunk toward the shop's values by `PRIOR_PURCHASES`.
-
-        Args:
-            log: interactions that teach.
-            size: number of encoded items.
-        """
-        items = np.zeros(size, ITEM_ROW)
-        items["interval"] = _intervals(Purchases.of(log.user_ids, log.item_ids, log.timestamps), size)
-        end = int(log.timestamps.max(initial=0)) + 1
-        step = SOON_DAYS * DAY_SECONDS
-        parts = [_outcomes(log, items, end - number * step, step) for number in range(1, SNAPSHOTS + 1)]
-        cells, item_ids, is_bought = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-        count = (len(DAYS_EDGES) + 1) * (len(SINCE_EDGES) + 1)
-        prior = PRIOR_PURCHASES * is_bought.sum() / max(len(is_bought), 1)
-        pairs = np.bincount(cells, minlength=count) + PRIOR_PURCHASES
-        chances = (np.bincount(cells, is_bought, count) + prior) / pairs
-        expected = np.bincount(item_ids, chances[cells], size)
-        items["factor"] = (np.bincount(item_ids, is_bought, size) + PRIOR_PURCHASES) / (expected + PRIOR_PURCHASES)
-        return cls(chances.astype(np.float32), items)
 
     @property
     def has_repeats(self) -> bool:
@@ -126,9 +99,12 @@ class BuyAgain:
         return own.item_ids[order], scores[order]
 
     def scores(self, purchases: Purchases, now: int) -> Floats:
-        """Returns the probability of a purchase of each pair within `SOON_DAYS` of a moment, float64 [p]."""
+        """Returns the probability below 1 of a purchase of each pair within `SOON_DAYS` of a moment, float64 [p]."""
         rows = self.items[purchases.item_ids]
-        return np.minimum(self.chances[_cells(purchases, rows["interval"], now)] * rows["factor"].astype(np.float64), 1)
+        chances = self.chances[cells_of(purchases, rows["interval"], now)].astype(np.float64)
+        # A factor of the chance itself would exceed 1 for items that are often bought.
+        bought = chances * rows["factor"]
+        return bought / (1 - chances + bought)
 
     def save(self, folder: Path) -> None:
         """Writes two files into a folder."""
@@ -141,25 +117,8 @@ class BuyAgain:
         return cls(*(np.asarray(np.load(folder / file, mmap_mode="r")) for file in (CHANCES, ITEMS)))
 
 
-def _intervals(pairs: Purchases, size: int) -> Floats:
-    """Returns the mean days between two purchases of one user, by encoded item, float64 [v], at least 1."""
-    gaps = np.bincount(pairs.item_ids, pairs.days - 1, size)
-    spans = np.bincount(pairs.item_ids, np.where(pairs.days > 1, pairs.span, 0), size)
-    usual = spans.sum() / max(gaps.sum(), 1)
-    return np.maximum((spans + PRIOR_PURCHASES * usual) / (gaps + PRIOR_PURCHASES), 1)
-
-
-def _outcomes(log: InteractionLog, items: npt.NDArray[Any], now: int, step: int) -> tuple[Ids, Ids, Floats]:
-    """Returns cell, item and whether it was bought within `step` seconds of each pair before a moment, [p] each."""
-    before = log.until(now)
-    pairs = Purchases.of(before.user_ids, before.item_ids, before.timestamps)
-    soon = log.at((log.timestamps >= now) & (log.timestamps < now + step))
-    is_bought = np.isin(pairs.owners * len(items) + pairs.item_ids, soon.user_ids * len(items) + soon.item_ids)
-    return _cells(pairs, items["interval"][pairs.item_ids], now), pairs.item_ids, is_bought.astype(np.float64)
-
-
-def _cells(pairs: Purchases, intervals: npt.NDArray[np.float32], now: int) -> npt.NDArray[np.int64]:
-    """Returns the position of each pair in the table of chances; `intervals` are those of the items, in days [p]."""
+def cells_of(pairs: Purchases, intervals: npt.NDArray[Any], now: int) -> npt.NDArray[np.int64]:
+    """Returns the position of each pair in `BuyAgain.chances`; `intervals` are those of the items, in days [p]."""
     gaps = pairs.days - 1
     own = (pairs.span + PRIOR_GAPS * intervals) / (gaps + PRIOR_GAPS)
     intervals_since = (now - pairs.last) / DAY_SECONDS / own

@@ -1,4 +1,4 @@
-"""Features of answers that drift: inputs of requests, and scores of lists."""
+"""Features of answers that drift: inputs of requests, scores of lists, and histories."""
 
 import polars as pl
 
@@ -40,11 +40,30 @@ def score_features(shown: pl.LazyFrame) -> pl.DataFrame:
     Returns:
         `UNIT` (the user, or the answer for an anonymous user), first_score and mean_score float64.
     """
-    user = pl.when(pl.col("user_id") >= 0).then(pl.col("user_id").cast(pl.String)).otherwise(pl.col("answer_id"))
     score = pl.col("score").cast(pl.Float64)
-    lists = shown.group_by("answer_id").agg(
-        user.first().alias(UNIT),
-        score.sort_by("position").first().alias("first_score"),
-        score.mean().alias("mean_score"),
+    return _by_answer(shown, score.sort_by("position").first().alias("first_score"), score.mean().alias("mean_score"))
+
+
+def history_features(shown: pl.LazyFrame) -> pl.DataFrame:
+    """Returns the history of each list whose inputs were read.
+
+    Args:
+        shown: columns of `shown.SHOWN`.
+
+    Returns:
+        `UNIT` as of `score_features`, has_history bool, history_events and days_since_event float64. The last is null
+        without a history.
+    """
+    age = (pl.col("timestamp") - pl.col("last_event")) / DAY_SECONDS
+    return _by_answer(
+        shown.filter(pl.col("history_events").is_not_null()),
+        (pl.col("history_events").first() > 0).alias("has_history"),
+        pl.col("history_events").first().cast(pl.Float64),
+        age.first().alias("days_since_event"),
     )
-    return lists.drop("answer_id").collect()
+
+
+def _by_answer(shown: pl.LazyFrame, *columns: pl.Expr) -> pl.DataFrame:
+    """Aggregates the rows of each answer, and adds `UNIT`."""
+    user = pl.when(pl.col("user_id") >= 0).then(pl.col("user_id").cast(pl.String)).otherwise(pl.col("answer_id"))
+    return shown.group_by("answer_id").agg(user.first().alias(UNIT), *columns).drop("answer_id").collect()

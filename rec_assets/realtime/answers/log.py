@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from io import BytesIO
@@ -11,7 +11,7 @@ import polars as pl
 
 from rec_assets.common.file_limits import FileLimits
 from rec_assets.realtime.answers.ids import day_of, milliseconds_of
-from rec_assets.realtime.answers.schema import LISTS, SCHEMA
+from rec_assets.realtime.answers.schema import INPUTS, LISTS, SCHEMA
 from rec_assets.realtime.log.waiting_rows import WaitingRows
 from rec_assets.settings import Settings
 from rec_assets.storage.day_files import READS_AT_ONCE, DayFiles, open_day_files, read_all
@@ -82,21 +82,27 @@ class AnswerLog:
         """Returns the days with answers, sorted."""
         return self._files.days()
 
-    def read(self, day: date | str, *, inputs: bool = False) -> pl.DataFrame:
+    def read(
+        self, day: date | str, *, inputs: bool = False, of_inputs: Callable[[pl.DataFrame], pl.DataFrame] | None = None
+    ) -> pl.DataFrame:
         """Returns the answers of a UTC day, sorted by time and id; the columns are `LISTS`.
 
         Args:
             day: the day of the answers' ids, which is the day of `at`.
             inputs: adds the column `INPUTS`.
+            of_inputs: adds columns that it computes from rows of `SCHEMA`, file by file: the inputs of a day are large.
 
         Raises:
             ActionableError: a file is too large to read.
         """
-        wanted = SCHEMA if inputs else LISTS
-        frames = [pl.DataFrame(schema=wanted)]
-        for content in filter(None, read_all(self._files, str(day), self._limits)):
+        wanted = list(SCHEMA if inputs or of_inputs else LISTS)
+        frames, none = [], _parquet(pl.DataFrame(schema=SCHEMA))
+        for content in [none, *filter(None, read_all(self._files, str(day), self._limits))]:
             self._limits.require_parquet(f"A file of the answers of {day}", BytesIO(content))
-            frames.append(pl.read_parquet(BytesIO(content), columns=list(wanted)))
+            rows = pl.read_parquet(BytesIO(content), columns=wanted)
+            if of_inputs:
+                rows = rows.hstack(of_inputs(rows))
+            frames.append(rows if inputs or not of_inputs else rows.drop(INPUTS))
         return pl.concat(frames).unique("answer_id", keep="first").sort("at", "answer_id")
 
     def find(self, answer_id: str) -> pl.DataFrame:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from sklearn.linear_model import LogisticRegression
 
+from rec_assets.common.platt import fit_platt
 from rec_assets.common.threads import in_threads
 from rec_assets.datasets.ranker_users import trains_ranker
 from rec_assets.datasets.request_features import histories_of
@@ -256,13 +256,10 @@ def restore_ranker(data: TrainingSet, checkpoint: Path) -> Ranker:
 
 
 def scale_to_probabilities(model: Ranker, logits: npt.NDArray[Any], hits: npt.NDArray[np.bool_]) -> None:
-    """Fits slope and intercept (Platt 1999) so that the sigmoid of the logit [n] estimates the hit rate."""
-    if hits.all() or not hits.any():
-        return
-    fitted = LogisticRegression(C=np.inf).fit(logits.reshape(-1, 1), hits)
-    if fitted.coef_[0, 0] > 0:  # a negative slope would reverse the order
-        model.slope.assign(fitted.coef_[0, 0])
-        model.intercept.assign(fitted.intercept_[0])
+    """Sets slope and intercept so that the sigmoid of the logit [n] estimates the hit rate."""
+    slope, intercept = fit_platt(logits, hits)
+    model.slope.assign(slope)
+    model.intercept.assign(intercept)
 
 
 def export_ranker(

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rec_assets.common.units import DAY_SECONDS as DAY
 from rec_assets.datasets.related.again import BuyAgain, Purchases
+from rec_assets.datasets.related.count_again import count_again
 from rec_assets.features.history import InteractionLog
 
 SIZE = 8
@@ -24,7 +27,7 @@ def log() -> InteractionLog:
 
 @pytest.fixture(scope="module")
 def again(log: InteractionLog) -> BuyAgain:
-    return BuyAgain.of(log, SIZE)
+    return count_again(log, SIZE)
 
 
 def chance(again: BuyAgain, item: int, days: list[int], now: int) -> float:
@@ -63,7 +66,34 @@ def test_a_probability_is_that_of_pairs_with_the_same_past(log: InteractionLog, 
     soon = log.at((log.timestamps >= now * DAY) & (log.timestamps < (now + 7) * DAY))
     bought = len(np.unique(soon.user_ids << 32 | soon.item_ids))
     assert expected.sum() == pytest.approx(bought, rel=0.1)
-    assert expected.max() <= 1
+    assert expected.max() < 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_no_past_makes_a_purchase_certain(data: st.DataObject) -> None:
+    rows = st.tuples(st.integers(0, 3), st.integers(0, 40), st.integers(1, SIZE - 1))
+    drawn = data.draw(st.lists(rows, min_size=1, max_size=12))
+    # Repeated weeks of the same users: the more of them, the nearer to certain.
+    log = InteractionLog.of(
+        *map(np.array, zip(*[(u, (d + 7 * week) * DAY, i) for u, d, i in drawn for week in range(9)], strict=True))
+    )
+    again = count_again(log, SIZE)
+    history = data.draw(st.lists(st.tuples(st.integers(1, SIZE - 1), st.integers(0, 99)), min_size=1))
+    items, days = (np.array(column) for column in zip(*history, strict=True))
+    chances = again.due(items, days * DAY, 100 * DAY)[1]
+    assert ((chances >= 0) & (chances < 1)).all()
+
+
+def test_the_last_week_scales_the_probabilities() -> None:
+    """Half of the users stay away in the last of nine weeks."""
+    weeks = [(user, (user % 7 + 7 * week) * DAY, WEEKLY) for user in range(400) for week in range(9)]
+    left = [row for row in weeks if row[0] < 200 or row[1] < 56 * DAY]
+    busy, calm = (
+        count_again(InteractionLog.of(*map(np.array, zip(*rows, strict=True))), SIZE) for rows in (weeks, left)
+    )
+    past = [7 * week for week in range(9)]
+    assert chance(calm, WEEKLY, past, 63) < 0.9 < chance(busy, WEEKLY, past, 63)
 
 
 def test_rows_from_the_request_on_do_not_count(again: BuyAgain) -> None:
@@ -72,7 +102,7 @@ def test_rows_from_the_request_on_do_not_count(again: BuyAgain) -> None:
 
 
 def test_a_shop_without_repeats_has_none(log: InteractionLog, tmp_path: Path) -> None:
-    BuyAgain.of(log.at(log.item_ids == ONCE), SIZE).save(tmp_path)
+    count_again(log.at(log.item_ids == ONCE), SIZE).save(tmp_path)
     assert not BuyAgain.load(tmp_path).has_repeats
-    assert not BuyAgain.of(log.until(0), SIZE).has_repeats
-    assert BuyAgain.of(log, SIZE).has_repeats
+    assert not count_again(log.until(0), SIZE).has_repeats
+    assert count_again(log, SIZE).has_repeats

@@ -3,7 +3,7 @@
 import polars as pl
 from hypothesis import strategies as st
 
-from rec_assets.evaluation.outcomes.shown import shown_rows
+from rec_assets.evaluation.outcomes.shown import HISTORY, shown_rows
 from rec_assets.realtime.answers.schema import LISTS
 
 INTERACTIONS = {"user_id": pl.Int32, "item_id": pl.Int32, "timestamp": pl.Int64, "kind": pl.String}
@@ -19,10 +19,10 @@ EVENTS = st.lists(
 def shown_of(answers: list[tuple[int, int, list[int]]]) -> pl.DataFrame:
     """Returns the rows of answers, given as (unix ms, user, items)."""
     rows = [
-        (f"a{n}", at, user, "bundle", "", 0, at // 1000, False, "", items, [1.0] * len(items))
+        (f"a{n}", at, user, "bundle", "", 0, at // 1000, False, "", items, [1.0] * len(items), 0, None)
         for n, (at, user, items) in enumerate(answers)
     ]
-    return shown_rows(pl.DataFrame(rows, LISTS, orient="row"))
+    return shown_rows(pl.DataFrame(rows, LISTS | HISTORY, orient="row"))
 
 
 def interactions_of(events: list[tuple[int, int, int, str]]) -> pl.DataFrame:

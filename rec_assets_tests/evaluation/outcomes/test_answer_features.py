@@ -1,11 +1,15 @@
 from datetime import UTC, datetime
+from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
-from rec_assets.evaluation.outcomes.answer_features import input_features, score_features
+from rec_assets.evaluation.outcomes.answer_features import history_features, input_features, score_features
 from rec_assets.evaluation.outcomes.drift import UNIT
-from rec_assets.evaluation.outcomes.shown import SHOWN
+from rec_assets.evaluation.outcomes.shown import HISTORY, SHOWN, histories_in, read_shown, shown_rows
+from rec_assets.realtime.answers.schema import SCHEMA
+from rec_assets.serving.answers.inputs import FIELDS, pack_inputs
 
 
 def at(day: int, hour: int) -> int:
@@ -41,7 +45,7 @@ def test_scores_are_those_of_each_list_by_user_or_by_answer() -> None:
         ("c", -1, 1, 0.3),
     ]
     shown = pl.DataFrame(
-        [(answer, 0, user, "bundle", "", 0, 0, position, 5, score) for answer, user, position, score in rows],
+        [(answer, 0, user, "bundle", "", 0, 0, position, 5, score, 0, None) for answer, user, position, score in rows],
         SHOWN,
         orient="row",
     )
@@ -49,3 +53,35 @@ def test_scores_are_those_of_each_list_by_user_or_by_answer() -> None:
     assert found[UNIT].to_list() == ["7", "c", "7"]
     assert found["first_score"].to_list() == pytest.approx([0.4, 0.3, 0.1])
     assert found["mean_score"].to_list() == pytest.approx([0.3, 0.3, 0.1])
+
+
+def inputs_of(stored: list[tuple[int, int]], session: list[tuple[int, int]]) -> bytes:
+    """Returns inputs with stored events and a session, given as (item, unix second)."""
+    given = {
+        "recent": np.array(session).ravel(),
+        "raw_user/recent_item_id": np.array([item for item, _ in stored]),
+        "raw_user/recent_timestamp": np.array([time for _, time in stored]),
+    }
+    return pack_inputs([given.get(name, np.empty(0)).astype(kind) for name, kind in FIELDS.items()])
+
+
+def test_histories_are_those_of_the_recorded_inputs(tmp_path: Path) -> None:
+    now = at(3, 12)
+    inputs = [
+        inputs_of([(5, now - 86_400), (6, now - 172_800), (7, now)], [(5, now - 86_400), (8, now - 43_200)]),
+        inputs_of([], []),
+        b"of no release",
+    ]
+    rows = [(f"a{n}", 0, n - 1, "bundle", "", 0, now, False, "", [5], [0.5], one) for n, one in enumerate(inputs)]
+    answers = pl.DataFrame(rows, SCHEMA, orient="row")
+    shown = shown_rows(answers.hstack(histories_in(answers)))
+    assert shown.select(*HISTORY).rows() == [(3, now - 43_200), (0, None), (None, None)]
+    found = history_features(shown.lazy()).sort(UNIT)
+    assert found.rows() == [("0", False, 0.0, None), ("a0", True, 3.0, 0.5)]
+
+    before, after = tmp_path / "before.parquet", tmp_path / "after.parquet"
+    shown.drop(*HISTORY).write_parquet(before)
+    shown.write_parquet(after)
+    assert history_features(read_shown([before, after])).sort(UNIT).equals(found), (
+        "days of an earlier release are left out"
+    )

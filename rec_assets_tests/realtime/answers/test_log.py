@@ -62,6 +62,8 @@ def test_an_answer_is_read_once_on_its_day_with_or_without_its_inputs(settings: 
     assert dict(today.schema) == LISTS
     assert today["answer_id"].to_list() == [rows["answer_id"][0], rows["answer_id"][2]]
     assert log.read("2025-03-15", inputs=True)[INPUTS].to_list() == [b"inputs", b"inputs"]
+    sizes = log.read("2025-03-15", of_inputs=lambda rows: rows.select(size=pl.col(INPUTS).bin.size()))
+    assert sizes.drop("size").equals(today) and sizes["size"].to_list() == [6, 6]
     assert dict(log.read("2025-03-16").schema) == LISTS and log.read("2025-03-16").is_empty()
     assert log.find(rows["answer_id"][1]).equals(rows[1])
     assert log.find(new_ids(1, NOON)[0]).is_empty()

@@ -39,7 +39,7 @@ COMMON: dict[str, Any] = {
 }
 
 
-@asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, code_version="8")
+@asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, code_version="9")
 def model_bundle(
     context: AssetExecutionContext,
     artifacts: Artifacts,
@@ -66,7 +66,7 @@ def model_bundle(
 
 @asset(
     **COMMON,
-    code_version="7",
+    code_version="8",
     backfill_policy=BackfillPolicy.single_run(),
     deps=[*earlier("model_bundle"), On("finetuned_bundle", only_day_before)],
 )
@@ -241,8 +241,9 @@ def signals_part(data: Artifact, folder: Path) -> Path:
 def related_part(inputs: BundleInputs, folder: Path, *, full: bool) -> Path:
     """Writes the related items and buy again, from the item index and the log that its neighbors were counted in."""
     from rec_assets.datasets.neighbors.item_neighbors import full_log, log_without_holdout
-    from rec_assets.datasets.related.again import AGAIN, BuyAgain
+    from rec_assets.datasets.related.again import AGAIN
     from rec_assets.datasets.related.build import related_items
+    from rec_assets.datasets.related.count_again import count_again
     from rec_assets.datasets.training_set import TrainingSet
 
     data = TrainingSet.load(inputs.data.path)
@@ -251,5 +252,5 @@ def related_part(inputs: BundleInputs, folder: Path, *, full: bool) -> Path:
     lineage_of(inputs.item_index).write(folder)
     related_items(inputs.item_index.path, log, data.items.facts.categories.l2).save(folder)
     (folder / AGAIN).mkdir()
-    BuyAgain.of(log, len(data.items.raw_ids)).save(folder / AGAIN)
+    count_again(log, len(data.items.raw_ids)).save(folder / AGAIN)
     return folder

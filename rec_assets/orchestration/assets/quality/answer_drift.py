@@ -1,4 +1,4 @@
-"""Compares inputs and scores of the day's answers with those of the training window."""
+"""Compares inputs, scores and histories of the day's answers with those of the training window."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ DRIFT_FILE = "drift.parquet"
     group_name="evaluation",
     owners=OWNERS,
     op_tags=CPU,
-    code_version="1",
+    code_version="2",
     kinds={"polars", "parquet"},
     partitions_def=daily,
     backfill_policy=parallel_backfill,
@@ -37,11 +37,12 @@ def answer_drift(
 ) -> MaterializeResult[None]:
     """Differences between the day's answers and the days that a training of the day before reads, by feature.
 
-    Inputs of known users are compared with the joined rows of these days, scores with the lists that were shown on
-    these days. Contains no user ids.
+    Inputs of known users are compared with the joined rows of these days. Scores and histories are compared with those
+    of the lists that were shown on these days. Contains no user ids.
     """
-    from rec_assets.evaluation.outcomes.answer_features import input_features, score_features
+    from rec_assets.evaluation.outcomes.answer_features import history_features, input_features, score_features
     from rec_assets.evaluation.outcomes.drift import DRIFT, compare_features
+    from rec_assets.evaluation.outcomes.shown import read_shown
 
     store, users = UpstreamStore.of(context, artifacts), pl.scan_parquet(raw_users / RAW_USERS)
 
@@ -50,17 +51,18 @@ def answer_drift(
         return [store.get(name, d) / file for d in days]
 
     def write(out: Path, day: str) -> dict[str, Any]:
-        shown = pl.scan_parquet(store.get("shown_lists", day) / LISTS)
+        shown = read_shown([store.get("shown_lists", day) / LISTS])
         is_empty = shown.head(1).collect().is_empty()
         inputs = shown.join(users.select("user_id", "age", "gender"), on="user_id", how="left")
         tables = [pl.DataFrame(schema=DRIFT)]
-        for features_of, served, files in (
-            (input_features, inputs, before("joined_interactions", ROWS, day)),
-            (score_features, shown, before("shown_lists", LISTS, day)),
+        joined, lists = before("joined_interactions", ROWS, day), before("shown_lists", LISTS, day)
+        for features_of, served, files, read in (
+            (input_features, inputs, joined, pl.scan_parquet),
+            (score_features, shown, lists, read_shown),
+            (history_features, shown, lists, read_shown),
         ):
             if files and not is_empty:
-                reference = features_of(pl.scan_parquet(files))
-                tables.append(compare_features(features_of(served), reference, settings.max_drift))
+                tables.append(compare_features(features_of(served), features_of(read(files)), settings.max_drift))
         table = pl.concat(tables)
         write_frame(table, out / DRIFT_FILE)
         return {"drifted features": int(table["drifted"].sum()), "features": preview(table, table.height)}

@@ -71,6 +71,7 @@ def outcomes(
     """
     from rec_assets.evaluation.outcomes.attribution import attribute
     from rec_assets.evaluation.outcomes.day_rates import day_rates
+    from rec_assets.evaluation.outcomes.shown import read_shown
     from rec_assets.evaluation.outcomes.variety import variety_of
 
     store = UpstreamStore.of(context, artifacts)
@@ -79,11 +80,11 @@ def outcomes(
     categories = items.select("item_id").collect().with_columns(category=category.cast(pl.String))
 
     def write(out: Path, day: str) -> dict[str, Any]:
-        shown = pl.read_parquet(store.get("shown_lists", day) / LISTS)
+        shown = read_shown([store.get("shown_lists", day) / LISTS]).collect()
         days = [day_after(day, n) for n in range(outcome_days(settings) + 1)] if shown.height else []
         landed = [d for d in days if store.find("raw_interactions", d) and store.find("behavioral_updates", d)]
         # An interaction counts for a list of a later day if that list showed the item again.
-        later = [pl.read_parquet(lists / LISTS) for d in days[1:] if (lists := store.find("shown_lists", d))]
+        later = [read_shown([lists / LISTS]).collect() for d in days[1:] if (lists := store.find("shown_lists", d))]
         window_s = settings.outcome_window_hours * HOUR_SECONDS
         found = attribute(pl.concat([shown, *later]), interactions_on(store, landed), window_s)
         found = found.join(shown.select("answer_id").unique(), on="answer_id", how="semi", maintain_order="left")

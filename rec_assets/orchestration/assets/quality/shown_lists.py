@@ -25,7 +25,7 @@ LISTS = "lists.parquet"
     group_name="evaluation",
     owners=OWNERS,
     op_tags=CPU,
-    code_version="1",
+    code_version="2",
     kinds={"polars", "parquet"},
     partitions_def=daily,
     backfill_policy=parallel_backfill,
@@ -37,16 +37,16 @@ def shown_lists(
 
     Materialize the day again to include late answers. A day that the log no longer has keeps its rows.
     """
-    from rec_assets.evaluation.outcomes.shown import shown_rows
+    from rec_assets.evaluation.outcomes.shown import histories_in, read_shown, shown_rows
     from rec_assets.realtime.answers.log import AnswerLog
 
     log, forgotten = AnswerLog.of(settings), Forgotten.load(id_codes.path)
     store = UpstreamStore.of(context, artifacts)
 
     def write(out: Path, day: str) -> dict[str, Any]:
-        answers = log.read(day)
+        answers = log.read(day, of_inputs=histories_in)
         before = store.find(context.asset_key.path[-1], day) if answers.is_empty() else None
-        rows = shown_rows(answers) if before is None else pl.read_parquet(before / LISTS)
+        rows = shown_rows(answers) if before is None else read_shown([before / LISTS]).collect()
         rows = forgotten.without(rows)
         write_frame(rows, out / LISTS)
         if rows.is_empty():
@@ -57,6 +57,7 @@ def shown_lists(
             "answers": shown.height,
             "answers with an empty list": forgotten.without(answers).filter(pl.col("item_ids").list.len() == 0).height,
             "answers for anonymous users": int((shown["user_id"] < 0).sum()),
+            "answers without a history": shown.filter(history_events=0).height,
             "known users": shown.filter(pl.col("user_id") >= 0)["user_id"].n_unique(),
             "bundles": ", ".join(shown["bundle_id"].unique().sort()),
             "rows": rows.height,
