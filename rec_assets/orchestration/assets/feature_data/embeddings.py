@@ -71,14 +71,14 @@ def text_embeddings(
 
 
 def _progress_logger(context: AssetExecutionContext, label: str, total: int) -> Any:
-    """Returns a callback that logs the number of encoded items about every 20 %."""
+    """Returns a callback that logs the number of read items about every 20 %."""
     logged = 0
 
     def progress(done: int) -> None:
         nonlocal logged
         if done == total or done - logged >= total / 5:
             logged = done
-            context.log.info(f"{label}: {done} of {total} encoded")
+            context.log.info(f"{label}: {done} of {total} items read")
 
     return progress
 
