@@ -136,7 +136,7 @@ def nvt_workflows(
 
 
 @asset(
-    **{**COMMON, "code_version": "6"},
+    **{**COMMON, "code_version": "7"},
     freshness_policy=WEEKLY_FRESHNESS,
     kinds={"nvtabular", "parquet"},
     op_tags=CPU,
