@@ -1,7 +1,7 @@
 """Makes other shops out of the rows of two real data sets, trains each with its defaults, and compares all lists.
 
 .venv/bin/python -m benchmarks.other_shops FOLDER [SHOP …] writes the rows of each shop into FOLDER, guesses its mapping
-as `rec init`, trains it without servers, and compares the lists of the last days, which no training read. The variable
+as `rec init`, and trains it without servers. It prints the lists of the last days, which no training read. The variable
 GIFTS is the file of Online Retail (docs/bring-your-own-data.md).
 """
 
