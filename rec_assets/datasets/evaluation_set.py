@@ -14,7 +14,9 @@ from rec_assets.datasets.request_features import histories_of
 from rec_assets.features.history import PADDING_ID, InteractionLog
 
 ITEMS, LOG, VALIDATION, REPEATS = "items.npz", "log.npz", "validation", "repeats.json"
-MIN_SHARE_OF_REPEATS = 0.05  # below it, own items would take more places of candidates than they bring hits
+# Below both, own items would take more places of candidates than they bring hits.
+MIN_SHARE_OF_REPEATS = 0.05
+MIN_SHARE_CHOSEN_AGAIN = 0.02
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,19 @@ class EvaluationSet:
         if not known.relevant.height:
             return 0.0
         return 1 - self.unseen_pairs(known).height / known.relevant.height
+
+    @property
+    def share_chosen_again(self) -> float:
+        """Returns the share of items in histories of known users that are chosen again; 0 without such items."""
+        known = self.validation.at(np.flatnonzero(~self.validation.cold))
+        past = np.sort(histories_of(known.columns, self.log).item_ids, axis=1)
+        own = int((np.diff(past, axis=1, prepend=PADDING_ID) != 0).sum())  # distinct items of each user
+        return self.share_of_repeats * known.relevant.height / own if own else 0.0
+
+    @property
+    def repeats_pay(self) -> bool:
+        """True if lists should repeat items: many interactions do, or many of the few items of histories are chosen."""
+        return self.share_of_repeats >= MIN_SHARE_OF_REPEATS or self.share_chosen_again >= MIN_SHARE_CHOSEN_AGAIN
 
 
 def read_repeats(folder: Path) -> bool:
