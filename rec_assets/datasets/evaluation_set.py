@@ -11,12 +11,14 @@ import polars as pl
 from rec_assets.datasets.item_table import ItemTable
 from rec_assets.datasets.queries import Queries
 from rec_assets.datasets.request_features import histories_of
+from rec_assets.datasets.rows import take
 from rec_assets.features.history import PADDING_ID, InteractionLog
 
 ITEMS, LOG, VALIDATION, REPEATS = "items.npz", "log.npz", "validation", "repeats.json"
 # Below both, own items would take more places of candidates than they bring hits.
 MIN_SHARE_OF_REPEATS = 0.05
 MIN_SHARE_CHOSEN_AGAIN = 0.02
+QUERIES_AT_ONCE = 20_000  # padded histories of all users of a large shop would take gigabytes
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,12 @@ class EvaluationSet:
 
     def unseen_pairs(self, queries: Queries) -> pl.DataFrame:
         """Returns the relevant pairs of queries whose item is outside the user's history."""
-        past = histories_of(queries.columns, self.log).item_ids
-        rows, places = np.nonzero(past != PADDING_ID)
-        known = pl.DataFrame({"user_id": queries.user_ids[rows], "item_id": self.items.raw_ids[past[rows, places]]})
-        return queries.relevant.join(known, on=["user_id", "item_id"], how="anti")
+        return queries.relevant.join(self._known_pairs(queries), on=["user_id", "item_id"], how="anti")
 
     @property
     def share_of_repeats(self) -> float:
         """Returns the share of relevant pairs of known users in their history; 0 without known users."""
-        known = self.validation.at(np.flatnonzero(~self.validation.cold))
+        known = self._known_queries
         if not known.relevant.height:
             return 0.0
         return 1 - self.unseen_pairs(known).height / known.relevant.height
@@ -63,15 +62,29 @@ class EvaluationSet:
     @property
     def share_chosen_again(self) -> float:
         """Returns the share of items in histories of known users that are chosen again; 0 without such items."""
-        known = self.validation.at(np.flatnonzero(~self.validation.cold))
-        past = np.sort(histories_of(known.columns, self.log).item_ids, axis=1)
-        own = int((np.diff(past, axis=1, prepend=PADDING_ID) != 0).sum())  # distinct items of each user
+        known = self._known_queries
+        own = self._known_pairs(known).height
         return self.share_of_repeats * known.relevant.height / own if own else 0.0
 
     @property
     def repeats_pay(self) -> bool:
         """True if lists should repeat items: many interactions do, or many of the few items of histories are chosen."""
         return self.share_of_repeats >= MIN_SHARE_OF_REPEATS or self.share_chosen_again >= MIN_SHARE_CHOSEN_AGAIN
+
+    @property
+    def _known_queries(self) -> Queries:
+        return self.validation.at(np.flatnonzero(~self.validation.cold))
+
+    def _known_pairs(self, queries: Queries) -> pl.DataFrame:
+        """Returns the distinct pairs of user_id and raw item_id in the histories of queries."""
+        starts = range(0, max(len(queries), 1), QUERIES_AT_ONCE)
+        return pl.concat(self._pairs_of(queries, slice(start, start + QUERIES_AT_ONCE)) for start in starts)
+
+    def _pairs_of(self, queries: Queries, part: slice) -> pl.DataFrame:
+        past = histories_of(take(queries.columns, part), self.log).item_ids
+        rows, places = np.nonzero(past != PADDING_ID)
+        users, items = queries.user_ids[part][rows], self.items.raw_ids[past[rows, places]]
+        return pl.DataFrame({"user_id": users, "item_id": items}).unique()
 
 
 def read_repeats(folder: Path) -> bool:
