@@ -15,8 +15,10 @@ from rec_assets.datasets.rows import take
 from rec_assets.features.history import PADDING_ID, InteractionLog
 
 ITEMS, LOG, VALIDATION, REPEATS = "items.npz", "log.npz", "validation", "repeats.json"
+# Below both, own items would take more places of candidates than they bring hits.
+MIN_SHARE_OF_REPEATS = 0.05
+MIN_SHARE_CHOSEN_AGAIN = 0.02
 QUERIES_AT_ONCE = 20_000  # padded histories of all users of a large shop would take gigabytes
-MIN_SHARE_OF_REPEATS = 0.05  # below it, own items would take more places of candidates than they bring hits
 
 
 @dataclass(frozen=True)
@@ -47,23 +49,42 @@ class EvaluationSet:
 
     def unseen_pairs(self, queries: Queries) -> pl.DataFrame:
         """Returns the relevant pairs of queries whose item is outside the user's history."""
-        starts = range(0, max(len(queries), 1), QUERIES_AT_ONCE)
-        known = pl.concat(self._known_pairs(queries, slice(start, start + QUERIES_AT_ONCE)) for start in starts)
-        return queries.relevant.join(known, on=["user_id", "item_id"], how="anti")
-
-    def _known_pairs(self, queries: Queries, part: slice) -> pl.DataFrame:
-        past = histories_of(take(queries.columns, part), self.log).item_ids
-        rows, places = np.nonzero(past != PADDING_ID)
-        users, items = queries.user_ids[part][rows], self.items.raw_ids[past[rows, places]]
-        return pl.DataFrame({"user_id": users, "item_id": items})
+        return queries.relevant.join(self._known_pairs(queries), on=["user_id", "item_id"], how="anti")
 
     @property
     def share_of_repeats(self) -> float:
         """Returns the share of relevant pairs of known users in their history; 0 without known users."""
-        known = self.validation.at(np.flatnonzero(~self.validation.cold))
+        known = self._known_queries
         if not known.relevant.height:
             return 0.0
         return 1 - self.unseen_pairs(known).height / known.relevant.height
+
+    @property
+    def share_chosen_again(self) -> float:
+        """Returns the share of items in histories of known users that are chosen again; 0 without such items."""
+        known = self._known_queries
+        own = self._known_pairs(known).height
+        return self.share_of_repeats * known.relevant.height / own if own else 0.0
+
+    @property
+    def repeats_pay(self) -> bool:
+        """True if lists should repeat items: many interactions do, or many of the few items of histories are chosen."""
+        return self.share_of_repeats >= MIN_SHARE_OF_REPEATS or self.share_chosen_again >= MIN_SHARE_CHOSEN_AGAIN
+
+    @property
+    def _known_queries(self) -> Queries:
+        return self.validation.at(np.flatnonzero(~self.validation.cold))
+
+    def _known_pairs(self, queries: Queries) -> pl.DataFrame:
+        """Returns the distinct pairs of user_id and raw item_id in the histories of queries."""
+        starts = range(0, max(len(queries), 1), QUERIES_AT_ONCE)
+        return pl.concat(self._pairs_of(queries, slice(start, start + QUERIES_AT_ONCE)) for start in starts)
+
+    def _pairs_of(self, queries: Queries, part: slice) -> pl.DataFrame:
+        past = histories_of(take(queries.columns, part), self.log).item_ids
+        rows, places = np.nonzero(past != PADDING_ID)
+        users, items = queries.user_ids[part][rows], self.items.raw_ids[past[rows, places]]
+        return pl.DataFrame({"user_id": users, "item_id": items}).unique()
 
 
 def read_repeats(folder: Path) -> bool:

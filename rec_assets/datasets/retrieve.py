@@ -84,7 +84,7 @@ class Retrieval:
             self.items.facts,
             self.repeats,
         )
-        popularity = self.items.signals.values["popularity_month"]
+        popularity = self.items.signals.values["popularity_week"]
         popular = [PopularItems.of(table, indexed) for table in popularity]
         count = len(columns[REQUEST_USER_ID])
         found = Candidates(np.zeros((count, k), np.int32), np.zeros((count, k), np.float32))

@@ -12,7 +12,6 @@ import polars as pl
 from rec_assets.datasets.evaluation_set import (
     ITEMS,
     LOG,
-    MIN_SHARE_OF_REPEATS,
     VALIDATION,
     EvaluationSet,
     write_repeats,
@@ -89,7 +88,7 @@ def build_training_set(
         joined_valid: files of the joined rows of the validation days, in order.
         encoded_valid: folder of the transformed joined rows of the validation days, then of their `history_files`.
         lookups: codes of the fitted workflow.
-        repeats: whether lists may repeat items; None decides by the share of repeats in the validation days.
+        repeats: whether lists may repeat items; None decides by the validation days (`EvaluationSet.repeats_pay`).
     """
     train_ids = load_rows(folder / TRAIN, ["item_id"])["item_id"]
     log = log_of([*joined_train, *joined_valid], lookups)
@@ -102,8 +101,7 @@ def build_training_set(
     queries = build_queries(joined_valid, load_rows(encoded_valid))
     queries.save(folder / VALIDATION)
     if repeats is None:
-        share = EvaluationSet(items, log, queries, repeats=True).share_of_repeats
-        repeats = share >= MIN_SHARE_OF_REPEATS
+        repeats = EvaluationSet(items, log, queries, repeats=True).repeats_pay
     write_repeats(folder, repeats=repeats)
     return TrainingSet.load(folder)
 

@@ -34,9 +34,9 @@ class PopularItems:
     rates: Floats
 
     @classmethod
-    def of(cls, popularity_month: Floats, indexed: Flags) -> "PopularItems":
-        """Selects items by the signal `popularity_month` [v], among the first items [w] those that are indexed."""
-        rates = np.where(indexed, np.expm1(popularity_month[: len(indexed)]), 0)
+    def of(cls, popularity_week: Floats, indexed: Flags) -> "PopularItems":
+        """Selects items by the signal `popularity_week` [v], among the first items [w] those that are indexed."""
+        rates = np.where(indexed, np.expm1(popularity_week[: len(indexed)]), 0)
         best = np.argsort(-rates, kind="stable")[:MAX_POPULAR]
         best = best[rates[best] > 0]
         return cls(best.astype(np.int32), rates[best].astype(np.float32))

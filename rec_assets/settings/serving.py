@@ -15,7 +15,7 @@ class ServingSettings(BaseModel):
     repeats: bool | None = Field(
         None,
         description="Whether lists may repeat items of the user's history; unset: if a twentieth of the interactions "
-        "of the validation days repeat an item.",
+        "of the validation days repeat an item, or 2 % of the items of histories are chosen again.",
     )
     seen_filter: Literal["clicked", "bought", "marked", "nothing"] = Field(
         "clicked",

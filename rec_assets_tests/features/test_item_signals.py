@@ -14,6 +14,7 @@ from rec_assets.features.signals.item_signals import (
     ItemFacts,
     ItemSignals,
     item_signals,
+    shrunken_rate,
 )
 
 # Items 3 and 4 share their level-2 category; items 5 and 6 are alone.
@@ -55,6 +56,15 @@ def test_a_new_item_starts_at_the_rate_of_its_category_and_an_old_item_without_i
     )
     assert new[1] == pytest.approx(new[0], rel=1e-4)
     assert old[1] < old[0] / 3
+
+
+def test_the_only_purchase_of_a_new_item_does_not_count_as_one_a_day_where_purchases_are_rare() -> None:
+    count, days = np.array([1, 10, 0]), np.array([1, 28, 28])
+    new, bought_often, unsold = shrunken_rate(count, days, np.full(3, 0.02))
+    assert unsold < 0.02 < new < bought_often
+    # In a shop of many purchases, the added days are one day.
+    assert shrunken_rate(np.array([30]), np.array([2]), np.array([8.0])) == pytest.approx([38 / 3])
+    assert shrunken_rate(np.array([0]), np.array([5]), np.array([0.0])) == 0
 
 
 def test_repurchase_counts_users_with_a_second_interaction_and_the_days_between() -> None:

@@ -19,6 +19,7 @@ WEEK, MONTH = 7, 28  # days
 # A year of days needs no table of its own for each day: requests read the latest earlier one.
 MAX_SNAPSHOTS = 32
 PRIOR_BUYERS, PRIOR_GAPS = 5, 5
+TINY = 1e-9
 ITEM_SIGNALS = (
     "popularity_day",
     "popularity_week",
@@ -34,6 +35,7 @@ ITEM_SIGNALS = (
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.integer[Any]]
+Values = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -138,8 +140,10 @@ class ItemSignals:
 def item_signals(log: InteractionLog, categories: ItemCategories, first_days: npt.NDArray[np.int64]) -> ItemSignals:
     """Computes the signals at the start of at most `MAX_SNAPSHOTS` days; the last table has all interactions.
 
-    Rates are counts over the days an item was on sale, plus one day at the rate of its level-2 category. So new items
-    start at their category's rate. Rates of repurchase are shrunk toward the category in the same way.
+    Rates are counts over the days an item was on sale, plus a day at the rate of its level-2 category, or more days
+    until they have one interaction. So new items start at their category's rate. With one day, the only purchase of an
+    item that is known since this purchase would count as one a day. The rate of the week starts at that of the month.
+    Rates of repurchase are shrunk toward the category in the same way.
 
     Args:
         log: all interactions.
@@ -156,6 +160,18 @@ def item_signals(log: InteractionLog, categories: ItemCategories, first_days: np
         empty = {name: np.zeros((1, len(first_days)), np.float32) for name in ITEM_SIGNALS}
         return ItemSignals(np.zeros(1, np.int64), empty)
     return _Counter(log, categories, first_days).run()
+
+
+def shrunken_rate(count: Values, days: Values, usual: Values) -> Values:
+    """Returns interactions per day [n], shrunk toward a usual rate by the days of one interaction, at least one day.
+
+    Args:
+        count: interactions of each item.
+        days: days on which they were counted.
+        usual: interactions per day of similar items.
+    """
+    added = np.maximum(1, 1 / np.maximum(usual, TINY))
+    return (count + added * usual) / (days + added)
 
 
 class _Counter:
@@ -207,13 +223,19 @@ class _Counter:
         def recent(days: int) -> npt.NDArray[np.float64]:
             return total - past[max(len(past) - 1 - days, 0)]
 
+        def counted(days: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+            """Returns interactions and days on sale."""
+            return recent(days)[0], np.minimum(age, min(days, day - self.first))
+
         def rate(days: int) -> npt.NDArray[np.float64]:
             """Returns interactions per day on sale."""
-            count, on_sale = recent(days)[0], np.minimum(age, min(days, day - self.first))
-            return (count + self._of_category(count, on_sale)) / (on_sale + 1)
+            count, on_sale = counted(days)
+            return shrunken_rate(count, on_sale, self._of_category(count, on_sale))
 
-        month = recent(MONTH)
-        weekly = {days: WEEK * rate(days) for days in (1, WEEK, MONTH)}
+        month, (count, on_sale) = recent(MONTH), counted(WEEK)
+        rates = {1: rate(1), MONTH: rate(MONTH)}
+        rates[WEEK] = (count + WEEK * rates[MONTH]) / (on_sale + WEEK)
+        weekly = {days: WEEK * value for days, value in rates.items()}
         repeats = rows - firsts
         mean_gap = self._of_category(gaps, repeats, gaps.sum() / max(repeats.sum(), 1))
         return {

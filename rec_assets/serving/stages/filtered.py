@@ -33,7 +33,7 @@ class Restriction:
     def __init__(
         self,
         sources: CandidateSources,
-        popularity_month: Floats,
+        popularity_week: Floats,
         index: "faiss.Index",
         lookups: Lookups,
     ) -> None:
@@ -41,12 +41,12 @@ class Restriction:
 
         Args:
             sources: the sources of all items.
-            popularity_month: the signal of this name by encoded id [v].
+            popularity_week: the signal of this name by encoded id [v].
             index: the index that `sources` searches.
             lookups: the fitted workflow.
         """
         self._sources = sources
-        self._popularity = popularity_month
+        self._popularity = popularity_week
         self._index = index
         self._lookups = lookups
 

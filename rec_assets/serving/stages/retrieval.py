@@ -134,9 +134,9 @@ class Retrieval:
             item_facts(tables),
             bundle.manifest.config.repeats,
         )
-        popular = PopularItems.of(tables["popularity_month"], indexed)
+        popular = PopularItems.of(tables["popularity_week"], indexed)
         bundled = cache(lambda: RawItemFeatures.of(bundle))
-        restriction = Restriction(sources, tables["popularity_month"], index, lookups)
+        restriction = Restriction(sources, tables["popularity_week"], index, lookups)
         filtered = kept_by_filter(restriction, catalog or bundled, lookups)
         return cls(sources, popular, min(settings.retrieval_topk, index.ntotal), lookups, filtered)
 

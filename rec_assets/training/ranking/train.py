@@ -16,8 +16,7 @@ from rec_assets.datasets.request_features import histories_of
 from rec_assets.datasets.retrieve import Retrieval
 from rec_assets.datasets.rows import Arrays, as_columns, take
 from rec_assets.datasets.training_set import TrainingSet
-from rec_assets.evaluation.metrics import among, score_lists
-from rec_assets.evaluation.report import ALL, NEW
+from rec_assets.evaluation.metrics import among
 from rec_assets.features.columns import (
     CONTEXT_FEATURES,
     RANKER_FEATURES,
@@ -38,11 +37,10 @@ from rec_assets.training.loop.early_stopping import Report, TrainingHistory, dra
 from rec_assets.training.ranking.candidate_lists import RankerLists, arrivals, epoch_of, new_to_users
 from rec_assets.training.ranking.dlrm import Floats, Ranker
 from rec_assets.training.ranking.score import CandidateScorer
+from rec_assets.training.ranking.selection import ListsOfTrack, value_of_ranking
 
-METRIC = "ndcg@10"
 VALIDATION_USERS = 3_000
 EXAMPLE_USERS, EXAMPLE_CANDIDATES = 4, 50
-TINY = 1e-6  # so that a list without hits has a logarithm
 MIN_DEVIATION, NO_INPUT = 1e-6, 1e12
 
 
@@ -86,6 +84,7 @@ def train_ranker(
     """Trains from the retrieval order; the kept weights are never worse than this order on validation.
 
     Validation is the geometric mean of NDCG@10 on track all and on track new, because the best epochs of both differ.
+    An epoch that lowers one of them is worth no more than the retrieval order (`selection.value_of_ranking`).
 
     Args:
         data: the training set, with the validation queries.
@@ -104,18 +103,14 @@ def train_ranker(
     score = CandidateScorer(model, sample.columns, validation, retrieval)
     report(f"{len(lists)} lists, {lists.interacted.sum() / max(1, len(lists)):.1f} positives each")
     new = new_to_users(validation, histories_of(sample.columns, data.log))
-    tracks = {ALL: (validation, sample.relevant), NEW: (validation.where(new), data.unseen_pairs(sample))}
+    tracks = [
+        ListsOfTrack(candidates, sample.user_ids, data.items.raw_ids, relevant)
+        for candidates, relevant in ((validation, sample.relevant), (validation.where(new), data.unseen_pairs(sample)))
+    ]
 
     def validate() -> float:
         logits = score()
-        values = [
-            score_lists(sample.user_ids, data.items.raw_ids[part.order_by(logits).item_ids], relevant, (METRIC,))[
-                METRIC
-            ]
-            for part, relevant in tracks.values()
-        ]
-        # A track without any relevant item has no value.
-        return float(np.exp(np.mean([np.log(value + TINY) for value in values if value is not None])))
+        return value_of_ranking([one.ranked(logits) for one in tracks], [one.retrieval_order for one in tracks])
 
     history = fit_until_best(
         model,

@@ -50,7 +50,7 @@ def item_vectors(model: TwoTower, items: ItemTable, moment: int) -> ItemVectors:
     # During training, the id vector of an item without rows still has its random initial value.
     catalog["item_id"] = items.trained_ids(catalog["item_id"])
     tomorrow = np.array([moment + DAY_SECONDS])
-    rates = np.expm1(items.signals.at(items.catalog, tomorrow)["popularity_month"])
+    rates = np.expm1(items.signals.at(items.catalog, tomorrow)["popularity_week"])
     catalog[LOG_POPULARITY] = np.log(rates + MIN_RATE).astype(np.float32)
     parts = []
     for batch in column_batches(catalog, 4 * ENCODE_BATCH):

@@ -233,7 +233,7 @@ def test_a_worse_a_corrupt_and_a_mixed_bundle_are_refused_with_the_reason(finetu
     np.save(parts["item_index"] / "vectors.npy", -vectors)
     # The other sources would still find good items: without repeats and with the least popular items first, none does.
     signals = np.load(parts["signals"] / "signals.npy")
-    signals["popularity_month"] = signals["popularity_month"].max() - signals["popularity_month"]
+    signals["popularity_week"] = signals["popularity_week"].max() - signals["popularity_week"]
     np.save(parts["signals"] / "signals.npy", signals)
     np.save(parts["item_index"] / "neighbor_weights.npy", 0 * np.load(parts["item_index"] / "neighbor_weights.npy"))
     bad = facts | {"config": good.manifest.config.model_copy(update={"repeats": False})}

@@ -108,7 +108,7 @@ def test_an_inverted_index_finds_the_nearest_of_many_allowed_items(
     inverted.add_with_ids(sources.vectors[3:], lookups.decode("item_id", np.arange(3, 53)).astype(np.int64))
     faiss.extract_index_ivf(inverted).nprobe = 2
     half = Filters[int](category_l1=[0, 1])
-    restriction = Restriction(sources, tables["popularity_month"], inverted, lookups)
+    restriction = Restriction(sources, tables["popularity_week"], inverted, lookups)
     parts = kept_by_filter(restriction, lambda: catalog, lookups)(half.text())
     assert parts.vectors == 0  # no copy of the vectors for an exact search
     members = np.sort(lookups.encode("item_id", catalog.item_ids[allowed_items(half, catalog)]))

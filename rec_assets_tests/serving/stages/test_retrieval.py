@@ -90,7 +90,7 @@ def test_rows_that_an_inverted_index_leaves_empty_are_dropped(copy: Path) -> Non
     vectors[3:11] = np.repeat(centroids, [5, 3], axis=0)
     np.save(copy / "item_index" / "vectors.npy", vectors)
     tables = np.load(copy / "signals" / "signals.npy")
-    tables["popularity_month"] = 0  # so that the search is the only source
+    tables["popularity_week"] = 0  # so that the search is the only source
     np.save(copy / "signals" / "signals.npy", tables)
     inputs = inputs_with(2) | {"query_embedding": centroids}
     made = Retrieval.load(Bundle.open(copy), Settings(retrieval_topk=8))(inputs)

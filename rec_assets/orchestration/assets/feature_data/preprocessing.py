@@ -136,7 +136,7 @@ def nvt_workflows(
 
 
 @asset(
-    **{**COMMON, "code_version": "6"},
+    **{**COMMON, "code_version": "7"},
     freshness_policy=WEEKLY_FRESHNESS,
     kinds={"nvtabular", "parquet"},
     op_tags=CPU,
@@ -204,6 +204,7 @@ def training_set(
             "validation_users": len(built.validation),
             "cold_validation_users": int(built.validation.cold.sum()),
             "share_of_repeats": built.share_of_repeats,
+            "share_of_own_items_chosen_again": built.share_chosen_again,
             "lists_may_repeat_items": built.repeats,
         }
 

@@ -67,7 +67,7 @@ def replay_set(
 
 
 @asset(
-    **{**COMMON, "code_version": "4"},
+    **{**COMMON, "code_version": "5"},
     op_tags=CPU,
     kinds={"nvtabular", "parquet"},
     windows={"joined_interactions": model_window},
@@ -230,7 +230,7 @@ def finetuned_query_tower(
 
 
 @asset(
-    **{**TRAINER, "code_version": "7"},
+    **{**TRAINER, "code_version": "8"},
     kinds={"tensorflow", "onnx"},
     deps=[*earlier("dlrm_model", "training_set"), On("finetuned_dlrm", only_day_before)],
 )

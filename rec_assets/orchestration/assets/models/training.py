@@ -32,7 +32,7 @@ VALIDATION_RETRIEVAL, VALIDATION_RANKER = "validation_retrieval", "validation_ra
 TRAINER: dict[str, Any] = {**COMMON, "op_tags": GPU, "pool": TRAINING_POOL}
 
 
-@asset(**{**TRAINER, "code_version": "6"}, kinds={"tensorflow"})
+@asset(**{**TRAINER, "code_version": "7"}, kinds={"tensorflow"})
 def two_tower_model(
     context: AssetExecutionContext,
     artifacts: Artifacts,
@@ -108,7 +108,7 @@ def query_tower(
     return publish(context, artifacts, write)
 
 
-@asset(**COMMON, op_tags=CPU, kinds={"numpy"})
+@asset(**{**COMMON, "code_version": "6"}, op_tags=CPU, kinds={"numpy"})
 def item_embeddings(
     context: AssetExecutionContext,
     artifacts: Artifacts,
@@ -172,7 +172,7 @@ def faiss_index(
     return publish(context, artifacts, write)
 
 
-@asset(**{**TRAINER, "code_version": "11"}, kinds={"tensorflow", "onnx"})
+@asset(**{**TRAINER, "code_version": "12"}, kinds={"tensorflow", "onnx"})
 def dlrm_model(
     context: AssetExecutionContext,
     artifacts: Artifacts,
@@ -189,8 +189,8 @@ def dlrm_model(
     from rec_assets.datasets.retrieve import Retrieval
     from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.training.loop.checkpoints import save_checkpoint
+    from rec_assets.training.ranking.selection import METRIC
     from rec_assets.training.ranking.train import (
-        METRIC,
         RankerConfig,
         export_ranker,
         train_on_all_days,
