@@ -31,6 +31,11 @@ def synthesize(folder: Path, app: Path = DEPLOY / "cdk") -> dict[str, Template]:
     return {file.name.removesuffix(suffix): json.loads(file.read_text()) for file in folder.glob(f"*{suffix}")}
 
 
+def all_of(templates: dict[str, Template], stack: str) -> list[Template]:
+    """Returns the templates of a stack, one for each environment."""
+    return [templates[f"rec-{name}-{stack}"] for name in ENVIRONMENTS]
+
+
 def of_type(template: Template, kind: str) -> dict[str, Any]:
     """Returns logical id → properties of all resources of a type, such as `EKS::Cluster`."""
     resources = template["Resources"].items()

@@ -1,8 +1,6 @@
 """Makes the templates of all environments: CloudFormation accepts them, and they have what the runbook relies on."""
 
-import inspect
 import json
-import re
 import shutil
 import subprocess
 from ipaddress import ip_network
@@ -12,10 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
-from feast.infra.offline_stores.contrib.athena_offline_store import athena_source
-from feast.infra.utils import aws_utils
 
-from rec_assets_tests.deploy.aws import ENVIRONMENTS, Template, may, of_type, statements_of, synthesize, text_of
+from rec_assets_tests.deploy.aws import ENVIRONMENTS, Template, all_of, of_type, statements_of, synthesize, text_of
 from rec_assets_tests.deploy.manifests import DEPLOY
 from rec_assets_tests.tools import require_tool
 
@@ -35,29 +31,15 @@ INTENDED = {
 }
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cdk")
-
-
-@pytest.fixture(scope="module")
-def templates(folder: Path) -> dict[str, Template]:
-    return synthesize(folder)
-
-
-def all_of(templates: dict[str, Template], stack: str) -> list[Template]:
-    return [templates[f"rec-{name}-{stack}"] for name in ENVIRONMENTS]
-
-
 def values_of(name: str) -> dict[str, Any]:
     given = run_path(str(STACKS / "environment.py"))["read"](DEPLOY / f"cdk/environments/{name}.toml")
     return vars(given)
 
 
-def test_cloudformation_knows_every_property_and_version(templates: dict[str, Template], folder: Path) -> None:
+def test_cloudformation_knows_every_property_and_version(templates: dict[str, Template], template_folder: Path) -> None:
     # Zones are in the values, because a subnet never moves.
     options = ["--regions", "eu-central-1", "--ignore-checks", "W3010"]
-    files = sorted(map(str, folder.glob("*.template.json")))
+    files = sorted(map(str, template_folder.glob("*.template.json")))
     assert len(files) == len(templates) == 9 * len(ENVIRONMENTS)
     done = subprocess.run(
         [require_tool("cfn-lint"), *options, "--", *files], capture_output=True, text=True, check=False
@@ -65,8 +47,10 @@ def test_cloudformation_knows_every_property_and_version(templates: dict[str, Te
     assert done.returncode == 0, done.stdout
 
 
-def test_a_security_scanner_finds_nothing_that_is_not_meant(templates: dict[str, Template], folder: Path) -> None:
-    command = [require_tool("checkov"), "--directory", str(folder), "--framework", "cloudformation"]
+def test_a_security_scanner_finds_nothing_that_is_not_meant(
+    templates: dict[str, Template], template_folder: Path
+) -> None:
+    command = [require_tool("checkov"), "--directory", str(template_folder), "--framework", "cloudformation"]
     done = subprocess.run(
         [*command, "--output", "json", "--skip-download", "--quiet"], capture_output=True, text=True, check=False
     )
@@ -219,120 +203,8 @@ def alerts() -> list[dict[str, Any]]:
     return [one for group in rules for one in group["rules"] if "alert" in one]
 
 
-def test_karpenter_may_start_the_first_spot_node_of_an_account(templates: dict[str, Template]) -> None:
-    for template in all_of(templates, "nodes"):
-        (made,) = (
-            one for one in statements_of(template, "karpenter") if "CreateServiceLinkedRole" in text_of(one["Action"])
-        )
-        assert made["Condition"] == {"StringEquals": {"iam:AWSServiceName": "spot.amazonaws.com"}}
-
-
 def test_system_nodes_get_the_version_of_the_cluster(templates: dict[str, Template]) -> None:
     for template in all_of(templates, "cluster"):
         (cluster,) = of_type(template, "EKS::Cluster").values()
         (nodes,) = of_type(template, "EKS::Nodegroup").values()
         assert nodes["Version"] == cluster["Version"]
-
-
-def test_karpenter_hears_of_interruptions_and_may_read_them(templates: dict[str, Template]) -> None:
-    for template in all_of(templates, "nodes"):
-        (queue,) = of_type(template, "SQS::Queue")
-        rules = of_type(template, "Events::Rule").values()
-        assert {one["EventPattern"]["detail-type"][0] for one in rules} == {
-            "EC2 Spot Instance Interruption Warning",
-            "EC2 Instance Rebalance Recommendation",
-            "EC2 Instance State-change Notification",
-            "AWS Health Event",
-        }
-        arn = {"Fn::GetAtt": [queue, "Arn"]}
-        assert all(target["Arn"] == arn for one in rules for target in one["Targets"])
-        (reads,) = (one for one in statements_of(template, "karpenter") if "sqs:ReceiveMessage" in one["Action"])
-        assert "sqs:DeleteMessage" in reads["Action"] and reads["Resource"] == arn
-
-
-def test_feast_may_do_in_athena_what_its_code_calls(templates: dict[str, Template]) -> None:
-    source = inspect.getsource(aws_utils) + inspect.getsource(athena_source)
-    calls = {
-        "athena:" + "".join(word.capitalize() for word in name.split("_"))
-        for name in re.findall(r"(?:athena_data_client|athena_client|\bclient)\.(\w+)\(", source)
-        if re.search(r"query|table_metadata", name)
-    }
-    assert len(calls) > 3
-    for template in all_of(templates, "roles"):
-        actions = {action for one in statements_of(template, "rec-steps") for action in one["Action"]}
-        assert calls <= actions
-        # Each query creates a table from its result, and drops it.
-        assert {"glue:CreateTable", "glue:DeleteTable", "glue:GetTable", "glue:GetDatabase"} <= actions
-    for template in all_of(templates, "storage"):
-        (group,) = of_type(template, "Athena::WorkGroup").values()
-        assert not group["WorkGroupConfiguration"]["EnforceWorkGroupConfiguration"]
-
-
-# Service account → keys that it reads, keys that it writes, keys that it must not read, keys that it must not write.
-RIGHTS: dict[str, tuple[list[str], list[str], list[str], list[str]]] = {
-    "rec-triton": (
-        [
-            "artifacts/identity",
-            "artifacts/current/live_bundle/all.json",
-            "artifacts/current/canary/all.json",
-            "artifacts/versions/model_bundle/a/b/f",
-        ],
-        [],
-        ["artifacts/versions/raw_users/all/x/users.parquet", "artifacts/behavior/day", "artifacts/answers/day"],
-        ["artifacts/current/live_bundle/all.json"],
-    ),
-    "rec-storefront": (
-        [
-            "artifacts/current/raw_items/all.json",
-            "artifacts/current/shop_rules/all.json",
-            "artifacts/versions/raw_interactions/2025-03-14/x/part.parquet",
-            "artifacts/current/id_codes/all.json",
-        ],
-        [],
-        ["artifacts/versions/raw_users/all/x/users.parquet"],
-        ["artifacts/current/raw_items/all.json"],
-    ),
-    "rec-api": (
-        [
-            "artifacts/identity",
-            "artifacts/current/id_codes/all.json",
-            "artifacts/versions/id_codes/all/x/users.parquet",
-        ],
-        [],
-        [
-            "artifacts/versions/raw_users/all/x/users.parquet",
-            "artifacts/versions/model_bundle/a/b/f",
-            "feast/registry.db",
-        ],
-        ["artifacts/current/id_codes/all.json", "artifacts/behavior/2025-03-14/part.parquet"],
-    ),
-    "rec-worker": (
-        ["feast/registry.db"],
-        ["artifacts/behavior/2025-03-14/part.parquet", "artifacts/answers/2025-03-14/part.parquet"],
-        [],
-        ["artifacts/current/x/y.json"],
-    ),
-    "rec-exporter": (["artifacts/current/online_features/2025-03-14.json"], [], [], ["artifacts/identity"]),
-    "rec-dagster": (
-        ["artifacts/versions/model_bundle/a/b/f"],
-        ["logs/run/step", "artifacts/current/canary/all.json", "artifacts/versions/canary/all/x/canary.json"],
-        [],
-        ["artifacts/identity", "artifacts/current/live_bundle/all.json"],
-    ),
-    "rec-steps": (
-        ["artifacts/behavior/2025-03-14/part.parquet"],
-        ["artifacts/identity", "feast/registry.db", "offline/user_features/day=2025-03-14/f", "athena/x", "logs/x"],
-        [],
-        [],
-    ),
-}
-
-
-@pytest.mark.parametrize("account", sorted(RIGHTS))
-def test_each_pod_may_do_its_work_and_nothing_else(templates: dict[str, Template], account: str) -> None:
-    reads, writes, no_reads, no_writes = RIGHTS[account]
-    for template in all_of(templates, "roles"):
-        assert all(may(template, account, "s3:GetObject", key) for key in reads)
-        assert all(may(template, account, "s3:PutObject", key) for key in writes)
-        assert not any(may(template, account, "s3:GetObject", key) for key in no_reads)
-        assert not any(may(template, account, "s3:PutObject", key) for key in no_writes)

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.bundles.live_record import record_live
-from rec_assets.common.loop import FAILURES, LAST_SUCCESS, Loop
+from rec_assets.common.concurrency.loop import FAILURES, LAST_SUCCESS, Loop
 from rec_assets.orchestration.partitions import daily
 from rec_assets.orchestration.runs.prometheus_exporter import (
     DEAD,

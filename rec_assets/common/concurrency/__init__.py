@@ -1,0 +1,1 @@
+"""Threads, endless loops and processes."""

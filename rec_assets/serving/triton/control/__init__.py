@@ -1,0 +1,1 @@
+"""Loads, checks and repairs the models of a running Triton, and reads its counters."""
