@@ -35,7 +35,8 @@ from rec_assets.cli.local.triton import SHARED_MEMORY, Triton
 from rec_assets.common.errors import ActionableError
 from rec_assets.realtime.log.behavior_log import BehaviorLog
 from rec_assets.serving.client import Client
-from rec_assets.serving.triton import model_repository, server_control
+from rec_assets.serving.triton import model_repository
+from rec_assets.serving.triton.control import server as server_control
 from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER
 from rec_assets.settings import Settings, get_settings
 from rec_assets.storage.artifacts.home_identity import keep_identity, read_identity

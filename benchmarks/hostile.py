@@ -13,7 +13,7 @@ from tritonclient.utils import InferenceServerException
 from rec_assets.cli.local.server import LOOPBACK, Server
 from rec_assets.cli.local.triton import Triton
 from rec_assets.common.errors import ActionableError
-from rec_assets.serving.triton import control_key
+from rec_assets.serving.triton.control import key as control_key
 from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER, shape_of_one
 from rec_assets.settings import Settings
 

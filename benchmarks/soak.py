@@ -32,7 +32,8 @@ from rec_assets.features.store import online
 from rec_assets.features.store.views import ITEM_VIEW
 from rec_assets.realtime.stores.user_activity import UserActivityStore
 from rec_assets.serving.client import Client
-from rec_assets.serving.triton import model_repository, server_control
+from rec_assets.serving.triton import model_repository
+from rec_assets.serving.triton.control import server as server_control
 from rec_assets.settings import Settings, get_settings
 
 SEEN_EVERY_S, ITEMS_EVERY_S, PROMOTION_EVERY_S, MEMORY_EVERY_S = 0.1, 20.0, 30.0, 5.0

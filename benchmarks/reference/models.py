@@ -15,7 +15,8 @@ from benchmarks.reference.stages import CachedItems, FeastItems, TensorFlowModel
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.graph.spec import STAGES, StageSpec
 from rec_assets.serving.stages import Stage
-from rec_assets.serving.triton import model_config, model_repository, server_control
+from rec_assets.serving.triton import model_config, model_repository
+from rec_assets.serving.triton.control import server as server_control
 from rec_assets.serving.triton.stage_model import BUNDLE_FILE, StageModel, published_bundle
 from rec_assets.settings import Settings
 from rec_assets.storage.artifacts.stores import open_store

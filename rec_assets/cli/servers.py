@@ -27,7 +27,7 @@ def status() -> None:
     """Show the servers and the live bundle; exit with status 1 unless all servers run and answer."""
     from rec_assets.cli.local import supervision
     from rec_assets.cli.models.bundles import say_live
-    from rec_assets.common.loop import loop_states
+    from rec_assets.common.concurrency.loop import loop_states
 
     settings = load_settings()
     servers = supervision.status(settings)

@@ -13,7 +13,7 @@ def watch() -> None:
 
     from rec_assets.cli.local.delivery import watch_delivery
     from rec_assets.cli.local.supervisor import supervise
-    from rec_assets.common.background_thread import background_thread
+    from rec_assets.common.concurrency.background_thread import background_thread
 
     logging.basicConfig(format="%(asctime)s %(message)s")
     settings, stop = load_settings(), until_told_to_stop()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from rec_assets.common.threads import in_threads, windows
+from rec_assets.common.concurrency.threads import in_threads, windows
 from rec_assets.datasets.candidates import Candidates
 from rec_assets.datasets.item_table import ItemTable
 from rec_assets.datasets.ranking_features import ranking_columns

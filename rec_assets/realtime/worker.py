@@ -15,8 +15,8 @@ from pathlib import Path
 
 import redis
 
-from rec_assets.common.background_thread import background_thread
-from rec_assets.common.loop import Loop
+from rec_assets.common.concurrency.background_thread import background_thread
+from rec_assets.common.concurrency.loop import Loop
 from rec_assets.common.traces import tracing
 from rec_assets.realtime.answers.drain import AnswerDrain
 from rec_assets.realtime.apply_events import Received, Updates

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from rec_assets.common.concurrency.loop import FAILURES, Loop, loop_state, loop_states, prometheus_text
 from rec_assets.common.errors import ActionableError
-from rec_assets.common.loop import FAILURES, Loop, loop_state, loop_states, prometheus_text
 from rec_assets_tests.waiting import wait_until
 
 

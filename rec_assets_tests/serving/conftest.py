@@ -7,7 +7,7 @@ import pytest
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.serving.runner import load_stages
 from rec_assets.serving.stages import Stage
-from rec_assets.serving.triton import server_control
+from rec_assets.serving.triton.control import server as server_control
 from rec_assets.serving.triton.model_repository import publish, repository_path, version_of
 from rec_assets.settings import Settings
 from rec_assets.storage.artifacts.store import ArtifactStore

@@ -11,8 +11,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from rec_assets.bundles.live_record import LIVE_BUNDLE
+from rec_assets.common.concurrency.loop import FAILURES
 from rec_assets.common.http import server as http_server
-from rec_assets.common.loop import FAILURES
 from rec_assets.serving.promotion import agent_server
 from rec_assets.serving.promotion.agent import Agent
 from rec_assets.serving.promotion.protocol import KEY_HEADER

@@ -20,8 +20,9 @@ from rec_assets.serving.client import Client
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.runner import load_stages, run
 from rec_assets.serving.translation import Device
-from rec_assets.serving.triton import probe, server_control
 from rec_assets.serving.triton.availability import UnavailableError
+from rec_assets.serving.triton.control import probe
+from rec_assets.serving.triton.control import server as server_control
 from rec_assets.serving.triton.model_repository import publish, repository_path
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port

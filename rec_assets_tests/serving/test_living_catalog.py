@@ -10,7 +10,7 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.store import online
 from rec_assets.features.store.unavailable import UnavailableItems
 from rec_assets.serving.client import Client
-from rec_assets.serving.triton import server_control
+from rec_assets.serving.triton.control import server as server_control
 from rec_assets.serving.triton.model_repository import publish, repository_path
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey.client import connect

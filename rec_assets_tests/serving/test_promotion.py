@@ -21,7 +21,7 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.serving.client import Client
 from rec_assets.serving.promotion.promote import promote
 from rec_assets.serving.runner import load_stages, run
-from rec_assets.serving.triton import server_control
+from rec_assets.serving.triton.control import server as server_control
 from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER
 from rec_assets.serving.triton.model_repository import bundle_path, live_version, publish, repository_path, versions
 from rec_assets.settings import Settings

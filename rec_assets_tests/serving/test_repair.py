@@ -9,10 +9,11 @@ from rec_assets.cli.local.supervision import status
 from rec_assets.cli.local.triton import Triton
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.client import Client
-from rec_assets.serving.triton import probe, server_control
-from rec_assets.serving.triton.control_calls import ServerTimeoutError
+from rec_assets.serving.triton.control import probe
+from rec_assets.serving.triton.control import server as server_control
+from rec_assets.serving.triton.control.calls import ServerTimeoutError
+from rec_assets.serving.triton.control.repair import reload_dead_models
 from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER
-from rec_assets.serving.triton.repair import reload_dead_models
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.waiting import wait_until

@@ -19,7 +19,8 @@ from rec_assets.serving.promotion.canary import route_of, start_canary
 from rec_assets.serving.promotion.promote import promote
 from rec_assets.serving.promotion.protocol import Candidate
 from rec_assets.serving.promotion.watch import watch
-from rec_assets.serving.triton import model_config, model_repository, server_control
+from rec_assets.serving.triton import model_config, model_repository
+from rec_assets.serving.triton.control import server as server_control
 from rec_assets.settings import Settings
 from rec_assets.storage.artifacts.stores import open_store
 from rec_assets_tests.s3 import BUCKET, S3

@@ -9,11 +9,13 @@ import pytest
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.cli.local.triton import Triton
-from rec_assets.common.background_thread import background_thread
+from rec_assets.common.concurrency.background_thread import background_thread
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.client import Client
-from rec_assets.serving.triton import model_config, probe, server_control
-from rec_assets.serving.triton.control_calls import ServerTimeoutError
+from rec_assets.serving.triton import model_config
+from rec_assets.serving.triton.control import probe
+from rec_assets.serving.triton.control import server as server_control
+from rec_assets.serving.triton.control.calls import ServerTimeoutError
 from rec_assets.serving.triton.model_config import RECOMMENDER
 from rec_assets.serving.triton.model_repository import (
     bundle_path,

@@ -11,7 +11,7 @@ from rec_assets.bundles.bundle import Bundle
 from rec_assets.realtime.stores.user_activity import UserActivityStore
 from rec_assets.serving.client import Client
 from rec_assets.serving.runner import load_stages, run
-from rec_assets.serving.triton import server_control
+from rec_assets.serving.triton.control import server as server_control
 from rec_assets.serving.triton.model_repository import repository_path
 from rec_assets.serving.triton.stage_model import settings_with
 from rec_assets.settings import Settings

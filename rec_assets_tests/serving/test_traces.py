@@ -19,7 +19,8 @@ from rec_assets.serving.api.app import TRACED_AS, api_server
 from rec_assets.serving.graph.spec import WHOLE
 from rec_assets.serving.runner import needed, run
 from rec_assets.serving.stages import Arrays, Stage
-from rec_assets.serving.triton import model_config, model_repository, server_control
+from rec_assets.serving.triton import model_config, model_repository
+from rec_assets.serving.triton.control import server as server_control
 from rec_assets.settings import Settings
 from rec_assets_tests.collector import Collector, Span, running_collector
 from rec_assets_tests.servers import free_port, in_thread

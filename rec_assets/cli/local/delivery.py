@@ -2,8 +2,8 @@
 
 from threading import Event
 
-from rec_assets.common.loop import Loop
-from rec_assets.serving.triton import server_control
+from rec_assets.common.concurrency.loop import Loop
+from rec_assets.serving.triton.control import server as server_control
 from rec_assets.settings import Settings
 from rec_assets.storage.artifacts.stores import open_store
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import psutil
 
+from rec_assets.common.concurrency.processes import find_process
 from rec_assets.common.files import write_atomically
-from rec_assets.common.processes import find_process
 
 MARK = "_REC_STARTED_AS"  # "<home>:<name>"; not a setting, so it does not begin with REC_
 CLOCK_STEP_S = 1.0  # the start time of a process is read from the clock, which may be adjusted

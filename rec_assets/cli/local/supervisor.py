@@ -10,9 +10,9 @@ from threading import Event
 
 from rec_assets.cli.local.server import SLOW_S, Server
 from rec_assets.cli.local.supervision import only_command, servers, stopped_on_purpose
-from rec_assets.common.background_thread import background_thread
+from rec_assets.common.concurrency.background_thread import background_thread
+from rec_assets.common.concurrency.loop import Loop
 from rec_assets.common.errors import ActionableError
-from rec_assets.common.loop import Loop
 from rec_assets.serving.triton.availability import SUPERVISOR
 from rec_assets.settings import Settings
 from rec_assets.storage.file_lock import LockHeldError

@@ -15,13 +15,14 @@ import psutil
 from rec_assets.cli.local import binaries
 from rec_assets.cli.local.server import LOOPBACK, Health, Server, is_open
 from rec_assets.common.errors import ActionableError
-from rec_assets.serving.triton import control_key, server_control
-from rec_assets.serving.triton.control_calls import ServerTimeoutError
+from rec_assets.serving.triton.control import key as control_key
+from rec_assets.serving.triton.control import server as server_control
+from rec_assets.serving.triton.control.calls import ServerTimeoutError
+from rec_assets.serving.triton.control.probe import probe
+from rec_assets.serving.triton.control.repair import reload_dead_models
 from rec_assets.serving.triton.model_config import RECOMMENDER
 from rec_assets.serving.triton.model_repository import configured_processes, live_version, renew_models, repository_path
 from rec_assets.serving.triton.own_server import server_id
-from rec_assets.serving.triton.probe import probe
-from rec_assets.serving.triton.repair import reload_dead_models
 from rec_assets.serving.triton.stage_model import TRACED_AS
 
 # APIs that need the control key, as in deploy/helm/triton.

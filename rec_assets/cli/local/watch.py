@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from rec_assets.cli.local.server import Server, ServerStatus
-from rec_assets.common.loop import loop_state
+from rec_assets.common.concurrency.loop import loop_state
 from rec_assets.serving.triton.availability import SUPERVISOR
 
 

@@ -86,7 +86,7 @@ def say_live() -> None:
     """Prints the live bundle with day, parent, metrics and age, and whether Triton serves this bundle."""
     from rec_assets.bundles.bundle import MANIFEST, Manifest
     from rec_assets.bundles.live_record import find_live, live_path
-    from rec_assets.serving.triton import server_control
+    from rec_assets.serving.triton.control import server as server_control
     from rec_assets.storage.artifacts.stores import open_store
 
     settings = load_settings()

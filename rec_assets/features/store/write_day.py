@@ -18,7 +18,7 @@ import numpy.typing as npt
 import polars as pl
 import redis
 
-from rec_assets.common.background_thread import background_thread
+from rec_assets.common.concurrency.background_thread import background_thread
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.store import online
 from rec_assets.features.store.online_reader import OnlineReader

@@ -9,9 +9,9 @@ from threading import Event
 
 from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
 
-from rec_assets.common.background_thread import background_thread
-from rec_assets.common.loop import Loop
-from rec_assets.common.processes import find_process
+from rec_assets.common.concurrency.background_thread import background_thread
+from rec_assets.common.concurrency.loop import Loop
+from rec_assets.common.concurrency.processes import find_process
 
 INTERVAL_S = 30.0
 

@@ -17,8 +17,8 @@ from prometheus_client.registry import REGISTRY, Collector
 
 from rec_assets.bundles.canary_record import read_canary
 from rec_assets.bundles.live_record import find_live
+from rec_assets.common.concurrency.loop import FAILURES, HELP, LAST_SUCCESS, loop_states
 from rec_assets.common.errors import ActionableError
-from rec_assets.common.loop import FAILURES, HELP, LAST_SUCCESS, loop_states
 from rec_assets.realtime.stream import EventStream
 from rec_assets.settings import Settings, get_settings
 from rec_assets.storage.artifacts.store import ArtifactStore

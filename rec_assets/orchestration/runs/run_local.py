@@ -177,7 +177,7 @@ def promote_newest(settings: Settings) -> bool:
     Prints which newer or newly trained bundle does not go live, and why.
     """
     from rec_assets.serving.promotion.catalog import NEWEST, resolve_bundle
-    from rec_assets.serving.triton import server_control
+    from rec_assets.serving.triton.control import server as server_control
 
     newest = resolve_bundle(open_store(settings), settings, NEWEST)
     for line in not_going_live(settings):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import redis
 
-from rec_assets.common.loop import Loop
+from rec_assets.common.concurrency.loop import Loop
 from rec_assets.realtime.answers.entries import answers_in
 from rec_assets.realtime.answers.log import INTERVAL_S, AnswerLog
 from rec_assets.realtime.answers.stream import AnswerStream

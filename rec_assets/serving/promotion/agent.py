@@ -12,14 +12,15 @@ import time
 from rec_assets.bundles.bundle import ASSETS, Bundle
 from rec_assets.bundles.canary_record import read_canary
 from rec_assets.bundles.live_record import LIVE_BUNDLE, read_record
+from rec_assets.common.concurrency.loop import Loop, LoopState
 from rec_assets.common.errors import ActionableError
-from rec_assets.common.loop import Loop, LoopState
 from rec_assets.serving.promotion.canary import serve_candidate
 from rec_assets.serving.promotion.catalog import stored_bundle
 from rec_assets.serving.promotion.protocol import Candidate
-from rec_assets.serving.triton import model_repository, server_control
-from rec_assets.serving.triton.probe import probe
-from rec_assets.serving.triton.repair import reload_dead_models
+from rec_assets.serving.triton import model_repository
+from rec_assets.serving.triton.control import server as server_control
+from rec_assets.serving.triton.control.probe import probe
+from rec_assets.serving.triton.control.repair import reload_dead_models
 from rec_assets.settings import Settings, get_settings
 from rec_assets.storage.artifacts.store import ArtifactStore
 from rec_assets.storage.artifacts.stores import open_store

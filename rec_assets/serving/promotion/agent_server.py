@@ -15,12 +15,12 @@ import uvicorn
 from fastapi import Body, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
+from rec_assets.common.concurrency.loop import prometheus_text
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.http.guard import App, HttpGuard, Receive, Send
 from rec_assets.common.http.server import http_server
-from rec_assets.common.loop import prometheus_text
 from rec_assets.serving.promotion.protocol import KEY_HEADER, Candidate
-from rec_assets.serving.triton.counters import Counters, counters_by_bundle
+from rec_assets.serving.triton.control.counters import Counters, counters_by_bundle
 from rec_assets.settings import Settings
 
 if TYPE_CHECKING:

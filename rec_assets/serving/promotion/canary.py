@@ -20,7 +20,8 @@ from rec_assets.serving.promotion.catalog import (
 )
 from rec_assets.serving.promotion.exclusive import Report, exclusive_promotion
 from rec_assets.serving.promotion.protocol import Candidate
-from rec_assets.serving.triton import model_repository, server_control
+from rec_assets.serving.triton import model_repository
+from rec_assets.serving.triton.control import server as server_control
 from rec_assets.serving.triton.model_repository import repository_path
 from rec_assets.serving.triton.own_server import require_own_triton
 from rec_assets.settings import Settings

@@ -10,7 +10,8 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.serving.promotion.canary import end_canary, keep_only_live_and
 from rec_assets.serving.promotion.catalog import BundleCandidate, checked_bundle, require_promotable, resolve_bundle
 from rec_assets.serving.promotion.exclusive import Report, exclusive_promotion
-from rec_assets.serving.triton import model_repository, server_control
+from rec_assets.serving.triton import model_repository
+from rec_assets.serving.triton.control import server as server_control
 from rec_assets.serving.triton.own_server import require_own_triton
 from rec_assets.settings import Settings
 from rec_assets.storage.artifacts.store import ArtifactStore

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.promotion.protocol import KEY_HEADER, Candidate
-from rec_assets.serving.triton.counters import ByBundle, Counters, added
+from rec_assets.serving.triton.control.counters import ByBundle, Counters, added
 from rec_assets.settings import Settings
 
 Body = Mapping[str, object]

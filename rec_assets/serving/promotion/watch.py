@@ -14,7 +14,7 @@ from rec_assets.serving.promotion import replicas
 from rec_assets.serving.promotion.canary import counts_of, renew_route, serve_candidate, stop_canary
 from rec_assets.serving.promotion.catalog import read_manifest
 from rec_assets.serving.promotion.exclusive import exclusive_promotion
-from rec_assets.serving.triton.counters import Counters, counters_by_bundle
+from rec_assets.serving.triton.control.counters import Counters, counters_by_bundle
 from rec_assets.settings import Settings
 from rec_assets.storage.artifacts.store import ArtifactStore
 from rec_assets.storage.file_lock import LockHeldError

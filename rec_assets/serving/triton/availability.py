@@ -7,10 +7,10 @@ from typing import Literal
 
 from tritonclient.utils import InferenceServerException
 
+from rec_assets.common.concurrency.loop import loop_state
 from rec_assets.common.errors import ActionableError
-from rec_assets.common.loop import loop_state
 from rec_assets.serving.graph.errors import RequestError
-from rec_assets.serving.triton.control_key import LOCAL_HOSTS
+from rec_assets.serving.triton.control.key import LOCAL_HOSTS
 from rec_assets.serving.triton.model_repository import live_version, repository_path
 from rec_assets.settings import Settings
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rec_assets.common.background_thread import background_thread
+from rec_assets.common.concurrency.background_thread import background_thread
 from rec_assets.realtime.answers.ids import new_ids
 from rec_assets.serving.answers.recorder import AnswerRecorder
 from rec_assets.serving.graph import row_splits

@@ -1,6 +1,6 @@
 """Triton's model repository on disk. A bundle is one version of all models, and ensembles pin the live version.
 
-Does not contact a running server; see `rec_assets.serving.triton.server_control`.
+Does not contact a running server; see `rec_assets.serving.triton.control.server`.
 """
 
 import json
@@ -42,7 +42,7 @@ def publish(
 ) -> int:
     """Adds a bundle as a new version of every model; returns the version. The live version stays live.
 
-    To make the new version live, call `server_control.go_live` for a running server, or `switch` before its first
+    To make the new version live, call `control.server.go_live` for a running server, or `switch` before its first
     start.
 
     Args:

@@ -12,7 +12,7 @@ from threading import Event
 
 from pydantic import BaseModel, ConfigDict
 
-from rec_assets.common.background_thread import background_thread
+from rec_assets.common.concurrency.background_thread import background_thread
 from rec_assets.common.errors import ActionableError
 from rec_assets.storage.file_lock import LockHeldError
 from rec_assets.storage.s3 import Bucket, Tagged

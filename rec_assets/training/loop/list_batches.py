@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from rec_assets.common.threads import THREADS
+from rec_assets.common.concurrency.threads import THREADS
 from rec_assets.datasets.rows import Arrays
 from rec_assets.features.columns import CONTEXT_FEATURES, USER_FEATURES
 from rec_assets.training.loop.batches import index_batches

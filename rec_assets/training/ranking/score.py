@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from rec_assets.common.threads import windows
+from rec_assets.common.concurrency.threads import windows
 from rec_assets.datasets.candidates import Candidates
 from rec_assets.datasets.ranking_features import all_signals
 from rec_assets.datasets.request_features import histories_of

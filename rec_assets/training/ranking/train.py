@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from rec_assets.common.concurrency.threads import in_threads
 from rec_assets.common.platt import fit_platt
-from rec_assets.common.threads import in_threads
 from rec_assets.datasets.ranker_users import trains_ranker
 from rec_assets.datasets.request_features import histories_of
 from rec_assets.datasets.retrieve import Retrieval

@@ -13,7 +13,7 @@ from rec_assets.cli.local.supervisor import supervising
 from rec_assets.cli.local.triton import Triton
 from rec_assets.cli.local.valkey import Valkey
 from rec_assets.common.errors import ActionableError
-from rec_assets.serving.triton import server_control
+from rec_assets.serving.triton.control import server as server_control
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port
 from rec_assets_tests.waiting import wait_until

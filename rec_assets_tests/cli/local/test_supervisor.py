@@ -15,8 +15,8 @@ from rec_assets.cli.local.supervision import down, services, status, stopped_on_
 from rec_assets.cli.local.supervisor import Supervisor, supervising
 from rec_assets.cli.local.triton import SHARED_MEMORY, Triton
 from rec_assets.cli.local.valkey import Valkey
+from rec_assets.common.concurrency.loop import loop_state
 from rec_assets.common.errors import ActionableError
-from rec_assets.common.loop import loop_state
 from rec_assets.serving.client import Client
 from rec_assets.serving.triton import model_config, model_repository
 from rec_assets.settings import Settings

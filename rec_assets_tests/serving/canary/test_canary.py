@@ -23,7 +23,7 @@ from rec_assets.serving.promotion.catalog import resolve_bundle
 from rec_assets.serving.promotion.promote import promote
 from rec_assets.serving.promotion.watch import watch
 from rec_assets.serving.recommendations import Recommendations
-from rec_assets.serving.triton import server_control
+from rec_assets.serving.triton.control import server as server_control
 from rec_assets.serving.triton.model_config import ENSEMBLE, RECOMMENDER
 from rec_assets.serving.triton.model_repository import bundle_id, repository_path, version_of, versions
 from rec_assets.settings import Settings

@@ -19,7 +19,7 @@ from rec_assets.serving.canary.clicks import clicks_of
 from rec_assets.serving.canary.route import Route
 from rec_assets.serving.canary.tally import CANDIDATE, LIVE, Objectives, Tally, answered, failed
 from rec_assets.serving.promotion.watch import broken_promotion
-from rec_assets.serving.triton.counters import Counters, added
+from rec_assets.serving.triton.control.counters import Counters, added
 
 USERS = st.integers(0, 2**31 - 1)
 SHARES = st.floats(0, 1)

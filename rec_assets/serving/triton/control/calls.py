@@ -9,7 +9,7 @@ from tritonclient.grpc import InferenceServerClientPlugin, Request
 from tritonclient.utils import InferenceServerException
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.serving.triton import control_key
+from rec_assets.serving.triton.control import key as control_key
 from rec_assets.settings import Settings
 
 TRACEBACK = "\n\nAt:"  # begins the traceback in an error of a Python model

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from rec_assets.serving.triton.control_calls import call
+from rec_assets.serving.triton.control.calls import call
 from rec_assets.serving.triton.model_repository import MEMBERS, bundle_id, repository_path, versions
 from rec_assets.settings import Settings
 

@@ -11,7 +11,7 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.serving.graph.request import PROBE
 from rec_assets.serving.graph.spec import BUNDLE_ID
 from rec_assets.serving.triton import model_config
-from rec_assets.serving.triton.control_calls import ServerTimeoutError, call
+from rec_assets.serving.triton.control.calls import ServerTimeoutError, call
 from rec_assets.serving.triton.model_config import RELATED_ITEMS, shape_of_one
 from rec_assets.settings import Settings
 

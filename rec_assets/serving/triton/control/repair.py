@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable, Sequence
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.serving.triton import model_config, model_repository, server_control
-from rec_assets.serving.triton.control_calls import ServerTimeoutError
-from rec_assets.serving.triton.probe import probe
+from rec_assets.serving.triton import model_config, model_repository
+from rec_assets.serving.triton.control import server as server_control
+from rec_assets.serving.triton.control.calls import ServerTimeoutError
+from rec_assets.serving.triton.control.probe import probe
 from rec_assets.settings import Settings
 
 # "… Stub process 'feast_item_lookup_0_0' is not healthy."

@@ -9,7 +9,8 @@ from tritonclient.utils import InferenceServerException
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.serving.triton import model_config
-from rec_assets.serving.triton.control_calls import TRACEBACK, call, control_client
+from rec_assets.serving.triton.control.calls import TRACEBACK, call, control_client
+from rec_assets.serving.triton.control.probe import probe
 from rec_assets.serving.triton.model_config import BUNDLE_PARAMETER, CANDIDATE_SUFFIX, RECOMMENDER
 from rec_assets.serving.triton.model_repository import (
     MEMBERS,
@@ -20,7 +21,6 @@ from rec_assets.serving.triton.model_repository import (
     switch,
     versions,
 )
-from rec_assets.serving.triton.probe import probe
 from rec_assets.settings import Settings
 
 READY_TIMEOUT_S = 2.0
