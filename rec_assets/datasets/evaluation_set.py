@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -54,26 +55,27 @@ class EvaluationSet:
     @property
     def share_of_repeats(self) -> float:
         """Returns the share of relevant pairs of known users in their history; 0 without known users."""
-        known = self._known_queries
-        if not known.relevant.height:
-            return 0.0
-        return 1 - self.unseen_pairs(known).height / known.relevant.height
+        repeated, relevant, _ = self._repeated_pairs
+        return repeated / max(relevant, 1)
 
     @property
     def share_chosen_again(self) -> float:
         """Returns the share of items in histories of known users that are chosen again; 0 without such items."""
-        known = self._known_queries
-        own = self._known_pairs(known).height
-        return self.share_of_repeats * known.relevant.height / own if own else 0.0
+        repeated, _, own = self._repeated_pairs
+        return repeated / max(own, 1)
 
     @property
     def repeats_pay(self) -> bool:
-        """True if lists should repeat items: many interactions do, or many of the few items of histories are chosen."""
+        """True if lists should repeat items: many interactions repeat one, or many items of histories are repeated."""
         return self.share_of_repeats >= MIN_SHARE_OF_REPEATS or self.share_chosen_again >= MIN_SHARE_CHOSEN_AGAIN
 
-    @property
-    def _known_queries(self) -> Queries:
-        return self.validation.at(np.flatnonzero(~self.validation.cold))
+    @cached_property
+    def _repeated_pairs(self) -> tuple[int, int, int]:
+        """Counts relevant pairs in histories, relevant pairs, and pairs of histories; all of known users."""
+        known = self.validation.at(np.flatnonzero(~self.validation.cold))
+        own = self._known_pairs(known)
+        repeated = known.relevant.join(own, on=["user_id", "item_id"], how="semi")
+        return repeated.height, known.relevant.height, own.height
 
     def _known_pairs(self, queries: Queries) -> pl.DataFrame:
         """Returns the distinct pairs of user_id and raw item_id in the histories of queries."""

@@ -45,3 +45,16 @@ def test_lists_repeat_items_if_own_items_bring_more_hits_than_they_take_places(
     assert made.share_of_repeats == pytest.approx(again / (again + others))
     assert made.share_chosen_again == pytest.approx(again / own_items if own_items else 0)
     assert made.repeats_pay is pay
+
+
+def test_pairs_of_histories_do_not_depend_on_the_blocks_of_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    users, items, now = np.array([7, 8, 9], np.int32), np.array([3, 4, 5]), np.full(3, NOW)
+    log = InteractionLog.of(users, now - 60, items)
+    relevant = pl.DataFrame({"user_id": users, "item_id": np.array([3, 4, 6], np.int32)})
+    columns = {REQUEST_USER_ID: users, TIMESTAMP: now}
+    queries = Queries(users, now, np.full(3, -1, np.int32), columns, relevant, np.zeros(3, np.bool_))
+    table: Any = SimpleNamespace(raw_ids=np.arange(10, dtype=np.int32))
+    monkeypatch.setattr("rec_assets.datasets.evaluation_set.QUERIES_AT_ONCE", 2)
+    made = EvaluationSet(table, log, queries, repeats=True)
+    assert made.unseen_pairs(queries).rows() == [(9, 6)]
+    assert made.share_of_repeats == made.share_chosen_again == pytest.approx(2 / 3)
