@@ -1,4 +1,4 @@
-"""What pods may do in AWS: the rights that their work needs, and no others."""
+"""Rights of pods in AWS: those that their work needs, and no others."""
 
 import inspect
 import re
