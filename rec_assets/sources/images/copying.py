@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from rec_assets.common.images import open_image
 from rec_assets.sources.images.found import Downloads, Found, ImageReport, Place
 
 NO_DOWNLOADS = Downloads({}, {}, 0)
@@ -11,7 +12,7 @@ NO_DOWNLOADS = Downloads({}, {}, 0)
 def copy_images(
     found: Found, codes: Mapping[str, int], folder: Path, downloads: Downloads = NO_DOWNLOADS
 ) -> ImageReport:
-    """Writes `<code>.jpg` for every image, whatever its format. An image that cannot be read is a failure.
+    """Writes `<code>.jpg` for every image, whatever its format. A file that is no image is a failure.
 
     Args:
         found: the images.
@@ -36,10 +37,14 @@ def content_of(place: Place, downloads: Downloads) -> bytes:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: the download failed.
+        ValueError: the download failed, or the content is no image. A cell may name any file of the shop's folder.
     """
-    if not isinstance(place, str):
-        return bytes(place.read_bytes())
     if place in downloads.failures:
         raise ValueError(downloads.failures[place])
-    return downloads.files[place].read_bytes()
+    file = downloads.files[place] if isinstance(place, str) else place
+    content = bytes(file.read_bytes())
+    try:
+        open_image(content)
+    except ValueError as error:
+        raise ValueError(f"{file} ({error})") from error
+    return content

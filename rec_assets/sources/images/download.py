@@ -78,7 +78,9 @@ class Downloader:
                 if progress is not None:
                     progress(len(outcomes), len(old))
         files = {url: file for url in wanted if (file := self.cache.find(url))}
-        failures = {url: f"{shown(url)} ({outcomes[url]})" for url in wanted if url not in files}
+        failures = {
+            url: f"{shown(url)} ({outcomes.get(url, 'deleted meanwhile')})" for url in wanted if url not in files
+        }
         return Downloads(files, failures, sum(outcome is True for outcome in outcomes.values()))
 
     def _outcome(self, url: str) -> str | bool:

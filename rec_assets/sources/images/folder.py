@@ -30,7 +30,7 @@ def find_named(root: Any, items: Collection[str]) -> Found:
 
     def item_of(image: Any) -> str | None:
         stem, suffix = os.path.splitext(image.name)
-        return _known(stem, known) if suffix.lower() in SUFFIXES else None
+        return item_named(stem, known) if suffix.lower() in SUFFIXES else None
 
     return _first_of_each(root.rglob("*"), item_of, root)
 
@@ -51,7 +51,7 @@ def find_matching(root: Any, pattern: ImagePattern, items: Collection[str]) -> F
         if pattern.path.endswith("*") and os.path.splitext(image.name)[1].lower() not in SUFFIXES:
             return None
         path = str(image)[len(str(root)) :].lstrip("/")
-        return next((item for text in pattern.captures(path) if (item := _known(text, known)) is not None), None)
+        return next((item for text in pattern.captures(path) if (item := item_named(text, known)) is not None), None)
 
     return _first_of_each(root.glob(pattern.glob), item_of, root)
 
@@ -78,8 +78,8 @@ def problem_of(image: Any, root: Any) -> str:
     return "" if size <= MAX_BYTES else f"{size:,} bytes, more than {MAX_BYTES:,}"
 
 
-def _known(text: str, items: Collection[str]) -> str | None:
-    """Returns the item of a text, with or without its leading zeros."""
+def item_named(text: str, items: Collection[str]) -> str | None:
+    """Returns the item whose id is a text, with or without the leading zeros of the text."""
     return next((one for one in (text, text.lstrip("0")) if one in items), None)
 
 

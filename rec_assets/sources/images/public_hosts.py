@@ -32,7 +32,8 @@ def is_public(address: str) -> bool:
 
 def _require_public(host: str, address: str) -> None:
     if not is_public(address):
-        raise PrivateHost(f"{host} has a private address ({address}); REC_IMAGE_PRIVATE_HOSTS=true allows it")
+        place = address if host == address else f"{address} of {host}"
+        raise PrivateHost(f"private address {place}; REC_IMAGE_PRIVATE_HOSTS=true allows it")
 
 
 class _PublicConnection(HTTPConnection):

@@ -10,6 +10,7 @@ from pathlib import Path
 from rec_assets.common.files import write_atomically
 from rec_assets.common.units import DAY_SECONDS
 
+UNUSED_DAYS = 30  # that a file is kept, because a column may be empty by mistake for a day
 # Headers of an answer, and those of the next request that the server compares them with.
 _VALIDATORS = {"etag": "If-None-Match", "last-modified": "If-Modified-Since"}
 
@@ -60,11 +61,12 @@ class UrlCache:
             with write_atomically(self._headers(url)) as draft:
                 draft.write_text(json.dumps(kept))
 
-    def keep_only(self, urls: Collection[str]) -> None:
-        """Deletes the files of all other addresses."""
-        kept = {file for url in urls for file in (self._file(url), self._headers(url))}
+    def delete_unused(self, used: Collection[str]) -> None:
+        """Deletes the files of other addresses than `used`, if they were not downloaded or compared lately."""
+        kept = {file for url in used for file in (self._file(url), self._headers(url))}
+        oldest = time.time() - UNUSED_DAYS * DAY_SECONDS
         for file in self._folder.glob("??/*"):
-            if file not in kept and not file.is_dir():
+            if file not in kept and not file.is_dir() and file.stat().st_mtime < oldest:
                 file.unlink(missing_ok=True)
 
     def _file(self, url: str) -> Path:

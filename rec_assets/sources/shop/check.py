@@ -230,5 +230,5 @@ def _images(source: ShopSource) -> dict[str, str]:
     addresses = sum(isinstance(place, str) for place in places.values())
     text = f"{len(places):,} of {source.catalog().height:,} items"
     if addresses:
-        text += f"; {addresses:,} are downloads: the check opens at most {TRIED} images, `rec demo` fetches all"
+        text += f"; {addresses:,} are downloads, of which the check tries at most {TRIED}"
     return {"images": text}

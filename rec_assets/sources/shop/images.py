@@ -77,7 +77,7 @@ class ShopImages:
         """
         urls = [place for place in found.places.values() if isinstance(place, str)]
         downloads = self._downloader.fetch(urls, progress)
-        self._downloader.cache.keep_only(urls)
+        self._downloader.cache.delete_unused(urls)
         report = copy_images(found, codes, folder, downloads)
         if urls and not report.written:
             raise ActionableError(

@@ -56,12 +56,15 @@ def test_an_old_file_is_fetched_again_only_if_it_changed(site: ImageServer, tmp_
     assert downloader.fetch([url]).files[url].read_bytes() == image_of("blue"), "an image that is gone is kept"
 
 
-def test_files_of_addresses_that_are_not_used_any_more_are_deleted(site: ImageServer, tmp_path: Path) -> None:
-    urls, downloader = [f"{site.address}/good.png?{n}" for n in range(2)], Downloader(tmp_path, LIMITS)
+def test_old_files_of_addresses_that_are_not_used_any_more_are_deleted(site: ImageServer, tmp_path: Path) -> None:
+    urls, downloader = [f"{site.address}/good.png?{n}" for n in range(3)], Downloader(tmp_path, LIMITS)
     files = downloader.fetch(urls).files
-    downloader.cache.keep_only(urls[:1])
-    assert [files[url].exists() for url in urls] == [True, False]
-    assert sum(file.is_file() for file in tmp_path.rglob("*")) == 2, "a file and its headers"
+    for file in tmp_path.rglob("*"):
+        if not file.is_relative_to(files[urls[0]].parent):
+            os.utime(file, (0, 0))
+    downloader.cache.delete_unused(urls[1:2])
+    assert [files[url].exists() for url in urls] == [True, True, False]
+    assert sum(file.is_file() for file in tmp_path.rglob("*")) == 4, "each file has its headers beside it"
 
 
 @pytest.mark.parametrize(
@@ -113,6 +116,7 @@ def test_private_addresses_are_refused_without_a_request(site: ImageServer, tmp_
     for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433"):
         url = f"{site.address.replace('127.0.0.1', host)}/good.png"
         assert "private address" in failure(Downloader(tmp_path, PUBLIC), url)
+        assert "private address" in failure(Downloader(tmp_path, PUBLIC), url.replace("http:", "https:"))
     assert not site.requests
 
 
@@ -123,7 +127,7 @@ def test_a_redirect_to_a_private_address_is_refused(
     with running_image_server("127.0.0.2") as private:
         private.images["/good.png"] = image_of("red")
         site.redirects["/inside"] = f"{private.address}/good.png"
-        assert "127.0.0.2 has a private address" in failure(Downloader(tmp_path, PUBLIC), f"{site.address}/inside")
+        assert "private address 127.0.0.2" in failure(Downloader(tmp_path, PUBLIC), f"{site.address}/inside")
         assert not private.requests
     url = f"{site.address}/good.png"
     assert Downloader(tmp_path, PUBLIC).fetch([url]).files

@@ -122,7 +122,9 @@ def test_no_path_leads_out_of_the_folder(tmp_path: Path) -> None:
     assert images.keys() == {"007"}
 
 
-@pytest.mark.parametrize("path", ["a\0.jpg", "a" * 5000 + ".jpg", "img", "...", "~/a.jpg", "s3://bucket/a.jpg"])
+@pytest.mark.parametrize(
+    "path", ["a\0.jpg", "data/rows.csv", "a" * 5000 + ".jpg", "img", "...", "~/a.jpg", "s3://bucket/a.jpg"]
+)
 def test_a_path_that_is_no_file_is_a_failure(tmp_path: Path, path: str) -> None:
     write_files(tmp_path, "img/in.jpg")
     images, report = copied(source_with(tmp_path, {"A": path}, image="photo"), tmp_path / "out")
