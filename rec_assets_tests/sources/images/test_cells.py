@@ -33,6 +33,10 @@ AMAZON = {"thumb": "https://m.example/a._40_.jpg", "large": "https://m.example/a
         (json.dumps([AMAZON]), "https://m.example/a.jpg"),
         (str([AMAZON]), "https://m.example/a.jpg"),
         ("{'thumb': https://m.example/t.jpg, 'large': https://m.example/l.jpg}", "https://m.example/l.jpg"),
+        (
+            "{'thumb': 'https://m.example/t.jpg', 'large': 'https://m.example/l.jpg'} > {'x': NULL}",
+            "https://m.example/l.jpg",
+        ),
         ('{"thumb": "https://m.example/t.jpg"}', "https://m.example/t.jpg"),
         # These signs are part of one name.
         ("Chair, red.jpg", "Chair, red.jpg"),

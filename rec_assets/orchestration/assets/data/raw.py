@@ -101,7 +101,7 @@ def raw_items(
         write_frame(items, out / RAW_ITEMS)
         (out / "item_images").mkdir()
         prices = items["price"].drop_nulls().to_list()
-        report = source.write_images(out / "item_images", progress_logger(context, "downloaded images"))
+        report = source.write_images(out / "item_images", progress_logger(context, "requested images"))
         return {
             **checked.report.as_dict(),
             **report.as_dict(),
@@ -118,7 +118,7 @@ def raw_items(
 
 def _images_check(report: ImageReport) -> AssetCheckResult:
     """Returns the check of named images; a failure warns, and blocks nothing."""
-    step = "`rec check` shows the images of the mapping. The items are shown and recommended without an image"
+    step = "Correct their paths or addresses; until then, models know these items without an image"
     failed = f"{len(report.failures):,} images cannot be used ({'; '.join(report.examples)}). {step}"
     return AssetCheckResult(
         check_name=IMAGES_CHECK,
