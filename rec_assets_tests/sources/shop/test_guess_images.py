@@ -105,6 +105,12 @@ def test_names_that_differ_between_items_have_a_star(names: list[str], entry: st
     assert pattern_of(files, IDS) == (entry, 30)
 
 
+def test_a_folder_that_a_mapping_cannot_name_is_left_out(tmp_path: Path) -> None:
+    write_files(tmp_path / "data", *(f"{{photos}}/{one}.jpg" for one in IDS), content=image_of("red"))
+    items, note = guessed(tmp_path)
+    assert not items.has_images and "absent" in note
+
+
 def test_files_of_a_few_items_are_no_images_of_the_shop() -> None:
     assert pattern_of(["icons/SKU-1.png", "icons/SKU-2.png"], IDS) == ("", 0)
 

@@ -15,6 +15,7 @@ from rec_assets.sources.shop.check import find_problems, summarize
 from rec_assets.sources.shop.codes import Codes
 from rec_assets.sources.shop.mapping import Days, Interactions, Items, Shop
 from rec_assets.sources.shop.source import ShopSource
+from rec_assets_tests.s3 import BUCKET, S3
 from rec_assets_tests.sources.images.image_server import ImageServer, image_of, running_image_server
 
 RED, BLUE = image_of("red"), image_of("blue", "JPEG")
@@ -86,14 +87,18 @@ def test_of_several_images_the_first_by_name_is_taken_and_counted(tmp_path: Path
     assert summarize(source).figures["images"] == "3 of 4 items"
 
 
-def test_a_pattern_in_a_bucket_is_read_as_in_a_folder(tmp_path: Path) -> None:
-    for name in ("A_1.jpg", "007_1.jpg", "B 2_2.jpg"):
-        (UPath("memory://shop/img") / name).write_bytes(RED)
-    images, _ = copied(source_with(tmp_path, images="memory://shop/img/{item}_1.jpg"), tmp_path / "out")
-    assert images.keys() == {"A", "007"}
-    column = source_with(tmp_path, {"A": "A_1.jpg", "A_1": "../img/A_1.jpg"}, images="memory://shop/img", image="photo")
-    images, report = copied(column, tmp_path / "more")
-    assert images.keys() == {"A"} and "leads out" in report.failures["A_1"]
+def test_images_of_a_bucket_are_found_in_every_way(tmp_path: Path, s3: S3) -> None:
+    bucket = f"s3://{BUCKET}/{tmp_path.name}"
+    for name in ("img/A_1.jpg", "img/7_1.jpg", "img/B 2_2.jpg", "named/more/007.png", "secret.jpg"):
+        UPath(f"{bucket}/{name}").write_bytes(RED)
+    images, _ = copied(source_with(tmp_path, images=f"{bucket}/img/{{item}}_1.jpg"), tmp_path / "pattern")
+    assert images.keys() == {"A"}
+    images, _ = copied(source_with(tmp_path, images=f"{bucket}/named"), tmp_path / "folder")
+    assert images.keys() == {"007"}
+    cells = {"A": "A_1.jpg", "A_1": "../secret.jpg", "007": f"{bucket}/img/7_1.jpg", "B 2": f"{bucket}/secret.jpg"}
+    source = source_with(tmp_path, cells, images=f"{bucket}/img", image="photo")
+    images, report = copied(source, tmp_path / "column")
+    assert images.keys() == {"A", "007"} and report.failures.keys() == {"A_1", "B 2"}
 
 
 @pytest.mark.parametrize("start", ["", "media", "media/"])

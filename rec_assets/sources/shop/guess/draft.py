@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.sources.images.pattern import mistake_in
 from rec_assets.sources.roles import TARGET
 from rec_assets.sources.shop import values
 from rec_assets.sources.shop.guess.categories import category_columns
 from rec_assets.sources.shop.guess.events import event_roles
-from rec_assets.sources.shop.guess.images import find_images
+from rec_assets.sources.shop.guess.images import Images, find_images
 from rec_assets.sources.shop.guess.names import CODED, plain
 from rec_assets.sources.shop.guess.sample import ONE_VALUE, Sample
 from rec_assets.sources.shop.guess.table import Table
@@ -160,6 +161,8 @@ def _items(table: Table, own: bool, item: str, base: Path) -> tuple[Items, list[
     }
     images = find_images(sample, roles.get("image", ""), key, table.root)
     start = _relative(table.root / images.images, base) if images.images else ""
+    if mistake_in(start, has_column=bool(images.column)):  # a folder with braces or stars in its name
+        images, start = Images(), ""
     named = ("title", "description", "price", "available", "brand", "image", "user", "time", "event", "item")
     categories = category_columns(sample, key, {table.roles[role] for role in named if role in table.roles} | {key})
     items = Items(
