@@ -116,7 +116,6 @@ def ranker(data: TrainingSet, _: int) -> tuple[int, Speed]:
     from rec_assets.datasets.candidates import Candidates
     from rec_assets.datasets.neighbors.item_neighbors import item_neighbors, towers_log
     from rec_assets.datasets.ranker_users import trains_ranker
-    from rec_assets.datasets.request_features import histories_of
     from rec_assets.datasets.rows import take
     from rec_assets.features.columns import REQUEST_USER_ID
     from rec_assets.training.loop.data_parallel import compile_with_adam
@@ -131,8 +130,8 @@ def ranker(data: TrainingSet, _: int) -> tuple[int, Speed]:
     ids = random.choice(data.items.catalog, shape).astype(np.int32)
     ids[:, 0] = requests["item_id"]
     candidates = Candidates(ids, np.sort(random.normal(size=shape).astype(np.float32))[:, ::-1])
-    histories, near = histories_of(requests, data.log), item_neighbors(towers_log(data), len(data.items.raw_ids))
-    lists = RankerLists.of(requests, candidates, histories, data.log, data.items, near, HORIZON_DAYS)
+    near = item_neighbors(towers_log(data), len(data.items.raw_ids))
+    lists = RankerLists.of(requests, candidates, data.log, data.log, data.items, near, HORIZON_DAYS)
     model = build_ranker(data, [lists])
     model.train_on(data.items.features)
     compile_with_adam(model, config.learning_rate)

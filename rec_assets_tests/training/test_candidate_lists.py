@@ -83,9 +83,11 @@ def test_about_a_quarter_of_the_users_and_no_anonymous_user_is_the_rankers() -> 
 def test_items_have_no_neighbor_score_on_their_first_day_and_all_other_signals() -> None:
     found, past, times, items, neighbors = ranking_inputs(seed=3)
     requests = {REQUEST_USER_ID: np.arange(len(times)), TIMESTAMP: times + 10 * DAY}
-    log = InteractionLog.of(requests[REQUEST_USER_ID], requests[TIMESTAMP], found.item_ids[:, 0])
+    later = InteractionLog.of(requests[REQUEST_USER_ID], requests[TIMESTAMP], found.item_ids[:, 0])
+    is_row = past.timestamps > 0
+    log = InteractionLog.of(np.nonzero(is_row)[0], past.timestamps[is_row], past.item_ids[is_row])
     old, new = (
-        RankerLists.of(requests, found, past, log, replace(items, first_days=first), neighbors, horizon_days=3).signals
+        RankerLists.of(requests, found, log, later, replace(items, first_days=first), neighbors, horizon_days=3).signals
         for first in (np.zeros_like(items.first_days), np.full_like(items.first_days, 11))
     )
     first_day = requests[TIMESTAMP] // DAY == 11

@@ -13,6 +13,7 @@ from rec_assets.common.units import DAY_SECONDS
 from rec_assets.datasets.candidates import Candidates
 from rec_assets.datasets.item_table import ItemTable
 from rec_assets.datasets.ranking_features import all_signals
+from rec_assets.datasets.request_features import histories_of
 from rec_assets.datasets.rows import Arrays, take
 from rec_assets.features.columns import REQUEST_USER_ID, SIGNALS, TIMESTAMP
 from rec_assets.features.history import PADDING_ID, InteractionLog, UserHistories
@@ -47,21 +48,23 @@ class RankerLists:
         cls,
         requests: Arrays,
         candidates: Candidates,
-        histories: UserHistories,
-        log: InteractionLog,
+        past: InteractionLog,
+        later: InteractionLog,
         items: ItemTable,
         neighbors: Neighbors,
         horizon_days: int,
     ) -> "RankerLists":
-        """Looks up later interactions in a log, which must end before any evaluation data.
+        """Labels candidates by the log of `later` interactions, which must end before any evaluation data.
 
-        Drops requests without a positive, because their lists carry no information about the order. Items have no
+        `past` has the histories, which end before each request. Drops requests without a positive, because their lists
+        carry no information about the order; their histories are never in memory. Items have no
         neighbor score on their first day, as in requests after the training: the neighbors come from all rows of the
         training, so for these items they contain only choices from this day on.
         """
-        interacted = interacted_later(requests, candidates, log, horizon_days)
+        interacted = interacted_later(requests, candidates, later, horizon_days)
         rows = np.flatnonzero(interacted.any(axis=1))
-        requests, candidates, histories = take(requests, rows), candidates.at(rows), histories.at(rows)
+        requests, candidates = take(requests, rows), candidates.at(rows)
+        histories = histories_of(requests, past)
         signals = all_signals(candidates, histories, requests[TIMESTAMP], items, neighbors)
         first_day = items.on_first_day(candidates.item_ids, requests[TIMESTAMP])
         signals[..., SIGNALS.index(NEIGHBOR_SCORE)][first_day] = 0

@@ -121,7 +121,8 @@ def train_ranker(
         report,
         evaluate_untrained=True,
         average=weight_average([lists], config),
-        warm_up=config.averaged_epochs,
+        # The first epochs often lower track all before both tracks rise, and the average lags behind.
+        warm_up=config.averaged_epochs + config.patience,
         unfinished=unfinished,
     )
     logits = score()
@@ -199,9 +200,9 @@ def lists_of(
 
     Leaves out items that arrived after the request. Otherwise the ranker would learn that new items are seldom chosen.
     """
-    found, histories = retrieval(requests, config.depth), histories_of(requests, data.log)
+    found = retrieval(requests, config.depth)
     candidates = found.only(data.items.on_sale(found.item_ids, requests[TIMESTAMP]))
-    return RankerLists.of(requests, candidates, histories, later, data.items, retrieval.neighbors, config.horizon_days)
+    return RankerLists.of(requests, candidates, data.log, later, data.items, retrieval.neighbors, config.horizon_days)
 
 
 def list_batches(lists: Sequence[RankerLists], config: RankerConfig, seed: int) -> tf.data.Dataset:
