@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from rec_assets.common.file_limits import FileLimits
 
@@ -53,6 +53,15 @@ class DataSettings(BaseModel):
     )
     max_row_group_mb: PositiveInt = Field(
         FileLimits.row_group, description="Largest size in memory of a row group of a parquet file."
+    )
+    image_connections: PositiveInt = Field(
+        8, description="source=shop: number of images that are downloaded at a time."
+    )
+    image_private_hosts: bool = Field(
+        False, description="source=shop: download images from private networks and from this machine, too."
+    )
+    image_refresh_days: NonNegativeFloat = Field(
+        7, description="source=shop: days after which a server is asked whether a downloaded image has changed."
     )
     max_unknown_share: float = Field(
         0.5, ge=0, le=1, description="Largest share of a day's rows with items outside the catalog; more fails the day."

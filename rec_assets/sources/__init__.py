@@ -85,6 +85,7 @@ def shop_source(settings: Settings, codes: Codes | None = None) -> "ShopSource":
     Raises:
         ActionableError: the file is missing or invalid, or the package of the data is not installed.
     """
+    from rec_assets.sources.images.download import Downloader, DownloadLimits
     from rec_assets.sources.shop.mapping import load_shop
     from rec_assets.sources.shop.source import ShopSource
 
@@ -92,9 +93,15 @@ def shop_source(settings: Settings, codes: Codes | None = None) -> "ShopSource":
     shop = load_shop(file)
     days = shop.days.model_copy(update={"first": settings.start_date, "count": settings.days})
     base = _packaged_data() if settings.source == "completejourney" else file.parent
-    return ShopSource(
-        shop.model_copy(update={"days": days}), base, settings.home / "cache" / "shop", codes, settings.file_limits
+    cache = settings.home / "cache"
+    limits = DownloadLimits(
+        connections=settings.image_connections,
+        private_hosts=settings.image_private_hosts,
+        refresh_days=settings.image_refresh_days,
     )
+    downloader = Downloader(cache / "images", limits)
+    shop = shop.model_copy(update={"days": days})
+    return ShopSource(shop, base, cache / "shop", codes, settings.file_limits, downloader)
 
 
 def _packaged_data() -> Path:

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rec_assets.sources.images.found import ImageReport, Progress
+
 Int32s = npt.NDArray[np.int32]
 # Files of the assets raw_interactions, raw_items and raw_users.
 RAW_INTERACTIONS, RAW_ITEMS, RAW_USERS = "interactions.parquet", "items.parquet", "users.parquet"
@@ -54,6 +56,14 @@ class Source(Protocol):
         """Returns the users, one row per user."""
         ...
 
-    def write_images(self, folder: Path) -> int:
-        """Writes `<item_id>.jpg` into an existing folder for every item with an image; returns the number of files."""
+    def write_images(self, folder: Path, progress: Progress | None = None) -> ImageReport:
+        """Writes `<item_id>.jpg`, in any format, for every item with an image.
+
+        Args:
+            folder: an existing folder.
+            progress: called with the number of finished and of all downloads.
+
+        Raises:
+            ActionableError: all images are downloads, and all failed.
+        """
         ...

@@ -17,7 +17,9 @@ from upath import UPath
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.file_limits import FileLimits
 from rec_assets.sources.base import BestRanking, Source
-from rec_assets.sources.image_files import copy_images
+from rec_assets.sources.images.copying import copy_images
+from rec_assets.sources.images.folder import find_named
+from rec_assets.sources.images.found import ImageReport, Progress
 
 ITEMS = "items.parquet"
 USERS = "users.parquet"
@@ -90,10 +92,10 @@ class FilesSource:
         """Reads the users."""
         return self._read(self.root / USERS)
 
-    def write_images(self, folder: Path) -> int:
-        """Copies the images of catalog items, where they exist; returns the number of files."""
-        names = {str(item_id): item_id for item_id in self.items()["item_id"].cast(pl.Int64, strict=False)}
-        return copy_images(self.root / IMAGES, names, folder)
+    def write_images(self, folder: Path, progress: Progress | None = None) -> ImageReport:
+        """Copies the images of catalog items, where they exist; see `Source`."""
+        codes = {str(item_id): item_id for item_id in self.items()["item_id"].cast(pl.Int64, strict=False)}
+        return copy_images(find_named(self.root / IMAGES, codes), codes, folder)
 
     def _read(self, file: UPath) -> pl.DataFrame:
         return _read(file, self._limits)

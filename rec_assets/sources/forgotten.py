@@ -13,6 +13,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from rec_assets.sources.base import BestRanking, Source
+from rec_assets.sources.images.found import ImageReport, Progress
 
 FILE = "forgotten.json"  # in the asset id_codes
 
@@ -151,6 +152,6 @@ class WithoutForgotten:
         """See `Source`."""
         return self.forgotten.without(self.source.users())
 
-    def write_images(self, folder: Path) -> int:
+    def write_images(self, folder: Path, progress: Progress | None = None) -> ImageReport:
         """See `Source`."""
-        return self.source.write_images(folder)
+        return self.source.write_images(folder, progress)

@@ -33,7 +33,7 @@ def test_a_prefix_is_read_as_the_folder_it_was_copied_from(landed: Path, tmp_pat
     assert_frame_equal(bucket.users(), folder.users())
     assert_frame_equal(bucket.interactions(START), folder.interactions(START))
     (tmp_path / "images").mkdir()
-    assert bucket.write_images(tmp_path / "images") == 20
+    assert bucket.write_images(tmp_path / "images").written == 20
     assert bucket.location("items") == f"{RAW}/items.parquet"
 
 

@@ -147,7 +147,7 @@ def test_devices_genders_and_images_are_unknown(
 ) -> None:
     for column in (rows["device_type"], users["gender"], items["item_gender"]):
         assert column.unique().to_list() == [-1]
-    assert groceries.write_images(tmp_path) == 0
+    assert groceries.write_images(tmp_path).written == 0
     assert groceries.best_ranking is None
 
 

@@ -32,7 +32,7 @@ def test_exported_retail_comes_back_as_it_was(shop: RetailSource, folder: Path, 
         checked = read_day(files, day, items.frame["item_id"], users.frame["user_id"])
         assert checked.frame.drop("role").equals(shop.interactions(day))
         assert checked.report.rows == checked.report.rows_in
-    assert files.write_images(tmp_path) == items.frame.height
+    assert files.write_images(tmp_path).written == items.frame.height
     assert files.best_ranking is None
 
 
@@ -56,14 +56,14 @@ def test_images_and_descriptions_are_optional(folder: Path, tmp_path: Path) -> N
     pl.read_parquet(folder / "items.parquet").write_parquet(tmp_path / "items.parquet")
     files = FilesSource(str(tmp_path), START)
     assert read_items(files).frame["product_description"].unique().to_list() == [""]
-    assert files.write_images(tmp_path) == 0
+    assert files.write_images(tmp_path).written == 0
 
 
 def test_images_of_items_outside_the_catalog_are_not_copied(folder: Path, tmp_path: Path) -> None:
     pl.read_parquet(folder / "items.parquet").head(2).write_parquet(tmp_path / "items.parquet")
     (tmp_path / "item_images").symlink_to(folder / "item_images")
     (tmp_path / "copied").mkdir()
-    assert FilesSource(str(tmp_path), START).write_images(tmp_path / "copied") == 2
+    assert FilesSource(str(tmp_path), START).write_images(tmp_path / "copied").written == 2
 
 
 def test_a_missing_day_names_the_file_that_should_be_there(folder: Path) -> None:

@@ -122,7 +122,7 @@ def test_titles_and_descriptions_name_style_and_category(shop: RetailSource) -> 
 
 def test_every_item_has_its_own_image(shop: RetailSource, tmp_path: Path) -> None:
     small = RetailSource(replace(SMALL, items=100))
-    assert small.write_images(tmp_path) == 100
+    assert small.write_images(tmp_path).written == 100
     files = sorted(tmp_path.iterdir())
     assert len({file.read_bytes() for file in files}) == 100
     with Image.open(tmp_path / "1.jpg") as image:

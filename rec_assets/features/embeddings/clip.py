@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.features.embeddings.images import decode
+from rec_assets.common.images import decode
 from rec_assets.features.embeddings.preprocess_pool import Prepare
 from rec_assets.features.embeddings.weights import files_digest, torch_device
 

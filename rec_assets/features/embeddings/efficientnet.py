@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rec_assets.common.files import write_atomically
-from rec_assets.features.embeddings.images import decode, square
+from rec_assets.common.images import decode, square
 from rec_assets.features.embeddings.weights import files_digest, torch_device
 
 SIDE = 224

@@ -70,6 +70,19 @@ def publish(context: AssetExecutionContext, artifacts: Artifacts, write: Write) 
     return MaterializeResult(data_version=DataVersion(version))
 
 
+def progress_logger(context: AssetExecutionContext, label: str) -> Callable[[int, int], None]:
+    """Returns a callback that logs the numbers of finished and of all parts, at most every `PROGRESS_S` seconds."""
+    reported = time.monotonic()
+
+    def progress(done: int, total: int) -> None:
+        nonlocal reported
+        if done == total or time.monotonic() - reported >= PROGRESS_S:
+            reported = time.monotonic()
+            context.log.info(f"{label}: {done:,} of {total:,}")
+
+    return progress
+
+
 def _root_run(context: AssetExecutionContext) -> str:
     """Returns the id of the first run of a chain of re-executions; artifacts store this id."""
     return context.run.root_run_id or context.run.run_id

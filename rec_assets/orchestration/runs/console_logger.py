@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from dagster import InitLoggerContext, LoggerDefinition
+from dagster import AssetCheckSeverity, InitLoggerContext, LoggerDefinition
 from rich.console import Console
 from rich.markup import escape
 
@@ -28,7 +28,8 @@ class ProgressHandler(logging.Handler):
             console.print(f"  [red]✗ {step}[/]\n{escape(failure_reason(event))}")
         elif kind == "ASSET_CHECK_EVALUATION":
             evaluation = event.event_specific_data
-            mark = "[green]✓[/]" if evaluation.passed else "[red]✗[/]"
+            failed = "[yellow]![/]" if evaluation.severity == AssetCheckSeverity.WARN else "[red]✗[/]"
+            mark = "[green]✓[/]" if evaluation.passed else failed
             reason = f": {escape(evaluation.description)}" if evaluation.description and not evaluation.passed else ""
             console.print(f"    {mark} [dim]check {evaluation.check_name}[/]{reason}")
         elif kind == "LOG" and record.levelno >= logging.INFO:

@@ -12,6 +12,7 @@ import polars as pl
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.units import DAY_SECONDS, HOUR_SECONDS
 from rec_assets.sources.base import Int32s, midnight
+from rec_assets.sources.images.found import ImageReport, Progress
 from rec_assets.sources.retail.catalog import Catalog, items_frame, make_catalog
 from rec_assets.sources.retail.oracle import anonymous_probabilities, best_items, known_probabilities
 from rec_assets.sources.retail.parameters import RetailParameters
@@ -62,11 +63,11 @@ class RetailSource:
         """Returns all users who arrive in the days of history."""
         return users_frame(self.people, self.parameters)
 
-    def write_images(self, folder: Path) -> int:
-        """Draws the image of every item; returns the number of files."""
+    def write_images(self, folder: Path, progress: Progress | None = None) -> ImageReport:
+        """Draws the image of every item."""
         from rec_assets.sources.retail.images import draw_images
 
-        return draw_images(self.catalog, self.parameters.seed, folder)
+        return ImageReport(draw_images(self.catalog, self.parameters.seed, folder))
 
     def probabilities(
         self, user_ids: npt.ArrayLike, timestamps: npt.ArrayLike, device_types: npt.ArrayLike

@@ -14,7 +14,7 @@ from rec_assets.sources.shop import values
 from rec_assets.sources.shop.mapping import Rows, Shop
 from rec_assets.sources.shop.tables import connect, open_table
 
-TEXTS = ("item", "title", "description", "category_l1", "category_l2", "brand")
+TEXTS = ("item", "title", "description", "category_l1", "category_l2", "brand", "image")
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,13 @@ def read_items(tables: ShopTables, arrivals: pl.DataFrame) -> pl.DataFrame:
         arrivals: item and first_day of every item of the interactions.
 
     Returns:
-        Text columns item, title, description, category_l1, category_l2, brand; price, margin, stock, item_gender,
-        available, first_day.
+        Text columns item, title, description, category_l1, category_l2, brand, image; price, margin, stock,
+        item_gender, available, first_day.
     """
     mapping, rows = tables.shop.items, tables.shop.interactions
     item, categories = mapping.item or rows.item, mapping.categories[:2]
     named = (mapping.title, mapping.description, mapping.price, mapping.gender, mapping.first_day, mapping.available)
-    attributes = (mapping.brand, mapping.margin, mapping.stock)
+    attributes = (mapping.brand, mapping.margin, mapping.stock, mapping.image)
     connection = tables.open(
         mapping if mapping.is_given else rows, (item, *named, *attributes, *categories), "items_of_the_shop"
     )
@@ -82,6 +82,7 @@ def read_items(tables: ShopTables, arrivals: pl.DataFrame) -> pl.DataFrame:
         f"mode({second}) AS category_l2, "
         f"{f'median({values.price(mapping.price)})' if mapping.price else 'NULL'} AS price, "
         f"{f'mode({values.words(mapping.brand)})' if mapping.brand else 'NULL'} AS brand, "
+        f"{f'mode({values.identifier(mapping.image)})' if mapping.image else 'NULL'} AS image, "
         f"{f'median({values.number(mapping.margin)})' if mapping.margin else 'NULL'} AS margin, "
         f"{f'median({values.number(mapping.stock)})' if mapping.stock else 'NULL'} AS stock, "
         f"{f'mode({values.gender(mapping.gender)})' if mapping.gender else '-1'} AS item_gender, "

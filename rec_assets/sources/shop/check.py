@@ -9,6 +9,7 @@ import polars as pl
 from rec_assets.sources.base import ATTRIBUTES
 from rec_assets.sources.roles import HISTORY, ROLE, SEEN, TARGET
 from rec_assets.sources.shop import values
+from rec_assets.sources.shop.images import TRIED
 from rec_assets.sources.shop.mapping import Items
 from rec_assets.sources.shop.source import ShopSource
 from rec_assets.sources.shop.tables import connect, open_table
@@ -58,7 +59,8 @@ class Summary:
 
 def find_problems(source: ShopSource) -> list[Problem]:
     """Reads all tables; returns every problem, the largest first."""
-    return sorted((*_in_interactions(source), *_in_items(source)), key=lambda one: -one.rows)
+    found = (*_in_interactions(source), *_in_items(source), *_in_images(source))
+    return sorted(found, key=lambda one: -one.rows)
 
 
 def count_events(source: ShopSource) -> list[tuple[str, int, str]]:
@@ -113,6 +115,7 @@ def summarize(source: ShopSource) -> Summary:
         "users": f"{used['user'].n_unique():,}",
         "items": f"{items.height:,} in the catalog, {used['item'].n_unique():,} with interactions",
         **_attributes(items, shop.items),
+        **_images(source),
         "interactions per user, median": f"{median:g}",
         "repeated interactions": f"{again / max(1, visits.height):.0%}",
         "new users in the days after training": f"{cold / max(1, arriving.len()):.0%} of {arriving.len():,}",
@@ -121,7 +124,7 @@ def summarize(source: ShopSource) -> Summary:
         "titles": items["title"].null_count() < items.height,
         "prices": items["price"].null_count() < items.height,
         "categories": items["category_l1"].null_count() < items.height,
-        "images": bool(shop.items.images),
+        "images": shop.items.has_images,
         "devices": bool(shop.interactions.device),
         "ages and genders": bool(shop.users.age or shop.users.birth_year or shop.users.gender),
     }
@@ -196,3 +199,36 @@ def _in_items(source: ShopSource) -> Iterator[Problem]:
         if name and lacking.height:
             examples = tuple(lacking["item"].head(EXAMPLES))
             yield Problem(f"items, {name}", lacking.height, examples, "kept: the value counts as unknown")
+
+
+def _in_images(source: ShopSource) -> Iterator[Problem]:
+    """Finds all images of files, and opens a few; asks the servers of downloads for these few alone."""
+    mapping = source.shop.items
+    if not mapping.has_images:
+        return
+    found = source.found_images
+    where = f"items, {mapping.image or mapping.images}"
+    missing = [one for one in source.catalog()["item"] if one not in found.places and one not in found.failures]
+    outcomes = {
+        "kept: the item has no image": missing,
+        "kept: of several images, the first by name is taken": list(found.several),
+        "kept: the image counts as missing": [f"{item}: {reason}" for item, reason in found.failures.items()],
+    }
+    trial = source.images.try_some(found)
+    failed = f"kept: of {trial.tried} images that were opened for a try, these count as missing"
+    outcomes[failed] = [f"{item}: {reason}" for item, reason in trial.failures.items()]
+    for outcome, examples in outcomes.items():
+        if examples:
+            yield Problem(where, len(examples), tuple(examples[:EXAMPLES]), outcome)
+
+
+def _images(source: ShopSource) -> dict[str, str]:
+    """Returns a figure of the images: files that are there, and downloads, of which a check opens only a few."""
+    if not source.shop.items.has_images:
+        return {}
+    places = source.found_images.places
+    addresses = sum(isinstance(place, str) for place in places.values())
+    text = f"{len(places):,} of {source.catalog().height:,} items"
+    if addresses:
+        text += f"; {addresses:,} are downloads, of which the check tries at most {TRIED}"
+    return {"images": text}

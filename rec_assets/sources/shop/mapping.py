@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.mapping_defaults import SHOP_NAME
+from rec_assets.sources.images.pattern import mistake_in
 from rec_assets.sources.roles import HISTORY, SEEN, TARGET
 
 FILE = "shop.toml"
@@ -113,7 +114,9 @@ class Items(Rows):
         title_in_text: True if the text that the encoder reads begins with the title.
         categories: columns from coarse to fine, at most two are used.
         category_separator: splits one category column into levels, such as ">" for "Home > Kitchen".
-        images: folder with images named by item id.
+        images: folder with images named by item id; or a path or an http(s) address with `{item}` in place of the id,
+            such as photos/{item}/main.*; or, with `image`, the folder or address that its paths start from.
+        image: column with the path or http(s) address of an image; of several in a cell the first is taken.
         first_day: column of the arrival date.
         available: column that says whether an item can be shown: yes or no, a state, or a stock above 0.
         brand, margin, stock: columns that no model reads; filters and rules of the shop do.
@@ -128,11 +131,23 @@ class Items(Rows):
     category_separator: str = ""
     gender: str = ""
     images: str = ""
+    image: str = ""
     first_day: str = ""
     available: str = ""
     brand: str = ""
     margin: str = ""
     stock: str = ""
+
+    @model_validator(mode="after")
+    def _usable_images(self) -> Self:
+        if mistake := mistake_in(self.images, has_column=bool(self.image)):
+            raise ValueError(mistake)
+        return self
+
+    @property
+    def has_images(self) -> bool:
+        """True where the mapping names images."""
+        return bool(self.images or self.image)
 
 
 class Users(Rows):

@@ -18,11 +18,13 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.common.file_limits import FileLimits
 from rec_assets.common.files import write_atomically
 from rec_assets.sources.base import BestRanking
-from rec_assets.sources.image_files import copy_images
+from rec_assets.sources.images.download import Downloader
+from rec_assets.sources.images.found import Found, ImageReport, Progress
 from rec_assets.sources.roles import ROLE, TARGET
 from rec_assets.sources.shop import values
 from rec_assets.sources.shop.attributes import ShopTables, read_items, read_users
 from rec_assets.sources.shop.codes import BRAND, CATEGORY_1, CATEGORY_2, ITEM, UNKNOWN, USER, Codes
+from rec_assets.sources.shop.images import ShopImages
 from rec_assets.sources.shop.mapping import Rows, Shop
 from rec_assets.sources.shop.tables import data_files, kind_of
 
@@ -36,7 +38,13 @@ class ShopSource:
     best_ranking: BestRanking | None = None
 
     def __init__(
-        self, shop: Shop, base: Path, cache: Path, codes: Codes | None = None, limits: FileLimits | None = None
+        self,
+        shop: Shop,
+        base: Path,
+        cache: Path,
+        codes: Codes | None = None,
+        limits: FileLimits | None = None,
+        downloader: Downloader | None = None,
     ) -> None:
         """Opens a shop; nothing is read yet.
 
@@ -46,10 +54,12 @@ class ShopSource:
             cache: folder for the rows by day.
             codes: codes of ids; frames need them, `identifiers` does not.
             limits: largest sizes of data files.
+            downloader: fetches images; by default into the folder `images` beside the cache.
         """
         self.shop, self.base, self.cache = shop, base, cache
         self.codes = codes or Codes.empty()
         self.limits = limits or FileLimits()
+        self._downloader = downloader or Downloader(cache.parent / "images")
 
     def location(self, name: str) -> str:
         """Returns the files of "items", "users" or a day's ISO date."""
@@ -113,16 +123,20 @@ class ShopSource:
         users = self._users
         return users.select("age", "gender", "first_day", user_id=self._encoded(USER, users["user"]))
 
-    def write_images(self, folder: Path) -> int:
-        """Copies the images whose names are item ids; returns their number.
+    def write_images(self, folder: Path, progress: Progress | None = None) -> ImageReport:
+        """Copies and downloads the images of the catalog's items; see `Source`."""
+        codes = dict(zip(self._items["item"], self._encoded(ITEM, self._items["item"]), strict=True))
+        return self.images.copy(self.found_images, codes, folder, progress)
 
-        See `rec_assets.sources.image_files`.
-        """
-        if not self.shop.items.images:
-            return 0
-        known = self.codes.table.filter(kind=ITEM)
-        names = dict(zip(known["value"], known["code"], strict=True))
-        return copy_images(self.base / self.shop.items.images, names, folder)
+    @property
+    def images(self) -> ShopImages:
+        """The images of the items."""
+        return ShopImages(self.shop.items, self.base, self._downloader)
+
+    @cached_property
+    def found_images(self) -> Found:
+        """The images of the catalog's items; files are found, and downloads are only named."""
+        return self.images.find(self._items)
 
     @cached_property
     def _days(self) -> Path:

@@ -86,13 +86,8 @@ def data_files(location: str, base: Path) -> list[str]:
         ActionableError: there is no data file.
     """
     remote = "://" in location
-    try:
-        root: Any = UPath(location) if remote else (base / location)
-        is_folder = root.is_dir()
-    except ImportError as error:
-        raise ActionableError(
-            f"{location} needs a missing package ({error}).", "Install this package into the environment of `rec`."
-        ) from error
+    root = path_of(location, base)
+    is_folder = root.is_dir()
     if any(sign in location for sign in "*?["):
         absolute = remote or Path(location).is_absolute()
         start: Any = UPath(location.split("*")[0].rpartition("/")[0]) if absolute else base
@@ -106,6 +101,24 @@ def data_files(location: str, base: Path) -> list[str]:
         kinds = ", ".join((*PARQUET[:1], *TEXT[:2], *LINES[:2]))
         raise ActionableError(f"{root} has no data files.", f"Name a file, folder or glob of {kinds}.")
     return files
+
+
+def path_of(location: str, base: Path) -> Any:
+    """Returns the `Path` of a relative or absolute location, or the `UPath` of one such as s3://bucket/orders.
+
+    Raises:
+        ActionableError: a package for this kind of location is missing.
+    """
+    if "://" not in location:
+        return base / location
+    try:
+        path = UPath(location)
+        _ = path.fs  # imports the package
+        return path
+    except ImportError as error:
+        raise ActionableError(
+            f"{location} needs a missing package ({error}).", "Install this package into the environment of `rec`."
+        ) from error
 
 
 def kind_of(file: str) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from rec_assets.sources import Codes
 from rec_assets.storage.artifacts.stores import open_store
 from rec_assets.storage.valkey.client import connect
 from rec_assets_tests.pipeline import definitions, materialize, settings_from
+from rec_assets_tests.sources.images.image_server import image_of, running_image_server
 
 FIRST = date(2024, 2, 1)
 MAPPING = """
@@ -127,3 +128,31 @@ def test_a_catalog_update_tells_serving_what_left_and_what_changed(tmp_path: Pat
                 "brand", pl.Series(attributes.brand)
             )
             assert texts_of.to_list() == [f"brand {shown[item]}" for item in attributes.item_ids.tolist()]
+
+
+@pytest.mark.slow
+def test_new_items_bring_their_images_and_a_missing_image_warns(tmp_path: Path) -> None:
+    with running_image_server() as site:
+        mapping = MAPPING.replace("[users]", f'images = "{site.address}/{{item}}.png"\n[users]')
+        (tmp_path / "shop.toml").write_text(mapping)
+        variables = {"REC_SHOP": str(tmp_path / "shop.toml"), "REC_HOME": str(tmp_path / "home")}
+        with settings_from({**variables, "REC_IMAGE_PRIVATE_HOSTS": "true"}) as settings:
+            catalog = ["id_codes", "raw_items"]
+            export(tmp_path, 1)
+            failed = materialize(catalog, raise_on_error=False)
+            assert not failed.success
+            errors = [str(event.step_failure_data.error) for event in failed.all_events if event.is_step_failure]
+            assert "None of 1 images could be downloaded" in errors[0] and "item%200.png (status 404)" in errors[0]
+            for day, color in enumerate(("red", "blue")):
+                site.images[f"/item%20{day}.png"] = image_of(color)
+            for days, requests in ((2, 3), (3, 4)):
+                export(tmp_path, days)
+                result = materialize(catalog)
+                (check,) = result.get_asset_check_evaluations()
+                assert check.passed is (days == 2)
+                assert sum(site.requests.values()) == requests, "only new items are asked for"
+            assert "item 2: " in str(check.description) and "status 404" in str(check.description)
+            files = sorted((open_store(settings).get("raw_items") / "item_images").iterdir())
+            assert [file.read_bytes() for file in files] == [image_of("red"), image_of("blue")]
+            (made,) = result.asset_materializations_for_node("raw_items")
+            assert made.metadata["failed_images"].value == 1 and made.metadata["missing_images"].value == 1

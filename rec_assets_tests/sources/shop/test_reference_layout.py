@@ -47,4 +47,4 @@ def test_the_mapping_of_the_reference_layout_reads_what_the_source_of_this_layou
     for level in ("category_l1", "category_l2"):
         assert ours[level].rank("dense").to_list() == theirs[level].rank("dense").to_list()
     (tmp_path / "out").mkdir()
-    assert mapped.write_images(tmp_path / "out") == 1
+    assert mapped.write_images(tmp_path / "out").written == 1

@@ -200,7 +200,7 @@ def test_images_are_found_by_any_extension_and_no_link_leads_out(tmp_path: Path)
     (images / "0005.jpg").symlink_to(tmp_path / "nowhere.jpg")
     source = opened(guess_shop(data, tmp_path).shop, tmp_path)
     (tmp_path / "out").mkdir()
-    assert source.write_images(tmp_path / "out") == 2
+    assert source.write_images(tmp_path / "out").written == 2
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"1.jpg", "2.jpg"}
 
 

@@ -6,10 +6,16 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from dagster import AssetExecutionContext, MaterializeResult
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    MaterializeResult,
+)
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.orchestration.assets.publishing import OWNERS, publish
+from rec_assets.orchestration.assets.publishing import OWNERS, progress_logger, publish
 from rec_assets.orchestration.assets.upstream import UpstreamStore
 from rec_assets.orchestration.declared import FromSettings, asset
 from rec_assets.orchestration.freshness import WEEKLY_FRESHNESS
@@ -28,6 +34,7 @@ from rec_assets.sources import (
     shop_source,
 )
 from rec_assets.sources.base import RAW_INTERACTIONS, RAW_ITEMS, RAW_USERS
+from rec_assets.sources.images.found import ImageReport
 from rec_assets.storage.artifacts.artifact import Artifact
 from rec_assets.storage.artifacts.versions import UNPARTITIONED
 from rec_assets.storage.frames import write_frame
@@ -38,6 +45,7 @@ def code_version(version: int) -> FromSettings[str]:
     return FromSettings(lambda settings: f"{version}-{data_version(settings)}")
 
 
+IMAGES_CHECK = "images_are_found"
 COMMON: dict[str, Any] = {"group_name": "raw", "owners": OWNERS, "op_tags": CPU, "code_version": code_version(1)}
 
 
@@ -72,32 +80,52 @@ def _earlier_codes(store: UpstreamStore) -> Codes:
     return Codes.empty() if earlier is None else Codes.load(earlier.path)
 
 
-@asset(**{**COMMON, "code_version": code_version(2)}, freshness_policy=WEEKLY_FRESHNESS, kinds={"parquet"})
+@asset(
+    **{**COMMON, "code_version": code_version(2)},
+    freshness_policy=WEEKLY_FRESHNESS,
+    kinds={"parquet"},
+    check_specs=[AssetCheckSpec(IMAGES_CHECK, asset="raw_items", description="Every named image is found.")],
+)
 def raw_items(
     context: AssetExecutionContext, artifacts: Artifacts, settings: SettingsResource, id_codes: Artifact
-) -> MaterializeResult[None]:
+) -> MaterializeResult:  # type: ignore[type-arg] # Dagster refuses MaterializeResult[None] beside checks
     """The catalog: titles, descriptions, prices, categories, gender affinity and images."""
     codes = Codes.load(id_codes.path)
     source = open_source(settings, codes)
+    report = ImageReport(0)
 
     def write(out: Path, _: str) -> dict[str, Any]:
+        nonlocal report
         checked = read_items(source)
         items = checked.frame
         write_frame(items, out / RAW_ITEMS)
         (out / "item_images").mkdir()
         prices = items["price"].drop_nulls().to_list()
-        images = source.write_images(out / "item_images")
+        report = source.write_images(out / "item_images", progress_logger(context, "requested images"))
         return {
             **checked.report.as_dict(),
-            "images": images,
-            "missing_images": items.height - images,
+            **report.as_dict(),
+            "missing_images": items.height - report.written,
             "categories": items["category_l1"].n_unique(),
             "styles": items["category_l2"].n_unique(),
             "preview": preview(codes.with_texts(items.head())),
             **({"prices": histogram(prices, "price", "Prices")} if prices else {}),
         }
 
-    return publish(context, artifacts, write)
+    result = publish(context, artifacts, write)
+    return MaterializeResult(data_version=result.data_version, check_results=[_images_check(report)])
+
+
+def _images_check(report: ImageReport) -> AssetCheckResult:
+    """Returns the check of named images; a failure warns, and blocks nothing."""
+    step = "Correct their paths or addresses; until then, models know these items without an image"
+    failed = f"{len(report.failures):,} images cannot be used ({'; '.join(report.examples)}). {step}"
+    return AssetCheckResult(
+        check_name=IMAGES_CHECK,
+        passed=not report.failures,
+        severity=AssetCheckSeverity.WARN,
+        description=failed if report.failures else "Every image that the shop names is found",
+    )
 
 
 @asset(**COMMON, freshness_policy=WEEKLY_FRESHNESS, kinds={"parquet"})

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 from dagster import AssetExecutionContext, MaterializeResult
 
-from rec_assets.orchestration.assets.publishing import OWNERS, publish
+from rec_assets.orchestration.assets.publishing import OWNERS, progress_logger, publish
 from rec_assets.orchestration.declared import asset
 from rec_assets.orchestration.freshness import WEEKLY_FRESHNESS
 from rec_assets.orchestration.metadata_plots import scatter
@@ -35,11 +35,12 @@ def image_embeddings(
 
     items = pl.read_parquet(raw_items / RAW_ITEMS).sort("item_id")
     folder = raw_items / "item_images"
+    progress = progress_logger(context, "images read")
     images = {i: file if (file := folder / f"{i}.jpg").exists() else None for i in items["item_id"]}
 
     def write(out: Path, _: str) -> dict[str, Any]:
         vectors, report = image_vectors(
-            images, settings.image_encoder, settings.home / "cache", _progress_logger(context, "images", len(images))
+            images, settings.image_encoder, settings.home / "cache", lambda done: progress(done, len(images))
         )
         vectors.save(out / VECTORS)
         return {**report.as_dict(), **_diagnosis(vectors, items)}
@@ -55,6 +56,7 @@ def text_embeddings(
     from rec_assets.features.embeddings import text_vectors
 
     items = pl.read_parquet(raw_items / RAW_ITEMS).sort("item_id")
+    progress = progress_logger(context, "descriptions read")
 
     def write(out: Path, _: str) -> dict[str, Any]:
         vectors, report = text_vectors(
@@ -62,25 +64,12 @@ def text_embeddings(
             items["product_description"].to_list(),
             settings.text_encoder,
             settings.home / "cache",
-            _progress_logger(context, "descriptions", items.height),
+            lambda done: progress(done, items.height),
         )
         vectors.save(out / VECTORS)
         return {**report.as_dict(), **_diagnosis(vectors, items)}
 
     return publish(context, artifacts, write)
-
-
-def _progress_logger(context: AssetExecutionContext, label: str, total: int) -> Any:
-    """Returns a callback that logs the number of read items about every 20 %."""
-    logged = 0
-
-    def progress(done: int) -> None:
-        nonlocal logged
-        if done == total or done - logged >= total / 5:
-            logged = done
-            context.log.info(f"{label}: {done} of {total} items read")
-
-    return progress
 
 
 def _diagnosis(vectors: Any, items: pl.DataFrame) -> dict[str, Any]:

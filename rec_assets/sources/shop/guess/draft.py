@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.sources.images.pattern import mistake_in
 from rec_assets.sources.roles import TARGET
 from rec_assets.sources.shop import values
 from rec_assets.sources.shop.guess.categories import category_columns
 from rec_assets.sources.shop.guess.events import event_roles
+from rec_assets.sources.shop.guess.images import Images, find_images
 from rec_assets.sources.shop.guess.names import CODED, plain
 from rec_assets.sources.shop.guess.sample import ONE_VALUE, Sample
 from rec_assets.sources.shop.guess.table import Table
@@ -25,7 +27,6 @@ FEW_ROWS, LONGEST = 100_000, 4  # below so many rows, the windows grow up to so 
 STRAY, STRAY_DAYS = 0.001, 60  # share of rows, and their distance from the others, that are taken for wrong dates
 REPEATS = 0.1  # share of interactions from which seen items stay in the lists
 LIKED = {1.0: 1.0, 5.0: 4.0, 10.0: 7.0, 100.0: 70.0}  # smallest liked rating by the end of its scale
-IMAGE_FOLDERS = ("item_images", "images", "pictures", "photos")
 ANY_DAYS = Days(first=date(2000, 1, 1), count=1, train=1, valid=1)  # until the history is read
 
 
@@ -158,8 +159,11 @@ def _items(table: Table, own: bool, item: str, base: Path) -> tuple[Items, list[
         for role, name in table.roles.items()
         if own or role == "price" or sample.determined(name, key) >= ONE_VALUE
     }
-    images = next((name for name in IMAGE_FOLDERS if (table.root / name).is_dir()), "")
-    named = ("title", "description", "price", "available", "brand", "user", "time", "event", "item")
+    images = find_images(sample, roles.get("image", ""), key, table.root)
+    start = _relative(table.root / images.images, base) if images.images else ""
+    if mistake_in(start, has_column=bool(images.column)):  # a folder with braces or stars in its name
+        images, start = Images(), ""
+    named = ("title", "description", "price", "available", "brand", "image", "user", "time", "event", "item")
     categories = category_columns(sample, key, {table.roles[role] for role in named if role in table.roles} | {key})
     items = Items(
         **(_origin(table, base) if own else {}),
@@ -172,14 +176,15 @@ def _items(table: Table, own: bool, item: str, base: Path) -> tuple[Items, list[
         gender=roles.get("gender", "") if own else "",
         available=roles.get("available", "") if own else "",
         brand=roles.get("brand", ""),
-        images=_relative(table.root / images, base) if images else "",
+        images="" if start == "." else start,
+        image=images.column,
     )
     shown = {
         "title": items.title,
         "description": items.description,
         "price": items.price,
         "category": " > ".join(categories),
-        "images": items.images,
+        "images": images.note and f"{f'column {images.column}' if images.column else start} ({images.note})",
     }
     absent = ", ".join(name for name, value in shown.items() if not value and name != "description")
     shown |= {"available": items.available, "brand": items.brand}

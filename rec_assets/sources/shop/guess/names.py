@@ -23,6 +23,7 @@ WORDS = {
     "rating": "rating stars score overall",
     "quantity": "quantity qty units menge anzahl",
     "brand": "brand manufacturer vendor marke hersteller",
+    "image": "mainimage baseimage imagesrc imageurl imurl image img picture photo foto bild thumbnail thumb",
 }
 # Names with such a word do not have the role, whatever else they hold.
 OTHERS = {
@@ -96,8 +97,8 @@ def is_category(name: str) -> bool:
 
 
 def is_of_items(name: str) -> bool:
-    """Returns True if a name says what items have: a title, a price, a category, or whether they can be sold."""
-    saying = any(ranked(role, [name]) for role in ("title", "description", "price", "available"))
+    """Returns True if a name says what items have: a title, a price, a category, an image, or whether they are sold."""
+    saying = any(ranked(role, [name]) for role in ("title", "description", "price", "available", "image"))
     return saying or is_category(name)
 
 

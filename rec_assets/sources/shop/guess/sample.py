@@ -1,5 +1,6 @@
 """Recognizes columns of a table by the names and values of some of its rows."""
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -22,6 +23,8 @@ TIME_FORMATS = (
     *("%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d"),
     *("%Y-%m-%d %H", "%Y%m%d%H%M%S", "%Y-%m-%d %H:%M:%S %z", "%Y-%m-%dT%H:%M:%S%z", "%a %b %d %H:%M:%S %z %Y"),
 )
+IMAGE = r"'(?i)//\S|\.(jpe?g|png|webp|avif|gif|bmp|tiff?)\b'"  # an address, or a name of a file
+SMALL = re.compile("thumb|small|icon")
 YEARS = (631_152_000, 4_102_444_800)  # 1990 to 2100
 
 
@@ -132,6 +135,8 @@ class Sample:
             found.sort(key=lambda one: (one[0], self.time_format(one[1]) != ""))
         if role == "title":
             found.sort(key=lambda one: (one[0], -self.distinct(one[1])))
+        if role == "image":
+            found.sort(key=lambda one: (bool(SMALL.search(names.plain(one[1]))), one[0]))
         return [name for _, name in found if self._fits(role, name)]
 
     def roles(self) -> dict[str, str]:
@@ -196,6 +201,9 @@ class Sample:
             return self.time_format(column) is not None
         if role in ("title", "description"):
             return not self.is_number(column)
+        if role == "image":
+            text = values.identifier(column)
+            return self.number(f"avg(CAST(regexp_matches({text}, {IMAGE}) AS INT))") >= READABLE
         readers = {"price": values.price, "age": values.whole, "birth_year": values.year}
         if role in readers:
             return self.share(f"{readers[role](column)} IS NOT NULL") >= READABLE / 2

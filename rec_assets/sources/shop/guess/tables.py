@@ -18,7 +18,7 @@ from rec_assets.sources.shop.mapping import Rows
 from rec_assets.sources.shop.tables import connect, data_files, kind_of, lists_of_objects, open_table, reader
 
 SAYING = {
-    "item": {"title", "description", "price", "available", "gender"},
+    "item": {"title", "description", "price", "available", "gender", "image"},
     "user": {"age", "birth_year", "gender"},
 }
 

@@ -1,13 +1,35 @@
-"""Decodes image files of the usual formats, in any mode and orientation, with Pillow."""
+"""Opens and decodes image files of the usual formats, in any mode and orientation, with Pillow."""
 
 import io
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 # Pillow also opens formats that start other programs, such as PostScript, whatever the name of the file.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-MAX_BYTES = 20_000_000  # as in `rec_assets.sources.image_files`
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
+MAX_BYTES = 20_000_000
 MAX_PIXELS = 64_000_000  # a small file can hold gigabytes of equal pixels
+
+
+def open_image(content: bytes) -> Image.Image:
+    """Reads the header of an image; the pixels are not decoded yet.
+
+    Args:
+        content: a file of one of `FORMATS`.
+
+    Raises:
+        ValueError: the content is not an image, or has more than `MAX_BYTES` or `MAX_PIXELS`.
+    """
+    try:
+        if len(content) > MAX_BYTES:
+            raise ValueError(f"{len(content):,} bytes")
+        file = Image.open(io.BytesIO(content), formats=FORMATS)
+        if file.width * file.height > MAX_PIXELS:
+            raise ValueError(f"{file.width} x {file.height} pixels")
+        return file
+    except UnidentifiedImageError as error:  # its message has an address in memory
+        raise ValueError(f"not a readable image: none of {', '.join(FORMATS)}") from error
+    except Exception as error:  # Pillow's readers raise a dozen unrelated types
+        raise ValueError(f"not a readable image: {error}") from error
 
 
 def decode(content: bytes, smallest_side: int) -> Image.Image:
@@ -18,21 +40,17 @@ def decode(content: bytes, smallest_side: int) -> Image.Image:
         smallest_side: required side length in pixels; a much larger JPEG is decoded at a fraction of its size.
 
     Raises:
-        ValueError: the content is not an image, is truncated, or has more than `MAX_BYTES` or `MAX_PIXELS`.
+        ValueError: the content is truncated, or `open_image` refuses it.
     """
+    file = open_image(content)
     try:
-        if len(content) > MAX_BYTES:
-            raise ValueError(f"{len(content):,} bytes")
-        file = Image.open(io.BytesIO(content), formats=FORMATS)
         file.draft("RGB", (smallest_side, smallest_side))
-        if file.width * file.height > MAX_PIXELS:
-            raise ValueError(f"{file.width} x {file.height} pixels")
         image = _upright(file)
         if image.has_transparency_data:
             layer = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
         return image.convert("RGB")
-    except Exception as error:  # Pillow's decoders raise a dozen unrelated types
+    except Exception as error:
         raise ValueError(f"not a readable image: {error}") from error
 
 

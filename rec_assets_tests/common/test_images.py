@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rec_assets.features.embeddings.images import MAX_BYTES, decode, square
+from rec_assets.common.images import MAX_BYTES, decode, square
 
 
 def as_file(image: Image.Image, kind: str, **options: object) -> bytes:
