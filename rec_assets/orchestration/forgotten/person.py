@@ -6,12 +6,14 @@ as a training set, is deleted, and the next materialization makes it without the
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import redis
 from dagster import AssetMaterialization, DagsterInstance
 
 from rec_assets.common.errors import ActionableError
@@ -34,6 +36,7 @@ from rec_assets.storage.artifacts.stores import open_store
 from rec_assets.storage.artifacts.versions import UNPARTITIONED, link_tree
 from rec_assets.storage.frames import write_frame
 from rec_assets.storage.valkey.client import connect, translate_redis_errors
+from rec_assets.storage.valkey.keys import FORGETTING_LOCK
 
 CODES = "id_codes"
 # Assets with rows with a user_id: files by asset, downstream assets first. Only the first file is in every partition.
@@ -54,6 +57,8 @@ RECORDED = (
     "behavioral_updates",
     "shown_lists",
 )  # in Dagster, so that the others become stale
+LOCK_LIFETIME_S = 3_600.0  # of a process that was killed
+PATIENCE_S = 600.0
 _USER_COLUMNS = ("user_id", "request_user_id", "user_ids", "vocabulary/user_id")
 
 
@@ -105,13 +110,32 @@ def forget(
     """Deletes a person from everything, as `forget_online` and `forget_offline`; returns the results of both.
 
     A call that failed leaves the person among `waiting_people`. Arguments are those of `forget_offline`.
+
+    Raises:
+        ActionableError: Valkey does not answer, or another deletion did not end within 10 minutes.
     """
-    online = forget_online(settings, person.code, person.text)
-    offline = forget_offline(settings, person, at, instance)
-    client = connect(settings)
-    with translate_redis_errors(client):
-        RetiredUsers(client).finish(person.code)
+    with _only_deletion(settings):
+        online = forget_online(settings, person.code, person.text)
+        offline = forget_offline(settings, person, at, instance)
+        client = connect(settings)
+        with translate_redis_errors(client):
+            RetiredUsers(client).finish(person.code)
     return online, offline
+
+
+@contextmanager
+def _only_deletion(settings: Settings) -> Iterator[None]:
+    """Waits until no other process deletes a person: the command and the job would rewrite the same artifacts."""
+    client = connect(settings)
+    lock = client.lock(FORGETTING_LOCK, timeout=LOCK_LIFETIME_S, blocking_timeout=PATIENCE_S, thread_local=False)
+    with translate_redis_errors(client):
+        if not lock.acquire():
+            raise ActionableError("Another deletion of a person is in progress.", "Repeat this when it has ended.")
+    try:
+        yield
+    finally:
+        with suppress(redis.RedisError):  # the lock has expired, or Valkey is away
+            lock.release()
 
 
 def forget_offline(settings: Settings, person: Person, at: int, instance: DagsterInstance) -> dict[str, list[str]]:

@@ -8,15 +8,19 @@ import polars as pl
 import pytest
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRequest, build_sensor_context
 
+from rec_assets.common.errors import ActionableError
 from rec_assets.orchestration.build import build_defs
-from rec_assets.orchestration.forgotten.person import find_person
+from rec_assets.orchestration.forgotten import person
+from rec_assets.orchestration.forgotten.person import Person, find_person, waiting_people
 from rec_assets.orchestration.forgotten.sensor import missing_days, rebuild_requests
 from rec_assets.realtime.person import forget_at_once
 from rec_assets.realtime.stores.retired_users import RetiredUsers
 from rec_assets.settings import Settings
 from rec_assets.sources import Codes
+from rec_assets.sources.shop.codes import USER
 from rec_assets.storage.artifacts.stores import open_store
 from rec_assets.storage.valkey.client import connect
+from rec_assets.storage.valkey.keys import FORGETTING_LOCK
 
 DAYS = [f"2025-03-{day:02d}" for day in range(3, 8)]
 PERSON = 7
@@ -99,3 +103,28 @@ def test_a_retired_person_is_deleted_and_then_everything_is_made_again(tmp_path:
         publish(settings, "nvt_workflows", DAYS[-1])
         publish(settings, "dlrm_model", DAYS[-1])
         assert tick() == []
+
+
+def test_a_waiting_person_has_the_id_of_the_shop_until_it_is_forgotten(tmp_path: Path, valkey: Settings) -> None:
+    settings = valkey.model_copy(update={"home": tmp_path})
+    codes = Codes.empty().extended({USER: pl.Series(["ann", "bob"])})
+    bob = int(codes.encode(USER, pl.Series(["bob"])).item())
+    RetiredUsers(connect(settings)).add(bob)
+    for known, text in ((codes, "bob"), (codes.without_person(bob, 1_800_000_000), None)):
+        with open_store(settings).publish("id_codes") as draft:
+            known.save(draft.path)
+        assert waiting_people(settings) == [Person(bob, text)]
+
+
+def test_two_deletions_at_once_do_not_rewrite_the_same_files(
+    tmp_path: Path, valkey: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = valkey.model_copy(update={"home": tmp_path})
+    monkeypatch.setattr(person, "PATIENCE_S", 0.01)
+    other = connect(settings).lock(FORGETTING_LOCK, timeout=60)
+    with DagsterInstance.ephemeral() as instance:
+        with other, pytest.raises(ActionableError, match="Another deletion"):
+            person.forget(settings, Person(PERSON, None), 1_800_000_000, instance)
+        assert RetiredUsers(connect(settings)).waiting() == []
+        person.forget(settings, Person(PERSON, None), 1_800_000_000, instance)
+    assert connect(settings).get(FORGETTING_LOCK) is None

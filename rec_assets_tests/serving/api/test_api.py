@@ -137,6 +137,14 @@ def test_without_triton_lists_are_unavailable_and_health_says_why(
     assert (status, health["state"]) == (503, "stopped")
 
 
+def test_without_valkey_people_are_unavailable(alone: Settings, serve: Callable[[Settings], Ask]) -> None:
+    ask = serve(alone.model_copy(update={"valkey_port": free_port()}))
+    for method in ("GET", "DELETE"):
+        status, problem = ask("/people/3", method=method)
+        assert (status, problem["title"]) == (503, "Service Unavailable")
+        assert "rec up" in problem["next_step"]
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
