@@ -29,6 +29,7 @@ TOP_LAYERS = [128, 64, 32]
 L2_EMBEDDINGS = 1e-4
 # Share of candidates without item features in a training step: the ranker must not learn items by heart.
 ITEM_DROPOUT = 0.8
+CROSS_ENTROPY = 0.2  # weight beside the softmax (docs/experiments.md)
 _constant = tf.keras.initializers.Constant
 
 Floats = npt.NDArray[np.float32]
@@ -120,19 +121,35 @@ class Ranker(tf.keras.Model):
         """Trains one step on lists; columns of requests are [lists], columns of list positions [lists, length].
 
         `CHOSEN` bool [lists, positives] is True for positives among the first positions; later positions are negatives.
-        The loss of a positive is a softmax over the positive and the negatives. Every list has the same weight.
         """
-        is_positive = tf.cast(batch[CHOSEN], tf.float32)
-        length, positives = batch[ITEM_IDS].shape[1], is_positive.shape[1]
+        length = batch[ITEM_IDS].shape[1]
         ids = tf.reshape(batch[ITEM_IDS], [-1])
         # Item 0, the padding, has no known feature.
         shown = tf.where(tf.random.uniform(tf.shape(ids)) < ITEM_DROPOUT, 0, ids)
         with tf.GradientTape() as tape:
             logits = tf.reshape(self.logits_of_lists(batch, shown, batch[LIST_SIGNALS], training=True), [-1, length])
-            against = tf.reduce_logsumexp(logits[:, positives:], axis=1, keepdims=True)
-            losses = tf.nn.softplus(against - logits[:, :positives]) * is_positive
-            loss = tf.reduce_mean(tf.reduce_sum(losses, axis=1) / tf.reduce_sum(is_positive, axis=1))
+            # A fine-tune must not change the scale of probabilities: drawn lists have fewer negatives than requests.
+            loss = loss_of_lists((logits - self.intercept) / self.slope, batch[CHOSEN])
             total = loss + tf.add_n(self.losses) if self.losses else loss
         grads = gradients(tape, total, self.trainable_variables)
         self.optimizer.apply_gradients(zip(grads, self.trainable_variables, strict=True))
         return {"loss": loss}
+
+
+def loss_of_lists(logits: Any, chosen: Any) -> Any:
+    """Returns the mean loss of lists, a scalar; every list has the same weight.
+
+    The loss of a positive is a softmax over the positive and the negatives. The binary cross-entropy of all positions
+    is added with a weight: it also compares positions of different lists, whose users choose more or less often.
+
+    Args:
+        logits: float32 [lists, length].
+        chosen: True for the positives among the first positions, bool [lists, positives]; later ones are negatives.
+    """
+    is_positive = tf.cast(chosen, tf.float32)
+    positives, negatives = tf.split(logits, [chosen.shape[1], -1], axis=1)
+    against = tf.reduce_logsumexp(negatives, axis=1, keepdims=True)
+    softmax = tf.nn.softplus(against - positives) + CROSS_ENTROPY * tf.nn.softplus(-positives)
+    of_positives = tf.reduce_sum(softmax * is_positive, axis=1)
+    of_negatives = CROSS_ENTROPY * tf.reduce_sum(tf.nn.softplus(negatives), axis=1)
+    return tf.reduce_mean((of_positives + of_negatives) / tf.reduce_sum(is_positive, axis=1))

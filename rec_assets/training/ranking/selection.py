@@ -8,6 +8,7 @@ import polars as pl
 
 from rec_assets.datasets.candidates import Candidates
 from rec_assets.evaluation.metrics import UserIds, user_scores
+from rec_assets.features.history import PADDING_ID
 
 METRIC = "ndcg@10"
 TINY = 1e-6  # so that a list without hits has a logarithm
@@ -21,9 +22,12 @@ class ListsOfTrack:
     def __init__(
         self, candidates: Candidates, user_ids: UserIds, raw_ids: npt.NDArray[np.int32], relevant: pl.DataFrame
     ) -> None:
-        """Stores candidates [q, k] of users [q], raw ids by encoded item [v], and pairs of user_id and item_id."""
+        """Stores candidates [q, k] of users [q], raw ids by encoded item [v], and pairs of user_id and item_id.
+
+        Candidates that the track leaves out are padding, at any position. Lists do not show it.
+        """
         self._candidates, self._user_ids, self._raw_ids, self._relevant = candidates, user_ids, raw_ids, relevant
-        self.retrieval_order = self._scores(candidates)
+        self.retrieval_order = self._scores(candidates.only(candidates.item_ids != PADDING_ID))
 
     def ranked(self, logits: npt.NDArray[np.float32]) -> Scores:
         """Returns NDCG@10 of each user with a relevant item after ranking by logits [q, k]."""

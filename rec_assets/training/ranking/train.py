@@ -121,7 +121,8 @@ def train_ranker(
         report,
         evaluate_untrained=True,
         average=weight_average([lists], config),
-        warm_up=config.averaged_epochs,
+        # The first epochs often lower track all before both tracks rise, and the average lags behind.
+        warm_up=config.averaged_epochs + config.patience,
         unfinished=unfinished,
     )
     logits = score()

@@ -230,7 +230,7 @@ def finetuned_query_tower(
 
 
 @asset(
-    **{**TRAINER, "code_version": "8"},
+    **{**TRAINER, "code_version": "9"},
     kinds={"tensorflow", "onnx"},
     deps=[*earlier("dlrm_model", "training_set"), On("finetuned_dlrm", only_day_before)],
 )

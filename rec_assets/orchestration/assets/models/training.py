@@ -172,7 +172,7 @@ def faiss_index(
     return publish(context, artifacts, write)
 
 
-@asset(**{**TRAINER, "code_version": "12"}, kinds={"tensorflow", "onnx"})
+@asset(**{**TRAINER, "code_version": "13"}, kinds={"tensorflow", "onnx"})
 def dlrm_model(
     context: AssetExecutionContext,
     artifacts: Artifacts,
