@@ -30,7 +30,7 @@ NOON = int(datetime(2025, 3, 10, 12, tzinfo=UTC).timestamp())
 def show(settings: Settings, requests: Sequence[tuple[int, list[int], str]]) -> pl.DataFrame:
     """Logs an answer for each user, session and filter, and returns the log's rows."""
     at = time.time_ns() // 1_000_000
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for answer_id, (user, session, filters) in zip(new_ids(len(requests), at), requests, strict=True):
         values: dict[str, list[float]] = {"recent": [x for item in session for x in (item, NOON - 60)]}
         values |= {"top_k": [10], "raw_user/age": [30], "raw_user/gender": [0], "raw_user/top_category": [-1]}
