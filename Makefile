@@ -33,7 +33,7 @@ help: ## Lists the commands.
 demo: $(VENV)/.ready ## Builds everything, prints recommendations, stops all servers.
 	$(RUN)/rec demo
 
-dev: $(VENV)/.ready ## Runs Dagster, the storefront and all servers on the same state.
+dev: $(VENV)/.ready ## Runs Dagster, the storefront, the API and all servers on the same state.
 	$(RUN)/rec dev
 
 test: $(VENV)/.ready-to-test ## Runs all tests; PYTHON=python3.12 selects another interpreter.

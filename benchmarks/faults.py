@@ -28,10 +28,10 @@ from benchmarks.machine import machine
 from benchmarks.traffic import free_ports, live_bundle_here
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.cli.local.server import Server
-from rec_assets.cli.local.storefront import Storefront
 from rec_assets.cli.local.supervision import running, servers, services
 from rec_assets.cli.local.supervisor import supervising
 from rec_assets.cli.local.triton import SHARED_MEMORY, Triton
+from rec_assets.cli.local.web import Storefront
 from rec_assets.common.errors import ActionableError
 from rec_assets.realtime.log.behavior_log import BehaviorLog
 from rec_assets.serving.client import Client

@@ -51,7 +51,7 @@ def demo() -> None:
     for line in exports():
         say(f"  {line}")
     say(
-        "  make dev                        the asset graph in Dagster's UI, and the storefront\n"
+        "  make dev                        the asset graph in Dagster's UI, the storefront and the HTTP API\n"
         "  .venv/bin/rec up                the servers alone; then\n"
         "  .venv/bin/rec recommend 42      the list of any user; .venv/bin/rec --help lists all commands\n"
         "  README.md                       how to bring your own data"
@@ -127,7 +127,7 @@ def last_day(settings: "Settings") -> "pl.DataFrame":
 
 
 def dev() -> None:
-    """Run Dagster's UI, the storefront and all servers with the same state; Ctrl-C ends all of them."""
+    """Run Dagster's UI, the storefront, the HTTP API and all servers with the same state; Ctrl-C ends all of them."""
     import logging
     from contextlib import ExitStack
     from threading import Event
@@ -135,8 +135,8 @@ def dev() -> None:
     from rec_assets.cli.local import supervision
     from rec_assets.cli.local.dagster import Daemon, Webserver
     from rec_assets.cli.local.home import require_usable
-    from rec_assets.cli.local.storefront import Storefront
     from rec_assets.cli.local.supervisor import supervising
+    from rec_assets.cli.local.web import Api, Storefront
     from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
     from rec_assets.orchestration.runs.orphaned_runs import failing_orphaned_runs
 
@@ -145,17 +145,18 @@ def dev() -> None:
     logging.basicConfig(format="%(asctime)s %(message)s")
     require_usable(settings.home)
     prepare_dagster_home(settings)
-    storefront, webserver = Storefront(settings), Webserver(settings)
-    more = [storefront, webserver, Daemon(settings)]
+    storefront, api, webserver = Storefront(settings), Api(settings), Webserver(settings)
+    more = [storefront, api, webserver, Daemon(settings)]
     try:
         with ExitStack() as running:
-            say("Starting Valkey, Triton, the worker, the storefront and Dagster")
+            say("Starting Valkey, Triton, the worker, the storefront, the API and Dagster")
             running.enter_context(supervision.services(settings))
             for server in more:
                 running.enter_context(supervision.running(server))
             running.enter_context(supervising(settings, more))
             running.enter_context(failing_orphaned_runs(settings.home))
             say(f"The storefront is at {storefront.address}")
+            say(f"The HTTP API is at {api.address}; docs/api.md shows its requests")
             say(f"Dagster's UI is at {webserver.address}; its log is {webserver.process.log_file}")
             say("Ctrl-C ends everything.")
             Event().wait()

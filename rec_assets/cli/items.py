@@ -21,6 +21,7 @@ def describe(
 
     Only `item_id` is returned for an item that the bundle lacks; by default, this machine's live bundle.
     """
+    from rec_assets.common.decimals import decimal
     from rec_assets.serving.ids import CATEGORY_1, ITEM
     from rec_assets.serving.triton.local_bundle import live_bundle
     from rec_assets.sources.shop.codes import CATEGORY_2, UNKNOWN
@@ -35,6 +36,8 @@ def describe(
         for kind in (CATEGORY_1, CATEGORY_2):
             if kind in facts:
                 facts[kind] = None if facts[kind] == UNKNOWN else ids.text(kind, facts[kind])
+        if facts.get("price") is not None:
+            facts["price"] = decimal(facts["price"])
         found.append(facts | {"item_id": ids.text(ITEM, item)})
     return found
 

@@ -10,6 +10,7 @@ from dagster import Definitions, ExecutorDefinition, in_process_executor
 from rec_assets.orchestration import assets, checks
 from rec_assets.orchestration.declared import declared_in
 from rec_assets.orchestration.delivery import canary_job, delivery_sensor
+from rec_assets.orchestration.forgotten.sensor import forget_people_job, forgotten_sensor_of
 from rec_assets.orchestration.freshness import freshness_checks, freshness_sensor
 from rec_assets.orchestration.jobs import jobs_of
 from rec_assets.orchestration.resources import ArtifactIOManager, Artifacts
@@ -28,12 +29,19 @@ def build_defs(settings: Settings, *, resources: Mapping[str, Any] | None = None
     modules = [import_module(module.name) for module in walk_packages(assets.__path__, f"{assets.__name__}.")]
     artifacts = Artifacts.of(settings)
     jobs, canary, fresh = jobs_of(settings), canary_job(settings), freshness_checks()
+    forget_people = forget_people_job(settings)
     return Definitions(
         assets=[one.build(settings) for module in modules for one in declared_in(module)],
         asset_checks=[*(one.build(settings) for one in declared_in(checks)), *fresh],
-        jobs=[*jobs.values(), canary],
+        jobs=[*jobs.values(), canary, forget_people],
         schedules=schedules_of(settings, jobs["prune"]),
-        sensors=[promotion_sensor_of(canary), delivery_sensor, rules_sensor, freshness_sensor(fresh)],
+        sensors=[
+            promotion_sensor_of(canary),
+            delivery_sensor,
+            rules_sensor,
+            forgotten_sensor_of(forget_people),
+            freshness_sensor(fresh),
+        ],
         executor=_executor(settings),
         resources={
             "settings": settings,

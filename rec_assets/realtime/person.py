@@ -1,14 +1,16 @@
 """All that Valkey, the offline log and the log of answers hold about a person: deletion and export, no artifacts."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 import redis
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.features.store import online
+from rec_assets.features.store.online_reader import OnlineReader
+from rec_assets.features.store.views import USER_VIEW
 from rec_assets.realtime.answers.entries import answers_in
 from rec_assets.realtime.answers.log import AnswerLog
 from rec_assets.realtime.answers.schema import LISTS
@@ -24,6 +26,56 @@ from rec_assets.settings import Settings
 from rec_assets.storage.valkey.client import Valkey, connect, nodes_of, translate_redis_errors
 
 PATIENCE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Data of a person that requests read.
+
+    Attributes:
+        features: values by name, None if unknown; None without stored features.
+        history: raw item and unix second, newest first.
+        deletion: "" for a person who was not deleted, "waiting" while stored rows are still to be deleted, else "done".
+    """
+
+    features: dict[str, Any] | None
+    history: list[tuple[int, int]]
+    deletion: Literal["", "waiting", "done"]
+
+
+def stored(settings: Settings, user_id: int) -> Stored:
+    """Returns what requests read about a person; raises ActionableError if Valkey does not answer."""
+    client = connect(settings)
+    with translate_redis_errors(client):
+        retired, history = RetiredUsers(client), RecentItems(client).latest(user_id)
+        is_retired = bool(retired.among([user_id]))
+        return Stored(
+            features=_features(settings, client, user_id),
+            history=history,
+            deletion="" if not is_retired else "waiting" if retired.is_waiting(user_id) else "done",
+        )
+
+
+def forget_at_once(settings: Settings, user_id: int) -> dict[str, int]:
+    """Retires a person's number and deletes what requests read, in milliseconds.
+
+    Workers drop later events of the number. `forget_online` and the artifacts are still to do, and
+    `RetiredUsers.waiting` says so until then.
+
+    Returns:
+        The number of deleted keys by name.
+
+    Raises:
+        ActionableError: Valkey does not answer.
+    """
+    client = connect(settings)
+    keys = (RecentItems.key(user_id), SeenItems.key(user_id), Activity.key(user_id))
+    with translate_redis_errors(client):
+        RetiredUsers(client).add(user_id)
+        return {
+            "features in Valkey": int(client.delete(OnlineReader(settings, USER_VIEW).key(user_id))),
+            "history, seen filter and activity in Valkey": int(client.delete(*keys)),
+        }
 
 
 def forget_online(settings: Settings, user_id: int, text: str | None = None) -> dict[str, int]:
@@ -56,10 +108,8 @@ def forget_online(settings: Settings, user_id: int, text: str | None = None) -> 
         stream.delete(entries)
         stream.delete_dead_letters(dead)
         answers.delete(shown)
-        keys = (RecentItems.key(user_id), SeenItems.key(user_id), Activity.key(user_id))
         deleted = {
-            "features in Valkey": online.delete_user(settings, user_id),
-            "history, seen filter and activity in Valkey": int(client.delete(*keys)),
+            **forget_at_once(settings, user_id),
             "events in the stream": len(entries),
             "dead letters": len(dead),
             "lines of the offline log": open_log(settings).forget({user_id}),
@@ -86,7 +136,7 @@ def export_online(settings: Settings, user_id: int, text: str | None = None) -> 
         activity = activities.activities([user_id])[user_id]
         log = open_log(settings)
         return {
-            "valkey: features": _features(settings, user_id),
+            "valkey: features": _features(settings, client, user_id),
             "valkey: history": [{"item_id": item, "at": _time(at)} for item, at in recent],
             "valkey: items of the history in the seen filter": items[seen.astype(bool)].tolist(),
             "valkey: forgotten until": _time(activity.forgotten_until) if activity.forget_request else None,
@@ -100,13 +150,8 @@ def export_online(settings: Settings, user_id: int, text: str | None = None) -> 
         }
 
 
-def _features(settings: Settings, user_id: int) -> dict[str, Any] | None:
-    from feast.errors import FeatureViewNotFoundException
-
-    try:
-        rows = online.read_users(online.open_store(settings, online.BULK_TIMEOUT), np.array([user_id]))
-    except (FeatureViewNotFoundException, FileNotFoundError):  # nothing was materialized yet
-        return None
+def _features(settings: Settings, client: Valkey, user_id: int) -> dict[str, Any] | None:
+    rows = OnlineReader(settings, USER_VIEW, client)(np.array([user_id]))
     values = {name: column[0].item() for name, column in rows.columns.items()}
     return {name: None if value != value else value for name, value in values.items()} if rows.known[0] else None
 

@@ -174,7 +174,16 @@ class HttpClient:
 
     def forget(self, user_id: Id) -> int:
         """Reports a forget request, as `Client.forget`; returns the number of events."""
-        return int(self._ask(f"/people/{quote(str(user_id), safe='')}/forget", {})["recorded"])
+        return int(self._ask(f"{_person_path(user_id)}/forget", {})["recorded"])
+
+    def person(self, user_id: Id) -> dict[str, Any]:
+        """Returns what requests read about a person, as `GET /people/{id}` of docs/api.md."""
+        found: dict[str, Any] = self._ask(_person_path(user_id))
+        return found
+
+    def forget_person(self, user_id: Id) -> int:
+        """Deletes a person; returns the number of keys that were deleted at once. Dagster deletes the rest later."""
+        return int(self._ask(_person_path(user_id), method="DELETE")["deleted"])
 
     def _list(self, path: str, body: Mapping[str, object]) -> HttpList:
         start = time.perf_counter()
@@ -186,24 +195,25 @@ class HttpClient:
         reason, answer_id = found.get("reason", ""), found.get("answer_id", "")
         return HttpList(ids, scores, found["bundle_id"], elapsed, reason, answer_id)
 
-    def _ask(self, path: str, body: object = None) -> Any:
-        """Returns the parsed answer; sends a POST request if there is a body."""
+    def _ask(self, path: str, body: object = None, method: str = "") -> Any:
+        """Returns the parsed answer; without a method, sends a POST request if there is a body, else a GET request."""
+        method = method or ("GET" if body is None else "POST")
         try:
             try:
-                answer = self._send(path, body)
+                answer = self._send(method, path, body)
             except ProtocolError:  # the API closed a connection that had stayed open; all requests may be repeated
-                answer = self._send(path, body)
+                answer = self._send(method, path, body)
         except HTTPError as error:
             problem = f"The API does not answer at {self._address} ({error})."
             raise ActionableError(problem, "Start it: rec api. Or correct the address.") from error
-        if answer.status != 200:
+        if answer.status not in (200, 202):
             raise _translated(answer)
         return answer.json()
 
-    def _send(self, path: str, body: object) -> BaseHTTPResponse:
+    def _send(self, method: str, path: str, body: object) -> BaseHTTPResponse:
         if body is None:
-            return self._pool.request("GET", self._prefix + path)
-        return self._pool.request("POST", self._prefix + path, json=body)
+            return self._pool.request(method, self._prefix + path)
+        return self._pool.request(method, self._prefix + path, json=body)
 
 
 def _translated(answer: BaseHTTPResponse) -> Exception:
@@ -221,6 +231,10 @@ def _translated(answer: BaseHTTPResponse) -> Exception:
 def _seconds(timestamp: int | datetime | None) -> int | None:
     seconds = unix_seconds(timestamp)
     return None if seconds is None else seconds[0]
+
+
+def _person_path(user_id: Id) -> str:
+    return f"/people/{quote(str(user_id), safe='')}"
 
 
 def _user(user_id: Id) -> str | None:

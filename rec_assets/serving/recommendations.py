@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rec_assets.common.decimals import decimal
 from rec_assets.serving.graph.spec import ANSWER_ID, BUNDLE_ID, LIST, REASON
 from rec_assets.serving.ids import ITEM, Id, Ids
 
@@ -52,5 +53,5 @@ class Recommendations:
         return len(self.item_ids)
 
     def __iter__(self) -> Iterator[tuple[int, float]]:
-        """Yields (item id, score) pairs, best first."""
-        return iter(zip(self.item_ids.tolist(), self.scores.tolist(), strict=True))
+        """Yields (item id, score) pairs, best first; a score is the shortest decimal of its float32."""
+        return iter(zip(self.item_ids.tolist(), map(decimal, self.scores), strict=True))

@@ -43,9 +43,9 @@ class Catalog:
         return category_names(self._settings)
 
     def name_of(self, category: int) -> str:
-        """Returns the name of a level-1 category."""
+        """Returns the name of a level-1 category; empty for items without one."""
         name = self._names.get(category) or self._ids.text(CATEGORY_1, category)
-        return name if isinstance(name, str) else f"category {category}" if category >= 0 else "no category"
+        return name if isinstance(name, str) else f"category {category}" if category >= 0 else ""
 
     def items(self) -> dict[int, Item]:
         """Returns all items by id; empty if no catalog was materialized."""
@@ -69,7 +69,7 @@ class Catalog:
 
     def categories(self) -> list[tuple[int, str]]:
         """Returns codes and names of the categories, by code."""
-        return sorted({(item.category, item.category_name) for item in self.items().values()})
+        return sorted({(item.category, item.category_name) for item in self.items().values() if item.category >= 0})
 
     def image(self, item_id: int) -> Path | None:
         """Returns the image file of an item, or None if it has no image."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 import numpy as np
+import polars as pl
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.serving.graph.request import Ids, validate
@@ -144,7 +145,8 @@ def reasons_of(bundle: Bundle, tensors: Arrays, item_ids: Ids) -> dict[int, Reas
     candidates, top = tensors["raw_item/item_id"], top_category(bundle, tensors)
     categories = dict(zip(candidates.tolist(), tensors["raw_item/category_l1"].tolist(), strict=True))
     recent = latest_items(bundle, tensors)
-    catalog_categories = dict(bundle.catalog().select("item_id", "category_l1").iter_rows())
+    known = bundle.catalog().filter(pl.col("category_l1") >= 0)
+    catalog_categories = dict(known.select("item_id", "category_l1").iter_rows())
     recent_categories = [catalog_categories.get(item) for item in recent.tolist()]
     return {
         item: Reason(

@@ -74,7 +74,7 @@ class Listing:
     @property
     def mix(self) -> list[tuple[str, int]]:
         """Returns name and number of items of each category, the most frequent first."""
-        return Counter(card.item.category_name for card in self.cards).most_common()
+        return Counter(card.item.category_name for card in self.cards if card.item.category_name).most_common()
 
     @property
     def stages(self) -> list[tuple[str, str, float]]:
@@ -134,11 +134,12 @@ class Shop:
         return [(self.catalog.item(item), score) for item, score in answer]
 
     def around(self, item_id: int, user_id: int) -> tuple[list[tuple[str, list[Item]]], Problem | None]:
-        """Returns similar items and items bought together for a user, by title, or the problem that prevented it."""
+        """Returns three lists around an item for a user, by title, or the problem that prevented them."""
         try:
             answers = {
                 "Similar": self.client.similar(item_id, RECENT, user_id=user_id),
                 "Bought together": self.client.bought_together([item_id], RECENT, user_id=user_id),
+                "Completes the cart": self.client.bought_together([item_id], RECENT, complement=True, user_id=user_id),
             }
         except ActionableError as error:
             return [], Problem(error.problem, error.next_step)

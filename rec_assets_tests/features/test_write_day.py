@@ -82,7 +82,7 @@ def test_requests_read_what_a_full_write_of_each_day_gives(
             days, newest = days + 1, frozenset(users)
             for one in servers:
                 for user in lost:
-                    online.delete_user(one, user)
+                    lose(one, user)
         # A full write of an earlier day also changes users whom the newest day lacks.
         rows = frame_of({user: features for user, features in users.items() if user in newest})
         if not rows.is_empty():
@@ -107,6 +107,11 @@ def frame_of(users: Users) -> pl.DataFrame:
     rows = [(user, *features) for user, features in sorted(users.items())]
     schema = {"user_id": pl.Int32, "age": pl.Int32, "gender": pl.Int32, "top_category": pl.Int32}
     return pl.DataFrame(rows, schema, orient="row")
+
+
+def lose(settings: Settings, user: int) -> None:
+    """Deletes the features of a user from the store."""
+    connect(settings).delete(OnlineReader(settings, USER_VIEW).key(user))
 
 
 def assert_equal_rows(full: Settings, changed: Settings) -> None:
@@ -152,7 +157,7 @@ def test_a_store_that_lost_its_data_gets_all_rows(written: Settings) -> None:
 
 
 def test_a_rebuilt_day_adds_only_missing_rows(written: Settings) -> None:
-    online.delete_user(written, 7)
+    lose(written, 7)
     users, _ = write(written, FIRST, age=pl.lit(99))
     assert users == WrittenDay(USERS, 1, is_full=False)
     assert OnlineReader(written, USER_VIEW)(np.array([7, 8])).columns["age"].tolist() == [99, 26]

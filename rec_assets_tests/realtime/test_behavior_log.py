@@ -32,6 +32,16 @@ def test_what_two_workers_wrote_is_one_day_and_what_came_twice_is_there_once(tmp
     assert known(BehaviorLog(tmp_path), "2025-03-15") == [(1, 10 + n, NOON + n) for n in range(3)]
 
 
+def test_a_purchase_stays_before_a_click_of_the_same_second(tmp_path: Path) -> None:
+    clicked = events((1, 10, NOON), (1, 11, NOON))
+    bought = clicked.filter(item_id=11).with_columns(kind=pl.lit("bought"))
+    for name, first, second in (("a", clicked, bought), ("b", bought, clicked)):
+        BehaviorLog(tmp_path / name, "one").append(first)
+        BehaviorLog(tmp_path / name, "two").append(second)
+        log = BehaviorLog(tmp_path / name)
+        assert log.read("2025-03-15").select("item_id", "kind").rows() == [(10, "clicked"), (11, "bought")]
+
+
 def test_a_line_that_a_crash_cut_off_is_none_and_spoils_no_other(tmp_path: Path) -> None:
     log = BehaviorLog(tmp_path, "one")
     log.append(events((1, 10, NOON), (1, 11, NOON + 1)))

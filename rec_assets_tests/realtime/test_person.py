@@ -8,7 +8,8 @@ from rec_assets.realtime.answers.log import AnswerLog
 from rec_assets.realtime.answers.stream import AnswerStream
 from rec_assets.realtime.events import Event
 from rec_assets.realtime.log.behavior_log import BehaviorLog
-from rec_assets.realtime.person import export_online, forget_online
+from rec_assets.realtime.person import Stored, export_online, forget_at_once, forget_online, stored
+from rec_assets.realtime.stores.retired_users import RetiredUsers
 from rec_assets.realtime.stream import EventStream
 from rec_assets.realtime.worker import Worker
 from rec_assets.settings import Settings
@@ -96,3 +97,24 @@ def test_the_log_keeps_the_lines_of_others(tmp_path: Path) -> None:
     (folder / "one.jsonl").write_text(line % 1 + line % 11 + '{"user_id":1,"item')
     assert BehaviorLog(tmp_path / "behavior").forget({1}) == 2
     assert (folder / "one.jsonl").read_text() == line % 11
+
+
+def test_what_requests_read_is_gone_at_once_and_the_rest_waits(store: Settings) -> None:
+    worker, retired = Worker(store), RetiredUsers(connect(store))
+    report(store, PERSON, 3, 4)
+    worker.round()
+    known = stored(store, PERSON)
+    assert known.features is not None and known.features["age"] == 57
+    assert [item for item, _ in known.history] == [4, 3]
+    assert known.deletion == ""
+    assert sum(forget_at_once(store, PERSON).values()) == 4
+    assert stored(store, PERSON) == Stored(None, [], "waiting")
+    report(store, PERSON, 5)
+    worker.round()
+    assert stored(store, PERSON).history == []
+    assert retired.waiting() == [PERSON]
+    forget_online(store, PERSON)
+    retired.finish(PERSON)
+    assert stored(store, PERSON).deletion == "done"
+    assert stored(store, OTHER).deletion == ""
+    assert retired.waiting() == []

@@ -102,7 +102,7 @@ def test_a_clicked_item_disappears_and_comes_back_when_it_is_forgotten(
     assert before[0] not in shown(page)
     expect(page.locator("#notice")).to_contain_text("Applied in")
     expect(page.locator("#mine .move").filter(has_text="▲").first).to_be_visible()
-    expect(page.locator("#around h3")).to_have_text(["Similar", "Bought together"])
+    expect(page.locator("#around h3")).to_have_text(["Similar", "Bought together", "Completes the cart"])
     similar = Client(pipeline.settings).similar(before[0], 8).item_ids.tolist()
     around = page.locator("#around .shelf").first.locator("li").all()
     assert [int(one.get_attribute("data-item") or 0) for one in around] == similar

@@ -12,9 +12,9 @@ def catalog_of(settings: Settings) -> Catalog:
     return Catalog(settings, Ids(settings))
 
 
-def publish(settings: Settings, title: str) -> None:
+def publish(settings: Settings, title: str, category: int = 1) -> None:
     with ArtifactStore(settings.artifacts_dir).publish("raw_items") as draft:
-        item = {"item_id": [7], "title": [title], "price": [9.5], "category_l1": [1]}
+        item = {"item_id": [7], "title": [title], "price": [9.5], "category_l1": [category]}
         pl.DataFrame(item).write_parquet(draft.path / "items.parquet")
         (draft.path / "item_images").mkdir()
         (draft.path / "item_images" / "7.jpg").write_bytes(b"image")
@@ -33,6 +33,12 @@ def test_items_have_names_of_categories_where_the_source_knows_them(tmp_path: Pa
     assert catalog_of(settings).image(7) and not catalog_of(settings).image(8)
     other = settings.model_copy(update={"source": "files"})
     assert catalog_of(other).categories() == [(1, "category 1")]
+
+
+def test_an_item_without_a_category_has_no_name_of_one(tmp_path: Path) -> None:
+    publish(Settings(home=tmp_path), "Canvas ankle boot", category=-1)
+    catalog = catalog_of(Settings(home=tmp_path))
+    assert (catalog.item(7).category_name, catalog.categories()) == ("", [])
 
 
 def test_a_catalog_that_is_built_again_is_read_again(tmp_path: Path) -> None:

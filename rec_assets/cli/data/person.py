@@ -21,17 +21,19 @@ def forget_person(
     """Delete a person: online stores, events, logs, days, features, training sets. The number is never used again."""
     import time
 
-    from rec_assets.orchestration.runs.person import find_person, forget_offline
-    from rec_assets.realtime.person import forget_online
+    from dagster import DagsterInstance
+
+    from rec_assets.orchestration.forgotten.person import find_person, forget
+    from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
 
     silence_deprecations()
     settings = load_settings()
     person = find_person(settings, user)
     if not yes:
         typer.confirm(f"Delete everything about user {user}? This cannot be undone.", abort=True)
-    with _valkey(settings):
-        online = forget_online(settings, person.code, person.text)
-        offline = forget_offline(settings, person, int(time.time()))
+    prepare_dagster_home(settings)
+    with _valkey(settings), DagsterInstance.get() as instance:
+        online, offline = forget(settings, person, int(time.time()), instance)
     print_table("Deleted", {"from": False, "number": True}, [(name, str(count)) for name, count in online.items()])
     rows = [(asset, f"{len(days)}: {', '.join(days[:3])}{' …' if days[3:] else ''}") for asset, days in offline.items()]
     print_table("Rewritten or deleted", {"asset": False, "partitions": False}, rows)
@@ -42,7 +44,7 @@ def export_person(user: Id) -> None:
     """Print all that is known about a person as JSON, with its origin."""
     import json
 
-    from rec_assets.orchestration.runs.person import export_offline, find_person
+    from rec_assets.orchestration.forgotten.person import export_offline, find_person
     from rec_assets.realtime.person import export_online
 
     silence_deprecations()
@@ -73,7 +75,10 @@ def _say_remains(settings: "Settings") -> None:
     from rec_assets.serving.promotion.catalog import known_bundles
     from rec_assets.storage.artifacts.stores import open_store
 
-    say("The next daily_data and full_training make the deleted sets without this person; `rec demo` runs both.")
+    say(
+        "While Dagster runs, `forgotten_sensor` makes the deleted sets again and starts a full training, both without "
+        "this person. Otherwise `rec demo` does both."
+    )
     bundles = known_bundles(open_store(settings), settings)
     if bundles:
         last = max(bundle.manifest.as_of for bundle in bundles)

@@ -22,6 +22,7 @@ def explain(
     from datetime import UTC, datetime
 
     from rec_assets.cli.items import describe, print_items
+    from rec_assets.common.decimals import decimal
     from rec_assets.realtime.answers.find import find_answer
     from rec_assets.serving.answers.replay import Replayer
     from rec_assets.serving.graph.request import DEVICE_TYPES
@@ -51,7 +52,7 @@ def explain(
     }
     if as_json:
         rows = zip(items, scores, texts, strict=True)
-        made = [item | {"score": score, "why": text} for item, score, text in rows]
+        made = [item | {"score": decimal(score), "why": text} for item, score, text in rows]
         typer.echo(json.dumps(facts | {"equal": replay.is_equal, "items": made}))
     else:
         for name, value in facts.items():

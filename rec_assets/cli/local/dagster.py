@@ -5,7 +5,7 @@ import sys
 import psutil
 
 from rec_assets.cli.local.server import LOOPBACK, Server
-from rec_assets.cli.local.storefront import answers_http
+from rec_assets.cli.local.web import answers_http
 
 CODE = ("-m", "rec_assets.definitions")
 

@@ -104,9 +104,9 @@ def try_file(
     at: Annotated[
         datetime | None, typer.Option(parser=utc_time, metavar="ISO-TIME", help="Time of the rules; default: now.")
     ] = None,
-    users: Annotated[int, typer.Option(min=1, help="Number of users.")] = 500,
+    users: Annotated[int, typer.Option(min=1, help="Most lists.")] = 500,
 ) -> None:
-    """Compare the lists of the last week's users with and without a file of rules; changes nothing."""
+    """Compare the lists of the last week with and without a file of rules; changes nothing."""
     from rec_assets.common.errors import ActionableError
     from rec_assets.evaluation.bundles.try_rules import try_rules
     from rec_assets.serving.ids import Ids
@@ -120,7 +120,7 @@ def try_file(
     if bundle is None:
         raise ActionableError("No bundle is live on this machine.", "Promote one with `rec promote`.")
     trial = try_rules(bundle, open_store(settings), settings, found, at or datetime.now(UTC), users)
-    say(f"{trial.lists:,} users of the last week, lists of 10 items, bundle {bundle.bundle_id}:")
+    say(f"{trial.lists:,} {trial.of} of the last week, lists of 10 items, bundle {bundle.bundle_id}:")
     say(f"  lists that change: {trial.changed:,} ({trial.changed / trial.lists:.1%})")
     say(f"  lists with another first item: {trial.first_changed:,} ({trial.first_changed / trial.lists:.1%})")
     before, after = trial.probability_without, trial.probability_with

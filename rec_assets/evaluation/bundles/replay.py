@@ -1,6 +1,6 @@
 """Replays past requests on the stages of a bundle, with features as of the request in place of the stores."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -88,6 +88,19 @@ class PastRequests:
             yield PastRequests(*(getattr(self, field.name)[part] for field in fields(self)))
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Requests that are answered together.
+
+    Attributes:
+        columns: inputs of `graph.spec.REQUEST`, [b] each, with user_id.
+        users: returns the features and histories of these users, in their order.
+    """
+
+    columns: Mapping[str, npt.NDArray[Any]]
+    users: UserLookup
+
+
 def first_arrivals(rows: pl.DataFrame) -> PastRequests:
     """Makes one request per user of joined rows, with time and features of the user's first interaction."""
     ordered = rows.sort("user_id", "timestamp", maintain_order=True)
@@ -103,12 +116,40 @@ def answers(
     settings: Settings,
     rules: GetRules = no_rules,
 ) -> tuple[Ids, npt.NDArray[np.float32]]:
-    """Returns the ranked lists of a bundle.
+    """Returns the ranked lists of a bundle for past requests.
 
     Args:
         bundle: the bundle to run.
         requests: one request per user.
         log: interactions with raw item ids; a history ends before its request.
+        items, depth, settings, rules: as for `ranked_lists`.
+
+    Returns:
+        The lists of `ranked_lists` [q, depth].
+    """
+    names = ("user_id", "device_type", "timestamp")
+    batches = (
+        Batch({name: getattr(one, f"{name}s") for name in names}, _user_lookup(bundle, one, log))
+        for one in requests.batches(USERS_AT_ONCE)
+    )
+    return ranked_lists(bundle, batches, len(requests), items, depth, settings, rules)
+
+
+def ranked_lists(
+    bundle: Bundle,
+    batches: Iterable[Batch],
+    requests: int,
+    items: PastItems,
+    depth: int,
+    settings: Settings,
+    rules: GetRules = no_rules,
+) -> tuple[Ids, npt.NDArray[np.float32]]:
+    """Returns the ranked lists of a bundle.
+
+    Args:
+        bundle: the bundle to run.
+        batches: all requests.
+        requests: their number q.
         items: signals of items before the day of the requests.
         depth: length of the lists.
         settings: source of `retrieval_topk`. The seen filter and diversity are turned off.
@@ -121,13 +162,12 @@ def answers(
     plain = {"ranking_topk": depth, "diversity_mode": False, "seen_filter": "nothing"}
     settings = settings.model_copy(update=plain)
     stages = _stages(bundle, items, settings, rules)
-    lists = np.full((len(requests), depth), NO_ITEM, np.int32)
+    lists = np.full((requests, depth), NO_ITEM, np.int32)
     scores = np.zeros(lists.shape, np.float32)
     row = 0
-    for batch in requests.batches(USERS_AT_ONCE):
-        stages["feast_user_lookup"] = _user_lookup(bundle, batch, log)
-        columns = {name: getattr(batch, f"{name}s") for name in ("user_id", "device_type", "timestamp")}
-        output = run(stages, columns)
+    for batch in batches:
+        stages["feast_user_lookup"] = batch.users
+        output = run(stages, batch.columns)
         for first, end in zip(output[ROW_SPLITS][:-1], output[ROW_SPLITS][1:], strict=True):
             lists[row, : end - first] = output["ordered_ids"][first:end]
             scores[row, : end - first] = output["ordered_scores"][first:end]

@@ -207,20 +207,6 @@ def feature_columns(view: str, rows: "pl.DataFrame") -> dict[str, npt.NDArray[An
     }
 
 
-def delete_user(settings: Settings, user_id: int) -> int:
-    """Deletes the stored features of a user; returns the number of deleted keys, and raises errors of Redis."""
-    from feast.infra.key_encoding_utils import serialize_entity_key
-    from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-    from feast.protos.feast.types.Value_pb2 import Value
-
-    config = repo_config(settings)
-    key = EntityKey(join_keys=[USER_KEY], entity_values=[Value(int64_val=user_id)])
-    version = config["entity_key_serialization_version"]
-    name = serialize_entity_key(key, entity_key_serialization_version=version) + config["project"].encode()
-    with connect(settings) as client:
-        return int(client.delete(name))
-
-
 def write_items(settings: Settings, items: "pl.DataFrame", times: Ids) -> None:
     """Writes `ITEM_FEATURES` of some items with event_timestamps in unix seconds [n], and changes `ITEM_VERSION`.
 

@@ -1,12 +1,14 @@
 """The log of answers: workers append to it, and a daily asset and `rec explain` read it."""
 
+import math
 import re
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from io import BytesIO
 
+import numpy as np
 import polars as pl
 
 from rec_assets.common.file_limits import FileLimits
@@ -19,6 +21,7 @@ from rec_assets.storage.day_files import READS_AT_ONCE, DayFiles, open_day_files
 FOLDER = "answers"
 SUFFIX = ".parquet"
 INTERVAL_S = 10.0  # between two files of a worker
+FILES_OF_A_SAMPLE = 20  # so that a sample has answers of many times
 CLOCKS_DIFFER_MS = 60_000  # those of servers and workers, at most
 
 
@@ -104,6 +107,28 @@ class AnswerLog:
                 rows = rows.hstack(of_inputs(rows))
             frames.append(rows if inputs or not of_inputs else rows.drop(INPUTS))
         return pl.concat(frames).unique("answer_id", keep="first").sort("at", "answer_id")
+
+    def sample(self, days: Sequence[str], most: int, seed: int) -> pl.DataFrame:
+        """Returns at most `most` answers of some days with their inputs, from files in random order; sorted by id.
+
+        They are of at least `FILES_OF_A_SAMPLE` files if there are as many. Reads no more files than needed.
+        """
+        random = np.random.default_rng(seed)
+        files = [(day, name) for day in days for name, _ in self._files.names(day)]
+        found, missing = [pl.DataFrame(schema=SCHEMA)], most
+        of_a_file = math.ceil(most / max(1, min(FILES_OF_A_SAMPLE, len(files))))
+        for position in random.permutation(len(files)).tolist():
+            content = self._files.read(*files[position])
+            if content is None:
+                continue
+            self._limits.require_parquet(f"A file of the answers of {files[position][0]}", BytesIO(content))
+            rows = pl.read_parquet(BytesIO(content), columns=list(SCHEMA))
+            count = min(missing, rows.height, of_a_file)
+            found.append(rows.sample(count, seed=seed))
+            missing -= count
+            if not missing:
+                break
+        return pl.concat(found).unique("answer_id", keep="first").sort("answer_id")
 
     def find(self, answer_id: str) -> pl.DataFrame:
         """Returns the answer with this id, with its inputs: one row of `SCHEMA`, or none."""

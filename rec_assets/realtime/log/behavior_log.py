@@ -114,12 +114,15 @@ class BehaviorLog:
     def read(self, day: date | str) -> pl.DataFrame:
         """Returns the events of a day, sorted by time, user and item; of duplicates, the first stays.
 
+        A purchase stays before a click of the same second, because it says more.
+
         Raises:
             ActionableError: a file is too large to read.
         """
         frames = [parsed(lines) for lines in self._contents(str(day)) if lines]
         events = pl.concat(frames or [pl.DataFrame(schema=SCHEMA)]).drop_nulls()
-        return events.unique(["timestamp", "user_id", "item_id"], keep="first", maintain_order=True).sort(
+        ordered = events.sort(pl.col("kind") != "bought", maintain_order=True)
+        return ordered.unique(["timestamp", "user_id", "item_id"], keep="first", maintain_order=True).sort(
             "timestamp", "user_id", "item_id"
         )
 

@@ -3,22 +3,26 @@
 from typing import Annotated
 
 import uvicorn
-from fastapi import FastAPI, Query, Response
+from fastapi import FastAPI, HTTPException, Query, Response
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.http.guard import HttpGuard
 from rec_assets.common.http.server import http_server
+from rec_assets.features.history import MAX_ID
 from rec_assets.realtime.events import UNKNOWN_DEVICE, Event
+from rec_assets.realtime.person import Stored, forget_at_once, stored
 from rec_assets.serving.api.keys import KeyGuard, require_safe_address
 from rec_assets.serving.api.metrics import RequestTimer
 from rec_assets.serving.api.models import (
-    MAX_K,
     Alive,
     BuyAgainRequest,
     BuyAgainResponse,
+    Deletion,
     EventsRequest,
     Health,
+    Interaction,
     ListResponse,
+    Person,
     PopularItem,
     Problem,
     RecommendRequest,
@@ -28,8 +32,10 @@ from rec_assets.serving.api.models import (
     SimilarRequest,
     Text,
     TogetherRequest,
+    TrendingQuery,
     TrendingResponse,
 )
+from rec_assets.serving.api.overload import OverloadGuard
 from rec_assets.serving.api.problems import add_problem_handlers
 from rec_assets.serving.api.routes import JsonRoute
 from rec_assets.serving.api.threads import RequestThreads
@@ -37,13 +43,17 @@ from rec_assets.serving.api.traces import request_spans
 from rec_assets.serving.client import Client
 from rec_assets.serving.graph.filters import Filters
 from rec_assets.serving.graph.request import DEVICE_TYPES
-from rec_assets.serving.ids import ITEM, UNKNOWN, USER, Id
+from rec_assets.serving.ids import CATEGORY_1, ITEM, UNKNOWN, USER, Id, Ids
 from rec_assets.serving.recommendations import Recommendations
 from rec_assets.serving.triton.availability import UnavailableError
 from rec_assets.settings import Settings
 
-MAX_CONNECTIONS = 200
+MAX_CONNECTIONS = 800  # most of them idle, kept open by clients; below the usual limit of 1,024 open files
+MAX_IN_PROGRESS = 200  # requests; further ones are refused
 MAX_REQUESTS = 40  # that wait for other servers
+DELETED_LATER = (
+    "Dagster's forgotten_sensor deletes days, logs and training sets, and trains again. GET shows the state."
+)
 TRACED_AS = "rec-api"  # the name of this process in traces
 
 
@@ -69,6 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.router.route_class = JsonRoute
     app.add_middleware(KeyGuard, keys=settings.api_key_set)
     app.add_middleware(HttpGuard, hosts=settings.host_names)
+    app.add_middleware(OverloadGuard, most=MAX_IN_PROGRESS)
     app.add_middleware(RequestTimer)
     add_problem_handlers(app)
     client, in_thread = Client(settings), RequestThreads(MAX_REQUESTS)
@@ -108,9 +119,9 @@ def create_app(settings: Settings) -> FastAPI:
 
     @app.get("/trending")
     @in_thread
-    def trending(k: Annotated[int, Query(ge=1, le=MAX_K)] = 10, category: Text | None = None) -> TrendingResponse:
+    def trending(query: Annotated[TrendingQuery, Query()]) -> TrendingResponse:
         """Return the most popular items of the last week, overall or of a level-1 category."""
-        top = client.trending(k, category)
+        top = client.trending(query.k, query.category)
         items = [PopularItem(item_id=str(client.ids.text(ITEM, item)), interactions=count) for item, count in top]
         return TrendingResponse(items=items)
 
@@ -131,6 +142,19 @@ def create_app(settings: Settings) -> FastAPI:
             for one in request.events
         ]
         return Recorded(recorded=len(client.events.send(found)))
+
+    @app.get("/people/{user_id}", responses={404: {"model": Problem}})
+    @in_thread
+    def person(user_id: Text) -> Person:
+        """Return what requests read about a person. `rec export-person` prints all that is known."""
+        return _person(user_id, stored(settings, _known_user(client, user_id)), client.ids)
+
+    @app.delete("/people/{user_id}", status_code=202, responses={404: {"model": Problem}})
+    @in_thread
+    def delete(user_id: Text) -> Deletion:
+        """Delete what requests read about a person at once; Dagster deletes days, logs and training sets."""
+        keys = forget_at_once(settings, _known_user(client, user_id))
+        return Deletion(deleted=sum(keys.values()), next_step=DELETED_LATER)
 
     @app.post("/people/{user_id}/forget")
     @in_thread
@@ -154,6 +178,27 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
+def _known_user(client: Client, user_id: str) -> int:
+    """Returns the number of a user; answers 404 to an id that no user has."""
+    number = client.ids.number(USER, user_id)
+    if not 0 <= number <= MAX_ID:
+        raise HTTPException(404, f"No user has the id '{user_id}'.")
+    return number
+
+
+def _person(user_id: str, found: Stored, ids: Ids) -> Person:
+    features = found.features or {}
+    gender, category = features.get("gender", UNKNOWN), features.get("top_category", UNKNOWN)
+    return Person(
+        user_id=user_id,
+        age=features.get("age"),
+        gender=None if gender == UNKNOWN else gender,
+        top_category=None if category == UNKNOWN else str(ids.text(CATEGORY_1, category)),
+        history=[Interaction(item_id=str(ids.text(ITEM, item)), at=at) for item, at in found.history],
+        deletion=found.deletion,
+    )
+
+
 def _user(request: RecommendRequest | SimilarRequest | TogetherRequest) -> Id:
     return UNKNOWN if request.user_id is None else request.user_id
 
@@ -163,8 +208,7 @@ def _list(answer: Recommendations) -> ListResponse:
 
 
 def _items(answer: Recommendations) -> list[ScoredItem]:
-    scored = zip(answer.ids, answer.scores.tolist(), strict=True)
-    return [ScoredItem(item_id=str(item), score=score) for item, score in scored]
+    return [ScoredItem(item_id=str(item), score=score) for item, (_, score) in zip(answer.ids, answer, strict=True)]
 
 
 def _health(client: Client) -> Health:

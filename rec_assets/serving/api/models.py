@@ -1,6 +1,6 @@
 """Bodies of requests and responses. Values are never converted: `true` is no number, and NaN is refused."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -101,6 +101,15 @@ class BuyAgainResponse(ListResponse):
     reason: str = Field("", description="Why the list is empty; an empty text otherwise.")
 
 
+class TrendingQuery(BaseModel):
+    """Parameters of `GET /trending`, which are texts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    k: Annotated[int, Field(ge=1, le=MAX_K)] = 10
+    category: Text | None = None
+
+
 class PopularItem(_Strict):
     """An item with its interactions of the last week."""
 
@@ -128,6 +137,33 @@ class EventsRequest(_Strict):
     """Events to record; they are recorded together or not at all."""
 
     events: Annotated[list[ShopEvent], Field(min_length=1, max_length=MAX_EVENTS)]
+
+
+class Interaction(_Strict):
+    """An interaction of a history."""
+
+    item_id: str
+    at: int = Field(description="Unix seconds.")
+
+
+class Person(_Strict):
+    """Data of a person that requests read."""
+
+    user_id: str
+    age: float | None = None
+    gender: int | None = None
+    top_category: str | None = Field(None, description="Category of the last 24 hours before the features were stored.")
+    history: list[Interaction] = Field(description="The last 400 interactions, newest first.")
+    deletion: Literal["", "waiting", "done"] = Field(
+        description="Empty; `waiting` while stored days, logs and training sets are still to be deleted; `done`."
+    )
+
+
+class Deletion(_Strict):
+    """The beginning of the deletion of a person."""
+
+    deleted: int = Field(description="Number of keys that were deleted at once: features, history, seen filter.")
+    next_step: str
 
 
 class Recorded(_Strict):

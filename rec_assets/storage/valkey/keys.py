@@ -7,7 +7,7 @@ cluster, so one transaction may change them together.
 IDENTITY = "rec_assets:identity"
 EVENTS, DEAD_LETTERS = "events", "{events}:dead"
 ANSWERS = "answers"
-RETIRED_USERS = "retired_users"
+RETIRED_USERS, USERS_TO_FORGET, FORGETTING_LOCK = "retired_users", "users_to_forget", "users_to_forget:lock"
 UNAVAILABLE_ITEMS, ITEM_ATTRIBUTES, SHOP_RULES = "items:unavailable", "items:attributes", "shop:rules"
 ITEM_VERSION = "item_features:version"
 WRITTEN_DAYS, WRITING_LOCK = "features:written", "features:writing"

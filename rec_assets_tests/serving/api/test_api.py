@@ -16,7 +16,7 @@ from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.filters import Filters
 from rec_assets.serving.http_client import HttpClient, ListClient, Listed
 from rec_assets.settings import Settings
-from rec_assets.storage.valkey.client import connect_for_requests
+from rec_assets.storage.valkey.client import connect, connect_for_requests
 from rec_assets_tests.servers import free_port, in_thread
 from rec_assets_tests.serving.api.conftest import NOON, Ask
 
@@ -35,6 +35,17 @@ def test_the_http_client_reports_events_and_says_what_is_wrong(alone: Settings) 
             b"flushed",
         ]
         assert client.trending() == []
+        RecentItems(connect(alone)).add(3, [10, 13], NOON)
+        known = client.person(3)
+        assert [one["item_id"] for one in known["history"]] == ["13", "10"]
+        assert known["deletion"] == ""
+        assert client.forget_person("3") == 1
+        assert client.forget_person("3") == 0, "may be repeated"
+        known = client.person("3")
+        assert (known["history"], known["deletion"]) == ([], "waiting")
+        for unknown in ("-1", str(2**31)):
+            with pytest.raises(ActionableError, match=f"No user has the id '{unknown}'"):
+                client.forget_person(unknown)
         with pytest.raises(RequestError, match=r"body\.k"):
             client.similar("10", 51)
         with pytest.raises(ActionableError, match="Triton"):
@@ -126,6 +137,14 @@ def test_without_triton_lists_are_unavailable_and_health_says_why(
     assert (status, health["state"]) == (503, "stopped")
 
 
+def test_without_valkey_people_are_unavailable(alone: Settings, serve: Callable[[Settings], Ask]) -> None:
+    ask = serve(alone.model_copy(update={"valkey_port": free_port()}))
+    for method in ("GET", "DELETE"):
+        status, problem = ask("/people/3", method=method)
+        assert (status, problem["title"]) == (503, "Service Unavailable")
+        assert "rec up" in problem["next_step"]
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -164,7 +183,7 @@ def test_foreign_hosts_and_unknown_paths_are_refused(alone: Settings, serve: Cal
     ask = serve(alone)
     assert ask("/health", host="shop.example")[0] == 400
     assert ask("/nothing")[0] == 404
-    assert ask("/trending?k=0")[0] == 422
+    assert ask("/trending?k=0")[0] == ask("/trending?limit=3")[0] == 422
 
 
 FIELDS = ("user_id", "item_id", "item_ids", "device", "at", "k", "diversity", "recent", "events", "kind", "x")

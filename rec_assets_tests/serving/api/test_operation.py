@@ -1,6 +1,9 @@
 """Keys, probes, metrics and loads of the HTTP API."""
 
+import socket
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from inspect import iscoroutinefunction, unwrap
 from urllib.request import urlopen
 
@@ -8,13 +11,14 @@ import pytest
 from fastapi.routing import APIRoute
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.serving.api import app
 from rec_assets.serving.api.app import api_server, create_app
 from rec_assets.serving.api.load import send
 from rec_assets.serving.api.metrics import NAME, serve_metrics
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings
 from rec_assets_tests.servers import free_port, in_thread
-from rec_assets_tests.serving.api.conftest import NOON, Ask
+from rec_assets_tests.serving.api.conftest import NOON, Ask, asking
 
 
 def test_a_key_is_required_before_the_body_is_read(alone: Settings, serve: Callable[[Settings], Ask]) -> None:
@@ -35,6 +39,37 @@ def test_alive_needs_neither_a_key_nor_another_server(alone: Settings, serve: Ca
 def test_alive_waits_for_no_thread_that_waits_for_triton(alone: Settings) -> None:
     (route,) = (one for one in create_app(alone).routes if isinstance(one, APIRoute) and one.path == "/alive")
     assert iscoroutinefunction(unwrap(route.endpoint))
+
+
+def test_an_overload_is_refused_but_idle_connections_and_probes_are_not(
+    alone: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "MAX_IN_PROGRESS", 2)
+    own = alone.model_copy(update={"api_port": free_port()})
+    with ExitStack() as stack:
+        ask = asking(stack.enter_context(in_thread(api_server(own))))
+
+        def connect(sent: bytes) -> socket.socket:
+            connection = stack.enter_context(socket.create_connection((own.api_address, own.api_port), timeout=10))
+            connection.sendall(sent)
+            return connection
+
+        for _ in range(250):
+            connect(b"")
+        assert ask("/trending") == (200, {"items": []})
+        # Their bodies have not arrived, so both are in progress.
+        waiting = [connect(b"POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n") for _ in range(2)]
+        assert ask("/alive")[0] == 200
+        while (found := ask("/trending"))[0] == 200:  # until the server has read both
+            time.sleep(0.01)
+        status, problem = found
+        assert (status, problem["detail"]) == (503, "The API already has 2 requests in progress.")
+        assert problem["next_step"]
+        assert ask("/alive")[0] == 200
+        for connection in waiting:
+            connection.sendall(b"{}")
+            assert connection.recv(100).startswith(b"HTTP/1.1 422")
+        assert ask("/trending")[0] == 200
 
 
 def test_requests_are_counted_by_route_and_status(alone: Settings, serve: Callable[[Settings], Ask]) -> None:

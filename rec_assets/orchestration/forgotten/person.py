@@ -6,12 +6,14 @@ as a training set, is deleted, and the next materialization makes it without the
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import redis
 from dagster import AssetMaterialization, DagsterInstance
 
 from rec_assets.common.errors import ActionableError
@@ -21,8 +23,9 @@ from rec_assets.orchestration.assets.feature_data.features import USER_FEATURES
 from rec_assets.orchestration.assets.quality.outcomes import OUTCOMES
 from rec_assets.orchestration.assets.quality.shown_lists import LISTS
 from rec_assets.orchestration.dagster_internals import DATA_VERSION_TAG
-from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
 from rec_assets.realtime.answers.log import AnswerLog
+from rec_assets.realtime.person import forget_online
+from rec_assets.realtime.stores.retired_users import RetiredUsers
 from rec_assets.settings import Settings
 from rec_assets.sources import Codes
 from rec_assets.sources.base import RAW_INTERACTIONS, RAW_USERS
@@ -32,6 +35,8 @@ from rec_assets.storage.artifacts.store import ArtifactStore
 from rec_assets.storage.artifacts.stores import open_store
 from rec_assets.storage.artifacts.versions import UNPARTITIONED, link_tree
 from rec_assets.storage.frames import write_frame
+from rec_assets.storage.valkey.client import connect, translate_redis_errors
+from rec_assets.storage.valkey.keys import FORGETTING_LOCK
 
 CODES = "id_codes"
 # Assets with rows with a user_id: files by asset, downstream assets first. Only the first file is in every partition.
@@ -52,6 +57,8 @@ RECORDED = (
     "behavioral_updates",
     "shown_lists",
 )  # in Dagster, so that the others become stale
+LOCK_LIFETIME_S = 3_600.0  # of a process that was killed
+PATIENCE_S = 600.0
 _USER_COLUMNS = ("user_id", "request_user_id", "user_ids", "vocabulary/user_id")
 
 
@@ -84,13 +91,61 @@ def find_person(settings: Settings, given: str) -> Person:
     )
 
 
-def forget_offline(settings: Settings, person: Person, at: int) -> dict[str, list[str]]:
+def waiting_people(settings: Settings) -> list[Person]:
+    """Returns people whose number is retired, and whose rows are still to be deleted.
+
+    Raises:
+        ActionableError: Valkey does not answer.
+    """
+    codes, client = _codes(open_store(settings)), connect(settings)
+    with translate_redis_errors(client):
+        numbers = RetiredUsers(client).waiting()
+    texts = codes.decode(USER, pl.Series(numbers, dtype=pl.Int32)).to_list()
+    return [Person(number, text) for number, text in zip(numbers, texts, strict=True)]
+
+
+def forget(
+    settings: Settings, person: Person, at: int, instance: DagsterInstance
+) -> tuple[dict[str, int], dict[str, list[str]]]:
+    """Deletes a person from everything, as `forget_online` and `forget_offline`; returns the results of both.
+
+    A call that failed leaves the person among `waiting_people`. Arguments are those of `forget_offline`.
+
+    Raises:
+        ActionableError: Valkey does not answer, or another deletion did not end within 10 minutes.
+    """
+    with _only_deletion(settings):
+        online = forget_online(settings, person.code, person.text)
+        offline = forget_offline(settings, person, at, instance)
+        client = connect(settings)
+        with translate_redis_errors(client):
+            RetiredUsers(client).finish(person.code)
+    return online, offline
+
+
+@contextmanager
+def _only_deletion(settings: Settings) -> Iterator[None]:
+    """Waits until no other process deletes a person: the command and the job would rewrite the same artifacts."""
+    client = connect(settings)
+    lock = client.lock(FORGETTING_LOCK, timeout=LOCK_LIFETIME_S, blocking_timeout=PATIENCE_S, thread_local=False)
+    with translate_redis_errors(client):
+        if not lock.acquire():
+            raise ActionableError("Another deletion of a person is in progress.", "Repeat this when it has ended.")
+    try:
+        yield
+    finally:
+        with suppress(redis.RedisError):  # the lock has expired, or Valkey is away
+            lock.release()
+
+
+def forget_offline(settings: Settings, person: Person, at: int, instance: DagsterInstance) -> dict[str, list[str]]:
     """Retires a person's number and deletes the person from all artifacts; a repeated call deletes what is left.
 
     Args:
-        settings: name the artifact store and Dagster's home.
+        settings: name the artifact store.
         person: the person, from `find_person`.
         at: unix second of the deletion.
+        instance: records the changed versions.
 
     Returns:
         Partitions by asset that were rewritten or deleted.
@@ -113,7 +168,7 @@ def forget_offline(settings: Settings, person: Person, at: int) -> dict[str, lis
                 store.keep_only_current(asset, partition)
     for asset in ROWS_OF_USERS:
         for partition in store.partitions(asset):
-            if _rewrite(store, settings, asset, partition, person.code):
+            if _rewrite(store, settings, asset, partition, person.code, instance):
                 changed.setdefault(asset, []).append(partition)
             store.keep_only_current(asset, partition)
     return changed
@@ -169,7 +224,9 @@ def _files_with(artifact: Artifact, asset: str, code: int) -> list[Path]:
     return [file for file in files if pl.scan_parquet(file).filter(user_id=code).select(pl.len()).collect().item()]
 
 
-def _rewrite(store: ArtifactStore, settings: Settings, asset: str, partition: str, code: int) -> bool:
+def _rewrite(
+    store: ArtifactStore, settings: Settings, asset: str, partition: str, code: int, instance: DagsterInstance
+) -> bool:
     """Publishes a partition without the rows of a person; returns False if there are none."""
     artifact = store.get(asset, partition)
     files = _files_with(artifact, asset, code)
@@ -188,22 +245,20 @@ def _rewrite(store: ArtifactStore, settings: Settings, asset: str, partition: st
 
         land(settings, USER_VIEW, partition, draft.published / USER_FEATURES)
     if asset in RECORDED:
-        _record(settings, draft.published)
+        _record(instance, draft.published)
     return True
 
 
-def _record(settings: Settings, artifact: Artifact) -> None:
+def _record(instance: DagsterInstance, artifact: Artifact) -> None:
     """Tells Dagster the new data version, so that everything downstream becomes stale."""
-    prepare_dagster_home(settings)
-    with DagsterInstance.get() as instance:
-        instance.report_runless_asset_event(
-            AssetMaterialization(
-                artifact.asset,
-                partition=None if artifact.partition == UNPARTITIONED else artifact.partition,
-                metadata={"digest": artifact.digest, "path": str(artifact.path)},
-                tags={DATA_VERSION_TAG: artifact.digest},
-            )
+    instance.report_runless_asset_event(
+        AssetMaterialization(
+            artifact.asset,
+            partition=None if artifact.partition == UNPARTITIONED else artifact.partition,
+            metadata={"digest": artifact.digest, "path": str(artifact.path)},
+            tags={DATA_VERSION_TAG: artifact.digest},
         )
+    )
 
 
 def _holds(folder: Path, code: int) -> bool:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from dagster import DagsterInstance
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
-from rec_assets.orchestration.runs.person import (
+from rec_assets.orchestration.forgotten.person import (
     MIXED,
     ROWS_OF_USERS,
     Person,
@@ -18,6 +18,7 @@ from rec_assets.orchestration.runs.person import (
     forget_offline,
     user_ids_in,
 )
+from rec_assets.orchestration.runs.dagster_home import prepare_dagster_home
 from rec_assets.orchestration.runs.run_local import PARTITION_RANGE
 from rec_assets.realtime.answers.log import AnswerLog
 from rec_assets.realtime.answers.schema import SCHEMA
@@ -115,7 +116,8 @@ def test_a_deleted_person_was_never_there(tmp_path: Path, exports: tuple[Path, P
         assert len(known["raw_users [all]"]) == 1
         assert {f"{asset} [{KEYS[-1]}]" for asset in TRAINING} <= set(known["also in"])
 
-        forget_offline(settings, person, 1_800_000_000)
+        with DagsterInstance.get() as instance:
+            forget_offline(settings, person, 1_800_000_000, instance)
         # Rows are rewritten to the bytes of a new materialization; rates of `outcomes` are counts that stay until then.
         kept = digests(settings, [asset for asset in ROWS_OF_USERS if asset not in ("behavioral_updates", "outcomes")])
         assert kept == {key: digest for key, digest in never.items() if key in kept}
@@ -125,7 +127,8 @@ def test_a_deleted_person_was_never_there(tmp_path: Path, exports: tuple[Path, P
                 versions = [path for path in store.folder(asset, key).iterdir() if path.is_dir()]
                 assert [path.name for path in versions] == [store.get(asset, key).digest]
                 assert not any((ids == user).any() for ids in user_ids_in(versions[0]))
-        assert forget_offline(settings, find_person(settings, str(user)), 1_900_000_000) == {}
+        with DagsterInstance.get() as instance:
+            assert forget_offline(settings, find_person(settings, str(user)), 1_900_000_000, instance) == {}
 
         build()  # from the shop's files, which still have the person
         assert digests(settings, everything) == never

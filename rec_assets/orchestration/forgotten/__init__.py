@@ -1,0 +1,1 @@
+"""Deletion of people from the artifacts, and the training without them."""
