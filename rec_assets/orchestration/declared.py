@@ -17,8 +17,15 @@ import dagster
 from rec_assets.settings import Settings
 
 T = TypeVar("T")
-# A pod can be lost with its node. Steps that reject their input raise errors that allow no retry.
 RETRIES_OF_PODS = dagster.RetryPolicy(max_retries=2)
+
+
+def retries_of(settings: Settings) -> dagster.RetryPolicy | None:
+    """Returns the retries of a step with a pod of its own, which can be lost with its node; else None.
+
+    Steps that reject their input raise errors that allow no retry.
+    """
+    return RETRIES_OF_PODS if settings.executor == "k8s" else None
 
 
 @dataclass(frozen=True)
@@ -64,8 +71,8 @@ class Declared:
         options = {name: _resolve(value, settings) for name, value in self.options.items()}
         if windows := options.pop("windows", None):
             options["ins"] = {name: dagster.AssetIn(partition_mapping=mapping) for name, mapping in windows.items()}
-        if settings.executor == "k8s":
-            options["retry_policy"] = RETRIES_OF_PODS
+        if retries := retries_of(settings):
+            options["retry_policy"] = retries
         return self.decorator(**options)(self.function)
 
 

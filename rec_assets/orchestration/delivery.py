@@ -21,6 +21,7 @@ from pydantic import Field
 from rec_assets.common.errors import ActionableError
 from rec_assets.orchestration import jobs
 from rec_assets.orchestration.dagster_internals import NOT_FINISHED_STATUSES
+from rec_assets.orchestration.declared import retries_of
 from rec_assets.orchestration.op_tags import CPU, PROMOTION_POOL
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
 from rec_assets.settings import Settings
@@ -40,7 +41,9 @@ class CanaryConfig(Config):
 def canary_job(settings: Settings) -> JobDefinition:
     """Builds the job `canary`. Its pod has the size of a cpu step."""
 
-    @op(name=CANARY_OP, tags=CPU(settings), pool=PROMOTION_POOL)
+    # Users get a candidate only after it is recorded. So a second attempt begins anew, or finds the record and refuses
+    # a second canary.
+    @op(name=CANARY_OP, tags=CPU(settings), pool=PROMOTION_POOL, retry_policy=retries_of(settings))
     def start(
         context: OpExecutionContext, config: CanaryConfig, artifacts: Artifacts, settings: SettingsResource
     ) -> None:

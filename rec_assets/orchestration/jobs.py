@@ -13,6 +13,7 @@ from dagster import (
     op,
 )
 
+from rec_assets.orchestration.declared import retries_of
 from rec_assets.orchestration.freshness import CHECK, DAILY_ASSETS, DAILY_ROWS, OUTCOME_ASSETS
 from rec_assets.orchestration.op_tags import CPU
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
@@ -85,7 +86,8 @@ rollback = define_asset_job(
 def prune_job(settings: Settings) -> JobDefinition:
     """Builds the job `prune`. Its pod has the size of a cpu step."""
 
-    @op(tags=CPU(settings))
+    # A second attempt deletes what the first one left.
+    @op(tags=CPU(settings), retry_policy=retries_of(settings))
     def delete_expired_artifacts(context: OpExecutionContext, artifacts: Artifacts, settings: SettingsResource) -> None:
         """Deletes artifacts of days before the newest `REC_KEEP_DAYS`, as in `serving.promotion.retention`."""
         deleted = retention.delete_expired(artifacts.store(), settings)

@@ -21,7 +21,8 @@ def event_of(entry: Entry, now: int) -> Event:
         now: unix time in seconds, by Valkey's clock.
     """
     event = Event.parse(entry.fields)
-    return event.model_copy(update={"at": min(event.at, entry.received, now)})
+    at = min(event.at, entry.received, now)
+    return event if at == event.at else event.model_copy(update={"at": at})
 
 
 class EventStream(WorkStream):

@@ -22,6 +22,7 @@ OUTPUTS = {
     "Host": "host.example",
     "IsCluster": "true",
     "TopicArn": "arn:aws:sns:eu-central-1:111122223333:rec",
+    "HeartbeatArn": "arn:aws:sns:eu-central-1:111122223333:rec-heartbeat",
 }
 # Neither answers an unknown question.
 AWS = """#!/bin/bash

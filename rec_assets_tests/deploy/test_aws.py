@@ -182,20 +182,55 @@ def test_only_versions_are_counted_not_the_parts_that_buildx_pushes_with_them(te
 def test_alarms_and_alerts_reach_people(templates: dict[str, Template]) -> None:
     monitoring = yaml.safe_load((DEPLOY / "values/kube-prometheus-stack.yaml").read_text())["alertmanager"]
     for template in all_of(templates, "alarms"):
-        ((topic, _),) = of_type(template, "SNS::Topic").items()
+        topic, heartbeat = of_type(template, "SNS::Topic")
         (subscription,) = of_type(template, "SNS::Subscription").values()
         assert subscription["TopicArn"] == {"Ref": topic} and subscription["Protocol"] == "email"
         # A topic with a policy lets in only those that the policy names.
-        (policy,) = of_type(template, "SNS::TopicPolicy").values()
-        senders = [one for one in policy["PolicyDocument"]["Statement"] if one["Effect"] == "Allow"]
+        policies = of_type(template, "SNS::TopicPolicy").values()
+        (policy,) = (one["PolicyDocument"] for one in policies if one["Topics"] == [{"Ref": topic}])
+        senders = [one for one in policy["Statement"] if one["Effect"] == "Allow"]
         assert [one["Principal"] for one in senders] == [{"Service": "cloudwatch.amazonaws.com"}]
         (statement,) = statements_of(template, monitoring["serviceAccount"]["name"])
-        assert (statement["Action"], statement["Resource"]) == ("sns:Publish", {"Ref": topic})
+        assert (statement["Action"], statement["Resource"]) == ("sns:Publish", [{"Ref": topic}, {"Ref": heartbeat}])
     names = {one["labels"]["severity"] for one in alerts()}
-    (route,) = monitoring["config"]["route"]["routes"]
+    route, _ = monitoring["config"]["route"]["routes"]
     assert all(name in route["matchers"][0] for name in names) and names == {"warning", "critical"}
     (people,) = (one for one in monitoring["config"]["receivers"] if one["name"] == route["receiver"])
     assert people["sns_configs"][0]["topic_arn"] == "${TOPIC}"
+
+
+def test_people_hear_of_a_prometheus_that_is_gone(templates: dict[str, Template]) -> None:
+    config = yaml.safe_load((DEPLOY / "values/kube-prometheus-stack.yaml").read_text())["alertmanager"]["config"]
+    _, route = config["route"]["routes"]
+    (receiver,) = (one for one in config["receivers"] if one["name"] == route["receiver"])
+    assert receiver["sns_configs"][0]["topic_arn"] == "${HEARTBEAT}"
+    for template in all_of(templates, "alarms"):
+        people, heartbeat = of_type(template, "SNS::Topic")
+        (alarm,) = (
+            one
+            for one in of_type(template, "CloudWatch::Alarm").values()
+            if one.get("MetricName") == "NumberOfMessagesPublished"
+        )
+        assert alarm["Dimensions"][0]["Value"]["Fn::GetAtt"] == [heartbeat, "TopicName"]
+        assert alarm["TreatMissingData"] == "breaching" and alarm["AlarmActions"] == [{"Ref": people}]
+        # Two messages or more in each of its periods.
+        assert route["repeat_interval"] == "2m" and alarm["Period"] == 300
+
+
+def test_logs_that_a_service_writes_end_after_a_month(templates: dict[str, Template]) -> None:
+    services = {
+        "cluster": ("EKS::Cluster", "/aws/eks/rec-{}/cluster"),
+        "database": ("RDS::DBInstance", "/aws/rds/instance/rec-{}/postgresql"),
+    }
+    for stack, (service, group_name) in services.items():
+        for name, template in zip(ENVIRONMENTS, all_of(templates, stack), strict=True):
+            ((group, properties),) = of_type(template, "Logs::LogGroup").items()
+            assert (properties["LogGroupName"], properties["RetentionInDays"]) == (group_name.format(name), 30)
+            (writer,) = (one for one in template["Resources"].values() if one["Type"] == f"AWS::{service}")
+            assert group in writer["DependsOn"]
+    # No other resource makes a log group of its own.
+    kinds = {one["Type"] for template in templates.values() for one in template["Resources"].values()}
+    assert not kinds & {"AWS::Lambda::Function", "AWS::EC2::FlowLog", "AWS::CodeBuild::Project"}
 
 
 def alerts() -> list[dict[str, Any]]:

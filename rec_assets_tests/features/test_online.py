@@ -10,8 +10,10 @@ import yaml
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.store import online
+from rec_assets.features.store.feature_writer import FeatureWriter
 from rec_assets.features.store.online_reader import OnlineReader
 from rec_assets.features.store.views import ITEM_FEATURES, ITEM_VIEW, USER_KEY, USER_VIEW
+from rec_assets.features.top_category import NO_CATEGORY
 from rec_assets.settings import Settings, get_settings
 from rec_assets.storage.artifacts.store import ArtifactStore
 from rec_assets.storage.valkey.client import connect
@@ -97,6 +99,30 @@ def test_the_online_reader_returns_the_times_of_feast(filled: Settings) -> None:
     expected = fetched.to_dict(include_event_timestamps=True)["age__ts"]
     assert OnlineReader(filled, USER_VIEW).with_times(ids)[1].tolist() == expected
     assert expected[0] > 0 and expected[2] == 0
+
+
+def test_the_feature_writer_leaves_the_bytes_of_feast(filled: Settings) -> None:
+    """Compares a new value, -1, an unchanged value, a row that is newer than the write, and a user without a row."""
+    writer, client = FeatureWriter(filled, USER_VIEW, "top_category", NO_CATEGORY), connect(filled)
+    end, reader = int(DAY.timestamp()), OnlineReader(filled, USER_VIEW)
+    values = {1: (end + 60, 13), 2: (end + 60, -1), 3: (end + 60, 2), 4: (end - 60, 13), USERS + 7: (end + 60, 1_000)}
+    rows = {user: client.hgetall(reader.key(user)) for user in values}
+    assert writer(values) == 4
+    written = {user: client.hgetall(reader.key(user)) for user in values}
+    assert written[3] == rows[3]
+    assert set(written[USERS + 7]) < set(rows[1])
+    for user, cells in rows.items():
+        client.delete(reader.key(user))
+        if cells:
+            client.hset(reader.key(user), mapping=cells)
+    before, times = reader.with_times(users := np.array([1, 2, 4, USERS + 7]))
+    columns = before.columns | {"top_category": np.array([values[user][1] for user in users.tolist()], np.int32)}
+    as_of = np.maximum([values[user][0] for user in users.tolist()], times + 1)
+    online.write_rows(online.open_store(filled, online.BULK_TIMEOUT), USER_VIEW, users, columns, as_of)
+    for user in users.tolist():
+        by_feast = client.hgetall(reader.key(user))
+        assert written[user].items() <= by_feast.items()
+    assert writer({user: values[user] for user in users.tolist()}) == 0
 
 
 def test_repeating_a_day_changes_nothing_and_an_older_day_never_wins(filled: Settings, tmp_path: Path) -> None:

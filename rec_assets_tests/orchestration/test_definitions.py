@@ -3,9 +3,10 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from dagster import AssetKey, AssetsDefinition, DagsterInstance, materialize
+from dagster import AssetKey, AssetsDefinition, DagsterInstance, OpDefinition, materialize
 
 from rec_assets.orchestration.build import build_defs
 from rec_assets.orchestration.freshness import DAILY_ASSETS
@@ -155,6 +156,18 @@ def test_daily_assets_have_a_freshness_check_and_the_others_a_policy() -> None:
     checked = {name for name, spec in by_asset.items() if "freshness_check" in spec["checks"]}
     assert checked == set(DAILY_ASSETS)
     assert {name for name, spec in by_asset.items() if spec["freshness_policy"]} == set(by_asset) - checked
+
+
+@pytest.mark.parametrize(("executor", "retries"), [("k8s", 2), ("in_process", None)])
+def test_every_step_with_a_pod_of_its_own_is_retried_in_jobs_too(
+    executor: Literal["k8s", "in_process"], retries: int | None, tmp_path: Path
+) -> None:
+    location = build_defs(Settings(home=tmp_path, executor=executor))
+    jobs = [location.resolve_job_def(name) for name in ("canary", "prune", "daily_update")]
+    steps = [node.definition for job in jobs for node in job.nodes]
+    policies = [step.retry_policy for step in steps if isinstance(step, OpDefinition)]
+    assert len(policies) == len(steps) > 20
+    assert {None if one is None else one.max_retries for one in policies} == {retries}
 
 
 def test_one_module_alone_uses_private_parts_of_dagster() -> None:

@@ -19,7 +19,12 @@ from rec_assets.settings import Settings
 from rec_assets.storage.valkey.client import connect, nodes_of
 from rec_assets.storage.valkey.keys import EVENTS, recent_items
 from rec_assets.storage.valkey.round_trip import key_of, packed
-from rec_assets_tests.features.test_online import files, filled, test_the_online_reader_returns_the_rows_of_feast
+from rec_assets_tests.features.test_online import (
+    files,
+    filled,
+    test_the_feature_writer_leaves_the_bytes_of_feast,
+    test_the_online_reader_returns_the_rows_of_feast,
+)
 from rec_assets_tests.features.test_write_day import (
     test_a_rebuilt_day_adds_only_missing_rows,
     test_only_changed_rows_are_written,

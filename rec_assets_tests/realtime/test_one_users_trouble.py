@@ -59,7 +59,9 @@ def test_a_damaged_history_costs_only_its_user(histories: Valkey, kind: str) -> 
     assert items[others, 0].tolist() == USERS[others].tolist() and (times[others, 0] == MORNING).all()
     kept = {"another type": [], "a list": [], "endless time": [7, DAMAGED]}.get(kind, [DAMAGED])
     assert [item for item in items[~others][0].tolist() if item >= 0] == kept
-    assert recent.since(dict.fromkeys(USERS.tolist(), 0))[7] == [(7, MORNING)]
+    found = recent.since(dict.fromkeys(USERS.tolist(), 0))
+    mine = found.user_ids == 7
+    assert (found.item_ids[mine].tolist(), found.times[mine].tolist()) == ([7], [MORNING])
 
 
 def test_a_damaged_seen_filter_costs_only_its_user(histories: Valkey) -> None:

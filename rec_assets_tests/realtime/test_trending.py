@@ -82,6 +82,15 @@ def test_an_event_counts_at_once_and_only_once(valkey: Settings) -> None:
     assert trending.top(10, category_l2=5) == [(1, 30), (2, 25)]
 
 
+def test_thousands_of_events_of_two_days_are_counted_in_one_call(valkey: Settings) -> None:
+    trending = Trending.connect(valkey)
+    events = [counted(day, user, user % 3) for user in range(1_200) for day in (0, 1)]
+    trending.count([*events, *events[:50]])
+    assert trending.top(10) == [(2, 800), (1, 800), (0, 800)]
+    trending.replace(MONDAY, "2025-03-15")  # only the second day is later
+    assert trending.top(10) == [(1, 430), (2, 420), (0, 400), (3, 40)]
+
+
 def test_the_batch_replaces_the_online_counts_of_its_days_and_keeps_later_ones(valkey: Settings) -> None:
     trending = Trending.connect(valkey)
     trending.count([counted(0, user, 1) for user in range(3)] + [counted(1, user, 2) for user in range(4)])

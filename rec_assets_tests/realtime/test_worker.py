@@ -12,7 +12,7 @@ import redis
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.traces import tracing
-from rec_assets.features.store import online
+from rec_assets.features.store.feature_writer import FeatureWriter
 from rec_assets.realtime.events import EventError
 from rec_assets.realtime.log.behavior_log import BehaviorLog
 from rec_assets.realtime.stores.trending import Trending
@@ -59,14 +59,14 @@ def test_what_is_no_event_is_put_aside_with_the_reason_and_the_others_get_throug
 
 
 def test_what_cannot_be_applied_for_a_moment_is_not_given_up(store: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, failures = online.write_users, iter([ValueError("half a registry")] * 2)
+    whole, failures = FeatureWriter.__call__, iter([ValueError("half a registry")] * 2)
 
-    def stumble(*words: Any) -> None:
+    def stumble(*words: Any) -> int:
         for error in failures:
             raise error
-        whole(*words)
+        return whole(*words)
 
-    monkeypatch.setattr(online, "write_users", stumble)
+    monkeypatch.setattr(FeatureWriter, "__call__", stumble)
     Client(store).record(3, [7], MORNING)
     drain(store)
     assert (top_category(store, 3), dead_letters(store), backlog(store)) == (2, [], 0)
@@ -98,7 +98,7 @@ class Killed(BaseException):
 WRITES = [
     (EventStream, "take"),
     (UserActivityStore, "record_all"),
-    (online, "write_users"),
+    (FeatureWriter, "__call__"),
     (Trending, "count"),
     (BehaviorLog, "append"),
 ]
@@ -161,24 +161,23 @@ def test_two_workers_share_the_events_and_the_end_is_that_of_one(store: Settings
 def test_of_two_workers_that_write_one_user_at_once_none_leaves_what_the_other_made_stale(
     store: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client, whole = Client(store), online.write_users
+    client, whole = Client(store), FeatureWriter.__call__
     writes: list[tuple[Any, ...]] = []
 
-    def interleaved(*words: Any) -> None:
+    def interleaved(*words: Any) -> int:
         writes.append(words)
-        # Between read and write of the first worker, the other applies more events and makes its own write. Then both
-        # writes arrive, the first worker's write first. Feast ignores the second, because it is not newer.
+        # Between read and write of the first worker, the other applies more events and makes its own write. Then the
+        # write of the first worker arrives, with a later time and the category without these events.
         if len(writes) == 1:
             client.record(3, [8, 13], MORNING - 10)
             drain(store, "other")
-        elif len(writes) == 2:
-            whole(*writes[0])
-            whole(*words)
+            assert top_category(store, 3) == 3
+            written = whole(*words)
             assert top_category(store, 3) == 2
-        else:
-            whole(*words)
+            return written
+        return whole(*words)
 
-    monkeypatch.setattr(online, "write_users", interleaved)
+    monkeypatch.setattr(FeatureWriter, "__call__", interleaved)
     client.record(3, [7], MORNING)
     drain(store, "one")
     assert len(writes) == 3

@@ -24,7 +24,7 @@ FIVE_MINUTES = cdk.Duration.minutes(5)
 
 
 class Alarms(cdk.Stack):
-    """Messages by mail: a full Valkey, a full or busy database, unread interruptions, and money."""
+    """Messages by mail about Valkey, the database, unread interruptions, a silent Prometheus, and money."""
 
     def __init__(
         self,
@@ -40,6 +40,8 @@ class Alarms(cdk.Stack):
         super().__init__(scope, name, **options)
         self._topic = sns.Topic(self, "Topic", topic_name=given.prefix, enforce_ssl=True)
         self._topic.add_subscription(subscriptions.EmailSubscription(given.alarm_email))
+        # Alertmanager sends an alert here that always fires, and nobody reads it: its absence is the alarm.
+        self._heartbeat = sns.Topic(self, "Heartbeat", topic_name=f"{given.prefix}-heartbeat", enforce_ssl=True)
         self._let_alarms_send(cluster)
         for number, name in enumerate(node_names(given.valkey_shards, 2 if given.replicated else 1)):
             node = {"CacheClusterId": f"{valkey.ref}-{name}"}
@@ -50,23 +52,36 @@ class Alarms(cdk.Stack):
         self._alarm("DatabaseProcessor", database.metric_cpu_utilization(period=FIVE_MINUTES), 85)
         age = interruptions.metric_approximate_age_of_oldest_message(period=FIVE_MINUTES)
         self._alarm("UnreadInterruptions", age, 120)
+        beats = self._heartbeat.metric_number_of_messages_published(period=FIVE_MINUTES)
+        self._alarm("PrometheusSilent", beats, 1, below=True, missing=cloudwatch.TreatMissingData.BREACHING)
         self._budget(given)
 
     def _let_alarms_send(self, cluster: eks.CfnCluster) -> None:
         """Lets CloudWatch and Alertmanager send. `enforce_ssl` replaces the policy that let CloudWatch."""
-        send: dict[str, Any] = {"actions": ["sns:Publish"], "resources": [self._topic.topic_arn]}
+        topics = [self._topic.topic_arn, self._heartbeat.topic_arn]
         self._topic.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="Alarms",
                 principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
                 conditions={"StringEquals": {"aws:SourceAccount": self.account}},
-                **send,
+                actions=["sns:Publish"],
+                resources=topics[:1],
             )
         )
-        pod_role(self, "Alerts", cluster, "monitoring", "alertmanager", [iam.PolicyStatement(sid="Alerts", **send)])
-        cdk.CfnOutput(self, "TopicArn", value=self._topic.topic_arn)
+        alerts = iam.PolicyStatement(sid="Alerts", actions=["sns:Publish"], resources=topics)
+        pod_role(self, "Alerts", cluster, "monitoring", "alertmanager", [alerts])
+        cdk.CfnOutput(self, "TopicArn", value=topics[0])
+        cdk.CfnOutput(self, "HeartbeatArn", value=topics[1])
 
-    def _alarm(self, name: str, metric: cloudwatch.IMetric, threshold: float, *, below: bool = False) -> None:
+    def _alarm(
+        self,
+        name: str,
+        metric: cloudwatch.IMetric,
+        threshold: float,
+        *,
+        below: bool = False,
+        missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
+    ) -> None:
         operator = cloudwatch.ComparisonOperator
         alarm = cloudwatch.Alarm(
             self,
@@ -75,7 +90,7 @@ class Alarms(cdk.Stack):
             threshold=threshold,
             evaluation_periods=3,
             comparison_operator=operator.LESS_THAN_THRESHOLD if below else operator.GREATER_THAN_THRESHOLD,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            treat_missing_data=missing,
         )
         alarm.add_alarm_action(actions.SnsAction(self._topic))
 

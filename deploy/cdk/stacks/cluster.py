@@ -12,6 +12,7 @@ from constructs import Construct
 
 from stacks.environment import SERVICES, Environment
 from stacks.identity import node_role
+from stacks.logs import log_group
 
 # In standard support until 2027-03-27. The charts are tested with the schemas of this version.
 KUBERNETES = "1.35"
@@ -73,6 +74,7 @@ class Cluster(cdk.Stack):
             upgrade_policy=eks.CfnCluster.UpgradePolicyProperty(support_type="STANDARD"),
             deletion_protection=not given.deletable,
         )
+        log_group(self, given, f"/aws/eks/{given.prefix}/cluster", self.control_plane)
         for administrator in given.administrators:
             self._let_in(administrator)
         nodes = self._system_nodes(given, subnets)

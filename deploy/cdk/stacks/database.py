@@ -8,6 +8,7 @@ from aws_cdk import aws_rds as rds
 from constructs import Construct
 
 from stacks.environment import Environment
+from stacks.logs import log_group
 from stacks.network import only_from
 
 # CloudFormation's own checks refuse a version without its minor part.
@@ -49,4 +50,5 @@ class Database(cdk.Stack):
             deletion_protection=not given.deletable,
             removal_policy=cdk.RemovalPolicy.DESTROY if given.deletable else cdk.RemovalPolicy.SNAPSHOT,
         )
+        log_group(self, given, f"/aws/rds/instance/{given.prefix}/postgresql", self.instance)
         cdk.CfnOutput(self, "Host", value=self.instance.db_instance_endpoint_address)

@@ -180,16 +180,12 @@ def read_items(store: "FeatureStore", ids: Ids) -> OnlineRows:
     return _read(store, ITEM_VIEW, ITEM_KEY, ITEM_FEATURES, ids)
 
 
-def write_users(store: "FeatureStore", ids: Ids, columns: Mapping[str, npt.NDArray[Any]], times: Ids) -> None:
-    """Writes `USER_FEATURES` of users [n] with event_timestamps in unix seconds [n]; raises as `read_users`.
-
-    Silently skips a user whose stored row has the same or a later second.
-    """
-    write_rows(store, USER_VIEW, ids, columns, times)
-
-
 def write_rows(store: "FeatureStore", view: str, ids: Ids, columns: Mapping[str, npt.NDArray[Any]], times: Ids) -> None:
-    """Writes the features of a view for ids [n], as `write_users` does; does not renew `ITEM_VERSION`."""
+    """Writes the features of a view for ids [n] with event_timestamps in unix seconds [n].
+
+    Silently skips an id whose stored row has the same or a later second. Does not renew `ITEM_VERSION`. Raises as
+    `read_users`.
+    """
     import pandas as pd
 
     moments = pd.to_datetime(times, unit="s", utc=True)

@@ -42,12 +42,12 @@ class OnlineReader:
             client: connection to Valkey; by default one with the short timeouts of requests.
         """
         self._view, self._features, name = view, FEATURES_OF[view], KEY_OF[view].encode()
-        self._fields = [struct.pack("<I", mmh3.hash(f"{view}:{feature}", signed=False)) for feature in self._features]
+        self._fields = [field_of(view, feature) for feature in self._features]
         # Entity keys of version 3: number of keys; type, length and text of the name; type, length and value of the id.
         self._prefix = struct.pack(f"<III{len(name)}sII", 1, _STRING, len(name), name, _INT64, 8)
-        self._written_at = f"_ts:{view}".encode()  # Feast's field of the event_timestamp
+        self._written_at = time_field_of(view)
         self._round_trip = RoundTrip(client or connect_for_requests(settings))
-        self._message = _value_message()
+        self._message = value_message()
 
     def __call__(self, ids: Ids) -> OnlineRows:
         """Reads the features of ids [n] in one round trip; raises ConnectionError and TimeoutError of Redis.
@@ -59,7 +59,7 @@ class OnlineReader:
     def with_times(self, ids: Ids) -> tuple[OnlineRows, npt.NDArray[np.int64]]:
         """Reads ids [n] like `__call__`, and the event_timestamp of each row in unix seconds, 0 if missing."""
         answers = self._round_trip(self.commands(ids, self._written_at))
-        return self.rows(answers), np.array([_seconds((cells or (None,))[-1]) for cells in answers], np.int64)
+        return self.rows(answers), np.array([seconds_of((cells or (None,))[-1]) for cells in answers], np.int64)
 
     def commands(self, ids: Ids, *more: bytes) -> list[bytes]:
         """Returns the packed command for each id [n], which also reads more fields."""
@@ -93,7 +93,17 @@ class OnlineReader:
         return values
 
 
-def _seconds(cell: bytes | None) -> int:
+def field_of(view: str, feature: str) -> bytes:
+    """Returns Feast's field of a feature in the hash of a row."""
+    return struct.pack("<I", mmh3.hash(f"{view}:{feature}", signed=False))
+
+
+def time_field_of(view: str) -> bytes:
+    """Returns Feast's field of the event_timestamp."""
+    return f"_ts:{view}".encode()
+
+
+def seconds_of(cell: bytes | None) -> int:
     """Returns the unix seconds of a stored timestamp, 0 for a missing or damaged one."""
     try:
         return int(Timestamp.FromString(cell or b"").seconds)
@@ -102,12 +112,12 @@ def _seconds(cell: bytes | None) -> int:
 
 
 @cache
-def _value_message() -> Any:
+def value_message() -> Any:
     """Returns Feast's protobuf message `Value` from its file, because `import feast.protos` runs `feast/__init__`."""
     package = find_spec("feast")
     assert package is not None and package.submodule_search_locations
     file = Path(package.submodule_search_locations[0]) / "protos" / "feast" / "types" / "Value_pb2.py"
-    spec = spec_from_file_location("feast_value_message", file)
+    spec = spec_from_file_location("feastvalue_message", file)
     assert spec is not None and spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -3,27 +3,25 @@
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from rec_assets.features.store import online
+from rec_assets.features.store.feature_writer import FeatureWriter
 from rec_assets.features.store.online_reader import OnlineReader
-from rec_assets.features.store.views import USER_VIEW
+from rec_assets.features.store.views import ITEM_VIEW, USER_VIEW
 from rec_assets.features.top_category import NO_CATEGORY, WINDOW_SECONDS, top_category_as_of
 from rec_assets.realtime.events import Event
+from rec_assets.realtime.stores.recent_items import Interactions
 from rec_assets.realtime.stores.user_activity import Activity, UserActivityStore
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey.client import connect
 
-if TYPE_CHECKING:
-    from feast import FeatureStore
-
 Categories = tuple[int, int]  # level 1 and level 2; -1 if the item is unknown
 Moment = tuple[int, int]  # user id and unix time
-QUERIES = {"user_id": pl.Int32, "timestamp": pl.Int64}
-EVENTS = {**QUERIES, "category_l1": pl.Int32}
+QUERIES = pl.Schema({"user_id": pl.Int32, "timestamp": pl.Int64})
+EVENTS = pl.Schema({**QUERIES, "category_l1": pl.Int32})
 
 logger = logging.getLogger(__name__)
 
@@ -33,19 +31,19 @@ class ItemCategories:
 
     AGE_S = 60.0
 
-    def __init__(self, store: "FeatureStore") -> None:
-        self._store = store
+    def __init__(self, settings: Settings) -> None:
+        self._read_items = OnlineReader(settings, ITEM_VIEW, connect(settings))
         self._known: dict[int, Categories] = {}
         self._since = time.monotonic()
 
     def of(self, item_ids: Iterable[int]) -> dict[int, Categories]:
-        """Returns the categories of items by id; raises errors of Feast and Redis."""
+        """Returns the categories of items by id; raises errors of Redis."""
         if time.monotonic() - self._since > self.AGE_S:
             self._known, self._since = {}, time.monotonic()
         wanted = set(item_ids)
         missing = np.array(sorted(wanted - self._known.keys()), np.int64)
         if len(missing):
-            columns = online.read_items(self._store, missing).columns
+            columns = self._read_items(missing).columns
             pairs = zip(columns["category_l1"].tolist(), columns["category_l2"].tolist(), strict=True)
             self._known |= zip(missing.tolist(), pairs, strict=True)
         return {item: self._known[item] for item in wanted}
@@ -61,12 +59,12 @@ class TopCategoryWriter:
     def __init__(self, settings: Settings, history: UserActivityStore) -> None:
         self._settings = settings
         self._history = history
+        self._write = FeatureWriter(settings, USER_VIEW, "top_category", NO_CATEGORY)
         self._open()
 
     def _open(self) -> None:
         self._store = online.open_store(self._settings, online.BULK_TIMEOUT)
-        self._users = OnlineReader(self._settings, USER_VIEW, connect(self._settings))
-        self._categories = ItemCategories(self._store)
+        self._categories = ItemCategories(self._settings)
         self._is_applied = True
 
     def is_there(self) -> bool:
@@ -130,49 +128,29 @@ class TopCategoryWriter:
         Returns:
             The `top_category` strictly before each written or further moment.
         """
-        recent = self._history.recent_items.since(starts)  # newest first
-        as_of = {user: rows[0][1] + 1 for user, rows in recent.items() if rows}
-        moments = {*as_of.items(), *(moment for moment in event_moments if moment[0] in starts)}
-        counting = [
-            (user, at, item)
-            for user, rows in recent.items()
-            for item, at in rows
-            if at > activities[user].forgotten_until
-        ]
-        computed = self._top_categories(moments, counting)
-        self._write({user: (at, computed[user, at]) for user, at in as_of.items()})
+        recent = self._history.recent_items.since(starts)
+        users, newest, positions = np.unique(recent.user_ids, return_index=True, return_inverse=True)
+        as_of = recent.times[newest] + 1
+        forgotten_until = np.array([activities[user].forgotten_until for user in users.tolist()], np.int64)
+        counting = recent.times > forgotten_until[positions]
+        written = list(zip(users.tolist(), as_of.tolist(), strict=True))
+        moments = [*written, *(moment for moment in event_moments if moment[0] in starts)]
+        computed = self._top_categories(moments, recent.where(counting))
+        self._write({user: (at, computed[user, at]) for user, at in written})
         return computed
 
-    def _top_categories(self, moments: set[Moment], interactions: list[tuple[int, int, int]]) -> dict[Moment, int]:
-        """Computes `top_category` strictly before each moment from interactions (user id, unix time, item id)."""
-        categories = self.categories({item for _, _, item in interactions})
-        level_1 = [(user, at, categories[item][0]) for user, at, item in interactions]
-        known = [row for row in level_1 if row[2] != NO_CATEGORY]
-        queries = pl.LazyFrame(sorted(moments), schema=QUERIES, orient="row")
-        events = pl.LazyFrame(known, schema=EVENTS, orient="row")
-        answers = top_category_as_of(queries, events, may_be_busy=False).collect()  # a store has no more
-        users, times, found = (answers[name].to_list() for name in (*QUERIES, "top_category"))
-        return dict(zip(zip(users, times, strict=True), found, strict=True))
-
-    def _write(self, top_categories: Mapping[int, tuple[int, int]]) -> None:
-        """Writes values that differ from the stored ones; other columns of a user's row stay.
-
-        Args:
-            top_categories: as-of unix time and category by user id.
-        """
-        if not top_categories:
-            return
-        users = np.array(list(top_categories), np.int64)
-        as_of, categories = (np.array(column, np.int64) for column in zip(*top_categories.values(), strict=True))
-        rows, written = self._users.with_times(users)
-        new = rows.columns["top_category"] != categories
-        if not new.any():
-            return
-        columns = {name: values[new] for name, values in rows.columns.items()}
-        columns["top_category"] = categories[new].astype(np.int32)
-        # Feast ignores a row that is not newer by a second. So several changes within a second get later times.
-        times = np.maximum(as_of, written + 1)[new]
-        online.write_users(self._store, users[new], columns, times)
+    def _top_categories(self, moments: Sequence[Moment], interactions: Interactions) -> dict[Moment, int]:
+        """Computes `top_category` strictly before each moment."""
+        items, positions = np.unique(interactions.item_ids, return_inverse=True)
+        categories = self.categories(items.tolist())
+        category_l1 = np.array([categories[item][0] for item in items.tolist()], np.int32)[positions]
+        columns = dict(zip(EVENTS, (interactions.user_ids, interactions.times, category_l1), strict=True))
+        events = pl.LazyFrame(columns).cast(EVENTS).filter(pl.col("category_l1") != NO_CATEGORY)
+        queries = pl.LazyFrame(np.array(moments, np.int64).reshape(-1, 2), schema=list(QUERIES)).cast(QUERIES)
+        # A store keeps no more interactions of a user than the feature counts.
+        answers = top_category_as_of(queries, events, may_be_busy=False).collect()
+        users, at, found = (answers[name].to_list() for name in (*QUERIES, "top_category"))
+        return dict(zip(zip(users, at, strict=True), found, strict=True))
 
 
 def _history_starts(user_ids: Iterable[int], event_moments: Iterable[Moment]) -> dict[int, int]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -88,8 +89,8 @@ class RecentItems:
         """Returns at most `k` pairs of item id and unix time, newest first; within a second, larger ids first."""
         return _interactions(self._client.zrevrange(self.key(user_id), 0, k - 1))
 
-    def since(self, starts: Mapping[int, int]) -> dict[int, list[tuple[int, int]]]:
-        """Returns interactions from each user's start on, in the form and order of `latest`, in one round trip.
+    def since(self, starts: Mapping[int, int]) -> "Interactions":
+        """Returns interactions from each user's start on, in one round trip.
 
         Args:
             starts: earliest unix time by user id.
@@ -98,8 +99,8 @@ class RecentItems:
             packed(b"ZREVRANGEBYSCORE", self.key(user_id).encode(), b"+inf", b"%d" % start)
             for user_id, start in starts.items()
         ]
-        answers = RoundTrip(self._client)(commands)
-        return {user_id: _interactions(answer) for user_id, answer in zip(starts, answers, strict=True)}
+        counts, rows = _rows(RoundTrip(self._client)(commands))
+        return Interactions(np.repeat(np.fromiter(starts, np.int64, len(starts)), counts), rows[:, 1], rows[:, 0])
 
     def histories(self, user_ids: npt.NDArray[np.int32]) -> tuple[Ids, Times]:
         """Reads the interactions of several users [B] in one round trip; returns them as `histories_of`."""
@@ -117,18 +118,43 @@ class RecentItems:
         Returns:
             Raw item ids int32 [B, LENGTH], padded with -1, and unix times int64 [B, LENGTH], padded with 0.
         """
-        # NumPy parses the members of all users at once, because a batch has thousands of them.
-        counts = [len(answer or ()) for answer in answers]
-        parsed = _parsed([member for answer in answers for member in answer or ()])
-        if parsed is None:  # a member is damaged, or older than 2001
-            rows = [_readable(answer or ()) for answer in answers]
-            counts = [len(one) for one in rows]
-            parsed = np.array([pair for one in rows for pair in one], np.int64).reshape(-1, 2)
+        counts, rows = _rows(answers)
         items = np.full((len(answers), LENGTH), NO_ITEM, np.int32)
         times = np.zeros((len(answers), LENGTH), np.int64)
         mask = np.arange(LENGTH) < np.array(counts)[:, None]
-        times[mask], items[mask] = parsed.T
+        times[mask], items[mask] = rows.T
         return items, times
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Interactions of several users, one user after the other, each in the order of `RecentItems.latest`.
+
+    Attributes:
+        user_ids: int64 [n].
+        item_ids: int64 [n].
+        times: unix seconds, int64 [n].
+    """
+
+    user_ids: npt.NDArray[np.int64]
+    item_ids: npt.NDArray[np.int64]
+    times: npt.NDArray[np.int64]
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> "Interactions":
+        """Returns the chosen interactions; `chosen` is bool [n]."""
+        return Interactions(self.user_ids[chosen], self.item_ids[chosen], self.times[chosen])
+
+
+def _rows(answers: Sequence[Sequence[bytes] | None]) -> tuple[list[int], npt.NDArray[np.int64]]:
+    """Returns the number of readable members of each answer, and unix time and item id of all, int64 [n, 2].
+
+    NumPy parses the members of all users at once, because a batch has thousands of them.
+    """
+    parsed = _parsed([member for answer in answers for member in answer or ()])
+    if parsed is not None:
+        return [len(answer or ()) for answer in answers], parsed
+    rows = [_readable(answer or ()) for answer in answers]  # a member is damaged, or older than 2001
+    return [len(one) for one in rows], np.array([pair for one in rows for pair in one], np.int64).reshape(-1, 2)
 
 
 def _parsed(members: Sequence[bytes]) -> npt.NDArray[np.int64] | None:

@@ -48,30 +48,46 @@ Counts: TypeAlias = dict[str | bytes, bytes | float | int | str]  # the argument
 
 
 # Counts each event of a day once: the test for duplicates and the increments are one atomic script. All its keys begin
-# with KEYS[1], the name of a shard, whose braces put them into one slot.
+# with KEYS[1], the name of a shard, whose braces put them into one slot. ARGV has the seconds that online counts are
+# kept, then five words for each event. A command for many events, or for the sum of an item, costs Valkey less than one
+# for each event.
 _COUNT = """
-local sets, filters = {}, {}
-local function count(name, item)
-  redis.call('ZINCRBY', KEYS[1] .. ':' .. name, 1, item)
-  sets[name] = true
-end
+local positions = {}
 for i = 2, #ARGV, 5 do
-  local day, event, item, l1, l2 = unpack(ARGV, i, i + 4)
-  local filter = KEYS[1] .. ':counted:' .. day
-  local new = redis.call('BF.INSERT', filter, 'CAPACITY', 4096, 'ERROR', 0.001, 'EXPANSION', 2, 'ITEMS', event)[1]
-  if new == 1 then
-    for _, name in ipairs({'global', 'cat_l1:' .. l1, 'cat_l2:' .. l2}) do
-      count(name, item)
-      count('online:' .. day .. ':' .. name, item)
-    end
-    filters[filter] = true
-  end
+  local day = ARGV[i]
+  positions[day] = positions[day] or {}
+  table.insert(positions[day], i)
 end
-for name in pairs(sets) do
+local sums = {}
+local function add(name, item)
+  sums[name] = sums[name] or {}
+  sums[name][item] = (sums[name][item] or 0) + 1
+end
+local at_once = 1000
+for day, mine in pairs(positions) do
+  local filter = KEYS[1] .. ':counted:' .. day
+  for first = 1, #mine, at_once do
+    local events = {}
+    for n = first, math.min(first + at_once - 1, #mine) do table.insert(events, ARGV[mine[n] + 1]) end
+    local new = redis.call(
+      'BF.INSERT', filter, 'CAPACITY', 4096, 'ERROR', 0.001, 'EXPANSION', 2, 'ITEMS', unpack(events))
+    for n, is_new in ipairs(new) do
+      if is_new == 1 then
+        local item, l1, l2 = unpack(ARGV, mine[first + n - 1] + 2, mine[first + n - 1] + 4)
+        for _, name in ipairs({'global', 'cat_l1:' .. l1, 'cat_l2:' .. l2}) do
+          add(name, item)
+          add('online:' .. day .. ':' .. name, item)
+        end
+      end
+    end
+  end
+  redis.call('EXPIRE', filter, ARGV[1])
+end
+for name, items in pairs(sums) do
+  for item, count in pairs(items) do redis.call('ZINCRBY', KEYS[1] .. ':' .. name, count, item) end
   redis.call('SADD', KEYS[1] .. ':names', name)
   if string.sub(name, 1, 7) == 'online:' then redis.call('EXPIRE', KEYS[1] .. ':' .. name, ARGV[1]) end
 end
-for filter in pairs(filters) do redis.call('EXPIRE', filter, ARGV[1]) end
 """
 
 

@@ -16,6 +16,7 @@ from rec_assets.settings import Settings
 from rec_assets.storage.valkey import keys
 from rec_assets.storage.valkey.client import Valkey, connect, transaction, translate_redis_errors
 from rec_assets.storage.valkey.packed_pipeline import pipeline_by_user
+from rec_assets.storage.valkey.round_trip import RoundTrip, packed
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,9 @@ class Activity:
         return keys.activity(user_id)
 
     @classmethod
-    def of(cls, values: Sequence[bytes | None]) -> "Activity":
-        """Reads the stored values of `FIELDS`."""
-        version, forget_request, forgotten_until = values
+    def of(cls, values: Sequence[bytes | None] | None) -> "Activity":
+        """Reads the stored values of `FIELDS`; None is the answer for a damaged key."""
+        version, forget_request, forgotten_until = values or (None, None, None)
         return cls(int(version or 0), (forget_request or b"").decode(), int(forgotten_until or 0))
 
 
@@ -145,10 +146,9 @@ class UserActivityStore:
     def activities(self, user_ids: Iterable[int]) -> dict[int, Activity]:
         """Returns the activity of each user, in one round trip."""
         users = list(user_ids)
-        with self._client.pipeline(transaction=False) as pipeline:
-            for user_id in users:
-                pipeline.hmget(Activity.key(user_id), FIELDS)
-            return {user: Activity.of(answer) for user, answer in zip(users, pipeline.execute(), strict=True)}
+        fields = [name.encode() for name in FIELDS]
+        answers = RoundTrip(self._client)([packed(b"HMGET", Activity.key(user).encode(), *fields) for user in users])
+        return {user: Activity.of(answer) for user, answer in zip(users, answers, strict=True)}
 
     def _filter(self, pipeline: Valkey, user_id: int, events: Sequence[Event]) -> None:
         policy = self._settings.seen_filter
