@@ -27,6 +27,7 @@ INTENDED = {
     "CKV_AWS_136": "images contain no secret; ECR encrypts them with its own key",
     "CKV_AWS_149": "a key of our own would cost more than it protects: the same administrators hold both",
     "CKV_AWS_157": "only production has a second database",
+    "CKV_AWS_158": "CloudWatch encrypts logs with its own key; they hold no secret",
     "CKV_AWS_161": "Dagster logs in with a password, which Secrets Manager makes",
 }
 

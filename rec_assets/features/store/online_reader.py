@@ -117,7 +117,7 @@ def value_message() -> Any:
     package = find_spec("feast")
     assert package is not None and package.submodule_search_locations
     file = Path(package.submodule_search_locations[0]) / "protos" / "feast" / "types" / "Value_pb2.py"
-    spec = spec_from_file_location("feastvalue_message", file)
+    spec = spec_from_file_location("feast_value_message", file)
     assert spec is not None and spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -21,7 +21,7 @@ from rec_assets.storage.valkey.client import connect
 Categories = tuple[int, int]  # level 1 and level 2; -1 if the item is unknown
 Moment = tuple[int, int]  # user id and unix time
 QUERIES = pl.Schema({"user_id": pl.Int32, "timestamp": pl.Int64})
-EVENTS = pl.Schema({**QUERIES, "category_l1": pl.Int32})
+EVENTS = pl.Schema({"user_id": pl.Int32, "timestamp": pl.Int64, "category_l1": pl.Int32})
 
 logger = logging.getLogger(__name__)
 
