@@ -1,5 +1,6 @@
 """Opens the files or the query of a mapping as DuckDB relations. Does not interpret columns."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,19 @@ from upath import UPath
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.file_limits import FileLimits
+from rec_assets.sources.shop.encodings import NATIVE, as_utf8
 from rec_assets.sources.shop.mapping import Days, Rows
 from rec_assets.sources.shop.postgres import run_query
 from rec_assets.sources.shop.text_files import csv_options
+from rec_assets.sources.shop.unread import unread
 
 PARQUET, LINES = (".parquet", ".pq"), (".json", ".jsonl", ".ndjson")
 # The last five are those of MovieLens, RecBole and the RecSys challenges.
 TEXT = (".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".item", ".user")
 DEFAULT_LIMITS = FileLimits()
 COMPRESSED = (".gz", ".zst")
+LITERAL = r"'((?:[^']|'')*)'"
+READ_CSV = r"read_csv\((\[[^\]]*\]|'(?:[^']|'')*')([^()]*?)encoding='([\w-]+)'"
 
 
 def connect(
@@ -61,7 +66,7 @@ def open_table(
         if rows.database:
             return run_query(connection, rows.database, rows.query)
         if rows.query:
-            return _flat(connection.sql(rows.query))
+            return _flat(connection.sql(_decodable(rows.query, base)))
         files = data_files(rows.files, base)
         if "://" in rows.files:
             connection.register_filesystem(UPath(rows.files).fs)
@@ -98,6 +103,8 @@ def data_files(location: str, base: Path) -> list[str]:
         found = [root]
     files = sorted(str(file) for file in found if kind_of(str(file)) and file.is_file())
     if not files:
+        if others := unread(Path(str(file)) for file in found):
+            raise ActionableError(f"{root} has no file that is read. {others[0].problem}", others[0].next_step)
         kinds = ", ".join((*PARQUET[:1], *TEXT[:2], *LINES[:2]))
         raise ActionableError(f"{root} has no data files.", f"Name a file, folder or glob of {kinds}.")
     return files
@@ -144,11 +151,10 @@ def reader(rows: Rows, base: Path) -> str:
 def _read(
     connection: duckdb.DuckDBPyConnection, files: Sequence[str], limits: FileLimits, columns: Sequence[str] = ()
 ) -> duckdb.DuckDBPyRelation:
-    listed = "[" + ", ".join(f"'{_escaped(file)}'" for file in files) + "]"
     for file in files if kind_of(files[0]) == PARQUET else ():
         with UPath(file).open("rb") as stream:
             limits.require_parquet(file, stream)
-    return connection.sql(f"SELECT * FROM {_function(listed, files, columns)}")
+    return connection.sql(_decodable(f"SELECT * FROM {_function(_listed(files), files, columns)}", Path()))
 
 
 def _function(listed: str, files: Sequence[str], columns: Sequence[str]) -> str:
@@ -162,6 +168,24 @@ def _function(listed: str, files: Sequence[str], columns: Sequence[str]) -> str:
     if kind == LINES:
         return f"read_json_auto({listed}, union_by_name=true)"
     return f"read_csv({listed}, {csv_options(files, columns)})"
+
+
+def _decodable(query: str, base: Path) -> str:
+    """Returns a query that reads copies in UTF-8 of text files in an encoding that DuckDB does not decode."""
+
+    def copied(call: re.Match[str]) -> str:
+        listed, between, encoding = call.groups()
+        if encoding in NATIVE:
+            return call[0]
+        names = [text.replace("''", "'") for text in re.findall(LITERAL, listed)]
+        copies = [as_utf8(file, encoding) for name in names for file in data_files(name, base)]
+        return f"read_csv({_listed(copies)}{between}encoding='utf-8'"
+
+    return re.sub(READ_CSV, copied, query)
+
+
+def _listed(files: Sequence[str]) -> str:
+    return "[" + ", ".join(f"'{_escaped(file)}'" for file in files) + "]"
 
 
 def _escaped(text: str) -> str:

@@ -1,12 +1,12 @@
 """Options with which DuckDB reads text files, from the first bytes of a file. Does not read tables."""
 
 import codecs
-import gzip
 import re
 from collections.abc import Sequence
-from typing import IO, Any
 
 from upath import UPath
+
+from rec_assets.sources.shop.encodings import decompressed, guess_encoding
 
 CHUNK = 1 << 20  # bytes
 SEPARATORS = (",", ";", "\t", "|")
@@ -20,7 +20,8 @@ def csv_options(files: Sequence[str], columns: Sequence[str] = ()) -> str:
 
     All columns are read as text, so that a stock code keeps its leading zeros. The reading is not strict, because
     reports end with totals and blank lines. DuckDB guesses the separator where the first line leaves a choice. It does
-    not guess the quotes: one apostrophe at the start of a value is enough for a wrong guess that drops rows.
+    not guess the quotes: one apostrophe at the start of a value is enough for a wrong guess that drops rows. No line is
+    a comment, because orders may be named #1001.
 
     Args:
         files: files of one table, gzipped or not.
@@ -28,17 +29,15 @@ def csv_options(files: Sequence[str], columns: Sequence[str] = ()) -> str:
     """
     encoding = _encoding(files)
     head = _head(files[0]).decode(encoding, errors="replace")
-    options = ["all_varchar=true", "union_by_name=true", "strict_mode=false", f"encoding='{encoding}'"]
+    options = ["all_varchar=true", "union_by_name=true", "strict_mode=false", "comment=''", f"encoding='{encoding}'"]
     names = ", ".join("'" + name.replace("'", "''") + "'" for name in columns)
     options += [f"header=false, names=[{names}]"] if columns else ["header=true"]
     options += [f"quote='{_quote(head)}'", f"escape='{_escape(head)}'"]
     if separator := _separator(head):
         options.append(f"delim='{separator}'")
+        if _has_uneven_lines(head, separator):
+            options.append("null_padding=true, parallel=false")
     return ", ".join(options)
-
-
-def _open(file: str, raw: IO[bytes]) -> Any:
-    return gzip.GzipFile(fileobj=raw) if file.lower().endswith(".gz") else raw
 
 
 def _head(file: str) -> bytes:
@@ -46,7 +45,7 @@ def _head(file: str) -> bytes:
     if file.lower().endswith(".zst"):
         return b""
     with UPath(file).open("rb") as raw:
-        return bytes(_open(file, raw).read(CHUNK))
+        return bytes(decompressed(file, raw).read(CHUNK))
 
 
 def _separator(head: str) -> str:
@@ -58,8 +57,17 @@ def _separator(head: str) -> str:
     if first.count("::") > 1:
         return "::"
     found = [sign for sign in SEPARATORS if sign in first]
-    fitting = [line for line in lines if all(line.count(sign) >= first.count(sign) for sign in found)]
+    fitting = [line for line in lines if all(line.count(sign) >= first.count(sign) / 2 for sign in found)]
     return found[0] if len(found) == 1 and lines and len(fitting) > len(lines) / 2 else ""
+
+
+def _has_uneven_lines(head: str, separator: str) -> bool:
+    """Returns True if a line has fewer or more values than the first: some programs leave out empty ones at the end.
+
+    A line break within quotes looks the same; such a file is read a little slower.
+    """
+    lines = [line for line in QUOTED.sub("", head).splitlines()[:LINES] if line.strip()]
+    return len({line.count(separator) for line in lines}) > 1
 
 
 def _quote(head: str) -> str:
@@ -75,14 +83,15 @@ def _escape(head: str) -> str:
 
 
 def _encoding(files: Sequence[str]) -> str:
-    """Returns utf-8 if all bytes of all files are, else utf-16 by its first bytes, else latin-1."""
+    """Returns utf-8 if all bytes of all files are, else utf-16 by its first bytes, else a guess for the first other."""
     for file in files:
         decoder = codecs.getincrementaldecoder("utf-8")()
         with UPath(file).open("rb") as raw:
-            stream = _open(file, raw)
+            stream = decompressed(file, raw)
             while not file.lower().endswith(".zst") and (chunk := stream.read(CHUNK)):
                 try:
                     decoder.decode(chunk)
                 except UnicodeDecodeError:
-                    return "utf-16" if chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "latin-1"
+                    is_utf16 = chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+                    return "utf-16" if is_utf16 else guess_encoding(chunk)
     return "utf-8"

@@ -13,6 +13,7 @@ ABSENT = (
     *("not available", "discontinued", "withdrawn", "inactive", "deleted", "archived", "disabled"),
 )
 NO_ID = ("", "NA", "N/A", "<NA>", "NaN", "nan", "NULL", "null", "None", "\\N")  # as programs write a missing value
+NO_TEXT = ("", "(not set)", "(none)")  # the last two as Google Analytics writes a missing value
 OTHER = ("other", "x", "d", "diverse", "unisex", "all", "anyone", "nonbinary", "2")
 
 
@@ -30,8 +31,8 @@ def identifier(column: str) -> str:
 
 
 def words(column: str) -> str:
-    """Returns a text without blanks around it and with single blanks in it, NULL for an empty one."""
-    return f"nullif(regexp_replace(trim(CAST({quoted(column)} AS VARCHAR)), '\\s+', ' ', 'g'), '')"
+    """Returns a text without blanks around it and with single blanks in it, NULL for a text of `NO_TEXT`."""
+    return _given(f"regexp_replace(trim(CAST({quoted(column)} AS VARCHAR)), '\\s+', ' ', 'g')")
 
 
 def meets(rows: Interactions) -> str:
@@ -79,8 +80,8 @@ def literal(text: str) -> str:
 
 
 def text(column: str) -> str:
-    """Returns a text without blanks around it and in one line, NULL for an empty one."""
-    return f"nullif(regexp_replace(trim(CAST({quoted(column)} AS VARCHAR)), '[\\r\\n\\t]+', ' ', 'g'), '')"
+    """Returns a text without blanks around it and in one line, NULL for a text of `NO_TEXT`."""
+    return _given(f"regexp_replace(trim(CAST({quoted(column)} AS VARCHAR)), '[\\r\\n\\t]+', ' ', 'g')")
 
 
 def seconds(column: str, time_format: str = "") -> str:
@@ -158,6 +159,10 @@ def year(column: str) -> str:
     """Returns the year of a date or of a year, INTEGER; example: 1980-02-03."""
     text = f"CAST({quoted(column)} AS VARCHAR)"
     return f"try_cast(nullif(regexp_extract({text}, '(19|20)[0-9][0-9]'), '') AS INTEGER)"
+
+
+def _given(text: str) -> str:
+    return f"CASE WHEN {text} NOT IN ({', '.join(map(literal, NO_TEXT))}) THEN {text} END"
 
 
 def _coded(column: str, names: tuple[tuple[str, ...], ...]) -> str:

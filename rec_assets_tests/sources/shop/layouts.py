@@ -1,8 +1,9 @@
-"""Writes exports with the column names of `layouts.toml` and made-up values.
+"""Writes exports with the column names of `layouts.toml` and `layouts_of_shops.toml`, and made-up values.
 
 Of the kinds of values, `key` counts the rows, and `user`, `item` and `order` are one of 40 users, 30 items and 200
-orders. `place` counts the rows up to a number and again. A text after a colon is a strptime format, a prefix of ids,
-or a choice. A name with [] is a list of objects.
+orders. `place` counts the rows up to a number and again; `first_of` has a text in the first of so many rows, and
+`handle` has the same text in each of them. A text after a colon is a strptime format, a prefix of ids, or a choice. A
+name with [] is a list of objects.
 """
 
 import json
@@ -28,14 +29,14 @@ class Layout:
 
 
 def layouts() -> dict[str, Layout]:
-    """Returns the layouts of the file by name."""
-    read = tomllib.loads(Path(__file__).with_name("layouts.toml").read_text())
-    return {name: Layout(one["files"], tuple(one["expected"])) for name, one in read.items()}
+    """Returns the layouts of both files by name."""
+    files = (Path(__file__).with_name(name) for name in ("layouts.toml", "layouts_of_shops.toml"))
+    read = [one for file in files for one in tomllib.loads(file.read_text()).items()]
+    return {name: Layout(one["files"], tuple(one["expected"])) for name, one in read}
 
 
 def write_layout(layout: Layout, folder: Path) -> None:
     """Writes the files of a layout: CSV, text with tabs, or JSON lines, by their names."""
-    folder.mkdir(parents=True, exist_ok=True)
     draw = random.Random(3)
     for name, columns in layout.files.items():
         rows = next((ROWS[kind.split(":")[0]] for kind in columns.values() if kind.split(":")[0] in ROWS), 150)
@@ -46,6 +47,7 @@ def write_layout(layout: Layout, folder: Path) -> None:
             lines = ["\t".join(columns), *("\t".join(map(str, row.values())) for row in values)]
         else:
             lines = [json.dumps(_nested(row)) for row in values]
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("\n".join(lines) + "\n")
 
 
@@ -65,6 +67,8 @@ def _row(columns: Columns, number: int, draw: random.Random) -> dict[str, Any]:
         "text": lambda _: f"Thing {number}, all good",
         "cyrillic": lambda _: f"Вещь {number}",
         "place": lambda among: number % int(among),
+        "first_of": lambda among: f"Thing {number}" if number % int(among) == 0 else "",
+        "handle": lambda among: f"thing-{number // int(among)}",
         "half": lambda _: number // 3,
         "of_item": lambda _: f"Thing {item}",
         "word_of_item": lambda _: f"Kind {item % 3}",

@@ -103,6 +103,25 @@ def test_tables_are_linked_by_their_values_and_ratings_are_filtered(tmp_path: Pa
     assert counted == {"rating 4 or higher": (len(liked), "teaches"), "rating below 4": (low, "filters")}
 
 
+def test_items_that_were_shown_and_not_clicked_are_dropped(tmp_path: Path) -> None:
+    numbers = list(range(60))
+    rows = {"user_id": [n % 7 for n in numbers], "video_id": [n % 30 for n in numbers], "time": ["2024-02-13"] * 60}
+    pl.DataFrame(rows | {"is_click": [n % 3 == 0 for n in numbers]}).cast({"is_click": int}).write_csv(
+        tmp_path / "log.csv"
+    )
+    draft = guess_shop(tmp_path, tmp_path)
+    assert opened(draft.shop, tmp_path).rows().collect().height == 20
+    assert any("rows without is_click = 1 are dropped" in note for note in draft.notes)
+
+
+def test_one_name_for_all_items_is_no_title(tmp_path: Path) -> None:
+    rows = {"user_id": range(60), "sku": [n % 30 for n in range(60)], "time": ["2024-02-13"] * 60}
+    pl.DataFrame(rows | {"label": ["web"] * 60, "brand": ["(not set)"] * 60}).write_csv(tmp_path / "log.csv")
+    draft = guess_shop(tmp_path, tmp_path)
+    assert draft.shop.items.title == ""
+    assert opened(draft.shop, tmp_path).catalog()["brand"].to_list() == [None] * 30
+
+
 @pytest.mark.parametrize(("first", "joined"), [(0, True), (100, False)])
 def test_names_of_categories_are_joined_where_the_keys_are_the_same(tmp_path: Path, first: int, joined: bool) -> None:
     numbers = list(range(60))

@@ -162,6 +162,22 @@ def test_quotes_in_values_lose_no_row(tmp_path: Path, value: str, written: str) 
 
 
 @pytest.mark.parametrize(
+    "lines",
+    [
+        ["#{n},{n},a,b"],  # Shopify's names of orders
+        ["{n},{n},a,b", "{n},{n}", "{n},{n},a"],  # values that are empty are left out at the end
+        ["{n},{n},a,b,", "{n},{n},a,b"],
+        ["{n},{n},a,b", '{n},{n},"a, and\na",b', "{n},{n}"],
+    ],
+)
+def test_odd_lines_lose_no_row(tmp_path: Path, lines: list[str]) -> None:
+    text = "\n".join(["order,sku,note,city", *(lines[n % len(lines)].format(n=n) for n in range(3_000))])
+    (tmp_path / "orders.csv").write_text(text + "\n")
+    table = open_table(connect(base=tmp_path), Rows(files="orders.csv"), tmp_path)
+    assert [int(row[1]) for row in table.fetchall()] == list(range(3_000))
+
+
+@pytest.mark.parametrize(
     ("header", "line"),
     [
         ("itemId;price;name", "{n};3;4875,776,56689"),

@@ -1,4 +1,4 @@
-"""Tables that a query makes from others: properties of items in a row each, and days as numbers."""
+"""Tables that a query makes from others: properties of items in a row each, and days of numbers, parts or files."""
 
 from dataclasses import replace
 from datetime import date
@@ -12,6 +12,7 @@ from rec_assets.sources.shop.tables import connect, open_table, reader
 PROPERTIES = ("property", "propertyname", "attribute", "attributename", "feature", "key")
 MOST_PROPERTIES = 20  # columns of the made table
 DAY_NUMBERS = ("day", "dayno", "dayid", "daynum", "daynumber")
+DATED = r"(?:19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d"  # in the name of a file
 DAY_ZERO = date(2000, 1, 1)
 LAST_OF_A_MONTH = 31  # smaller numbers may be days of a month or of a week
 
@@ -41,15 +42,59 @@ def with_a_row_each(table: Table) -> Table:
     return Table.read(table.label, Rows(query=query), table.root) if known else table
 
 
-def with_dates(table: Table) -> Table:
-    """Returns a table with a column of dates, if it has days as numbers and nothing else that is a time."""
-    sample = table.sample
-    days = [name for name in sample.columns if names.plain(name) in DAY_NUMBERS and sample.is_number(name)]
-    if table.lacking != ["time"] or not days or sample.number(f"max({values.whole(days[0])})") <= LAST_OF_A_MONTH:
+def with_repeated_titles(table: Table) -> Table:
+    """Returns a table of variants in which each has the title of its product.
+
+    Some exports, such as that of products of Shopify, write what variants have in common only into the first row of a
+    product. The other rows name the product by the same handle. Columns that are empty there get the product's value.
+    """
+    sample, title = table.sample, table.roles.get("title")
+    handle = sample.column_named("handle")
+    if not (title and handle and table.origin.files and sample.filled(title) < 1 <= sample.filled(handle)):
         return table
-    origin = f"({table.origin.query})" if table.origin.query else reader(table.origin, table.root)
-    name = f"date of {days[0]}"
-    query = f"SELECT *, DATE '{DAY_ZERO}' + {values.whole(days[0])} AS {values.quoted(name)} FROM {origin}"
-    made = Table.read(table.label, Rows(query=query), table.root)
+    shared = [one for one in sample.columns if one != handle and sample.filled(one) <= sample.filled(title)]
+    group = values.quoted(handle)
+    filled = [
+        f"coalesce({values.quoted(one)}, max({values.quoted(one)}) OVER (PARTITION BY {group})) AS {values.quoted(one)}"
+        for one in shared
+    ]
+    query = f"SELECT * REPLACE ({', '.join(filled)}) FROM {reader(table.origin, table.root)}"
+    return replace(Table.read(table.label, Rows(query=query), table.root), roles=table.roles, notes=table.notes)
+
+
+def with_dates(table: Table) -> Table:
+    """Returns a table with a column of dates, if it has no other time.
+
+    The dates are those of columns of a year, a month and a day, of the names of files, or of numbers of days.
+    """
+    if table.lacking != ["time"]:
+        return table
+    sample = table.sample
+    parts = [sample.column_named(part) for part in ("year", "month", "day")]
+    if all(parts):
+        day = f"try_cast(concat_ws('-', {', '.join(values.quoted(str(part)) for part in parts)}) AS DATE)"
+        if (made := _with_date(table, "date of the parts", day, "")) is not table:
+            return made
+    if table.origin.files:
+        day = f"try_cast(regexp_replace(regexp_extract(filename, '.*({DATED})', 1), '[^0-9]', '', 'g') AS INTEGER)"
+        note = "  the date in the names of the files is taken as the time"
+        if (made := _with_date(table, "date of the file", day, note)) is not table:
+            return made
+    days = [name for name in sample.columns if names.plain(name) in DAY_NUMBERS and sample.is_number(name)]
+    if not days or sample.number(f"max({values.whole(days[0])})") <= LAST_OF_A_MONTH:
+        return table
     note = f"  {days[0]} has numbers of days; day 0 is taken as {DAY_ZERO}, correct this date in the query"
-    return replace(made, roles=table.roles | {"time": name}, notes=(*table.notes, note))
+    return _with_date(table, f"date of {days[0]}", f"DATE '{DAY_ZERO}' + {values.whole(days[0])}", note)
+
+
+def _with_date(table: Table, name: str, day: str, note: str) -> Table:
+    """Returns the table with a column that an expression of SQL gives, unchanged if the column is no time."""
+    origin = f"({table.origin.query})" if table.origin.query else reader(table.origin, table.root)
+    if "filename" in day:
+        origin = f"{origin.removesuffix(')')}, filename=true)"
+    query = f"SELECT *, {day} AS {values.quoted(name)} FROM {origin}"
+    made = Table.read(table.label, Rows(query=query), table.root)
+    if made.sample.time_format(name) is None or made.sample.distinct(name) < 2:  # the date of the export tells nothing
+        return table
+    notes = (*table.notes, *([note] if note else []))
+    return replace(made, roles=table.roles | {"time": name}, notes=notes)

@@ -19,12 +19,14 @@ from rec_assets.sources.shop.guess.names import CODED, plain
 from rec_assets.sources.shop.guess.sample import ONE_VALUE, Sample
 from rec_assets.sources.shop.guess.table import Table
 from rec_assets.sources.shop.guess.tables import find_tables
+from rec_assets.sources.shop.guess.words import CHOSEN
 from rec_assets.sources.shop.mapping import Days, Interactions, Items, Shop, Users
 from rec_assets.sources.shop.tables import connect, open_table
 
 TRAIN_DAYS, VALID_DAYS, DAYS = 180, 28, 210
 FEW_ROWS, LONGEST = 100_000, 4  # below so many rows, the windows grow up to so many times as long
 STRAY, STRAY_DAYS = 0.001, 60  # share of rows, and their distance from the others, that are taken for wrong dates
+TITLES = 0.05  # titles for each item that a column of titles has at least
 REPEATS = 0.1  # share of interactions from which seen items stay in the lists
 LIKED = {1.0: 1.0, 5.0: 4.0, 10.0: 7.0, 100.0: 70.0}  # smallest liked rating by the end of its scale
 ANY_DAYS = Days(first=date(2000, 1, 1), count=1, train=1, valid=1)  # until the history is read
@@ -51,7 +53,7 @@ def guess_shop(location: Path, base: Path) -> Draft:
     tables = find_tables(location, base)
     interactions, notes = _interactions(tables.main, base)
     notes += [f"  not used, though it has interactions too: {one.label}, {one.rows:,} rows" for one in tables.unused]
-    notes += [f"  left out: {error.problem}" for error in tables.unreadable]
+    notes += [f"  left out: {error.problem} {error.next_step}" for error in tables.unreadable]
     items, item_notes = _items(tables.items or tables.main, tables.items is not None, interactions.item, base)
     if tables.items and not items.price and (paid := tables.main.roles.get("price")):
         interactions = interactions.model_copy(update={"price": paid})
@@ -105,6 +107,9 @@ def _interactions(table: Table, base: Path) -> tuple[Interactions, list[str]]:
     if quantity := roles.get("quantity"):
         where = f"coalesce(try_cast({values.quoted(quantity)} AS DOUBLE), 1) > 0"
         notes.append(f"  rows without a positive {quantity} are dropped as returns")
+    if chosen := _column_of_choices(table):
+        where = " AND ".join([*filter(None, [where]), f"try_cast({values.quoted(chosen)} AS INTEGER) = 1"])
+        notes.append(f"  rows without {chosen} = 1 are dropped, as items that were shown and not chosen")
     if event := _event_column(table):
         counts = sample.counts(event)
         roles_of_events = event_roles(kind.strip() for kind in counts)
@@ -136,6 +141,12 @@ def _interactions(table: Table, base: Path) -> tuple[Interactions, list[str]]:
     return mapping, notes
 
 
+def _column_of_choices(table: Table) -> str:
+    """Returns the column that says with 0 or 1 whether a shown item was chosen; "" without one."""
+    named = [name for name in table.sample.columns if plain(name) in CHOSEN]
+    return next((name for name in named if table.sample.values_of(name) == {"0", "1"}), "")
+
+
 def _event_column(table: Table) -> str:
     """Returns the first column of event types whose teaching rows have items; "" without one.
 
@@ -159,6 +170,8 @@ def _items(table: Table, own: bool, item: str, base: Path) -> tuple[Items, list[
         for role, name in table.roles.items()
         if own or role == "price" or sample.determined(name, key) >= ONE_VALUE
     }
+    if "title" in roles and sample.distinct(roles["title"]) < TITLES * sample.distinct(key):
+        del roles["title"]  # such as the name of a device or of a campaign
     images = find_images(sample, roles.get("image", ""), key, table.root)
     start = _relative(table.root / images.images, base) if images.images else ""
     if mistake_in(start, has_column=bool(images.column)):  # a folder with braces or stars in its name
@@ -194,9 +207,10 @@ def _items(table: Table, own: bool, item: str, base: Path) -> tuple[Items, list[
 
 
 def _is_readable(sample: Sample, item: str) -> bool:
-    """Returns True if the ids of items are their names: texts of words, or no codes by the name of their column."""
+    """Returns True if the ids of items are their names: texts of several words, or of letters in no column of codes."""
     of_words = sample.share(f"coalesce({values.words(item)} LIKE '% %', false)") >= ONE_VALUE
-    return of_words or not (sample.is_number(item) or CODED.search(plain(item)))
+    with_digits = sample.share(f"coalesce(regexp_matches({values.words(item)}, '[0-9]'), false)") >= ONE_VALUE
+    return of_words or not (with_digits or CODED.search(plain(item)))
 
 
 def _users(table: Table | None, base: Path) -> Users:

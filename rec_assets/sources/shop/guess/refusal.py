@@ -12,12 +12,13 @@ DATED = ("timestamp", "datetime", "time", "date")
 EXAMPLES = 3
 
 
-def refusal(location: Path, tables: Sequence[Table], base: Path) -> ActionableError:
+def refusal(location: Path, tables: Sequence[Table], unread: Sequence[ActionableError], base: Path) -> ActionableError:
     """Returns the error for tables of which none has users, items and times; it describes the closest one.
 
     Args:
         location: the exported data.
         tables: the tables that were tried, at least one.
+        unread: files of kinds that are not read.
         base: folder of the mapping file.
     """
     best = max(tables, key=lambda one: (len(NEEDED) - len(one.lacking), one.rows))
@@ -29,9 +30,12 @@ def refusal(location: Path, tables: Sequence[Table], base: Path) -> ActionableEr
     unreadable = _unreadable_times(best) if "time" in best.lacking else ""
     if best.lacking == ["time"]:
         step = f"Add a column with the date of each row; evaluations use later days than trainings ({GUIDE})."
+    left_out = "".join(f" {error.problem}" for error in unread[:EXAMPLES])
+    if unread:
+        step = f"{unread[0].next_step} If the interactions are not there: {step[0].lower()}{step[1:]}"
     return ActionableError(
         f"{location} has no table with users, items and times. The closest is {best.label}, which has {lacking} "
-        f"({named}: {', '.join(best.sample.columns)}).{unreadable}",
+        f"({named}: {', '.join(best.sample.columns)}).{unreadable}{left_out}",
         step,
     )
 

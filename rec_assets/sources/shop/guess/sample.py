@@ -9,6 +9,7 @@ import duckdb
 from rec_assets.sources.shop import values
 from rec_assets.sources.shop.guess import names
 
+MOST_TYPES = 50  # values of a column of event types whose name ends as that of a code
 READABLE = 0.9  # share of values that a column of times or numbers must have
 LINKED = 0.5  # share of a column's values that are ids of the interactions, from which the column holds these ids
 ONE_VALUE = 0.5  # share of an item's rows with its most common value, from which a column belongs to the item
@@ -128,11 +129,14 @@ class Sample:
         found = names.ranked(role, self.columns)
         if role in ("user", "item"):
             found = [one for one in found if not self.is_key(one[1])] or found
+            found = [one for one in found if self.rows < FEW or self.distinct(one[1]) > 1] or found
             found = [one for one in found if self.filled(one[1]) >= LINKED] or found
         if role == "user" and not found:  # a name of customers is better than none
             found = names.ranked(role, self.columns, others="")[:1]
         if role == "time":  # a moment tells more than its day as text
             found.sort(key=lambda one: (one[0], self.time_format(one[1]) != ""))
+        if role == "brand":
+            found.sort(key=lambda one: (one[0], self.is_number(one[1])))
         if role == "title":
             found.sort(key=lambda one: (one[0], -self.distinct(one[1])))
         if role == "image":
@@ -196,11 +200,17 @@ class Sample:
         named = names.ranked("item", free, others="type categor class group price qty quantity count number url")
         return named[0][1] if not coded and named else None
 
+    def _is_foreign_number(self, column: str) -> bool:
+        """Returns True for a number such as that of an order, which may be as large as a time."""
+        return bool(names.CODED.search(names.plain(column))) and names.is_foreign(column) and self.is_number(column)
+
     def _fits(self, role: str, column: str) -> bool:
         if role == "time":
-            return self.time_format(column) is not None
+            return not self._is_foreign_number(column) and self.time_format(column) is not None
+        if role == "event" and names.CODED.search(names.plain(column)):
+            return not self.is_number(column) and self.distinct(column) <= MOST_TYPES
         if role in ("title", "description"):
-            return not self.is_number(column)
+            return not self.is_number(column) and self.share(f"{values.words(column)} LIKE '%://%'") < LINKED
         if role == "image":
             text = values.identifier(column)
             return self.number(f"avg(CAST(regexp_matches({text}, {IMAGE}) AS INT))") >= READABLE

@@ -1,6 +1,5 @@
 """Finds the tables of a shop: interactions, items and users. Joins the lines of orders with their orders."""
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,13 +8,14 @@ from pathlib import Path
 from rec_assets.common.errors import ActionableError
 from rec_assets.sources.shop.guess import names
 from rec_assets.sources.shop.guess.catalog import with_references
-from rec_assets.sources.shop.guess.derived import with_a_row_each, with_dates
-from rec_assets.sources.shop.guess.headerless import looks_like_data
+from rec_assets.sources.shop.guess.derived import with_a_row_each, with_dates, with_repeated_titles
+from rec_assets.sources.shop.guess.groups import file_groups
 from rec_assets.sources.shop.guess.refusal import refusal
 from rec_assets.sources.shop.guess.sample import LINKED
 from rec_assets.sources.shop.guess.table import SAMPLE_ROWS, Table, read_files
 from rec_assets.sources.shop.mapping import Rows
-from rec_assets.sources.shop.tables import connect, data_files, kind_of, lists_of_objects, open_table, reader
+from rec_assets.sources.shop.tables import connect, lists_of_objects, open_table, reader
+from rec_assets.sources.shop.unread import unread
 
 SAYING = {
     "item": {"title", "description", "price", "available", "gender", "image"},
@@ -27,7 +27,7 @@ SAYING = {
 class Tables:
     """The chosen tables; those of items and users may be absent. `unused` have interactions too.
 
-    `unreadable` are the problems of files that were left out.
+    `unreadable` are the problems of files that were left out, also of kinds that are not read.
     """
 
     main: Table
@@ -44,9 +44,10 @@ def find_tables(location: Path, base: Path) -> Tables:
         ActionableError: there are no data files, or no table has users, items and times.
     """
     root = location if location.is_dir() else location.parent
+    others = unread(location.rglob("*")) if location.is_dir() else []
     tables: list[Table] = []
     unreadable: list[ActionableError] = []
-    for files in _groups(location):
+    for files in file_groups(location):
         try:
             tables.append(with_a_row_each(read_files(files, root)))
         except ActionableError as error:  # perhaps no table of the shop
@@ -58,91 +59,27 @@ def find_tables(location: Path, base: Path) -> Tables:
         if not rows and unreadable and all(len(one.lacking) > 1 for one in tried):
             raise unreadable[0]
         if not rows:
-            raise refusal(location, tried, base)
+            raise refusal(location, tried, others, base)
     main = max(rows, key=lambda one: one.rows)
     parts = main.label.split(" with ")
     rest = [one for one in tables if one.label not in parts]
     main = _with_known_items(main, rest)
     unused = tuple(one for one in rows if one.label != main.label)
-    others = [one for one in rest if one.label not in {table.label for table in unused}]
-    catalogs = [linked for one in others if (linked := _linked(one, main, "item"))]
+    free = [one for one in rest if one.label not in {table.label for table in unused}]
+    catalogs = [linked for one in free if (linked := _linked(one, main, "item"))]
     catalog = max(catalogs, key=lambda one: (_has_most_items(one, main), len(one.roles)), default=None)
     people = [
         linked
-        for one in others
+        for one in free
         if catalog is None or one.label != catalog.label
         if (linked := _linked(one, main, "user"))
     ]
     users = max(people, key=lambda one: len(one.roles), default=None)
     if catalog is not None:
-        catalog = with_references(catalog, [one for one in others if users is None or one.label != users.label])
-    return Tables(main, catalog, users, unused, tuple(unreadable))
-
-
-def _groups(location: Path) -> list[str]:
-    """Returns the tables below a folder: a subfolder of parts, a glob of files of one kind and name, or a file.
-
-    Files of one name belong together if the columns of one are among those of the other.
-    """
-    if location.is_file():
-        return [location.name]
-    found = [os.path.relpath(file, location) for file in data_files(".", location)]
-    groups: dict[str, list[str]] = {}
-    for name in found:
-        top, _, rest = name.partition(os.sep)
-        stem = re.sub(r"[\d_.\-]+.*$", "", top)
-        groups.setdefault(top if rest else f"{stem}{kind_of(top)[0]}", []).append(name)
-    files: list[str] = []
-    for group, members in groups.items():
-        if os.sep in members[0]:
-            files.append(group)
-            continue
-        for part in _alike(members, location):
-            glob = common_glob(part, found) if len(part) > 1 else part[0]
-            files += [glob] if glob else part
-    return files
-
-
-def _alike(files: Sequence[str], root: Path) -> list[list[str]]:
-    """Groups files whose columns are those of the first, or some of them, or more.
-
-    Files whose names differ only in digits are read once. Without header lines, only such files belong together.
-    """
-    by_name: dict[str, list[str]] = {}
-    for file in files:
-        by_name.setdefault(re.sub(r"\d+", "0", file), []).append(file)
-    parts: list[tuple[set[str], list[str]]] = []
-    for members in by_name.values():
-        columns = _columns_of(members[0], root) if len(by_name) > 1 else set()
-        part = next((known for held, known in parts if held <= columns or columns <= held), None)
-        if part is None:
-            parts.append((columns, members))
-        else:
-            part += members
-    return [sorted(members) for _, members in parts]
-
-
-def _columns_of(file: str, root: Path) -> set[str]:
-    """Returns the columns of a file; the name of the file if it has no header line, or if DuckDB cannot read it."""
-    try:
-        columns = set(open_table(connect(base=root, threads=1), Rows(files=file), root).columns)
-    except ActionableError:  # find_tables explains it
-        return {file}
-    return {file} if looks_like_data(columns) else columns
-
-
-def common_glob(files: list[str], others: list[str]) -> str | None:
-    """Returns a glob that matches exactly these files of a folder, None where none with one star does."""
-    ordered = sorted(files)
-    start = _common_start(ordered)
-    end = _common_start([name[::-1] for name in ordered])[::-1]
-    matching = [name for name in others if name.startswith(start) and name.endswith(end) and os.sep not in name]
-    return f"{start}*{end}" if sorted(matching) == ordered else None
-
-
-def _common_start(files: list[str]) -> str:
-    first, last = min(files), max(files)
-    return first[: next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))]
+        catalog = with_references(
+            with_repeated_titles(catalog), [one for one in free if users is None or one.label != users.label]
+        )
+    return Tables(main, catalog, users, unused, (*unreadable, *others))
 
 
 def _unfolded(table: Table) -> Table:
@@ -152,7 +89,7 @@ def _unfolded(table: Table) -> Table:
         return table
     for column in lists:
         unfolded = Table.read(table.label, Rows(files=table.origin.files, unfold=column), table.root)
-        if not unfolded.lacking:
+        if not unfolded.lacking and unfolded.roles["item"].startswith(f"{column}."):
             return unfolded
     return table
 
@@ -184,12 +121,14 @@ def _people_of(table: Table, heads: Table, tables: Sequence[Table]) -> Iterator[
 def _keys(lines: Table, heads: Table) -> tuple[str, str] | None:
     """Returns the columns of both tables that hold the order of a line, None without any."""
     stem = re.sub(r"s$", "", names.plain(Path(heads.label).stem))
+    own_id = heads.sample.column_named("id") or heads.sample.column_named("entity_id")
     for column in lines.sample.columns:
-        if column in (lines.roles["item"], lines.roles.get("user")) or names.plain(column) == "id":
+        name = names.plain(column)
+        if column in (lines.roles["item"], lines.roles.get("user")) or name == "id":
             continue
-        own = names.plain(column) == f"{stem}id"
-        key = heads.sample.column_named(column) if names.CODED.search(names.plain(column)) else None
-        key = key if key and heads.sample.is_key(key) else heads.sample.column_named("id") if own else None
+        own = name.endswith("id") and stem.endswith(name.removesuffix("id"))
+        key = heads.sample.column_named(column) if names.CODED.search(name) else None
+        key = key if key and heads.sample.is_key(key) else own_id if own else None
         if key and heads.sample.is_key(key) and _matched(lines, heads, column, key) >= LINKED:
             return column, key
     return None
@@ -249,7 +188,7 @@ def _linked(table: Table, main: Table, role: str) -> Table | None:
     column = table.sample.column_named(main.roles[role])
     if column is not None and not table.sample.is_unique(column) and table.sample.rows > 1:
         return None
-    if column is None and (names.is_of(table.label, other) or table.sample.column_named(main.roles[other])):
+    if column is None and (names.is_of(Path(table.label).name, other) or table.sample.column_named(main.roles[other])):
         return None
     by_values = None if column else table.sample.column_with(main.sample.values_of(main.roles[role]))
     column = column or by_values
