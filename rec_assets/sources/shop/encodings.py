@@ -1,8 +1,11 @@
-"""Finds the encoding of text files that are not UTF-8, and copies files that DuckDB cannot decode to UTF-8."""
+"""Finds the encoding of text files that are not UTF-8, and copies files that DuckDB cannot decode to UTF-8.
+
+charset-normalizer guesses worse for short tables in Latin letters: 9 of the 14 examples of the tests.
+"""
 
 import atexit
-import codecs
 import gzip
+import io
 import re
 import shutil
 import tempfile
@@ -99,7 +102,7 @@ def _copy(file: str, encoding: str, size: int, changed: float) -> str:
     target = Path(_folder()) / f"{encoding}-{size}-{changed}" / path
     target.parent.mkdir(parents=True, exist_ok=True)
     with UPath(file).open("rb") as raw, target.open("w", encoding="utf-8", newline="") as copy:
-        text = codecs.getreader(encoding)(decompressed(file, raw), errors="replace")
+        text = io.TextIOWrapper(decompressed(file, raw), encoding, errors="replace", newline="")
         while part := text.read(CHUNK):
             copy.write(part)
     return str(target)
