@@ -99,7 +99,7 @@ def _copy(file: str, encoding: str, size: int, changed: float) -> str:
     target = Path(_folder()) / f"{encoding}-{size}-{changed}" / path
     target.parent.mkdir(parents=True, exist_ok=True)
     with UPath(file).open("rb") as raw, target.open("w", encoding="utf-8", newline="") as copy:
-        text = codecs.getreader(encoding)(decompressed(file, raw), errors="replace")
+        text = codecs.getreader(encoding)(decompressed(file, raw), "replace")
         while part := text.read(CHUNK):
             copy.write(part)
     return str(target)

@@ -7,6 +7,7 @@ import duckdb
 
 from rec_assets.sources.shop import values
 from rec_assets.sources.shop.guess import names
+from rec_assets.sources.shop.guess.words import OTHERS, WORDS
 
 MOST_TYPES = 50  # values of a column of event types whose name ends as that of a code
 READABLE = 0.9  # share of values that a column of times or numbers must have
@@ -139,18 +140,18 @@ class Sample:
         return [name for _, name in found if self._fits(role, name)]
 
     def roles(self) -> dict[str, str]:
-        """Returns the column of each role of `names.WORDS` that the table has.
+        """Returns the column of each role of `WORDS` that the table has.
 
         Where names do not show them, the time is the first column that reads as times, and that is no number unless its
         name ends as in "bought_at". The item is the only other column with the name of a code.
         """
         found: dict[str, str] = {}
-        for role in names.WORDS:
+        for role in WORDS:
             free = [name for name in self.candidates(role) if name not in found.values()]
             if free:
                 found[role] = free[0]
         if "time" not in found:
-            other = names.OTHERS["time"].split()
+            other = OTHERS["time"].split()
             free = [name for name in self.columns if name not in found.values() and names.rank_of(name, other) is None]
             moments = [name for name in free if names.MOMENT.search(names.plain(name)) or not self.is_number(name)]
             if readable := [name for name in moments if self.time_format(name) is not None]:
