@@ -49,9 +49,8 @@ def test_an_anonymous_users_list_changes_with_device_and_time_and_a_known_users_
     assert ask(client, ANONYMOUS, "mobile", EVENING) != ask(client, ANONYMOUS, "desktop", EVENING)
     assert ask(client, ANONYMOUS, "mobile", EVENING) != ask(client, ANONYMOUS, "mobile", MORNING)
     assert kept(ANONYMOUS) < np.mean([kept(user) for user in KNOWN])
-    evening = dict(client.recommend(KNOWN[0], "mobile", EVENING, K))
-    morning = dict(client.recommend(KNOWN[0], "mobile", MORNING, K))
-    assert evening != morning, "the scores of a known user's list also change"
+    evening, morning = ([ask(client, user, "mobile", moment) for user in KNOWN] for moment in (EVENING, MORNING))
+    assert evening != morning, "the lists of known users also change"
 
 
 def test_clicked_items_of_different_categories_are_omitted_from_the_next_list(

@@ -36,6 +36,7 @@ def earlier(valkey: Settings) -> Settings:
     """A Valkey as an earlier release left it: its keys have other names, in other databases."""
     UserActivityStore.connect(valkey).record(7, [10, 13], NOON)
     RetiredUsers(connect(valkey)).add(8)
+    RetiredUsers(connect(valkey)).finish(8)  # earlier releases have no list of unfinished deletions
     UnavailableItems(connect(valkey)).replace([16])
     Trending.connect(valkey).count([Counted(CLICK, 1, 2)])
     stream = EventStream.connect(valkey)
