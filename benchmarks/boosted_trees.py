@@ -38,8 +38,8 @@ def boosted_trees(store: ArtifactStore, day: str, served: Retrieval, settings: S
     retrieval = Retrieval(folder / MODEL, folder, data.items, data.log, data.repeats)
     config, seed = RankerConfig(settings.valid_days, settings.retrieval_topk), seed_for(settings.seed, "trees", day)
     signals, chosen = [], []
-    for lists_of in (training_lists, validation_lists):
-        lists = lists_of(data, retrieval, config, seed)
+    for lists_of, part_rows in ((training_lists, data.rows), (validation_lists, data.last_rows)):
+        lists = lists_of(data, part_rows, retrieval, config, seed)
         for part in (lists.mask, lists.mask & lists.new):
             interacted = lists.interacted & part
             rows, positions, _ = draw_lists(part, interacted, config.positives, config.negatives, seed)

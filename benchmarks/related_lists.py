@@ -11,13 +11,13 @@ import numpy.typing as npt
 import polars as pl
 import typer
 
+from rec_assets.datasets.evaluation_set import EvaluationSet
 from rec_assets.datasets.neighbors.item_neighbors import full_log
 from rec_assets.datasets.related.baskets import basket_matrix, basket_numbers, popularity
 from rec_assets.datasets.related.build import related_items
 from rec_assets.datasets.related.similar import same_category
 from rec_assets.datasets.related.tables import SIMILAR, TOGETHER
 from rec_assets.datasets.related.together import together_with
-from rec_assets.datasets.training_set import TrainingSet
 from rec_assets.evaluation.metrics import score_lists
 from rec_assets.features.history import InteractionLog
 from rec_assets.inference.lookups import FIRST_KNOWN
@@ -63,8 +63,9 @@ def main(
     """Prints the evaluation as Markdown for docs/quality.md."""
     settings = get_settings()
     store, day = open_store(settings), day or settings.as_of.isoformat()
-    data = TrainingSet.load(store.get("training_set", day).path)
-    size, log = len(data.items.raw_ids), full_log(data)
+    folder = store.get("training_set", day).path
+    data = EvaluationSet.load(folder)
+    size, log = len(data.items.raw_ids), full_log(folder)
     days = [d for d in store.partitions("joined_interactions") if d > day]
     later = [store.get("joined_interactions", d) / "rows.parquet" for d in days]
     rows = pl.read_parquet(later, columns=["user_id", "timestamp", "item_id"])

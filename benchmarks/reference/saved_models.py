@@ -16,14 +16,14 @@ SUFFIX = ".savedmodel"
 
 def write_saved_models(settings: Settings, folder: Path) -> None:
     """Exports the models of the as-of day to `folder/query_tower.savedmodel` and `folder/dlrm_ranking.savedmodel`."""
+    from rec_assets.datasets.evaluation_set import EvaluationSet
     from rec_assets.datasets.retrieve import Retrieval
-    from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.training.ranking.train import export_ranker, restore_ranker
     from rec_assets.training.retrieval.encode import export_query_tower
     from rec_assets.training.retrieval.train import TwoTowerConfig, restore_two_tower
 
     store, day = open_store(settings), settings.as_of.isoformat()
-    data = TrainingSet.load(store.get("training_set", day).path)
+    data = EvaluationSet.load(store.get("training_set", day).path)
     towers = restore_two_tower(data, TwoTowerConfig(settings.valid_days), store.get("two_tower_model", day).path)
     tower = folder / f"{TOWER}.onnx"
     export_query_tower(towers, data, tower, saved_model=True)

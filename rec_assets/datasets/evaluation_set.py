@@ -1,4 +1,4 @@
-"""The part of a training set that evaluations read: items, histories and validation queries. Contains no rows."""
+"""The part of a training set that evaluations and restored models read: items, histories, queries. Contains no rows."""
 
 import json
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from rec_assets.datasets.rows import take
 from rec_assets.features.history import PADDING_ID, InteractionLog
 
 ITEMS, LOG, VALIDATION, REPEATS = "items.npz", "log.npz", "validation", "repeats.json"
+SCHEMA = "schema.json"
 # Below both, own items would take more places of candidates than they bring hits.
 MIN_SHARE_OF_REPEATS = 0.05
 MIN_SHARE_CHOSEN_AGAIN = 0.02
@@ -31,12 +32,14 @@ class EvaluationSet:
         log: all interactions up to the as-of day; the history of a row is a slice that ends before the row.
         validation: the queries of the validation days.
         repeats: whether lists may repeat items of the user's history.
+        schema_file: the Merlin schema of the transformed features (`preprocessing.merlin_schema`).
     """
 
     items: ItemTable
     log: InteractionLog
     validation: Queries
     repeats: bool
+    schema_file: Path
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -46,6 +49,7 @@ class EvaluationSet:
             InteractionLog.load(folder / LOG),
             Queries.load(folder / VALIDATION),
             read_repeats(folder),
+            folder / SCHEMA,
         )
 
     def unseen_pairs(self, queries: Queries) -> pl.DataFrame:

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from rec_assets.datasets.evaluation_set import ITEMS, LOG, VALIDATION, write_repeats
+from rec_assets.datasets.evaluation_set import ITEMS, LOG, SCHEMA, VALIDATION, write_repeats
 from rec_assets.datasets.holdout_users import holdout_users_of, rows_for_training
 from rec_assets.datasets.item_table import build_item_table
 from rec_assets.datasets.joined_days import log_of
 from rec_assets.datasets.next_day_queries import next_day_queries
-from rec_assets.datasets.training_set import SCHEMA, TRAIN, TrainingSet, write_request_keys
+from rec_assets.datasets.training_set import TRAIN, TrainingSet, write_request_keys
 from rec_assets.inference.lookups import CATALOG, LOOKUPS, Lookups
 from rec_assets.preprocessing.fit import transform_items, transform_rows
 from rec_assets.preprocessing.merlin_schema import write_schema

@@ -19,8 +19,13 @@ _RENAMED = {"asked_by": REQUEST_USER_ID, "columns/asked_by": f"columns/{REQUEST_
 def load_rows(folder: Path, columns: Sequence[str] = ROW_COLUMNS) -> Arrays:
     """Loads columns of transformed rows, each [n], int32 or float32, in file order."""
     files = sorted(folder.glob("*.parquet"))
-    # One column at a time, and copied: Polars keeps memory for ten seconds after it is free.
-    return {name: pl.read_parquet(files, columns=[name])[name].to_numpy(writable=True) for name in columns}
+    return {name: _copied(pl.read_parquet(files, columns=[name])[name]) for name in columns}
+
+
+def _copied(column: pl.Series) -> npt.NDArray[Any]:
+    # Copied, because Polars keeps memory for ten seconds after it is free. `to_numpy(writable=True)` copies the chunks
+    # into memory of Polars.
+    return np.concatenate([chunk.to_numpy() for chunk in column.get_chunks()])
 
 
 def load_arrays(file: Path) -> Arrays:

@@ -1,7 +1,7 @@
 """The training set of one as-of day on disk: rows, histories, item table and validation queries for all trainers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -12,6 +12,7 @@ import polars as pl
 from rec_assets.datasets.evaluation_set import (
     ITEMS,
     LOG,
+    SCHEMA,
     VALIDATION,
     EvaluationSet,
     write_repeats,
@@ -19,13 +20,13 @@ from rec_assets.datasets.evaluation_set import (
 from rec_assets.datasets.item_table import build_item_table
 from rec_assets.datasets.joined_days import log_of
 from rec_assets.datasets.queries import build_queries
-from rec_assets.datasets.rows import Arrays, load_arrays, load_rows, take
+from rec_assets.datasets.rows import ROW_COLUMNS, Arrays, load_arrays, load_rows, take
 from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
 from rec_assets.inference.lookups import Lookups
 
-SCHEMA = "schema.json"
 TRAIN, LAST = "train", "last"
 REQUEST_KEYS = "askers.npz"  # the word of release 0.1: another name would change the digests of training sets
+_KEYED_COLUMNS = (*ROW_COLUMNS, REQUEST_USER_ID, TIMESTAMP)
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,10 @@ class TrainingSet(EvaluationSet):
     """Input of a training in memory: narrow columns of rows, and item features only once, by item.
 
     Attributes:
-        schema_file: the Merlin schema of the transformed features (`preprocessing.merlin_schema`).
         rows: the training rows with raw user ids and timestamps, each [n].
         last_rows: the rows of the validation days; trained on after the model was selected and evaluated on them.
     """
 
-    schema_file: Path
     rows: Arrays
     last_rows: Arrays
 
@@ -47,20 +46,27 @@ class TrainingSet(EvaluationSet):
         """Returns the latest timestamp of the training rows, unix seconds."""
         return int(self.rows[TIMESTAMP].max())
 
-    def without_rows(self) -> Self:
-        """Returns the set without training rows, so that the memory of millions of rows can be freed."""
-        return replace(self, rows={name: column[:0].copy() for name, column in self.rows.items()})
-
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Reads a folder completed by `build_training_set` or `build_finetune_set`."""
-        evaluation = EvaluationSet.load(folder)
-        rows = _rows_with_request_keys(folder / TRAIN)
+        rows = load_part(folder, TRAIN)
         # A fine-tune set has no validation days to train on afterwards.
-        last = _rows_with_request_keys(folder / LAST) if (folder / LAST).exists() else take(rows, slice(0))
-        return cls(
-            evaluation.items, evaluation.log, evaluation.validation, evaluation.repeats, folder / SCHEMA, rows, last
-        )
+        last = load_part(folder, LAST) if (folder / LAST).exists() else take(rows, slice(0))
+        one = EvaluationSet.load(folder)
+        return cls(one.items, one.log, one.validation, one.repeats, one.schema_file, rows, last)
+
+
+def load_part(folder: Path, part: str, columns: Sequence[str] = _KEYED_COLUMNS) -> Arrays:
+    """Loads columns of the rows of a training set, each [n]: encoded ones, raw user ids and timestamps.
+
+    Args:
+        folder: the folder of the training set.
+        part: `TRAIN` for the training days, `LAST` for the validation days.
+        columns: names of the columns to load.
+    """
+    keys = load_arrays(folder / part / REQUEST_KEYS)
+    loaded = load_rows(folder / part, [name for name in columns if name not in keys]) | keys
+    return {name: loaded[name] for name in columns}
 
 
 def build_training_set(
@@ -101,7 +107,7 @@ def build_training_set(
     queries = build_queries(joined_valid, load_rows(encoded_valid))
     queries.save(folder / VALIDATION)
     if repeats is None:
-        repeats = EvaluationSet(items, log, queries, repeats=True).repeats_pay
+        repeats = EvaluationSet(items, log, queries, True, folder / SCHEMA).repeats_pay
     write_repeats(folder, repeats=repeats)
     return TrainingSet.load(folder)
 
@@ -117,7 +123,3 @@ def write_request_keys(folder: Path, masked: Sequence[Path], lookups: Lookups | 
     if lookups is not None:
         columns["item_id"] = lookups.encode("item_id", rows["item_id"].to_numpy())
     np.savez(folder / REQUEST_KEYS, **columns)
-
-
-def _rows_with_request_keys(folder: Path) -> Arrays:
-    return load_rows(folder) | load_arrays(folder / REQUEST_KEYS)

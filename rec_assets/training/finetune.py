@@ -9,6 +9,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from rec_assets.common.units import DAY_SECONDS
+from rec_assets.datasets.evaluation_set import EvaluationSet
 from rec_assets.datasets.item_table import ItemTable
 from rec_assets.datasets.ranker_users import trains_ranker
 from rec_assets.datasets.retrieve import Retrieval
@@ -47,7 +48,7 @@ class FinetuneConfig:
 
 
 def later_item_vectors(
-    base: TrainingSet, checkpoint: Path, trained: ItemVectors, items: ItemTable
+    base: EvaluationSet, checkpoint: Path, trained: ItemVectors, items: ItemTable
 ) -> tuple[ItemVectors, int]:
     """Adds vectors of the items that are newer than a full training, from its frozen candidate tower.
 
@@ -71,7 +72,7 @@ def later_item_vectors(
 
 
 def finetune_query_tower(
-    base: TrainingSet,
+    base: EvaluationSet,
     checkpoint: Path,
     data: TrainingSet,
     vectors: npt.NDArray[np.float32],
@@ -106,7 +107,7 @@ def finetune_query_tower(
 
 
 def finetune_ranker(
-    base: TrainingSet,
+    base: EvaluationSet,
     checkpoint: Path,
     data: TrainingSet,
     retrieval: Retrieval,

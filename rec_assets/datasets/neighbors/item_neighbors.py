@@ -4,15 +4,18 @@ Weights between popular items are those of a linear model, which finds better ne
 (docs/experiments.md). Its matrix has the square of their number, so rare items have cosines.
 """
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 from rec_assets.common.units import DAY_SECONDS
+from rec_assets.datasets.evaluation_set import EvaluationSet
 from rec_assets.datasets.neighbors.item_weights import linear_neighbors, nearest_items, strongest
 from rec_assets.datasets.ranker_users import trains_ranker
 from rec_assets.datasets.rows import Arrays
-from rec_assets.datasets.training_set import TrainingSet
+from rec_assets.datasets.training_set import LAST, TRAIN, TrainingSet, load_part
 from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
 from rec_assets.features.history import LENGTH, InteractionLog
 from rec_assets.features.signals.neighbors import Neighbors
@@ -81,13 +84,14 @@ def towers_log(data: TrainingSet) -> InteractionLog:
     return _log_of(data.rows, (users >= 0) & ~trains_ranker(users))
 
 
-def full_log(data: TrainingSet) -> InteractionLog:
-    """Returns all rows of a training set with a user, with the validation days; without rows of holdout users."""
-    rows = {name: np.concatenate([data.rows[name], data.last_rows[name]]) for name in _COLUMNS}
+def full_log(folder: Path) -> InteractionLog:
+    """Reads all rows of a training set with a user, with the validation days; without rows of holdout users."""
+    train, last = (load_part(folder, part, _COLUMNS) for part in (TRAIN, LAST))
+    rows = {name: np.concatenate([train.pop(name), last.pop(name)]) for name in _COLUMNS}
     return _log_of(rows, rows[REQUEST_USER_ID] >= 0)
 
 
-def log_without_holdout(data: TrainingSet) -> InteractionLog:
+def log_without_holdout(data: EvaluationSet) -> InteractionLog:
     """Returns the interactions of a fine-tune set that teach, without the last day's rows of its holdout users."""
     log = data.log.targets
     last_day = log.timestamps // DAY_SECONDS == log.timestamps.max(initial=0) // DAY_SECONDS

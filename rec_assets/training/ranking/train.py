@@ -11,11 +11,11 @@ import tensorflow as tf
 
 from rec_assets.common.concurrency.threads import in_threads
 from rec_assets.common.platt import fit_platt
+from rec_assets.datasets.evaluation_set import EvaluationSet
 from rec_assets.datasets.ranker_users import trains_ranker
 from rec_assets.datasets.request_features import histories_of
 from rec_assets.datasets.retrieve import Retrieval
 from rec_assets.datasets.rows import Arrays, as_columns, take
-from rec_assets.datasets.training_set import TrainingSet
 from rec_assets.evaluation.metrics import among
 from rec_assets.features.columns import (
     CONTEXT_FEATURES,
@@ -73,7 +73,7 @@ class RankerConfig:
 
 
 def train_ranker(
-    data: TrainingSet,
+    data: EvaluationSet,
     retrieval: Retrieval,
     lists: RankerLists,
     config: RankerConfig,
@@ -87,7 +87,7 @@ def train_ranker(
     An epoch that lowers one of them is worth no more than the retrieval order (`selection.value_of_ranking`).
 
     Args:
-        data: the training set, with the validation queries.
+        data: the training set, with the validation queries; its rows are not read.
         retrieval: retrieval by towers that were trained without the ranker's users.
         lists: the lists of `training_lists`.
         config: settings of the training.
@@ -133,7 +133,7 @@ def train_ranker(
 
 
 def train_on_all_days(
-    selected: Ranker, data: TrainingSet, lists: Sequence[RankerLists], config: RankerConfig, epochs: int, seed: int
+    selected: Ranker, data: EvaluationSet, lists: Sequence[RankerLists], config: RankerConfig, epochs: int, seed: int
 ) -> Ranker:
     """Trains a second ranker on the training days and the validation days, which are the latest, after validation.
 
@@ -163,7 +163,7 @@ def train_on_all_days(
     return model
 
 
-def compiled_ranker(data: TrainingSet, lists: Sequence[RankerLists], config: RankerConfig) -> Ranker:
+def compiled_ranker(data: EvaluationSet, lists: Sequence[RankerLists], config: RankerConfig) -> Ranker:
     """Builds an untrained ranker for lists, ready for `fit`."""
     model = build_ranker(data, lists)
     model.train_on(data.items.features)
@@ -176,17 +176,20 @@ def weight_average(lists: Sequence[RankerLists], config: RankerConfig) -> Weight
     return WeightAverage(config.averaged_epochs * 2 * sum(map(len, lists)) / config.batch_size)
 
 
-def training_lists(data: TrainingSet, retrieval: Retrieval, config: RankerConfig, seed: int) -> RankerLists:
-    """Returns lists of the ranker's users on the training days."""
-    numbers = arrivals(data.rows, trains_ranker(data.rows[REQUEST_USER_ID]), config.most_lists, seed)
+def training_lists(
+    data: EvaluationSet, rows: Arrays, retrieval: Retrieval, config: RankerConfig, seed: int
+) -> RankerLists:
+    """Returns lists of the ranker's users on the training days; `rows` are those of the training days."""
+    numbers = arrivals(rows, trains_ranker(rows[REQUEST_USER_ID]), config.most_lists, seed)
     # Later interactions are for validation.
-    log = data.log.until(data.last_training_moment + 1)
-    return lists_of(data, retrieval, take(data.rows, numbers), log, config)
+    log = data.log.until(int(rows[TIMESTAMP].max()) + 1)
+    return lists_of(data, retrieval, take(rows, numbers), log, config)
 
 
-def validation_lists(data: TrainingSet, retrieval: Retrieval, config: RankerConfig, seed: int) -> RankerLists:
-    """Returns lists of all known users on the validation days, from towers without rows of these days."""
-    rows = data.last_rows
+def validation_lists(
+    data: EvaluationSet, rows: Arrays, retrieval: Retrieval, config: RankerConfig, seed: int
+) -> RankerLists:
+    """Returns lists of all known users on the validation days, from towers without `rows`, which are of these days."""
     known = rows[REQUEST_USER_ID] >= 0
     log = InteractionLog.of(*(rows[name][known] for name in (REQUEST_USER_ID, TIMESTAMP, "item_id")))
     requests = take(rows, arrivals(rows, known, config.most_lists, seed))
@@ -194,7 +197,7 @@ def validation_lists(data: TrainingSet, retrieval: Retrieval, config: RankerConf
 
 
 def lists_of(
-    data: TrainingSet, retrieval: Retrieval, requests: Arrays, later: InteractionLog, config: RankerConfig
+    data: EvaluationSet, retrieval: Retrieval, requests: Arrays, later: InteractionLog, config: RankerConfig
 ) -> RankerLists:
     """Retrieves the candidates of requests and labels them by a log of later interactions.
 
@@ -210,7 +213,7 @@ def list_batches(lists: Sequence[RankerLists], config: RankerConfig, seed: int) 
     return epoch_of(lists, config.positives, config.negatives, config.batch_size, seed)
 
 
-def build_ranker(data: TrainingSet, lists: Sequence[RankerLists] = ()) -> Ranker:
+def build_ranker(data: EvaluationSet, lists: Sequence[RankerLists] = ()) -> Ranker:
     """Builds the ranker with all variables created.
 
     Args:
@@ -244,7 +247,7 @@ def signal_moments(lists: Sequence[RankerLists]) -> tuple[Floats, Floats]:
     return means, scales
 
 
-def restore_ranker(data: TrainingSet, checkpoint: Path) -> Ranker:
+def restore_ranker(data: EvaluationSet, checkpoint: Path) -> Ranker:
     """Builds the ranker and restores the weights of a checkpoint."""
     model = build_ranker(data)
     restore_checkpoint(model, checkpoint)
@@ -259,7 +262,7 @@ def scale_to_probabilities(model: Ranker, logits: npt.NDArray[Any], hits: npt.ND
 
 
 def export_ranker(
-    model: Ranker, data: TrainingSet, retrieval: Retrieval, file: Path, *, saved_model: bool = False
+    model: Ranker, data: EvaluationSet, retrieval: Retrieval, file: Path, *, saved_model: bool = False
 ) -> float:
     """Writes the ranker with the output `score`, a probability; files and result as of `export_query_tower`."""
     example = _example(data, retrieval)
@@ -267,7 +270,7 @@ def export_ranker(
     return float(np.abs(OnnxModel(file, tuple(example), 1)(example) - expected).max())
 
 
-def _example(data: TrainingSet, retrieval: Retrieval) -> Arrays:
+def _example(data: EvaluationSet, retrieval: Retrieval) -> Arrays:
     """Returns the ranker's inputs for some candidates of the first validation users."""
     requests = take(data.validation.columns, slice(0, EXAMPLE_USERS))
     flat = retrieval.ranking_columns(requests, retrieval(requests, EXAMPLE_CANDIDATES))

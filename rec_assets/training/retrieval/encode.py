@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from rec_assets.bundles.export_report import MODEL
 from rec_assets.common.units import DAY_SECONDS
+from rec_assets.datasets.evaluation_set import EvaluationSet
 from rec_assets.datasets.item_table import ItemTable
 from rec_assets.datasets.neighbors.item_neighbors import item_neighbors, towers_log
 from rec_assets.datasets.request_features import batches, with_histories
@@ -29,7 +30,7 @@ LOG_POPULARITY, MIN_RATE = "log_popularity", 0.01  # interactions a week
 NOW = np.iinfo(np.int64).max - DAY_SECONDS  # a moment after all data
 
 
-def encode_users(model: TwoTower, columns: Arrays, data: TrainingSet) -> npt.NDArray[np.float32]:
+def encode_users(model: TwoTower, columns: Arrays, data: EvaluationSet) -> npt.NDArray[np.float32]:
     """Returns query vectors float32 [n, 64] of requests [n]."""
     parts = []
     for batch in batches(columns, data.log, ENCODE_BATCH):
@@ -58,7 +59,7 @@ def item_vectors(model: TwoTower, items: ItemTable, moment: int) -> ItemVectors:
     return ItemVectors(items.raw_ids[items.catalog], np.concatenate(parts))
 
 
-def export_query_tower(model: TwoTower, data: TrainingSet, file: Path, *, saved_model: bool = False) -> float:
+def export_query_tower(model: TwoTower, data: EvaluationSet, file: Path, *, saved_model: bool = False) -> float:
     """Writes the query tower as ONNX, and with `saved_model` also as a SavedModel beside it.
 
     Returns the largest difference between ONNX and TensorFlow on validation requests.

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from rec_assets.datasets.evaluation_set import EvaluationSet
 from rec_assets.datasets.item_table import ItemTable
 from rec_assets.datasets.retrieve import search
 from rec_assets.datasets.rows import take
@@ -57,7 +58,7 @@ class TwoTowerConfig:
     patience: int = 2
 
 
-def build_two_tower(data: TrainingSet, config: TwoTowerConfig, seed: int) -> TwoTower:
+def build_two_tower(data: EvaluationSet, config: TwoTowerConfig, seed: int) -> TwoTower:
     """Builds the model with all variables created."""
     items = data.items
     vectors, schema = ItemVectorLayer(items.categories), load_schema(data.schema_file)
@@ -71,7 +72,7 @@ def build_two_tower(data: TrainingSet, config: TwoTowerConfig, seed: int) -> Two
         config.id_dropout,
         seed,
     )
-    encode_users(model, take(data.rows, slice(0, 1)), data)
+    encode_users(model, take(data.validation.columns, slice(0, 1)), data)
     item_vectors(model, items, NOW)
     return model
 
@@ -175,7 +176,7 @@ def validation_metric(items: ItemTable) -> str:
     return "recall@300" if len(items.catalog) > SMALL_CATALOG else "recall@100"
 
 
-def restore_two_tower(data: TrainingSet, config: TwoTowerConfig, checkpoint: Path, seed: int = 0) -> TwoTower:
+def restore_two_tower(data: EvaluationSet, config: TwoTowerConfig, checkpoint: Path, seed: int = 0) -> TwoTower:
     """Builds the model and restores the weights of a checkpoint; `seed` is for negatives in further training."""
     model = build_two_tower(data, config, seed)
     restore_checkpoint(model, checkpoint)

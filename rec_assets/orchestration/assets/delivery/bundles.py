@@ -240,14 +240,14 @@ def signals_part(data: Artifact, folder: Path) -> Path:
 
 def related_part(inputs: BundleInputs, folder: Path, *, full: bool) -> Path:
     """Writes the related items and buy again, from the item index and the log that its neighbors were counted in."""
+    from rec_assets.datasets.evaluation_set import EvaluationSet
     from rec_assets.datasets.neighbors.item_neighbors import full_log, log_without_holdout
     from rec_assets.datasets.related.again import AGAIN
     from rec_assets.datasets.related.build import related_items
     from rec_assets.datasets.related.count_again import count_again
-    from rec_assets.datasets.training_set import TrainingSet
 
-    data = TrainingSet.load(inputs.data.path)
-    log = full_log(data) if full else log_without_holdout(data)
+    data = EvaluationSet.load(inputs.data.path)
+    log = full_log(inputs.data.path) if full else log_without_holdout(data)
     folder.mkdir()
     lineage_of(inputs.item_index).write(folder)
     related_items(inputs.item_index.path, log, data.items.facts.categories.l2).save(folder)

@@ -159,8 +159,9 @@ def training_set(
 
     Does not contain the as-of day's rows of holdout users.
     """
+    from rec_assets.datasets.evaluation_set import SCHEMA
     from rec_assets.datasets.holdout_users import holdout_users_of, rows_for_training
-    from rec_assets.datasets.training_set import LAST, SCHEMA, TRAIN, build_training_set
+    from rec_assets.datasets.training_set import LAST, TRAIN, build_training_set
     from rec_assets.features.embeddings import ContentVectors
     from rec_assets.preprocessing.dask_cluster import dask_workers
     from rec_assets.preprocessing.fit import transform_items, transform_rows

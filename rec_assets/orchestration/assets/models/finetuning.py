@@ -151,8 +151,8 @@ def daily_item_index(
     The frozen candidate tower encodes the newer items. An item without a vector is not retrieved, not repeated from a
     history, and does not fill a list.
     """
+    from rec_assets.datasets.evaluation_set import EvaluationSet
     from rec_assets.datasets.neighbors.item_neighbors import log_without_holdout
-    from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.inference.item_vectors import ItemVectors
     from rec_assets.training.finetune import later_item_vectors
     from rec_assets.training.retrieval.encode import write_item_index
@@ -161,10 +161,10 @@ def daily_item_index(
 
     def write(out: Path, day: str) -> dict[str, Any]:
         lineage = lineage_of(finetune_set[day])
-        data = TrainingSet.load(finetune_set[day].path)
+        data = EvaluationSet.load(finetune_set[day].path)
         towers = store.get("two_tower_model", lineage.base)
         trained = ItemVectors.load(store.get("item_embeddings", lineage.base) / ALL_VECTORS)
-        full = TrainingSet.load(store.get("training_set", lineage.base).path)
+        full = EvaluationSet.load(store.get("training_set", lineage.base).path)
         placed, later = later_item_vectors(full, towers.path, trained, data.items)
         today = known_by(pl.scan_parquet(raw_items / RAW_ITEMS), day).select("item_id").collect()["item_id"]
         vectors = placed.only(today.to_numpy())
@@ -199,6 +199,7 @@ def finetuned_query_tower(
     import numpy as np
 
     from rec_assets.bundles.export_report import write_difference
+    from rec_assets.datasets.evaluation_set import EvaluationSet
     from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.inference.item_vectors import VECTORS as ITEM_VECTORS
     from rec_assets.training.finetune import finetune_query_tower
@@ -211,7 +212,7 @@ def finetuned_query_tower(
     def write(out: Path, day: str) -> dict[str, Any]:
         base = lineage_of(finetune_set[day]).base
         parent = parent_of(store, "finetuned_query_tower", "two_tower_model", day, base)
-        full = TrainingSet.load(store.get("training_set", base).path)
+        full = EvaluationSet.load(store.get("training_set", base).path)
         data = TrainingSet.load(finetune_set[day].path)
         vectors = np.load(daily_item_index[day] / ITEM_VECTORS)
         seed = seed_for(settings.seed, "finetuned_query_tower", day)
@@ -244,6 +245,7 @@ def finetuned_dlrm(
 ) -> MaterializeResult[None]:
     """The ranker, fine-tuned on the day from the newest earlier checkpoint. All weights train, at a reduced rate."""
     from rec_assets.bundles.export_report import write_difference
+    from rec_assets.datasets.evaluation_set import EvaluationSet
     from rec_assets.datasets.retrieve import Retrieval
     from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.training.finetune import finetune_ranker
@@ -256,7 +258,7 @@ def finetuned_dlrm(
     def write(out: Path, day: str) -> dict[str, Any]:
         base = lineage_of(finetune_set[day]).base
         parent = parent_of(store, "finetuned_dlrm", "dlrm_model", day, base)
-        full = TrainingSet.load(store.get("training_set", base).path)
+        full = EvaluationSet.load(store.get("training_set", base).path)
         data = TrainingSet.load(finetune_set[day].path)
         tower, index = finetuned_query_tower[day] / MODEL, daily_item_index[day].path
         retrieval = Retrieval(tower, index, data.items, data.log, data.repeats)

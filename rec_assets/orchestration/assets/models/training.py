@@ -1,5 +1,6 @@
 """Full trainings of an as-of day: the two towers, their exports and item vectors, and the ranker."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from rec_assets.orchestration.freshness import WEEKLY_FRESHNESS
 from rec_assets.orchestration.metadata_plots import histogram, line_plot
 from rec_assets.orchestration.op_tags import CPU, GPU, TRAINING_POOL
 from rec_assets.orchestration.partitions import daily
+from rec_assets.orchestration.peak_memory import release_memory
 from rec_assets.orchestration.resources import Artifacts, SettingsResource
 
 COMMON: dict[str, Any] = {
@@ -93,12 +95,12 @@ def query_tower(
 ) -> MaterializeResult[None]:
     """The query tower as one ONNX model with named inputs, for requests."""
     from rec_assets.bundles.export_report import write_difference
-    from rec_assets.datasets.training_set import TrainingSet
+    from rec_assets.datasets.evaluation_set import EvaluationSet
     from rec_assets.training.retrieval.encode import export_query_tower
     from rec_assets.training.retrieval.train import TwoTowerConfig, restore_two_tower
 
     day = only(context)
-    data = TrainingSet.load(training_set[day].path)
+    data = EvaluationSet.load(training_set[day].path)
 
     def write(out: Path, _: str) -> dict[str, Any]:
         model = restore_two_tower(data, TwoTowerConfig(settings.valid_days), two_tower_model[day].path)
@@ -117,16 +119,17 @@ def item_embeddings(
     training_set: Days,
 ) -> MaterializeResult[None]:
     """The vector of every catalog item from the candidate tower, also for items without interactions."""
-    from rec_assets.datasets.training_set import TrainingSet
+    from rec_assets.datasets.evaluation_set import EvaluationSet
+    from rec_assets.datasets.training_set import LAST, load_part
     from rec_assets.training.retrieval.encode import NOW, item_vectors
     from rec_assets.training.retrieval.train import TwoTowerConfig, restore_two_tower
 
     day = only(context)
-    data = TrainingSet.load(training_set[day].path)
+    data = EvaluationSet.load(training_set[day].path)
 
     def write(out: Path, _: str) -> dict[str, Any]:
         model = restore_two_tower(data, TwoTowerConfig(settings.valid_days), two_tower_model[day].path)
-        items = data.items.with_rows(data.last_rows["item_id"])
+        items = data.items.with_rows(load_part(training_set[day].path, LAST, ["item_id"])["item_id"])
         vectors = item_vectors(model, items, NOW)
         vectors.save(out / ALL_VECTORS)
         lineage_of(two_tower_model[day]).replace(codes=lineage_of(training_set[day]).codes).write(out)
@@ -149,18 +152,19 @@ def faiss_index(
     training_set: Days,
 ) -> MaterializeResult[None]:
     """The inner-product index of the item vectors (exact up to 100,000 items, IVF above), and the items' neighbors."""
+    from rec_assets.datasets.evaluation_set import ITEMS
+    from rec_assets.datasets.item_table import ItemTable
     from rec_assets.datasets.neighbors.item_neighbors import full_log
-    from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.inference.item_index import recall_against_exact
     from rec_assets.inference.item_vectors import ItemVectors
     from rec_assets.training.retrieval.encode import write_item_index
 
     day = only(context)
-    data = TrainingSet.load(training_set[day].path)
 
     def write(out: Path, _: str) -> dict[str, Any]:
         items = ItemVectors.load(item_embeddings[day] / ALL_VECTORS)
-        index = write_item_index(items, data.items, full_log(data), out)
+        table = ItemTable.load(training_set[day] / ITEMS)
+        index = write_item_index(items, table, full_log(training_set[day].path), out)
         lineage_of(item_embeddings[day]).write(out)
         depth = settings.retrieval_topk
         return {
@@ -186,8 +190,9 @@ def dlrm_model(
     without the validation days, which the evaluation uses.
     """
     from rec_assets.bundles.export_report import write_difference
+    from rec_assets.datasets.evaluation_set import EvaluationSet
     from rec_assets.datasets.retrieve import Retrieval
-    from rec_assets.datasets.training_set import TrainingSet
+    from rec_assets.datasets.training_set import LAST, TRAIN, load_part
     from rec_assets.training.loop.checkpoints import save_checkpoint
     from rec_assets.training.ranking.selection import METRIC
     from rec_assets.training.ranking.train import (
@@ -207,14 +212,15 @@ def dlrm_model(
         seed = seed_for(settings.seed, "dlrm_model", day)
         epochs = min(RankerConfig.max_epochs, settings.max_epochs)
         config = RankerConfig(settings.valid_days, settings.retrieval_topk, max_epochs=epochs)
-        data = TrainingSet.load(training_set[day].path)
+        data = EvaluationSet.load(training_set[day].path)
         retrieval = Retrieval(folder / MODEL, folder, data.items, data.log, data.repeats)
-        lists = [training_lists(data, retrieval, config, seed)]
-        data = data.without_rows()
+        rows = partial(load_part, training_set[day].path)
+        lists = [training_lists(data, rows(TRAIN), retrieval, config, seed)]
         selected, history = train_ranker(data, retrieval, lists[0], config, seed, state.report, state.file)
         (out / VALIDATION_RANKER).mkdir()
         export_ranker(selected, data, retrieval, out / VALIDATION_RANKER / MODEL)
-        lists.append(validation_lists(data, retrieval, config, seed))
+        release_memory()  # the lists of both parts are the peak
+        lists.append(validation_lists(data, rows(LAST), retrieval, config, seed))
         state.report(f"{history.best_epoch} epochs of {sum(map(len, lists))} lists of all days")
         model = train_on_all_days(selected, data, lists, config, history.best_epoch, seed)
         save_checkpoint(model, history, out)
