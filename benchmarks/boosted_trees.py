@@ -7,13 +7,14 @@ from rec_assets.bundles.export_report import MODEL
 from rec_assets.common.seeds import seed_for
 from rec_assets.datasets.candidates import Candidates
 from rec_assets.datasets.ranking_features import all_signals
+from rec_assets.datasets.ranking_window import window_of
 from rec_assets.datasets.request_features import histories_of
 from rec_assets.datasets.retrieve import Retrieval
-from rec_assets.datasets.rows import Arrays
+from rec_assets.datasets.rows import Arrays, take
 from rec_assets.datasets.training_set import TrainingSet
 from rec_assets.evaluation.evaluate_models import Rank
 from rec_assets.features.columns import SIGNALS, TIMESTAMP
-from rec_assets.orchestration.assets.models.training import VALIDATION_RETRIEVAL
+from rec_assets.orchestration.assets.models.training import RANKING_RETRIEVAL, VALIDATION_RETRIEVAL
 from rec_assets.settings import Settings
 from rec_assets.storage.artifacts.store import ArtifactStore
 
@@ -31,15 +32,16 @@ def boosted_trees(store: ArtifactStore, day: str, served: Retrieval, settings: S
         settings: the settings of the home.
     """
     from rec_assets.training.ranking.candidate_lists import draw_lists
-    from rec_assets.training.ranking.train import RankerConfig, training_lists, validation_lists
+    from rec_assets.training.ranking.train import RankerConfig, lists_of_rows
 
     data = TrainingSet.load(store.get("training_set", day).path)
-    folder = store.get("two_tower_model", day) / VALIDATION_RETRIEVAL
-    retrieval = Retrieval(folder / MODEL, folder, data.items, data.log, data.repeats)
     config, seed = RankerConfig(settings.valid_days, settings.retrieval_topk), seed_for(settings.seed, "trees", day)
     signals, chosen = [], []
-    for lists_of, part_rows in ((training_lists, data.rows), (validation_lists, data.last_rows)):
-        lists = lists_of(data, part_rows, retrieval, config, seed)
+    window = take(data.rows, window_of(data.rows, settings.valid_days))
+    for name, part_rows in ((RANKING_RETRIEVAL, window), (VALIDATION_RETRIEVAL, data.last_rows)):
+        folder = store.get("two_tower_model", day) / name
+        retrieval = Retrieval(folder / MODEL, folder, data.items, data.log, data.repeats)
+        lists = lists_of_rows(data, part_rows, retrieval, config, seed)
         for part in (lists.mask, lists.mask & lists.new):
             interacted = lists.interacted & part
             rows, positions, _ = draw_lists(part, interacted, config.positives, config.negatives, seed)

@@ -114,8 +114,7 @@ def two_towers(data: TrainingSet, batch_size: int) -> tuple[int, Speed]:
 def ranker(data: TrainingSet, _: int) -> tuple[int, Speed]:
     """Trains the ranker on lists of random candidates. Returns the positions of an epoch and the speed."""
     from rec_assets.datasets.candidates import Candidates
-    from rec_assets.datasets.neighbors.item_neighbors import item_neighbors, towers_log
-    from rec_assets.datasets.ranker_users import trains_ranker
+    from rec_assets.datasets.neighbors.item_neighbors import item_neighbors, training_log
     from rec_assets.datasets.rows import take
     from rec_assets.features.columns import REQUEST_USER_ID
     from rec_assets.training.loop.data_parallel import compile_with_adam
@@ -124,13 +123,13 @@ def ranker(data: TrainingSet, _: int) -> tuple[int, Speed]:
 
     make_deterministic(SEED)
     config, random = RankerConfig(HORIZON_DAYS), np.random.default_rng(SEED)
-    requests = take(data.rows, arrivals(data.rows, trains_ranker(data.rows[REQUEST_USER_ID]), MAX_LISTS, SEED))
+    requests = take(data.rows, arrivals(data.rows, data.rows[REQUEST_USER_ID] >= 0, MAX_LISTS, SEED))
     shape = (len(requests["item_id"]), min(CANDIDATES, len(data.items.catalog)))
     # The clicked item is a candidate, because real retrieval finds some of these items too.
     ids = random.choice(data.items.catalog, shape).astype(np.int32)
     ids[:, 0] = requests["item_id"]
     candidates = Candidates(ids, np.sort(random.normal(size=shape).astype(np.float32))[:, ::-1])
-    near = item_neighbors(towers_log(data), len(data.items.raw_ids))
+    near = item_neighbors(training_log(data), len(data.items.raw_ids))
     lists = RankerLists.of(requests, candidates, data.log, data.log, data.items, near, HORIZON_DAYS)
     model = build_ranker(data, [lists])
     model.train_on(data.items.features)

@@ -93,7 +93,8 @@ def finetune_query_tower(
         The towers, and the loss of each epoch.
     """
     make_deterministic(seed)
-    rows = TowerRows.of(data.rows, data.log)
+    others = np.flatnonzero(~trains_ranker(data.rows[REQUEST_USER_ID]))
+    rows = TowerRows(data.rows, others, data.log)
     recipe = TwoTowerConfig(config.horizon_days)
     model = restore_two_tower(base, recipe, checkpoint)
     if not len(rows):

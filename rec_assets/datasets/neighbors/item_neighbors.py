@@ -13,7 +13,6 @@ from scipy import sparse
 from rec_assets.common.units import DAY_SECONDS
 from rec_assets.datasets.evaluation_set import EvaluationSet
 from rec_assets.datasets.neighbors.item_weights import linear_neighbors, nearest_items, strongest
-from rec_assets.datasets.ranker_users import trains_ranker
 from rec_assets.datasets.rows import Arrays
 from rec_assets.datasets.training_set import LAST, TRAIN, TrainingSet, load_part
 from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
@@ -75,13 +74,9 @@ def pairs_of(neighbors: Neighbors) -> sparse.csr_matrix:
     return pairs
 
 
-def towers_log(data: TrainingSet) -> InteractionLog:
-    """Returns the training rows of users that do not belong to the ranker.
-
-    A neighbor score that counts a user's own later choices would be too high for this user.
-    """
-    users = data.rows[REQUEST_USER_ID]
-    return _log_of(data.rows, (users >= 0) & ~trains_ranker(users))
+def training_log(data: TrainingSet) -> InteractionLog:
+    """Returns the training rows with a user."""
+    return _log_of(data.rows, data.rows[REQUEST_USER_ID] >= 0)
 
 
 def full_log(folder: Path) -> InteractionLog:

@@ -12,7 +12,6 @@ import tensorflow as tf
 from rec_assets.common.concurrency.threads import in_threads
 from rec_assets.common.platt import fit_platt
 from rec_assets.datasets.evaluation_set import EvaluationSet
-from rec_assets.datasets.ranker_users import trains_ranker
 from rec_assets.datasets.request_features import histories_of
 from rec_assets.datasets.retrieve import Retrieval
 from rec_assets.datasets.rows import Arrays, as_columns, take
@@ -88,8 +87,8 @@ def train_ranker(
 
     Args:
         data: the training set, with the validation queries; its rows are not read.
-        retrieval: retrieval by towers that were trained without the ranker's users.
-        lists: the lists of `training_lists`.
+        retrieval: retrieval by towers of the training days.
+        lists: the lists of the ranking window (`datasets.ranking_window`).
         config: settings of the training.
         seed: random seed for initial weights, list draws and the order of lists.
         report: called with one line per epoch.
@@ -143,7 +142,7 @@ def train_on_all_days(
     Args:
         selected: the ranker of `train_ranker`; the new one takes over its scale of probabilities.
         data: the training set.
-        lists: the lists of `training_lists` and of `validation_lists`.
+        lists: the lists of the ranking window and of the validation days.
         config: settings of the training.
         epochs: number of epochs; with 0, or without lists, the result is `selected`.
         seed: random seed for initial weights, list draws and the order of lists.
@@ -176,20 +175,13 @@ def weight_average(lists: Sequence[RankerLists], config: RankerConfig) -> Weight
     return WeightAverage(config.averaged_epochs * 2 * sum(map(len, lists)) / config.batch_size)
 
 
-def training_lists(
+def lists_of_rows(
     data: EvaluationSet, rows: Arrays, retrieval: Retrieval, config: RankerConfig, seed: int
 ) -> RankerLists:
-    """Returns lists of the ranker's users on the training days; `rows` are those of the training days."""
-    numbers = arrivals(rows, trains_ranker(rows[REQUEST_USER_ID]), config.most_lists, seed)
-    # Later interactions are for validation.
-    log = data.log.until(int(rows[TIMESTAMP].max()) + 1)
-    return lists_of(data, retrieval, take(rows, numbers), log, config)
+    """Returns lists of the known users of some rows, labeled by these rows.
 
-
-def validation_lists(
-    data: EvaluationSet, rows: Arrays, retrieval: Retrieval, config: RankerConfig, seed: int
-) -> RankerLists:
-    """Returns lists of all known users on the validation days, from towers without `rows`, which are of these days."""
+    The towers and neighbors of `retrieval` must not have these rows, nor later ones.
+    """
     known = rows[REQUEST_USER_ID] >= 0
     log = InteractionLog.of(*(rows[name][known] for name in (REQUEST_USER_ID, TIMESTAMP, "item_id")))
     requests = take(rows, arrivals(rows, known, config.most_lists, seed))

@@ -13,7 +13,7 @@ from rec_assets.bundles.export_report import MODEL
 from rec_assets.common.units import DAY_SECONDS
 from rec_assets.datasets.evaluation_set import EvaluationSet
 from rec_assets.datasets.item_table import ItemTable
-from rec_assets.datasets.neighbors.item_neighbors import item_neighbors, towers_log
+from rec_assets.datasets.neighbors.item_neighbors import item_neighbors, training_log
 from rec_assets.datasets.request_features import batches, with_histories
 from rec_assets.datasets.rows import Arrays, as_columns, column_batches, take
 from rec_assets.datasets.training_set import TrainingSet
@@ -91,8 +91,8 @@ def write_item_index(vectors: ItemVectors, items: ItemTable, log: InteractionLog
 def write_retrieval(model: TwoTower, data: TrainingSet, moment: int, folder: Path) -> None:
     """Writes the tower, and the index as of a moment, into a new folder in the format of serving.
 
-    The neighbors come from the rows that the towers are trained on, without the ranker's users.
+    The neighbors come from the training rows.
     """
     folder.mkdir()
     export_query_tower(model, data, folder / MODEL)
-    write_item_index(item_vectors(model, data.items, moment), data.items, towers_log(data), folder)
+    write_item_index(item_vectors(model, data.items, moment), data.items, training_log(data), folder)

@@ -5,11 +5,9 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from rec_assets.common.units import DAY_SECONDS
-from rec_assets.datasets.ranker_users import trains_ranker
 from rec_assets.datasets.request_features import sample_request_times
 from rec_assets.datasets.rows import Arrays, take
-from rec_assets.datasets.training_set import TrainingSet
-from rec_assets.features.columns import REQUEST_USER_ID
+from rec_assets.features.columns import TIMESTAMP
 from rec_assets.features.history import InteractionLog
 from rec_assets.training.loop.batches import LogTensors, retrieval_batches
 
@@ -23,15 +21,8 @@ class TowerRows:
 
     @classmethod
     def of(cls, rows: Arrays, log: InteractionLog) -> "TowerRows":
-        """Selects the rows of anonymous users and of users that do not belong to the ranker."""
-        return cls(rows, np.flatnonzero(~trains_ranker(rows[REQUEST_USER_ID])), log)
-
-    @classmethod
-    def added(cls, data: TrainingSet) -> "TowerRows":
-        """Selects the rows that `of` leaves out of a training set: those of the ranker's users, and the last days."""
-        ranker = take(data.rows, np.flatnonzero(trains_ranker(data.rows[REQUEST_USER_ID])))
-        rows = {name: np.concatenate([ranker[name], data.last_rows[name]]) for name in data.rows}
-        return cls(rows, np.arange(len(rows[REQUEST_USER_ID])), data.log)
+        """Selects all rows."""
+        return cls(rows, np.arange(len(rows[TIMESTAMP])), log)
 
     def __len__(self) -> int:
         return len(self.numbers)

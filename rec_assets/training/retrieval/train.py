@@ -1,6 +1,6 @@
 """Full training of the two-tower model. Validation recall ends the training."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
@@ -84,7 +84,7 @@ def train_two_tower(
     report: Report,
     unfinished: Path | None = None,
 ) -> tuple[TwoTower, TrainingHistory]:
-    """Trains from scratch on rows of users that do not belong to the ranker; equal inputs train equal models.
+    """Trains from scratch on the training rows; equal inputs train equal models.
 
     Items without training rows get the trained id vector of the unknown id, in place of their random initial vector.
     Content and categories distinguish these items.
@@ -139,25 +139,17 @@ def train_two_tower(
     return model, history
 
 
-def train_on_validation(
-    model: TwoTower, data: TrainingSet, config: TwoTowerConfig, epochs: int, seed: int
-) -> TrainingSet:
-    """Continues the training on the validation days, the latest rows, after validation has finished.
-
-    Adds the training rows of the ranker's users, which are new to the towers. The ranker must be trained on the
-    retrieval from before this step. Trains for as many epochs as on the training days.
+def train_on_last_rows(model: TwoTower, data: TrainingSet, config: TwoTowerConfig, epochs: int, seed: int) -> None:
+    """Continues the training on the `last_rows` of a training set, after validation on them has finished.
 
     Args:
-        model: the model that `train_two_tower` returned.
+        model: the model that was trained on the rows of the training set.
         data: the training set of the model.
         config: settings of the training.
-        epochs: number of epochs on the training days.
+        epochs: number of epochs, as many as on the rows before.
         seed: random seed for negative sampling and the order of rows.
-
-    Returns:
-        The training set with these rows added to the training counts of its items.
     """
-    rows = TowerRows.added(data)
+    rows = TowerRows.of(data.last_rows, data.log)
     items = data.items.with_rows(data.last_rows["item_id"])
     if len(rows):
         share = min(1, config.most_rows / len(data.rows[REQUEST_USER_ID]))
@@ -168,7 +160,6 @@ def train_on_validation(
             epoch_seed = seed + config.max_epochs + epoch
             model.fit(rows.epoch(most_rows, config.horizon_days, config.batch_size, epoch_seed), verbose=0)
         forget_untrained_items(model, items)
-    return replace(data, items=items)
 
 
 def validation_metric(items: ItemTable) -> str:

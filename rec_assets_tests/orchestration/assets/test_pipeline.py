@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -106,18 +107,26 @@ def test_assets_have_metadata_for_the_ui(pipeline: Pipeline) -> None:
             assert keys | {"path", "digest", "bytes", "seconds"} <= set(event.asset_materialization.metadata)
 
 
-def test_validation_days_are_trained_on_after_validation(pipeline: Pipeline) -> None:
+def test_towers_of_a_request_have_no_later_rows_and_served_towers_have_all(pipeline: Pipeline) -> None:
+    from rec_assets.datasets.neighbors.item_neighbors import item_neighbors, training_log
+    from rec_assets.datasets.ranking_window import before_window
     from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.features.columns import TIMESTAMP
+    from rec_assets.features.signals.neighbors import Neighbors
     from rec_assets.inference.item_vectors import VECTORS
 
     data = TrainingSet.load(pipeline.artifact("training_set").path)
     assert data.rows[TIMESTAMP].max() < data.last_rows[TIMESTAMP].min()
     assert pipeline.day == str(np.datetime64(int(data.last_rows[TIMESTAMP].max()), "s").astype("datetime64[D]"))
-    validated = np.load(pipeline.artifact("two_tower_model") / "validation_retrieval" / VECTORS)
-    served = np.load(pipeline.artifact("faiss_index") / VECTORS)
-    assert validated.shape == served.shape
-    assert not np.allclose(validated, served)
+    towers = pipeline.artifact("two_tower_model").path
+    folders = [towers / "ranking_retrieval", towers / "validation_retrieval", pipeline.artifact("faiss_index").path]
+    for before, after in pairwise([np.load(folder / VECTORS) for folder in folders]):
+        assert before.shape == after.shape
+        assert not np.allclose(before, after)
+    logs = [training_log(before_window(data, pipeline.settings.valid_days)), training_log(data)]
+    for folder, log in zip(folders[:2], logs, strict=True):
+        expected = item_neighbors(log, len(data.items.raw_ids))
+        assert np.array_equal(Neighbors.load(folder).item_ids, expected.item_ids)
 
 
 def test_training_scores_candidates_as_the_exported_ranker_does(pipeline: Pipeline) -> None:
@@ -145,16 +154,18 @@ def test_training_scores_candidates_as_the_exported_ranker_does(pipeline: Pipeli
 
 
 def test_lists_of_the_ranker_have_only_items_that_were_on_sale(pipeline: Pipeline) -> None:
+    from rec_assets.datasets.ranking_window import before_window
     from rec_assets.datasets.retrieve import Retrieval
     from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.features.columns import TIMESTAMP
-    from rec_assets.training.ranking.train import RankerConfig, training_lists
+    from rec_assets.training.ranking.train import RankerConfig, lists_of_rows
 
     data = TrainingSet.load(pipeline.artifact("training_set").path)
-    folder = pipeline.artifact("two_tower_model") / "validation_retrieval"
+    folder = pipeline.artifact("two_tower_model") / "ranking_retrieval"
     retrieval = Retrieval(folder / "model.onnx", folder, data.items, data.log, data.repeats)
     depth = pipeline.settings.retrieval_topk
-    lists = training_lists(data, data.rows, retrieval, RankerConfig(pipeline.settings.valid_days, depth), seed=0)
+    window = before_window(data, pipeline.settings.valid_days).last_rows
+    lists = lists_of_rows(data, window, retrieval, RankerConfig(pipeline.settings.valid_days, depth), seed=0)
     times, listed = lists.requests[TIMESTAMP], lists.item_ids
     assert data.items.on_sale(listed, times).all()
     assert not data.items.on_sale(retrieval(lists.requests, depth).item_ids, times).all()

@@ -1,6 +1,5 @@
 """Full trainings of an as-of day: the two towers, their exports and item vectors, and the ranker."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,28 +29,31 @@ COMMON: dict[str, Any] = {
     "code_version": "5",
     "freshness_policy": WEEKLY_FRESHNESS,
 }
+RANKING_RETRIEVAL = "ranking_retrieval"
 VALIDATION_RETRIEVAL, VALIDATION_RANKER = "validation_retrieval", "validation_ranker"
 TRAINER: dict[str, Any] = {**COMMON, "op_tags": GPU, "pool": TRAINING_POOL}
 
 
-@asset(**{**TRAINER, "code_version": "7"}, kinds={"tensorflow"})
+@asset(**{**TRAINER, "code_version": "8"}, kinds={"tensorflow"})
 def two_tower_model(
     context: AssetExecutionContext,
     artifacts: Artifacts,
     settings: SettingsResource,
     training_set: Days,
 ) -> MaterializeResult[None]:
-    """The two-tower retrieval model, trained until validation recall stops rising, then also on the validation days.
+    """The two-tower retrieval model, trained in the order of time: until recall of the ranking window stops rising.
 
-    `validation_retrieval/` holds the query tower and the index from before that last step. The ranker trains on their
-    candidates, and the evaluation uses them.
+    It continues on the rows of the window, and then on the validation days. `ranking_retrieval/` and
+    `validation_retrieval/` hold the query tower and the index from before each of these two steps. The ranker trains on
+    their candidates, and the evaluation uses the second.
     """
+    from rec_assets.datasets.ranking_window import before_window
     from rec_assets.datasets.training_set import TrainingSet
     from rec_assets.training.loop.checkpoints import WEIGHTS, save_checkpoint
     from rec_assets.training.retrieval.encode import write_retrieval
     from rec_assets.training.retrieval.train import (
         TwoTowerConfig,
-        train_on_validation,
+        train_on_last_rows,
         train_two_tower,
         validation_metric,
     )
@@ -63,15 +65,18 @@ def two_tower_model(
     def write(out: Path, _: str) -> dict[str, Any]:
         seed = seed_for(settings.seed, "two_tower_model", day)
         config = TwoTowerConfig(settings.valid_days, max_epochs=settings.max_epochs)
-        model, history = train_two_tower(data, config, seed, state.report, state.file)
-        write_retrieval(model, data, data.last_training_moment, out / VALIDATION_RETRIEVAL)
-        train_on_validation(model, data, config, history.best_epoch, seed)
+        earlier = before_window(data, settings.valid_days)
+        model, history = train_two_tower(earlier, config, seed, state.report, state.file)
+        for part, folder in ((earlier, RANKING_RETRIEVAL), (data, VALIDATION_RETRIEVAL)):
+            write_retrieval(model, part, part.last_training_moment, out / folder)
+            train_on_last_rows(model, part, config, history.best_epoch, seed)
         save_checkpoint(model, history, out)
         lineage_of(training_set[day]).replace(towers=digest_of_file(out / WEIGHTS), codes=None).write(out)
         metric = validation_metric(data.items)
         curves = {"training loss": history.loss, f"validation {metric}": history.validation}
         return {
             "rows": len(data.rows["item_id"]),
+            "rows_of_ranking_window": len(earlier.last_rows["item_id"]),
             "rows_of_validation_days": len(data.last_rows["item_id"]),
             "epochs": len(history.loss),
             "best_epoch": history.best_epoch,
@@ -176,7 +181,7 @@ def faiss_index(
     return publish(context, artifacts, write)
 
 
-@asset(**{**TRAINER, "code_version": "13"}, kinds={"tensorflow", "onnx"})
+@asset(**{**TRAINER, "code_version": "14"}, kinds={"tensorflow", "onnx"})
 def dlrm_model(
     context: AssetExecutionContext,
     artifacts: Artifacts,
@@ -191,21 +196,21 @@ def dlrm_model(
     """
     from rec_assets.bundles.export_report import write_difference
     from rec_assets.datasets.evaluation_set import EvaluationSet
+    from rec_assets.datasets.ranking_window import window_of
     from rec_assets.datasets.retrieve import Retrieval
+    from rec_assets.datasets.rows import take
     from rec_assets.datasets.training_set import LAST, TRAIN, load_part
     from rec_assets.training.loop.checkpoints import save_checkpoint
     from rec_assets.training.ranking.selection import METRIC
     from rec_assets.training.ranking.train import (
         RankerConfig,
         export_ranker,
+        lists_of_rows,
         train_on_all_days,
         train_ranker,
-        training_lists,
-        validation_lists,
     )
 
     day = only(context)
-    folder = two_tower_model[day] / VALIDATION_RETRIEVAL
     state = TrainingState.of(context, artifacts.store(), settings, two_tower_model[day], training_set[day])
 
     def write(out: Path, _: str) -> dict[str, Any]:
@@ -213,14 +218,20 @@ def dlrm_model(
         epochs = min(RankerConfig.max_epochs, settings.max_epochs)
         config = RankerConfig(settings.valid_days, settings.retrieval_topk, max_epochs=epochs)
         data = EvaluationSet.load(training_set[day].path)
-        retrieval = Retrieval(folder / MODEL, folder, data.items, data.log, data.repeats)
-        rows = partial(load_part, training_set[day].path)
-        lists = [training_lists(data, rows(TRAIN), retrieval, config, seed)]
+        earlier, retrieval = (
+            Retrieval(folder / MODEL, folder, data.items, data.log, data.repeats)
+            for folder in (two_tower_model[day] / RANKING_RETRIEVAL, two_tower_model[day] / VALIDATION_RETRIEVAL)
+        )
+        rows = load_part(training_set[day].path, TRAIN)
+        window = take(rows, window_of(rows, settings.valid_days))
+        lists = [lists_of_rows(data, window, earlier, config, seed)]
+        del rows, window
         selected, history = train_ranker(data, retrieval, lists[0], config, seed, state.report, state.file)
         (out / VALIDATION_RANKER).mkdir()
         export_ranker(selected, data, retrieval, out / VALIDATION_RANKER / MODEL)
         release_memory()  # the lists of both parts are the peak
-        lists.append(validation_lists(data, rows(LAST), retrieval, config, seed))
+        last_rows = load_part(training_set[day].path, LAST)
+        lists.append(lists_of_rows(data, last_rows, retrieval, config, seed))
         state.report(f"{history.best_epoch} epochs of {sum(map(len, lists))} lists of all days")
         model = train_on_all_days(selected, data, lists, config, history.best_epoch, seed)
         save_checkpoint(model, history, out)
@@ -230,6 +241,7 @@ def dlrm_model(
             f"retrieval order {METRIC}, mean of both tracks": history.validation[0],
             f"ranked {METRIC}, mean of both tracks": history.best,
             "best_epoch": history.best_epoch,
+            "lists_of_ranking_window": len(lists[0]),
             "lists_of_validation_days": len(lists[1]),
             **write_difference(out, difference),
             "curves": line_plot(
