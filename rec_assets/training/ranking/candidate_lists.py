@@ -57,9 +57,9 @@ class RankerLists:
         """Labels candidates by the log of `later` interactions, which must end before any evaluation data.
 
         `past` has the histories, which end before each request. Drops requests without a positive, because their lists
-        carry no information about the order; their histories are never in memory. Items have no
-        neighbor score on their first day, as in requests after the training: the neighbors of a fine-tune come from rows
-        of its day, so for these items they contain only choices from this day on.
+        carry no information about the order; their histories are never in memory. Items have no neighbor score on their
+        first day, as in requests after the training: the neighbors of a fine-tune come from rows of its day, so for
+        these items they contain only choices from this day on.
         """
         interacted = interacted_later(requests, candidates, later, horizon_days)
         rows = np.flatnonzero(interacted.any(axis=1))
