@@ -155,7 +155,7 @@ def test_lists_of_the_ranker_have_only_items_that_were_on_sale(pipeline: Pipelin
     retrieval = Retrieval(folder / "model.onnx", folder, data.items, data.log, data.repeats)
     depth = pipeline.settings.retrieval_topk
     lists = training_lists(data, data.rows, retrieval, RankerConfig(pipeline.settings.valid_days, depth), seed=0)
-    times, listed = lists.requests[TIMESTAMP], lists.item_ids
+    times, listed = lists.requests[TIMESTAMP], lists.signals.item_ids
     assert data.items.on_sale(listed, times).all()
     assert not data.items.on_sale(retrieval(lists.requests, depth).item_ids, times).all()
 
