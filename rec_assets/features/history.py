@@ -113,7 +113,12 @@ class InteractionLog:
         Events of the same second are excluded, because basket lines must not predict each other.
         """
         users = np.asarray(user_ids, np.int64)
-        first, end = (np.searchsorted(self.keys, _keys(users, at)) for at in (np.zeros_like(users), timestamps))
+        moments = _keys(users, timestamps)
+        # In order, because jumps through millions of keys took eight times as long.
+        order = np.argsort(moments)
+        first, end = np.empty((2, len(users)), np.int64)
+        first[order] = np.searchsorted(self.keys, users[order] << 32)
+        end[order] = np.searchsorted(self.keys, moments[order])
         ends = np.where(users < 0, first, end)
         return np.stack([np.maximum(first, ends - LENGTH), ends], axis=1)
 
