@@ -46,7 +46,7 @@ def boosted_trees(store: ArtifactStore, day: str, served: Retrieval, settings: S
             interacted = lists.interacted & part
             rows, positions, _ = draw_lists(part, interacted, config.positives, config.negatives, seed)
             at = rows[:, None], positions
-            signals.append(lists.signals[at][part[at]])
+            signals.append(lists.signals.at(rows, positions)[1][part[at]])
             chosen.append(interacted[at][part[at]])
     trees = HistGradientBoostingClassifier(**TREES, random_state=seed)
     trees.fit(np.concatenate(signals), np.concatenate(chosen))

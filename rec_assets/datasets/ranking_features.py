@@ -1,5 +1,7 @@
 """Inputs of the ranker for each candidate. Training, validation and evaluation share this definition."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -58,18 +60,19 @@ def all_signals(
     timestamps: npt.NDArray[np.int64],
     items: ItemTable,
     neighbors: Neighbors,
+    names: Sequence[str] = SIGNALS,
 ) -> npt.NDArray[np.float32]:
-    """Computes `SIGNALS` of the candidates, float32 [q, k, signals]; arguments as for `signals_of`.
+    """Computes signals of the candidates, float32 [q, k, names]; the other arguments are as for `signals_of`.
 
     Threads compute `REQUESTS_AT_A_TIME` requests at a time; memory holds little more than the result. The signals of a
     candidate lie side by side, so a batch copies one piece of memory for each candidate.
     """
-    result = np.empty((*candidates.item_ids.shape, len(SIGNALS)), np.float32)
+    result = np.empty((*candidates.item_ids.shape, len(names)), np.float32)
 
     def compute(window: slice) -> None:
         past = UserHistories(histories.item_ids[window], histories.timestamps[window])
         signals = signals_of(candidates.at(window), past, timestamps[window], items, neighbors)
-        for number, name in enumerate(SIGNALS):
+        for number, name in enumerate(names):
             result[window, :, number] = signals[name]
 
     in_threads(compute, windows(len(timestamps), REQUESTS_AT_A_TIME))

@@ -1,12 +1,15 @@
 """Metrics of ranked lists, computed by RecTools: per user, and averaged over users."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 from rectools import Columns
 from rectools.metrics import NDCG, CatalogCoverage, HitRate, Recall
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 METRICS = {
     "recall@10": Recall(k=10),
@@ -58,8 +61,9 @@ def user_scores(
     depth = max(METRICS[name].k for name in metrics)
     lists = lists[:, :depth]
     # Only positions with a relevant item change a metric, and they are few. RecTools also requires rank 1.
-    hits = pl.Series(among(user_ids, lists, relevant).ravel())
-    reco = _as_reco(user_ids, lists).filter(hits | (pl.col(Columns.Rank) == 1)).to_pandas()
+    kept = among(user_ids, lists, relevant)
+    kept[:, :1] = True
+    reco = _as_reco(user_ids, lists, kept)
     interactions = rows_of(relevant, user_ids).to_pandas()
     scores = {name: METRICS[name].calc_per_user(reco, interactions) for name in metrics}
     return pl.DataFrame({"user_id": scores[metrics[0]].index.to_numpy()}).with_columns(
@@ -80,15 +84,15 @@ def score_lists(
 def coverage(lists: Lists, catalog: npt.NDArray[np.int32]) -> float:
     """Returns the share of the catalog (raw ids) in the first ten positions of any list."""
     top = lists[:, : COVERAGE.k]
-    reco = _as_reco(np.arange(len(top), dtype=np.int32), top).filter(pl.col(Columns.Item) >= 0)
-    return float(COVERAGE.calc(reco.to_pandas(), catalog))
+    return float(COVERAGE.calc(_as_reco(np.arange(len(top), dtype=np.int32), top, top >= 0), catalog))
 
 
-def _as_reco(user_ids: UserIds, lists: Lists) -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            Columns.User: np.repeat(user_ids, lists.shape[1]),
-            Columns.Item: lists.ravel().astype(np.int64),
-            Columns.Rank: np.tile(np.arange(1, lists.shape[1] + 1), len(lists)),
-        }
-    )
+def _as_reco(user_ids: UserIds, lists: Lists, kept: npt.NDArray[np.bool_]) -> "pd.DataFrame":
+    """Returns a row for each position of the lists [q, k] that is kept [q, k]."""
+    rows, positions = np.nonzero(kept)
+    columns = {
+        Columns.User: user_ids[rows],
+        Columns.Item: lists[kept].astype(np.int64),
+        Columns.Rank: positions + 1,
+    }
+    return pl.DataFrame(columns).to_pandas()

@@ -6,7 +6,6 @@ serving reads them from the Valkey key `user:{id}:recent_items`. Both return pad
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,7 +113,12 @@ class InteractionLog:
         Events of the same second are excluded, because basket lines must not predict each other.
         """
         users = np.asarray(user_ids, np.int64)
-        first, end = (np.searchsorted(self.keys, _keys(users, at)) for at in (np.zeros_like(users), timestamps))
+        moments = _keys(users, timestamps)
+        # In order, because jumps through millions of keys took eight times as long.
+        order = np.argsort(moments)
+        first, end = np.empty((2, len(users)), np.int64)
+        first[order] = np.searchsorted(self.keys, users[order] << 32)
+        end[order] = np.searchsorted(self.keys, moments[order])
         ends = np.where(users < 0, first, end)
         return np.stack([np.maximum(first, ends - LENGTH), ends], axis=1)
 
@@ -126,17 +130,17 @@ class InteractionLog:
             return UserHistories.empty(len(slices))
         positions = np.where(mask, positions, 0)
         items = np.where(mask, self.item_ids[positions], np.int32(PADDING_ID))
-        return UserHistories(items, np.where(mask, self.timestamps[positions], 0))
+        return UserHistories(items, np.where(mask, _seconds(self.keys[positions]), 0))
 
     @property
     def user_ids(self) -> npt.NDArray[np.int64]:
         """Raw user id of each interaction, int64 [n]."""
         return self.keys >> 32
 
-    @cached_property
+    @property  # not cached: it would take as much memory as the keys
     def timestamps(self) -> Times:
         """Unix second of each interaction, int64 [n]."""
-        return self.keys & 0xFFFF_FFFF
+        return _seconds(self.keys)
 
     def until(self, end: int) -> "InteractionLog":
         """Returns the interactions before a moment (unix seconds)."""
@@ -176,3 +180,7 @@ def latest_events(interactions: "pl.LazyFrame", length: int = LENGTH) -> "pl.Laz
 
 def _keys(user_ids: npt.ArrayLike, timestamps: Any) -> npt.NDArray[np.int64]:
     return np.asarray(user_ids, np.int64) << 32 | np.asarray(timestamps, np.int64)
+
+
+def _seconds(keys: npt.NDArray[np.int64]) -> Times:
+    return keys & 0xFFFF_FFFF

@@ -73,3 +73,11 @@ def test_the_log_of_some_users_holds_exactly_their_interactions(
     part = log_of(events).of_users(np.array(sorted(users), np.int64))
     expected = log_of([event for event in events if event[0] in users])
     assert part.keys.tolist() == expected.keys.tolist() and part.item_ids.tolist() == expected.item_ids.tolist()
+
+
+def test_the_order_of_requests_changes_no_history() -> None:
+    random = np.random.default_rng(5)
+    log = InteractionLog.of(random.integers(0, 9, 200), random.integers(1, 50, 200), random.integers(1, 9, 200))
+    users, times = random.integers(-1, 11, 60), random.integers(0, 60, 60)
+    alone = [log.slices([user], [time])[0] for user, time in zip(users, times, strict=True)]
+    np.testing.assert_array_equal(log.slices(users, times), alone)

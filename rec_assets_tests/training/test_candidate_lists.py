@@ -1,15 +1,18 @@
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rec_assets.datasets.candidates import Candidates
 from rec_assets.datasets.ranker_users import trains_ranker
+from rec_assets.datasets.ranking_features import all_signals
 from rec_assets.features.columns import REQUEST_USER_ID, SIGNALS, TIMESTAMP
 from rec_assets.features.history import InteractionLog, UserHistories
 from rec_assets.features.signals.history_signals import NEIGHBOR_SCORE
+from rec_assets.training.loop.candidate_signals import STORED_SIGNALS, CandidateSignals
 from rec_assets.training.ranking.candidate_lists import (
     RankerLists,
     arrivals,
@@ -64,6 +67,22 @@ def test_items_of_a_users_own_history_are_not_new_to_the_user() -> None:
     assert new_to_users(found, past).tolist() == [[True, False, True], [False, False, False]]
 
 
+def all_of(signals: CandidateSignals) -> npt.NDArray[np.float32]:
+    """Returns `SIGNALS` of all candidates [n, k, signals]."""
+    return np.stack([signals.column(number) for number in range(len(SIGNALS))], axis=-1)
+
+
+def test_signals_of_drawn_candidates_are_those_of_all_candidates() -> None:
+    found, past, times, items, neighbors = ranking_inputs(seed=4)
+    expected = all_signals(found, past, times, items, neighbors)
+    signals = CandidateSignals(found.item_ids, expected[..., : len(STORED_SIGNALS)], times, items.signals)
+    np.testing.assert_array_equal(all_of(signals), expected)
+    rows, positions = np.array([4, 0, 0]), np.array([[3, 1], [0, 2], [1, 1]])
+    item_ids, drawn = signals.at(rows, positions)
+    np.testing.assert_array_equal(item_ids, found.item_ids[rows[:, None], positions])
+    np.testing.assert_array_equal(drawn, expected[rows[:, None], positions])
+
+
 def test_the_ranker_trains_on_first_rows_of_days_of_its_own_users() -> None:
     users = np.repeat(np.arange(100), 4)
     times = np.tile([10, 20, DAY + 5, DAY + 1], 100)
@@ -86,10 +105,9 @@ def test_items_have_no_neighbor_score_on_their_first_day_and_all_other_signals()
     later = InteractionLog.of(requests[REQUEST_USER_ID], requests[TIMESTAMP], found.item_ids[:, 0])
     is_row = past.timestamps > 0
     log = InteractionLog.of(np.nonzero(is_row)[0], past.timestamps[is_row], past.item_ids[is_row])
-    old, new = (
-        RankerLists.of(requests, found, log, later, replace(items, first_days=first), neighbors, horizon_days=3).signals
-        for first in (np.zeros_like(items.first_days), np.full_like(items.first_days, 11))
-    )
+    tables = [replace(items, first_days=np.full_like(items.first_days, first)) for first in (0, 11)]
+    made = [RankerLists.of(requests, found, log, later, table, neighbors, horizon_days=3) for table in tables]
+    old, new = (all_of(one.signals) for one in made)
     first_day = requests[TIMESTAMP] // DAY == 11
     score = SIGNALS.index(NEIGHBOR_SCORE)
     assert old[first_day, :, score].any()

@@ -10,8 +10,9 @@ import tensorflow as tf
 
 from rec_assets.common.concurrency.threads import THREADS
 from rec_assets.datasets.rows import Arrays
-from rec_assets.features.columns import CONTEXT_FEATURES, USER_FEATURES
+from rec_assets.features.columns import CONTEXT_FEATURES, SIGNALS, USER_FEATURES
 from rec_assets.training.loop.batches import index_batches
+from rec_assets.training.loop.candidate_signals import CandidateSignals
 
 ITEM_IDS, LIST_SIGNALS, CHOSEN = "item_ids", "signals", "chosen"
 
@@ -21,25 +22,18 @@ class DrawnLists:
     """Lists of an epoch, as positions in all candidates of their requests.
 
     Attributes:
-        item_ids: encoded items of all candidates, int32 [n, k].
-        signals: signals of all candidates, float32 [n, k, s].
+        signals: signals of all candidates of the requests [n].
         rows: the request of each list, int64 [m].
         positions: the candidates of each list, int64 [m, length], positives first.
         positive: bool [m, positives], False beyond the positives of a list.
         requests: user and context columns of each list [m].
     """
 
-    item_ids: npt.NDArray[np.int32]
-    signals: npt.NDArray[np.float32]
+    signals: CandidateSignals
     rows: npt.NDArray[np.int64]
     positions: npt.NDArray[np.int64]
     positive: npt.NDArray[np.bool_]
     requests: Arrays
-
-    @property
-    def flat(self) -> npt.NDArray[np.int64]:
-        """Returns the position of each candidate among all candidates of all requests, [m, length]."""
-        return self.rows[:, None] * self.item_ids.shape[1] + self.positions
 
 
 def ranking_batches(sets: Sequence[DrawnLists], batch_size: int, seed: int) -> tf.data.Dataset:
@@ -53,18 +47,17 @@ def ranking_batches(sets: Sequence[DrawnLists], batch_size: int, seed: int) -> t
         batch_size: lists per batch.
         seed: random seed for the order of lists.
     """
-    own_set = np.repeat(np.arange(len(sets)), [len(drawn.rows) for drawn in sets])
-    flat = np.concatenate([drawn.flat for drawn in sets])
-    length, count = flat.shape[1], sets[0].signals.shape[2]
+    ends = np.cumsum([len(drawn.rows) for drawn in sets])
+    length, count = sets[0].positions.shape[1], len(SIGNALS)
 
     def read(index: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         item_ids = np.empty((len(index), length), np.int32)
         signals = np.empty((len(index), length, count), np.float32)
-        for number, drawn in enumerate(sets):
-            own = own_set[index] == number
-            at = flat[index[own]]
-            item_ids[own] = drawn.item_ids.reshape(-1).take(at)
-            signals[own] = drawn.signals.reshape(-1, count).take(at, axis=0)
+        for drawn, end in zip(sets, ends, strict=True):
+            first = end - len(drawn.rows)
+            own = (index >= first) & (index < end)
+            lists = index[own] - first
+            item_ids[own], signals[own] = drawn.signals.at(drawn.rows[lists], drawn.positions[lists])
         return item_ids, signals
 
     with tf.device("CPU"):  # otherwise the columns would lie on the GPU, and the threads here would copy them back
@@ -81,5 +74,5 @@ def ranking_batches(sets: Sequence[DrawnLists], batch_size: int, seed: int) -> t
                 LIST_SIGNALS: tf.ensure_shape(signals, (index.shape[0], length, count)),
             }
 
-        batches = index_batches(len(flat), batch_size, seed)
+        batches = index_batches(ends[-1], batch_size, seed)
         return batches.map(gather, num_parallel_calls=THREADS, deterministic=True).prefetch(THREADS)

@@ -15,10 +15,11 @@ from rec_assets.datasets.item_table import ItemTable
 from rec_assets.datasets.ranking_features import all_signals
 from rec_assets.datasets.request_features import histories_of
 from rec_assets.datasets.rows import Arrays, take
-from rec_assets.features.columns import REQUEST_USER_ID, SIGNALS, TIMESTAMP
+from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
 from rec_assets.features.history import PADDING_ID, InteractionLog, UserHistories
 from rec_assets.features.signals.history_signals import NEIGHBOR_SCORE
 from rec_assets.features.signals.neighbors import Neighbors
+from rec_assets.training.loop.candidate_signals import STORED_SIGNALS, CandidateSignals
 from rec_assets.training.loop.list_batches import DrawnLists, ranking_batches
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
@@ -31,15 +32,13 @@ class RankerLists:
 
     Attributes:
         requests: encoded user and context columns, raw user ids and timestamps.
-        item_ids: encoded items of the candidates, int32 [n, k], padded with `PADDING_ID`.
-        signals: `SIGNALS` of every candidate, float32 [n, k, signals].
+        signals: signals of all candidates [n, k], and their encoded items, padded with `PADDING_ID`.
         interacted: bool [n, k], True for candidates with an interaction within the horizon.
         new: bool [n, k], True for candidates outside the history.
     """
 
     requests: Arrays
-    item_ids: npt.NDArray[np.int32]
-    signals: npt.NDArray[np.float32]
+    signals: CandidateSignals
     interacted: Flags
     new: Flags
 
@@ -64,11 +63,12 @@ class RankerLists:
         interacted = interacted_later(requests, candidates, later, horizon_days)
         rows = np.flatnonzero(interacted.any(axis=1))
         requests, candidates = take(requests, rows), candidates.at(rows)
-        histories = histories_of(requests, past)
-        signals = all_signals(candidates, histories, requests[TIMESTAMP], items, neighbors)
-        first_day = items.on_first_day(candidates.item_ids, requests[TIMESTAMP])
-        signals[..., SIGNALS.index(NEIGHBOR_SCORE)][first_day] = 0
-        return cls(requests, candidates.item_ids, signals, interacted[rows], new_to_users(candidates, histories))
+        histories, now = histories_of(requests, past), requests[TIMESTAMP]
+        stored = all_signals(candidates, histories, now, items, neighbors, STORED_SIGNALS)
+        first_day = items.on_first_day(candidates.item_ids, now)
+        stored[..., STORED_SIGNALS.index(NEIGHBOR_SCORE)][first_day] = 0
+        signals = CandidateSignals(candidates.item_ids, stored, now, items.signals)
+        return cls(requests, signals, interacted[rows], new_to_users(candidates, histories))
 
     def __len__(self) -> int:
         return len(self.interacted)
@@ -76,7 +76,7 @@ class RankerLists:
     @property
     def mask(self) -> Flags:
         """Returns True for candidates, False for padding, bool [n, k]."""
-        return self.item_ids != PADDING_ID
+        return self.signals.item_ids != PADDING_ID
 
     def draw(self, positives: int, negatives: int, seed: int) -> DrawnLists:
         """Draws two lists per request: one from all candidates, one from new candidates only.
@@ -94,7 +94,7 @@ class RankerLists:
             draw_lists(mask & self.new, self.interacted & self.new, positives, negatives, seed),
         )
         rows, positions, positive = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
-        return DrawnLists(self.item_ids, self.signals, rows, positions, positive, take(self.requests, rows))
+        return DrawnLists(self.signals, rows, positions, positive, take(self.requests, rows))
 
 
 def epoch_of(

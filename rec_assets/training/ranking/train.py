@@ -229,7 +229,7 @@ def signal_moments(lists: Sequence[RankerLists]) -> tuple[Floats, Floats]:
     masks = [part.mask for part in lists]
 
     def measure(number: int) -> None:
-        values = np.concatenate([part.signals[..., number][mask] for part, mask in zip(lists, masks, strict=True)])
+        values = np.concatenate([part.signals.column(number)[mask] for part, mask in zip(lists, masks, strict=True)])
         means[number], deviation = values.mean(dtype=np.float64), values.std(dtype=np.float64)
         # A signal without variation in training is no input, whatever its later values are.
         scales[number] = deviation if deviation > MIN_DEVIATION else NO_INPUT

@@ -166,7 +166,7 @@ def test_lists_of_the_ranker_have_only_items_that_were_on_sale(pipeline: Pipelin
     depth = pipeline.settings.retrieval_topk
     window = before_window(data, pipeline.settings.valid_days).last_rows
     lists = lists_of_rows(data, window, retrieval, RankerConfig(pipeline.settings.valid_days, depth), seed=0)
-    times, listed = lists.requests[TIMESTAMP], lists.item_ids
+    times, listed = lists.requests[TIMESTAMP], lists.signals.item_ids
     assert data.items.on_sale(listed, times).all()
     assert not data.items.on_sale(retrieval(lists.requests, depth).item_ids, times).all()
 
