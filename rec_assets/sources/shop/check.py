@@ -147,10 +147,12 @@ def _in_interactions(source: ShopSource) -> Iterator[Problem]:
     rows = source.shop.interactions
     connection = connect(source.shop.timezone, source.base, source.shop.days)
     connection.register("shop_rows", open_table(connection, rows, source.base, source.limits))
-    if rows.where:
-        count = connection.sql(f"SELECT count(*) FROM shop_rows WHERE NOT {values.meets(rows)}").fetchall()[0][0]
-        if count:
-            yield Problem("interactions", count, (), f"dropped: they do not meet {rows.where}")
+    dropped = {f"dropped: they do not meet {rows.where}": f"NOT coalesce(({rows.where}), false)"} if rows.where else {}
+    if rows.quantity:
+        dropped[f"dropped as returns: {rows.quantity} is 0 or less"] = f"NOT {values.is_kept(rows)}"
+    for outcome, condition in dropped.items():
+        if count := connection.sql(f"SELECT count(*) FROM shop_rows WHERE {condition}").fetchall()[0][0]:
+            yield Problem("interactions", count, (), outcome)
     readers = {
         rows.user: values.identifier(rows.user),
         rows.item: values.identifier(rows.item),

@@ -145,7 +145,7 @@ class ShopSource:
         if folder.exists():
             return folder
         rows = self.shop.interactions
-        columns = (rows.user, rows.item, rows.time, rows.device, rows.event, rows.rating)
+        columns = (rows.user, rows.item, rows.time, rows.device, rows.quantity, rows.event, rows.rating)
         connection = self._tables.open(rows, columns, "rows_of_the_shop")
         device = values.device(rows.device) if rows.device else "CAST(-1 AS INTEGER)"
         selected = (

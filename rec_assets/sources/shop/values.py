@@ -36,8 +36,13 @@ def words(column: str) -> str:
 
 
 def meets(rows: Interactions) -> str:
-    """Returns the condition `where` of interactions."""
-    return f"coalesce(({rows.where}), false)" if rows.where else "TRUE"
+    """Returns the condition of interactions that meet `where` and are no returns."""
+    return f"coalesce(({rows.where}), false) AND {is_kept(rows)}" if rows.where else is_kept(rows)
+
+
+def is_kept(rows: Interactions) -> str:
+    """Returns the condition of rows that are no returns: their quantity is above 0, or is no number."""
+    return f"coalesce({amount(rows.quantity)} > 0, true)" if rows.quantity else "TRUE"
 
 
 def event(rows: Interactions) -> str:
@@ -108,17 +113,26 @@ def seconds(column: str, time_format: str = "") -> str:
 
 
 def amount(column: str) -> str:
-    """Returns a number, DOUBLE, from text such as "€ 1.234,56", "$1,234.56" or "19,99"."""
-    text = f"regexp_replace(CAST({quoted(column)} AS VARCHAR), '[^0-9,.\\-]', '', 'g')"
+    """Returns a number, DOUBLE, from text such as "€ 1.234,56", "$1,234.56", "19,99", "12.50-" or "(12.50)".
+
+    The last two are negative: accounts write them so.
+    """
+    raw = f"replace(CAST({quoted(column)} AS VARCHAR), '−', '-')"
+    # "Rs. 5" has a dot of a word, and "5,-" a dash in place of decimals.
+    kept = f"regexp_replace(regexp_replace({raw}, '\\p{{L}}\\.', '', 'g'), '[^0-9,.\\-]', '', 'g')"
+    signed = f"regexp_replace({kept}, '[,.]-+$', '')"
+    text = f"regexp_extract({signed}, '^-?([0-9,.]+)-?$', 1)"
+    negative = f"({signed} LIKE '-%' OR {signed} LIKE '%-' OR regexp_full_match({raw}, '[^0-9(]*\\([^()]*\\)[^0-9]*'))"
     decimal_comma = f"replace(replace({text}, '.', ''), ',', '.')"
     thousands = f"replace({text}, ',', '')"
     comma_last = f"strpos(reverse({text}), ',') < strpos(reverse({text}), '.')"
     plain = f"try_cast(CAST({quoted(column)} AS VARCHAR) AS DOUBLE)"
     guess = (
         f"CASE WHEN {text} LIKE '%,%' AND {text} LIKE '%.%' THEN CASE WHEN {comma_last} THEN {decimal_comma} "
-        f"ELSE {thousands} END WHEN regexp_matches({text}, ',[0-9]{{1,2}}$') THEN {decimal_comma} ELSE {thousands} END"
+        f"ELSE {thousands} END WHEN regexp_matches({text}, ',[0-9]{{1,2}}$') THEN {decimal_comma} "
+        f"WHEN {text} LIKE '%.%.%' THEN replace({text}, '.', '') ELSE {thousands} END"
     )
-    return f"coalesce({plain}, try_cast({guess} AS DOUBLE))"
+    return f"coalesce({plain}, CASE WHEN {negative} THEN -1 ELSE 1 END * try_cast({guess} AS DOUBLE))"
 
 
 def price(column: str) -> str:

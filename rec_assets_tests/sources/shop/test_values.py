@@ -62,6 +62,18 @@ def test_prices_are_read_with_their_currency_and_either_decimal_sign(text: str, 
     assert read(values.price("x"), text) == pytest.approx(price)
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        *[("-1,000", -1000), ("(12.50)", -12.5), ("($1,234.50)", -1234.5), ("12,50-", -12.5), ("−5", -5)],
+        *[("1.234.567", 1234567), ("Rs. 1,299", 1299), ("$.50", 0.5), ("5,-", 5), ("1'234.50", 1234.5)],
+        *[("2023-05-01", None), ("-", None), ("", None)],
+    ],
+)
+def test_numbers_are_read_as_accounts_write_them(text: str, number: float | None) -> None:
+    assert read(values.amount("x"), text) == number
+
+
 @pytest.mark.parametrize("text", ["", "free", "0", "-3", None, "inf", "nan"])
 def test_what_is_no_price_is_unknown(text: str | None) -> None:
     assert read(values.price("x"), text) is None

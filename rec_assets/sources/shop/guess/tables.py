@@ -8,6 +8,7 @@ from pathlib import Path
 from rec_assets.common.errors import ActionableError
 from rec_assets.sources.shop.guess import names
 from rec_assets.sources.shop.guess.catalog import with_references
+from rec_assets.sources.shop.guess.conditions import of_cancelled
 from rec_assets.sources.shop.guess.derived import with_a_row_each, with_dates, with_repeated_titles
 from rec_assets.sources.shop.guess.groups import file_groups
 from rec_assets.sources.shop.guess.refusal import refusal
@@ -147,7 +148,10 @@ def _join(lines: Table, heads: Table, keys: tuple[str, str], gives: Iterable[str
     added = {role: heads.roles[role] for role in gives}
     taken = [role for role in (*added, "device") if role in heads.roles]
     named = {role: _free_name(heads.roles[role], lines.sample.columns) for role in taken}
-    columns = ", ".join(f'heads."{heads.roles[role]}" AS "{named[role]}"' for role in taken)
+    states = [name for name in heads.sample.columns if of_cancelled(heads.sample, name)]
+    renamed = {heads.roles[role]: named[role] for role in taken}
+    renamed |= {name: _free_name(name, lines.sample.columns) for name in states}
+    columns = ", ".join(f'heads."{name}" AS "{new}"' for name, new in renamed.items())
     left = f"({lines.origin.query})" if lines.origin.query else reader(lines.origin, lines.root)
     query = (
         f"SELECT lines.*, {columns} FROM {left} AS lines JOIN {reader(heads.origin, heads.root)} AS heads "
