@@ -53,7 +53,7 @@ class ShopTables:
     def stays(self) -> str:
         """The SQL condition of interactions that belong to nobody who was forgotten."""
         rows = self.shop.interactions
-        return self.forgotten.stays(values.identifier(rows.user), values.seconds(rows.time, rows.time_format))
+        return self.forgotten.stays(values.identifier(rows.user), values.moment(rows))
 
 
 def read_items(tables: ShopTables, arrivals: pl.DataFrame) -> pl.DataFrame:

@@ -156,7 +156,7 @@ def _in_interactions(source: ShopSource) -> Iterator[Problem]:
     readers = {
         rows.user: values.identifier(rows.user),
         rows.item: values.identifier(rows.item),
-        rows.time: values.seconds(rows.time, rows.time_format),
+        rows.time: values.moment(rows),
     }
     for column, reader in readers.items():
         shown = f"CAST({values.quoted(column)} AS VARCHAR)"
@@ -167,6 +167,10 @@ def _in_interactions(source: ShopSource) -> Iterator[Problem]:
             yield Problem(
                 f"interactions, {column}", count, tuple(one for (one,) in found), "dropped: no readable value"
             )
+    if rows.time_of_day:
+        wrong = f"FROM shop_rows WHERE {values.clock(rows.time_of_day)} IS NULL"
+        if count := connection.sql(f"SELECT count(*) {wrong}").fetchall()[0][0]:
+            yield Problem(f"interactions, {rows.time_of_day}", count, (), "kept: the time of day counts as midnight")
     all_rows = source.rows().collect()
     repeated = all_rows.height - all_rows.unique().height
     if repeated:

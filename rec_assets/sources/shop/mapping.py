@@ -64,6 +64,7 @@ class Interactions(Rows):
 
     Attributes:
         user, item, time: required columns.
+        time_of_day: column of clock times, such as 13:05 or 1305, where `time` is a date only.
         time_format: strptime format; empty: ISO text, a timestamp, or seconds to nanoseconds since 1970.
         device: column of device names or codes.
         price: column of the paid price; the median of an item's rows is its price where its table has none.
@@ -80,6 +81,7 @@ class Interactions(Rows):
     user: str
     item: str
     time: str
+    time_of_day: str = ""
     time_format: str = ""
     device: str = ""
     price: str = ""

@@ -112,12 +112,34 @@ def seconds(column: str, time_format: str = "") -> str:
     return f"try_cast(floor({chosen}) AS BIGINT)"
 
 
+def clock(column: str) -> str:
+    """Returns seconds since midnight, INTEGER, from a clock time such as "13:05", "1:05:09 PM", 1305, 130509 or 13."""
+    text = f"upper(trim(CAST({quoted(column)} AS VARCHAR)))"
+    digits = f"CASE WHEN length({text}) <= 2 THEN lpad({text}, 2, '0') || '0000' ELSE lpad({text}, 4, '0') || '00' END"
+    signs = f"CASE WHEN regexp_full_match({text}, '[0-9]{{1,4}}') THEN {digits} ELSE lpad({text}, 6, '0') END"
+    formats = "['%H:%M:%S', '%H:%M', '%H:%M:%S.%g', '%H:%M:%S.%f', '%I:%M:%S %p', '%I:%M %p', '%I:%M:%S%p', '%I:%M%p']"
+    read = (
+        f"CASE WHEN regexp_full_match({text}, '[0-9]{{1,6}}') THEN try_strptime({signs}, '%H%M%S') "
+        f"ELSE try_strptime({text}, {formats}) END"
+    )
+    return f"CAST(date_diff('second', date_trunc('day', {read}), {read}) AS INTEGER)"
+
+
+def moment(rows: Interactions) -> str:
+    """Returns unix seconds of a row of interactions, BIGINT; midnight where its time of day is unreadable."""
+    start = seconds(rows.time, rows.time_format)
+    if not rows.time_of_day:
+        return start
+    local = f"CAST(to_timestamp({start}) AS TIMESTAMP) + to_seconds(coalesce({clock(rows.time_of_day)}, 0))"
+    return f"CAST(floor(epoch(CAST({local} AS TIMESTAMPTZ))) AS BIGINT)"
+
+
 def amount(column: str) -> str:
     """Returns a number, DOUBLE, from text such as "€ 1.234,56", "$1,234.56", "19,99", "12.50-" or "(12.50)".
 
     The last two are negative: accounts write them so.
     """
-    raw = f"replace(CAST({quoted(column)} AS VARCHAR), '−', '-')"
+    raw = f"replace(CAST({quoted(column)} AS VARCHAR), '\u2212', '-')"
     # "Rs. 5" has a dot of a word, and "5,-" a dash in place of decimals.
     kept = f"regexp_replace(regexp_replace({raw}, '\\p{{L}}\\.', '', 'g'), '[^0-9,.\\-]', '', 'g')"
     signed = f"regexp_replace({kept}, '[,.]-+$', '')"

@@ -97,4 +97,6 @@ def _with_date(table: Table, name: str, day: str, note: str) -> Table:
     if made.sample.time_format(name) is None or made.sample.distinct(name) < 2:  # the date of the export tells nothing
         return table
     notes = (*table.notes, *([note] if note else []))
-    return replace(made, roles=table.roles | {"time": name}, notes=notes)
+    clock = made.sample.clock(name)
+    roles = table.roles | {"time": name} | ({"time_of_day": clock} if clock else {})
+    return replace(made, roles=roles, notes=notes)

@@ -102,7 +102,11 @@ def _interactions(table: Table, base: Path) -> tuple[Interactions, list[str]]:
     roles, sample = table.roles, table.sample
     notes = [f"interactions: {table.label}, {table.rows:,} rows", *table.notes]
     notes += [f"  one row for each element of {table.origin.unfold}"] if table.origin.unfold else []
-    notes += [f"  {role}: {roles[role]}" for role in ("user", "item", "time", "device") if role in roles]
+    notes += [
+        f"  {role.replace('_', ' ')}: {roles[role]}"
+        for role in ("user", "item", "time", "time_of_day", "device")
+        if role in roles
+    ]
     roles_of_events = dict[str, tuple[str, ...]]()
     quantity, event = roles.get("quantity", ""), _event_column(table)
     where, dropped = condition_of(table, event)
@@ -128,6 +132,7 @@ def _interactions(table: Table, base: Path) -> tuple[Interactions, list[str]]:
         user=roles["user"],
         item=roles["item"],
         time=roles["time"],
+        time_of_day=roles.get("time_of_day", ""),
         time_format=sample.time_format(roles["time"]) or "",
         device=roles.get("device", ""),
         quantity=quantity,
@@ -235,7 +240,7 @@ def _history(shop: Shop, base: Path) -> tuple[dict[int, int], float]:
     connection.register("shop_rows", open_table(connection, rows, base))
     user, item = values.identifier(rows.user), values.identifier(rows.item)
     teaches = f"{values.meets(rows)} AND {values.role(rows)} = {TARGET}"
-    day = f"{values.seconds(rows.time, rows.time_format)} // 86400"
+    day = f"{values.moment(rows)} // 86400"
     counted = connection.sql(
         f"WITH kept AS (SELECT {user} AS u, {item} AS i, {day} AS d FROM shop_rows WHERE {teaches}), "
         "days AS (SELECT DISTINCT u, i, d FROM kept WHERE u IS NOT NULL AND i IS NOT NULL AND d IS NOT NULL), "

@@ -3,9 +3,11 @@
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import takewhile
 
 import duckdb
 
+from rec_assets.common.units import DAY_SECONDS
 from rec_assets.sources.shop import values
 from rec_assets.sources.shop.guess import names, words
 
@@ -160,6 +162,8 @@ class Sample:
             moments = [name for name in free if names.MOMENT.search(names.plain(name)) or not self.is_number(name)]
             if readable := [name for name in moments if self.time_format(name) is not None]:
                 found["time"] = readable[0]
+        if "time" in found and (clock := self.clock(found["time"])):
+            found["time_of_day"] = clock
         if {"user", "time"} <= found.keys() and "item" not in found and (column := self._other_code(found)):
             found["item"] = column
         return found
@@ -191,6 +195,22 @@ class Sample:
                 break
         return min(readings)[3] if readings else None
 
+    def clock(self, date: str) -> str | None:
+        """Returns the column of the time of day that belongs to a column of dates; None for one with times.
+
+        Of several, the one is taken whose name begins like that of the date, as "InvoiceTime" beside "InvoiceDate".
+        """
+        start = values.seconds(date, self.time_format(date) or "")
+        if self.share(f"coalesce({start} % {DAY_SECONDS} = 0, true)") < READABLE:
+            return None
+        other = words.OTHERS["time"].split()
+        found = [
+            one for one in self.columns if one != date and names.rank_of(one, words.CLOCK.split(), other) is not None
+        ]
+        fitting = [one for one in found if self.share(f"{values.clock(one)} IS NOT NULL") >= READABLE]
+        shared = {one: _same_letters(names.plain(one), names.plain(date)) for one in fitting}
+        return max(fitting, key=lambda one: shared[one], default=None)
+
     def _other_code(self, found: dict[str, str]) -> str | None:
         """Returns the only free column with the name of a code of an unknown kind; without one, a name of items."""
         free = [n for n in self.columns if n not in (found["user"], found["time"]) and not self.is_key(n)]
@@ -218,3 +238,8 @@ class Sample:
         if role in readers:
             return self.share(f"{readers[role](column)} IS NOT NULL") >= READABLE / 2
         return role not in ("rating", "quantity") or self.share(f"{values.amount(column)} IS NOT NULL") >= READABLE
+
+
+def _same_letters(left: str, right: str) -> int:
+    """Returns the number of letters that two names have in common at their start."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False)))

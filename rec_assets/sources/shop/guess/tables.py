@@ -147,6 +147,7 @@ def _matched(lines: Table, heads: Table, column: str, key: str) -> float:
 def _join(lines: Table, heads: Table, keys: tuple[str, str], gives: Iterable[str]) -> Table:
     added = {role: heads.roles[role] for role in gives}
     taken = [role for role in (*added, "device") if role in heads.roles]
+    taken += ["time_of_day"] if "time" in added and "time_of_day" in heads.roles else []
     named = {role: _free_name(heads.roles[role], lines.sample.columns) for role in taken}
     states = [name for name in heads.sample.columns if of_cancelled(heads.sample, name)]
     renamed = {heads.roles[role]: named[role] for role in taken}
