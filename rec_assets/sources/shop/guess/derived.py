@@ -90,6 +90,8 @@ def with_dates(table: Table) -> Table:
 def _with_date(table: Table, name: str, day: str, note: str) -> Table:
     """Returns the table with a column that an expression of SQL gives, unchanged if the column is no time."""
     origin = f"({table.origin.query})" if table.origin.query else reader(table.origin, table.root)
+    if "filename" in day and origin.startswith("("):  # a document
+        return table
     if "filename" in day:
         origin = f"{origin.removesuffix(')')}, filename=true)"
     query = f"SELECT *, {day} AS {values.quoted(name)} FROM {origin}"

@@ -9,6 +9,7 @@ import duckdb
 
 from rec_assets.common.units import DAY_SECONDS
 from rec_assets.sources.shop import values
+from rec_assets.sources.shop.category_paths import path
 from rec_assets.sources.shop.guess import names, words
 
 MOST_TYPES = 50  # values of a column of event types whose name ends as that of a code
@@ -17,7 +18,7 @@ LINKED = 0.5  # share of a column's values that are ids of the interactions, fro
 ONE_VALUE = 0.5  # share of an item's rows with its most common value, from which a column belongs to the item
 MOST_TIMES = 5_000  # values whose format is tried
 FEW = 20  # rows, below which nothing follows from values that do not repeat
-SEPARATORS = (" > ", ">", "|", " / ", ", ", ".")
+SEPARATORS = (" > ", ">", "|", " / ", "/", ", ", ".")
 DOTTED = r"'[a-z0-9_]+(\.[a-z0-9_]+)+'"  # categories such as electronics.smartphone; other dots end sentences
 TIME_FORMATS = (
     *("%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y %I:%M:%S %p"),
@@ -97,7 +98,8 @@ class Sample:
 
     def separator(self, column: str) -> str:
         """Returns the sign between the levels of categories, "" if they have one level."""
-        texts = list(self.counts(column))
+        found = self.connection.sql(f"SELECT DISTINCT {path(column)} FROM sample").fetchall()
+        texts = [text for (text,) in found if text is not None]
         sign = next((sign for sign in SEPARATORS if sum(sign in text for text in texts) > len(texts) / 4), "")
         dotted = f"regexp_full_match(CAST({values.quoted(column)} AS VARCHAR), {DOTTED})"
         return "" if sign == "." and self.share(f"coalesce({dotted}, false)") < 1 / 4 else sign
