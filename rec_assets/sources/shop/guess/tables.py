@@ -9,7 +9,7 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.sources.shop.guess import names
 from rec_assets.sources.shop.guess.catalog import with_references
 from rec_assets.sources.shop.guess.conditions import of_cancelled
-from rec_assets.sources.shop.guess.derived import with_a_row_each, with_dates, with_repeated_titles
+from rec_assets.sources.shop.guess.derived import with_a_row_each, with_dates, with_one_image, with_repeated_titles
 from rec_assets.sources.shop.guess.groups import file_groups
 from rec_assets.sources.shop.guess.refusal import refusal
 from rec_assets.sources.shop.guess.sample import LINKED
@@ -50,7 +50,7 @@ def find_tables(location: Path, base: Path) -> Tables:
     unreadable: list[ActionableError] = []
     for files in file_groups(location):
         try:
-            tables.append(with_a_row_each(read_files(files, root)))
+            tables.append(with_one_image(with_a_row_each(read_files(files, root))))
         except ActionableError as error:  # perhaps no table of the shop
             unreadable.append(error)
     rows = [one for one in map(_unfolded, tables) if not one.lacking]
