@@ -140,8 +140,8 @@ def amount(column: str) -> str:
     The last two are negative: accounts write them so.
     """
     raw = f"replace(CAST({quoted(column)} AS VARCHAR), '\u2212', '-')"
-    # "Rs. 5" has a dot of a word, and "5,-" a dash in place of decimals.
-    kept = f"regexp_replace(regexp_replace({raw}, '\\p{{L}}\\.', '', 'g'), '[^0-9,.\\-]', '', 'g')"
+    # "Rs. 5" has the dot of a currency, and "5,-" a dash in place of decimals.
+    kept = f"regexp_replace(regexp_replace({raw}, '^\\s*\\p{{L}}{{1,3}}\\.', ''), '[^0-9,.\\-]', '', 'g')"
     signed = f"regexp_replace({kept}, '[,.]-+$', '')"
     text = f"regexp_extract({signed}, '^-?([0-9,.]+)-?$', 1)"
     negative = f"({signed} LIKE '-%' OR {signed} LIKE '%-' OR regexp_full_match({raw}, '[^0-9(]*\\([^()]*\\)[^0-9]*'))"
@@ -152,7 +152,8 @@ def amount(column: str) -> str:
     guess = (
         f"CASE WHEN {text} LIKE '%,%' AND {text} LIKE '%.%' THEN CASE WHEN {comma_last} THEN {decimal_comma} "
         f"ELSE {thousands} END WHEN regexp_matches({text}, ',[0-9]{{1,2}}$') THEN {decimal_comma} "
-        f"WHEN {text} LIKE '%.%.%' THEN replace({text}, '.', '') ELSE {thousands} END"
+        f"WHEN regexp_full_match({text}, '[0-9]{{1,3}}([.][0-9]{{3}}){{2,}}') THEN replace({text}, '.', '') "
+        f"ELSE {thousands} END"
     )
     return f"coalesce({plain}, CASE WHEN {negative} THEN -1 ELSE 1 END * try_cast({guess} AS DOUBLE))"
 

@@ -78,7 +78,7 @@ def test_prices_are_read_with_their_currency_and_either_decimal_sign(text: str, 
     [
         *[("-1,000", -1000), ("(12.50)", -12.5), ("($1,234.50)", -1234.5), ("12,50-", -12.5), ("\u22125", -5)],
         *[("1.234.567", 1234567), ("Rs. 1,299", 1299), ("$.50", 0.5), ("5,-", 5), ("1'234.50", 1234.5)],
-        *[("2023-05-01", None), ("-", None), ("", None)],
+        *[("2023-05-01", None), ("https://cdn.example/12.jpg", None), ("-", None), ("", None)],
     ],
 )
 def test_numbers_are_read_as_accounts_write_them(text: str, number: float | None) -> None:
