@@ -11,6 +11,7 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.common.file_limits import FileLimits
 from rec_assets.sources.forgotten import Forgotten
 from rec_assets.sources.shop import values
+from rec_assets.sources.shop.category_paths import levels_of
 from rec_assets.sources.shop.mapping import Rows, Shop
 from rec_assets.sources.shop.tables import connect, open_table
 
@@ -53,7 +54,7 @@ class ShopTables:
     def stays(self) -> str:
         """The SQL condition of interactions that belong to nobody who was forgotten."""
         rows = self.shop.interactions
-        return self.forgotten.stays(values.identifier(rows.user), values.seconds(rows.time, rows.time_format))
+        return self.forgotten.stays(values.identifier(rows.user), values.moment(rows))
 
 
 def read_items(tables: ShopTables, arrivals: pl.DataFrame) -> pl.DataFrame:
@@ -74,7 +75,7 @@ def read_items(tables: ShopTables, arrivals: pl.DataFrame) -> pl.DataFrame:
     connection = tables.open(
         mapping if mapping.is_given else rows, (item, *named, *attributes, *categories), "items_of_the_shop"
     )
-    first, second = _levels(categories, mapping.category_separator)
+    first, second = _levels(connection, categories, mapping.category_separator)
     arrival = f"min({values.seconds(mapping.first_day)})" if mapping.first_day else "NULL"
     known = connection.sql(
         f"SELECT {values.identifier(item)} AS item, {_most_common(mapping.title)} AS title, "
@@ -158,7 +159,7 @@ def _with_paid_prices(items: pl.DataFrame, tables: ShopTables) -> pl.DataFrame:
     return priced.with_columns(price=pl.coalesce("price", "paid")).drop("paid")
 
 
-def _levels(categories: Sequence[str], separator: str) -> tuple[str, str]:
+def _levels(connection: duckdb.DuckDBPyConnection, categories: Sequence[str], separator: str) -> tuple[str, str]:
     """Returns SQL of both category levels.
 
     A level below begins with the level above, so equal names in two categories stay apart.
@@ -166,9 +167,7 @@ def _levels(categories: Sequence[str], separator: str) -> tuple[str, str]:
     if not categories:
         return "NULL", "NULL"
     if separator:
-        parts = f"string_split({values.words(categories[0])}, {values.literal(separator)})"
-        both = f"array_to_string(list_transform({parts}[1:2], lambda x: trim(x)), ' > ')"
-        return f"trim({parts}[1])", f"nullif({both}, '')"
+        return levels_of(connection, "items_of_the_shop", categories[0], separator)
     if len(categories) == 1:
         return values.words(categories[0]), values.words(categories[0])
     first, second = (values.words(name) for name in categories)

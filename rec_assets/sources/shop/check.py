@@ -147,14 +147,16 @@ def _in_interactions(source: ShopSource) -> Iterator[Problem]:
     rows = source.shop.interactions
     connection = connect(source.shop.timezone, source.base, source.shop.days)
     connection.register("shop_rows", open_table(connection, rows, source.base, source.limits))
-    if rows.where:
-        count = connection.sql(f"SELECT count(*) FROM shop_rows WHERE NOT {values.meets(rows)}").fetchall()[0][0]
-        if count:
-            yield Problem("interactions", count, (), f"dropped: they do not meet {rows.where}")
+    dropped = {f"dropped: they do not meet {rows.where}": f"NOT coalesce(({rows.where}), false)"} if rows.where else {}
+    if rows.quantity:
+        dropped[f"dropped as returns: {rows.quantity} is 0 or less"] = f"NOT {values.is_kept(rows)}"
+    for outcome, condition in dropped.items():
+        if count := connection.sql(f"SELECT count(*) FROM shop_rows WHERE {condition}").fetchall()[0][0]:
+            yield Problem("interactions", count, (), outcome)
     readers = {
         rows.user: values.identifier(rows.user),
         rows.item: values.identifier(rows.item),
-        rows.time: values.seconds(rows.time, rows.time_format),
+        rows.time: values.moment(rows),
     }
     for column, reader in readers.items():
         shown = f"CAST({values.quoted(column)} AS VARCHAR)"
@@ -165,6 +167,10 @@ def _in_interactions(source: ShopSource) -> Iterator[Problem]:
             yield Problem(
                 f"interactions, {column}", count, tuple(one for (one,) in found), "dropped: no readable value"
             )
+    if rows.time_of_day:
+        wrong = f"FROM shop_rows WHERE {values.clock(rows.time_of_day)} IS NULL"
+        if count := connection.sql(f"SELECT count(*) {wrong}").fetchall()[0][0]:
+            yield Problem(f"interactions, {rows.time_of_day}", count, (), "kept: the time of day counts as midnight")
     all_rows = source.rows().collect()
     repeated = all_rows.height - all_rows.unique().height
     if repeated:

@@ -64,9 +64,11 @@ class Interactions(Rows):
 
     Attributes:
         user, item, time: required columns.
+        time_of_day: column of clock times, such as 13:05 or 1305, where `time` is a date only.
         time_format: strptime format; empty: ISO text, a timestamp, or seconds to nanoseconds since 1970.
         device: column of device names or codes.
         price: column of the paid price; the median of an item's rows is its price where its table has none.
+        quantity: column of quantities; rows with a number of 0 or less are dropped as returns.
         event: column of event types, such as view, cart and purchase.
         events: event types that teach: rows of trainings and hits in evaluations; empty: all without another role.
         history_events: event types that models read as history only.
@@ -79,9 +81,11 @@ class Interactions(Rows):
     user: str
     item: str
     time: str
+    time_of_day: str = ""
     time_format: str = ""
     device: str = ""
     price: str = ""
+    quantity: str = ""
     event: str = ""
     events: tuple[str, ...] = ()
     history_events: tuple[str, ...] = ()

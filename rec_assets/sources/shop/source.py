@@ -145,12 +145,21 @@ class ShopSource:
         if folder.exists():
             return folder
         rows = self.shop.interactions
-        columns = (rows.user, rows.item, rows.time, rows.device, rows.event, rows.rating)
+        columns = (
+            rows.user,
+            rows.item,
+            rows.time,
+            rows.time_of_day,
+            rows.device,
+            rows.quantity,
+            rows.event,
+            rows.rating,
+        )
         connection = self._tables.open(rows, columns, "rows_of_the_shop")
         device = values.device(rows.device) if rows.device else "CAST(-1 AS INTEGER)"
         selected = (
             f"SELECT {values.identifier(rows.user)} AS user, {values.identifier(rows.item)} AS item, "
-            f"{device} AS device_type, {values.seconds(rows.time, rows.time_format)} AS timestamp, "
+            f"{device} AS device_type, {values.moment(rows)} AS timestamp, "
             f"{values.role(rows)} AS {ROLE} "
             f"FROM rows_of_the_shop WHERE {values.condition(rows)}"
         )

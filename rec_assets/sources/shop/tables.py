@@ -12,6 +12,7 @@ from upath import UPath
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.file_limits import FileLimits
 from rec_assets.sources.shop.encodings import NATIVE, as_utf8
+from rec_assets.sources.shop.json_files import is_list_of_objects, json_table
 from rec_assets.sources.shop.mapping import Days, Rows
 from rec_assets.sources.shop.postgres import run_query
 from rec_assets.sources.shop.text_files import csv_options
@@ -145,7 +146,7 @@ def reader(rows: Rows, base: Path) -> str:
     location, files = rows.files, data_files(rows.files, base)
     if "*" not in location and "://" not in location and (base / location).is_dir():
         location = f"{location}/**/*{Path(files[0]).suffix}"
-    return _function(f"'{_escaped(location)}'", files, rows.columns)
+    return _function(connect(base=base), f"'{_escaped(location)}'", files, rows.columns)
 
 
 def _read(
@@ -154,10 +155,10 @@ def _read(
     for file in files if kind_of(files[0]) == PARQUET else ():
         with UPath(file).open("rb") as stream:
             limits.require_parquet(file, stream)
-    return connection.sql(_decodable(f"SELECT * FROM {_function(_listed(files), files, columns)}", Path()))
+    return connection.sql(_decodable(f"SELECT * FROM {_function(connection, _listed(files), files, columns)}", Path()))
 
 
-def _function(listed: str, files: Sequence[str], columns: Sequence[str]) -> str:
+def _function(connection: duckdb.DuckDBPyConnection, listed: str, files: Sequence[str], columns: Sequence[str]) -> str:
     kinds = {kind_of(file) for file in files}
     if len(kinds) != 1:
         names = ", ".join(Path(file).name for file in files[:4])
@@ -166,7 +167,7 @@ def _function(listed: str, files: Sequence[str], columns: Sequence[str]) -> str:
     if kind == PARQUET:
         return f"read_parquet({listed}, union_by_name=true)"
     if kind == LINES:
-        return f"read_json_auto({listed}, union_by_name=true)"
+        return json_table(connection, listed, files, _listed(files))
     return f"read_csv({listed}, {csv_options(files, columns)})"
 
 
@@ -197,11 +198,7 @@ def lists_of_objects(rows: Rows, base: Path) -> list[str]:
     if kind_of(data_files(rows.files, base)[0]) == TEXT:
         return []
     table = _read(connect(base=base), data_files(rows.files, base), DEFAULT_LIMITS)
-    return [name for name, kind in zip(table.columns, table.types, strict=True) if _is_list_of_objects(kind)]
-
-
-def _is_list_of_objects(kind: Any) -> bool:
-    return bool(kind.id == "list" and kind.children[0][1].id == "struct")
+    return [name for name, kind in zip(table.columns, table.types, strict=True) if is_list_of_objects(kind)]
 
 
 def _unfolded(table: duckdb.DuckDBPyRelation, column: str) -> duckdb.DuckDBPyRelation:
@@ -232,5 +229,7 @@ def _leaves(path: tuple[str, ...], kind: Any) -> list[tuple[str, str]]:
     if kind.id == "list":
         if kind.children[0][1].id == "list":  # several paths of categories: all levels in one
             expression = f"flatten({expression})"
+        elif is_list_of_objects(kind) and "name" in dict(kind.children[0][1].children):  # such as categories
+            expression = f'list_transform({expression}, lambda x: x."name")'
         expression = f"array_to_string(CAST({expression} AS VARCHAR[]), ' > ')"
     return [(".".join(path), expression)]

@@ -28,7 +28,7 @@ def csv_options(files: Sequence[str], columns: Sequence[str] = ()) -> str:
         columns: names of the columns, if the files have no header line.
     """
     encoding = _encoding(files)
-    head = _head(files[0]).decode(encoding, errors="replace")
+    head = head_of(files[0]).decode(encoding, errors="replace")
     options = ["all_varchar=true", "union_by_name=true", "strict_mode=false", "comment=''", f"encoding='{encoding}'"]
     names = ", ".join("'" + name.replace("'", "''") + "'" for name in columns)
     options += [f"header=false, names=[{names}]"] if columns else ["header=true"]
@@ -40,7 +40,7 @@ def csv_options(files: Sequence[str], columns: Sequence[str] = ()) -> str:
     return ", ".join(options)
 
 
-def _head(file: str) -> bytes:
+def head_of(file: str) -> bytes:
     """Returns the first bytes of a file, none of a file that only DuckDB can decompress."""
     if file.lower().endswith(".zst"):
         return b""

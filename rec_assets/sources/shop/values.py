@@ -36,8 +36,13 @@ def words(column: str) -> str:
 
 
 def meets(rows: Interactions) -> str:
-    """Returns the condition `where` of interactions."""
-    return f"coalesce(({rows.where}), false)" if rows.where else "TRUE"
+    """Returns the condition of interactions that meet `where` and are no returns."""
+    return f"coalesce(({rows.where}), false) AND {is_kept(rows)}" if rows.where else is_kept(rows)
+
+
+def is_kept(rows: Interactions) -> str:
+    """Returns the condition of rows that are no returns: their quantity is above 0, or is no number."""
+    return f"coalesce({amount(rows.quantity)} > 0, true)" if rows.quantity else "TRUE"
 
 
 def event(rows: Interactions) -> str:
@@ -107,18 +112,50 @@ def seconds(column: str, time_format: str = "") -> str:
     return f"try_cast(floor({chosen}) AS BIGINT)"
 
 
+def clock(column: str) -> str:
+    """Returns seconds since midnight, INTEGER, from a clock time such as "13:05", "1:05:09 PM", 1305, 130509 or 13."""
+    text = f"upper(trim(CAST({quoted(column)} AS VARCHAR)))"
+    digits = f"CASE WHEN length({text}) <= 2 THEN lpad({text}, 2, '0') || '0000' ELSE lpad({text}, 4, '0') || '00' END"
+    signs = f"CASE WHEN regexp_full_match({text}, '[0-9]{{1,4}}') THEN {digits} ELSE lpad({text}, 6, '0') END"
+    formats = "['%H:%M:%S', '%H:%M', '%H:%M:%S.%g', '%H:%M:%S.%f', '%I:%M:%S %p', '%I:%M %p', '%I:%M:%S%p', '%I:%M%p']"
+    read = (
+        f"CASE WHEN regexp_full_match({text}, '[0-9]{{1,6}}') THEN try_strptime({signs}, '%H%M%S') "
+        f"ELSE try_strptime({text}, {formats}) END"
+    )
+    return f"CAST(date_diff('second', date_trunc('day', {read}), {read}) AS INTEGER)"
+
+
+def moment(rows: Interactions) -> str:
+    """Returns unix seconds of a row of interactions, BIGINT; midnight where its time of day is unreadable."""
+    start = seconds(rows.time, rows.time_format)
+    if not rows.time_of_day:
+        return start
+    local = f"CAST(to_timestamp({start}) AS TIMESTAMP) + to_seconds(coalesce({clock(rows.time_of_day)}, 0))"
+    return f"CAST(floor(epoch(CAST({local} AS TIMESTAMPTZ))) AS BIGINT)"
+
+
 def amount(column: str) -> str:
-    """Returns a number, DOUBLE, from text such as "€ 1.234,56", "$1,234.56" or "19,99"."""
-    text = f"regexp_replace(CAST({quoted(column)} AS VARCHAR), '[^0-9,.\\-]', '', 'g')"
+    """Returns a number, DOUBLE, from text such as "€ 1.234,56", "$1,234.56", "19,99", "12.50-" or "(12.50)".
+
+    The last two are negative: accounts write them so.
+    """
+    raw = f"replace(CAST({quoted(column)} AS VARCHAR), '\u2212', '-')"
+    # "Rs. 5" has the dot of a currency, and "5,-" a dash in place of decimals.
+    kept = f"regexp_replace(regexp_replace({raw}, '^\\s*\\p{{L}}{{1,3}}\\.', ''), '[^0-9,.\\-]', '', 'g')"
+    signed = f"regexp_replace({kept}, '[,.]-+$', '')"
+    text = f"regexp_extract({signed}, '^-?([0-9,.]+)-?$', 1)"
+    negative = f"({signed} LIKE '-%' OR {signed} LIKE '%-' OR regexp_full_match({raw}, '[^0-9(]*\\([^()]*\\)[^0-9]*'))"
     decimal_comma = f"replace(replace({text}, '.', ''), ',', '.')"
     thousands = f"replace({text}, ',', '')"
     comma_last = f"strpos(reverse({text}), ',') < strpos(reverse({text}), '.')"
     plain = f"try_cast(CAST({quoted(column)} AS VARCHAR) AS DOUBLE)"
     guess = (
         f"CASE WHEN {text} LIKE '%,%' AND {text} LIKE '%.%' THEN CASE WHEN {comma_last} THEN {decimal_comma} "
-        f"ELSE {thousands} END WHEN regexp_matches({text}, ',[0-9]{{1,2}}$') THEN {decimal_comma} ELSE {thousands} END"
+        f"ELSE {thousands} END WHEN regexp_matches({text}, ',[0-9]{{1,2}}$') THEN {decimal_comma} "
+        f"WHEN regexp_full_match({text}, '[0-9]{{1,3}}([.][0-9]{{3}}){{2,}}') THEN replace({text}, '.', '') "
+        f"ELSE {thousands} END"
     )
-    return f"coalesce({plain}, try_cast({guess} AS DOUBLE))"
+    return f"coalesce({plain}, CASE WHEN {negative} THEN -1 ELSE 1 END * try_cast({guess} AS DOUBLE))"
 
 
 def price(column: str) -> str:

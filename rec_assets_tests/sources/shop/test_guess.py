@@ -1,7 +1,8 @@
 """Mappings that `rec init` guesses from unusual exports, and windows of histories of any length."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -112,6 +113,36 @@ def test_items_that_were_shown_and_not_clicked_are_dropped(tmp_path: Path) -> No
     draft = guess_shop(tmp_path, tmp_path)
     assert opened(draft.shop, tmp_path).rows().collect().height == 20
     assert any("rows without is_click = 1 are dropped" in note for note in draft.notes)
+
+
+@pytest.mark.parametrize(
+    ("date_column", "date_format", "clock", "clock_format"),
+    [
+        ("date", "%Y-%m-%d", "time", "%H:%M:%S"),
+        ("InvoiceDate", "%d/%m/%Y", "InvoiceTime", "%I:%M %p"),
+        ("event_date", "%Y%m%d", "event_time", "%H%M"),
+        ("Datum", "%d.%m.%Y", "Uhrzeit", "%H:%M"),
+    ],
+)
+def test_a_date_and_a_time_of_day_are_one_time(
+    tmp_path: Path, date_column: str, date_format: str, clock: str, clock_format: str
+) -> None:
+    numbers = list(range(60))
+    moments = [datetime(2024, 2, 13, 8, 5) + timedelta(hours=25 * n) for n in numbers]
+    columns = {
+        "user_id": [n % 7 for n in numbers],
+        "sku": [f"S{n % 30}" for n in numbers],
+        date_column: [one.strftime(date_format) for one in moments],
+        "Delivery Time": ["12:00"] * 60,
+        clock: [one.strftime(clock_format) for one in moments],
+    }
+    pl.DataFrame(columns).write_csv(tmp_path / "orders.csv")
+    draft = guess_shop(tmp_path, tmp_path)
+    assert f"  time of day: {clock}" in draft.notes
+    shop = draft.shop.model_copy(update={"timezone": "Europe/London"})  # winter and summer
+    seconds = opened(shop, tmp_path).rows().collect()["timestamp"].sort().to_list()
+    zone = ZoneInfo("Europe/London")
+    assert seconds == [int(one.replace(tzinfo=zone).timestamp()) for one in moments]
 
 
 def test_one_name_for_all_items_is_no_title(tmp_path: Path) -> None:

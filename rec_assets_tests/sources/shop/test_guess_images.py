@@ -13,6 +13,7 @@ from rec_assets.sources.shop.guess import guess_shop
 from rec_assets.sources.shop.guess.images import pattern_of
 from rec_assets.sources.shop.mapping import Items
 from rec_assets_tests.sources.images.image_server import image_of
+from rec_assets_tests.sources.shop.opened import opened
 from rec_assets_tests.sources.shop.test_images import write_files
 
 IDS = [f"SKU-{number}" for number in range(30)]
@@ -127,3 +128,27 @@ def test_a_guessed_pattern_matches_the_files_that_it_was_guessed_from(ids: set[s
         below = [name.format(one).removeprefix(pattern.root).lstrip("/") for one in known]
         matched = {text for path in below for text in pattern.captures(path)}
         assert len(matched & known) >= number
+
+
+@pytest.mark.parametrize(("position", "first"), [("position", "b"), ("", "a")])
+@pytest.mark.parametrize("has_items", [True, False])
+def test_a_table_of_several_images_of_an_item_gives_one(
+    tmp_path: Path, position: str, first: str, has_items: bool
+) -> None:
+    numbers = list(range(60))
+    rows = {"user_id": [n % 7 for n in numbers], "product_id": [n % 30 for n in numbers], "time": ["2024-02-13"] * 60}
+    pl.DataFrame(rows).write_csv(tmp_path / "orders.csv")
+    if has_items:
+        titles = {"product_id": range(30), "title": [f"Thing {n}" for n in range(30)]}
+        pl.DataFrame(titles).write_csv(tmp_path / "products.csv")
+    images = pl.DataFrame({"image_id": numbers, "product_id": [n // 2 for n in numbers]}).with_columns(
+        image_url=pl.Series([f"https://cdn.example/{n // 2}/{'ab'[n % 2]}.jpg" for n in numbers])
+    )
+    if position:
+        images = images.with_columns(pl.Series(position, [2 - n % 2 for n in numbers]))
+    images.write_csv(tmp_path / "product_images.csv")
+    shop = guess_shop(tmp_path, tmp_path).shop
+    assert shop.items.image == "image_url"
+    catalog = opened(shop, tmp_path).catalog()
+    assert catalog["image"].to_list() == [f"https://cdn.example/{item}/{first}.jpg" for item in catalog["item"]]
+    assert catalog.height == 30

@@ -119,6 +119,15 @@ def test_a_file_without_times_says_what_is_missing(tmp_path: Path) -> None:
     assert "Add a column with the date of each row" in str(raised.value)
 
 
+def test_several_ids_in_a_cell_are_named_with_the_next_step(tmp_path: Path) -> None:
+    line: Line = lambda user, item, second, draw: (  # noqa: E731
+        f"{second}\tU{user}\t{iso(second, '%m/%d/%Y %I:%M:%S %p')}\tN{item} N{item + 1}\tN{item}-1 N{item + 2}-0"
+    )
+    with pytest.raises(ActionableError, match=r"Several ids are in a cell of column4, column5\.") as raised:
+        drafted(tmp_path, "behaviors.tsv", line)
+    assert "unnest(string_split(column5, ' '))" in str(raised.value)
+
+
 def test_names_as_ids_are_titles(tmp_path: Path) -> None:
     line: Line = lambda user, item, second, draw: f"user_{user}\t{second}\tThe Band no {item}"  # noqa: E731
     shop = drafted(tmp_path, "plays.tsv", line).shop

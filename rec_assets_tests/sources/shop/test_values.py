@@ -49,6 +49,17 @@ def test_a_format_is_taken_at_its_word(text: str, time_format: str, moment: int 
     assert read(values.seconds("x", time_format), text) == moment
 
 
+@pytest.mark.parametrize(
+    ("value", "second"),
+    [
+        *[("13:05", 47_100), ("1:05:09 PM", 47_109), ("01:05pm", 47_100), ("13:05:09.123", 47_109), ("1305", 47_100)],
+        *[(130_509, 47_109), (5, 18_000), ("0005", 300), (None, None), ("25:00", None), ("noon", None), ("", None)],
+    ],
+)
+def test_clock_times_are_read_as_people_write_them(value: object, second: int | None) -> None:
+    assert read(values.clock("x"), value) == second
+
+
 def test_eight_digits_are_a_date_and_nonsense_is_no_time() -> None:
     assert read(values.seconds("x"), "20110701", "UTC") == MOMENT // 86_400 * 86_400
     assert read(values.seconds("x"), "yesterday") is None
@@ -60,6 +71,18 @@ def test_eight_digits_are_a_date_and_nonsense_is_no_time() -> None:
 )
 def test_prices_are_read_with_their_currency_and_either_decimal_sign(text: str, price: float) -> None:
     assert read(values.price("x"), text) == pytest.approx(price)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        *[("-1,000", -1000), ("(12.50)", -12.5), ("($1,234.50)", -1234.5), ("12,50-", -12.5), ("\u22125", -5)],
+        *[("1.234.567", 1234567), ("Rs. 1,299", 1299), ("$.50", 0.5), ("5,-", 5), ("1'234.50", 1234.5)],
+        *[("2023-05-01", None), ("https://cdn.example/12.jpg", None), ("-", None), ("", None)],
+    ],
+)
+def test_numbers_are_read_as_accounts_write_them(text: str, number: float | None) -> None:
+    assert read(values.amount("x"), text) == number
 
 
 @pytest.mark.parametrize("text", ["", "free", "0", "-3", None, "inf", "nan"])

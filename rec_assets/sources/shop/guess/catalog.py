@@ -26,11 +26,12 @@ def with_references(catalog: Table, others: Sequence[Table]) -> Table:
     columns: list[str] = []
     joins: list[str] = []
     labels: list[str] = []
+    notes = [*catalog.notes]
     taken = set(catalog.sample.columns)
     for key in (item, *(name for name in catalog.sample.columns if name != item and names.is_category(name))):
         for one in others:
             own = one.sample.column_named(key)
-            if not (own and one.origin.files and _has_a_row_each(one, own)):
+            if not (own and _has_a_row_each(one, own)):
                 continue
             added = _said_of_items(one, own, taken) if key == item else _said_of_categories(one, own, key, taken)
             if not added:
@@ -38,19 +39,24 @@ def with_references(catalog: Table, others: Sequence[Table]) -> Table:
             alias = f"t{len(joins) + 1}"
             columns += [f"{alias}.{values.quoted(name)} AS {values.quoted(new)}" for name, new in added.items()]
             joins.append(
-                f"LEFT JOIN {reader(one.origin, one.root)} AS {alias} "
+                f"LEFT JOIN {_source_of(one)} AS {alias} "
                 f"ON CAST(items.{values.quoted(key)} AS VARCHAR) = CAST({alias}.{values.quoted(own)} AS VARCHAR)"
             )
             labels.append(one.label)
+            notes += one.notes
             taken |= set(added.values())
     if not joins:
         return catalog
-    origin = f"({catalog.origin.query})" if catalog.origin.query else reader(catalog.origin, catalog.root)
-    query = " ".join([f"SELECT items.*, {', '.join(columns)} FROM {origin} AS items", *joins])
+    query = " ".join([f"SELECT items.*, {', '.join(columns)} FROM {_source_of(catalog)} AS items", *joins])
     made = Table.read(" with ".join([catalog.label, *labels]), Rows(query=query), catalog.root)
     if not all(made.sample.filled(name) for name in made.sample.columns if name not in catalog.sample.columns):
         return catalog  # the same name of a key, and other keys
-    return replace(made, roles=made.roles | catalog.roles, notes=catalog.notes)
+    return replace(made, roles=made.roles | catalog.roles, notes=tuple(notes))
+
+
+def _source_of(table: Table) -> str:
+    """Returns the SQL of a table."""
+    return f"({table.origin.query})" if table.origin.query else reader(table.origin, table.root)
 
 
 def _has_a_row_each(table: Table, key: str) -> bool:

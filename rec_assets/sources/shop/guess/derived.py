@@ -13,6 +13,10 @@ PROPERTIES = ("property", "propertyname", "attribute", "attributename", "feature
 MOST_PROPERTIES = 20  # columns of the made table
 DAY_NUMBERS = ("day", "dayno", "dayid", "daynum", "daynumber")
 DATED = r"(?:19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d"  # in the name of a file
+POSITIONS = frozenset(
+    ["position", "imageposition", "sortorder", "sort", "rank", "order", "imageorder", "index", "priority"]
+)
+SAYING_MORE = frozenset(["user", "time", "title", "description", "price", "available", "brand"])
 DAY_ZERO = date(2000, 1, 1)
 LAST_OF_A_MONTH = 31  # smaller numbers may be days of a month or of a week
 
@@ -40,6 +44,23 @@ def with_a_row_each(table: Table) -> Table:
     columns = [f"{latest} FILTER (WHERE {kind} = {values.literal(name)}) AS {values.quoted(name)}" for name in known]
     query = f"SELECT {', '.join([values.quoted(item), *columns])} FROM {reader(table.origin, table.root)} GROUP BY 1"
     return Table.read(table.label, Rows(query=query), table.root) if known else table
+
+
+def with_one_image(table: Table) -> Table:
+    """Returns a table with a row for each item, if it only names images and has several of an item.
+
+    The first by a column of positions is taken; without such a column, the first by name.
+    """
+    sample, roles = table.sample, table.roles
+    is_of_images = {"item", "image"} <= roles.keys() and not roles.keys() & SAYING_MORE
+    if not is_of_images or not table.origin.files or sample.distinct(roles["item"]) == sample.rows:
+        return table
+    item, image = values.quoted(roles["item"]), values.quoted(roles["image"])
+    places = [name for name in sample.columns if names.plain(name) in POSITIONS and sample.is_number(name)]
+    first = f"arg_min({image}, {values.amount(places[0])})" if places else f"min({image})"
+    query = f"SELECT {item}, {first} AS {image} FROM {reader(table.origin, table.root)} GROUP BY 1"
+    note = f"  of several images of an item, the first by {places[0] if places else 'name'} is taken"
+    return replace(Table.read(table.label, Rows(query=query), table.root), roles=roles, notes=(*table.notes, note))
 
 
 def with_repeated_titles(table: Table) -> Table:
@@ -90,6 +111,8 @@ def with_dates(table: Table) -> Table:
 def _with_date(table: Table, name: str, day: str, note: str) -> Table:
     """Returns the table with a column that an expression of SQL gives, unchanged if the column is no time."""
     origin = f"({table.origin.query})" if table.origin.query else reader(table.origin, table.root)
+    if "filename" in day and origin.startswith("("):  # a document
+        return table
     if "filename" in day:
         origin = f"{origin.removesuffix(')')}, filename=true)"
     query = f"SELECT *, {day} AS {values.quoted(name)} FROM {origin}"
@@ -97,4 +120,6 @@ def _with_date(table: Table, name: str, day: str, note: str) -> Table:
     if made.sample.time_format(name) is None or made.sample.distinct(name) < 2:  # the date of the export tells nothing
         return table
     notes = (*table.notes, *([note] if note else []))
-    return replace(made, roles=table.roles | {"time": name}, notes=notes)
+    clock = made.sample.clock(name)
+    roles = table.roles | {"time": name} | ({"time_of_day": clock} if clock else {})
+    return replace(made, roles=roles, notes=notes)

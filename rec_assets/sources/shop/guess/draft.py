@@ -13,13 +13,13 @@ from rec_assets.sources.images.pattern import mistake_in
 from rec_assets.sources.roles import TARGET
 from rec_assets.sources.shop import values
 from rec_assets.sources.shop.guess.categories import category_columns
+from rec_assets.sources.shop.guess.conditions import condition_of
 from rec_assets.sources.shop.guess.events import event_roles
 from rec_assets.sources.shop.guess.images import Images, find_images
 from rec_assets.sources.shop.guess.names import CODED, plain
 from rec_assets.sources.shop.guess.sample import ONE_VALUE, Sample
 from rec_assets.sources.shop.guess.table import Table
 from rec_assets.sources.shop.guess.tables import find_tables
-from rec_assets.sources.shop.guess.words import CHOSEN
 from rec_assets.sources.shop.mapping import Days, Interactions, Items, Shop, Users
 from rec_assets.sources.shop.tables import connect, open_table
 
@@ -102,15 +102,17 @@ def _interactions(table: Table, base: Path) -> tuple[Interactions, list[str]]:
     roles, sample = table.roles, table.sample
     notes = [f"interactions: {table.label}, {table.rows:,} rows", *table.notes]
     notes += [f"  one row for each element of {table.origin.unfold}"] if table.origin.unfold else []
-    notes += [f"  {role}: {roles[role]}" for role in ("user", "item", "time", "device") if role in roles]
-    where, roles_of_events = "", dict[str, tuple[str, ...]]()
-    if quantity := roles.get("quantity"):
-        where = f"coalesce(try_cast({values.quoted(quantity)} AS DOUBLE), 1) > 0"
-        notes.append(f"  rows without a positive {quantity} are dropped as returns")
-    if chosen := _column_of_choices(table):
-        where = " AND ".join([*filter(None, [where]), f"try_cast({values.quoted(chosen)} AS INTEGER) = 1"])
-        notes.append(f"  rows without {chosen} = 1 are dropped, as items that were shown and not chosen")
-    if event := _event_column(table):
+    notes += [
+        f"  {role.replace('_', ' ')}: {roles[role]}"
+        for role in ("user", "item", "time", "time_of_day", "device")
+        if role in roles
+    ]
+    roles_of_events = dict[str, tuple[str, ...]]()
+    quantity, event = roles.get("quantity", ""), _event_column(table)
+    where, dropped = condition_of(table, event)
+    notes += [f"  rows with {quantity} of 0 or less are dropped as returns"] if quantity else []
+    notes += dropped
+    if event:
         counts = sample.counts(event)
         roles_of_events = event_roles(kind.strip() for kind in counts)
         if roles_of_events.get("events", ()) == tuple(sorted({kind.strip() for kind in counts})):
@@ -130,8 +132,10 @@ def _interactions(table: Table, base: Path) -> tuple[Interactions, list[str]]:
         user=roles["user"],
         item=roles["item"],
         time=roles["time"],
+        time_of_day=roles.get("time_of_day", ""),
         time_format=sample.time_format(roles["time"]) or "",
         device=roles.get("device", ""),
+        quantity=quantity,
         event=event if roles_of_events else "",
         **roles_of_events,
         rating=rating,
@@ -139,12 +143,6 @@ def _interactions(table: Table, base: Path) -> tuple[Interactions, list[str]]:
         low_ratings="seen" if rating else "dropped",
     )
     return mapping, notes
-
-
-def _column_of_choices(table: Table) -> str:
-    """Returns the column that says with 0 or 1 whether a shown item was chosen; "" without one."""
-    named = [name for name in table.sample.columns if plain(name) in CHOSEN]
-    return next((name for name in named if table.sample.values_of(name) == {"0", "1"}), "")
 
 
 def _event_column(table: Table) -> str:
@@ -242,7 +240,7 @@ def _history(shop: Shop, base: Path) -> tuple[dict[int, int], float]:
     connection.register("shop_rows", open_table(connection, rows, base))
     user, item = values.identifier(rows.user), values.identifier(rows.item)
     teaches = f"{values.meets(rows)} AND {values.role(rows)} = {TARGET}"
-    day = f"{values.seconds(rows.time, rows.time_format)} // 86400"
+    day = f"{values.moment(rows)} // 86400"
     counted = connection.sql(
         f"WITH kept AS (SELECT {user} AS u, {item} AS i, {day} AS d FROM shop_rows WHERE {teaches}), "
         "days AS (SELECT DISTINCT u, i, d FROM kept WHERE u IS NOT NULL AND i IS NOT NULL AND d IS NOT NULL), "

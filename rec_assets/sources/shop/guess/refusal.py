@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.sources.shop import values
 from rec_assets.sources.shop.guess import names
 from rec_assets.sources.shop.guess.table import NEEDED, Table
 
 GUIDE = "see docs/bring-your-own-data.md"
 DATED = ("timestamp", "datetime", "time", "date")
 EXAMPLES = 3
+SEVERAL = 0.5  # share of cells with several ids, from which a column has lists of them
+ID = r"[^\s,;|]*[0-9][^\s,;|]*"
+IDS = rf"{ID}([\s,;|]+{ID})+"
 
 
 def refusal(location: Path, tables: Sequence[Table], unread: Sequence[ActionableError], base: Path) -> ActionableError:
@@ -28,6 +32,13 @@ def refusal(location: Path, tables: Sequence[Table], unread: Sequence[Actionable
     if best.origin.columns:
         step = f"Write a first line with names of columns, such as user_id, item_id and time ({GUIDE})."
     unreadable = _unreadable_times(best) if "time" in best.lacking else ""
+    listed = _lists_of_ids(best) if "item" in best.lacking else []
+    if listed:
+        unreadable += f" Several ids are in a cell of {', '.join(listed)}."
+        step = (
+            "Write a table with a row for each of these ids, its user and its time, such as with DuckDB's "
+            f"`unnest(string_split({listed[-1]}, ' '))`, or as `query` in {base / 'shop.toml'} ({GUIDE})."
+        )
     if best.lacking == ["time"]:
         step = f"Add a column with the date of each row; evaluations use later days than trainings ({GUIDE})."
     left_out = "".join(f" {error.problem}" for error in unread[:EXAMPLES])
@@ -38,6 +49,15 @@ def refusal(location: Path, tables: Sequence[Table], unread: Sequence[Actionable
         f"({named}: {', '.join(best.sample.columns)}).{unreadable}{left_out}",
         step,
     )
+
+
+def _lists_of_ids(table: Table) -> list[str]:
+    """Returns the columns whose cells have several ids, such as the items of a basket or of a list that was shown."""
+    sample = table.sample
+    texts = [name for name in sample.columns if not sample.is_number(name) and sample.time_format(name) is None]
+    pattern = values.literal(IDS)
+    several = {name: f"coalesce(regexp_full_match({values.identifier(name)}, {pattern}), false)" for name in texts}
+    return [name for name in texts if sample.share(several[name]) >= SEVERAL]
 
 
 def _unreadable_times(table: Table) -> str:

@@ -3,10 +3,13 @@
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import takewhile
 
 import duckdb
 
+from rec_assets.common.units import DAY_SECONDS
 from rec_assets.sources.shop import values
+from rec_assets.sources.shop.category_paths import path
 from rec_assets.sources.shop.guess import names, words
 
 MOST_TYPES = 50  # values of a column of event types whose name ends as that of a code
@@ -15,7 +18,7 @@ LINKED = 0.5  # share of a column's values that are ids of the interactions, fro
 ONE_VALUE = 0.5  # share of an item's rows with its most common value, from which a column belongs to the item
 MOST_TIMES = 5_000  # values whose format is tried
 FEW = 20  # rows, below which nothing follows from values that do not repeat
-SEPARATORS = (" > ", ">", "|", " / ", ", ", ".")
+SEPARATORS = (" > ", ">", "|", " / ", "/", ", ", ".")
 DOTTED = r"'[a-z0-9_]+(\.[a-z0-9_]+)+'"  # categories such as electronics.smartphone; other dots end sentences
 TIME_FORMATS = (
     *("%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%Y %I:%M:%S %p"),
@@ -95,7 +98,8 @@ class Sample:
 
     def separator(self, column: str) -> str:
         """Returns the sign between the levels of categories, "" if they have one level."""
-        texts = list(self.counts(column))
+        found = self.connection.sql(f"SELECT DISTINCT {path(column)} FROM sample").fetchall()
+        texts = [text for (text,) in found if text is not None]
         sign = next((sign for sign in SEPARATORS if sum(sign in text for text in texts) > len(texts) / 4), "")
         dotted = f"regexp_full_match(CAST({values.quoted(column)} AS VARCHAR), {DOTTED})"
         return "" if sign == "." and self.share(f"coalesce({dotted}, false)") < 1 / 4 else sign
@@ -160,6 +164,8 @@ class Sample:
             moments = [name for name in free if names.MOMENT.search(names.plain(name)) or not self.is_number(name)]
             if readable := [name for name in moments if self.time_format(name) is not None]:
                 found["time"] = readable[0]
+        if "time" in found and (clock := self.clock(found["time"])):
+            found["time_of_day"] = clock
         if {"user", "time"} <= found.keys() and "item" not in found and (column := self._other_code(found)):
             found["item"] = column
         return found
@@ -191,6 +197,22 @@ class Sample:
                 break
         return min(readings)[3] if readings else None
 
+    def clock(self, date: str) -> str | None:
+        """Returns the column of the time of day that belongs to a column of dates; None for one with times.
+
+        Of several, the one is taken whose name begins like that of the date, as "InvoiceTime" beside "InvoiceDate".
+        """
+        start = values.seconds(date, self.time_format(date) or "")
+        if self.share(f"coalesce({start} % {DAY_SECONDS} = 0, true)") < READABLE:
+            return None
+        other = words.OTHERS["time"].split()
+        found = [
+            one for one in self.columns if one != date and names.rank_of(one, words.CLOCK.split(), other) is not None
+        ]
+        fitting = [one for one in found if self.share(f"{values.clock(one)} IS NOT NULL") >= READABLE]
+        shared = {one: _same_letters(names.plain(one), names.plain(date)) for one in fitting}
+        return max(fitting, key=lambda one: shared[one], default=None)
+
     def _other_code(self, found: dict[str, str]) -> str | None:
         """Returns the only free column with the name of a code of an unknown kind; without one, a name of items."""
         free = [n for n in self.columns if n not in (found["user"], found["time"]) and not self.is_key(n)]
@@ -218,3 +240,8 @@ class Sample:
         if role in readers:
             return self.share(f"{readers[role](column)} IS NOT NULL") >= READABLE / 2
         return role not in ("rating", "quantity") or self.share(f"{values.amount(column)} IS NOT NULL") >= READABLE
+
+
+def _same_letters(left: str, right: str) -> int:
+    """Returns the number of letters that two names have in common at their start."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False)))

@@ -8,7 +8,8 @@ from pathlib import Path
 from rec_assets.common.errors import ActionableError
 from rec_assets.sources.shop.guess import names
 from rec_assets.sources.shop.guess.catalog import with_references
-from rec_assets.sources.shop.guess.derived import with_a_row_each, with_dates, with_repeated_titles
+from rec_assets.sources.shop.guess.conditions import of_cancelled
+from rec_assets.sources.shop.guess.derived import with_a_row_each, with_dates, with_one_image, with_repeated_titles
 from rec_assets.sources.shop.guess.groups import file_groups
 from rec_assets.sources.shop.guess.refusal import refusal
 from rec_assets.sources.shop.guess.sample import LINKED
@@ -49,7 +50,7 @@ def find_tables(location: Path, base: Path) -> Tables:
     unreadable: list[ActionableError] = []
     for files in file_groups(location):
         try:
-            tables.append(with_a_row_each(read_files(files, root)))
+            tables.append(with_one_image(with_a_row_each(read_files(files, root))))
         except ActionableError as error:  # perhaps no table of the shop
             unreadable.append(error)
     rows = [one for one in map(_unfolded, tables) if not one.lacking]
@@ -146,8 +147,12 @@ def _matched(lines: Table, heads: Table, column: str, key: str) -> float:
 def _join(lines: Table, heads: Table, keys: tuple[str, str], gives: Iterable[str]) -> Table:
     added = {role: heads.roles[role] for role in gives}
     taken = [role for role in (*added, "device") if role in heads.roles]
+    taken += ["time_of_day"] if "time" in added and "time_of_day" in heads.roles else []
     named = {role: _free_name(heads.roles[role], lines.sample.columns) for role in taken}
-    columns = ", ".join(f'heads."{heads.roles[role]}" AS "{named[role]}"' for role in taken)
+    states = [name for name in heads.sample.columns if of_cancelled(heads.sample, name)]
+    renamed = {heads.roles[role]: named[role] for role in taken}
+    renamed |= {name: _free_name(name, lines.sample.columns) for name in states}
+    columns = ", ".join(f'heads."{name}" AS "{new}"' for name, new in renamed.items())
     left = f"({lines.origin.query})" if lines.origin.query else reader(lines.origin, lines.root)
     query = (
         f"SELECT lines.*, {columns} FROM {left} AS lines JOIN {reader(heads.origin, heads.root)} AS heads "

@@ -49,6 +49,8 @@ OTHERS = {
     "event": "date time",
     "brand": "count number url user customer device mobile",
 }
+# Names of columns of the time of day.
+CLOCK = "time hour uhrzeit hora heure ora saat godzina tijd tempo время час 时间 時間 時刻"
 # The first of these has no other role: several levels of categories are told apart by their values.
 CATEGORIES = (
     "department category categor kategor warengruppe genre aisle family subclass rayon productgroup producttype "
@@ -70,3 +72,18 @@ FOREIGN = (
     "employee staff agent cashier card payment sequence step campaign territory location terminal device group quote "
     "message ipaddress bestell auftrag rechnung commande facture pedido factura fattura fatura заказ 订单 訂單 注文"
 )
+# Names of columns with the state of an order, and with the kind of a row.
+STATUS = "status state zustand stato estado etat statut situacao durum статус 状态 狀態 ステータス"
+KINDS_OF_ROWS = frozenset(
+    ["type", "transactiontype", "ordertype", "saletype", "salestype", "documenttype", "doctype", "rowtype", "linetype"]
+)
+# Names of columns that say whether, or when, a row was cancelled.
+CANCELS = "cancel refunded storn voided returned isreturn returnat returndate"
+# Words of states that do not count, and words that say that a row counts in part, or that tell of something else.
+CANCELLED = (
+    "cancel refund void storn annul return retour ruckgabe zuruck erstattet chargeback reject fail denied declin "
+    "unavailable rembours reembols rimbors devuel devol reso iptal iade zwrot отмен возврат 取消 退款 退货 退貨 返品 "
+    "キャンセル"
+)
+IN_PART = "parti teil deels not"
+NO_ANSWERS = f"{IN_PART} customer user client visitor policy able rate eligib reason amount count window"

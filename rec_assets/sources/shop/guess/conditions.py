@@ -1,0 +1,76 @@
+"""Finds columns that say which rows do not count: cancelled and returned orders, and items that were not chosen."""
+
+from rec_assets.sources.shop import values
+from rec_assets.sources.shop.guess.names import is_foreign, plain, rank_of
+from rec_assets.sources.shop.guess.sample import MOST_TYPES, Sample
+from rec_assets.sources.shop.guess.table import Table
+from rec_assets.sources.shop.guess.words import CANCELLED, CANCELS, CHOSEN, IN_PART, KINDS_OF_ROWS, NO_ANSWERS, STATUS
+
+YES = ("true", "t", "1", "yes", "y", "ja", "oui", "si")
+NO = ("false", "f", "0", "no", "n", "nein", "non", "")
+NUMBERED = 0.95  # share of numbers of invoices, with or without a C before them
+
+
+def condition_of(table: Table, event: str) -> tuple[str, list[str]]:
+    """Returns the SQL condition of rows that count, "" if all do, and a sentence for each part of it.
+
+    Args:
+        table: the interactions.
+        event: the column of event types, "" without one. Its types have roles of their own.
+    """
+    parts: list[str] = []
+    notes: list[str] = []
+    for name in table.sample.columns:
+        if name != event and (found := of_cancelled(table.sample, name)):
+            parts.append(found[0])
+            notes.append(found[1])
+    if chosen := _column_of_choices(table.sample):
+        parts.append(f"try_cast({values.quoted(chosen)} AS INTEGER) = 1")
+        notes.append(f"  rows without {chosen} = 1 are dropped, as items that were shown and not chosen")
+    return " AND ".join(parts), notes
+
+
+def of_cancelled(sample: Sample, column: str) -> tuple[str, str] | None:
+    """Returns the condition of rows that were not cancelled or returned, with a sentence; None if a column tells none.
+
+    Such a column has a state of orders, the answer to a question such as "is_cancelled", or a time such as that of
+    "refunded_at". Some programs write a C before the number of a cancelled invoice.
+    """
+    quoted = values.quoted(column)
+    if rank_of(column, CANCELS.split(), NO_ANSWERS.split()) is not None:
+        return _of_an_answer(sample, column)
+    if plain(column) in KINDS_OF_ROWS or rank_of(column, STATUS.split()) is not None:
+        counts = sample.counts(column)
+        dropped = {
+            value: n for value, n in counts.items() if rank_of(value, CANCELLED.split(), IN_PART.split()) is not None
+        }
+        if not dropped or len(dropped) == len(counts) or len(counts) > MOST_TYPES:
+            return None
+        shown = ", ".join(f"{value} {count:,}" for value, count in dropped.items())
+        listed = ", ".join(map(values.literal, dropped))
+        return f"coalesce({quoted} NOT IN ({listed}), true)", f"  rows with these {column} are dropped: {shown}"
+    if is_foreign(column):
+        text = f"coalesce({values.identifier(column)}, '')"
+        marked = sample.share(f"regexp_full_match({text}, '[Cc][0-9]+')")
+        if 0 < marked < 1 / 2 and marked + sample.share(f"regexp_full_match({text}, '[0-9]+')") > NUMBERED:
+            condition = f"coalesce({quoted} NOT ILIKE 'C%', true)"
+            return condition, f"  rows whose {column} begins with C are dropped as cancelled"
+    return None
+
+
+def _of_an_answer(sample: Sample, column: str) -> tuple[str, str] | None:
+    """Returns the condition for a column such as "is_cancelled" or "cancelled_at"."""
+    text = f"CAST({values.quoted(column)} AS VARCHAR)"
+    answers = {value.strip().lower() for value in sample.counts(column)}
+    if answers & set(YES) and answers <= {*YES, *NO}:
+        listed = ", ".join(map(values.literal, YES))
+        return f"coalesce(lower({text}) NOT IN ({listed}), true)", f"  rows with {column} are dropped"
+    if 0 < sample.filled(column) < 1 and sample.time_format(column) is not None:
+        return f"coalesce({text}, '') = ''", f"  rows with a time of {column} are dropped"
+    return None
+
+
+def _column_of_choices(sample: Sample) -> str:
+    """Returns the column that says with 0 or 1 whether a shown item was chosen; "" without one."""
+    named = [name for name in sample.columns if plain(name) in CHOSEN]
+    return next((name for name in named if sample.values_of(name) == {"0", "1"}), "")
