@@ -14,6 +14,7 @@ from rec_assets.sources.contract import check_items
 from rec_assets.sources.shop.check import count_events
 from rec_assets.sources.shop.guess import days_of, guess_shop
 from rec_assets.sources.shop.guess.draft import span_of
+from rec_assets.sources.shop.guess.names import ranked
 from rec_assets_tests.sources.shop.layouts import layouts, write_layout
 from rec_assets_tests.sources.shop.opened import opened
 
@@ -194,3 +195,18 @@ def test_a_few_wrong_dates_do_not_move_the_span_of_a_history(counts: dict[int, i
     assert span[0] in near
     if not wrong and max(right) - min(right) <= 60:
         assert span == (min(right), max(right))
+
+
+@pytest.mark.parametrize(
+    ("column", "is_of_ages"),
+    [
+        ("Age", True),
+        ("customerAge", True),
+        ("userage", True),
+        ("age_years", True),
+        ("page_views", False),
+        ("usage", False),
+    ],
+)
+def test_age_is_a_word_of_its_own(column: str, is_of_ages: bool) -> None:
+    assert [name for _, name in ranked("age", [column])] == [column] * is_of_ages

@@ -4,12 +4,23 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from rec_assets.sources.shop.guess.words import CATEGORIES, FOREIGN, NOT_CATEGORIES, OTHERS, SHORT, STARTS, WORDS
+from rec_assets.sources.shop.guess.words import (
+    CATEGORIES,
+    ENDINGS,
+    FOREIGN,
+    NOT_CATEGORIES,
+    OTHERS,
+    PEOPLE,
+    SHORT,
+    STARTS,
+    WORDS,
+)
 
 CODED = re.compile(r"(id|hash|code|key|no|nr|num|number|kodu|编号|コード)$|^(id|cod|код)")
 MOMENT = re.compile(r"(at|on|ts|ms|epoch)$")
 TYPED = re.compile(r":(token|float)(_seq)?$")
 ACCENTS = re.compile("[\u0300-\u036f]")  # of Latin, Greek and Cyrillic letters
+PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")  # words of a name, such as user, Age
 LETTERS = str.maketrans("ıłø", "ilo")  # letters that Unicode does not split into a letter and an accent
 
 
@@ -35,7 +46,7 @@ def ranked(role: str, columns: Iterable[str], others: str | None = None) -> list
 def rank_of(column: str, words: Sequence[str], excluded: Sequence[str] = ()) -> int | None:
     """Returns the place of the first word that a name holds; None without one, or with an excluded word."""
     name = plain(column)
-    fits = next((n for n, word in enumerate(words) if _holds(name, word)), None)
+    fits = next((n for n, word in enumerate(words) if _holds(name, word) and not _is_an_ending(column, word)), None)
     if fits is None:
         return None
     rest = name.replace(words[fits], "")
@@ -61,6 +72,14 @@ def is_of_items(name: str) -> bool:
     """Returns True if a name says what items have: a title, a price, a category, an image, or whether they are sold."""
     saying = any(ranked(role, [name]) for role in ("title", "description", "price", "available", "image"))
     return saying or is_category(name)
+
+
+def _is_an_ending(column: str, word: str) -> bool:
+    """Returns True if a name has a word only as a part of others: "page views" has no age, and "userage" has."""
+    if word not in ENDINGS:
+        return False
+    parts = [part.lower() for part in PARTS.findall(column)]
+    return not any(part.startswith(word) or part.removesuffix(word) in PEOPLE for part in parts if word in part)
 
 
 def _holds(name: str, word: str) -> bool:

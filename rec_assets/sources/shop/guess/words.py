@@ -58,7 +58,12 @@ CATEGORIES = (
     "类别 分类 分類 カテゴリ cat class style level"
 )
 NOT_CATEGORIES = "len number count age customer user member event url ship service device payment"
-# Short words mean something only in short names: "page" holds "age".
+# Words that end many other words, and the words of people that may stand before them in one word.
+ENDINGS = frozenset({"age"})
+PEOPLE = frozenset(
+    {"user", "customer", "client", "member", "person", "buyer", "shopper", "visitor", "household", "cust"}
+)
+# Short words mean something only in short names: "weekday" holds "day".
 SHORT = frozenset(
     {"age", "day", "sku", "ean", "sex", "text", "class", "uid", "cat", "desc", "upc", "data", "alter", "пол"}
 )
