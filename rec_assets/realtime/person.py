@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import redis
 
+from rec_assets.common.decimals import decimal, in_decimals
 from rec_assets.common.errors import ActionableError
 from rec_assets.features.store.online_reader import OnlineReader
 from rec_assets.features.store.views import USER_VIEW
@@ -143,7 +144,7 @@ def export_online(settings: Settings, user_id: int, text: str | None = None) -> 
             "valkey: events in the stream": [_fields(one) for one in stream.entries_of(names)],
             "valkey: dead letters": [_fields(one) for one in stream.dead_letters_of(names)],
             "offline log of the workers": [
-                row for day in log.days() for row in log.read(day).filter(user_id=user_id).to_dicts()
+                row for day in log.days() for row in in_decimals(log.read(day).filter(user_id=user_id))
             ],
             "valkey: answers in the stream": _lists(answers_in(AnswerStream.connect(settings).entries_of(names))),
             "log of answers": _lists(AnswerLog.of(settings).of_user(user_id)),
@@ -152,12 +153,20 @@ def export_online(settings: Settings, user_id: int, text: str | None = None) -> 
 
 def _features(settings: Settings, client: Valkey, user_id: int) -> dict[str, Any] | None:
     rows = OnlineReader(settings, USER_VIEW, client)(np.array([user_id]))
-    values = {name: column[0].item() for name, column in rows.columns.items()}
-    return {name: None if value != value else value for name, value in values.items()} if rows.known[0] else None
+    values = {name: column[0] for name, column in rows.columns.items()}
+    return {name: _number(value) for name, value in values.items()} if rows.known[0] else None
+
+
+def _number(value: "np.generic") -> float | int | None:
+    """Returns a value of Feast as JSON has it; None for NaN."""
+    if isinstance(value, np.float32):
+        return None if np.isnan(value) else decimal(value)
+    number: float | int = value.item()
+    return None if number != number else number
 
 
 def _lists(answers: pl.DataFrame) -> list[dict[str, Any]]:
-    return answers.select(*LISTS).to_dicts()
+    return in_decimals(answers.select(*LISTS))
 
 
 def _names(user_id: int, text: str | None) -> set[str]:

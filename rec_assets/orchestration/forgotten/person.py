@@ -16,6 +16,7 @@ import polars as pl
 import redis
 from dagster import AssetMaterialization, DagsterInstance
 
+from rec_assets.common.decimals import in_decimals
 from rec_assets.common.errors import ActionableError
 from rec_assets.datasets.joined_days import HISTORY_ROWS, ROWS
 from rec_assets.orchestration.assets.data.behavioral_updates import UPDATES
@@ -182,7 +183,7 @@ def export_offline(settings: Settings, person: Person) -> dict[str, Any]:
         for partition in store.partitions(asset):
             files = _files_with(store.get(asset, partition), asset, person.code)
             if files:
-                rows = [pl.read_parquet(file).filter(user_id=person.code).to_dicts() for file in files]
+                rows = [in_decimals(pl.read_parquet(file).filter(user_id=person.code)) for file in files]
                 found[f"{asset} [{partition}]"] = [row for part in rows for row in part]
     held = [
         f"{asset} [{partition}]"

@@ -1,11 +1,12 @@
 """Filters of a request: the items that its list may have. A request carries a filter as JSON."""
 
 from functools import lru_cache
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from rec_assets.serving.graph.errors import RequestError
 
@@ -37,6 +38,13 @@ class Filters(BaseModel, Generic[Id]):
     min_price: Price | None = Field(None, description="Lowest price.")
     max_price: Price | None = Field(None, description="Highest price.")
     new_to_user: bool = Field(False, description="Only items outside the user's history and session.")
+
+    @model_validator(mode="after")
+    def _require_a_range(self) -> Self:
+        if self.min_price is not None and self.max_price is not None and self.min_price > self.max_price:
+            values = {"min": self.min_price, "max": self.max_price}
+            raise PydanticCustomError("price_range", "min_price {min} is above max_price {max}", values)
+        return self
 
     def text(self) -> str:
         """Returns the filter as it travels: JSON without absent parts; empty without any part."""

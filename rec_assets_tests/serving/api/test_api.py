@@ -155,6 +155,7 @@ def test_without_valkey_people_are_unavailable(alone: Settings, serve: Callable[
         ("/recommend", '{"k": 1e400}'),
         ("/recommend", '{"user_id": "three"}'),
         ("/recommend", "["),
+        ("/recommend", '{"filters": {"min_price": 20, "max_price": 10}}'),
         ("/similar", "{}"),
         ("/similar", '{"item_id": "99999999999999999999"}'),
         ("/bought-together", '{"item_ids": []}'),

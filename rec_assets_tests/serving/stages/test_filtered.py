@@ -27,8 +27,16 @@ NOON = 1_741_608_000
 ITEMS = st.lists(st.integers(4, 165), max_size=60)
 CATEGORIES = st.lists(st.integers(-1, 9), max_size=5)
 PRICES = st.none() | st.floats(0, 60)
+
+
+def in_order(ends: tuple[float | None, float | None]) -> bool:
+    low, high = ends
+    return low is None or high is None or low <= high
+
+
 FILTER = st.builds(
-    Filters[int],
+    lambda ends, **parts: Filters[int](min_price=ends[0], max_price=ends[1], **parts),
+    st.tuples(PRICES, PRICES).filter(in_order),
     items=st.none() | ITEMS,
     not_items=ITEMS,
     category_l1=st.none() | CATEGORIES,
@@ -37,8 +45,6 @@ FILTER = st.builds(
     not_category_l2=CATEGORIES,
     brand=st.none() | CATEGORIES,
     not_brand=CATEGORIES,
-    min_price=PRICES,
-    max_price=PRICES,
 )
 
 
@@ -176,6 +182,7 @@ def test_a_list_is_filled_with_allowed_items_only(
         ([b" " * (MOST_BYTES + 1)], "filters must have at most 65536 bytes, not 65537"),
         ([b"\xff\xfe"], "filters must be UTF-8"),
         ([3], "filters must be texts, not int"),
+        ([b'{"min_price": 20, "max_price": 10}'], "filters: min_price 20.0 is above max_price 10.0"),
         ([b"", b""], r"filters must have one text per user, not shape \[2\]"),
     ],
 )
