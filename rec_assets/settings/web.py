@@ -1,6 +1,6 @@
 """Settings of the storefront, the HTTP API, traces and the ports of pages."""
 
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 
 class WebSettings(BaseModel):
@@ -14,6 +14,12 @@ class WebSettings(BaseModel):
     )
     api_keys: str = Field(
         "", exclude=True, repr=False, description="Keys that clients of `rec api` send, with commas; secrets."
+    )
+    api_requests_per_second: NonNegativeFloat = Field(
+        0,
+        allow_inf_nan=False,
+        description="Most requests a second of one key, for each process of `rec api`; after a pause, those of one "
+        "second at once. 0: no limit.",
     )
     api_metrics_port: NonNegativeInt = Field(
         0, description="Port of the Prometheus metrics of `rec api`, on its address and without a key; 0: none."

@@ -37,6 +37,7 @@ from rec_assets.serving.api.models import (
 )
 from rec_assets.serving.api.overload import OverloadGuard
 from rec_assets.serving.api.problems import add_problem_handlers
+from rec_assets.serving.api.rates import RateLimit
 from rec_assets.serving.api.routes import JsonRoute
 from rec_assets.serving.api.threads import RequestThreads
 from rec_assets.serving.api.traces import request_spans
@@ -73,11 +74,11 @@ def create_app(settings: Settings) -> FastAPI:
         title="rec_assets",
         docs_url=None,
         redoc_url=None,
-        responses={s: {"model": Problem} for s in (401, 422, 503)},
+        responses={s: {"model": Problem} for s in (401, 422, 429, 503)},
         telemetry=request_spans(),
     )
     app.router.route_class = JsonRoute
-    app.add_middleware(KeyGuard, keys=settings.api_key_set)
+    app.add_middleware(KeyGuard, keys=settings.api_key_set, limit=RateLimit(settings.api_requests_per_second))
     app.add_middleware(HttpGuard, hosts=settings.host_names)
     app.add_middleware(OverloadGuard, most=MAX_IN_PROGRESS)
     app.add_middleware(RequestTimer)

@@ -1,16 +1,19 @@
 """API keys: which requests are refused, and where the API may listen without keys."""
 
 import hmac
+import math
 from collections.abc import Collection, MutableMapping
 from typing import Any
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.http.guard import App, Receive, Send, is_loopback
 from rec_assets.serving.api.problems import problem_response
+from rec_assets.serving.api.rates import RateLimit
 from rec_assets.settings import Settings
 
 OPEN_PATHS = ("/alive", "/health", "/openapi.json")  # for probes, and for programs that generate clients
 _SCHEME = b"Bearer "
+_CLOSE = {"connection": "close"}  # an unread body would be taken for the next request
 
 
 def require_safe_address(settings: Settings) -> None:
@@ -21,27 +24,32 @@ def require_safe_address(settings: Settings) -> None:
 
 
 class KeyGuard:
-    """ASGI middleware that refuses a request without a valid key before its body is read.
+    """ASGI middleware that refuses requests without a valid key, or too many of one key, before their body is read.
 
     Without keys it refuses no request; then the API listens on this machine only (`require_safe_address`).
     """
 
-    def __init__(self, app: App, keys: Collection[str]) -> None:
-        """Stores the application and the valid keys."""
-        self._app, self._keys = app, [key.encode() for key in sorted(keys)]
+    def __init__(self, app: App, keys: Collection[str], limit: RateLimit) -> None:
+        """Stores the application, the valid keys, and the limit on the requests of each."""
+        self._app, self._keys, self._limit = app, [key.encode() for key in sorted(keys)], limit
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Passes a request on, or answers it with status 401."""
-        if scope["type"] == "http" and scope["path"] not in OPEN_PATHS and not self._is_valid(scope):
-            step = "Send the header `Authorization: Bearer KEY` with one of REC_API_KEYS."
-            # An unread body would be taken for the next request.
-            headers = {"WWW-Authenticate": "Bearer", "connection": "close"}
-            refusal = problem_response(401, "The API key is missing or wrong.", step, headers)
-            return await refusal(scope, receive, send)
-        await self._app(scope, receive, send)
+        """Passes a request on, or answers it with status 401 or 429."""
+        refusal = None
+        if self._keys and scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
+            refusal = self._refusal(scope)
+        await (refusal or self._app)(scope, receive, send)
 
-    def _is_valid(self, scope: MutableMapping[str, Any]) -> bool:
+    def _refusal(self, scope: MutableMapping[str, Any]) -> App | None:
         given = dict(scope["headers"]).get(b"authorization", b"")
         sent = given.removeprefix(_SCHEME) if given.startswith(_SCHEME) else b""
         # Compares all keys, so that the time does not depend on the position of the right one.
-        return not self._keys or any([hmac.compare_digest(sent, key) for key in self._keys])
+        if not any([hmac.compare_digest(sent, key) for key in self._keys]):
+            step = "Send the header `Authorization: Bearer KEY` with one of REC_API_KEYS."
+            headers = _CLOSE | {"WWW-Authenticate": "Bearer"}
+            return problem_response(401, "The API key is missing or wrong.", step, headers)
+        if wait := self._limit.wait_of(sent):
+            step = "Send it again after the seconds of Retry-After, or raise REC_API_REQUESTS_PER_SECOND."
+            headers = _CLOSE | {"Retry-After": str(math.ceil(wait))}
+            return problem_response(429, "This API key has sent too many requests.", step, headers)
+        return None
