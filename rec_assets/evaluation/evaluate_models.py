@@ -46,6 +46,14 @@ def compare(
 ) -> tuple[EvaluationReport, Calibration, pl.DataFrame]:
     """Evaluates the models beside the baselines, and beside the oracle if the source has one.
 
+    Track new leaves out each user's history before ranking, so it needs longer lists than track all.
+
+    Example with lists of 2 items in place of `DEPTH`, and one user with the history {a}: `deep` is 2 + 1 = 3.
+    Retrieval returns a, b for track all, and a, b, c for track new.
+    On track all, the ranker orders a, b. All items of the period are relevant.
+    On track new, a is removed and the ranker orders b, c. Item a is not relevant.
+    The oracle's and the context's lists of `deep` items are cut to 2: with a on track all, without a on track new.
+
     Args:
         models: the exported models.
         queries: queries of the evaluation period.
@@ -59,37 +67,6 @@ def compare(
     Returns:
         The evaluation report, the calibration of the ranker on the candidates of track all, and the effect of ranking:
         `report.paired_differences` of the ranked list and the retrieval order.
-    """
-    # In a function of its own, so that the memory of the baselines is free before the lists are scored.
-    tracks, ranked = _lists_of_tracks(
-        models, queries, history, best, holdout_days, seed, slow=slow_baselines, rankers=other_rankers or {}
-    )
-    hits = among(queries.user_ids, models.lists(ranked), queries.relevant)
-    catalog = np.asarray(models.items.raw_ids[models.items.catalog])
-    effect = paired_differences(queries, history, tracks, RANKED, RETRIEVAL)
-    return evaluate(queries, history, catalog, tracks), calibrate(ranked.scores, hits), effect
-
-
-def _lists_of_tracks(
-    models: ServedModels,
-    queries: Queries,
-    history: pl.DataFrame,
-    best: BestRanking | None,
-    holdout_days: int,
-    seed: int,
-    *,
-    slow: bool,
-    rankers: Mapping[str, Rank],
-) -> tuple[dict[str, dict[str, Lists]], Candidates]:
-    """Returns track → method → lists, and the ranked candidates of track all; arguments as for `compare`.
-
-    Track new leaves out each user's history before ranking, so it needs longer lists than track all.
-
-    Example with lists of 2 items in place of `DEPTH`, and one user with the history {a}: `deep` is 2 + 1 = 3.
-    Retrieval returns a, b for track all, and a, b, c for track new.
-    On track all, the ranker orders a, b. All items of the period are relevant.
-    On track new, a is removed and the ranker orders b, c. Item a is not relevant.
-    The oracle's and the context's lists of `deep` items are cut to 2: with a on track all, without a on track new.
     """
     users, items = queries.user_ids, models.items
     user_rows = rows_of(history, users)
@@ -107,12 +84,17 @@ def _lists_of_tracks(
         candidates = first_unseen(retrieved_deep, items, users, user_rows, DEPTH) if new_only else retrieved
         ranked[track] = models.rank(queries.columns, candidates)
         tracks[track] = {
-            **baselines.lists(users, DEPTH, new_only=new_only, slow=slow),
+            **baselines.lists(users, DEPTH, new_only=new_only, slow=slow_baselines),
             RETRIEVAL: models.lists(candidates),
             RANKED: models.lists(ranked[track]),
-            **{name: models.lists(rank(queries.columns, candidates)) for name, rank in rankers.items()},
+            **{name: models.lists(rank(queries.columns, candidates)) for name, rank in (other_rankers or {}).items()},
         }
         deep_lists = {CONTEXT: in_context} | ({} if oracle is None else {BEST: oracle})
         for name, lists in deep_lists.items():
             tracks[track][name] = unseen_lists(users, lists, user_rows, DEPTH) if new_only else lists[:, :DEPTH]
-    return tracks, ranked[ALL]
+    # Scoring needs memory of its own.
+    del baselines, train_rows, retrieved, retrieved_deep, oracle, in_context, deep_lists, lists
+    hits = among(users, models.lists(ranked[ALL]), queries.relevant)
+    catalog = np.asarray(items.raw_ids[items.catalog])
+    effect = paired_differences(queries, history, tracks, RANKED, RETRIEVAL)
+    return evaluate(queries, history, catalog, tracks), calibrate(ranked[ALL].scores, hits), effect
