@@ -7,13 +7,12 @@ from typing import Any
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.http.guard import App, Receive, Send, is_loopback
-from rec_assets.serving.api.problems import problem_response
+from rec_assets.serving.api.problems import refusal
 from rec_assets.serving.api.rates import RateLimit
 from rec_assets.settings import Settings
 
 OPEN_PATHS = ("/alive", "/health", "/openapi.json")  # for probes, and for programs that generate clients
 _SCHEME = b"Bearer "
-_CLOSE = {"connection": "close"}  # an unread body would be taken for the next request
 
 
 def require_safe_address(settings: Settings) -> None:
@@ -35,21 +34,20 @@ class KeyGuard:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Passes a request on, or answers it with status 401 or 429."""
-        refusal = None
+        refused = None
         if self._keys and scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
-            refusal = self._refusal(scope)
-        await (refusal or self._app)(scope, receive, send)
+            refused = self._refused(scope)
+        await (refused or self._app)(scope, receive, send)
 
-    def _refusal(self, scope: MutableMapping[str, Any]) -> App | None:
+    def _refused(self, scope: MutableMapping[str, Any]) -> App | None:
         given = dict(scope["headers"]).get(b"authorization", b"")
         sent = given.removeprefix(_SCHEME) if given.startswith(_SCHEME) else b""
         # Compares all keys, so that the time does not depend on the position of the right one.
         if not any([hmac.compare_digest(sent, key) for key in self._keys]):
             step = "Send the header `Authorization: Bearer KEY` with one of REC_API_KEYS."
-            headers = _CLOSE | {"WWW-Authenticate": "Bearer"}
-            return problem_response(401, "The API key is missing or wrong.", step, headers)
+            return refusal(401, "The API key is missing or wrong.", step, {"WWW-Authenticate": "Bearer"})
         if wait := self._limit.wait_of(sent):
             step = "Send it again after the seconds of Retry-After, or raise REC_API_REQUESTS_PER_SECOND."
-            headers = _CLOSE | {"Retry-After": str(math.ceil(wait))}
-            return problem_response(429, "This API key has sent too many requests.", step, headers)
+            headers = {"Retry-After": str(math.ceil(wait))}
+            return refusal(429, "This API key has sent too many requests.", step, headers)
         return None

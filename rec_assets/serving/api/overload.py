@@ -4,7 +4,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from rec_assets.common.http.guard import App, Receive, Send
-from rec_assets.serving.api.problems import problem_response
+from rec_assets.serving.api.problems import refusal
 
 ALIVE = "/alive"  # the liveness probe, which an overload must not fail
 
@@ -22,10 +22,8 @@ class OverloadGuard:
             return await self._app(scope, receive, send)
         if self._running >= self._most:
             problem = f"The API already has {self._running} requests in progress."
-            # An unread body would be taken for the next request.
-            headers = {"Retry-After": "1", "connection": "close"}
-            refusal = problem_response(503, problem, "Send it again later, or run more of `rec api`.", headers)
-            return await refusal(scope, receive, send)
+            answer = refusal(503, problem, "Send it again later, or run more of `rec api`.", {"Retry-After": "1"})
+            return await answer(scope, receive, send)
         self._running += 1
         try:
             await self._app(scope, receive, send)

@@ -24,6 +24,12 @@ def problem_response(status: int, detail: str, next_step: str, headers: dict[str
     return JSONResponse(body.model_dump(), status, headers, media_type="application/problem+json")
 
 
+def refusal(status: int, detail: str, next_step: str, headers: dict[str, str] | None = None) -> Response:
+    """Returns a response with a problem for a request whose body is not read; closes the connection."""
+    # An unread body would be taken for the next request.
+    return problem_response(status, detail, next_step, {"connection": "close"} | (headers or {}))
+
+
 def add_problem_handlers(app: FastAPI) -> None:
     """Makes an application answer every error with a problem."""
 
