@@ -147,7 +147,7 @@ def _in_interactions(source: ShopSource) -> Iterator[Problem]:
     rows = source.shop.interactions
     connection = connect(source.shop.timezone, source.base, source.shop.days)
     connection.register("shop_rows", open_table(connection, rows, source.base, source.limits))
-    dropped = {f"dropped: they do not meet {rows.where}": f"NOT coalesce(({rows.where}), false)"} if rows.where else {}
+    dropped = {f"dropped: they do not meet {rows.where}": f"NOT {values.is_met(rows)}"} if rows.where else {}
     if rows.quantity:
         dropped[f"dropped as returns: {rows.quantity} is 0 or less"] = f"NOT {values.is_kept(rows)}"
     for outcome, condition in dropped.items():

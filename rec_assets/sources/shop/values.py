@@ -37,7 +37,12 @@ def words(column: str) -> str:
 
 def meets(rows: Interactions) -> str:
     """Returns the condition of interactions that meet `where` and are no returns."""
-    return f"coalesce(({rows.where}), false) AND {is_kept(rows)}" if rows.where else is_kept(rows)
+    return f"{is_met(rows)} AND {is_kept(rows)}"
+
+
+def is_met(rows: Interactions) -> str:
+    """Returns the condition `where` of interactions."""
+    return f"coalesce(({rows.where}), false)" if rows.where else "TRUE"
 
 
 def is_kept(rows: Interactions) -> str:
