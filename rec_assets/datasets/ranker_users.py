@@ -1,4 +1,4 @@
-"""Users of the ranker in a fine-tune: the query tower is not trained on the day's rows of these users.
+"""Users of the ranker in a fine-tune: the query tower is not trained on the rows of these users.
 
 A tower scores its own training rows too high. A ranker trained on such scores relies on them too much, and its lists
 get worse than plain repetition. The towers have no user ids as input, so users without training rows get equally good

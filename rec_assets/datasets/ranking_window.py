@@ -17,7 +17,6 @@ from rec_assets.datasets.training_set import TrainingSet
 from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
 
 LEAST_SHARE, MOST_SHARE = 1 / 4, 1 / 2  # of the time that the training rows cover
-UNKNOWN_DEVICE = -1
 
 
 def before_window(data: TrainingSet, horizon_days: int) -> TrainingSet:
@@ -74,7 +73,7 @@ def _queries(rows: Arrays, before: Arrays, data: TrainingSet) -> Queries:
     return Queries(
         users.astype(np.int32),
         columns[TIMESTAMP],
-        np.full(len(users), UNKNOWN_DEVICE, np.int32),
+        np.full(len(users), -1, np.int32),  # unknown: the towers read the encoded device of `columns`
         columns,
         pairs.unique(maintain_order=True),
         ~np.isin(users, before[REQUEST_USER_ID]),

@@ -107,7 +107,7 @@ def build_training_set(
     queries = build_queries(joined_valid, load_rows(encoded_valid))
     queries.save(folder / VALIDATION)
     if repeats is None:
-        repeats = EvaluationSet(items, log, queries, True, folder / SCHEMA).repeats_pay
+        repeats = EvaluationSet(items, log, queries, repeats=True, schema_file=folder / SCHEMA).repeats_pay
     write_repeats(folder, repeats=repeats)
     return TrainingSet.load(folder)
 

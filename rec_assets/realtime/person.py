@@ -157,7 +157,7 @@ def _features(settings: Settings, client: Valkey, user_id: int) -> dict[str, Any
     return {name: _number(value) for name, value in values.items()} if rows.known[0] else None
 
 
-def _number(value: "np.generic") -> float | int | None:
+def _number(value: np.generic) -> float | int | None:
     """Returns a value of Feast as JSON has it; None for NaN."""
     if isinstance(value, np.float32):
         return None if np.isnan(value) else decimal(value)

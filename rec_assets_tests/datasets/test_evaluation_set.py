@@ -26,7 +26,7 @@ def evaluation_set(own_items: int, again: int, others: int) -> EvaluationSet:
     columns = {REQUEST_USER_ID: user, TIMESTAMP: now}
     queries = Queries(user, now, np.array([-1], np.int32), columns, relevant, np.array([False]))
     table: Any = SimpleNamespace(raw_ids=raw_ids)
-    return EvaluationSet(table, log, queries, True, Path("schema.json"))
+    return EvaluationSet(table, log, queries, repeats=True, schema_file=Path("schema.json"))
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,6 @@ def test_pairs_of_histories_do_not_depend_on_the_blocks_of_users(monkeypatch: py
     queries = Queries(users, now, np.full(3, -1, np.int32), columns, relevant, np.zeros(3, np.bool_))
     table: Any = SimpleNamespace(raw_ids=np.arange(10, dtype=np.int32))
     monkeypatch.setattr("rec_assets.datasets.evaluation_set.QUERIES_AT_ONCE", 2)
-    made = EvaluationSet(table, log, queries, True, Path("schema.json"))
+    made = EvaluationSet(table, log, queries, repeats=True, schema_file=Path("schema.json"))
     assert made.unseen_pairs(queries).rows() == [(9, 6)]
     assert made.share_of_repeats == made.share_chosen_again == pytest.approx(2 / 3)

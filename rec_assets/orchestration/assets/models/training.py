@@ -41,9 +41,10 @@ def two_tower_model(
     settings: SettingsResource,
     training_set: Days,
 ) -> MaterializeResult[None]:
-    """The two-tower retrieval model, trained in the order of time: until recall of the ranking window stops rising.
+    """The two-tower retrieval model, trained in the order of time.
 
-    It continues on the rows of the window, and then on the validation days. `ranking_retrieval/` and
+    It is trained on the rows before the ranking window until recall of the window no longer rises. It continues on the
+    rows of the window, and then on the validation days. `ranking_retrieval/` and
     `validation_retrieval/` hold the query tower and the index from before each of these two steps. The ranker trains on
     their candidates, and the evaluation uses the second.
     """
@@ -73,7 +74,7 @@ def two_tower_model(
         save_checkpoint(model, history, out)
         lineage_of(training_set[day]).replace(towers=digest_of_file(out / WEIGHTS), codes=None).write(out)
         metric = validation_metric(data.items)
-        curves = {"training loss": history.loss, f"validation {metric}": history.validation}
+        curves = {"training loss": history.loss, f"{metric} of the ranking window": history.validation}
         return {
             "rows": len(data.rows["item_id"]),
             "rows_of_ranking_window": len(earlier.last_rows["item_id"]),
