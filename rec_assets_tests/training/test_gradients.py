@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from rec_assets.datasets.ranker_users import trains_ranker
 from rec_assets.datasets.training_set import TrainingSet
+from rec_assets.features.columns import REQUEST_USER_ID
 from rec_assets.training.loop import gradients
 from rec_assets.training.loop.data_parallel import compile_with_adam
 from rec_assets.training.loop.determinism import make_deterministic
@@ -61,12 +63,12 @@ def test_a_compiled_epoch_trains_as_well_as_a_plain_one(pipeline: Pipeline, requ
         make_deterministic(3)
         model = build_two_tower(data, config, 3)
         compile_with_adam(model, config.learning_rate)
-        rows = TowerRows.of(data.rows, data.log)
+        rows = TowerRows(data.rows, np.flatnonzero(~trains_ranker(data.rows[REQUEST_USER_ID])), data.log)
         return [model.fit(rows.epoch(len(rows), 1, 256, e), verbose=0).history["loss"][0] for e in range(2)]
 
     plain = losses()
     request.getfixturevalue("as_on_gpu")
     compiled = losses()
     # XLA draws other negatives from the same seeds. The loss falls only if training works.
-    np.testing.assert_allclose(compiled, plain, rtol=2e-2)
+    np.testing.assert_allclose(compiled, plain, rtol=5e-3)
     assert compiled[1] < 0.95 * compiled[0]
