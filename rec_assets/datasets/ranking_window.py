@@ -6,6 +6,7 @@ them too much, and its lists can get worse than the retrieval order (docs/experi
 """
 
 from dataclasses import replace
+from math import ceil
 
 import numpy as np
 import polars as pl
@@ -55,7 +56,7 @@ def window_of(rows: Arrays, horizon_days: int) -> slice:
     """
     times = rows[TIMESTAMP]
     covered = int(times[-1] - times[0])
-    length = min(max(horizon_days * DAY_SECONDS, int(LEAST_SHARE * covered)), int(MOST_SHARE * covered))
+    length = min(max(horizon_days * DAY_SECONDS, int(LEAST_SHARE * covered)), ceil(MOST_SHARE * covered))
     return slice(int(np.searchsorted(times, times[-1] - length, side="right")), len(times))
 
 

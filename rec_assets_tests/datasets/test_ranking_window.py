@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rec_assets.common.units import DAY_SECONDS
@@ -29,6 +29,7 @@ def test_the_window_is_as_long_as_validation_or_a_share_of_the_time(
     assert window[-1] == times[-1]
 
 
+@example([0, 1], 1)
 @given(st.lists(st.integers(0, 400 * DAY_SECONDS), min_size=1, max_size=50), st.integers(1, 30))
 def test_rows_remain_before_the_window_and_moments_are_not_split(times: list[int], horizon_days: int) -> None:
     ordered = np.sort(np.array(times, np.int64))
