@@ -25,7 +25,7 @@ from rec_assets.serving.stages import Arrays, Stage
 from rec_assets.serving.triton import model_config, model_repository
 from rec_assets.serving.triton.control import server as server_control
 from rec_assets.settings import Settings
-from rec_assets_tests.collector import Collector, Span, running_collector
+from rec_assets_tests.collector import Collector, running_collector
 from rec_assets_tests.servers import free_port, in_thread
 from rec_assets_tests.serving.test_stage_model import TOY_CONFIG, TOY_MODEL
 from rec_assets_tests.waiting import wait_until
