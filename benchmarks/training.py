@@ -124,13 +124,14 @@ def ranker(data: TrainingSet, _: int) -> tuple[int, Speed]:
     make_deterministic(SEED)
     config, random = RankerConfig(HORIZON_DAYS), np.random.default_rng(SEED)
     requests = take(data.rows, arrivals(data.rows, data.rows[REQUEST_USER_ID] >= 0, MAX_LISTS, SEED))
+    users = requests[REQUEST_USER_ID]
     shape = (len(requests["item_id"]), min(CANDIDATES, len(data.items.catalog)))
     # The clicked item is a candidate, because real retrieval finds some of these items too.
     ids = random.choice(data.items.catalog, shape).astype(np.int32)
     ids[:, 0] = requests["item_id"]
     candidates = Candidates(ids, np.sort(random.normal(size=shape).astype(np.float32))[:, ::-1])
     near = item_neighbors(training_log(data), len(data.items.raw_ids))
-    lists = RankerLists.of(requests, candidates, data.log, data.log, data.items, near, HORIZON_DAYS)
+    lists = RankerLists.of(requests, users, candidates, data.log, data.log, data.items, near, HORIZON_DAYS)
     model = build_ranker(data, [lists])
     model.train_on(data.items.features)
     compile_with_adam(model, config.learning_rate)

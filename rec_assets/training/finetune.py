@@ -22,6 +22,7 @@ from rec_assets.training.loop.determinism import make_deterministic
 from rec_assets.training.ranking.candidate_lists import arrivals
 from rec_assets.training.ranking.dlrm import Ranker
 from rec_assets.training.ranking.train import RankerConfig, list_batches, lists_of, restore_ranker
+from rec_assets.training.ranking.visitors import with_visitors
 from rec_assets.training.retrieval.encode import NOW, item_vectors
 from rec_assets.training.retrieval.tower_rows import TowerRows
 from rec_assets.training.retrieval.train import TwoTowerConfig, restore_two_tower
@@ -123,12 +124,13 @@ def finetune_ranker(
     make_deterministic(seed)
     recipe = RankerConfig(config.horizon_days, config.depth, batch_size=config.ranker_batch_size)
     model = restore_ranker(base, checkpoint)
-    users, days = data.rows[REQUEST_USER_ID], data.rows[TIMESTAMP] // DAY_SECONDS
-    today = trains_ranker(users) & (days == days.max(initial=0))
+    days = data.rows[TIMESTAMP] // DAY_SECONDS
+    today = trains_ranker(data.rows[REQUEST_USER_ID]) & (days == days.max(initial=0))
     requests = take(data.rows, arrivals(data.rows, today, recipe.most_lists, seed))
-    if not len(requests[REQUEST_USER_ID]):
+    users = requests[REQUEST_USER_ID]
+    if not len(users):
         return model, []
-    lists = lists_of(data, retrieval, requests, data.log, recipe)
+    lists = lists_of(data, retrieval, with_visitors(requests, data.rows, seed), users, data.log, recipe)
     if not len(lists):
         return model, []
     model.train_on(data.items.features)

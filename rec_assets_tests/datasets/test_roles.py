@@ -10,7 +10,6 @@ from rec_assets.datasets.candidates import Candidates
 from rec_assets.datasets.joined_days import ROWS, history_files, log_of, read_events, write_joined
 from rec_assets.datasets.queries import build_queries
 from rec_assets.datasets.rows import Arrays
-from rec_assets.features.columns import REQUEST_USER_ID, TIMESTAMP
 from rec_assets.features.history import InteractionLog
 from rec_assets.sources.roles import HISTORY, ROLE, TARGET
 from rec_assets.training.ranking.candidate_lists import interacted_later
@@ -60,6 +59,7 @@ def test_a_query_is_made_at_the_first_row_and_its_hits_are_rows_that_teach(joine
 
 
 def test_a_later_view_is_no_positive_of_the_ranker(joined: list[Path]) -> None:
-    requests = {REQUEST_USER_ID: np.array([1]), TIMESTAMP: np.array([0])}
     candidates = Candidates(np.array([[7, 8]], np.int32), np.zeros((1, 2), np.float32))
-    assert interacted_later(requests, candidates, log_of(joined), 7).tolist() == [[False, True]]
+    assert interacted_later(np.array([1], np.int32), np.array([0]), candidates, log_of(joined), 7).tolist() == [
+        [False, True]
+    ]

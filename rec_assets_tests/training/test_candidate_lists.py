@@ -57,8 +57,8 @@ def test_equal_seeds_draw_equal_lists() -> None:
 def test_interacted_later_is_from_the_request_on_and_within_the_horizon() -> None:
     log = InteractionLog.of([7, 7, 7, 7, 8], [50, 100, 100 + DAY, 100 + 2 * DAY, 100], [3, 4, 5, 6, 9])
     found = Candidates(np.array([[3, 4, 5, 6, 9, 0]], np.int32), np.zeros((1, 6), np.float32))
-    request = {REQUEST_USER_ID: np.array([7]), TIMESTAMP: np.array([100])}
-    assert interacted_later(request, found, log, 2).tolist() == [[False, True, True, False, False, False]]
+    found_later = interacted_later(np.array([7], np.int32), np.array([100]), found, log, 2)
+    assert found_later.tolist() == [[False, True, True, False, False, False]]
 
 
 def test_items_of_a_users_own_history_are_not_new_to_the_user() -> None:
@@ -106,7 +106,8 @@ def test_items_have_no_neighbor_score_on_their_first_day_and_all_other_signals()
     is_row = past.timestamps > 0
     log = InteractionLog.of(np.nonzero(is_row)[0], past.timestamps[is_row], past.item_ids[is_row])
     tables = [replace(items, first_days=np.full_like(items.first_days, first)) for first in (0, 11)]
-    made = [RankerLists.of(requests, found, log, later, table, neighbors, horizon_days=3) for table in tables]
+    users = requests[REQUEST_USER_ID].astype(np.int32)
+    made = [RankerLists.of(requests, users, found, log, later, table, neighbors, horizon_days=3) for table in tables]
     old, new = (all_of(one.signals) for one in made)
     first_day = requests[TIMESTAMP] // DAY == 11
     score = SIGNALS.index(NEIGHBOR_SCORE)

@@ -46,6 +46,7 @@ class RankerLists:
     def of(
         cls,
         requests: Arrays,
+        users: npt.NDArray[np.int32],
         candidates: Candidates,
         past: InteractionLog,
         later: InteractionLog,
@@ -53,14 +54,14 @@ class RankerLists:
         neighbors: Neighbors,
         horizon_days: int,
     ) -> "RankerLists":
-        """Labels candidates by the log of `later` interactions, which must end before any evaluation data.
+        """Labels candidates by the log of `later` interactions of users [n], which must end before any evaluation data.
 
-        `past` has the histories, which end before each request. Drops requests without a positive, because their lists
-        carry no information about the order; their histories are never in memory. Items have no neighbor score on their
-        first day, as in requests after the training: the neighbors of a fine-tune come from rows of its day, so for
-        these items they contain only choices from this day on.
+        `past` has the histories, which end before each request; requests of `visitors.with_visitors` have none. Drops
+        requests without a positive, because their lists carry no information about the order; their histories are never
+        in memory. Items have no neighbor score on their first day, as in requests after the training: the neighbors of
+        a fine-tune come from rows of its day, so for these items they contain only choices from this day on.
         """
-        interacted = interacted_later(requests, candidates, later, horizon_days)
+        interacted = interacted_later(users, requests[TIMESTAMP], candidates, later, horizon_days)
         rows = np.flatnonzero(interacted.any(axis=1))
         requests, candidates = take(requests, rows), candidates.at(rows)
         histories, now = histories_of(requests, past), requests[TIMESTAMP]
@@ -131,16 +132,19 @@ def arrivals(rows: Arrays, users: Flags, most: int, seed: int) -> npt.NDArray[np
 
 
 def interacted_later(
-    requests: Arrays, candidates: Candidates, log: InteractionLog, horizon_days: int
+    users: npt.NDArray[np.int32],
+    start: npt.NDArray[np.int64],
+    candidates: Candidates,
+    log: InteractionLog,
+    horizon_days: int,
 ) -> npt.NDArray[np.bool_]:
-    """Returns True for candidates [n, k] with an interaction of the user from the request on, within the horizon.
+    """Returns True for candidates [n, k] with an interaction of the user [n] from the request on, within the horizon.
 
-    Only interactions that teach count.
+    Only interactions that teach count. `start` has the times of the requests, unix seconds [n].
     """
-    log = log.targets
-    users, start = requests[REQUEST_USER_ID].astype(np.int64) << 32, requests[TIMESTAMP]
-    begin = np.searchsorted(log.keys, users | start)
-    end = np.searchsorted(log.keys, users | (start + horizon_days * DAY_SECONDS))
+    log, keys = log.targets, users.astype(np.int64) << 32
+    begin = np.searchsorted(log.keys, keys | start)
+    end = np.searchsorted(log.keys, keys | (start + horizon_days * DAY_SECONDS))
     interacted = np.zeros(candidates.item_ids.shape, np.bool_)
     for row, (first, last) in enumerate(zip(begin, end, strict=True)):
         interacted[row] = np.isin(candidates.item_ids[row], log.item_ids[first:last])

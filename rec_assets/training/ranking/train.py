@@ -37,6 +37,7 @@ from rec_assets.training.ranking.candidate_lists import RankerLists, arrivals, e
 from rec_assets.training.ranking.dlrm import Floats, Ranker
 from rec_assets.training.ranking.score import CandidateScorer
 from rec_assets.training.ranking.selection import ListsOfTrack, value_of_ranking
+from rec_assets.training.ranking.visitors import with_visitors
 
 VALIDATION_USERS = 3_000
 EXAMPLE_USERS, EXAMPLE_CANDIDATES = 4, 50
@@ -178,26 +179,34 @@ def weight_average(lists: Sequence[RankerLists], config: RankerConfig) -> Weight
 def lists_of_rows(
     data: EvaluationSet, rows: Arrays, retrieval: Retrieval, config: RankerConfig, seed: int
 ) -> RankerLists:
-    """Returns lists of the known users of some rows, labeled by these rows.
+    """Returns lists of the known users of some rows, labeled by these rows; some are those of visitors.
 
     The towers and neighbors of `retrieval` must not have these rows, nor later ones.
     """
     known = rows[REQUEST_USER_ID] >= 0
     log = InteractionLog.of(*(rows[name][known] for name in (REQUEST_USER_ID, TIMESTAMP, "item_id")))
     requests = take(rows, arrivals(rows, known, config.most_lists, seed))
-    return lists_of(data, retrieval, requests, log, config)
+    users = requests[REQUEST_USER_ID]
+    return lists_of(data, retrieval, with_visitors(requests, rows, seed), users, log, config)
 
 
 def lists_of(
-    data: EvaluationSet, retrieval: Retrieval, requests: Arrays, later: InteractionLog, config: RankerConfig
+    data: EvaluationSet,
+    retrieval: Retrieval,
+    requests: Arrays,
+    users: npt.NDArray[np.int32],
+    later: InteractionLog,
+    config: RankerConfig,
 ) -> RankerLists:
-    """Retrieves the candidates of requests and labels them by a log of later interactions.
+    """Retrieves the candidates of requests [n] and labels them by a log of later interactions of users [n].
 
     Leaves out items that arrived after the request. Otherwise the ranker would learn that new items are seldom chosen.
     """
     found = retrieval(requests, config.depth)
     candidates = found.only(data.items.on_sale(found.item_ids, requests[TIMESTAMP]))
-    return RankerLists.of(requests, candidates, data.log, later, data.items, retrieval.neighbors, config.horizon_days)
+    return RankerLists.of(
+        requests, users, candidates, data.log, later, data.items, retrieval.neighbors, config.horizon_days
+    )
 
 
 def list_batches(lists: Sequence[RankerLists], config: RankerConfig, seed: int) -> tf.data.Dataset:
