@@ -30,9 +30,11 @@ def test_items_have_names_of_categories_where_the_source_knows_them(tmp_path: Pa
     settings = Settings(home=tmp_path)
     publish(settings, "Canvas ankle boot")
     assert catalog_of(settings).item(7).category_name == "footwear"
+    assert catalog_of(settings).named("7") == catalog_of(settings).item(7)
+    assert catalog_of(settings).named("<b>").title == "Item <b>"
     assert catalog_of(settings).image(7) and not catalog_of(settings).image(8)
     other = settings.model_copy(update={"source": "files"})
-    assert catalog_of(other).categories() == [(1, "category 1")]
+    assert catalog_of(other).categories() == [("1", "category 1")]
 
 
 def test_an_item_without_a_category_has_no_name_of_one(tmp_path: Path) -> None:
