@@ -6,7 +6,8 @@ from tenacity import AsyncRetrying, retry_if_result, stop_before_delay, wait_exp
 
 MAX_WAIT_S = 5.0
 MAX_WAITING = 10  # requests, because every look costs the API time; further ones are answered after one look
-_FIRST_LOOK_S, _LAST_LOOK_S = 0.005, 0.1  # between two looks at the stream
+# Seconds between two looks at the stream, which grow with the wait: it ends late by a third at most.
+_FIRST_LOOK_S, _LAST_LOOK_S, _GROWTH = 0.005, 0.1, 1.3
 
 
 class AppliedEvents:
@@ -25,7 +26,7 @@ class AppliedEvents:
         looks = AsyncRetrying(
             retry=retry_if_result(lambda applied: not applied),
             stop=stop_before_delay(wait_s),
-            wait=wait_exponential(_FIRST_LOOK_S, _LAST_LOOK_S),
+            wait=wait_exponential(_FIRST_LOOK_S, _LAST_LOOK_S, exp_base=_GROWTH),
             retry_error_callback=lambda _: False,
         )
         self._waiting += 1
