@@ -1,8 +1,11 @@
 """The catalog of the storefront: titles, prices, category names, images, and suggested users."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 
 import polars as pl
 
@@ -13,6 +16,7 @@ from rec_assets.sources.base import RAW_INTERACTIONS, RAW_ITEMS
 from rec_assets.storage.artifacts.stores import open_store
 
 SUGGESTED_USERS = 8
+LOOK_EVERY_S = 2.0  # between two looks for a newer catalog
 
 
 @dataclass(frozen=True)
@@ -33,9 +37,13 @@ class Item:
 class Catalog:
     """The current catalog in the artifact store, which is read again after a new version was published."""
 
-    def __init__(self, settings: Settings, ids: Ids) -> None:
+    def __init__(self, settings: Settings, ids: Ids, clock: Callable[[], float] = time.monotonic) -> None:
+        """Stores the settings of the artifact store, the codes of the ids, and a clock in seconds for looks."""
         self._settings = settings
         self._ids = ids
+        self._clock = clock
+        self._looked_at = float("-inf")
+        self._lock = Lock()
         self._store = open_store(settings)
         self._digest = ""
         self._items: dict[int, Item] = {}
@@ -53,16 +61,26 @@ class Catalog:
 
     def items(self) -> dict[int, Item]:
         """Returns all items by id; empty if no catalog was materialized."""
-        artifact = self._store.find("raw_items")
-        if artifact is not None and artifact.digest != self._digest:
-            rows = pl.read_parquet(artifact / RAW_ITEMS, columns=["item_id", "title", "price", "category_l1"])
-            self._items = {
-                item: Item(item, str(self._ids.text(ITEM, item)), title, price, category, self.name_of(category))
-                for item, title, price, category in rows.iter_rows()
-            }
-            self._by_shop_id = {item.shop_id: item for item in self._items.values()}
-            self._folder, self._digest = artifact.path / "item_images", artifact.digest
-        return self._items
+        with self._lock:
+            now = self._clock()
+            if now - self._looked_at >= LOOK_EVERY_S:
+                self._look()
+                self._looked_at = now
+            return self._items
+
+    def _look(self) -> None:
+        """Reads the catalog, if it is newer than the one in memory."""
+        artifact = self._store.current("raw_items")
+        if artifact is None or artifact.digest == self._digest:
+            return
+        artifact = self._store.fetch(artifact)
+        rows = pl.read_parquet(artifact / RAW_ITEMS, columns=["item_id", "title", "price", "category_l1"])
+        self._items = {
+            item: Item(item, str(self._ids.text(ITEM, item)), title, price, category, self.name_of(category))
+            for item, title, price, category in rows.iter_rows()
+        }
+        self._by_shop_id = {item.shop_id: item for item in self._items.values()}
+        self._folder, self._digest = artifact.path / "item_images", artifact.digest
 
     def item(self, item_id: int) -> Item:
         """Returns the item with a number of the models, or a placeholder for an unknown one."""

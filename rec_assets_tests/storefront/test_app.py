@@ -15,6 +15,7 @@ from rec_assets.realtime.stores.recent_items import RecentItems
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey.client import connect_for_requests
+from rec_assets.storefront import app
 from rec_assets.storefront.app import storefront_server
 from rec_assets_tests.codes import publish_codes
 from rec_assets_tests.servers import free_port, in_thread
@@ -23,6 +24,12 @@ from rec_assets_tests.storefront.conftest import Serve, storefront_and_api
 TRAP = "<script>alert(1)</script>"
 NOON = 1_742_040_000
 EVENT = {"user_id": "3", "item_id": "10", "at": NOON}
+
+
+@pytest.fixture(autouse=True)
+def _short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No worker runs in these tests, so waits for workers end without a result."""
+    monkeypatch.setattr(app, "APPLIED_WITHIN_S", 0.01)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +97,13 @@ def test_what_is_no_event_is_refused_and_never_as_a_page(address: str, valkey: S
     assert answer.status in (400, 422)
     assert answer.getheader("content-type") == "application/json"
     assert not list(Client(valkey).events.after("0"))
+
+
+def test_a_forget_request_is_sent_to_the_stream_or_refused(address: str, valkey: Settings) -> None:
+    assert ask(address, "/forget", {"user_id": "3"})[0].status == 200
+    assert ask(address, "/forget", {"user_id": "-1"})[0].status == ask(address, "/forget", {})[0].status == 422
+    (entry,) = Client(valkey).events.after("0")
+    assert (entry.fields[b"user_id"], entry.fields[b"kind"]) == (b"3", b"flushed")
 
 
 def test_the_lists_around_an_item_say_what_is_wrong_without_triton(address: str) -> None:
