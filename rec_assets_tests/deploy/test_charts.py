@@ -106,6 +106,7 @@ def test_an_unknown_field_or_value_is_found() -> None:
         ("services", {"autoscaling": {"kind": "keda"}}, "autoscaling"),
         ("services", {"api": {"autoscaling": {"kind": "magic"}}}, "api/autoscaling/kind"),
         ("services", {"api": {"secrets": []}}, "api/secrets"),
+        ("services", {"api": {"requestsPerSecond": -1}}, "api/requestsPerSecond"),
         ("services", {"api": {"service": {"type": "LoadBalancer"}}}, "sourceRanges is empty"),
         ("services", {"storefront": {"enabled": True}, "api": {"enabled": False}}, "The storefront calls the API"),
         ("platform", {"nodes": {"enabled": False}}, "vpc is missing"),
@@ -213,16 +214,24 @@ def test_the_storefront_listens_where_its_probes_and_its_service_reach_it() -> N
 
 @pytest.fixture(scope="module")
 def api() -> list[Manifest]:
-    given = {"enabled": True, "port": 9000, "metricsPort": 9001, "hosts": ["api.shop.example"]}
+    given = {"port": 9000, "metricsPort": 9001, "requestsPerSecond": 2.5, "hosts": ["api.shop.example"]}
     return [one for one in rendered("services", {"api": given}) if one["metadata"]["name"] in ("api", "rec-api")]
 
 
 def test_the_api_listens_where_its_probes_its_service_and_prometheus_reach_it(api: list[Manifest]) -> None:
     (container,) = of_kind(api, "Deployment")["spec"]["template"]["spec"]["containers"]
     env = {one["name"].removeprefix("REC_").lower(): one["value"] for one in container["env"]}
-    names = ("api_address", "api_port", "api_metrics_port", "allowed_hosts", "store_read_only")
+    names = (
+        "api_address",
+        "api_port",
+        "api_metrics_port",
+        "api_requests_per_second",
+        "allowed_hosts",
+        "store_read_only",
+    )
     settings = Settings.model_validate({name: env[name] for name in names})
     assert (settings.api_address, settings.api_port, settings.api_metrics_port) == ("0.0.0.0", 9000, 9001)
+    assert settings.api_requests_per_second == 2.5
     assert {one["name"]: one["containerPort"] for one in container["ports"]} == {"http": 9000, "metrics": 9001}
     assert of_kind(api, "Service")["spec"]["ports"][0]["targetPort"] == "http"
     assert of_kind(api, "PodMonitor")["spec"]["podMetricsEndpoints"][0]["port"] == "metrics"
