@@ -200,27 +200,30 @@ def test_without_valkey_people_are_unavailable(alone: Settings, serve: Callable[
 
 
 @pytest.mark.parametrize(
-    ("path", "body"),
+    ("path", "body", "step"),
     [
-        ("/recommend", '{"k": true}'),
-        ("/recommend", '{"at": NaN}'),
-        ("/recommend", '{"user_id": 3}'),
-        ("/recommend", '{"user": "3"}'),
-        ("/recommend", '{"k": 1e400}'),
-        ("/recommend", '{"user_id": "three"}'),
-        ("/recommend", "["),
-        ("/recommend", '{"filters": {"min_price": 20, "max_price": 10}}'),
-        ("/similar", "{}"),
-        ("/similar", '{"item_id": "99999999999999999999"}'),
-        ("/bought-together", '{"item_ids": []}'),
-        ("/events", '{"events": [{"user_id": "1", "item_id": "2"}]}'),
+        ("/recommend", '{"k": true}', "`k`: it must be a valid integer"),
+        ("/recommend", '{"at": NaN}', "`at`: it must be a valid integer"),
+        ("/recommend", '{"user_id": 3}', "`user_id`: it must be a valid string"),
+        ("/recommend", '{"user": "3"}', "Leave out `user`"),
+        ("/recommend", '{"k": 1e400}', "`k`: it must be a valid integer"),
+        ("/recommend", '{"device": "watch"}', "`device`: it must be 'mobile', 'desktop' or 'tablet'."),
+        ("/recommend", '{"user_id": "three"}', "/openapi.json"),
+        ("/recommend", "[", "valid JSON"),
+        ("/recommend", "[]", "Send a JSON object"),
+        ("/recommend", '{"filters": {"min_price": 20, "max_price": 10}}', "both prices of `filters`"),
+        ("/recommend", '{"filters": {"brand": []}}', "`filters.brand`: it must have at least 1 item."),
+        ("/recommend", '{"filters": {"items": ["1"], "not_items": ["2", "1"]}}', "one of both parts of `filters`"),
+        ("/similar", "{}", "Add `item_id`"),
+        ("/similar", '{"item_id": "99999999999999999999"}', "/openapi.json"),
+        ("/bought-together", '{"item_ids": []}', "`item_ids`: it must have at least 1 item."),
+        ("/bought-together", '{"item_ids": ["1"], "k": 51}', "`k`: it must be less than or equal to 50."),
+        ("/events", '{"events": [{"user_id": "1", "item_id": "2"}]}', "Add `events.0.at`"),
     ],
 )
-def test_a_wrong_request_gets_a_problem_with_a_next_step(
-    path: str, body: str, alone: Settings, serve: Callable[[Settings], Ask]
-) -> None:
-    status, problem = serve(alone)(path, body)
-    assert status == 422
+def test_a_wrong_request_gets_a_problem_with_a_next_step(path: str, body: str, step: str, fuzzed: Ask) -> None:
+    status, problem = fuzzed(path, body)
+    assert status == 422 and step in problem["next_step"]
     assert set(problem) == {"title", "status", "detail", "next_step"}
 
 
