@@ -28,15 +28,15 @@ def process_of(server: Server) -> psutil.Process:
 
 def hostile_requests(settings: Settings) -> dict[str, bool]:
     """Sends requests that must be refused; returns whether each was."""
-    event = json.dumps({"user_id": 1, "item_id": 1, "at": 1_742_040_000})
+    event = json.dumps({"user_id": "1", "item_id": "1", "at": 1_742_040_000})
     port, kind = settings.storefront_port, {"Content-Type": "application/json"}
     cases = {
         "storefront: foreign host": ("POST", "/events", event, kind | {"Host": "evil.example"}, 400),
         "storefront: another site": ("POST", "/events", event, kind | {"Origin": "https://evil.example"}, 403),
         "storefront: text/plain": ("POST", "/events", event, {"Content-Type": "text/plain"}, 422),
-        "storefront: true as a user": ("POST", "/events", event.replace("1,", "true,", 1), kind, 422),
-        "storefront: NaN as a user": ("POST", "/events", event.replace("1,", "NaN,", 1), kind, 422),
-        "storefront: 1e400 as a user": ("POST", "/events", event.replace("1,", "1e400,", 1), kind, 422),
+        "storefront: true as a user": ("POST", "/events", event.replace('"1",', "true,", 1), kind, 422),
+        "storefront: NaN as a user": ("POST", "/events", event.replace('"1",', "NaN,", 1), kind, 422),
+        "storefront: 1e400 as a user": ("POST", "/events", event.replace('"1",', "1e400,", 1), kind, 422),
         "storefront: a megabyte": ("POST", "/events", "[" * 1_000_000, kind, 413),
     }
     refused = {}

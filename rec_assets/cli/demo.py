@@ -145,11 +145,11 @@ def dev() -> None:
     logging.basicConfig(format="%(asctime)s %(message)s")
     require_usable(settings.home)
     prepare_dagster_home(settings)
-    storefront, api, webserver = Storefront(settings), Api(settings), Webserver(settings)
-    more = [storefront, api, webserver, Daemon(settings)]
+    api, storefront, webserver = Api(settings), Storefront(settings), Webserver(settings)
+    more = [api, storefront, webserver, Daemon(settings)]
     try:
         with ExitStack() as running:
-            say("Starting Valkey, Triton, the worker, the storefront, the API and Dagster")
+            say("Starting Valkey, Triton, the worker, the API, the storefront and Dagster")
             running.enter_context(supervision.services(settings))
             for server in more:
                 running.enter_context(supervision.running(server))

@@ -35,8 +35,8 @@ def load(
             strict=True,
         )
     ]
-    address = address or f"http://{settings.api_address}:{settings.api_port}"
-    found = send(address, "/recommend", bodies, min(settings.api_key_set, default=""), callers)
+    address = address or settings.api_url
+    found = send(address, "/recommend", bodies, settings.api_key, callers)
     say(f"{callers} callers of {address}/recommend: {found}")
     if found.failures:
         first = found.failures[0]

@@ -156,21 +156,24 @@ class WorkStream:
             seconds: time limit.
         """
 
-        def is_open(_: None = None) -> bool:
+        tries = Retrying(
+            retry=retry_if_result(lambda applied: not applied),
+            stop=stop_after_delay(seconds),
+            wait=wait_fixed(_POLL_S),
+            retry_error_callback=lambda _: False,
+        )
+        return tries(self.is_applied, entry_ids)
+
+    def is_applied(self, entry_ids: Sequence[str]) -> bool:
+        """Returns whether workers applied or dead-lettered all entries with these ids, which `send` returned."""
+        if not entry_ids:
+            return True
+        with translate_redis_errors(self._client):
             groups = self._client.xinfo_groups(self.KEY)
             group = next((one for one in groups if one["name"] == self.GROUP.encode()), None)
             if group is None or order_of(group["last-delivered-id"].decode()) < order_of(entry_ids[-1]):
-                return True
-            return bool(self._client.xpending_range(self.KEY, self.GROUP, entry_ids[0], entry_ids[-1], count=1))
-
-        tries = Retrying(
-            retry=retry_if_result(bool),
-            stop=stop_after_delay(seconds),
-            wait=wait_fixed(_POLL_S),
-            retry_error_callback=lambda state: True,
-        )
-        with translate_redis_errors(self._client):
-            return not entry_ids or not tries(is_open)
+                return False
+            return not self._client.xpending_range(self.KEY, self.GROUP, entry_ids[0], entry_ids[-1], count=1)
 
     def trim(self) -> None:
         """Deletes entries older than an hour that are acknowledged, and consumers idle for an hour without entries.

@@ -20,6 +20,7 @@ from rec_assets.serving.graph.filters import FILTERS, Filters
 from rec_assets.serving.graph.related_request import DEFAULT_LENGTH, LISTS, validate_related
 from rec_assets.serving.graph.request import PROBE, validate
 from rec_assets.serving.graph.spec import RECENT, RELATED_RESPONSE, RESPONSE, Tensor
+from rec_assets.serving.health import Health, check
 from rec_assets.serving.ids import CATEGORY_1, ITEM, UNKNOWN, USER, Id, Ids
 from rec_assets.serving.recommendations import Recommendations
 from rec_assets.serving.rules.blocked import BlockedItems
@@ -91,6 +92,10 @@ class Client:
         }
         inputs = infer_inputs(validate(given, one_user=True), self._shape)
         return self._canary.answer(partial(self._infer, self._model, inputs, RESPONSE), user)
+
+    def health(self) -> Health:
+        """Returns the state of Triton, Valkey and the workers, with what is wrong and the next steps."""
+        return check(lambda: self.events.state(), self.probe)
 
     def probe(self) -> Recommendations:
         """Returns the list of an anonymous user for a check of the servers; its answer is not recorded.

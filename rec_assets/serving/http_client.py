@@ -1,7 +1,7 @@
 """Client of `rec api` over HTTP, with the list methods of `serving.client.Client`. Needs neither Triton nor Valkey."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -9,14 +9,17 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 from urllib3 import BaseHTTPResponse, connection_from_url
 from urllib3.exceptions import HTTPError, ProtocolError
 
+from rec_assets.common.decimals import decimal
 from rec_assets.common.errors import ActionableError
 from rec_assets.realtime.events import Kind
 from rec_assets.serving.graph.errors import RequestError
 from rec_assets.serving.graph.filters import Filters
 from rec_assets.serving.graph.related_request import DEFAULT_LENGTH
+from rec_assets.serving.health import Health
 from rec_assets.serving.ids import UNKNOWN, Id
 from rec_assets.serving.translation import Device, unix_seconds
 
@@ -40,6 +43,7 @@ class Listed(Protocol):
     @property
     def answer_id(self) -> str: ...  # noqa: D102
     def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[tuple[Id, float]]: ...
 
 
 class ListClient(Protocol):
@@ -88,6 +92,23 @@ class HttpList:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def __iter__(self) -> Iterator[tuple[str, float]]:
+        """Yields (item id, score) pairs, best first; a score is the shortest decimal of its float32."""
+        return iter(zip(self.ids, map(decimal, self.scores), strict=True))
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The result of recorded events.
+
+    Attributes:
+        recorded: number of events.
+        applied: whether workers applied all of them within the wait; None without a wait.
+    """
+
+    recorded: int
+    applied: bool | None
 
 
 class HttpClient:
@@ -161,20 +182,34 @@ class HttpClient:
         at: int | datetime | None = None,
         kind: Kind = "clicked",
         device_type: Device | None = None,
-    ) -> int:
-        """Reports interactions of a user, at most 100; returns their number. Arguments as for `Client.record`."""
+        *,
+        wait_s: float = 0,
+    ) -> Recorded:
+        """Reports interactions of a user, at most 100. Arguments as for `Client.record`, and the following.
+
+        Args:
+            wait_s: seconds to wait until workers applied the events, at most 5, so that the next list has them.
+        """
         common = {
             "user_id": str(user_id),
             "at": int(time.time()) if at is None else _seconds(at),
             "kind": kind,
             "device": device_type,
         }
-        body = {"events": [{**common, "item_id": item} for item in _texts(item_ids)]}
-        return int(self._ask("/events", body)["recorded"])
+        events = [{**common, "item_id": item} for item in _texts(item_ids)]
+        return _recorded(self._ask("/events", {"events": events, "wait_s": wait_s}))
 
-    def forget(self, user_id: Id) -> int:
-        """Reports a forget request, as `Client.forget`; returns the number of events."""
-        return int(self._ask(f"{_person_path(user_id)}/forget", {})["recorded"])
+    def forget(self, user_id: Id, *, wait_s: float = 0) -> Recorded:
+        """Reports a forget request, as `Client.forget`; `wait_s` as for `record`."""
+        return _recorded(self._ask(f"{_person_path(user_id)}/forget?{urlencode({'wait_s': wait_s})}", {}))
+
+    def health(self) -> Health:
+        """Returns the state of the servers behind the API, with what is wrong and the next steps; needs no key."""
+        answer = self._answer("GET", "/health")
+        try:
+            return Health.model_validate_json(answer.data)
+        except ValidationError:  # a problem of the API itself
+            raise _translated(answer) from None
 
     def person(self, user_id: Id) -> dict[str, Any]:
         """Returns what requests read about a person, as `GET /people/{id}` of docs/api.md."""
@@ -197,18 +232,22 @@ class HttpClient:
 
     def _ask(self, path: str, body: object = None, method: str = "") -> Any:
         """Returns the parsed answer; without a method, sends a POST request if there is a body, else a GET request."""
-        method = method or ("GET" if body is None else "POST")
-        try:
-            try:
-                answer = self._send(method, path, body)
-            except ProtocolError:  # the API closed a connection that had stayed open; all requests may be repeated
-                answer = self._send(method, path, body)
-        except HTTPError as error:
-            problem = f"The API does not answer at {self._address} ({error})."
-            raise ActionableError(problem, "Start it: rec api. Or correct the address.") from error
+        answer = self._answer(method or ("GET" if body is None else "POST"), path, body)
         if answer.status not in (200, 202):
             raise _translated(answer)
         return answer.json()
+
+    def _answer(self, method: str, path: str, body: object = None) -> BaseHTTPResponse:
+        """Returns the response whatever its status is; raises ActionableError without one."""
+        try:
+            try:
+                return self._send(method, path, body)
+            except ProtocolError:  # the API closed a connection that had stayed open; all requests may be repeated
+                return self._send(method, path, body)
+        except HTTPError as error:
+            problem = f"The API does not answer at {self._address} ({error})."
+            step = "Start it: rec api. Or correct the address; that of the storefront is REC_API_CLIENT_URL."
+            raise ActionableError(problem, step) from error
 
     def _send(self, method: str, path: str, body: object) -> BaseHTTPResponse:
         if body is None:
@@ -223,9 +262,17 @@ def _translated(answer: BaseHTTPResponse) -> Exception:
         detail, next_step = str(problem["detail"]), str(problem["next_step"])
     except (ValueError, KeyError, TypeError):
         return ActionableError(f"The API answered with status {answer.status}.", "Read the log of the API.")
+    if answer.status == 401:
+        return ActionableError(
+            detail, "Give the client a key of the API; that of the storefront is REC_API_CLIENT_KEY."
+        )
     if answer.status == 422:
         return RequestError(detail.removeprefix("Invalid request: ").removesuffix("."))
     return ActionableError(detail, next_step)
+
+
+def _recorded(found: Mapping[str, Any]) -> Recorded:
+    return Recorded(found["recorded"], found["applied"])
 
 
 def _seconds(timestamp: int | datetime | None) -> int | None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from rec_assets.serving.graph.errors import RequestError
-from rec_assets.serving.graph.filters import FILTERS, Filters
+from rec_assets.serving.graph.filters import FILTERS, Filters, with_numbers
 from rec_assets.serving.graph.request import DEVICE_TYPES
 from rec_assets.serving.ids import BRAND, CATEGORY_1, CATEGORY_2, ITEM, UNKNOWN, Id, Ids
 
@@ -60,4 +60,6 @@ def filter_numbers(ids: Ids, given: Filters[Id]) -> Filters[int]:
         f"{prefix}{kind}": kind for kind in (CATEGORY_1, CATEGORY_2, BRAND) for prefix in ("", "not_")
     }
     translated = {name: numbers(kind, getattr(given, name)) for name, kind in kinds.items()}
-    return Filters[int](**{**given.model_dump(), **translated})
+    # Unknown items have one number, which must not look like an item in both lists.
+    translated["not_items"] = [item for item in translated["not_items"] or [] if item != UNKNOWN]
+    return with_numbers(**{**given.model_dump(), **translated})

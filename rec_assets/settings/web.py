@@ -2,6 +2,9 @@
 
 from pydantic import BaseModel, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
+LOOPBACK = "127.0.0.1"
+ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - servers listen on it, and clients do not call it
+
 
 class WebSettings(BaseModel):
     """Addresses, keys and traces of pages and of the HTTP API."""
@@ -14,6 +17,17 @@ class WebSettings(BaseModel):
     )
     api_keys: str = Field(
         "", exclude=True, repr=False, description="Keys that clients of `rec api` send, with commas; secrets."
+    )
+    api_client_url: str = Field(
+        "",
+        description="Address of the HTTP API for the storefront and `rec load`, such as http://HOST:PORT; empty: that "
+        "of `rec api` on this machine.",
+    )
+    api_client_key: str = Field(
+        "",
+        exclude=True,
+        repr=False,
+        description="Key that the storefront and `rec load` send to the HTTP API; a secret. Empty: one of `api_keys`.",
     )
     api_requests_per_second: NonNegativeFloat = Field(
         0,
@@ -50,3 +64,14 @@ class WebSettings(BaseModel):
     def api_key_set(self) -> frozenset[str]:
         """Keys in `api_keys`."""
         return frozenset(key.strip() for key in self.api_keys.split(",") if key.strip())
+
+    @property
+    def api_url(self) -> str:
+        """Address of the HTTP API for clients on this machine."""
+        host = LOOPBACK if self.api_address in ANY_ADDRESS else self.api_address
+        return self.api_client_url or f"http://{f'[{host}]' if ':' in host else host}:{self.api_port}"
+
+    @property
+    def api_key(self) -> str:
+        """Key for requests to the HTTP API; empty for an API without keys."""
+        return self.api_client_key or min(self.api_key_set, default="")

@@ -1,1 +1,1 @@
-"""A demo page that shows lists with their reasons. Uses the same client as any other program."""
+"""A demo page that shows lists with their reasons. Uses the HTTP API, as the page of any shop."""

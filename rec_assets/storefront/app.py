@@ -1,32 +1,34 @@
 """The storefront's web application: serves the page, its fragments and images, and receives events."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import uvicorn
-from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict
 from starlette.middleware.base import RequestResponseEndpoint
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.http.guard import HttpGuard
 from rec_assets.common.http.server import http_server
 from rec_assets.features.history import MAX_ID
-from rec_assets.realtime.events import Event, EventError
+from rec_assets.serving.api.models import ShopEvent, Text
 from rec_assets.serving.graph.errors import RequestError
-from rec_assets.serving.graph.request import DEVICE_TYPES, UNKNOWN
-from rec_assets.serving.ids import USER, Id
+from rec_assets.serving.graph.request import DEVICE_TYPES
+from rec_assets.serving.http_client import Recorded
+from rec_assets.serving.ids import UNKNOWN, USER
+from rec_assets.serving.translation import Device
 from rec_assets.settings import Settings
 from rec_assets.storefront.explain import ordinal
 from rec_assets.storefront.rules import rules_router
-from rec_assets.storefront.views import ANONYMOUS, RECENT, FormInput, Shop
+from rec_assets.storefront.views import RECENT, FormInput, Shop
 
 HERE = Path(__file__).parent
 APPLIED_WITHIN_S = 2.0
@@ -42,11 +44,16 @@ NO_IMAGE = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10"><rect width="10" height="10" fill="#ece8e1"/></svg>'
 )
 
-DeviceType = Annotated[int, Query(ge=UNKNOWN, le=max(DEVICE_TYPES.values()))]
-ItemId = Annotated[int, PathParameter(ge=0, le=MAX_ID)]
-Fields = dict[str, int | str | None]
-_FIELDS = TypeAdapter(Fields)
+ItemId = Annotated[int, PathParameter(ge=UNKNOWN, le=MAX_ID)]
 Moment = Annotated[int, Query(gt=0, le=MAX_ID)]
+
+
+class Forget(BaseModel):
+    """A click on the button that clears the seen filter of a user."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    user_id: Text
 
 
 def storefront_server(settings: Settings) -> uvicorn.Server:
@@ -87,7 +94,7 @@ def create_app(settings: Settings) -> FastAPI:
             "devices": DEVICE_TYPES,
             "categories": shop.catalog.categories(),
             "source": settings.source,
-            "texts": shop.client.ids.are_texts,
+            "texts": shop.ids.are_texts,
         }
         return pages.TemplateResponse(request, "page.html", facts)
 
@@ -96,19 +103,19 @@ def create_app(settings: Settings) -> FastAPI:
         request: Request,
         user: str,
         at: Moment,
-        device: DeviceType = UNKNOWN,
+        device: Device | None = None,
         diversity: bool = False,
         cold: bool = False,
     ) -> Response:
-        number = _number(shop, USER, user)
-        form = FormInput(number, device, at, diversity)
-        mine = shop.listing(form, number)
+        _require_id(shop, user)
+        form = FormInput(device, at, diversity)
+        mine = shop.listing(form, user)
         explanation = mine.explanation
         facts = {
             "mine": mine,
-            "cold": shop.listing(form, ANONYMOUS) if cold and number != ANONYMOUS else None,
-            "due": shop.due(form, number),
-            "problems": [*([mine.problem] if mine.problem else []), *shop.problems()],
+            "cold": shop.listing(form, UNKNOWN) if cold and mine.answer and mine.user_id != UNKNOWN else None,
+            "due": shop.due(form, user) if mine.answer else [],
+            "problems": shop.problems(mine),
             "recent": [shop.catalog.item(item) for item in (explanation.recent if explanation else [])[:RECENT]],
             "top_category": shop.catalog.name_of(explanation.top_category)
             if explanation and explanation.top_category >= 0
@@ -118,29 +125,24 @@ def create_app(settings: Settings) -> FastAPI:
         return pages.TemplateResponse(request, "list.html", facts)
 
     @app.get("/trending", response_class=HTMLResponse)
-    def trending(request: Request, category: Annotated[int | None, Query(ge=0, le=MAX_ID)] = None) -> Response:
+    def trending(request: Request, category: Text | None = None) -> Response:
         items, problem = shop.trending(category)
         return pages.TemplateResponse(request, "trending.html", {"items": items, "problem": problem})
 
-    @app.get("/around/{item_id}", response_class=HTMLResponse)
-    def around(request: Request, item_id: ItemId, user: str) -> Response:
-        shelves, problem = shop.around(item_id, _number(shop, USER, user))
-        facts = {"item": shop.catalog.item(item_id), "shelves": shelves, "problem": problem}
+    @app.get("/around", response_class=HTMLResponse)
+    def around(request: Request, item: Text, user: Text) -> Response:
+        shelves, problem = shop.around(item, user)
+        facts = {"item": shop.catalog.named(item), "shelves": shelves, "problem": problem}
         return pages.TemplateResponse(request, "around.html", facts)
 
     @app.post("/events")
-    def record(fields: Annotated[Fields, Depends(_fields)]) -> Response:
-        start, user = time.perf_counter(), fields.get("user_id")
-        try:
-            event = Event.of({**fields, "user_id": None if user is None else _number(shop, USER, user)})
-        except EventError as error:
-            raise HTTPException(422, str(error)) from error
-        try:
-            sent = shop.client.events.send([event])
-            applied = shop.client.events.wait(sent, APPLIED_WITHIN_S)
-        except ActionableError as error:
-            return JSONResponse({"problem": error.problem, "next_step": error.next_step}, status_code=503)
-        return JSONResponse({"applied": applied, "milliseconds": round(1000 * (time.perf_counter() - start), 1)})
+    def record(click: ShopEvent) -> Response:
+        given = click.user_id, [click.item_id], click.at, click.kind, click.device
+        return _recorded(lambda: shop.client.record(*given, wait_s=APPLIED_WITHIN_S))
+
+    @app.post("/forget")
+    def forget(given: Forget) -> Response:
+        return _recorded(lambda: shop.client.forget(given.user_id, wait_s=APPLIED_WITHIN_S))
 
     app.include_router(rules_router(settings, shop, pages))
 
@@ -153,32 +155,33 @@ def create_app(settings: Settings) -> FastAPI:
 
     @app.get("/health")
     def health() -> Response:
-        state, problems = shop.health()
-        told = {"problems": [problem.what for problem in problems]} if problems else {}
-        return JSONResponse({"state": state, **told}, 503 if problems else 200)
+        found = shop.health()
+        return JSONResponse(found.model_dump(), 200 if found.has_lists else 503)
 
     return app
 
 
-def _number(shop: Shop, kind: str, given: Id) -> int:
-    """Returns the number of an id of a request; answers 422 if there is no such id."""
+def _require_id(shop: Shop, user: str) -> None:
+    """Answers 422 unless the text can be the id of a user."""
     try:
-        number = shop.client.ids.number(kind, given)
+        number = shop.ids.number(USER, user)
     except RequestError as error:
         raise HTTPException(422, str(error)) from error
     if not UNKNOWN <= number <= MAX_ID:
-        raise HTTPException(422, f"{kind} id must be {UNKNOWN} to {MAX_ID}")
-    return number
+        raise HTTPException(422, f"{USER} id must be {UNKNOWN} to {MAX_ID}")
 
 
-async def _fields(request: Request) -> Fields:
-    """Returns the fields of a body of JSON. Numbers must be whole numbers: neither true, nor 1.0, nor NaN."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise HTTPException(422, "the body must be application/json")
+def _recorded(record: Callable[[], Recorded]) -> Response:
+    """Returns whether workers applied the events of a call, and after how long, or what is wrong."""
+    start = time.perf_counter()
     try:
-        return _FIELDS.validate_json(await request.body(), strict=True)
-    except ValidationError as error:
-        raise HTTPException(422, _without_values(error.errors(include_url=False))) from error
+        recorded = record()
+    except RequestError as error:
+        raise HTTPException(422, str(error)) from error
+    except ActionableError as error:
+        return JSONResponse({"problem": error.problem, "next_step": error.next_step}, status_code=503)
+    spent = round(1000 * (time.perf_counter() - start), 1)
+    return JSONResponse({"applied": recorded.applied, "milliseconds": spent})
 
 
 def _without_values(errors: Sequence[Any]) -> list[dict[str, Any]]:

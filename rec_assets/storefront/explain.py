@@ -4,6 +4,7 @@ The form of the page has neither a session nor filters, so neither has an explan
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -12,13 +13,14 @@ import polars as pl
 
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.serving.graph.request import Ids, validate
-from rec_assets.serving.recommendations import Recommendations
 from rec_assets.serving.runner import load_stages, walk
 from rec_assets.serving.stages import Arrays, Stage
 from rec_assets.serving.triton.local_bundle import live_bundle
 from rec_assets.settings import Settings
 
 SAME_SCORE = 1e-3
+
+Shown = Sequence[tuple[int, float]]
 
 
 def ordinal(number: int) -> str:
@@ -88,12 +90,13 @@ class Explainer:
     _stages: dict[str, Stage] = field(default_factory=dict)
 
     def explain(
-        self, shown: Recommendations, user_id: int, device_type: int, at: int, *, drawn: bool = False
+        self, bundle_id: str, shown: Shown, user_id: int, device_type: int, at: int, *, drawn: bool = False
     ) -> Explanation | None:
         """Explains a list; returns None if its bundle is not the live bundle of this machine.
 
         Args:
-            shown: the list to explain.
+            bundle_id: bundle of the list.
+            shown: raw ids and scores of the list, best first.
             user_id: raw user id of the request.
             device_type: device type of the request.
             at: unix time of the request in seconds.
@@ -103,7 +106,7 @@ class Explainer:
             ActionableError: the bundle is damaged.
         """
         with self._lock:
-            if not self._load(shown.bundle_id):
+            if not self._load(bundle_id):
                 return None
             request = dict(validate({"user_id": [user_id], "device_type": [device_type], "timestamp": [at]}))
             tensors, spent, started = Arrays(), {}, time.perf_counter()
@@ -159,20 +162,19 @@ def reasons_of(bundle: Bundle, tensors: Arrays, item_ids: Ids) -> dict[int, Reas
     }
 
 
-def _explanation(
-    bundle: Bundle, tensors: Arrays, spent: dict[str, float], shown: Recommendations, drawn: bool
-) -> Explanation:
+def _explanation(bundle: Bundle, tensors: Arrays, spent: dict[str, float], shown: Shown, drawn: bool) -> Explanation:
     retrieved, candidates = tensors["retrieved/item_id"], tensors["raw_item/item_id"]
     scores = dict(zip(candidates.tolist(), tensors["ranked/score"].tolist(), strict=True))
     same_scores = all(abs(scores.get(item, -1) - score) < SAME_SCORE for item, score in shown)
-    same_order = np.array_equal(tensors["ordered_ids"][: len(shown)], shown.item_ids)
+    item_ids = np.array([item for item, _ in shown], np.int32)
+    same_order = np.array_equal(tensors["ordered_ids"][: len(shown)], item_ids)
     return Explanation(
         bundle=bundle,
         top_category=top_category(bundle, tensors),
         recent=latest_items(bundle, tensors).tolist(),
         retrieved=len(retrieved),
         filtered=int((~np.isin(retrieved, tensors["unseen/item_id"])).sum()),
-        reasons=reasons_of(bundle, tensors, shown.item_ids),
+        reasons=reasons_of(bundle, tensors, item_ids),
         milliseconds=spent,
         agrees=same_scores and (drawn or same_order),
     )

@@ -43,7 +43,7 @@ def is_owner(request: Request, settings: Settings) -> bool:
 
 def rules_router(settings: Settings, shop: Shop, pages: Jinja2Templates) -> APIRouter:
     """Returns the page and the actions of its buttons. Only a local owner may compare and save."""
-    router, rules, running = APIRouter(), ShopRules(settings, shop.client.ids), Lock()
+    router, rules, running = APIRouter(), ShopRules(settings, shop.ids), Lock()
 
     def owner(request: Request) -> None:
         if not is_owner(request, settings):
@@ -60,7 +60,7 @@ def rules_router(settings: Settings, shop: Shop, pages: Jinja2Templates) -> APIR
         try:
             facts["current"] = rules.versions().current
         except ActionableError as error:
-            facts |= {"current": NO_RULES, "owner": False, "problem": Problem(error.problem, error.next_step)}
+            facts |= {"current": NO_RULES, "owner": False, "problem": Problem.of(error)}
         return pages.TemplateResponse(request, "rules.html", facts)
 
     @router.post("/rules/try", response_class=HTMLResponse)
@@ -77,7 +77,7 @@ def rules_router(settings: Settings, shop: Shop, pages: Jinja2Templates) -> APIR
             for name in ("came", "went"):
                 facts[name] = [(shop.catalog.item(item), count) for item, count in getattr(trial, name)[:SHOWN]]
         except ActionableError as error:
-            facts["problem"] = Problem(error.problem, error.next_step)
+            facts["problem"] = Problem.of(error)
         finally:
             running.release()
         return pages.TemplateResponse(request, "rules_trial.html", facts)

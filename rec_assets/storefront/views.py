@@ -2,17 +2,16 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 
 from rec_assets.common.errors import ActionableError
-from rec_assets.serving.client import Client
 from rec_assets.serving.graph.errors import RequestError
-from rec_assets.serving.ids import USER, Id
-from rec_assets.serving.recommendations import Recommendations
-from rec_assets.serving.triton.availability import UnavailableError
+from rec_assets.serving.graph.request import DEVICE_TYPES
+from rec_assets.serving.health import Health, ServerProblem
+from rec_assets.serving.http_client import HttpClient, HttpList
+from rec_assets.serving.ids import ITEM, UNKNOWN, USER, Id, Ids
+from rec_assets.serving.translation import Device
 from rec_assets.settings import Settings
 from rec_assets.storefront.catalog import Catalog, Item
 from rec_assets.storefront.explain import Explainer, Explanation, Reason
@@ -20,7 +19,6 @@ from rec_assets.storefront.explain import Explainer, Explanation, Reason
 SHOWN = 12
 RECENT = 8
 DUE = 6
-ANONYMOUS = -1
 FRESH = timedelta(days=2)
 STAGE_NAMES = {
     "context_preprocessor": "Request context",
@@ -39,8 +37,6 @@ STAGE_NAMES = {
     "item_id_decoder": "Item ids",
 }
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True)
 class Problem:
@@ -48,6 +44,11 @@ class Problem:
 
     what: str
     next_step: str
+
+    @classmethod
+    def of(cls, error: ActionableError) -> "Problem":
+        """Returns the problem of an error."""
+        return cls(error.problem, error.next_step)
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,15 @@ class Card:
 
 @dataclass(frozen=True)
 class Listing:
-    """A list for one user, or the problem that prevented it; `user` is the id as the shop writes it."""
+    """A list for one user, or the problem that prevented it.
 
-    user_id: int
+    `user` is the id as the shop writes it, and `user_id` the number of the models, -1 for an anonymous user.
+    """
+
     user: Id
+    user_id: int
     cards: list[Card] = field(default_factory=list)
-    answer: Recommendations | None = None
+    answer: HttpList | None = None
     explanation: Explanation | None = None
     problem: Problem | None = None
 
@@ -85,107 +89,102 @@ class Listing:
 
 @dataclass(frozen=True)
 class FormInput:
-    """Input of the page's form."""
+    """Input of the page's form beside the user; without a device, the device is unknown."""
 
-    user_id: int
-    device_type: int
+    device: Device | None
     at: int
     diversity: bool
 
 
 class Shop:
-    """Data of the running servers for the page; every server may be down at any time."""
+    """Lists, popular items and health from the HTTP API, with the local catalog; every server may be down at any time.
+
+    Reasons are computed here, where the live bundle is on this machine.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.client = Client(settings)
-        self.catalog = Catalog(settings, self.client.ids)
+        self.client = HttpClient(settings.api_url, settings.api_key)
+        self.ids = Ids(settings)
+        self.catalog = Catalog(settings, self.ids)
         self._explainer = Explainer(settings)
 
-    def listing(self, form: FormInput, user_id: int) -> Listing:
+    def listing(self, form: FormInput, user: Id) -> Listing:
         """Returns the list of a user, for the device and time of the form.
 
         Args:
             form: input of the form.
-            user_id: raw user id, which replaces that of the form; `ANONYMOUS` for an anonymous user.
+            user: id as the shop writes it; `UNKNOWN` for an anonymous user.
         """
-        user = self.client.ids.text(USER, user_id)
+        number = self.ids.number(USER, user)
         try:
             k = min(SHOWN, self.settings.ranking_topk)
-            answer = self.client.recommend(user_id, form.device_type, form.at, k, form.diversity)
-            explanation = self._explainer.explain(answer, user_id, form.device_type, form.at, drawn=form.diversity)
+            answer = self.client.recommend(user, form.device, form.at, k, form.diversity)
+            explanation = self._explained(answer, number, form)
         except ActionableError as error:
-            return Listing(user_id, user, problem=Problem(error.problem, error.next_step))
+            return Listing(user, number, problem=Problem.of(error))
         except RequestError as error:
-            return Listing(user_id, user, problem=Problem(f"Invalid request: {error}.", "Choose another user or time."))
+            return Listing(user, number, problem=Problem(f"Invalid request: {error}.", "Choose another user or time."))
         reasons = explanation.reasons if explanation else {}
+        items = [(self.catalog.named(item), score) for item, score in answer]
         cards = [
-            Card(position, self.catalog.item(item), score, reasons.get(item))
-            for position, (item, score) in enumerate(answer, start=1)
+            Card(position, item, score, reasons.get(item.item_id))
+            for position, (item, score) in enumerate(items, start=1)
         ]
-        return Listing(user_id, user, cards, answer, explanation)
+        return Listing(user, number, cards, answer, explanation)
 
-    def due(self, form: FormInput, user_id: int) -> list[tuple[Item, float]]:
+    def _explained(self, answer: HttpList, user_id: int, form: FormInput) -> Explanation | None:
+        shown = [(self.ids.number(ITEM, item), score) for item, score in answer]
+        device = UNKNOWN if form.device is None else DEVICE_TYPES[form.device]
+        return self._explainer.explain(answer.bundle_id, shown, user_id, device, form.at, drawn=form.diversity)
+
+    def due(self, form: FormInput, user: Id) -> list[tuple[Item, float]]:
         """Returns items that a user is due to buy again, with probabilities; empty if there is no such list."""
         try:
-            answer = self.client.buy_again(user_id, DUE, form.at)
+            answer = self.client.buy_again(user, DUE, form.at)
         except (ActionableError, RequestError):  # the recommendations beside it report what is wrong
             return []
-        return [(self.catalog.item(item), score) for item, score in answer]
+        return [(self.catalog.named(item), score) for item, score in answer]
 
-    def around(self, item_id: int, user_id: int) -> tuple[list[tuple[str, list[Item]]], Problem | None]:
+    def around(self, item: str, user: str) -> tuple[list[tuple[str, list[Item]]], Problem | None]:
         """Returns three lists around an item for a user, by title, or the problem that prevented them."""
         try:
             answers = {
-                "Similar": self.client.similar(item_id, RECENT, user_id=user_id),
-                "Bought together": self.client.bought_together([item_id], RECENT, user_id=user_id),
-                "Completes the cart": self.client.bought_together([item_id], RECENT, complement=True, user_id=user_id),
+                "Similar": self.client.similar(item, RECENT, user_id=user),
+                "Bought together": self.client.bought_together([item], RECENT, user_id=user),
+                "Completes the cart": self.client.bought_together([item], RECENT, complement=True, user_id=user),
             }
         except ActionableError as error:
-            return [], Problem(error.problem, error.next_step)
+            return [], Problem.of(error)
         except RequestError as error:
             return [], Problem(f"Invalid request: {error}.", "Choose another item.")
-        return [(title, [self.catalog.item(item) for item, _ in answer]) for title, answer in answers.items()], None
+        return [(title, [self.catalog.named(one) for one in answer.ids]) for title, answer in answers.items()], None
 
-    def trending(self, category: int | None) -> tuple[list[tuple[Item, int]], Problem | None]:
+    def trending(self, category: str | None) -> tuple[list[tuple[Item, int]], Problem | None]:
         """Returns the most popular items with their numbers of interactions, or the problem that prevented it."""
-        top, problem = _or_problem(lambda: self.client.trending(RECENT, category))
-        return [(self.catalog.item(item), count) for item, count in top or []], problem
-
-    def problems(self) -> list[Problem]:
-        """Returns problems of Valkey and the workers; a list reports Triton's problems itself."""
-        state, problem = _or_problem(self.client.events.state)
-        if problem is not None:
-            consequence = "Lists are computed without features, history and filter. Clicks are not recorded."
-            return [Problem(f"{problem.what} {consequence}", problem.next_step)]
-        if state is not None and not state.workers:
-            waiting = (
-                f"{state.waiting + state.taken} clicks wait in the stream" if state.waiting else "clicks will wait"
-            )
-            return [Problem(f"No worker runs: {waiting}.", "Start one: rec worker, or rec up.")]
-        return []
-
-    def health(self) -> tuple[str, list[Problem]]:
-        """Returns a word for the whole, and the problems.
-
-        The word is "well", "degraded" without Valkey or workers, or a state of `availability.UnavailableError`.
-        """
-        problems = self.problems()
         try:
-            self.client.probe()
-        except UnavailableError as error:
-            return error.state, [Problem(error.problem, error.next_step), *problems]
-        return "degraded" if problems else "well", problems
+            top = self.client.trending(RECENT, category)
+        except ActionableError as error:
+            return [], Problem.of(error)
+        except RequestError as error:
+            return [], Problem(f"Invalid request: {error}.", "Choose another category.")
+        return [(self.catalog.named(item), count) for item, count in top], None
+
+    def health(self) -> Health:
+        """Returns the state of the servers behind the API; it is "stopped" if the API does not answer."""
+        try:
+            return self.client.health()
+        except ActionableError as error:
+            problem = ServerProblem(detail=error.problem, next_step=error.next_step)
+            return Health(state="stopped", problems=[problem])
+
+    def problems(self, listing: Listing) -> list[Problem]:
+        """Returns the problem of a list and those of the servers, each once."""
+        servers = [Problem(one.detail, one.next_step) for one in self.health().problems]
+        return list(dict.fromkeys([*([listing.problem] if listing.problem else []), *servers]))
 
     def default_time(self) -> int:
         """Returns the form's initial unix time: now, or 10:00 of the day after an older history."""
         after = datetime.combine(self.settings.as_of, datetime.min.time(), UTC) + timedelta(days=1, hours=10)
         now = time.time()
         return int(now) if now - after.timestamp() < FRESH.total_seconds() else int(after.timestamp())
-
-
-def _or_problem(call: Callable[[], T]) -> tuple[T | None, Problem | None]:
-    try:
-        return call(), None
-    except ActionableError as error:
-        return None, Problem(error.problem, error.next_step)

@@ -36,6 +36,7 @@ COMBINATIONS: dict[str, list[Manifest]] = {
             for name, wanted in zip(("worker", "storefront", "api", "exporter"), chosen, strict=True)
         }
         for chosen in product((True, False), repeat=4)
+        if chosen[2] or not chosen[1]  # the storefront needs the API
     ]
     + [
         {"load": {"enabled": True}},
@@ -105,7 +106,9 @@ def test_an_unknown_field_or_value_is_found() -> None:
         ("services", {"autoscaling": {"kind": "keda"}}, "autoscaling"),
         ("services", {"api": {"autoscaling": {"kind": "magic"}}}, "api/autoscaling/kind"),
         ("services", {"api": {"secrets": []}}, "api/secrets"),
+        ("services", {"api": {"requestsPerSecond": -1}}, "api/requestsPerSecond"),
         ("services", {"api": {"service": {"type": "LoadBalancer"}}}, "sourceRanges is empty"),
+        ("services", {"storefront": {"enabled": True}, "api": {"enabled": False}}, "The storefront calls the API"),
         ("platform", {"nodes": {"enabled": False}}, "vpc is missing"),
         ("platform", {"vpc": "10.40.0.0/16"}, "cluster is missing"),
         ("platform", PLATFORM | {"nodes": {"gpu": {"cpus": "8"}}}, "nodes/gpu"),
@@ -193,9 +196,13 @@ def test_the_storefront_listens_where_its_probes_and_its_service_reach_it() -> N
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     env = {one["name"]: one["value"] for one in container["env"]}
     settings = Settings.model_validate(
-        {name: env[f"REC_{name.upper()}"] for name in ("storefront_address", "storefront_port", "allowed_hosts")}
+        {
+            name: env[f"REC_{name.upper()}"]
+            for name in ("storefront_address", "storefront_port", "allowed_hosts", "api_client_url")
+        }
     )
     assert (settings.storefront_address, settings.storefront_port) == ("0.0.0.0", 9000)
+    assert settings.api_url == "http://api.serving.svc.cluster.local"
     assert container["ports"] == [{"name": "http", "containerPort": 9000}]
     assert settings.host_names == {
         "storefront",
@@ -207,16 +214,24 @@ def test_the_storefront_listens_where_its_probes_and_its_service_reach_it() -> N
 
 @pytest.fixture(scope="module")
 def api() -> list[Manifest]:
-    given = {"enabled": True, "port": 9000, "metricsPort": 9001, "hosts": ["api.shop.example"]}
+    given = {"port": 9000, "metricsPort": 9001, "requestsPerSecond": 2.5, "hosts": ["api.shop.example"]}
     return [one for one in rendered("services", {"api": given}) if one["metadata"]["name"] in ("api", "rec-api")]
 
 
 def test_the_api_listens_where_its_probes_its_service_and_prometheus_reach_it(api: list[Manifest]) -> None:
     (container,) = of_kind(api, "Deployment")["spec"]["template"]["spec"]["containers"]
     env = {one["name"].removeprefix("REC_").lower(): one["value"] for one in container["env"]}
-    names = ("api_address", "api_port", "api_metrics_port", "allowed_hosts", "store_read_only")
+    names = (
+        "api_address",
+        "api_port",
+        "api_metrics_port",
+        "api_requests_per_second",
+        "allowed_hosts",
+        "store_read_only",
+    )
     settings = Settings.model_validate({name: env[name] for name in names})
     assert (settings.api_address, settings.api_port, settings.api_metrics_port) == ("0.0.0.0", 9000, 9001)
+    assert settings.api_requests_per_second == 2.5
     assert {one["name"]: one["containerPort"] for one in container["ports"]} == {"http": 9000, "metrics": 9001}
     assert of_kind(api, "Service")["spec"]["ports"][0]["targetPort"] == "http"
     assert of_kind(api, "PodMonitor")["spec"]["podMetricsEndpoints"][0]["port"] == "metrics"
@@ -229,13 +244,14 @@ def test_probes_of_the_api_request_no_other_server_and_need_no_key(api: list[Man
     assert "tcpSocket" in container["startupProbe"] and "tcpSocket" in container["livenessProbe"]
 
 
-def test_the_api_knows_no_key_of_triton_and_other_services_no_key_of_the_api(api: list[Manifest]) -> None:
+def test_the_api_knows_no_key_of_triton_and_only_the_storefront_knows_a_key_of_the_api(api: list[Manifest]) -> None:
     (container,) = of_kind(api, "Deployment")["spec"]["template"]["spec"]["containers"]
     assert container["envFrom"] == [{"secretRef": {"name": "rec-api"}}]
     for one in rendered("services", {"storefront": {"enabled": True}}):
         if one["kind"] == "Deployment" and one["metadata"]["name"] != "rec-api":
             (other,) = one["spec"]["template"]["spec"]["containers"]
-            assert other["envFrom"] == [{"secretRef": {"name": "rec-assets"}}]
+            names = ["rec-assets", "rec-api"] if one["metadata"]["name"] == "rec-storefront" else ["rec-assets"]
+            assert other["envFrom"] == [{"secretRef": {"name": name}} for name in names]
 
 
 def test_a_load_test_is_off_and_calls_the_service_of_the_api_with_its_key() -> None:

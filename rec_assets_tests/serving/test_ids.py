@@ -5,7 +5,9 @@ import pytest
 from rec_assets.realtime.events import EventError
 from rec_assets.serving.client import Client
 from rec_assets.serving.graph.errors import RequestError
+from rec_assets.serving.graph.filters import Filters
 from rec_assets.serving.ids import CATEGORY_1, ITEM, LOOK_EVERY_S, UNKNOWN, USER, Id, Ids
+from rec_assets.serving.translation import filter_numbers
 from rec_assets.settings import Settings
 from rec_assets_tests.codes import publish_codes
 
@@ -48,3 +50,12 @@ def test_events_of_texts_are_recorded_as_numbers_and_unknown_ones_refused(valkey
     for user, item in (("carl", "A1"), ("bob", "C3")):
         with pytest.raises(EventError, match="is unknown"):
             client.record(user, [item])
+
+
+def test_a_filter_of_unknown_items_contradicts_nothing_and_one_of_the_same_item_is_refused(home: Settings) -> None:
+    publish_codes(home, {ITEM: ["boot", "lamp"]})
+    ids = Ids(home)
+    unknown = filter_numbers(ids, Filters[Id](items=["sofa", "boot"], not_items=["chair", "lamp"]))
+    assert (unknown.items, unknown.not_items) == ([UNKNOWN, 0], [1])
+    with pytest.raises(RequestError, match="not_items excludes all of items"):
+        filter_numbers(ids, Filters[Id](items=["boot"], not_items=[0]))

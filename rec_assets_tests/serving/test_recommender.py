@@ -32,7 +32,7 @@ FILTERS: list[Filters[Id]] = [
     Filters(category_l1=[2]),
     Filters(not_category_l2=[0, 1], max_price=30.0),
     Filters(items=[10, 13], new_to_user=True),
-    Filters(items=[]),
+    Filters(items=[999_999]),  # an unknown item
 ]
 Request = dict[str, Any]
 

@@ -1,11 +1,12 @@
-"""Serves the storefront and opens it in a browser; uses no network beyond this machine."""
+"""Serves the storefront with its API and opens it in a browser; uses no network beyond this machine."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from rec_assets.serving.api.app import api_server
 from rec_assets.settings import Settings
 from rec_assets.storefront.app import storefront_server
 from rec_assets_tests.servers import free_port, in_thread
@@ -51,12 +52,17 @@ def settled(page: Page) -> None:
     page.wait_for_selector("#trending > *", timeout=20_000)
 
 
+@contextmanager
+def storefront_and_api(settings: Settings) -> Iterator[str]:
+    """Serves the storefront and the API that it calls with a key; yields the storefront's address."""
+    ports = {"api_port": free_port(), "storefront_port": free_port()}
+    given = settings.model_copy(update={**ports, "api_keys": "key"})
+    with in_thread(api_server(given)), in_thread(storefront_server(given)) as address:
+        yield f"http://{address}"
+
+
 @pytest.fixture
 def serve() -> Iterator[Serve]:
+    """Returns a function that serves a storefront with its API until the test ends."""
     with ExitStack() as servers:
-
-        def served(settings: Settings) -> str:
-            server = storefront_server(settings.model_copy(update={"storefront_port": free_port()}))
-            return f"http://{servers.enter_context(in_thread(server))}"
-
-        yield served
+        yield lambda settings: servers.enter_context(storefront_and_api(settings))

@@ -15,18 +15,36 @@ from rec_assets.realtime.stores.recent_items import RecentItems
 from rec_assets.serving.client import Client
 from rec_assets.settings import Settings
 from rec_assets.storage.valkey.client import connect_for_requests
+from rec_assets.storefront import app
+from rec_assets.storefront.app import storefront_server
 from rec_assets_tests.codes import publish_codes
-from rec_assets_tests.servers import free_port
-from rec_assets_tests.storefront.conftest import Serve
+from rec_assets_tests.servers import free_port, in_thread
+from rec_assets_tests.storefront.conftest import Serve, storefront_and_api
 
 TRAP = "<script>alert(1)</script>"
-EVENT = {"user_id": 3, "item_id": 10, "at": 1_742_040_000}
+NOON = 1_742_040_000
+EVENT = {"user_id": "3", "item_id": "10", "at": NOON}
+
+
+@pytest.fixture(autouse=True)
+def _short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No worker runs in these tests, so waits for workers end without a result."""
+    monkeypatch.setattr(app, "APPLIED_WITHIN_S", 0.01)
+
+
+@pytest.fixture(scope="module")
+def server(valkey_server: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    home = tmp_path_factory.mktemp("storefront")
+    with storefront_and_api(
+        valkey_server.model_copy(update={"home": home, "triton_grpc_port": free_port()})
+    ) as address:
+        yield address
 
 
 @pytest.fixture
-def address(valkey: Settings, tmp_path: Path, serve: Serve) -> Iterator[str]:
-    """A storefront with Valkey, but without Triton and workers."""
-    yield serve(valkey.model_copy(update={"home": tmp_path, "triton_grpc_port": free_port()}))
+def address(server: str, valkey: Settings) -> str:
+    """A storefront with an empty Valkey, but without Triton and workers."""
+    return server
 
 
 def ask(address: str, path: str, body: object = None, kind: str = "application/json") -> tuple[HTTPResponse, str]:
@@ -57,17 +75,17 @@ def test_an_event_is_sent_to_the_stream_and_says_that_it_waits(address: str, val
     "body",
     [
         {**EVENT, "user_id": TRAP},
-        {**EVENT, "user_id": -1},
+        {**EVENT, "user_id": "-1"},
         {**EVENT, "item_id": None},
-        {**EVENT, "item_id": 2**40},
+        {**EVENT, "item_id": str(2**40)},
         {**EVENT, "at": "now"},
         {**EVENT, "kind": TRAP},
-        {**EVENT, "device_type": 9},
+        {**EVENT, "device": "watch"},
         {**EVENT, "user_id": True},
         {**EVENT, "item_id": 10.0},
-        json.dumps(EVENT).replace("10,", "NaN,"),
-        json.dumps(EVENT).replace("10,", "1e400,"),
-        json.dumps(EVENT).replace("10,", "1" * 5000 + ","),
+        json.dumps(EVENT).replace("1742040000", "NaN"),
+        json.dumps(EVENT).replace("1742040000", "1e400"),
+        json.dumps(EVENT).replace("1742040000", "1" * 5000),
         "[" * 50_000,
         [TRAP],
         TRAP,
@@ -76,15 +94,24 @@ def test_an_event_is_sent_to_the_stream_and_says_that_it_waits(address: str, val
 )
 def test_what_is_no_event_is_refused_and_never_as_a_page(address: str, valkey: Settings, body: object) -> None:
     answer, _ = ask(address, "/events", body)
-    assert answer.status == 422
+    assert answer.status in (400, 422)
     assert answer.getheader("content-type") == "application/json"
     assert not list(Client(valkey).events.after("0"))
 
 
+def test_a_forget_request_is_sent_to_the_stream_or_refused(address: str, valkey: Settings) -> None:
+    assert ask(address, "/forget", {"user_id": "3"})[0].status == 200
+    assert ask(address, "/forget", {"user_id": "-1"})[0].status == ask(address, "/forget", {})[0].status == 422
+    (entry,) = Client(valkey).events.after("0")
+    assert (entry.fields[b"user_id"], entry.fields[b"kind"]) == (b"3", b"flushed")
+
+
 def test_the_lists_around_an_item_say_what_is_wrong_without_triton(address: str) -> None:
-    answer, body = ask(address, "/around/10?user=3")
+    answer, body = ask(address, "/around?item=10&user=3")
     assert answer.status == 200 and 'role="alert"' in body and "Similar" not in body
-    assert ask(address, "/around/none?user=3")[0].status == 422
+    answer, body = ask(address, f"/around?item={quote(TRAP)}&user=3")
+    assert answer.status == 200 and "Choose another item" in body and TRAP not in body
+    assert ask(address, "/around?user=3")[0].status == 422
 
 
 def test_a_request_to_another_host_or_of_another_site_is_refused(address: str, valkey: Settings) -> None:
@@ -157,10 +184,10 @@ def test_a_shop_with_texts_as_ids_shows_and_takes_its_own_ids(valkey: Settings, 
     for text, shown in (("bob's <b>", "user bob&#39;s &lt;b&gt;"), ("nobody", "an anonymous user")):
         answer, page = ask(address, f"/list?user={quote(text)}&at=5")
         assert answer.status == 200 and f"Recommended for {shown}</h2>" in page
-    assert ask(address, "/events", {**EVENT, "user_id": "bob's <b>", "item_id": 0})[0].status == 200
-    assert ask(address, "/events", {**EVENT, "user_id": "nobody", "item_id": 0})[0].status == 422
+    assert ask(address, "/events", {**EVENT, "user_id": "bob's <b>", "item_id": "85123A"})[0].status == 200
+    assert ask(address, "/events", {**EVENT, "user_id": "nobody", "item_id": "85123A"})[0].status == 422
     (entry,) = Client(valkey).events.after("0")
-    assert entry.fields[b"user_id"] == b"1"
+    assert (entry.fields[b"user_id"], entry.fields[b"item_id"]) == (b"1", b"0")
 
 
 def test_an_item_without_an_image_gets_a_plain_one(address: str) -> None:
@@ -184,14 +211,35 @@ def test_the_page_loads_nothing_from_elsewhere(address: str) -> None:
 def test_health_names_what_is_wrong(address: str) -> None:
     answer, body = ask(address, "/health")
     assert answer.status == 503
-    assert "No worker" in body and "does not answer" in body
+    assert "No worker" in body and "Triton does not answer" in body and "rec up" in body
     assert json.loads(body)["state"] == "stopped"
+
+
+def test_without_the_api_the_page_says_what_to_do(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    settings = Settings(home=tmp_path, storefront_port=free_port(), api_client_url=url)
+    with in_thread(storefront_server(settings)) as address:
+        for path in ("/list?user=3&at=5", "/trending", "/around?item=10&user=3"):
+            answer, body = ask(address, path)
+            assert (answer.status, body.count('role="alert"')) == (200, 1)
+            assert f"The API does not answer at {url}" in body and "rec api" in body
+        for path, event in (("/events", EVENT), ("/forget", {"user_id": "3"})):
+            answer, body = ask(address, path, event)
+            assert answer.status == 503 and "rec api" in json.loads(body)["next_step"]
+        answer, body = ask(address, "/health")
+        assert (answer.status, json.loads(body)["state"]) == (503, "stopped")
+
+
+def test_a_wrong_key_is_named_with_its_setting(valkey: Settings, tmp_path: Path, serve: Serve) -> None:
+    address = serve(valkey.model_copy(update={"home": tmp_path, "api_client_key": "wrong"}))
+    body = ask(address, "/trending")[1]
+    assert "key is missing or wrong" in body and "REC_API_CLIENT_KEY" in body
 
 
 @pytest.mark.slow
 def test_a_user_with_a_history_sees_what_to_buy_again(shop: Settings, serve: Serve) -> None:
-    RecentItems(connect_for_requests(shop)).add(977_005, [10, 13], EVENT["at"] - 86_400)
+    RecentItems(connect_for_requests(shop)).add(977_005, [10, 13], NOON - 86_400)
     address = serve(shop)
-    answer, body = ask(address, f"/list?user=977005&at={EVENT['at']}")
+    answer, body = ask(address, f"/list?user=977005&at={NOON}")
     assert (answer.status, body.count("Buy again")) == (200, 1)
-    assert "Buy again" not in ask(address, f"/list?user=977006&at={EVENT['at']}")[1]
+    assert "Buy again" not in ask(address, f"/list?user=977006&at={NOON}")[1]

@@ -27,8 +27,8 @@ def address(pipeline: Pipeline, serve: Serve) -> Iterator[str]:
     yield serve(pipeline.settings)
 
 
-def shown(page: Page) -> list[int]:
-    return [int(card.get_attribute("data-item") or 0) for card in page.locator("#mine .card").all()]
+def shown(page: Page) -> list[str]:
+    return [card.get_attribute("data-item") or "" for card in page.locator("#mine .card").all()]
 
 
 def act(page: Page, selector: str) -> None:
@@ -74,7 +74,7 @@ def test_the_list_on_the_page_is_what_triton_answers(address: str, pipeline: Pip
     page = open_page(address)
     at = int(page.get_attribute("body", "data-at") or 0)
     user = int(page.input_value("#user"))
-    assert shown(page) == Client(pipeline.settings).recommend(user, "desktop", at, 12).item_ids.tolist()
+    assert shown(page) == [str(item) for item in Client(pipeline.settings).recommend(user, "desktop", at, 12).ids]
 
 
 def test_an_anonymous_user_gets_another_list_on_another_device_and_at_another_time(
@@ -83,7 +83,7 @@ def test_an_anonymous_user_gets_another_list_on_another_device_and_at_another_ti
     page = open_page(address)
     visit(page, -1)
     desktop = shown(page)
-    act(page, "input[name=device][value='0'] + span")
+    act(page, "input[name=device][value=mobile] + span")
     mobile = shown(page)
     with page.expect_response(lambda response: "/list?" in response.url):
         page.fill("#at", "2025-03-08T21:30")
@@ -103,9 +103,9 @@ def test_a_clicked_item_disappears_and_comes_back_when_it_is_forgotten(
     expect(page.locator("#notice")).to_contain_text("Applied in")
     expect(page.locator("#mine .move").filter(has_text="▲").first).to_be_visible()
     expect(page.locator("#around h3")).to_have_text(["Similar", "Bought together", "Completes the cart"])
-    similar = Client(pipeline.settings).similar(before[0], 8).item_ids.tolist()
+    similar = [str(item) for item in Client(pipeline.settings).similar(before[0], 8).ids]
     around = page.locator("#around .shelf").first.locator("li").all()
-    assert [int(one.get_attribute("data-item") or 0) for one in around] == similar
+    assert [one.get_attribute("data-item") for one in around] == similar
     act(page, f".buy[data-item='{before[1]}']")
     assert not set(before[:2]) & set(shown(page))
     expect(page.locator("#shopper .strip img")).not_to_have_count(0)

@@ -5,7 +5,7 @@ import polars as pl
 from rec_assets.serving.ids import Ids
 from rec_assets.settings import Settings
 from rec_assets.storage.artifacts.store import ArtifactStore
-from rec_assets.storefront.catalog import Catalog
+from rec_assets.storefront.catalog import LOOK_EVERY_S, Catalog
 
 
 def catalog_of(settings: Settings) -> Catalog:
@@ -30,9 +30,11 @@ def test_items_have_names_of_categories_where_the_source_knows_them(tmp_path: Pa
     settings = Settings(home=tmp_path)
     publish(settings, "Canvas ankle boot")
     assert catalog_of(settings).item(7).category_name == "footwear"
+    assert catalog_of(settings).named("7") == catalog_of(settings).item(7)
+    assert catalog_of(settings).named("<b>").title == "Item <b>"
     assert catalog_of(settings).image(7) and not catalog_of(settings).image(8)
     other = settings.model_copy(update={"source": "files"})
-    assert catalog_of(other).categories() == [(1, "category 1")]
+    assert catalog_of(other).categories() == [("1", "category 1")]
 
 
 def test_an_item_without_a_category_has_no_name_of_one(tmp_path: Path) -> None:
@@ -44,7 +46,8 @@ def test_an_item_without_a_category_has_no_name_of_one(tmp_path: Path) -> None:
 def test_a_catalog_that_is_built_again_is_read_again(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     publish(settings, "Old boot")
-    catalog = catalog_of(settings)
+    clock = iter([0.0, 1.0, LOOK_EVERY_S])
+    catalog = Catalog(settings, Ids(settings), clock=lambda: next(clock))
     assert catalog.item(7).title == "Old boot"
     publish(settings, "New boot")
-    assert catalog.item(7).title == "New boot"
+    assert [catalog.item(7).title for _ in range(2)] == ["Old boot", "New boot"]

@@ -1,16 +1,17 @@
 """The API's web application. `/openapi.json` describes its requests, docs/api.md shows them."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Query, Response
 
-from rec_assets.common.errors import ActionableError
 from rec_assets.common.http.guard import HttpGuard
 from rec_assets.common.http.server import http_server
 from rec_assets.features.history import MAX_ID
 from rec_assets.realtime.events import UNKNOWN_DEVICE, Event
 from rec_assets.realtime.person import Stored, forget_at_once, stored
+from rec_assets.serving.api.applied import AppliedEvents
 from rec_assets.serving.api.keys import KeyGuard, require_safe_address
 from rec_assets.serving.api.metrics import RequestTimer
 from rec_assets.serving.api.models import (
@@ -19,7 +20,6 @@ from rec_assets.serving.api.models import (
     BuyAgainResponse,
     Deletion,
     EventsRequest,
-    Health,
     Interaction,
     ListResponse,
     Person,
@@ -29,11 +29,13 @@ from rec_assets.serving.api.models import (
     RecommendResponse,
     Recorded,
     ScoredItem,
+    ShopEvent,
     SimilarRequest,
     Text,
     TogetherRequest,
     TrendingQuery,
     TrendingResponse,
+    Wait,
 )
 from rec_assets.serving.api.overload import OverloadGuard
 from rec_assets.serving.api.problems import add_problem_handlers
@@ -44,9 +46,9 @@ from rec_assets.serving.api.traces import request_spans
 from rec_assets.serving.client import Client
 from rec_assets.serving.graph.filters import Filters
 from rec_assets.serving.graph.request import DEVICE_TYPES
+from rec_assets.serving.health import Health
 from rec_assets.serving.ids import CATEGORY_1, ITEM, UNKNOWN, USER, Id, Ids
 from rec_assets.serving.recommendations import Recommendations
-from rec_assets.serving.triton.availability import UnavailableError
 from rec_assets.settings import Settings
 
 MAX_CONNECTIONS = 800  # most of them idle, kept open by clients; below the usual limit of 1,024 open files
@@ -84,6 +86,16 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(RequestTimer)
     add_problem_handlers(app)
     client, in_thread = Client(settings), RequestThreads(MAX_REQUESTS)
+
+    @in_thread
+    def send(given: Sequence[ShopEvent]) -> list[str]:
+        return client.events.send([_event(client, one) for one in given])
+
+    @in_thread
+    def is_applied(entry_ids: Sequence[str]) -> bool:
+        return client.events.is_applied(entry_ids)
+
+    applied = AppliedEvents(is_applied)
 
     @app.post("/recommend")
     @in_thread
@@ -127,22 +139,10 @@ def create_app(settings: Settings) -> FastAPI:
         return TrendingResponse(items=items)
 
     @app.post("/events")
-    @in_thread
-    def events(request: EventsRequest) -> Recorded:
+    async def events(request: EventsRequest) -> Recorded:
         """Record interactions; a worker applies them within milliseconds. Sending them again has no further effect."""
-        found = [
-            Event.of(
-                {
-                    "user_id": client.known(USER, one.user_id),
-                    "item_id": client.known(ITEM, one.item_id),
-                    "at": one.at,
-                    "kind": one.kind,
-                    "device_type": UNKNOWN_DEVICE if one.device is None else DEVICE_TYPES[one.device],
-                }
-            )
-            for one in request.events
-        ]
-        return Recorded(recorded=len(client.events.send(found)))
+        sent = await send(request.events)
+        return Recorded(recorded=len(sent), applied=await applied.within(sent, request.wait_s))
 
     @app.get("/people/{user_id}", responses={404: {"model": Problem}})
     @in_thread
@@ -158,10 +158,10 @@ def create_app(settings: Settings) -> FastAPI:
         return Deletion(deleted=sum(keys.values()), next_step=DELETED_LATER)
 
     @app.post("/people/{user_id}/forget")
-    @in_thread
-    def forget(user_id: Text) -> Recorded:
+    async def forget(user_id: Text, wait_s: Wait = 0) -> Recorded:
         """Clear a user's seen filter and top category. `rec forget-person` deletes all that is known."""
-        return Recorded(recorded=len(client.forget(user_id)))
+        sent = await in_thread(client.forget)(user_id)
+        return Recorded(recorded=len(sent), applied=await applied.within(sent, wait_s))
 
     @app.get("/alive")
     async def alive() -> Alive:
@@ -172,11 +172,23 @@ def create_app(settings: Settings) -> FastAPI:
     @in_thread
     def health(response: Response) -> Health:
         """Return the state of the servers; 503 unless lists can be served. Needs no key, for probes."""
-        found = _health(client)
-        response.status_code = 200 if found.state in ("serving", "degraded") else 503
+        found = client.health()
+        response.status_code = 200 if found.has_lists else 503
         return found
 
     return app
+
+
+def _event(client: Client, given: ShopEvent) -> Event:
+    return Event.of(
+        {
+            "user_id": client.known(USER, given.user_id),
+            "item_id": client.known(ITEM, given.item_id),
+            "at": given.at,
+            "kind": given.kind,
+            "device_type": UNKNOWN_DEVICE if given.device is None else DEVICE_TYPES[given.device],
+        }
+    )
 
 
 def _known_user(client: Client, user_id: str) -> int:
@@ -210,17 +222,3 @@ def _list(answer: Recommendations) -> ListResponse:
 
 def _items(answer: Recommendations) -> list[ScoredItem]:
     return [ScoredItem(item_id=str(item), score=score) for item, (_, score) in zip(answer.ids, answer, strict=True)]
-
-
-def _health(client: Client) -> Health:
-    problems: list[str] = []
-    try:
-        if not client.events.state().workers:
-            problems.append("No worker runs. Start one: rec worker, or rec up.")
-    except ActionableError as error:
-        problems.append(f"{error.problem} {error.next_step}")
-    try:
-        client.probe()
-    except UnavailableError as error:
-        return Health(state=error.state, problems=[f"{error.problem} {error.next_step}", *problems])
-    return Health(state="degraded" if problems else "serving", problems=problems)

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rec_assets.features.history import MAX_ID
 from rec_assets.realtime.events import Kind
+from rec_assets.serving.api.applied import MAX_WAIT_S
 from rec_assets.serving.graph.filters import Filters
 from rec_assets.serving.graph.spec import RECENT_LENGTH
 from rec_assets.serving.translation import Device
@@ -17,6 +18,9 @@ MAX_BASKET, MAX_EVENTS = 100, 100
 
 Text = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH)]
 Seconds = Annotated[int, Field(gt=0, le=MAX_ID, description="Unix seconds.")]
+Wait = Annotated[
+    float, Field(ge=0, le=MAX_WAIT_S, description="Seconds to wait until workers applied the events; 0: no wait.")
+]
 Length = Annotated[int, Field(ge=1, le=MAX_RELATED, description="Most items.")]
 
 LIST_USER: Any = Field(None, description="User that gets the list, so that a canary gives the user one bundle for all.")
@@ -137,6 +141,7 @@ class EventsRequest(_Strict):
     """Events to record; they are recorded together or not at all."""
 
     events: Annotated[list[ShopEvent], Field(min_length=1, max_length=MAX_EVENTS)]
+    wait_s: Wait = 0
 
 
 class Interaction(_Strict):
@@ -167,22 +172,16 @@ class Deletion(_Strict):
 
 
 class Recorded(_Strict):
-    """Number of events that workers will apply."""
+    """Number of events that workers apply."""
 
     recorded: int
+    applied: bool | None = Field(description="Whether workers applied all within `wait_s`; null without `wait_s`.")
 
 
 class Alive(_Strict):
     """The process answers; the servers behind it may be down."""
 
     state: str = "alive"
-
-
-class Health(_Strict):
-    """State of the servers behind the API."""
-
-    state: str = Field(description="serving, degraded, starting, never promoted, broken or stopped")
-    problems: list[str]
 
 
 class Problem(_Strict):

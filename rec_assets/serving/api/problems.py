@@ -10,10 +10,9 @@ from starlette.exceptions import HTTPException
 
 from rec_assets.common.errors import ActionableError
 from rec_assets.realtime.events import EventError
+from rec_assets.serving.api.corrections import SEE_SCHEMA, next_step_of
 from rec_assets.serving.api.models import Problem
 from rec_assets.serving.graph.errors import RequestError
-
-SEE_SCHEMA = "Compare the request with /openapi.json."
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +36,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     def invalid(_: Request, error: RequestValidationError) -> Response:
         # Leaves the given values out, because they may have no form in JSON.
         first = error.errors()[0]
-        return problem_response(422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}.", SEE_SCHEMA)
+        return problem_response(422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}.", next_step_of(first))
 
     @app.exception_handler(RequestError)
     @app.exception_handler(EventError)

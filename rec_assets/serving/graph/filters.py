@@ -15,6 +15,8 @@ MOST_VALUES = 1_000  # of one list
 MOST_BYTES = 65_536
 Id = TypeVar("Id")
 Some = Annotated[list[Id], Field(max_length=MOST_VALUES)]
+AtLeastOne = Annotated[list[Id], Field(min_length=1, max_length=MOST_VALUES)]  # an empty list would allow no item
+CONTRADICTED = ("items", "category_l1", "category_l2", "brand")  # each has a part `not_…`
 Number = Annotated[int, Field(ge=-(2**31), lt=2**31)]  # of the models
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -27,23 +29,27 @@ class Filters(BaseModel, Generic[Id]):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    items: Some[Id] | None = Field(None, description="Only these items.")
+    items: AtLeastOne[Id] | None = Field(None, description="Only these items.")
     not_items: Some[Id] = Field([], description="None of these items.")
-    category_l1: Some[Id] | None = Field(None, description="Only items of these level-1 categories.")
+    category_l1: AtLeastOne[Id] | None = Field(None, description="Only items of these level-1 categories.")
     not_category_l1: Some[Id] = Field([], description="No item of these level-1 categories.")
-    category_l2: Some[Id] | None = Field(None, description="Only items of these level-2 categories.")
+    category_l2: AtLeastOne[Id] | None = Field(None, description="Only items of these level-2 categories.")
     not_category_l2: Some[Id] = Field([], description="No item of these level-2 categories.")
-    brand: Some[Id] | None = Field(None, description="Only items of these brands.")
+    brand: AtLeastOne[Id] | None = Field(None, description="Only items of these brands.")
     not_brand: Some[Id] = Field([], description="No item of these brands.")
     min_price: Price | None = Field(None, description="Lowest price.")
     max_price: Price | None = Field(None, description="Highest price.")
     new_to_user: bool = Field(False, description="Only items outside the user's history and session.")
 
     @model_validator(mode="after")
-    def _require_a_range(self) -> Self:
+    def _require_possible_items(self) -> Self:
         if self.min_price is not None and self.max_price is not None and self.min_price > self.max_price:
             values = {"min": self.min_price, "max": self.max_price}
             raise PydanticCustomError("price_range", "min_price {min} is above max_price {max}", values)
+        for name in CONTRADICTED:
+            only = getattr(self, name)
+            if only is not None and set(only) <= set(getattr(self, f"not_{name}")):
+                raise PydanticCustomError("contradiction", "not_{part} excludes all of {part}", {"part": name})
         return self
 
     def text(self) -> str:
@@ -56,6 +62,14 @@ def made(**parts: Any) -> Filters[int | str]:
     """Returns a filter of some parts, with ids of the shop or of the models; raises RequestError."""
     try:
         return Filters[int | str](**parts)
+    except ValidationError as error:
+        raise _first_of(error) from None
+
+
+def with_numbers(**parts: Any) -> Filters[int]:
+    """Returns a filter of some parts, with the numbers of the models; raises RequestError."""
+    try:
+        return Filters[int](**parts)
     except ValidationError as error:
         raise _first_of(error) from None
 

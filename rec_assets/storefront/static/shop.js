@@ -40,7 +40,8 @@ let lastRequest = 0;
 async function refresh({ moves = false } = {}) {
   const request = ++lastRequest, before = order(), list = $("list");
   list.setAttribute("aria-busy", "true");
-  const query = new URLSearchParams({ user: user(), device: device(), at: now() });
+  const query = new URLSearchParams({ user: user(), at: now() });
+  if (device()) query.set("device", device());
   query.set("diversity", $("diversity").checked);
   query.set("cold", $("cold").checked);
   try {
@@ -60,16 +61,16 @@ const popular = () => fragment(`/trending?${new URLSearchParams($("category").va
 
 async function around(item) {
   try {
-    await fragment(`/around/${item}?${new URLSearchParams({ user: user() })}`, $("around"));
+    await fragment(`/around?${new URLSearchParams({ item, user: user() })}`, $("around"));
     $("around").hidden = false;
   } catch (error) {
     notify(error.message, true);
   }
 }
 
-async function report(event) {
+async function report(address, body) {
   try {
-    const answer = await fetch("/events", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(event) });
+    const answer = await fetch(address, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
     const result = await answer.json();
     if (answer.ok && result.applied) notify(`Applied in ${result.milliseconds.toFixed(0)} ms.`);
     else if (answer.ok) notify("Recorded, and waiting for a worker.");
@@ -83,14 +84,15 @@ async function report(event) {
 
 async function interact(button) {
   const at = now();
-  if (!await report({ user_id: user(), item_id: Number(button.dataset.item), at, kind: button.dataset.kind, device_type: Number(device()) })) return;
+  const click = { user_id: user(), item_id: button.dataset.item, at, kind: button.dataset.kind, device: device() || null };
+  if (!await report("/events", click)) return;
   button.closest(".card").classList.add("gone");
   if (now() <= at) setClock(at + 1); // a request uses only the history before its time
   await Promise.all([refresh({ moves: true }), popular(), around(button.dataset.item)]);
 }
 
 async function forget() {
-  if (await report({ user_id: user(), at: now(), kind: "flushed" })) await refresh({ moves: true });
+  if (await report("/forget", { user_id: user() })) await refresh({ moves: true });
 }
 
 document.addEventListener("click", (event) => {

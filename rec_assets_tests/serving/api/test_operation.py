@@ -122,6 +122,23 @@ def test_a_load_tells_answers_from_failures_with_their_reasons(alone: Settings) 
     assert away.failures[0].startswith("ConnectionRefusedError") and "0 answers" in str(away)
 
 
+@pytest.mark.parametrize(
+    ("given", "url", "key"),
+    [
+        ({}, "http://127.0.0.1:8090", ""),
+        ({"api_address": "0.0.0.0", "api_port": 9000, "api_keys": "new,old"}, "http://127.0.0.1:9000", "new"),
+        ({"api_address": "::1"}, "http://[::1]:8090", ""),
+        ({"api_client_url": "https://api.example", "api_client_key": "k", "api_keys": "a"}, "https://api.example", "k"),
+    ],
+)
+def test_clients_of_the_settings_call_the_api_of_this_machine_or_the_given_one(
+    given: dict[str, str], url: str, key: str
+) -> None:
+    settings = Settings.model_validate(given)
+    assert (settings.api_url, settings.api_key) == (url, key)
+    assert "k" not in settings.model_dump().values()
+
+
 def test_without_a_key_other_machines_cannot_call(alone: Settings) -> None:
     with pytest.raises(ActionableError, match=r"0\.0\.0\.0 without a key"):
         api_server(alone.model_copy(update={"api_address": "0.0.0.0"}))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rec_assets.bundles.bundle import Bundle
 from rec_assets.features.store.item_attributes import ItemAttributes
 from rec_assets.serving.graph.errors import RequestError
-from rec_assets.serving.graph.filters import FILTERS, MOST_BYTES, Filters, filter_texts
+from rec_assets.serving.graph.filters import CONTRADICTED, FILTERS, MOST_BYTES, Filters, filter_texts, with_numbers
 from rec_assets.serving.runner import run
 from rec_assets.serving.stages import Stage, allowed, filtered
 from rec_assets.serving.stages.allowed import allowed_items
@@ -34,16 +34,25 @@ def in_order(ends: tuple[float | None, float | None]) -> bool:
     return low is None or high is None or low <= high
 
 
+def possible(ends: tuple[float | None, float | None], **parts: list[int]) -> Filters[int]:
+    """Returns a filter, without the lists that would exclude all items."""
+    for name in CONTRADICTED:
+        if set(parts[name]) <= set(parts[f"not_{name}"]):
+            parts[f"not_{name}"] = []
+    only = {name: parts[name] or None for name in CONTRADICTED}
+    return with_numbers(min_price=ends[0], max_price=ends[1], **{**parts, **only})
+
+
 FILTER = st.builds(
-    lambda ends, **parts: Filters[int](min_price=ends[0], max_price=ends[1], **parts),
+    possible,
     st.tuples(PRICES, PRICES).filter(in_order),
-    items=st.none() | ITEMS,
+    items=ITEMS,
     not_items=ITEMS,
-    category_l1=st.none() | CATEGORIES,
+    category_l1=CATEGORIES,
     not_category_l1=CATEGORIES,
-    category_l2=st.none() | CATEGORIES,
+    category_l2=CATEGORIES,
     not_category_l2=CATEGORIES,
-    brand=st.none() | CATEGORIES,
+    brand=CATEGORIES,
     not_brand=CATEGORIES,
 )
 
@@ -151,7 +160,7 @@ def test_a_changed_price_counts_at_once_and_few_filters_are_kept(
         (Filters[int](category_l1=[2]), pl.col("category_l1") == 2),
         (Filters[int](not_category_l2=[0, 1, 2], max_price=30), (pl.col("category_l2") > 2) & (pl.col("price") <= 30)),
         (Filters[int](items=[10, 13, 999]), pl.col("item_id") <= 13),
-        (Filters[int](items=[]), pl.lit(False)),
+        (Filters[int](items=[999_999]), pl.lit(False)),
     ],
 )
 def test_a_list_is_filled_with_allowed_items_only(
@@ -183,6 +192,8 @@ def test_a_list_is_filled_with_allowed_items_only(
         ([b"\xff\xfe"], "filters must be UTF-8"),
         ([3], "filters must be texts, not int"),
         ([b'{"min_price": 20, "max_price": 10}'], "filters: min_price 20.0 is above max_price 10.0"),
+        ([b'{"brand": []}'], "filters.brand: List should have at least 1 item"),
+        ([b'{"items": [1], "not_items": [2, 1]}'], "filters: not_items excludes all of items"),
         ([b"", b""], r"filters must have one text per user, not shape \[2\]"),
     ],
 )
