@@ -25,8 +25,9 @@ def condition_of(table: Table, event: str) -> tuple[str, list[str]]:
             parts.append(found[0])
             notes.append(found[1])
     if chosen := _column_of_choices(table.sample):
-        parts.append(f"try_cast({values.quoted(chosen)} AS INTEGER) = 1")
-        notes.append(f"  rows without {chosen} = 1 are dropped, as items that were shown and not chosen")
+        column, yes = chosen
+        parts.append(f"lower(CAST({values.quoted(column)} AS VARCHAR)) = {values.literal(yes)}")
+        notes.append(f"  rows without {column} = {yes} are dropped, as items that were not chosen or not liked")
     return " AND ".join(parts), notes
 
 
@@ -70,7 +71,10 @@ def _of_an_answer(sample: Sample, column: str) -> tuple[str, str] | None:
     return None
 
 
-def _column_of_choices(sample: Sample) -> str:
-    """Returns the column that says with 0 or 1 whether a shown item was chosen; "" without one."""
-    named = [name for name in sample.columns if plain(name) in CHOSEN]
-    return next((name for name in named if sample.values_of(name) == {"0", "1"}), "")
+def _column_of_choices(sample: Sample) -> tuple[str, str] | None:
+    """Returns the column that says whether a shown item was chosen or liked, and its yes; None without one."""
+    for name in sample.columns:
+        answers = {value.lower() for value in sample.values_of(name)} if plain(name) in CHOSEN else set()
+        if answers in ({"0", "1"}, {"false", "true"}):
+            return name, max(answers)
+    return None
