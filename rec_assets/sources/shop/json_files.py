@@ -1,4 +1,4 @@
-"""Reads JSON: lines, lists, and documents around one list, such as {"orders": [...]}. Does not flatten columns."""
+"""Reads JSON: lines, lists, and documents around lists, such as {"orders": [...]}. Does not flatten columns."""
 
 import json
 from collections.abc import Sequence
@@ -27,17 +27,44 @@ def json_table(connection: duckdb.DuckDBPyConnection, listed: str, files: Sequen
     """
     if not all(map(_is_document, files)):
         return f"read_json_auto({listed}, union_by_name=true)"
+    options = _options(files)
+    lists = _lists_in(connection, f"read_json_auto({names}, {options})")
+    read = f"read_json_auto({listed}, {options})"
+    return _elements(*lists[0], read) if len(lists) == 1 else read
+
+
+def lists_of_document(connection: duckdb.DuckDBPyConnection, listed: str, file: str) -> dict[str, str]:
+    """Returns the SQL of a table for each list of a document by the list's name, {} for files with fewer than two.
+
+    An example is an export such as {"customers": [...], "orders": [...]}.
+
+    Args:
+        connection: reads the types of the columns.
+        listed: the file in SQL, as the returned texts have it.
+        file: its absolute path.
+    """
+    if not _is_document(file):
+        return {}
+    read = f"read_json_auto({listed}, {_options([file])})"
+    lists = _lists_in(connection, read)
+    return {path.split('"')[-2]: _elements(path, kind, read) for path, kind in lists} if len(lists) > 1 else {}
+
+
+def _options(files: Sequence[str]) -> str:
     size = max(
         UPath(file).stat().st_size * (UNPACKED if file.lower().endswith((".gz", ".zst")) else 1) for file in files
     )
-    options = f"union_by_name=true, maximum_object_size={max(LARGEST, size + 1)}"
-    table = connection.sql(f"SELECT * FROM read_json_auto({names}, {options})")
+    return f"union_by_name=true, maximum_object_size={max(LARGEST, size + 1)}"
+
+
+def _lists_in(connection: duckdb.DuckDBPyConnection, read: str) -> list[tuple[str, Any]]:
+    table = connection.sql(f"SELECT * FROM {read}")
     columns = zip(table.columns, table.types, strict=True)
-    lists = [one for name, kind in columns for one in _lists(f'"{name}"', kind)]
-    read = f"read_json_auto({listed}, {options})"
-    if len(lists) != 1:
-        return read
-    path, kind = lists[0]
+    return [one for name, kind in columns for one in _lists(f'"{name}"', kind)]
+
+
+def _elements(path: str, kind: Any, read: str) -> str:
+    """Returns the SQL of a table with a row for each object of a list."""
     while len(kind.children) == 1 and kind.children[0][1].id == "struct":  # such as the nodes of GraphQL
         inner, kind = kind.children[0]
         path = f'list_transform({path}, lambda x: x."{inner}")'

@@ -12,7 +12,7 @@ from upath import UPath
 from rec_assets.common.errors import ActionableError
 from rec_assets.common.file_limits import FileLimits
 from rec_assets.sources.shop.encodings import NATIVE, as_utf8
-from rec_assets.sources.shop.json_files import is_list_of_objects, json_table
+from rec_assets.sources.shop.json_files import is_list_of_objects, json_table, lists_of_document
 from rec_assets.sources.shop.mapping import Days, Rows
 from rec_assets.sources.shop.postgres import run_query
 from rec_assets.sources.shop.text_files import csv_options
@@ -195,10 +195,21 @@ def _escaped(text: str) -> str:
 
 def lists_of_objects(rows: Rows, base: Path) -> list[str]:
     """Returns the columns of a table whose values are lists of objects, such as the lines of an order."""
-    if kind_of(data_files(rows.files, base)[0]) == TEXT:
+    if rows.query:
+        table = connect(base=base, threads=1).sql(_decodable(rows.query, base))
+    elif kind_of(data_files(rows.files, base)[0]) == TEXT:
         return []
-    table = _read(connect(base=base), data_files(rows.files, base), DEFAULT_LIMITS)
+    else:
+        table = _read(connect(base=base), data_files(rows.files, base), DEFAULT_LIMITS)
     return [name for name, kind in zip(table.columns, table.types, strict=True) if is_list_of_objects(kind)]
+
+
+def queries_of_document(file: str, base: Path) -> dict[str, str]:
+    """Returns a query for each list of a JSON document with several lists, by the name of the list; {} for others."""
+    if kind_of(file) != LINES or not (base / file).is_file():
+        return {}
+    found = lists_of_document(connect(base=base, threads=1), f"'{_escaped(file)}'", str(base / file))
+    return {name: f"SELECT * FROM {table}" for name, table in found.items()}
 
 
 def _unfolded(table: duckdb.DuckDBPyRelation, column: str) -> duckdb.DuckDBPyRelation:

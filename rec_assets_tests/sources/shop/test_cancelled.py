@@ -49,6 +49,15 @@ def test_rows_of_cancelled_and_returned_orders_are_dropped(tmp_path: Path, colum
     assert (problem.rows, column in problem.outcome) == (ROWS // 3, True)
 
 
+def test_states_of_cancelled_orders_that_appear_later_do_not_count(tmp_path: Path) -> None:
+    pl.DataFrame(ORDERS | {"status": every_third("wc-refunded", "paid")}).write_csv(tmp_path / "orders.csv")
+    shop = guess_shop(tmp_path, tmp_path).shop
+    later = ["Cancelled", "charge back", "Zurückgegeben, storniert", "partially_refunded", "not cancelled", "on hold"]
+    states = {"status": [later[n % len(later)] for n in NUMBERS]}
+    pl.DataFrame(ORDERS | states).write_csv(tmp_path / "orders.csv")
+    assert opened(shop, tmp_path).rows().collect().height == ROWS // 2
+
+
 @pytest.mark.parametrize(
     ("column", "values"),
     [

@@ -89,6 +89,24 @@ def test_a_document_of_orders_has_a_row_for_each_line(tmp_path: Path, name: str,
     assert set(catalog["title"].str.split(" - ").list.first()) == {f"Thing {n}" for n in range(1, 31)}
 
 
+def test_each_list_of_a_document_is_a_table(tmp_path: Path) -> None:
+    lines = {
+        n: [{"product_id": 700 + n % 30, "quantity": 1}, {"product_id": 700 + n % 7, "quantity": 2}] for n in NUMBERS
+    }
+    orders = [
+        {"id": n, "customer_id": n % 20, "created_at": f"2024-03-{1 + n % 28:02d}T10:00:00", "lines": lines[n]}
+        for n in NUMBERS
+    ]
+    products = [{"id": 700 + n, "title": f"Thing {n}", "price": n + 0.5, "tags": ["new"]} for n in range(30)]
+    customers = [{"id": n, "age": 20 + n, "gender": "fm"[n % 2]} for n in range(20)]
+    document = {"exported_at": "2024-04-01", "customers": customers, "products": products, "orders": orders}
+    (tmp_path / "shop.json").write_text(json.dumps(document))
+    source = opened(guess_shop(tmp_path, tmp_path).shop, tmp_path)
+    assert source.rows().collect().height == 2 * ORDERS
+    assert sorted(source.catalog()["title"]) == sorted(f"Thing {n}" for n in range(30))
+    assert sorted(source.users()["age"]) == list(range(20, 40))
+
+
 def test_a_document_of_more_than_a_megabyte_is_read(tmp_path: Path) -> None:
     orders = [shopify(n) for n in range(2_000)]
     (tmp_path / "orders.json").write_text(json.dumps({"orders": orders}))

@@ -1,5 +1,6 @@
 """Mappings that `rec init` guesses from unusual exports, and windows of histories of any length."""
 
+import json
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -103,6 +104,60 @@ def test_tables_are_linked_by_their_values_and_ratings_are_filtered(tmp_path: Pa
     counted = {name: (rows, outcome.split(":")[0]) for name, rows, outcome in count_events(source)}
     low = len(ratings) - len(liked)
     assert counted == {"rating 4 or higher": (len(liked), "teaches"), "rating below 4": (low, "filters")}
+
+
+def test_lines_below_the_first_of_an_order_belong_to_it(tmp_path: Path) -> None:
+    orders = [
+        [f"S{n}", f"2024-02-{1 + n % 28:02d} 08:00:00", f"Customer {n % 9}", "Done" if n % 5 else ""] for n in range(40)
+    ]
+    lines = [
+        [*(order if place == 0 else [""] * 4), f"D{(n + place) % 12}"]
+        for n, order in enumerate(orders)
+        for place in range(3)
+    ]
+    columns = ["Order Reference", "Order Date", "Customer", "Note", "Order Lines/Product"]
+    pl.DataFrame(lines, columns, orient="row").write_csv(tmp_path / "orders.csv")
+    draft = guess_shop(tmp_path, tmp_path)
+    rows = opened(draft.shop, tmp_path).rows().sort("timestamp").collect()
+    expected = {(order[2], f"D{(n + place) % 12}") for n, order in enumerate(orders) for place in range(3)}
+    assert rows.height == len(lines)
+    assert set(rows.select("user", "item").rows()) == expected
+    assert any("belong to the order above" in note for note in draft.notes)
+
+
+def test_fields_of_objects_in_a_cell_are_columns(tmp_path: Path) -> None:
+    cells = [json.dumps({"product_id": f"P{n % 9}", "product_name": f"Thing {n % 9}", "os": "x"}) for n in range(60)]
+    cells[7:9] = '{"product_id": "P1', ""  # cut off, and empty
+    rows = {"uuid": [f"e{n}" for n in range(60)], "event": ["product_viewed"] * 60, "properties": cells}
+    rows |= {"timestamp": ["2024-02-13 08:00:00.123+00:00"] * 60, "distinct_id": [f"d{n % 7}" for n in range(60)]}
+    pl.DataFrame(rows).write_csv(tmp_path / "events.csv")
+    source = opened(guess_shop(tmp_path, tmp_path).shop, tmp_path)
+    assert source.rows().collect().height == 58
+    assert set(source.catalog()["title"]) == {f"Thing {n}" for n in range(9)}
+
+
+def test_titles_in_several_languages_are_read_in_one(tmp_path: Path) -> None:
+    rows = {
+        "user_id": [n % 7 for n in range(60)],
+        "id_product": [n % 30 for n in range(60)],
+        "time": ["2024-02-13"] * 60,
+    }
+    pl.DataFrame(rows).write_csv(tmp_path / "orders.csv")
+    texts = [(n, language, f"{word} {n}") for n in range(30) for language, word in (("de", "Ding"), ("en", "Thing"))]
+    columns = ["id_product", "lang", "name"]
+    pl.DataFrame(texts[:-1], columns, orient="row").write_csv(tmp_path / "product_lang.csv")  # one has no English text
+    titles = opened(guess_shop(tmp_path, tmp_path).shop, tmp_path).catalog()["title"]
+    assert set(titles) == {f"Ding {n}" for n in range(30)}
+
+
+@pytest.mark.parametrize("answers", [("true", "false"), ("True", "False"), ("1", "0")])
+def test_rows_of_items_that_were_not_liked_are_dropped(tmp_path: Path, answers: tuple[str, str]) -> None:
+    rows = [[n % 7, n % 9, f"2024-02-{1 + n % 28:02d}", answers[n % 4 == 0]] for n in range(80)]
+    pl.DataFrame(rows, ["user_id", "app_id", "date", "is_recommended"], orient="row").write_csv(
+        tmp_path / "reviews.csv"
+    )
+    found = opened(guess_shop(tmp_path, tmp_path).shop, tmp_path).rows().collect()
+    assert found.height == 60
 
 
 def test_items_that_were_shown_and_not_clicked_are_dropped(tmp_path: Path) -> None:

@@ -68,9 +68,9 @@ def _has_a_row_each(table: Table, key: str) -> bool:
 
 def _said_of_items(table: Table, key: str, taken: Iterable[str]) -> dict[str, str]:
     """Returns new columns by columns of a table of items."""
-    return {
-        name: name for name in table.sample.columns if name != key and name not in taken and names.is_of_items(name)
-    }
+    sample = table.sample
+    new = [name for name in sample.columns if name != key and name not in taken and sample.filled(name) > 0]
+    return {name: name for name in new if names.is_of_items(name)}
 
 
 def _said_of_categories(table: Table, key: str, category: str, taken: Iterable[str]) -> dict[str, str]:

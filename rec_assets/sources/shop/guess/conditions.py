@@ -1,5 +1,7 @@
 """Finds columns that say which rows do not count: cancelled and returned orders, and items that were not chosen."""
 
+from collections.abc import Iterable
+
 from rec_assets.sources.shop import values
 from rec_assets.sources.shop.guess.names import is_foreign, plain, rank_of
 from rec_assets.sources.shop.guess.sample import MOST_TYPES, Sample
@@ -8,6 +10,7 @@ from rec_assets.sources.shop.guess.words import CANCELLED, CANCELS, CHOSEN, IN_P
 
 YES = ("true", "t", "1", "yes", "y", "ja", "oui", "si")
 NO = ("false", "f", "0", "no", "n", "nein", "non", "")
+LONG = 5  # letters of a word that seldom is a part of another one
 NUMBERED = 0.95  # share of numbers of invoices, with or without a C before them
 
 
@@ -25,8 +28,9 @@ def condition_of(table: Table, event: str) -> tuple[str, list[str]]:
             parts.append(found[0])
             notes.append(found[1])
     if chosen := _column_of_choices(table.sample):
-        parts.append(f"try_cast({values.quoted(chosen)} AS INTEGER) = 1")
-        notes.append(f"  rows without {chosen} = 1 are dropped, as items that were shown and not chosen")
+        column, yes = chosen
+        parts.append(f"lower(CAST({values.quoted(column)} AS VARCHAR)) = {values.literal(yes)}")
+        notes.append(f"  rows without {column} = {yes} are dropped, as items that were not chosen or not liked")
     return " AND ".join(parts), notes
 
 
@@ -47,8 +51,7 @@ def of_cancelled(sample: Sample, column: str) -> tuple[str, str] | None:
         if not dropped or len(dropped) == len(counts) or len(counts) > MOST_TYPES:
             return None
         shown = ", ".join(f"{value} {count:,}" for value, count in dropped.items())
-        listed = ", ".join(map(values.literal, dropped))
-        return f"coalesce({quoted} NOT IN ({listed}), true)", f"  rows with these {column} are dropped: {shown}"
+        return _without_cancelled(column, dropped), f"  rows with these {column}, or such words, are dropped: {shown}"
     if is_foreign(column):
         text = f"coalesce({values.identifier(column)}, '')"
         marked = sample.share(f"regexp_full_match({text}, '[Cc][0-9]+')")
@@ -56,6 +59,20 @@ def of_cancelled(sample: Sample, column: str) -> tuple[str, str] | None:
             condition = f"coalesce({quoted} NOT ILIKE 'C%', true)"
             return condition, f"  rows whose {column} begins with C are dropped as cancelled"
     return None
+
+
+def _without_cancelled(column: str, dropped: Iterable[str]) -> str:
+    """Returns the condition that drops these states, and later ones with a word of cancelled orders."""
+    states = tuple(dropped)
+    seen = [word for word in CANCELLED.split() if any(word in plain(state) for state in states)]
+    known = [word for word in CANCELLED.split() if word.isascii() and len(word) >= LONG]
+    letters = f"regexp_replace(lower(strip_accents(CAST({values.quoted(column)} AS VARCHAR))), '[\\s_-]', '', 'g')"
+    words, in_part = "|".join(dict.fromkeys([*seen, *known])), IN_PART.replace(" ", "|")
+    listed = ", ".join(map(values.literal, states))
+    return (
+        f"coalesce({values.quoted(column)} NOT IN ({listed}) "
+        f"AND (NOT regexp_matches({letters}, '{words}') OR regexp_matches({letters}, '{in_part}')), true)"
+    )
 
 
 def _of_an_answer(sample: Sample, column: str) -> tuple[str, str] | None:
@@ -70,7 +87,10 @@ def _of_an_answer(sample: Sample, column: str) -> tuple[str, str] | None:
     return None
 
 
-def _column_of_choices(sample: Sample) -> str:
-    """Returns the column that says with 0 or 1 whether a shown item was chosen; "" without one."""
-    named = [name for name in sample.columns if plain(name) in CHOSEN]
-    return next((name for name in named if sample.values_of(name) == {"0", "1"}), "")
+def _column_of_choices(sample: Sample) -> tuple[str, str] | None:
+    """Returns the column that says whether a shown item was chosen or liked, and its yes; None without one."""
+    for name in sample.columns:
+        answers = {value.lower() for value in sample.values_of(name)} if plain(name) in CHOSEN else set()
+        if answers in ({"0", "1"}, {"false", "true"}):
+            return name, max(answers)
+    return None

@@ -6,6 +6,7 @@ from datetime import date
 from rec_assets.sources.shop import values
 from rec_assets.sources.shop.guess import names
 from rec_assets.sources.shop.guess.table import Table
+from rec_assets.sources.shop.guess.words import WORDS
 from rec_assets.sources.shop.mapping import Rows
 from rec_assets.sources.shop.tables import connect, open_table, reader
 
@@ -17,6 +18,9 @@ POSITIONS = frozenset(
     ["position", "imageposition", "sortorder", "sort", "rank", "order", "imageorder", "index", "priority"]
 )
 SAYING_MORE = frozenset(["user", "time", "title", "description", "price", "available", "brand"])
+LANGUAGES = frozenset(["lang", "language", "idlang", "langid", "languageid", "langcode", "languagecode", "locale"])
+MOSTLY_OBJECTS = 0.9  # share of cells that are objects, from which the fields of a column are columns
+BELOW = 0.05  # share of rows without user and time, from which they belong to the order above them
 DAY_ZERO = date(2000, 1, 1)
 LAST_OF_A_MONTH = 31  # smaller numbers may be days of a month or of a week
 
@@ -81,6 +85,83 @@ def with_repeated_titles(table: Table) -> Table:
     ]
     query = f"SELECT * REPLACE ({', '.join(filled)}) FROM {reader(table.origin, table.root)}"
     return replace(Table.read(table.label, Rows(query=query), table.root), roles=table.roles, notes=table.notes)
+
+
+def with_fields_of_texts(table: Table) -> Table:
+    """Returns a table in which fields of objects that are written as text in a cell are columns, if it lacks an item.
+
+    Exports of analytics have such a column of properties. Fields whose names have no role stay there.
+    """
+    if "item" not in table.lacking or not table.origin.files:
+        return table
+    sample = table.sample
+    columns: list[str] = []
+    for column in sample.columns:
+        quoted = values.quoted(column)
+        text = f"CAST({quoted} AS VARCHAR)"
+        if sample.share(f"coalesce({text} LIKE '{{%' AND json_valid({text}), false)") < MOSTLY_OBJECTS:
+            continue
+        fields = f"SELECT unnest(json_keys({text})) AS key FROM sample WHERE json_valid({text})"
+        counted = sample.connection.sql(
+            f"SELECT key, count(*) FROM ({fields}) GROUP BY 1 ORDER BY 2 DESC, 1"
+        ).fetchall()
+        known = [key for key, _ in counted if names.is_category(key) or any(names.ranked(r, [key]) for r in WORDS)]
+        columns += [
+            f"json_extract_string(CASE WHEN json_valid({quoted}) THEN {quoted} END, {values.literal(f'/{key}')}) "
+            f"AS {values.quoted(f'{column}.{key}')}"
+            for key in known[:MOST_PROPERTIES]
+        ]
+    if not columns:
+        return table
+    query = f"SELECT *, {', '.join(columns)} FROM {reader(table.origin, table.root)}"
+    return replace(Table.read(table.label, Rows(query=query), table.root), notes=table.notes)
+
+
+def with_one_language(table: Table) -> Table:
+    """Returns a table of texts in several languages with those in the most frequent one, unchanged for other tables."""
+    sample = table.sample
+    spoken = next((name for name in sample.columns if names.plain(name) in LANGUAGES), None)
+    if spoken is None or "time" in table.roles or not table.origin.files or sample.distinct(spoken) < 2:
+        return table
+    language = values.identifier(spoken)
+    keys = [name for name in sample.columns if name != spoken and names.CODED.search(names.plain(name))]
+    if not any(
+        1
+        < sample.distinct(key)
+        < sample.rows
+        == sample.number(f"count(DISTINCT ({values.identifier(key)}, {language}))")
+        for key in keys
+    ):
+        return table
+    counts = sample.counts(spoken)
+    most = max(counts, key=lambda one: counts[one])
+    query = f"SELECT * FROM {reader(table.origin, table.root)} WHERE {language} = {values.literal(most)}"
+    note = f"  of several languages, the texts with {spoken} {most} are taken"
+    return replace(Table.read(table.label, Rows(query=query), table.root), notes=(*table.notes, note))
+
+
+def with_orders_above(table: Table) -> Table:
+    """Returns a table whose rows all have their user and their time, if only the first row of each order has them."""
+    if table.lacking or not table.origin.files or table.origin.unfold:
+        return table
+    sample, user, time = table.sample, table.roles["user"], table.roles["time"]
+    is_below = f"{values.identifier(user)} IS NULL AND {values.identifier(time)} IS NULL"
+    is_below = f"{is_below} AND {values.identifier(table.roles['item'])} IS NOT NULL"
+    if sample.share(is_below) < BELOW:
+        return table
+    below = f"sample WHERE {is_below}"
+    of_orders = [name for name in sample.columns if not sample.number(f"count({values.identifier(name)})", below)]
+    taken = [
+        f'first_value({values.quoted(name)}) OVER (PARTITION BY "order above" ORDER BY "row") AS {values.quoted(name)}'
+        for name in of_orders
+    ]
+    query = (
+        f'SELECT * EXCLUDE ("row", "order above") REPLACE ({", ".join(taken)}) FROM (SELECT *, '
+        f'count({values.identifier(time)}) OVER (ORDER BY "row" ROWS UNBOUNDED PRECEDING) AS "order above" FROM '
+        f'(SELECT *, row_number() OVER () AS "row" FROM {reader(table.origin, table.root)}))'
+    )
+    note = f"  rows without {user} and {time} belong to the order above them"
+    return replace(Table.read(table.label, Rows(query=query), table.root), notes=(*table.notes, note))
 
 
 def with_dates(table: Table) -> Table:

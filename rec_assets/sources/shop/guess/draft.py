@@ -168,14 +168,19 @@ def _items(table: Table, own: bool, item: str, base: Path) -> tuple[Items, list[
         for role, name in table.roles.items()
         if own or role == "price" or sample.determined(name, key) >= ONE_VALUE
     }
-    if "title" in roles and sample.distinct(roles["title"]) < TITLES * sample.distinct(key):
-        del roles["title"]  # such as the name of a device or of a campaign
+    if title := _title(
+        sample, key, own, {name for role, name in roles.items() if role not in ("title", "description")}
+    ):
+        roles["title"] = title
+        roles = {role: name for role, name in roles.items() if role != "description" or name != title}
+    else:
+        roles.pop("title", None)
     images = find_images(sample, roles.get("image", ""), key, table.root)
     start = _relative(table.root / images.images, base) if images.images else ""
     if mistake_in(start, has_column=bool(images.column)):  # a folder with braces or stars in its name
         images, start = Images(), ""
     named = ("title", "description", "price", "available", "brand", "image", "user", "time", "event", "item")
-    categories = category_columns(sample, key, {table.roles[role] for role in named if role in table.roles} | {key})
+    categories = category_columns(sample, key, {roles[role] for role in named if role in roles} | {key})
     items = Items(
         **(_origin(table, base) if own else {}),
         item=key if own else "",
@@ -202,6 +207,16 @@ def _items(table: Table, own: bool, item: str, base: Path) -> tuple[Items, list[
     notes = [f"items: {table.label if own else 'taken from the interactions'}", *(table.notes if own else ())]
     notes += [f"  {name}: {value}" for name, value in shown.items() if value]
     return items, [*notes, f"  absent: {absent}"] if absent else notes
+
+
+def _title(sample: Sample, key: str, own: bool, taken: set[str]) -> str:
+    """Returns the first column of titles that says something of each item, "" without one.
+
+    The title of a page or the name of a customer is not the item's, and the name of a campaign is that of too many.
+    """
+    least = TITLES * sample.distinct(key)
+    fitting = (name for name in sample.candidates("title") if name not in taken and sample.distinct(name) >= least)
+    return next((name for name in fitting if own or sample.determined(name, key) >= ONE_VALUE), "")
 
 
 def _is_readable(sample: Sample, item: str) -> bool:

@@ -16,7 +16,9 @@ from rec_assets.sources.shop.guess.words import (
     WORDS,
 )
 
-CODED = re.compile(r"(id|hash|code|key|no|nr|num|number|kodu|编号|コード)$|^(id|cod|код)")
+CODED = re.compile(
+    r"(id|hash|code|key|no|nr|num|number|kodu|szam|kod|nummer|vbeln|编号|コード|코드|번호)$|^(id|cod|kod|код)"
+)
 MOMENT = re.compile(r"(at|on|ts|ms|epoch)$")
 TYPED = re.compile(r":(token|float)(_seq)?$")
 ACCENTS = re.compile("[\u0300-\u036f]")  # of Latin, Greek and Cyrillic letters
@@ -31,6 +33,12 @@ def plain(column: str) -> str:
     """
     split = unicodedata.normalize("NFKD", TYPED.sub("", column.lower()).translate(LETTERS))
     return re.sub(r"[\W_]", "", unicodedata.normalize("NFC", ACCENTS.sub("", split)))
+
+
+def key(column: str) -> str:
+    """Returns the plain name with a leading "id" moved to its end: "productid" for "id_product"."""
+    name = plain(column)
+    return f"{name.removeprefix('id')}id" if name.startswith("id") else name
 
 
 def ranked(role: str, columns: Iterable[str], others: str | None = None) -> list[tuple[int, str]]:

@@ -13,6 +13,7 @@ DATED = ("timestamp", "datetime", "time", "date")
 EXAMPLES = 3
 SEVERAL = 0.5  # share of cells with several ids, from which a column has lists of them
 ID = r"[^\s,;|]*[0-9][^\s,;|]*"
+MOMENT = r"[0-9]+[-./:][0-9]+[-./:][0-9].*"  # a date with a time of day has blanks, too
 IDS = rf"{ID}([\s,;|]+{ID})+"
 
 
@@ -57,7 +58,13 @@ def _lists_of_ids(table: Table) -> list[str]:
     texts = [name for name in sample.columns if not sample.is_number(name) and sample.time_format(name) is None]
     pattern = values.literal(IDS)
     several = {name: f"coalesce(regexp_full_match({values.identifier(name)}, {pattern}), false)" for name in texts}
-    return [name for name in texts if sample.share(several[name]) >= SEVERAL]
+    moment = values.literal(MOMENT)
+    return [
+        name
+        for name in texts
+        if sample.share(several[name]) >= SEVERAL
+        and sample.share(f"coalesce(regexp_full_match({values.identifier(name)}, {moment}), false)") < SEVERAL
+    ]
 
 
 def _unreadable_times(table: Table) -> str:

@@ -25,6 +25,7 @@ TIME_FORMATS = (
     *("%m/%d/%Y %I:%M %p", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d-%m-%Y %H:%M:%S", "%d-%m-%Y %H:%M"),
     *("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%d/%m/%y", "%m/%d/%y", "%m %d, %Y"),
     *("%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d"),
+    *("%Y.%m.%d %H:%M:%S", "%Y.%m.%d %H:%M", "%Y.%m.%d", "%Y.%m.%d. %H:%M:%S", "%Y.%m.%d. %H:%M", "%Y.%m.%d."),
     *("%Y-%m-%d %H", "%Y%m%d%H%M%S", "%Y-%m-%d %H:%M:%S %z", "%Y-%m-%dT%H:%M:%S%z", "%a %b %d %H:%M:%S %z %Y"),
 )
 IMAGE = r"'(?i)//\S|\.(jpe?g|png|webp|avif|gif|bmp|tiff?)\b'"  # an address, or a name of a file
@@ -110,8 +111,11 @@ class Sample:
         return {value for (value,) in rows if value is not None}
 
     def column_named(self, name: str) -> str | None:
-        """Returns the column of the same name, letters and digits alone compared; None without one."""
-        return next((column for column in self.columns if names.plain(column) == names.plain(name)), None)
+        """Returns the column of the same name, letters and digits alone compared; None without one.
+
+        "id_product" is the same as "product_id".
+        """
+        return next((column for column in self.columns if names.key(column) == names.key(name)), None)
 
     def column_with(self, ids: set[str]) -> str | None:
         """Returns the column whose values are ids of another table, one id a row; None without one."""

@@ -9,7 +9,7 @@ from rec_assets.common.errors import ActionableError
 from rec_assets.sources.shop.guess.headerless import column_names, looks_like_data
 from rec_assets.sources.shop.guess.sample import Sample
 from rec_assets.sources.shop.mapping import Rows
-from rec_assets.sources.shop.tables import connect, open_table
+from rec_assets.sources.shop.tables import connect, open_table, queries_of_document
 
 SAMPLE_ROWS = 50_000
 NEEDED = ("user", "item", "time")
@@ -52,18 +52,23 @@ class Table:
         return [role for role in NEEDED if role not in self.roles]
 
 
-def read_files(files: str, root: Path) -> Table:
+def read_files(files: str, root: Path) -> list[Table]:
     """Reads a sample of files; columns without names get names by their values.
+
+    Returns:
+        One table, or one for each list of a JSON document with several lists.
 
     Raises:
         ActionableError: DuckDB cannot read the files.
     """
     try:
+        if queries := queries_of_document(files, root):
+            return [Table.read(f"{name} of {files}", Rows(query=query), root) for name, query in queries.items()]
         table = Table.read(files, Rows(files=files), root)
         if not looks_like_data(table.sample.columns) or not (columns := column_names(table.sample)):
-            return table
+            return [table]
         note = f"  {files} has no header line; its columns are taken as {', '.join(columns)}"
-        return replace(Table.read(files, Rows(files=files, columns=columns), root), notes=(note,))
+        return [replace(Table.read(files, Rows(files=files, columns=columns), root), notes=(note,))]
     except duckdb.Error as error:  # DuckDB reads a file when its rows are counted
         reason = " ".join(str(error).splitlines()[:3])
         raise ActionableError(f"{files} is not readable ({reason}).", "Correct this file, or move it away.") from error

@@ -6,10 +6,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rec_assets.common.errors import ActionableError
+from rec_assets.sources.shop import values
 from rec_assets.sources.shop.guess import names
 from rec_assets.sources.shop.guess.catalog import with_references
 from rec_assets.sources.shop.guess.conditions import of_cancelled
-from rec_assets.sources.shop.guess.derived import with_a_row_each, with_dates, with_one_image, with_repeated_titles
+from rec_assets.sources.shop.guess.derived import (
+    with_a_row_each,
+    with_dates,
+    with_fields_of_texts,
+    with_one_image,
+    with_one_language,
+    with_orders_above,
+    with_repeated_titles,
+)
 from rec_assets.sources.shop.guess.groups import file_groups
 from rec_assets.sources.shop.guess.refusal import refusal
 from rec_assets.sources.shop.guess.sample import LINKED
@@ -50,17 +59,21 @@ def find_tables(location: Path, base: Path) -> Tables:
     unreadable: list[ActionableError] = []
     for files in file_groups(location):
         try:
-            tables.append(with_one_image(with_a_row_each(read_files(files, root))))
+            tables += map(
+                with_one_image,
+                map(with_a_row_each, map(with_one_language, map(with_fields_of_texts, read_files(files, root)))),
+            )
         except ActionableError as error:  # perhaps no table of the shop
             unreadable.append(error)
-    rows = [one for one in map(_unfolded, tables) if not one.lacking]
-    if not rows:
+    rows = [one for one in map(with_orders_above, map(_unfolded, tables)) if not one.lacking]
+    if not any(map(_repeats, rows)):
         tried = [with_dates(one) for one in (*tables, *_joined(tables))]
-        rows = [one for one in tried if not one.lacking]
+        rows += [one for one in tried if not one.lacking and one.label not in {table.label for table in rows}]
         if not rows and unreadable and all(len(one.lacking) > 1 for one in tried):
             raise unreadable[0]
         if not rows:
             raise refusal(location, tried, others, base)
+    rows = list(filter(_repeats, rows)) or rows
     main = max(rows, key=lambda one: one.rows)
     parts = main.label.split(" with ")
     rest = [one for one in tables if one.label not in parts]
@@ -83,13 +96,21 @@ def find_tables(location: Path, base: Path) -> Tables:
     return Tables(main, catalog, users, unused, (*unreadable, *others))
 
 
+def _repeats(table: Table) -> bool:
+    """Returns True if users and items have several rows; a table of orders or of users has a row for each of them."""
+    return not (table.lacking or table.sample.is_key(table.roles["user"]) or table.sample.is_key(table.roles["item"]))
+
+
 def _unfolded(table: Table) -> Table:
     """Returns the table with a row for each element of a list of objects, if its items are in there."""
     lists = lists_of_objects(table.origin, table.root)
     if table.roles.get("item", "") not in ("", *lists):
         return table
     for column in lists:
-        unfolded = Table.read(table.label, Rows(files=table.origin.files, unfold=column), table.root)
+        name = values.quoted(column)
+        query = f"SELECT * REPLACE (unnest({name}) AS {name}) FROM ({table.origin.query})"
+        origin = Rows(query=query) if table.origin.query else Rows(files=table.origin.files, unfold=column)
+        unfolded = Table.read(table.label, origin, table.root)
         if not unfolded.lacking and unfolded.roles["item"].startswith(f"{column}."):
             return unfolded
     return table
@@ -198,7 +219,8 @@ def _linked(table: Table, main: Table, role: str) -> Table | None:
     by_values = None if column else table.sample.column_with(main.sample.values_of(main.roles[role]))
     column = column or by_values
     kept = {name: held for name, held in table.roles.items() if held != column and name not in ("item", "user")}
-    # Equal values alone may be chance; the table must also say something of its items or users.
-    if column is None or (by_values and not kept.keys() & SAYING[role]):
+    # Equal values alone may be chance; the table must also say something of its items or users, or name them alike.
+    alike = by_values and names.plain(main.roles[role]).endswith(names.plain(by_values)) and len(by_values) > len("id")
+    if column is None or (by_values and not alike and not kept.keys() & SAYING[role]):
         return None
     return replace(table, roles=kept | {role: column})
