@@ -10,7 +10,7 @@ from rec_assets.datasets.rows import Arrays
 from rec_assets.features.columns import REQUEST_USER_ID, USER_FEATURES
 from rec_assets.features.masking import UNKNOWN
 
-SHARE = 0.1  # of the requests
+SHARE = 0.2  # of the requests
 
 
 def with_visitors(requests: Arrays, rows: Arrays, seed: int) -> Arrays:

@@ -136,6 +136,37 @@ def test_fields_of_objects_in_a_cell_are_columns(tmp_path: Path) -> None:
     assert set(source.catalog()["title"]) == {f"Thing {n}" for n in range(9)}
 
 
+def test_cells_with_lists_of_objects_are_no_items_and_the_refusal_names_them(tmp_path: Path) -> None:
+    rows = {
+        "created_at": ["2024-02-13 08:00:00"] * 60,
+        "customer_id": [n % 7 for n in range(60)],
+        "booking_id": [f"b{n}" for n in range(60)],
+        "product_metadata": [f"[{{'product_id': {n % 9}, 'quantity': 1}}]" for n in range(60)],
+        "promo_code": ["WINTER", "SUMMER"] * 30,
+    }
+    pl.DataFrame(rows).write_csv(tmp_path / "orders.csv")
+    with pytest.raises(ActionableError, match="The cells of product_metadata have objects") as refused:
+        guess_shop(tmp_path, tmp_path)
+    assert "a row for each of these objects" in refused.value.next_step
+
+
+def test_the_gender_of_users_is_no_item(tmp_path: Path) -> None:
+    rows = {"REG_DATE": ["2024-02-13"] * 60, "SEX_ID": ["f", "m"] * 30, "USER_ID_hash": [f"u{n}" for n in range(60)]}
+    pl.DataFrame(rows).write_csv(tmp_path / "user_list.csv")
+    with pytest.raises(ActionableError, match=r"user_list\.csv, which has no item"):
+        guess_shop(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(("guest", "dropped"), [("0", True), ("Guest", True), ("33", False)])
+def test_the_rows_of_guests_who_share_an_id_are_dropped(tmp_path: Path, guest: str, dropped: bool) -> None:
+    users = [guest if n % 5 == 0 else str(100 + n % 20) for n in range(200)]
+    rows = {"customer_id": users, "product_id": [n % 9 for n in range(200)], "time": ["2024-02-13"] * 200}
+    pl.DataFrame(rows).write_csv(tmp_path / "orders.csv")
+    draft = guess_shop(tmp_path, tmp_path)
+    assert any(f"customer_id {guest} are dropped" in note for note in draft.notes) == dropped
+    assert (guest in opened(draft.shop, tmp_path).rows().collect()["user"].unique()) != dropped
+
+
 def test_titles_in_several_languages_are_read_in_one(tmp_path: Path) -> None:
     rows = {
         "user_id": [n % 7 for n in range(60)],

@@ -11,6 +11,9 @@ from rec_assets.sources.shop.guess.words import CANCELLED, CANCELS, CHOSEN, IN_P
 YES = ("true", "t", "1", "yes", "y", "ja", "oui", "si")
 NO = ("false", "f", "0", "no", "n", "nein", "non", "")
 LONG = 5  # letters of a word that seldom is a part of another one
+GUESTS = ("0", "-1", "guest", "anonymous", "unknown", "not logged in")
+# Share of rows, number of users, and rows as multiple of the next user's, from which such an id stands for many people.
+MANY, FEWEST_USERS, TIMES_THE_NEXT = 0.02, 10, 3
 NUMBERED = 0.95  # share of numbers of invoices, with or without a C before them
 
 
@@ -27,6 +30,9 @@ def condition_of(table: Table, event: str) -> tuple[str, list[str]]:
         if name != event and (found := of_cancelled(table.sample, name)):
             parts.append(found[0])
             notes.append(found[1])
+    if guests := _guests(table.sample, table.roles["user"]):
+        parts.append(f"coalesce(CAST({values.quoted(table.roles['user'])} AS VARCHAR), '') <> {values.literal(guests)}")
+        notes.append(f"  rows of {table.roles['user']} {guests} are dropped, because they are of many guests")
     if chosen := _column_of_choices(table.sample):
         column, yes = chosen
         parts.append(f"lower(CAST({values.quoted(column)} AS VARCHAR)) = {values.literal(yes)}")
@@ -85,6 +91,14 @@ def _of_an_answer(sample: Sample, column: str) -> tuple[str, str] | None:
     if 0 < sample.filled(column) < 1 and sample.time_format(column) is not None:
         return f"coalesce({text}, '') = ''", f"  rows with a time of {column} are dropped"
     return None
+
+
+def _guests(sample: Sample, user: str) -> str:
+    """Returns the id of all customers without an account, by far the most frequent user; "" without one."""
+    most = list(sample.counts(user).items())[:FEWEST_USERS]
+    if len(most) < FEWEST_USERS or most[0][0].lower() not in GUESTS:
+        return ""
+    return most[0][0] if most[0][1] >= max(MANY * sample.rows, TIMES_THE_NEXT * most[1][1]) else ""
 
 
 def _column_of_choices(sample: Sample) -> tuple[str, str] | None:

@@ -8,6 +8,7 @@ from rec_assets.sources.shop.guess.words import (
     CATEGORIES,
     ENDINGS,
     FOREIGN,
+    LONGER,
     NOT_CATEGORIES,
     OTHERS,
     PEOPLE,
@@ -20,6 +21,7 @@ CODED = re.compile(
     r"(id|hash|code|key|no|nr|num|number|kodu|szam|kod|nummer|vbeln|编号|コード|코드|번호)$|^(id|cod|kod|код)"
 )
 MOMENT = re.compile(r"(at|on|ts|ms|epoch)$")
+PROPERTIES = re.compile(r"^event_?properties\.")  # of Amplitude; the word event would say another role
 TYPED = re.compile(r":(token|float)(_seq)?$")
 ACCENTS = re.compile("[\u0300-\u036f]")  # of Latin, Greek and Cyrillic letters
 PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")  # words of a name, such as user, Age
@@ -29,9 +31,10 @@ LETTERS = str.maketrans("ıłø", "ilo")  # letters that Unicode does not split 
 def plain(column: str) -> str:
     """Returns the letters and digits of a name, in small letters and without accents.
 
-    A type as in RecBole's "item_id:token" is left out, too.
+    A type as in RecBole's "item_id:token" is left out, too, and the beginning of "event_properties.product_id".
     """
-    split = unicodedata.normalize("NFKD", TYPED.sub("", column.lower()).translate(LETTERS))
+    name = PROPERTIES.sub("", TYPED.sub("", column.lower()))
+    split = unicodedata.normalize("NFKD", name.translate(LETTERS))
     return re.sub(r"[\W_]", "", unicodedata.normalize("NFC", ACCENTS.sub("", split)))
 
 
@@ -91,6 +94,8 @@ def _is_an_ending(column: str, word: str) -> bool:
 
 
 def _holds(name: str, word: str) -> bool:
+    for longer in LONGER:
+        name = name if word == longer else name.replace(longer, "")
     if word in STARTS:
         return name.startswith(word)
     return word in name and (word not in SHORT or len(name) < 12)

@@ -40,6 +40,9 @@ def refusal(location: Path, tables: Sequence[Table], unread: Sequence[Actionable
             "Write a table with a row for each of these ids, its user and its time, such as with DuckDB's "
             f"`unnest(string_split({listed[-1]}, ' '))`, or as `query` in {base / 'shop.toml'} ({GUIDE})."
         )
+    elif "item" in best.lacking and (cells := [name for name in best.sample.columns if best.sample.has_objects(name)]):
+        unreadable += f" The cells of {', '.join(cells)} have objects with fields of their own."
+        step = f"Write a table with a row for each of these objects, and their fields as columns ({GUIDE})."
     if best.lacking == ["time"]:
         step = f"Add a column with the date of each row; evaluations use later days than trainings ({GUIDE})."
     left_out = "".join(f" {error.problem}" for error in unread[:EXAMPLES])

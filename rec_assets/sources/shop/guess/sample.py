@@ -28,6 +28,8 @@ TIME_FORMATS = (
     *("%Y.%m.%d %H:%M:%S", "%Y.%m.%d %H:%M", "%Y.%m.%d", "%Y.%m.%d. %H:%M:%S", "%Y.%m.%d. %H:%M", "%Y.%m.%d."),
     *("%Y-%m-%d %H", "%Y%m%d%H%M%S", "%Y-%m-%d %H:%M:%S %z", "%Y-%m-%dT%H:%M:%S%z", "%a %b %d %H:%M:%S %z %Y"),
 )
+OBJECTS = r"'^\s*(\[\s*)?\{\s*[''\"]'"
+NO_ITEMS = ("user", "time", "gender", "age", "birth_year", "price", "rating", "quantity")
 IMAGE = r"'(?i)//\S|\.(jpe?g|png|webp|avif|gif|bmp|tiff?)\b'"  # an address, or a name of a file
 SMALL = re.compile("thumb|small|icon")
 YEARS = (631_152_000, 4_102_444_800)  # 1990 to 2100
@@ -132,9 +134,16 @@ class Sample:
         """Returns True if most values of a column have one row; a table of items may name an item several times."""
         return 1 < self.distinct(column) >= LINKED * self.rows
 
+    def has_objects(self, column: str) -> bool:
+        """Returns True if most cells of a column are objects or lists of objects, written as JSON or Python do."""
+        text = f"CAST({values.quoted(column)} AS VARCHAR)"
+        return self.share(f"coalesce(regexp_matches({text}, {OBJECTS}), false)") > 1 / 2
+
     def candidates(self, role: str) -> list[str]:
         """Returns the columns that fit a role by name and values, best first."""
         found = names.ranked(role, self.columns)
+        if role in ("user", "item", "title"):
+            found = [one for one in found if not self.has_objects(one[1])]
         if role in ("user", "item"):
             found = [one for one in found if not self.is_key(one[1])] or found
             found = [one for one in found if self.rows < FEW or self.distinct(one[1]) > 1] or found
@@ -219,7 +228,9 @@ class Sample:
 
     def _other_code(self, found: dict[str, str]) -> str | None:
         """Returns the only free column with the name of a code of an unknown kind; without one, a name of items."""
-        free = [n for n in self.columns if n not in (found["user"], found["time"]) and not self.is_key(n)]
+        taken = {found[role] for role in NO_ITEMS if role in found}
+        free = [n for n in self.columns if n not in taken and not self.is_key(n) and not self.has_objects(n)]
+        free = [n for n in free if self.rows < FEW or not self.is_unique(n)]  # such as the number of a booking
         coded = [name for name in free if names.CODED.search(names.plain(name)) and not names.is_foreign(name)]
         if len(coded) == 1:
             return coded[0]

@@ -106,7 +106,7 @@ def _unfolded(table: Table) -> Table:
     lists = lists_of_objects(table.origin, table.root)
     if table.roles.get("item", "") not in ("", *lists):
         return table
-    for column in lists:
+    for column in sorted(lists, key=lambda one: not names.ranked("item", [one])):
         name = values.quoted(column)
         query = f"SELECT * REPLACE (unnest({name}) AS {name}) FROM ({table.origin.query})"
         origin = Rows(query=query) if table.origin.query else Rows(files=table.origin.files, unfold=column)

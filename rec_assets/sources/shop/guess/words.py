@@ -75,6 +75,8 @@ SHORT = frozenset(
 )
 # Words that mean something only at the start of a name: "device name" holds "cena", a price in Polish.
 STARTS = frozenset({"cena"})
+# Words that hold a shorter one of another meaning.
+LONGER = ("booking", "facebook", "resolved")
 # Names of columns that say with yes or no whether the user chose a shown item, or liked it.
 CHOSEN = frozenset(
     ["click", "clicked", "isclick", "isclicked", "clk", "isrecommended", "recommend", "votedup", "isliked", "liked"]
@@ -84,7 +86,7 @@ FOREIGN = (
     "order invoice session review transaction store shop seller region postal zip parent brand line row basket "
     "employee staff agent cashier card payment sequence step campaign territory location terminal device group quote "
     "message ipaddress bestell auftrag rechnung commande facture pedido factura fattura fatura заказ 订单 訂單 注文 "
-    "verkaufsbeleg vbeln rendeles objednav 주문번호"
+    "verkaufsbeleg vbeln rendeles objednav 주문번호 promo voucher"
 )
 # Names of columns with the state of an order, and with the kind of a row.
 STATUS = "status state zustand stato estado etat statut situacao durum статус 状态 狀態 ステータス stav allapot 상태"
