@@ -87,3 +87,8 @@ def _problems_of_custom(manifests: list[Manifest]) -> list[str]:
             done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
             found += (done.stdout + done.stderr).splitlines()
     return found
+
+
+def of_kind(manifests: list[Manifest], kind: str) -> Manifest:
+    """Returns the first manifest of a kind."""
+    return next(one for one in manifests if one["kind"] == kind)
