@@ -28,6 +28,7 @@ SNAPSHOTS = 4  # moments, `SOON_DAYS` apart, whose following days teach the tabl
 PRIOR_PURCHASES = 5.0  # purchases at the shop's values that are added to those of an item or of a cell
 CELLS = (len(DAYS_EDGES) + 1) * (len(SINCE_EDGES) + 1)
 MAX_CHANCE = 0.999  # also of a shop whose users bought everything again
+MAX_LOG_FACTOR = np.log(1_000)
 
 Floats = npt.NDArray[np.float64]
 STEP = SOON_DAYS * DAY_SECONDS
@@ -51,7 +52,9 @@ def count_again(log: InteractionLog, size: int) -> BuyAgain:
     week = _Week.of(log, size, end - STEP)
     slope, intercept = fit_platt(logit(earlier.scores(week.pairs, end - STEP)), week.is_bought)
     items = tables.items.copy()
-    items["factor"] = tables.items["factor"] ** slope
+    # Few rows may be told apart without an error, which makes the slope infinite.
+    factors = np.clip(slope * np.log(tables.items["factor"]), -MAX_LOG_FACTOR, MAX_LOG_FACTOR)
+    items["factor"] = np.exp(factors)
     return BuyAgain(_as_chances(expit(slope * logit(tables.chances.astype(np.float64)) + intercept)), items)
 
 

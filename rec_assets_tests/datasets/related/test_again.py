@@ -85,6 +85,14 @@ def test_no_past_makes_a_purchase_certain(data: st.DataObject) -> None:
     assert ((chances >= 0) & (chances < 1)).all()
 
 
+def test_items_whose_repeats_a_few_rows_predict_without_an_error_have_probabilities() -> None:
+    weeks = [(0, (day + 7 * week) * DAY, item) for day, item in ((0, 1), (1, 3), (28, 1), (35, 2)) for week in range(9)]
+    again = count_again(InteractionLog.of(*map(np.array, zip(*weeks, strict=True))), SIZE)
+    assert np.isfinite(again.items["factor"]).all()
+    chances = again.due(np.array([1, 2, 3]), np.array([0, 0, 0]), 100 * DAY)[1]
+    assert ((chances >= 0) & (chances < 1)).all()
+
+
 def test_the_last_week_scales_the_probabilities() -> None:
     """Half of the users stay away in the last of nine weeks."""
     weeks = [(user, (user % 7 + 7 * week) * DAY, WEEKLY) for user in range(400) for week in range(9)]

@@ -34,7 +34,7 @@ from rec_assets.storage.valkey.client import connect
 from rec_assets_tests.serving.synthetic import write_features
 
 NOON = 1_741_608_000
-FILTERS = ["", "", '{"category_l1":[2]}', '{"max_price":30.0,"not_category_l2":[0]}', '{"items":[]}']
+FILTERS = ["", "", '{"category_l1":[2]}', '{"max_price":30.0,"not_category_l2":[0]}', '{"items":[999999]}']
 RULES = Rules[int].model_validate(
     {
         "boost": [{"name": "spring", "factor": 50.0, "items": [70, 73]}],
