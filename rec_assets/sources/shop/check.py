@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from textwrap import shorten
 
 import polars as pl
 
@@ -15,6 +16,7 @@ from rec_assets.sources.shop.source import ShopSource
 from rec_assets.sources.shop.tables import connect, open_table
 
 EXAMPLES = 3
+SHOWN = 100  # letters of a condition; the mapping has the rest
 OUTCOMES = {
     TARGET: "teaches: trainings, hits of evaluations, popularity, and history",
     HISTORY: "history: models read the rows, and do not learn to predict them",
@@ -147,7 +149,8 @@ def _in_interactions(source: ShopSource) -> Iterator[Problem]:
     rows = source.shop.interactions
     connection = connect(source.shop.timezone, source.base, source.shop.days)
     connection.register("shop_rows", open_table(connection, rows, source.base, source.limits))
-    dropped = {f"dropped: they do not meet {rows.where}": f"NOT {values.is_met(rows)}"} if rows.where else {}
+    condition = shorten(rows.where, SHOWN, placeholder=" …")
+    dropped = {f"dropped: they do not meet {condition}": f"NOT {values.is_met(rows)}"} if rows.where else {}
     if rows.quantity:
         dropped[f"dropped as returns: {rows.quantity} is 0 or less"] = f"NOT {values.is_kept(rows)}"
     for outcome, condition in dropped.items():

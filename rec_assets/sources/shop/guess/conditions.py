@@ -1,4 +1,4 @@
-"""Finds columns that say which rows do not count: cancelled and returned orders, and items that were not chosen."""
+"""Finds columns that say which rows do not count: cancelled and returned orders, guests, and items not chosen."""
 
 from collections.abc import Iterable
 

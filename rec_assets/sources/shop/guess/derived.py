@@ -124,14 +124,13 @@ def with_one_language(table: Table) -> Table:
     if spoken is None or "time" in table.roles or not table.origin.files or sample.distinct(spoken) < 2:
         return table
     language = values.identifier(spoken)
+
+    def has_a_row_for_each_language(key: str) -> bool:
+        pairs = sample.number(f"count(DISTINCT ({values.identifier(key)}, {language}))")
+        return 1 < sample.distinct(key) < sample.rows == pairs
+
     keys = [name for name in sample.columns if name != spoken and names.CODED.search(names.plain(name))]
-    if not any(
-        1
-        < sample.distinct(key)
-        < sample.rows
-        == sample.number(f"count(DISTINCT ({values.identifier(key)}, {language}))")
-        for key in keys
-    ):
+    if not any(map(has_a_row_for_each_language, keys)):
         return table
     counts = sample.counts(spoken)
     most = max(counts, key=lambda one: counts[one])

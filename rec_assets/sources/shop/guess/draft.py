@@ -168,9 +168,8 @@ def _items(table: Table, own: bool, item: str, base: Path) -> tuple[Items, list[
         for role, name in table.roles.items()
         if own or role == "price" or sample.determined(name, key) >= ONE_VALUE
     }
-    if title := _title(
-        sample, key, own, {name for role, name in roles.items() if role not in ("title", "description")}
-    ):
+    others = {name for role, name in roles.items() if role not in ("title", "description")}
+    if title := _title(sample, key, own, others):
         roles["title"] = title
         roles = {role: name for role, name in roles.items() if role != "description" or name != title}
     else:

@@ -28,6 +28,7 @@ TIME_FORMATS = (
     *("%Y.%m.%d %H:%M:%S", "%Y.%m.%d %H:%M", "%Y.%m.%d", "%Y.%m.%d. %H:%M:%S", "%Y.%m.%d. %H:%M", "%Y.%m.%d."),
     *("%Y-%m-%d %H", "%Y%m%d%H%M%S", "%Y-%m-%d %H:%M:%S %z", "%Y-%m-%dT%H:%M:%S%z", "%a %b %d %H:%M:%S %z %Y"),
 )
+# The beginning of a cell with an object or a list of objects, and roles whose columns are never the item.
 OBJECTS = r"'^\s*(\[\s*)?\{\s*[''\"]'"
 NO_ITEMS = ("user", "time", "gender", "age", "birth_year", "price", "rating", "quantity")
 IMAGE = r"'(?i)//\S|\.(jpe?g|png|webp|avif|gif|bmp|tiff?)\b'"  # an address, or a name of a file

@@ -59,16 +59,17 @@ def find_tables(location: Path, base: Path) -> Tables:
     unreadable: list[ActionableError] = []
     for files in file_groups(location):
         try:
-            tables += map(
-                with_one_image,
-                map(with_a_row_each, map(with_one_language, map(with_fields_of_texts, read_files(files, root)))),
-            )
+            for table in read_files(files, root):
+                for derive in (with_fields_of_texts, with_one_language, with_a_row_each, with_one_image):
+                    table = derive(table)
+                tables.append(table)
         except ActionableError as error:  # perhaps no table of the shop
             unreadable.append(error)
     rows = [one for one in map(with_orders_above, map(_unfolded, tables)) if not one.lacking]
     if not any(map(_repeats, rows)):
         tried = [with_dates(one) for one in (*tables, *_joined(tables))]
-        rows += [one for one in tried if not one.lacking and one.label not in {table.label for table in rows}]
+        known = {one.label for one in rows}
+        rows += [one for one in tried if not one.lacking and one.label not in known]
         if not rows and unreadable and all(len(one.lacking) > 1 for one in tried):
             raise unreadable[0]
         if not rows:
