@@ -1,5 +1,7 @@
 """Filters of a request: the items that its list may have. A request carries a filter as JSON."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Annotated, Any, Final, Generic, Self, TypeVar
 
@@ -60,27 +62,21 @@ class Filters(BaseModel, Generic[Id]):
 
 def made(**parts: Any) -> Filters[int | str]:
     """Returns a filter of some parts, with ids of the shop or of the models; raises RequestError."""
-    try:
+    with _request_errors():
         return Filters[int | str](**parts)
-    except ValidationError as error:
-        raise _first_of(error) from None
 
 
 def with_numbers(**parts: Any) -> Filters[int]:
     """Returns a filter of some parts, with the numbers of the models; raises RequestError."""
-    try:
+    with _request_errors():
         return Filters[int](**parts)
-    except ValidationError as error:
-        raise _first_of(error) from None
 
 
 @lru_cache(1_024)
 def parse(text: str) -> Filters[Number]:
     """Returns the filter of a text of `Filters.text`, with the numbers of the models; raises RequestError."""
-    try:
+    with _request_errors():
         return Filters[Number].model_validate_json(text or "{}")
-    except ValidationError as error:
-        raise _first_of(error) from None
 
 
 @lru_cache(1_024)
@@ -89,10 +85,15 @@ def _canonical(text: str) -> str:
     return parse(text).text()
 
 
-def _first_of(error: ValidationError) -> RequestError:
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join([FILTERS, *map(str, first["loc"])])
-    return RequestError(f"{where}: {first['msg']}")
+@contextmanager
+def _request_errors() -> Iterator[None]:
+    """Raises the first problem that pydantic finds as a RequestError."""
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join([FILTERS, *map(str, first["loc"])])
+        raise RequestError(f"{where}: {first['msg']}") from None
 
 
 def filter_texts(given: npt.ArrayLike | None, users: int) -> npt.NDArray[np.object_]:
