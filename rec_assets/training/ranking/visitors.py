@@ -1,7 +1,7 @@
 """Requests of visitors, of whom only device and time are known: a part of the requests that the ranker trains on.
 
-Without them, the ranker would have seen no empty history, and its order for visitors could be any: in one of three
-trainings it was below popularity by context (docs/experiments.md).
+Without them, a hundredth of the requests would have an empty history, and none unknown features. The order for visitors
+then differed from training to training: in two of three it was below popularity by context (docs/experiments.md).
 """
 
 import numpy as np
